@@ -1,1 +1,17 @@
-//! placeholder
+//! What follows from the numbers: config types, plan, schedule, prompts,
+//! records, metrics and the report as data. Values in, values out: no clock,
+//! file, socket or process.
+
+pub mod cell;
+pub mod config;
+pub mod exchange;
+pub mod manifest;
+pub mod metrics;
+pub mod plan;
+pub mod prompt;
+pub mod record;
+pub mod schedule;
+pub mod seed;
+pub mod stats;
+pub mod units;
+pub mod yaml;

@@ -1,1 +1,46 @@
-//! placeholder
+//! What InferBench and its plugins agree on: all that a plugin compiles against.
+//!
+//! A plugin is a shared library that knows one kind of backend. It never opens
+//! a socket, owns a runtime or takes a time: it *describes*, *plans*,
+//! *encodes* and *decodes*; the host does everything that costs time. Write a
+//! type that implements [`Backend`] and export it:
+//!
+//! ```ignore
+//! inferbench_plugin_api::export_backend!(MyBackend);
+//! ```
+//!
+//! The boundary itself is in [`abi`]; authors never need it.
+
+pub mod abi;
+mod adapter;
+pub mod backend;
+pub mod client;
+pub mod description;
+pub mod engine;
+pub mod error;
+pub mod events;
+pub mod launch;
+pub mod openai;
+pub mod probe;
+pub mod prometheus;
+pub mod registry;
+pub mod request;
+pub mod testkit;
+
+pub use backend::{Backend, Decoder, OpenContext};
+pub use description::{Capabilities, Description, IdSpan};
+pub use engine::{Engine, EventSink};
+pub use error::PluginError;
+pub use events::{Events, Message};
+pub use inferbench_model::exchange::{OutputKind, Usage};
+pub use inferbench_model::record::Evidence;
+pub use launch::{EnvVar, LaunchContext, LaunchPlan, ModelSpec, PlannedFile, StopPlan};
+pub use probe::{ControlRequest, EvidenceSource, InfoProbe, Probes};
+pub use request::{Framing, HttpRequest, PromptContent, PromptForm, RequestSpec};
+
+/// For the exporting macros alone.
+#[doc(hidden)]
+pub mod __private {
+    pub use abi_stable;
+    pub use inventory;
+}

@@ -1,0 +1,236 @@
+//! One row of `cells.json`: a cell with every metric final.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Level, SloConfig};
+use crate::metrics::window::Window;
+use crate::metrics::{CellInput, MetricValue, compute};
+use crate::record::{Phase, RequestRecord};
+
+/// Version of `cells.json`.
+pub const CELLS_SCHEMA_VERSION: u32 = 1;
+
+/// The file `cells.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellsFile {
+    /// Version of this file's form.
+    pub schema_version: u32,
+    /// Whether any backend of the run was simulated.
+    pub simulated: bool,
+    /// One row per cell, in the order in which they were measured.
+    pub cells: Vec<CellRow>,
+}
+
+/// One cell: a backend at a level in a block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellRow {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Level of the load.
+    pub level: Level,
+    /// Measured requests by outcome.
+    pub counts: Counts,
+    /// The measured window.
+    pub window: Option<Window>,
+    /// Every metric by its name.
+    #[serde(flatten)]
+    pub metrics: IndexMap<String, MetricValue>,
+    /// What the client itself did during the cell.
+    pub self_check: SelfCheck,
+    /// What a reader must know before trusting the row.
+    pub warnings: Vec<String>,
+}
+
+/// Measured requests by outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Succeeded.
+    pub ok: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Failed ones by reason.
+    pub by_reason: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Counts of the measured requests among `records`.
+    #[must_use]
+    pub fn of(records: &[RequestRecord]) -> Self {
+        let mut counts = Self::default();
+        for record in records.iter().filter(|r| r.key.phase == Phase::Measured) {
+            if record.is_ok() {
+                counts.ok += 1;
+            } else {
+                counts.failed += 1;
+                let reason = record
+                    .reason
+                    .clone()
+                    .unwrap_or_else(|| "unknown".to_owned());
+                *counts.by_reason.entry(reason).or_default() += 1;
+            }
+        }
+        counts
+    }
+
+    /// Adds the counts of another cell.
+    pub fn add(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.failed += other.failed;
+        for (reason, n) in &other.by_reason {
+            *self.by_reason.entry(reason.clone()).or_default() += n;
+        }
+    }
+}
+
+/// What the client itself did during a cell; null where it could not be told.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SelfCheck {
+    /// CPU of InferBench's load thread over the cell, 100 is one core.
+    pub client_cpu_percent: Option<f64>,
+    /// Where arrival times come from: `kernel` or `user`.
+    pub arrival_clock: Option<String>,
+    /// Mean time between the kernel's stamp of a read and the read's return.
+    pub read_delay_ms_mean: Option<f64>,
+    /// Largest such time.
+    pub read_delay_ms_max: Option<f64>,
+    /// The client was the limit: the row is not to be trusted.
+    pub client_was_limit: bool,
+}
+
+/// Identity of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellKey {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Level of the load.
+    pub level: Level,
+}
+
+/// The row of one cell from its records (all phases, in any order).
+#[must_use]
+pub fn row(
+    key: CellKey,
+    records: &[RequestRecord],
+    slo: SloConfig,
+    self_check: SelfCheck,
+) -> CellRow {
+    let input = CellInput::new(records, slo);
+    let counts = Counts::of(records);
+    let warnings = warnings(records, &counts, &input, &self_check);
+    CellRow {
+        backend: key.backend,
+        block: key.block,
+        level: key.level,
+        counts,
+        window: input.window,
+        metrics: compute(&input),
+        self_check,
+        warnings,
+    }
+}
+
+fn warnings(
+    records: &[RequestRecord],
+    counts: &Counts,
+    input: &CellInput<'_>,
+    self_check: &SelfCheck,
+) -> Vec<String> {
+    let mut found = Vec::new();
+    let all = counts.ok + counts.failed;
+    if counts.failed > 0 {
+        let reasons: Vec<String> = counts
+            .by_reason
+            .iter()
+            .map(|(reason, n)| format!("{n} {reason}"))
+            .collect();
+        found.push(format!(
+            "{} of {all} requests failed ({})",
+            counts.failed,
+            reasons.join(", ")
+        ));
+    }
+    if input.window.is_none() {
+        found.push("no measured window: nothing was measured under steady load".to_owned());
+    }
+    if self_check.client_was_limit {
+        found.push("the client was the limit: these figures are not to be trusted".to_owned());
+    }
+    let counted = || records.iter().filter(|record| record.counts());
+    let off = counted().filter(|r| r.output_tokens.is_some_and(|n| n != r.asked_output_tokens));
+    let (off, ok) = (off.count(), counted().count());
+    if off > 0 {
+        found.push(format!(
+            "{off} of {ok} answers had another length than was asked"
+        ));
+    }
+    let unknown = counted().filter(|r| r.output_tokens.is_none()).count();
+    if unknown > 0 {
+        found.push(format!(
+            "the server did not count the tokens of {unknown} of {ok} answers"
+        ));
+    }
+    found.extend(concurrency_warning(records, input));
+    found.extend(cache_warning(records));
+    found.extend(prompt_warning(records));
+    found
+}
+
+fn concurrency_warning(records: &[RequestRecord], input: &CellInput<'_>) -> Option<String> {
+    let window = input.window?;
+    let Level::Concurrency(asked) = records.first()?.key.level else {
+        return None;
+    };
+    let busy_s: f64 = records
+        .iter()
+        .filter_map(|record| Some(window.overlap_s(record.sent_ns?, record.end_ns)))
+        .sum();
+    let achieved = busy_s / window.length_s();
+    (achieved < 0.95 * f64::from(asked))
+        .then(|| format!("{achieved:.1} requests were in flight on average, {asked} were asked"))
+}
+
+/// Cached prompt tokens above one percent make a cell warm where others are cold.
+fn cache_warning(records: &[RequestRecord]) -> Option<String> {
+    let sums = records.iter().filter(|record| record.counts()).fold(
+        (0u64, 0u64),
+        |(cached, prompt), record| {
+            (
+                cached + u64::from(record.cached_tokens.unwrap_or(0)),
+                prompt + u64::from(record.input_tokens.unwrap_or(0)),
+            )
+        },
+    );
+    let share = sums.0 as f64 / sums.1 as f64;
+    (share > 0.01).then(|| {
+        format!(
+            "warm prefix cache: {:.1} % of the prompt tokens came from it",
+            share * 100.0
+        )
+    })
+}
+
+fn prompt_warning(records: &[RequestRecord]) -> Option<String> {
+    let pairs = records
+        .iter()
+        .filter(|record| record.counts())
+        .filter_map(|record| Some((record.asked_input_tokens?, record.input_tokens?)));
+    let (mut asked, mut told) = (0u64, 0u64);
+    for (a, t) in pairs {
+        asked += u64::from(a);
+        told += u64::from(t);
+    }
+    let off = told.abs_diff(asked) as f64 / asked as f64;
+    (off > 0.01).then(|| {
+        format!(
+            "the server counted {told} prompt tokens where {asked} were sent (a chat template or another tokenizer)"
+        )
+    })
+}

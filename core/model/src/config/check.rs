@@ -1,0 +1,310 @@
+//! Checks of a config that no single key can make: each names the key, its
+//! value and the limit. The place in the file is added by who has the tree.
+
+use std::collections::BTreeSet;
+
+use thiserror::Error;
+
+use super::{Arrivals, BackendConfig, Config, Level, LoadConfig, PromptSource, WorkloadConfig};
+use crate::yaml::PathStep;
+
+/// One thing wrong with a config.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{}` {fact}", crate::yaml::dotted(path))]
+pub struct CheckError {
+    /// Path of the key, outermost first.
+    pub path: Vec<PathStep>,
+    /// What is wrong: value and limit.
+    pub fact: String,
+    /// One thing to do, if there is one.
+    pub hint: Option<String>,
+}
+
+/// Everything wrong with a config, in the order of its keys; empty if nothing is.
+#[must_use]
+pub fn check(config: &Config) -> Vec<CheckError> {
+    let mut found = Found::default();
+    check_names(config, &mut found);
+    for (index, backend) in config.backends.iter().enumerate() {
+        check_backend(index, backend, &mut found);
+    }
+    check_labels(config, &mut found);
+    check_workload(&config.workload, &mut found);
+    check_fit(config, &mut found);
+    check_load(&config.load, &mut found);
+    check_limits(config, &mut found);
+    found.0
+}
+
+#[derive(Default)]
+struct Found(Vec<CheckError>);
+
+impl Found {
+    fn add(&mut self, path: &str, fact: impl Into<String>) {
+        self.add_hint(path, fact, None);
+    }
+
+    fn add_hint(&mut self, path: &str, fact: impl Into<String>, hint: Option<&str>) {
+        let path = path
+            .split('.')
+            .map(|step| match step.parse::<usize>() {
+                Ok(index) => PathStep::Index(index),
+                Err(_) => PathStep::Key(step.to_owned()),
+            })
+            .collect();
+        self.0.push(CheckError {
+            path,
+            fact: fact.into(),
+            hint: hint.map(str::to_owned),
+        });
+    }
+}
+
+fn check_names(config: &Config, found: &mut Found) {
+    if config.name.trim().is_empty() {
+        found.add("name", "is empty, must name the run");
+    } else if config.name.contains('/') || config.name.contains('\0') {
+        found.add(
+            "name",
+            format!(
+                "is {:?}, must not contain `/`: it names a folder",
+                config.name
+            ),
+        );
+    }
+    if config.model.id.trim().is_empty() {
+        found.add("model.id", "is empty, must be a hub id or a local folder");
+    }
+    if config.model.max_model_len == Some(0) {
+        found.add("model.max_model_len", "is 0, must be 1 token or more");
+    }
+    if config.backends.is_empty() {
+        found.add("backends", "is empty, must list at least one backend");
+    }
+}
+
+fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
+    let path = |key: &str| format!("backends.{index}.{key}");
+    if let Some(url) = &backend.attach {
+        if !(url.starts_with("http://") || url.starts_with("https://")) {
+            found.add(
+                &path("attach"),
+                format!("is {url:?}, must be a URL such as http://127.0.0.1:8000"),
+            );
+        }
+        if !backend.env.is_empty() {
+            found.add(
+                &path("env"),
+                "is set beside `attach`: the environment of a running server cannot be changed",
+            );
+        }
+    }
+    if backend.max_concurrency == Some(0) {
+        found.add(&path("max_concurrency"), "is 0, must be 1 or more");
+    }
+    let label = backend.label();
+    let file_safe = |c: char| c.is_alphanumeric() || "-_.+ ".contains(c);
+    if label.is_empty() || label.starts_with('.') || !label.chars().all(file_safe) {
+        found.add(
+            &path("label"),
+            format!("is {label:?}, must be of letters, digits and `-_.+`: it names a folder"),
+        );
+    }
+}
+
+fn check_labels(config: &Config, found: &mut Found) {
+    let mut seen = BTreeSet::new();
+    for (index, backend) in config.backends.iter().enumerate() {
+        if !seen.insert(backend.label()) {
+            found.add_hint(
+                &format!("backends.{index}"),
+                format!(
+                    "has the label {:?}, which an earlier backend has",
+                    backend.label()
+                ),
+                Some("give each backend of one plugin its own `label`"),
+            );
+        }
+    }
+}
+
+fn check_workload(workload: &WorkloadConfig, found: &mut Found) {
+    for (key, length) in [
+        ("workload.input_tokens", workload.input_tokens),
+        ("workload.output_tokens", workload.output_tokens),
+    ] {
+        let (lo, hi) = length.bounds();
+        if lo == 0 {
+            found.add(key, "can be 0, must be 1 token or more");
+        } else if lo > hi {
+            found.add(key, format!("runs from {lo} to {hi}, must run upwards"));
+        }
+        if let super::Length::Normal { std, .. } = length
+            && !(std >= 0.0 && std.is_finite())
+        {
+            found.add(
+                key,
+                format!("has a standard deviation of {std}, must be 0 or more"),
+            );
+        }
+    }
+    if workload.turns != 1 {
+        found.add(
+            "workload.turns",
+            format!("is {}, must be 1", workload.turns),
+        );
+    }
+    let shortest = workload.input_tokens.bounds().0;
+    if workload.shared_prefix_tokens > shortest {
+        found.add(
+            "workload.shared_prefix_tokens",
+            format!(
+                "is {}, must be at most the shortest prompt, {shortest} tokens",
+                workload.shared_prefix_tokens
+            ),
+        );
+    }
+    match (workload.prompts, &workload.file) {
+        (PromptSource::Jsonl, None) => {
+            found.add("workload.file", "is absent, `jsonl` prompts need it")
+        }
+        (PromptSource::Synthetic, Some(file)) => found.add(
+            "workload.file",
+            format!("is {file:?}, must be absent: synthetic prompts come from no file"),
+        ),
+        _ => {}
+    }
+}
+
+fn check_fit(config: &Config, found: &mut Found) {
+    let Some(limit) = config.model.max_model_len else {
+        return;
+    };
+    let prompt = u64::from(config.workload.input_tokens.bounds().1);
+    let answer = u64::from(config.workload.output_tokens.bounds().1);
+    if config.workload.prompts == PromptSource::Synthetic && prompt + answer > u64::from(limit) {
+        let room = u64::from(limit).saturating_sub(prompt);
+        found.add_hint(
+            "model.max_model_len",
+            format!(
+                "is {limit} tokens, but the longest prompt has {prompt} and the longest answer {answer}: {} do not fit",
+                prompt + answer
+            ),
+            Some(&format!(
+                "raise model.max_model_len, or lower workload.output_tokens to {room} at most"
+            )),
+        );
+    }
+}
+
+fn check_load(load: &LoadConfig, found: &mut Found) {
+    match (&load.concurrency, &load.request_rate) {
+        (None, None) => found.add_hint(
+            "load",
+            "has neither `concurrency` nor `request_rate`, must have one",
+            Some("for a closed loop set load.concurrency: [1, 2, 4, 8]"),
+        ),
+        (Some(_), Some(_)) => found.add(
+            "load",
+            "has both `concurrency` and `request_rate`, must have one: a run is a closed loop or an open one",
+        ),
+        _ => {}
+    }
+    check_levels(load, found);
+    if load.requests.is_none() && load.duration.is_none() {
+        found.add(
+            "load",
+            "has neither `requests` nor `duration`, must have one to end",
+        );
+    }
+    if load.requests == Some(0) {
+        found.add("load.requests", "is 0, must be 1 or more");
+    }
+    for (key, value) in [
+        ("load.duration", load.duration),
+        ("load.timeout", Some(load.timeout)),
+        ("load.idle_timeout", load.idle_timeout),
+    ] {
+        if value.is_some_and(|d| d.0.is_zero()) {
+            found.add(key, "is 0, must be above 0");
+        }
+    }
+    match (load.arrivals, load.burstiness) {
+        (Arrivals::Gamma, None) => {
+            found.add("load.burstiness", "is absent, gamma arrivals need it")
+        }
+        (Arrivals::Gamma, Some(b)) if !(b > 0.0 && b.is_finite()) => {
+            found.add("load.burstiness", format!("is {b}, must be above 0"));
+        }
+        (Arrivals::Poisson | Arrivals::Constant, Some(_)) => {
+            found.add(
+                "load.burstiness",
+                "is set, but only gamma arrivals have one",
+            );
+        }
+        _ => {}
+    }
+}
+
+fn check_levels(load: &LoadConfig, found: &mut Found) {
+    let levels = load.levels();
+    for (key, listed) in [
+        ("load.concurrency", load.concurrency.as_ref().map(Vec::len)),
+        (
+            "load.request_rate",
+            load.request_rate.as_ref().map(Vec::len),
+        ),
+    ] {
+        if listed == Some(0) {
+            found.add(key, "is empty, must list at least one level");
+        }
+    }
+    for (index, level) in levels.iter().enumerate() {
+        let (key, value) = match level {
+            Level::Concurrency(n) => ("load.concurrency", f64::from(*n)),
+            Level::RequestRate(rate) => ("load.request_rate", rate.0),
+        };
+        let path = format!("{key}.{index}");
+        if value <= 0.0 {
+            let fact = format!("is {value}, must be above 0 {}", level.axis());
+            found.add(&path, fact);
+        } else if value.is_infinite() && load.requests.is_none() {
+            found.add(
+                &path,
+                "is inf, which needs `load.requests` to say how many are all",
+            );
+        }
+        if levels[..index].contains(level) {
+            found.add(
+                &path,
+                format!(
+                    "is {}, which stands in the list already",
+                    level.value_text()
+                ),
+            );
+        }
+    }
+}
+
+fn check_limits(config: &Config, found: &mut Found) {
+    if config.repeats == 0 {
+        found.add("repeats", "is 0, must be 1 or more");
+    }
+    for (key, limit) in [
+        ("slo.ttft_ms", config.slo.ttft_ms),
+        ("slo.tpot_ms", config.slo.tpot_ms),
+        ("slo.e2e_latency_ms", config.slo.e2e_latency_ms),
+    ] {
+        if let Some(ms) = limit
+            && !(ms > 0.0 && ms.is_finite())
+        {
+            found.add(key, format!("is {ms}, must be above 0 ms"));
+        }
+    }
+    if config.gpu.sample_every.0 < std::time::Duration::from_millis(10) {
+        found.add(
+            "gpu.sample_every",
+            format!("is {}, must be 10ms or more", config.gpu.sample_every),
+        );
+    }
+}

@@ -1,0 +1,347 @@
+//! The user's config as types. Reading it from YAML with places for every
+//! error is `yaml`'s job; checks over several keys are in `check`.
+
+mod check;
+mod length;
+mod level;
+
+pub use check::{CheckError, check};
+pub use length::Length;
+pub use level::{Level, Rate};
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::units::DurationText;
+
+/// One benchmark: a model, a workload, a load and the backends to compare.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the run: names its folder and heads its report.
+    pub name: String,
+    /// The model that every backend serves.
+    pub model: ModelConfig,
+    /// The backends to compare, in the order in which the report shows them.
+    pub backends: Vec<BackendConfig>,
+    /// What is asked of the backends.
+    #[serde(default)]
+    pub workload: WorkloadConfig,
+    /// How much is asked at a time.
+    pub load: LoadConfig,
+    /// Blocks: how often every backend is started afresh and measured at every
+    /// level. One block gives figures but no verdict.
+    #[serde(default = "default_repeats")]
+    pub repeats: u32,
+    /// Seed of everything random but the prompts: order of backends, arrivals.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Service-level objectives per request, for goodput.
+    #[serde(default)]
+    pub slo: SloConfig,
+    /// GPU sampling.
+    #[serde(default)]
+    pub gpu: GpuConfig,
+    /// Folder in which the run's own folder is made.
+    #[serde(default = "default_output")]
+    pub output: String,
+    /// Keep each answer's text in `requests.jsonl`.
+    #[serde(default)]
+    pub output_text: bool,
+}
+
+/// The model under test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// Hub id or local folder.
+    pub id: String,
+    /// Weight and activation type, e.g. `bfloat16`; the backend's choice if absent.
+    #[serde(default)]
+    pub dtype: Option<String>,
+    /// Longest prompt plus answer, in tokens; the backend's choice if absent.
+    #[serde(default)]
+    pub max_model_len: Option<u32>,
+    /// Folder or file with `tokenizer.json`; the model's own if absent.
+    #[serde(default)]
+    pub tokenizer: Option<String>,
+}
+
+/// One backend of the comparison.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BackendConfig {
+    /// Name of the plugin that knows this backend (see `inferbench plugins`).
+    pub plugin: String,
+    /// Name in the report, unique in the run; the plugin's name if absent.
+    #[serde(default)]
+    pub label: Option<String>,
+    /// The plugin's own options (see `inferbench plugins show NAME`).
+    #[serde(default)]
+    pub options: Map<String, Value>,
+    /// Base URL of a running server, measured instead of launching one.
+    #[serde(default)]
+    pub attach: Option<String>,
+    /// Environment variables of the launched server.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// How readiness is told.
+    #[serde(default)]
+    pub ready_check: ReadyCheck,
+    /// How long the backend may take until it is ready.
+    #[serde(default = "default_ready_timeout")]
+    pub ready_timeout: DurationText,
+    /// Levels above this concurrency are skipped for this backend, and said so.
+    #[serde(default)]
+    pub max_concurrency: Option<u32>,
+}
+
+impl BackendConfig {
+    /// The label, or the plugin's name where none is given.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        self.label.as_deref().unwrap_or(&self.plugin)
+    }
+}
+
+/// How a backend is found ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadyCheck {
+    /// One real one-token request is answered.
+    #[default]
+    Request,
+    /// The plugin's health path answers 200.
+    Health,
+    /// Nothing is asked.
+    None,
+}
+
+/// The prompts and answers of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkloadConfig {
+    /// Where prompts come from.
+    pub prompts: PromptSource,
+    /// File of `jsonl` prompts.
+    pub file: Option<String>,
+    /// Prompt length in tokens.
+    pub input_tokens: Length,
+    /// Answer length in tokens.
+    pub output_tokens: Length,
+    /// Leading tokens that all prompts of a level share.
+    pub shared_prefix_tokens: u32,
+    /// Turns of a conversation; 1 is all that exists.
+    #[schemars(range(min = 1, max = 1))]
+    pub turns: u32,
+    /// Seed of the prompts.
+    pub seed: u64,
+    /// Force every answer to `output_tokens` (the end-of-sequence token is ignored).
+    pub force_output: bool,
+}
+
+impl Default for WorkloadConfig {
+    fn default() -> Self {
+        Self {
+            prompts: PromptSource::Synthetic,
+            file: None,
+            input_tokens: Length::Fixed(512),
+            output_tokens: Length::Fixed(128),
+            shared_prefix_tokens: 0,
+            turns: 1,
+            seed: 42,
+            force_output: true,
+        }
+    }
+}
+
+/// Where prompts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptSource {
+    /// Made from the seed, of exactly the asked length.
+    #[default]
+    Synthetic,
+    /// One JSON object a line: `{"prompt": "..."}` and, if wanted, `"output_tokens": 64`.
+    Jsonl,
+}
+
+/// How the load is offered. Either `concurrency` (closed loop) or
+/// `request_rate` (open loop) is given.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LoadConfig {
+    /// Closed loop: requests in flight, one level each.
+    #[serde(default)]
+    pub concurrency: Option<Vec<u32>>,
+    /// Open loop: requests per second, one level each; `inf` sends all at once.
+    #[serde(default)]
+    pub request_rate: Option<Vec<Rate>>,
+    /// Open loop: distribution of the gaps between sends.
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    /// Gamma arrivals: shape of the gaps; below 1 burstier than poisson, above 1 steadier.
+    #[serde(default)]
+    pub burstiness: Option<f64>,
+    /// Measured requests per cell; with `duration` too, whichever is reached first.
+    #[serde(default)]
+    pub requests: Option<u64>,
+    /// Length of the measured part of a cell.
+    #[serde(default)]
+    pub duration: Option<DurationText>,
+    /// Requests per cell that warm the backend up and are not measured.
+    #[serde(default)]
+    pub warmup_requests: u64,
+    /// Longest that one request may take in all.
+    #[serde(default = "default_timeout")]
+    pub timeout: DurationText,
+    /// Longest silence inside an answer, and before its first byte.
+    #[serde(default)]
+    pub idle_timeout: Option<DurationText>,
+}
+
+impl LoadConfig {
+    /// The levels in the order of the config; empty if neither `concurrency`
+    /// nor `request_rate` is set (which `check` refuses).
+    #[must_use]
+    pub fn levels(&self) -> Vec<Level> {
+        let closed = self.concurrency.iter().flatten();
+        let open = self.request_rate.iter().flatten();
+        closed
+            .map(|n| Level::Concurrency(*n))
+            .chain(open.map(|rate| Level::RequestRate(*rate)))
+            .collect()
+    }
+}
+
+/// Distribution of the gaps between sends of an open loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Exponential gaps.
+    #[default]
+    Poisson,
+    /// Equal gaps.
+    Constant,
+    /// Gamma gaps, shaped by `burstiness`.
+    Gamma,
+}
+
+/// Limits that a good request stays within; an absent one does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SloConfig {
+    /// Highest time to first token, ms.
+    pub ttft_ms: Option<f64>,
+    /// Highest time per output token, ms.
+    pub tpot_ms: Option<f64>,
+    /// Highest end-to-end latency, ms.
+    pub e2e_latency_ms: Option<f64>,
+}
+
+impl SloConfig {
+    /// Whether any limit is set.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        self.ttft_ms.is_some() || self.tpot_ms.is_some() || self.e2e_latency_ms.is_some()
+    }
+}
+
+/// GPU sampling.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct GpuConfig {
+    /// Time between samples.
+    pub sample_every: DurationText,
+    /// Devices to sample.
+    pub devices: Devices,
+}
+
+impl Default for GpuConfig {
+    fn default() -> Self {
+        Self {
+            sample_every: DurationText::from_millis(100),
+            devices: Devices::All,
+        }
+    }
+}
+
+/// Devices to sample: `all`, `none`, or a list of NVML indices or UUIDs.
+#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
+#[schemars(untagged)]
+pub enum Devices {
+    /// Every device NVML lists.
+    #[schemars(with = "String")]
+    All,
+    /// No sampling.
+    #[schemars(with = "String")]
+    None,
+    /// NVML indices or UUIDs.
+    Listed(Vec<String>),
+}
+
+impl Serialize for Devices {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::All => serializer.serialize_str("all"),
+            Self::None => serializer.serialize_str("none"),
+            Self::Listed(names) => names.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Devices {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Devices;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("`all`, `none` or a list of GPU indices or UUIDs")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Devices, E> {
+                match text {
+                    "all" => Ok(Devices::All),
+                    "none" => Ok(Devices::None),
+                    _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
+                }
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<Devices, A::Error> {
+                let mut names = Vec::new();
+                while let Some(name) = seq.next_element::<String>()? {
+                    names.push(name);
+                }
+                Ok(Devices::Listed(names))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+fn default_repeats() -> u32 {
+    3
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn default_output() -> String {
+    "results".to_owned()
+}
+
+fn default_ready_timeout() -> DurationText {
+    DurationText::from_secs(20 * 60)
+}
+
+fn default_timeout() -> DurationText {
+    DurationText::from_secs(10 * 60)
+}

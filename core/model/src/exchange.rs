@@ -1,0 +1,367 @@
+//! From the stamped events of one exchange to its record: the definitions of
+//! TTFT, TPOT, ITL and success, in one place. The caller stamps; nothing here
+//! knows a clock.
+
+use sha2::{Digest, Sha256};
+
+use crate::record::{RequestKey, RequestRecord, Status, TokenSource};
+use crate::units::ms_between;
+
+/// Kind of an output event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputKind {
+    /// Text of the answer.
+    Text,
+    /// Reasoning before the answer.
+    Reasoning,
+    /// A piece of a tool call: its name or its arguments.
+    ToolCall,
+}
+
+/// Token counts that a server tells; each may be missing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Prompt tokens.
+    pub input_tokens: Option<u32>,
+    /// Answer tokens, cumulative.
+    pub output_tokens: Option<u32>,
+    /// Prompt tokens from the prefix cache.
+    pub cached_tokens: Option<u32>,
+    /// Answer tokens spent on reasoning.
+    pub reasoning_tokens: Option<u32>,
+}
+
+/// How an exchange ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The body ended as HTTP says it should, or the end marker came.
+    Clean,
+    /// It did not; `reason` is a short fixed word such as `connection_reset`
+    /// or `read_timeout`.
+    Broken {
+        /// Short fixed word.
+        reason: &'static str,
+        /// Words on it.
+        message: String,
+    },
+}
+
+/// What is known of a request before it is sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Prompt length, tokens.
+    pub input_tokens: Option<u32>,
+    /// Answer length, tokens.
+    pub output_tokens: u32,
+}
+
+/// The growing log of one exchange.
+#[derive(Debug, Clone, Default)]
+pub struct Exchange {
+    /// What was asked.
+    pub asked: Asked,
+    /// Planned send time of an open loop.
+    pub scheduled_ns: Option<u64>,
+    /// The last byte of the request entered the socket.
+    pub sent_ns: Option<u64>,
+    /// Time to open the connection, on its first use.
+    pub connect_ms: Option<f64>,
+    /// HTTP status.
+    pub http_status: Option<u16>,
+    output_ns: Vec<u64>,
+    cumulative: Vec<Option<u32>>,
+    first_content_ns: Option<u64>,
+    text: String,
+    reasoning: String,
+    usage: Usage,
+    finish_reason: Option<String>,
+    error: Option<String>,
+    end_marker: bool,
+    malformed_events: u32,
+}
+
+impl Exchange {
+    /// A piece of output that arrived at `t_ns`. Empty text is no output event;
+    /// its token count still enters the next event's. `cumulative` is the
+    /// server's count of tokens up to and with this event.
+    pub fn output(&mut self, t_ns: u64, kind: OutputKind, text: &str, cumulative: Option<u32>) {
+        if let Some(tokens) = cumulative {
+            self.usage.output_tokens = self.usage.output_tokens.max(Some(tokens));
+        }
+        if text.is_empty() {
+            return;
+        }
+        match kind {
+            OutputKind::Text => {
+                self.first_content_ns.get_or_insert(t_ns);
+                self.text.push_str(text);
+            }
+            OutputKind::Reasoning => self.reasoning.push_str(text),
+            OutputKind::ToolCall => {}
+        }
+        self.output_ns.push(t_ns);
+        self.cumulative.push(cumulative);
+    }
+
+    /// Token counts. The largest count of answer tokens wins; the others are
+    /// the last ones told.
+    pub fn usage(&mut self, usage: Usage) {
+        self.usage = Usage {
+            input_tokens: usage.input_tokens.or(self.usage.input_tokens),
+            output_tokens: usage.output_tokens.max(self.usage.output_tokens),
+            cached_tokens: usage.cached_tokens.or(self.usage.cached_tokens),
+            reasoning_tokens: usage.reasoning_tokens.or(self.usage.reasoning_tokens),
+        };
+    }
+
+    /// The server's finish reason.
+    pub fn finish(&mut self, reason: &str) {
+        self.finish_reason = Some(reason.to_owned());
+    }
+
+    /// An error told inside the answer; the first one is kept.
+    pub fn error(&mut self, message: &str) {
+        self.error.get_or_insert_with(|| message.to_owned());
+    }
+
+    /// The end marker.
+    pub fn end_marker(&mut self) {
+        self.end_marker = true;
+    }
+
+    /// A message that could not be read and was passed over.
+    pub fn malformed(&mut self) {
+        self.malformed_events += 1;
+    }
+
+    /// Whether the end marker has come.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.end_marker
+    }
+
+    /// Output events so far.
+    #[must_use]
+    pub fn output_events(&self) -> usize {
+        self.output_ns.len()
+    }
+
+    /// The finished record. `keep_text`: keep the answer's text and not only its hash.
+    #[must_use]
+    pub fn finish_record(
+        self,
+        key: RequestKey,
+        end: &StreamEnd,
+        end_ns: u64,
+        keep_text: bool,
+    ) -> RequestRecord {
+        let failure = self.failure(end);
+        let first = self.output_ns.first().copied();
+        let last = self.output_ns.last().copied();
+        let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
+        let hash = (!self.text.is_empty()).then(|| hex(&Sha256::digest(self.text.as_bytes())));
+        RequestRecord {
+            key,
+            status: if failure.is_some() {
+                Status::Failed
+            } else {
+                Status::Ok
+            },
+            http_status: self.http_status,
+            scheduled_ns: self.scheduled_ns,
+            sent_ns: self.sent_ns,
+            send_lag_ms: since(self.scheduled_ns, self.sent_ns),
+            connect_ms: self.connect_ms,
+            first_output_ns: first,
+            first_content_ns: self.first_content_ns,
+            last_output_ns: last,
+            end_ns,
+            ttft_ms: since(self.sent_ns, first),
+            tpot_ms: self.tpot_ms(),
+            e2e_latency_ms: since(self.sent_ns, last),
+            e2e_from_schedule_ms: since(self.scheduled_ns, last),
+            decode_ms_per_token: self.decode_ms_per_token(),
+            asked_input_tokens: self.asked.input_tokens,
+            asked_output_tokens: self.asked.output_tokens,
+            input_tokens: self.usage.input_tokens,
+            output_tokens: self.usage.output_tokens,
+            cached_tokens: self.usage.cached_tokens,
+            reasoning_tokens: self.usage.reasoning_tokens,
+            token_source: self.usage.output_tokens.map(|_| TokenSource::Usage),
+            itl_ms: self.gaps_ms(),
+            tokens_per_event: self.tokens_per_event(),
+            malformed_events: self.malformed_events,
+            text_sha256: hash,
+            text: keep_text.then_some(self.text),
+            reasoning_text: (keep_text && !self.reasoning.is_empty()).then_some(self.reasoning),
+            finish_reason: self.finish_reason,
+            reason: failure.as_ref().map(|(reason, _)| reason.clone()),
+            message: failure.and_then(|(_, message)| message),
+        }
+    }
+
+    /// Why the exchange failed: a short fixed word and the words of who knows;
+    /// `None` if it succeeded.
+    fn failure(&self, end: &StreamEnd) -> Option<(String, Option<String>)> {
+        if let Some(status) = self.http_status.filter(|status| *status != 200) {
+            let message = self.error.clone();
+            return Some((format!("http_{status}"), message));
+        }
+        if let Some(message) = &self.error {
+            return Some(("in_band_error".to_owned(), Some(message.clone())));
+        }
+        if let StreamEnd::Broken { reason, message } = end {
+            return Some(((*reason).to_owned(), Some(message.clone())));
+        }
+        let finish = self.finish_reason.as_deref();
+        if let Some(bad @ ("abort" | "error")) = finish {
+            return Some((format!("finish_reason_{bad}"), None));
+        }
+        if !self.end_marker && finish.is_none() {
+            let message = "the answer ended without a finish reason and without an end marker";
+            return Some(("truncated".to_owned(), Some(message.to_owned())));
+        }
+        None
+    }
+
+    fn tpot_ms(&self) -> Option<f64> {
+        let tokens = self.usage.output_tokens.filter(|tokens| *tokens >= 2)?;
+        let span = ms_between(*self.output_ns.first()?, *self.output_ns.last()?);
+        Some(span / f64::from(tokens - 1))
+    }
+
+    fn decode_ms_per_token(&self) -> Option<f64> {
+        let in_first = (*self.cumulative.first()?)?;
+        let in_all = (*self.cumulative.last()?)?;
+        let span = ms_between(*self.output_ns.first()?, *self.output_ns.last()?);
+        (in_all > in_first).then(|| span / f64::from(in_all - in_first))
+    }
+
+    fn gaps_ms(&self) -> Vec<f64> {
+        let pairs = self.output_ns.windows(2);
+        pairs.map(|pair| ms_between(pair[0], pair[1])).collect()
+    }
+
+    fn tokens_per_event(&self) -> Option<Vec<u32>> {
+        let mut before = 0;
+        let mut tokens = Vec::with_capacity(self.cumulative.len());
+        for told in &self.cumulative {
+            let told = (*told)?;
+            tokens.push(told.saturating_sub(before));
+            before = told;
+        }
+        (!tokens.is_empty()).then_some(tokens)
+    }
+}
+
+/// Lower-case hexadecimal digits of `bytes`.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Level;
+    use crate::record::Phase;
+
+    fn key() -> RequestKey {
+        RequestKey {
+            backend: "b".into(),
+            block: 0,
+            level: Level::Concurrency(1),
+            phase: Phase::Measured,
+            index: 0,
+        }
+    }
+
+    fn ms(t: u64) -> u64 {
+        t * 1_000_000
+    }
+
+    fn sent() -> Exchange {
+        Exchange {
+            sent_ns: Some(0),
+            http_status: Some(200),
+            ..Exchange::default()
+        }
+    }
+
+    fn record(exchange: Exchange) -> RequestRecord {
+        exchange.finish_record(key(), &StreamEnd::Clean, ms(1000), true)
+    }
+
+    #[test]
+    fn several_tokens_in_an_event_leave_gaps_and_counts_apart() {
+        let mut exchange = sent();
+        for (t, text, tokens) in [(100, "a", 1), (140, "b", 4), (200, "c", 6)] {
+            exchange.output(ms(t), OutputKind::Text, text, Some(tokens));
+        }
+        exchange.end_marker();
+        let record = record(exchange);
+        assert_eq!(record.status, Status::Ok);
+        assert_eq!(record.itl_ms, [40.0, 60.0]);
+        assert_eq!(record.tokens_per_event, Some(vec![1, 3, 2]));
+        assert_eq!(record.tpot_ms, Some(20.0));
+        assert_eq!(record.decode_ms_per_token, Some(20.0));
+        assert_eq!(record.event_times_ns(), [ms(100), ms(140), ms(200)]);
+    }
+
+    #[test]
+    fn one_token_answer_has_no_tpot() {
+        let mut exchange = sent();
+        exchange.output(ms(90), OutputKind::Text, "a", Some(1));
+        exchange.finish("stop");
+        let record = record(exchange);
+        assert_eq!((record.ttft_ms, record.tpot_ms), (Some(90.0), None));
+        assert_eq!(record.e2e_latency_ms, Some(90.0));
+    }
+
+    #[test]
+    fn empty_text_is_no_output_but_its_tokens_count() {
+        let mut exchange = sent();
+        exchange.output(ms(10), OutputKind::Text, "", Some(1));
+        exchange.output(ms(30), OutputKind::Text, "é", Some(2));
+        exchange.end_marker();
+        let record = record(exchange);
+        assert_eq!(record.ttft_ms, Some(30.0));
+        assert_eq!(record.tokens_per_event, Some(vec![2]));
+    }
+
+    #[test]
+    fn an_answer_without_finish_or_end_marker_is_truncated() {
+        let mut exchange = sent();
+        exchange.output(ms(10), OutputKind::Text, "a", None);
+        let record = record(exchange);
+        assert_eq!(record.reason.as_deref(), Some("truncated"));
+        assert_eq!(record.output_tokens, None);
+    }
+
+    #[test]
+    fn an_error_outweighs_the_end_marker() {
+        let mut exchange = sent();
+        exchange.error("engine died");
+        exchange.end_marker();
+        let record = record(exchange);
+        assert_eq!(record.reason.as_deref(), Some("in_band_error"));
+        assert_eq!(record.message.as_deref(), Some("engine died"));
+    }
+
+    #[test]
+    fn a_later_null_never_takes_back_a_count() {
+        let mut exchange = sent();
+        exchange.usage(Usage {
+            output_tokens: Some(3),
+            input_tokens: Some(7),
+            ..Usage::default()
+        });
+        exchange.usage(Usage::default());
+        exchange.end_marker();
+        let record = record(exchange);
+        assert_eq!(
+            (record.output_tokens, record.input_tokens),
+            (Some(3), Some(7))
+        );
+    }
+}

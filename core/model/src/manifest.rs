@@ -1,0 +1,170 @@
+//! `run.json`: what a run was, where it ran, and how it ended.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cell::{CellKey, SelfCheck};
+use crate::plan::{RunPlan, Skipped};
+use crate::record::Evidence;
+
+/// Version of `run.json`.
+pub const RUN_SCHEMA_VERSION: u32 = 1;
+
+/// The file `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's form.
+    pub schema_version: u32,
+    /// Version of InferBench.
+    pub inferbench_version: String,
+    /// The config as resolved, secrets masked.
+    pub config: Value,
+    /// SHA-256 over the prompts of block 0, hex: equal for equal workloads.
+    pub workload_sha256: Option<String>,
+    /// Backends of the config, in its order.
+    pub backends: Vec<BackendFacts>,
+    /// The machine.
+    pub host: HostFacts,
+    /// GPUs sampled.
+    pub gpus: Vec<GpuFacts>,
+    /// Why no GPU was sampled, if none was.
+    pub gpu_absence: Option<String>,
+    /// Start and, once it has ended, end of the run on both clocks.
+    pub anchors: Vec<Anchor>,
+    /// The plan: order of backends in each block.
+    pub plan: RunPlan,
+    /// One entry per start of a backend, as it happened.
+    pub stages: Vec<StageFacts>,
+    /// One entry per cell, as it was measured.
+    pub cells: Vec<CellFacts>,
+    /// Warnings of the run as a whole.
+    pub warnings: Vec<String>,
+    /// How the run ended.
+    pub exit_state: ExitState,
+}
+
+impl Manifest {
+    /// Whether any backend was simulated.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.backends.iter().any(|backend| backend.simulated)
+    }
+
+    /// Cells left out by the config.
+    #[must_use]
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.plan.skipped
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitState {
+    /// It has not ended, or its end was not written.
+    Running,
+    /// Every cell was measured.
+    Done,
+    /// A backend could not be started, or a cell had no successful request.
+    Incomplete,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// One moment on both clocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Anchor {
+    /// Monotonic nanoseconds.
+    pub monotonic_ns: u64,
+    /// The same moment in UTC, RFC 3339.
+    pub utc: String,
+}
+
+/// What is known of a backend beforehand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackendFacts {
+    /// Label.
+    pub label: String,
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Version of the plugin.
+    pub plugin_version: String,
+    /// Version of the plugin API it was built against, `major.minor`.
+    pub plugin_api: String,
+    /// The library's file.
+    pub plugin_file: String,
+    /// SHA-256 of the file, hex.
+    pub plugin_sha256: String,
+    /// What it measures is simulated.
+    pub simulated: bool,
+    /// URL attached to, if it was not launched.
+    pub attach: Option<String>,
+    /// What it is asked with: `token_ids`, `text` or `messages`.
+    pub prompt_form: String,
+}
+
+/// The machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostFacts {
+    /// Name of the host.
+    pub hostname: Option<String>,
+    /// Operating system and kernel.
+    pub os: Option<String>,
+    /// CPU model.
+    pub cpu: Option<String>,
+    /// Logical cores.
+    pub cores: Option<u32>,
+    /// Memory.
+    pub memory_bytes: Option<u64>,
+}
+
+/// One GPU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuFacts {
+    /// Index in NVML's order.
+    pub index: u32,
+    /// Name of the device.
+    pub name: Option<String>,
+    /// UUID.
+    pub uuid: Option<String>,
+    /// Memory.
+    pub memory_bytes: Option<u64>,
+    /// Power limit in effect.
+    pub power_limit_watts: Option<f64>,
+    /// Driver version.
+    pub driver: Option<String>,
+}
+
+/// One start of a backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageFacts {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Command line, secrets masked; absent if attached.
+    pub command: Option<Vec<String>>,
+    /// Seconds from start to readiness.
+    pub ready_s: Option<f64>,
+    /// Why it could not be started or did not last; absent if it did.
+    pub failure: Option<String>,
+    /// Last lines of its log, if it failed.
+    pub log_tail: Vec<String>,
+    /// What it told of itself once ready.
+    pub evidence: Evidence,
+}
+
+/// One measured cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellFacts {
+    /// Which cell.
+    #[serde(flatten)]
+    pub key: CellKey,
+    /// Its first moment.
+    pub start_ns: u64,
+    /// Its last moment.
+    pub end_ns: u64,
+    /// What the client itself did.
+    pub self_check: SelfCheck,
+}

@@ -1,0 +1,545 @@
+//! The loading boundary: the frozen header, the types that cross, and the root
+//! module. Authors never need this module; it is the only home of `abi_stable`,
+//! so that it can be replaced here.
+//!
+//! What crosses by value never changes. Whatever will grow (options, requests,
+//! plans, descriptions) crosses as JSON; kinds cross as open numbers.
+
+#![allow(
+    unsafe_code,
+    missing_docs,
+    non_local_definitions,
+    unused_braces,
+    unreachable_pub,
+    clippy::pedantic,
+    clippy::all,
+    reason = "what abi_stable's macros write"
+)]
+
+use abi_stable::StableAbi;
+use abi_stable::abi_stability::abi_checking::{
+    AbiInstability, AbiInstabilityErrors, check_layout_compatibility,
+};
+use abi_stable::library::{AbiHeader, AbiHeaderRef, RootModule};
+use abi_stable::package_version_strings;
+use abi_stable::sabi_trait;
+use abi_stable::sabi_types::VersionStrings;
+use abi_stable::std_types::{RArc, RBox, RResult, RSlice, RStr, RString, RVec, Tuple2};
+use abi_stable::type_layout::{TLFieldOrFunction, TypeLayout};
+use thiserror::Error;
+
+/// Major version of the plugin API: another one is refused.
+pub const API_MAJOR: u32 = 1;
+/// Minor version: an older plugin works in a newer host.
+pub const API_MINOR: u32 = 0;
+/// First bytes of every plugin's header.
+pub const HEADER_MAGIC: [u8; 16] = *b"InferBenchPlugin";
+/// Symbol of the header.
+pub const HEADER_SYMBOL: &[u8] = b"inferbench_plugin_header\0";
+/// Symbol of the layout-checked root module.
+pub const ROOT_SYMBOL: &[u8] = b"inferbench_plugin_root\0";
+
+/// What the host reads before it trusts anything else. Frozen for all versions.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct PluginHeader {
+    pub magic: [u8; 16],
+    pub api_major: u32,
+    pub api_minor: u32,
+    /// 1 if panics unwind; any other value is refused.
+    pub panic_unwinds: u32,
+    /// Bytes of this header.
+    pub size: u32,
+    /// Version of the crate it was built against, zero-padded UTF-8.
+    pub sdk_version: [u8; 32],
+    /// Compiler, zero-padded UTF-8.
+    pub rustc: [u8; 64],
+    /// Name of the package, zero-padded UTF-8.
+    pub package: [u8; 64],
+}
+
+impl PluginHeader {
+    /// The header of a plugin that is being compiled.
+    #[must_use]
+    pub const fn new(package: &str, panic_unwinds: bool) -> Self {
+        Self {
+            magic: HEADER_MAGIC,
+            api_major: API_MAJOR,
+            api_minor: API_MINOR,
+            panic_unwinds: panic_unwinds as u32,
+            size: size_of::<Self>() as u32,
+            sdk_version: padded(env!("CARGO_PKG_VERSION")),
+            rustc: padded(env!("INFERBENCH_RUSTC")),
+            package: padded(package),
+        }
+    }
+}
+
+const fn padded<const N: usize>(text: &str) -> [u8; N] {
+    let bytes = text.as_bytes();
+    let mut out = [0; N];
+    let mut i = 0;
+    while i < bytes.len() && i < N {
+        out[i] = bytes[i];
+        i += 1;
+    }
+    out
+}
+
+/// Text of a zero-padded field.
+#[must_use]
+pub fn unpadded(field: &[u8]) -> String {
+    let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
+    String::from_utf8_lossy(&field[..end]).into_owned()
+}
+
+/// An error across the boundary.
+#[repr(C)]
+#[derive(StableAbi, Debug, Clone)]
+pub struct AbiError {
+    pub message: RString,
+    /// 1 if the plugin panicked.
+    pub panicked: u32,
+}
+
+pub type AbiResult<T> = RResult<T, AbiError>;
+
+/// Kind of an event; an open set.
+#[repr(transparent)]
+#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventKind(pub u32);
+
+impl EventKind {
+    pub const TEXT: Self = Self(1);
+    pub const REASONING: Self = Self(2);
+    pub const TOOL_CALL: Self = Self(3);
+    pub const USAGE: Self = Self(10);
+    pub const FINISH: Self = Self(11);
+    pub const ERROR: Self = Self(12);
+    pub const END: Self = Self(13);
+    pub const MALFORMED: Self = Self(14);
+}
+
+/// A count that is not told.
+pub const NO_COUNT: u32 = u32::MAX;
+
+/// One event. Text: `a` is the cumulative token count. Usage: `a` prompt, `b`
+/// answer, `c` cached, `d` reasoning tokens.
+#[repr(C)]
+#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    pub kind: EventKind,
+    pub text_off: u32,
+    pub text_len: u32,
+    pub a: u32,
+    pub b: u32,
+    pub c: u32,
+    pub d: u32,
+}
+
+impl Event {
+    /// An event of that kind without text or counts.
+    #[must_use]
+    pub const fn of(kind: EventKind) -> Self {
+        Self {
+            kind,
+            text_off: 0,
+            text_len: 0,
+            a: NO_COUNT,
+            b: NO_COUNT,
+            c: NO_COUNT,
+            d: NO_COUNT,
+        }
+    }
+}
+
+/// Events of one feed, and their text; owned by the host and used again.
+#[repr(C)]
+#[derive(StableAbi, Debug, Default)]
+pub struct EventBuf {
+    pub events: RVec<Event>,
+    pub text: RVec<u8>,
+}
+
+impl EventBuf {
+    /// Empties it and keeps its memory.
+    pub fn clear(&mut self) {
+        self.events.clear();
+        self.text.clear();
+    }
+}
+
+/// Kind of a message; an open set: 0 data, 1 error event, 2 error field.
+#[repr(transparent)]
+#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageKind(pub u32);
+
+/// Framing of an answer; an open set: 0 SSE, 1 NDJSON, 2 body.
+#[repr(transparent)]
+#[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FramingKind(pub u32);
+
+/// An HTTP request without address.
+#[repr(C)]
+#[derive(StableAbi, Debug, Clone)]
+pub struct HttpRequestAbi {
+    pub method: RString,
+    pub path: RString,
+    pub headers: RVec<Tuple2<RString, RString>>,
+    pub body: RVec<u8>,
+    pub framing: FramingKind,
+}
+
+/// What the host offers to a plugin.
+#[repr(C)]
+#[derive(StableAbi, Clone)]
+pub struct HostServices {
+    /// Takes one line for the host's log: level (1 error, 2 warning, 3 info) and text.
+    pub log: extern "C" fn(u32, RStr<'_>),
+    /// The host's monotonic clock, ns.
+    pub now_ns: extern "C" fn() -> u64,
+}
+
+#[sabi_trait]
+pub trait DecoderAbi: Send {
+    fn feed(
+        &mut self,
+        kind: MessageKind,
+        message: RSlice<'_, u8>,
+        out: &mut EventBuf,
+    ) -> AbiResult<()>;
+    #[sabi(last_prefix_field)]
+    fn finish(&mut self, out: &mut EventBuf) -> AbiResult<()>;
+}
+
+#[sabi_trait]
+pub trait BackendAbi: Send + Sync {
+    /// JSON `LaunchContext` in, JSON `LaunchPlan` or `null` out.
+    fn launch_plan(&self, context: RSlice<'_, u8>) -> AbiResult<RVec<u8>>;
+    /// JSON `RequestSpec` in.
+    fn encode_request(&self, request: RSlice<'_, u8>) -> AbiResult<HttpRequestAbi>;
+    /// JSON `RequestSpec` in.
+    fn open_decoder(&self, request: RSlice<'_, u8>) -> AbiResult<DecoderBox>;
+    /// Rare hooks, by name; bytes in and out are JSON or raw as the hook says.
+    #[sabi(last_prefix_field)]
+    fn call(&self, op: RStr<'_>, input: RSlice<'_, u8>) -> AbiResult<RVec<u8>>;
+}
+
+#[sabi_trait]
+pub trait EngineSinkAbi: Send + Sync {
+    fn now_ns(&self) -> u64;
+    #[sabi(last_prefix_field)]
+    fn push(&self, id: u64, t_ns: u64, event: Event, text: RStr<'_>) -> bool;
+}
+
+#[sabi_trait]
+pub trait EngineAbi: Send + Sync {
+    /// JSON `RequestSpec` in.
+    fn submit(&self, id: u64, request: RSlice<'_, u8>, sink: SinkArc) -> AbiResult<()>;
+    fn cancel(&self, id: u64);
+    #[sabi(last_prefix_field)]
+    fn shutdown(&self);
+}
+
+pub type DecoderBox = DecoderAbi_TO<'static, RBox<()>>;
+pub type BackendBox = BackendAbi_TO<'static, RBox<()>>;
+pub type EngineBox = EngineAbi_TO<'static, RBox<()>>;
+pub type SinkArc = EngineSinkAbi_TO<'static, RArc<()>>;
+
+/// The root module of a plugin.
+#[repr(C)]
+#[derive(StableAbi)]
+#[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
+#[sabi(missing_field(option))]
+pub struct PluginModule {
+    /// Called once, before anything else.
+    pub init: extern "C" fn(HostServices) -> AbiResult<()>,
+    /// JSON array of `Description`s.
+    pub describe: extern "C" fn() -> AbiResult<RVec<u8>>,
+    /// Name of a backend and JSON `OpenContext` in.
+    pub open_backend: extern "C" fn(RStr<'_>, RSlice<'_, u8>) -> AbiResult<BackendBox>,
+    /// As `open_backend`, and JSON `LaunchContext`.
+    #[sabi(last_prefix_field)]
+    pub open_engine:
+        extern "C" fn(RStr<'_>, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiResult<EngineBox>,
+}
+
+impl RootModule for PluginModuleRef {
+    abi_stable::declare_root_module_statics! {PluginModuleRef}
+    const BASE_NAME: &'static str = "inferbench_plugin";
+    const NAME: &'static str = "inferbench_plugin";
+    const VERSION_STRINGS: VersionStrings = package_version_strings!();
+}
+
+/// Why a root module was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum RootRefusal {
+    /// The types differ; `difference` is the one line that tells where.
+    #[error("was built against another layout of plugin API {API_MAJOR}: {difference}")]
+    Layout {
+        /// The field that differs, expected and found.
+        difference: String,
+        /// Everything the layout check said.
+        details: String,
+    },
+    /// The module's constructor did not succeed.
+    #[error("did not initialise: {reason}")]
+    Constructor {
+        /// The reason.
+        reason: String,
+    },
+    /// The library speaks another version of the layout checker.
+    #[error("was built with another abi_stable: {reason}")]
+    Checker {
+        /// The reason.
+        reason: String,
+    },
+}
+
+/// The root module behind the symbol `ROOT_SYMBOL`. A plugin whose minor
+/// version is older than the host's is checked in reverse, so that fields and
+/// methods added since may be missing in it.
+///
+/// # Safety
+/// `header` must be the address of that symbol in a library that stays loaded
+/// for the rest of the process and whose `PluginHeader` was accepted.
+///
+/// # Errors
+/// See [`RootRefusal`].
+pub unsafe fn root_module(
+    header: *const AbiHeader,
+    plugin_minor: u32,
+) -> Result<PluginModuleRef, RootRefusal> {
+    // SAFETY: `AbiHeaderRef` is a transparent pointer to an `AbiHeader`, and the
+    // caller vouches that the symbol is a `LibHeader`, which begins with one and
+    // which `upgrade` checks before it reads further.
+    let header = unsafe { std::mem::transmute::<*const AbiHeader, AbiHeaderRef>(header) };
+    let library = header.upgrade().map_err(|error| RootRefusal::Checker {
+        reason: first_line(&error.to_string()),
+    })?;
+    if let Some(layout) = library.layout() {
+        let expected = <PluginModuleRef as StableAbi>::LAYOUT;
+        check_either_way(expected, layout, plugin_minor >= API_MINOR)?;
+    }
+    // SAFETY: the layouts were found compatible just above.
+    unsafe { library.unchecked_layout::<PluginModuleRef>() }.map_err(|error| {
+        RootRefusal::Constructor {
+            reason: first_line(&error.to_string()),
+        }
+    })
+}
+
+/// Checks layouts: forwards for a plugin as new as the host, in reverse for an
+/// older one.
+pub(crate) fn check_either_way(
+    host: &'static TypeLayout,
+    plugin: &'static TypeLayout,
+    forwards: bool,
+) -> Result<(), RootRefusal> {
+    let checked = if forwards {
+        check_layout_compatibility(host, plugin)
+    } else {
+        check_layout_compatibility(plugin, host)
+    };
+    checked.map_err(|errors| {
+        let details = errors.to_string();
+        RootRefusal::Layout {
+            difference: telling_difference(&errors),
+            details,
+        }
+    })
+}
+
+fn first_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.next().unwrap_or("no reason given").to_owned()
+}
+
+/// The one difference that a person needs: the path of fields to it, what was
+/// expected and what was found.
+fn telling_difference(errors: &AbiInstabilityErrors) -> String {
+    let deepest = errors
+        .errors
+        .iter()
+        .filter(|error| !error.errs.is_empty())
+        .max_by_key(|error| error.stack_trace.len());
+    let Some(error) = deepest else {
+        return "types differ".to_owned();
+    };
+    let path: Vec<String> = error
+        .stack_trace
+        .iter()
+        .map(|step| match &step.expected {
+            TLFieldOrFunction::Field(field) => field.name().to_owned(),
+            TLFieldOrFunction::Function(function) => function.name.as_str().to_owned(),
+        })
+        .filter(|name| name.parse::<u32>().is_err())
+        .collect();
+    let what = error.errs.first().map(difference).unwrap_or_default();
+    format!("{}: {what}", path.join("."))
+}
+
+fn difference(error: &AbiInstability) -> String {
+    use AbiInstability as A;
+    let pair = match error {
+        A::Name(v) => v.display_str(),
+        A::Package(v) => v.display_str(),
+        A::PackageVersion(v) => v.display_str(),
+        A::Size(v) => v.display_str(),
+        A::Alignment(v) => v.display_str(),
+        A::MismatchedPrefixSize(v) => v.display_str(),
+        A::FieldCountMismatch(v) => v.display_str(),
+        A::MismatchedPrimitive(v) => v.debug_str(),
+        A::TLDataDiscriminant(v) => v.debug_str(),
+        other => return first_line(&format!("{other:?}")),
+    };
+    match pair {
+        Some(pair) => format!(
+            "expected {}, found {}",
+            first_line(&pair.expected),
+            first_line(&pair.found)
+        ),
+        None => "types differ".to_owned(),
+    }
+}
+
+/// Writes the header and the root module of a plugin library.
+#[macro_export]
+macro_rules! export_plugin {
+    () => {
+        #[allow(unsafe_code)]
+        #[doc(hidden)]
+        // SAFETY: the name is this API's own; a library that defines it twice
+        // does not link.
+        #[unsafe(export_name = "inferbench_plugin_header")]
+        pub static INFERBENCH_PLUGIN_HEADER: $crate::abi::PluginHeader =
+            $crate::abi::PluginHeader::new(env!("CARGO_PKG_NAME"), cfg!(panic = "unwind"));
+
+        #[allow(unsafe_code)]
+        #[doc(hidden)]
+        // SAFETY: as above; the constructor returns a `PluginModuleRef` as its
+        // type says.
+        #[unsafe(export_name = "inferbench_plugin_root")]
+        pub static INFERBENCH_PLUGIN_ROOT: $crate::__private::abi_stable::library::LibHeader = {
+            extern "C" fn root() -> $crate::__private::abi_stable::library::RootModuleResult {
+                $crate::__private::abi_stable::library::__call_root_module_loader(
+                    $crate::abi::this_library,
+                )
+            }
+            unsafe {
+                $crate::__private::abi_stable::library::LibHeader::from_constructor::<
+                    $crate::abi::PluginModuleRef,
+                >(
+                    root,
+                    $crate::__private::abi_stable::library::CheckTypeLayout::Yes,
+                )
+            }
+        };
+    };
+}
+
+/// The root module of the library this is compiled into.
+#[must_use]
+pub fn this_library() -> PluginModuleRef {
+    use abi_stable::prefix_type::PrefixTypeTrait;
+    PluginModule {
+        init: crate::adapter::init,
+        describe: crate::adapter::describe,
+        open_backend: crate::adapter::open_backend,
+        open_engine: crate::adapter::open_engine_by_name,
+    }
+    .leak_into_prefix()
+}
+
+#[cfg(test)]
+#[allow(dead_code, reason = "layouts that are only compared")]
+mod tests {
+    use super::*;
+
+    mod older {
+        use super::*;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
+        #[sabi(missing_field(option))]
+        pub struct PluginModule {
+            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
+            #[sabi(last_prefix_field)]
+            pub describe: extern "C" fn() -> AbiResult<RVec<u8>>,
+        }
+    }
+
+    mod newer {
+        use super::*;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
+        #[sabi(missing_field(option))]
+        pub struct PluginModule {
+            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
+            #[sabi(last_prefix_field)]
+            pub describe: extern "C" fn() -> AbiResult<RVec<u8>>,
+            pub added: extern "C" fn() -> u32,
+        }
+    }
+
+    mod changed {
+        use super::*;
+
+        #[repr(C)]
+        #[derive(StableAbi)]
+        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
+        #[sabi(missing_field(option))]
+        pub struct PluginModule {
+            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
+            #[sabi(last_prefix_field)]
+            pub describe: extern "C" fn() -> AbiResult<RVec<u32>>,
+        }
+    }
+
+    fn layout<T: StableAbi>() -> &'static TypeLayout {
+        T::LAYOUT
+    }
+
+    #[test]
+    fn an_older_plugin_fits_a_newer_host_only_in_reverse() {
+        let host = layout::<newer::PluginModuleRef>();
+        let plugin = layout::<older::PluginModuleRef>();
+        assert!(check_either_way(host, plugin, true).is_err());
+        assert!(check_either_way(host, plugin, false).is_ok());
+    }
+
+    #[test]
+    fn a_newer_plugin_fits_an_older_host() {
+        let host = layout::<older::PluginModuleRef>();
+        let plugin = layout::<newer::PluginModuleRef>();
+        assert!(check_either_way(host, plugin, true).is_ok());
+    }
+
+    #[test]
+    fn a_changed_type_is_refused_with_the_field_that_differs() {
+        let host = layout::<older::PluginModuleRef>();
+        let plugin = layout::<changed::PluginModuleRef>();
+        for forwards in [true, false] {
+            let Err(RootRefusal::Layout {
+                difference,
+                details,
+            }) = check_either_way(host, plugin, forwards)
+            else {
+                panic!("accepted");
+            };
+            assert!(difference.contains("describe"), "{difference}");
+            assert!(difference.contains("u32"), "{difference}");
+            assert!(details.len() > difference.len());
+            assert!(!difference.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn padded_text_comes_back() {
+        assert_eq!(unpadded(&padded::<8>("vllm")), "vllm");
+        assert_eq!(unpadded(&padded::<4>("longer")), "long");
+    }
+}

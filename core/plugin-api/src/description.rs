@@ -1,0 +1,76 @@
+//! What a plugin says of itself.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A plugin's own description of one backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Description {
+    /// Name, as a config's `plugin:` has it.
+    pub name: String,
+    /// Version of the plugin.
+    pub version: String,
+    /// One line on what it measures.
+    pub summary: String,
+    /// Whatever it measures is simulated, and labelled so everywhere.
+    #[serde(default)]
+    pub simulated: bool,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// JSON Schema of its options: units, defaults and meaning in the descriptions.
+    pub options_schema: Value,
+    /// Token ids that any prompt may use, where the backend has no model folder
+    /// to tell; absent for real models.
+    #[serde(default)]
+    pub token_ids: Option<IdSpan>,
+}
+
+/// Token ids from `lo` to below `hi`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdSpan {
+    /// First id.
+    pub lo: u32,
+    /// One past the last id.
+    pub hi: u32,
+}
+
+/// What a backend can do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Capabilities {
+    /// Endpoints it speaks, e.g. `completions`, `chat`.
+    pub endpoints: Vec<String>,
+    /// It can start a server.
+    pub can_launch: bool,
+    /// It can measure a server that runs already.
+    pub can_attach: bool,
+    /// It can drop its prefix cache between cells.
+    pub can_reset_prefix_cache: bool,
+    /// It exposes metrics while it runs.
+    pub exposes_metrics: bool,
+    /// It takes prompts as token ids.
+    pub accepts_token_ids: bool,
+    /// It can force the length of an answer.
+    pub can_force_output_length: bool,
+    /// It generates inside InferBench's own process.
+    pub in_process: bool,
+}
+
+impl Capabilities {
+    /// The set ones as short words, for a table.
+    #[must_use]
+    pub fn words(&self) -> Vec<String> {
+        let flags = [
+            (self.can_launch, "launch"),
+            (self.can_attach, "attach"),
+            (self.can_reset_prefix_cache, "reset"),
+            (self.exposes_metrics, "metrics"),
+            (self.accepts_token_ids, "token-ids"),
+            (self.can_force_output_length, "force-length"),
+            (self.in_process, "in-process"),
+        ];
+        let set = flags.iter().filter(|(on, _)| *on);
+        let words = set.map(|(_, word)| (*word).to_owned());
+        self.endpoints.iter().cloned().chain(words).collect()
+    }
+}

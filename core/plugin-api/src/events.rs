@@ -1,0 +1,179 @@
+//! Messages in, events out. Events carry no time: the host knows when the
+//! bytes arrived.
+
+use inferbench_model::exchange::{OutputKind, Usage};
+
+use crate::abi::{Event, EventBuf, EventKind, NO_COUNT};
+
+/// One message of an answer, as the host framed it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// Data of a default (`message`) event, a line of NDJSON, or a whole body.
+    Data(&'a [u8]),
+    /// Data of an event named `error`.
+    ErrorEvent(&'a [u8]),
+    /// A line whose field name is `error`, as old llama.cpp servers write it.
+    ErrorField(&'a [u8]),
+}
+
+/// Where a decoder puts what it found.
+#[derive(Debug)]
+pub struct Events<'a> {
+    buffer: &'a mut EventBuf,
+}
+
+impl<'a> Events<'a> {
+    /// Events that go to `buffer`.
+    pub fn new(buffer: &'a mut EventBuf) -> Self {
+        Self { buffer }
+    }
+
+    /// A piece of output. Empty text is no output event; give it all the same
+    /// if `cumulative_tokens` is told. That count is the server's, up to and
+    /// with this piece.
+    pub fn output(&mut self, kind: OutputKind, text: &str, cumulative_tokens: Option<u32>) {
+        let kind = match kind {
+            OutputKind::Text => EventKind::TEXT,
+            OutputKind::Reasoning => EventKind::REASONING,
+            OutputKind::ToolCall => EventKind::TOOL_CALL,
+        };
+        let event = Event {
+            a: cumulative_tokens.unwrap_or(NO_COUNT),
+            ..Event::of(kind)
+        };
+        self.push(event, text);
+    }
+
+    /// Token counts.
+    pub fn usage(&mut self, usage: Usage) {
+        let event = Event {
+            a: usage.input_tokens.unwrap_or(NO_COUNT),
+            b: usage.output_tokens.unwrap_or(NO_COUNT),
+            c: usage.cached_tokens.unwrap_or(NO_COUNT),
+            d: usage.reasoning_tokens.unwrap_or(NO_COUNT),
+            ..Event::of(EventKind::USAGE)
+        };
+        self.push(event, "");
+    }
+
+    /// The finish reason.
+    pub fn finish(&mut self, reason: &str) {
+        self.push(Event::of(EventKind::FINISH), reason);
+    }
+
+    /// An error that the server told inside its answer.
+    pub fn error(&mut self, message: &str) {
+        self.push(Event::of(EventKind::ERROR), message);
+    }
+
+    /// The end marker: nothing that matters follows.
+    pub fn end(&mut self) {
+        self.push(Event::of(EventKind::END), "");
+    }
+
+    /// A message that cannot be read and is passed over.
+    pub fn malformed(&mut self) {
+        self.push(Event::of(EventKind::MALFORMED), "");
+    }
+
+    fn push(&mut self, mut event: Event, text: &str) {
+        event.text_off = self.buffer.text.len() as u32;
+        event.text_len = text.len() as u32;
+        self.buffer.text.extend_from_copy_slice(text.as_bytes());
+        self.buffer.events.push(event);
+    }
+}
+
+/// An event as the host reads it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoded<'a> {
+    /// Output.
+    Output(OutputKind, &'a str, Option<u32>),
+    /// Token counts.
+    Usage(Usage),
+    /// Finish reason.
+    Finish(&'a str),
+    /// Error told in the answer.
+    Error(&'a str),
+    /// End marker.
+    End,
+    /// An unreadable message.
+    Malformed,
+}
+
+/// The events in `buffer`, in order. An event of a kind this host does not
+/// know, or whose text is not where it says, reads as `Malformed`.
+pub fn decoded(buffer: &EventBuf) -> impl Iterator<Item = Decoded<'_>> {
+    buffer
+        .events
+        .iter()
+        .map(|event| decode(event, buffer.text.as_slice()))
+}
+
+fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
+    let start = event.text_off as usize;
+    let end = start + event.text_len as usize;
+    let Some(Ok(text)) = text.get(start..end).map(std::str::from_utf8) else {
+        return Decoded::Malformed;
+    };
+    let count = |n: u32| (n != NO_COUNT).then_some(n);
+    match event.kind {
+        EventKind::TEXT => Decoded::Output(OutputKind::Text, text, count(event.a)),
+        EventKind::REASONING => Decoded::Output(OutputKind::Reasoning, text, count(event.a)),
+        EventKind::TOOL_CALL => Decoded::Output(OutputKind::ToolCall, text, count(event.a)),
+        EventKind::USAGE => Decoded::Usage(Usage {
+            input_tokens: count(event.a),
+            output_tokens: count(event.b),
+            cached_tokens: count(event.c),
+            reasoning_tokens: count(event.d),
+        }),
+        EventKind::FINISH => Decoded::Finish(text),
+        EventKind::ERROR => Decoded::Error(text),
+        EventKind::END => Decoded::End,
+        _ => Decoded::Malformed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_back_as_they_went_in() {
+        let mut buffer = EventBuf::default();
+        let usage = Usage {
+            input_tokens: Some(3),
+            output_tokens: Some(0),
+            ..Usage::default()
+        };
+        let mut events = Events::new(&mut buffer);
+        events.output(OutputKind::Text, "día", Some(2));
+        events.output(OutputKind::ToolCall, "f", None);
+        events.usage(usage);
+        events.finish("stop");
+        events.end();
+        let back: Vec<_> = decoded(&buffer).collect();
+        assert_eq!(
+            back,
+            [
+                Decoded::Output(OutputKind::Text, "día", Some(2)),
+                Decoded::Output(OutputKind::ToolCall, "f", None),
+                Decoded::Usage(usage),
+                Decoded::Finish("stop"),
+                Decoded::End,
+            ]
+        );
+    }
+
+    #[test]
+    fn an_event_that_lies_about_its_text_is_malformed() {
+        let mut buffer = EventBuf::default();
+        buffer.events.push(Event {
+            text_off: u32::MAX,
+            text_len: u32::MAX,
+            ..Event::of(EventKind::TEXT)
+        });
+        buffer.events.push(Event::of(EventKind(999)));
+        assert!(decoded(&buffer).all(|event| event == Decoded::Malformed));
+    }
+}

@@ -1,0 +1,147 @@
+//! How a backend is to be started: a plan that the host carries out.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The model, as the config has it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelSpec {
+    /// Hub id or local folder.
+    pub id: String,
+    /// Weight and activation type; the backend's choice if absent.
+    pub dtype: Option<String>,
+    /// Longest prompt plus answer, tokens; the backend's choice if absent.
+    pub max_model_len: Option<u32>,
+    /// Folder or file with `tokenizer.json`; the model's own if absent.
+    pub tokenizer: Option<String>,
+}
+
+/// What a launch plan is made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaunchContext {
+    /// The model.
+    pub model: ModelSpec,
+    /// Name under which the server must serve it.
+    pub served_name: String,
+    /// Address to listen on.
+    pub host: String,
+    /// Port to listen on; free when the plan was asked for.
+    pub port: u16,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Folder into which the plan's files are written before the start.
+    pub work_dir: PathBuf,
+    /// Highest concurrency that will be asked; absent in an open loop.
+    pub max_concurrency: Option<u32>,
+}
+
+impl LaunchContext {
+    /// Path that a planned file will have once the host has written it.
+    #[must_use]
+    pub fn path_of(&self, file: &str) -> String {
+        self.work_dir.join(file).to_string_lossy().into_owned()
+    }
+
+    /// `http://host:port`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}:{}", self.host, self.port)
+    }
+}
+
+/// How to start a backend, know it is ready, and stop it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LaunchPlan {
+    /// Program and arguments; at least the program.
+    pub command: Vec<String>,
+    /// Environment on top of InferBench's own.
+    pub env: Vec<EnvVar>,
+    /// Files to write into the work folder first.
+    pub files: Vec<PlannedFile>,
+    /// Substrings of log lines worth keeping as evidence.
+    pub log_patterns: Vec<String>,
+    /// How to stop it.
+    pub stop: StopPlan,
+}
+
+/// One environment variable.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnvVar {
+    /// Name.
+    pub name: String,
+    /// Value.
+    pub value: String,
+    /// Never shown or written to the run folder.
+    #[serde(default)]
+    pub secret: bool,
+}
+
+impl EnvVar {
+    /// A variable that may be shown.
+    #[must_use]
+    pub fn plain(name: &str, value: impl Into<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: value.into(),
+            secret: false,
+        }
+    }
+}
+
+/// A file that the host writes into the work folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedFile {
+    /// Path relative to the work folder, without `..`.
+    pub path: PathBuf,
+    /// Contents.
+    pub contents: String,
+}
+
+impl PlannedFile {
+    /// Whether the path stays inside the work folder.
+    #[must_use]
+    pub fn is_inside(&self) -> bool {
+        use std::path::Component;
+        let inside = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+        self.path != Path::new("") && self.path.components().all(inside)
+    }
+}
+
+/// How to stop a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StopPlan {
+    /// Signal to its process group: `TERM` or `INT`.
+    pub signal: String,
+    /// Seconds until the group is killed.
+    pub grace_s: u32,
+}
+
+impl Default for StopPlan {
+    fn default() -> Self {
+        Self {
+            signal: "TERM".to_owned(),
+            grace_s: 20,
+        }
+    }
+}
+
+/// The command of a plan: `override_command` if it is set (program and leading
+/// arguments), else `default`; then `arguments`, then `extra`.
+#[must_use]
+pub fn command_line(
+    override_command: Option<&[String]>,
+    default: &[&str],
+    arguments: Vec<String>,
+    extra: &[String],
+) -> Vec<String> {
+    let mut command: Vec<String> = match override_command {
+        Some(given) => given.to_vec(),
+        None => default.iter().map(|part| (*part).to_owned()).collect(),
+    };
+    command.extend(arguments);
+    command.extend(extra.iter().cloned());
+    command
+}

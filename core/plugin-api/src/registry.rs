@@ -1,0 +1,54 @@
+//! Backends that a library carries. One library may carry several; each
+//! registers itself, and the library's root module lists them.
+
+use crate::abi::{AbiError, BackendBox, EngineBox};
+use crate::adapter;
+use crate::{Backend, Description, LaunchContext, OpenContext};
+
+/// One backend of this library.
+pub struct Registration {
+    /// Its own description.
+    pub describe: fn() -> Description,
+    pub(crate) open: fn(&OpenContext) -> Result<BackendBox, AbiError>,
+    pub(crate) open_engine: fn(&OpenContext, &LaunchContext) -> Result<EngineBox, AbiError>,
+}
+
+impl Registration {
+    /// The registration of `T`.
+    #[must_use]
+    pub const fn of<T: Backend>() -> Self {
+        Self {
+            describe: T::describe,
+            open: adapter::open::<T>,
+            open_engine: adapter::open_engine::<T>,
+        }
+    }
+}
+
+inventory::collect!(Registration);
+
+/// Every backend registered in this library, by name.
+pub(crate) fn registered() -> Vec<&'static Registration> {
+    let mut all: Vec<&Registration> = inventory::iter::<Registration>().collect();
+    all.sort_by_cached_key(|registration| (registration.describe)().name);
+    all
+}
+
+/// Registers one more backend in this library, beside the exported one.
+#[macro_export]
+macro_rules! register_backend {
+    ($backend:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::registry::Registration::of::<$backend>()
+        }
+    };
+}
+
+/// Registers a backend and exports this library as a plugin. Once per library.
+#[macro_export]
+macro_rules! export_backend {
+    ($backend:ty) => {
+        $crate::register_backend!($backend);
+        $crate::export_plugin!();
+    };
+}
