@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use super::{Arrivals, BackendConfig, Config, Level, LoadConfig, PromptSource, WorkloadConfig};
+use super::{
+    Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, WorkloadConfig,
+};
 use crate::yaml::PathStep;
 
 /// One thing wrong with a config.
@@ -99,6 +101,9 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
             );
         }
     }
+    if backend.ready_timeout.0.is_zero() {
+        found.add(&path("ready_timeout"), "is 0, must be above 0");
+    }
     if backend.max_concurrency == Some(0) {
         found.add(&path("max_concurrency"), "is 0, must be 1 or more");
     }
@@ -139,13 +144,16 @@ fn check_workload(workload: &WorkloadConfig, found: &mut Found) {
         } else if lo > hi {
             found.add(key, format!("runs from {lo} to {hi}, must run upwards"));
         }
-        if let super::Length::Normal { std, .. } = length
-            && !(std >= 0.0 && std.is_finite())
-        {
-            found.add(
-                key,
-                format!("has a standard deviation of {std}, must be 0 or more"),
-            );
+        if let Length::Normal { mean, std, .. } = length {
+            if !mean.is_finite() {
+                found.add(key, format!("has a mean of {mean}, must be finite"));
+            }
+            if !(std >= 0.0 && std.is_finite()) {
+                found.add(
+                    key,
+                    format!("has a standard deviation of {std}, must be 0 or more"),
+                );
+            }
         }
     }
     if workload.turns != 1 {
@@ -183,16 +191,19 @@ fn check_fit(config: &Config, found: &mut Found) {
     let prompt = u64::from(config.workload.input_tokens.bounds().1);
     let answer = u64::from(config.workload.output_tokens.bounds().1);
     if config.workload.prompts == PromptSource::Synthetic && prompt + answer > u64::from(limit) {
-        let room = u64::from(limit).saturating_sub(prompt);
+        let hint = match u64::from(limit).saturating_sub(prompt) {
+            0 => "raise model.max_model_len, or lower workload.input_tokens".to_owned(),
+            room => format!(
+                "raise model.max_model_len, or lower workload.output_tokens to {room} at most"
+            ),
+        };
         found.add_hint(
             "model.max_model_len",
             format!(
                 "is {limit} tokens, but the longest prompt has {prompt} and the longest answer {answer}: {} do not fit",
                 prompt + answer
             ),
-            Some(&format!(
-                "raise model.max_model_len, or lower workload.output_tokens to {room} at most"
-            )),
+            Some(&hint),
         );
     }
 }
@@ -260,14 +271,17 @@ fn check_levels(load: &LoadConfig, found: &mut Found) {
         }
     }
     for (index, level) in levels.iter().enumerate() {
-        let (key, value) = match level {
-            Level::Concurrency(n) => ("load.concurrency", f64::from(*n)),
-            Level::RequestRate(rate) => ("load.request_rate", rate.0),
+        let (key, value, limit) = match level {
+            Level::Concurrency(n) => (
+                "load.concurrency",
+                f64::from(*n),
+                "1 request in flight or more",
+            ),
+            Level::RequestRate(rate) => ("load.request_rate", rate.0, "above 0 requests/s"),
         };
         let path = format!("{key}.{index}");
         if value <= 0.0 {
-            let fact = format!("is {value}, must be above 0 {}", level.axis());
-            found.add(&path, fact);
+            found.add(&path, format!("is {value}, must be {limit}"));
         } else if value.is_infinite() && load.requests.is_none() {
             found.add(
                 &path,

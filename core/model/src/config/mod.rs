@@ -4,10 +4,17 @@
 mod check;
 mod length;
 mod level;
+mod load;
+mod options;
+mod schema;
+mod wording;
 
 pub use check::{CheckError, check};
 pub use length::Length;
 pub use level::{Level, Rate};
+pub use load::{Loaded, load};
+pub use options::options_errors;
+pub use schema::schema;
 
 use std::collections::BTreeMap;
 
@@ -270,17 +277,30 @@ impl Default for GpuConfig {
 }
 
 /// Devices to sample: `all`, `none`, or a list of NVML indices or UUIDs.
-#[derive(Debug, Clone, PartialEq, Eq, JsonSchema)]
-#[schemars(untagged)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Devices {
     /// Every device NVML lists.
-    #[schemars(with = "String")]
     All,
     /// No sampling.
-    #[schemars(with = "String")]
     None,
     /// NVML indices or UUIDs.
     Listed(Vec<String>),
+}
+
+impl JsonSchema for Devices {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Devices".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "`all`, `none`, or a list of NVML indices or UUIDs",
+            "anyOf": [
+                {"enum": ["all", "none"]},
+                {"type": "array", "items": {"type": ["string", "integer"]}},
+            ],
+        })
+    }
 }
 
 impl Serialize for Devices {

@@ -1,0 +1,429 @@
+//! Config files as a whole: what loads, and what a user reads where it does not.
+
+#![allow(clippy::unwrap_used, reason = "tests may panic")]
+
+use inferbench_model::config::{
+    Arrivals, Config, Devices, Length, Level, Loaded, PromptSource, Rate, ReadyCheck, load, schema,
+};
+use inferbench_model::yaml::YamlError;
+use proptest::prelude::*;
+
+/// Every key that a config may have, as the guide shows them.
+const FULL: &str = include_str!("cases/config/full.yaml");
+
+const SMALL: &str = "\
+name: a
+model:
+  id: m
+backends:
+  - plugin: sim
+workload:
+  input_tokens: 512
+  output_tokens: 128
+load:
+  concurrency: [1, 2]
+  requests: 64
+";
+
+fn read(text: &str) -> Result<Loaded, Vec<YamlError>> {
+    load("bench.yaml", text, &|_| None)
+}
+
+fn refused(text: &str) -> Vec<(String, Option<String>)> {
+    let line = |error: &YamlError| (error.to_string(), error.hint().map(str::to_owned));
+    read(text).unwrap_err().iter().map(line).collect()
+}
+
+/// The one error of `SMALL` once `from` is replaced.
+fn changed(from: &str, to: &str) -> String {
+    assert!(SMALL.contains(from), "{from:?} is not in the config");
+    let mut errors = refused(&SMALL.replacen(from, to, 1));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    errors.remove(0).0
+}
+
+#[test]
+fn the_full_example_loads() {
+    let config = read(FULL).unwrap().config;
+    assert_eq!(config.name, "qwen2.5-0.5b");
+    assert_eq!(config.model.id, "Qwen/Qwen2.5-0.5B-Instruct");
+    assert_eq!(config.model.dtype.as_deref(), Some("bfloat16"));
+    assert_eq!(config.model.max_model_len, Some(4096));
+    assert_eq!(config.model.tokenizer, None);
+    let labels: Vec<&str> = config.backends.iter().map(|b| b.label()).collect();
+    assert_eq!(labels, ["vllm", "sglang", "hf", "vllm-fp8", "prod"]);
+    assert_eq!(config.backends[0].options["gpu_memory_utilization"], 0.9);
+    assert_eq!(config.backends[2].max_concurrency, Some(8));
+    assert_eq!(config.backends[3].options["extra_args"][1], "fp8");
+    assert_eq!(
+        config.backends[4].attach.as_deref(),
+        Some("http://127.0.0.1:8000")
+    );
+    assert_eq!(config.backends[0].ready_check, ReadyCheck::Request);
+    assert_eq!(config.backends[0].ready_timeout.to_string(), "20m");
+    assert_eq!(config.workload.prompts, PromptSource::Synthetic);
+    assert_eq!(config.workload.input_tokens, Length::Fixed(512));
+    assert_eq!(config.load.levels().len(), 6);
+    assert_eq!(config.load.arrivals, Arrivals::Poisson);
+    assert_eq!(config.load.warmup_requests, 8);
+    assert_eq!(config.load.timeout.as_s(), 600.0);
+    assert_eq!((config.repeats, config.seed), (3, 1));
+    assert_eq!(config.slo.tpot_ms, Some(50.0));
+    assert_eq!(config.gpu.devices, Devices::All);
+    assert!(!config.output_text);
+}
+
+#[test]
+fn an_open_loop_and_length_distributions_load() {
+    let text = SMALL
+        .replace("concurrency: [1, 2]", "request_rate: [0.5, inf]")
+        .replace("input_tokens: 512", "input_tokens: {uniform: [10, 20]}")
+        .replace(
+            "output_tokens: 128",
+            "output_tokens: {normal: [100, 10], max: 120}",
+        );
+    let config = read(&text).unwrap().config;
+    let rates = [0.5, f64::INFINITY].map(|rate| Level::RequestRate(Rate(rate)));
+    assert_eq!(config.load.levels(), rates);
+    assert_eq!(config.workload.input_tokens, Length::Uniform(10, 20));
+    assert_eq!(config.workload.output_tokens.bounds(), (1, 120));
+}
+
+#[test]
+fn keys_that_begin_with_x_are_free() {
+    let text = format!("x-note: {{a: [1]}}\n{SMALL}").replace(
+        "plugin: sim",
+        "plugin: sim\n    x-why: because\n    options: {x-b: 1, headers: {x-api-key: k}}",
+    );
+    let options = read(&text).unwrap().config.backends[0].options.clone();
+    assert_eq!(
+        serde_json::Value::Object(options),
+        serde_json::json!({"headers": {"x-api-key": "k"}})
+    );
+}
+
+#[test]
+fn variables_are_expanded() {
+    let env = |name: &str| (name == "MODEL").then(|| "org/m".to_owned());
+    let text = SMALL.replace("id: m", "id: ${MODEL}");
+    let loaded = load("bench.yaml", &text, &env).unwrap();
+    assert_eq!(loaded.config.model.id, "org/m");
+}
+
+#[test]
+fn keys_of_the_future_are_unknown_keys() {
+    let text = SMALL.replace("plugin: sim", "plugin: sim\n    version: 0.9.1");
+    let (error, _) = refused(&text).remove(0);
+    assert!(
+        error.starts_with("bench.yaml:6:5: unknown key `version` in `backends[0]`"),
+        "{error}"
+    );
+    assert_eq!(
+        changed("\nload:", "\nrepeat: 3\nload:"),
+        "bench.yaml:9:1: unknown key `repeat`, did you mean `repeats`?"
+    );
+}
+
+#[test]
+fn every_finding_is_reported_at_once_in_the_order_of_the_text() {
+    let text = SMALL
+        .replace("name: a", "name: a/b")
+        .replace("plugin: sim", "plugin: sim\n  - plugin: sim")
+        .replace("concurrency: [1, 2]", "concurrency: [1, 0]")
+        .replace("requests: 64", "requests: 0");
+    let lines: Vec<String> = refused(&text).into_iter().map(|(line, _)| line).collect();
+    assert_eq!(
+        lines,
+        [
+            "bench.yaml:1:7: `name` is \"a/b\", must not contain `/`: it names a folder",
+            "bench.yaml:6:5: `backends[1]` has the label \"sim\", which an earlier backend has",
+            "bench.yaml:11:20: `load.concurrency[1]` is 0, must be 1 request in flight or more",
+            "bench.yaml:12:13: `load.requests` is 0, must be 1 or more",
+        ]
+    );
+}
+
+#[test]
+fn names_that_cannot_name_are_refused() {
+    for (from, to, error) in [
+        (
+            "name: a",
+            "name: \"\"",
+            "1:7: `name` is empty, must name the run",
+        ),
+        (
+            "id: m",
+            "id: \" \"",
+            "3:7: `model.id` is empty, must be a hub id or a local folder",
+        ),
+        (
+            "id: m",
+            "id: m\n  max_model_len: 0",
+            "4:18: `model.max_model_len` is 0, must be 1 token or more",
+        ),
+        (
+            "backends:\n  - plugin: sim",
+            "backends: []",
+            "4:1: `backends` is empty, must list at least one backend",
+        ),
+        (
+            "plugin: sim",
+            "plugin: sim\n    label: a/b",
+            "6:12: `backends[0].label` is \"a/b\", must be of letters, digits and `-_.+`: it names a folder",
+        ),
+    ] {
+        let text = SMALL.replacen(from, to, 1);
+        let found: Vec<String> = refused(&text).into_iter().map(|(line, _)| line).collect();
+        assert!(found.contains(&format!("bench.yaml:{error}")), "{found:?}");
+    }
+}
+
+#[test]
+fn a_backend_that_cannot_be_had_is_refused() {
+    for (extra, error) in [
+        (
+            "attach: localhost:8000",
+            "6:13: `backends[0].attach` is \"localhost:8000\", must be a URL such as http://127.0.0.1:8000",
+        ),
+        (
+            "attach: http://127.0.0.1:1\n    env: {A: b}",
+            "7:5: `backends[0].env` is set beside `attach`: the environment of a running server cannot be changed",
+        ),
+        (
+            "max_concurrency: 0",
+            "6:22: `backends[0].max_concurrency` is 0, must be 1 or more",
+        ),
+        (
+            "ready_timeout: 0s",
+            "6:20: `backends[0].ready_timeout` is 0, must be above 0",
+        ),
+    ] {
+        let to = format!("plugin: sim\n    {extra}");
+        assert_eq!(changed("plugin: sim", &to), format!("bench.yaml:{error}"));
+    }
+    let twice = SMALL.replace("plugin: sim", "plugin: sim\n  - plugin: sim");
+    assert_eq!(
+        refused(&twice)[0].1.as_deref(),
+        Some("give each backend of one plugin its own `label`")
+    );
+}
+
+#[test]
+fn a_workload_that_cannot_be_made_is_refused() {
+    for (from, to, error) in [
+        (
+            "input_tokens: 512",
+            "input_tokens: 0",
+            "7:17: `workload.input_tokens` can be 0, must be 1 token or more",
+        ),
+        (
+            "output_tokens: 128",
+            "output_tokens: {uniform: [9, 3]}",
+            "8:3: `workload.output_tokens` runs from 9 to 3, must run upwards",
+        ),
+        (
+            "output_tokens: 128",
+            "output_tokens: {normal: [9, -3], max: 20}",
+            "8:3: `workload.output_tokens` has a standard deviation of -3, must be 0 or more",
+        ),
+        (
+            "output_tokens: 128",
+            "output_tokens: {normal: [.inf, 3], max: 20}",
+            "8:3: `workload.output_tokens` has a mean of inf, must be finite",
+        ),
+        (
+            "output_tokens: 128",
+            "turns: 2",
+            "8:10: `workload.turns` is 2, must be 1",
+        ),
+        (
+            "output_tokens: 128",
+            "shared_prefix_tokens: 513",
+            "8:25: `workload.shared_prefix_tokens` is 513, must be at most the shortest prompt, 512 tokens",
+        ),
+        (
+            "output_tokens: 128",
+            "prompts: jsonl",
+            "6:1: `workload.file` is absent, `jsonl` prompts need it",
+        ),
+        (
+            "output_tokens: 128",
+            "file: p.jsonl",
+            "8:9: `workload.file` is \"p.jsonl\", must be absent: synthetic prompts come from no file",
+        ),
+    ] {
+        assert_eq!(changed(from, to), format!("bench.yaml:{error}"));
+    }
+}
+
+#[test]
+fn prompts_that_do_not_fit_the_model_are_refused_with_what_would_fit() {
+    let limit = |n: u32| SMALL.replace("id: m", &format!("id: m\n  max_model_len: {n}"));
+    assert!(read(&limit(640)).is_ok());
+    assert_eq!(
+        refused(&limit(639)),
+        [(
+            "bench.yaml:4:18: `model.max_model_len` is 639 tokens, but the longest prompt has 512 and the longest answer 128: 640 do not fit".to_owned(),
+            Some("raise model.max_model_len, or lower workload.output_tokens to 127 at most".to_owned()),
+        )]
+    );
+    assert_eq!(
+        refused(&limit(500))[0].1.as_deref(),
+        Some("raise model.max_model_len, or lower workload.input_tokens")
+    );
+}
+
+#[test]
+fn a_load_that_cannot_be_offered_is_refused() {
+    for (from, to, error) in [
+        (
+            "concurrency: [1, 2]",
+            "arrivals: poisson",
+            "9:1: `load` has neither `concurrency` nor `request_rate`, must have one",
+        ),
+        (
+            "concurrency: [1, 2]",
+            "concurrency: [1, 2]\n  request_rate: [1.5]",
+            "9:1: `load` has both `concurrency` and `request_rate`, must have one: a run is a closed loop or an open one",
+        ),
+        (
+            "requests: 64",
+            "warmup_requests: 1",
+            "9:1: `load` has neither `requests` nor `duration`, must have one to end",
+        ),
+        (
+            "requests: 64",
+            "duration: 0s",
+            "11:13: `load.duration` is 0, must be above 0",
+        ),
+        (
+            "requests: 64",
+            "requests: 64\n  timeout: 0s",
+            "12:12: `load.timeout` is 0, must be above 0",
+        ),
+        (
+            "requests: 64",
+            "requests: 64\n  idle_timeout: 0ms",
+            "12:17: `load.idle_timeout` is 0, must be above 0",
+        ),
+        (
+            "requests: 64",
+            "requests: 64\n  arrivals: gamma",
+            "9:1: `load.burstiness` is absent, gamma arrivals need it",
+        ),
+        (
+            "requests: 64",
+            "requests: 64\n  arrivals: gamma\n  burstiness: 0",
+            "13:15: `load.burstiness` is 0, must be above 0",
+        ),
+        (
+            "requests: 64",
+            "requests: 64\n  burstiness: 0.5",
+            "12:15: `load.burstiness` is set, but only gamma arrivals have one",
+        ),
+        (
+            "concurrency: [1, 2]",
+            "concurrency: []",
+            "10:3: `load.concurrency` is empty, must list at least one level",
+        ),
+        (
+            "concurrency: [1, 2]",
+            "request_rate: []",
+            "10:3: `load.request_rate` is empty, must list at least one level",
+        ),
+        (
+            "concurrency: [1, 2]",
+            "request_rate: [1, 0]",
+            "10:21: `load.request_rate[1]` is 0, must be above 0 requests/s",
+        ),
+        (
+            "concurrency: [1, 2]\n  requests: 64",
+            "request_rate: [inf]\n  duration: 30s",
+            "10:18: `load.request_rate[0]` is inf, which needs `load.requests` to say how many are all",
+        ),
+        (
+            "concurrency: [1, 2]",
+            "concurrency: [2, 2]",
+            "10:20: `load.concurrency[1]` is 2, which stands in the list already",
+        ),
+    ] {
+        assert_eq!(changed(from, to), format!("bench.yaml:{error}"));
+    }
+}
+
+#[test]
+fn limits_out_of_range_are_refused() {
+    for (extra, error) in [
+        ("repeats: 0", "9:10: `repeats` is 0, must be 1 or more"),
+        (
+            "slo: {ttft_ms: 0}",
+            "9:16: `slo.ttft_ms` is 0, must be above 0 ms",
+        ),
+        (
+            "slo: {tpot_ms: -1}",
+            "9:16: `slo.tpot_ms` is -1, must be above 0 ms",
+        ),
+        (
+            "slo: {e2e_latency_ms: .inf}",
+            "9:23: `slo.e2e_latency_ms` is inf, must be above 0 ms",
+        ),
+        (
+            "gpu: {sample_every: 9ms}",
+            "9:21: `gpu.sample_every` is 9ms, must be 10ms or more",
+        ),
+    ] {
+        let to = format!("\n{extra}\nload:");
+        assert_eq!(changed("\nload:", &to), format!("bench.yaml:{error}"));
+    }
+}
+
+#[test]
+fn the_schema_accepts_what_loads_and_refuses_an_unknown_key() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for text in [FULL, SMALL] {
+        let json = read(text).unwrap().tree.to_json().unwrap();
+        let errors: Vec<String> = validator
+            .iter_errors(&json)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert_eq!(errors, Vec::<String>::new());
+    }
+    let mut json = read(SMALL).unwrap().tree.to_json().unwrap();
+    json["x-note"] = 1.into();
+    assert!(validator.is_valid(&json));
+    json["lod"] = 1.into();
+    assert!(!validator.is_valid(&json));
+}
+
+#[test]
+fn a_config_survives_being_written_and_read_back() {
+    let config = read(FULL).unwrap().config;
+    let json = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+}
+
+proptest! {
+    #[test]
+    fn loading_never_panics(text in "\\PC*") {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn loading_a_damaged_config_never_panics(
+        at in 0..FULL.len(),
+        length in 0..40usize,
+        patch in "[\\[\\]{}:,'\"\\-0-9a-z.\\n \t&*!|>#$]{0,8}",
+    ) {
+        let mut text = FULL.to_owned();
+        let end = (at + length).min(text.len());
+        if text.is_char_boundary(at) && text.is_char_boundary(end) {
+            text.replace_range(at..end, &patch);
+        }
+        if let Err(errors) = read(&text) {
+            prop_assert!(!errors.is_empty());
+            for error in errors {
+                prop_assert!(error.line >= 1 && error.column >= 1);
+            }
+        }
+    }
+}
