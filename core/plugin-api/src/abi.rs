@@ -93,6 +93,9 @@ pub fn unpadded(field: &[u8]) -> String {
     String::from_utf8_lossy(&field[..end]).into_owned()
 }
 
+/// Text of a log line.
+pub type LogText<'a> = RStr<'a>;
+
 /// An error across the boundary.
 #[repr(C)]
 #[derive(StableAbi, Debug, Clone)]
@@ -262,6 +265,12 @@ pub struct PluginModule {
     #[sabi(last_prefix_field)]
     pub open_engine:
         extern "C" fn(RStr<'_>, RSlice<'_, u8>, RSlice<'_, u8>) -> AbiResult<EngineBox>,
+}
+
+impl std::fmt::Debug for PluginModuleRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PluginModuleRef")
+    }
 }
 
 impl RootModule for PluginModuleRef {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::abi::{
     AbiResult, BackendBox, DecoderBox, EngineBox, EngineSinkAbi, EngineSinkAbi_TO, Event, EventBuf,
-    FramingKind, HttpRequestAbi, MessageKind, PluginModuleRef, SinkArc,
+    FramingKind, HostServices, HttpRequestAbi, MessageKind, PluginModuleRef, SinkArc,
 };
 use crate::adapter::{join_evidence, op};
 use crate::probe::{ControlRequest, EvidenceSource, Probes};
@@ -32,6 +32,14 @@ fn parse<T: DeserializeOwned>(bytes: &[u8], what: &str) -> Result<T, PluginError
 
 fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, PluginError> {
     Ok(serde_json::to_vec(value)?)
+}
+
+/// Hands the host's services to a library, once, before anything else.
+///
+/// # Errors
+/// If the plugin fails.
+pub fn init(module: PluginModuleRef, services: HostServices) -> Result<(), PluginError> {
+    plain(module.init()(services))
 }
 
 /// Descriptions of every backend in a library.

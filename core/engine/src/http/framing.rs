@@ -1,0 +1,283 @@
+//! From body bytes to complete messages: server-sent events, lines of JSON, or
+//! the whole body. Cuts between reads change nothing.
+
+use inferbench_plugin_api::{Framing, Message};
+use thiserror::Error;
+
+/// Longest line, event or body that is kept.
+pub const MAX_MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+/// A message that is too long to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a message of the answer is above {MAX_MESSAGE_BYTES} bytes")]
+pub struct MessageTooLong;
+
+/// Cuts a body into messages.
+#[derive(Debug)]
+pub enum Framer {
+    /// Server-sent events.
+    Sse(Sse),
+    /// Newline-delimited JSON.
+    Ndjson(Vec<u8>),
+    /// The whole body.
+    Body(Vec<u8>),
+}
+
+impl Framer {
+    /// A framer for the given framing.
+    #[must_use]
+    pub fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Sse => Self::Sse(Sse::default()),
+            Framing::Ndjson => Self::Ndjson(Vec::new()),
+            Framing::Body => Self::Body(Vec::new()),
+        }
+    }
+
+    /// Takes body bytes and gives every message they complete to `sink`.
+    ///
+    /// # Errors
+    /// `MessageTooLong`.
+    pub fn push(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(Message<'_>),
+    ) -> Result<(), MessageTooLong> {
+        match self {
+            Self::Sse(sse) => sse.push(bytes, sink),
+            Self::Ndjson(partial) => {
+                let mut rest = bytes;
+                while let Some(end) = memchr::memchr(b'\n', rest) {
+                    partial.extend_from_slice(&rest[..end]);
+                    give_line(partial, sink);
+                    partial.clear();
+                    rest = &rest[end + 1..];
+                }
+                keep(partial, rest)
+            }
+            Self::Body(body) => keep(body, bytes),
+        }
+    }
+
+    /// The body has ended cleanly: an unterminated last message is used.
+    pub fn finish(&mut self, sink: &mut dyn FnMut(Message<'_>)) {
+        match self {
+            Self::Sse(sse) => sse.finish(sink),
+            Self::Ndjson(partial) => give_line(partial, sink),
+            Self::Body(body) => sink(Message::Data(body)),
+        }
+    }
+}
+
+fn give_line(line: &[u8], sink: &mut dyn FnMut(Message<'_>)) {
+    let line = line.trim_ascii();
+    if !line.is_empty() {
+        sink(Message::Data(line));
+    }
+}
+
+fn keep(kept: &mut Vec<u8>, bytes: &[u8]) -> Result<(), MessageTooLong> {
+    if kept.len() + bytes.len() > MAX_MESSAGE_BYTES {
+        return Err(MessageTooLong);
+    }
+    kept.extend_from_slice(bytes);
+    Ok(())
+}
+
+/// Server-sent events, by the WHATWG grammar: lines end with LF, CR or CR LF,
+/// nothing else.
+#[derive(Debug, Default)]
+pub struct Sse {
+    line: Vec<u8>,
+    data: Vec<u8>,
+    has_data: bool,
+    name: Name,
+    after_cr: bool,
+    started: bool,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Name {
+    #[default]
+    Message,
+    Error,
+    Other,
+}
+
+impl Sse {
+    fn push(
+        &mut self,
+        bytes: &[u8],
+        sink: &mut dyn FnMut(Message<'_>),
+    ) -> Result<(), MessageTooLong> {
+        let mut rest = bytes;
+        if self.after_cr && rest.first() == Some(&b'\n') {
+            rest = &rest[1..];
+        }
+        if !bytes.is_empty() {
+            self.after_cr = false;
+        }
+        while let Some(end) = memchr::memchr2(b'\n', b'\r', rest) {
+            if self.line.is_empty() {
+                self.take_line(&rest[..end], sink)?;
+            } else {
+                keep(&mut self.line, &rest[..end])?;
+                let line = std::mem::take(&mut self.line);
+                self.take_line(&line, sink)?;
+                self.line = line;
+                self.line.clear();
+            }
+            let cr = rest[end] == b'\r';
+            rest = &rest[end + 1..];
+            if cr {
+                match rest.first() {
+                    Some(b'\n') => rest = &rest[1..],
+                    Some(_) => {}
+                    None => self.after_cr = true,
+                }
+            }
+        }
+        keep(&mut self.line, rest)
+    }
+
+    fn finish(&mut self, sink: &mut dyn FnMut(Message<'_>)) {
+        let line = std::mem::take(&mut self.line);
+        if !line.is_empty() && self.take_line(&line, sink).is_err() {
+            return;
+        }
+        self.dispatch(sink);
+    }
+
+    fn take_line(
+        &mut self,
+        line: &[u8],
+        sink: &mut dyn FnMut(Message<'_>),
+    ) -> Result<(), MessageTooLong> {
+        let line = if self.started {
+            line
+        } else {
+            self.started = true;
+            line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
+        };
+        if line.is_empty() {
+            self.dispatch(sink);
+            return Ok(());
+        }
+        let (field, value) = match memchr::memchr(b':', line) {
+            Some(colon) => (&line[..colon], &line[colon + 1..]),
+            None => (line, &line[line.len()..]),
+        };
+        let value = value.strip_prefix(b" ").unwrap_or(value);
+        match field {
+            b"data" => {
+                if self.has_data {
+                    keep(&mut self.data, b"\n")?;
+                }
+                self.has_data = true;
+                keep(&mut self.data, value)?;
+            }
+            b"event" => {
+                self.name = match value {
+                    b"" | b"message" => Name::Message,
+                    b"error" => Name::Error,
+                    _ => Name::Other,
+                };
+            }
+            b"error" => sink(Message::ErrorField(value)),
+            // A comment, an id, a retry or an unknown field: nothing to read.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self, sink: &mut dyn FnMut(Message<'_>)) {
+        let blank = self.data.trim_ascii().is_empty();
+        match self.name {
+            _ if !self.has_data => {}
+            Name::Message if !blank => sink(Message::Data(&self.data)),
+            Name::Error => sink(Message::ErrorEvent(&self.data)),
+            Name::Message | Name::Other => {}
+        }
+        self.data.clear();
+        self.has_data = false;
+        self.name = Name::Message;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(framing: Framing, bytes: &[u8], cut: usize) -> Vec<String> {
+        let mut framer = Framer::new(framing);
+        let mut found = Vec::new();
+        let mut sink = |message: Message<'_>| {
+            let (mark, data) = match message {
+                Message::Data(data) => ("", data),
+                Message::ErrorEvent(data) => ("E:", data),
+                Message::ErrorField(data) => ("F:", data),
+            };
+            found.push(format!("{mark}{}", String::from_utf8_lossy(data)));
+        };
+        for piece in bytes.chunks(cut) {
+            framer.push(piece, &mut sink).unwrap();
+        }
+        framer.finish(&mut sink);
+        found
+    }
+
+    #[test]
+    fn all_line_ends_read_alike_at_every_cut() {
+        for text in [
+            "data: a\n\ndata: b\n\n",
+            "data: a\r\n\r\ndata: b\r\n\r\n",
+            "data: a\r\rdata: b\r\r",
+            "data: a\n\r\ndata: b\r\n\n",
+        ] {
+            for cut in 1..=text.len() {
+                let found = messages(Framing::Sse, text.as_bytes(), cut);
+                assert_eq!(found, ["a", "b"], "{text:?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_carriage_return_completes_an_event_at_once() {
+        let mut framer = Framer::new(Framing::Sse);
+        let mut n = 0;
+        framer.push(b"data: a\r\r", &mut |_| n += 1).unwrap();
+        assert_eq!(n, 1);
+    }
+
+    #[test]
+    fn comments_ids_and_foreign_events_give_nothing() {
+        let text = ": ping\n\n:\n\nid: 7\n\nretry: 3000\n\nevent: ping\n\ndata:\n\nevent: run.progress\ndata: {}\n\ndata: x\n\n";
+        for cut in 1..text.len() {
+            assert_eq!(messages(Framing::Sse, text.as_bytes(), cut), ["x"]);
+        }
+    }
+
+    #[test]
+    fn errors_by_event_name_and_by_field_are_told_apart() {
+        let text = "event: error\ndata: {\"message\": \"m\"}\n\nerror: {\"code\": 500}\n\n";
+        let found = messages(Framing::Sse, text.as_bytes(), 5);
+        assert_eq!(found, ["E:{\"message\": \"m\"}", "F:{\"code\": 500}"]);
+    }
+
+    #[test]
+    fn data_lines_join_with_a_line_feed_and_only_cr_and_lf_end_lines() {
+        let text = "data: {\ndata: }\n\ndata:a\u{2028}b\u{85}c\n\n";
+        let found = messages(Framing::Sse, text.as_bytes(), 3);
+        assert_eq!(found, ["{\n}", "a\u{2028}b\u{85}c"]);
+    }
+
+    #[test]
+    fn an_unterminated_last_event_is_used_after_a_clean_end() {
+        assert_eq!(messages(Framing::Sse, b"data: [DONE]", 4), ["[DONE]"]);
+        assert_eq!(
+            messages(Framing::Ndjson, b"{\"a\":1}\r\n{\"b\":2}", 3),
+            ["{\"a\":1}", "{\"b\":2}"]
+        );
+        assert_eq!(messages(Framing::Body, b"{}", 1), ["{}"]);
+    }
+}

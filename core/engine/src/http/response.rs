@@ -1,0 +1,447 @@
+//! An HTTP/1.1 answer, however its bytes are cut: head, then body with its
+//! transfer framing and content coding taken off.
+
+use std::io::Write as _;
+
+use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use thiserror::Error;
+
+/// Longest head.
+const MAX_HEAD_BYTES: usize = 256 * 1024;
+
+/// An answer that breaks HTTP.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum HttpError {
+    /// The head cannot be read.
+    #[error("unreadable answer head: {0}")]
+    Head(String),
+    /// The head does not end.
+    #[error("answer head is above {MAX_HEAD_BYTES} bytes")]
+    HeadTooLong,
+    /// A chunk's size line cannot be read.
+    #[error("unreadable chunk size in the answer")]
+    ChunkSize,
+    /// The content coding is broken.
+    #[error("unreadable {coding} body: {reason}")]
+    Coding {
+        /// Name of the coding.
+        coding: &'static str,
+        /// Why.
+        reason: String,
+    },
+    /// A content coding that was not asked for.
+    #[error("content-encoding {0:?} was not asked for and cannot be read")]
+    UnknownCoding(String),
+}
+
+/// What matters of an answer's head.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Head {
+    /// HTTP status.
+    pub status: u16,
+    /// The connection may carry another request.
+    pub keep_alive: bool,
+    /// Content type, lower case.
+    pub content_type: String,
+    /// Where a redirect points.
+    pub location: Option<String>,
+    /// Seconds that `Retry-After` asks for.
+    pub retry_after_s: Option<u64>,
+    /// Content coding other than identity.
+    pub coding: Option<String>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunked {
+    Size { digits: u32, value: u64 },
+    Extension { value: u64 },
+    SizeEnd { value: u64 },
+    Data { left: u64 },
+    DataCr,
+    DataLf,
+    Trailer { line_empty: bool },
+    Done,
+}
+
+enum Decoder {
+    Identity,
+    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
+    Deflate(Box<ZlibDecoder<Vec<u8>>>),
+}
+
+/// Reads one answer.
+pub struct ResponseReader {
+    head_bytes: Vec<u8>,
+    head: Option<Head>,
+    body: Body,
+    decoder: Decoder,
+    complete: bool,
+    surplus: bool,
+}
+
+impl Default for ResponseReader {
+    fn default() -> Self {
+        Self {
+            head_bytes: Vec::new(),
+            head: None,
+            body: Body::UntilClose,
+            decoder: Decoder::Identity,
+            complete: false,
+            surplus: false,
+        }
+    }
+}
+
+impl ResponseReader {
+    /// The head, once it has come whole.
+    #[must_use]
+    pub fn head(&self) -> Option<&Head> {
+        self.head.as_ref()
+    }
+
+    /// Whether the body has come whole.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.complete
+    }
+
+    /// Whether the connection can carry another request after this answer.
+    #[must_use]
+    pub fn can_reuse(&self) -> bool {
+        self.complete && !self.surplus && self.head.as_ref().is_some_and(|head| head.keep_alive)
+    }
+
+    /// Takes the bytes of one read and gives what body they hold to `sink`.
+    ///
+    /// # Errors
+    /// See [`HttpError`].
+    pub fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<(), HttpError> {
+        let mut rest = bytes;
+        if self.head.is_none() {
+            match self.push_head(bytes)? {
+                Some(used) => rest = &bytes[used..],
+                None => return Ok(()),
+            }
+        }
+        self.push_body(rest, sink)
+    }
+
+    /// The connection has ended: whether that is a proper end of this answer.
+    #[must_use]
+    pub fn close(&mut self) -> bool {
+        if self.head.is_some() && matches!(self.body, Body::UntilClose) {
+            self.complete = true;
+        }
+        self.complete
+    }
+
+    /// Bytes of `bytes` that belong to the head, if it is whole now.
+    fn push_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, HttpError> {
+        let before = self.head_bytes.len();
+        self.head_bytes.extend_from_slice(bytes);
+        let mut start = 0;
+        loop {
+            let mut headers = [httparse::EMPTY_HEADER; 128];
+            let mut parsed = httparse::Response::new(&mut headers);
+            let status = parsed
+                .parse(&self.head_bytes[start..])
+                .map_err(|error| HttpError::Head(error.to_string()))?;
+            let httparse::Status::Complete(length) = status else {
+                if self.head_bytes.len() > MAX_HEAD_BYTES {
+                    return Err(HttpError::HeadTooLong);
+                }
+                return Ok(None);
+            };
+            start += length;
+            let code = parsed.code.unwrap_or(0);
+            // An interim answer such as 100 Continue: the real one follows.
+            if (100..200).contains(&code) && code != 101 {
+                continue;
+            }
+            let (head, body) = read_head(code, parsed.version == Some(1), parsed.headers);
+            self.decoder = decoder_for(head.coding.as_deref())?;
+            self.complete = matches!(body, Body::Length(0));
+            self.body = body;
+            self.head = Some(head);
+            self.head_bytes = Vec::new();
+            return Ok(Some(start - before));
+        }
+    }
+
+    fn push_body(
+        &mut self,
+        mut bytes: &[u8],
+        sink: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), HttpError> {
+        while !bytes.is_empty() {
+            if self.complete {
+                self.surplus = true;
+                return Ok(());
+            }
+            match &mut self.body {
+                Body::UntilClose => {
+                    self.decoder.push(bytes, sink)?;
+                    return Ok(());
+                }
+                Body::Length(left) => {
+                    let n = (bytes.len() as u64).min(*left) as usize;
+                    *left -= n as u64;
+                    self.complete = *left == 0;
+                    self.decoder.push(&bytes[..n], sink)?;
+                    bytes = &bytes[n..];
+                }
+                Body::Chunked(state) => {
+                    let (used, data) = state.step(bytes)?;
+                    self.complete = *state == Chunked::Done;
+                    if let Some(data) = data {
+                        self.decoder.push(data, sink)?;
+                    }
+                    bytes = &bytes[used..];
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Chunked {
+    /// One step over `bytes`, which are not empty: bytes used, and the data
+    /// among them.
+    fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Option<&'a [u8]>), HttpError> {
+        let byte = bytes[0];
+        *self = match *self {
+            Self::Data { left } => {
+                let n = (bytes.len() as u64).min(left) as usize;
+                let left = left - n as u64;
+                *self = if left == 0 {
+                    Self::DataCr
+                } else {
+                    Self::Data { left }
+                };
+                return Ok((n, Some(&bytes[..n])));
+            }
+            Self::Size { digits, value } => Self::size(byte, digits, value)?,
+            Self::Extension { value } => match byte {
+                b'\r' => Self::SizeEnd { value },
+                b'\n' => Self::after_size(value),
+                _ => Self::Extension { value },
+            },
+            Self::SizeEnd { value } if byte == b'\n' => Self::after_size(value),
+            Self::DataCr if byte == b'\r' => Self::DataLf,
+            Self::DataCr | Self::DataLf if byte == b'\n' => Self::Size {
+                digits: 0,
+                value: 0,
+            },
+            Self::Trailer { line_empty } => match byte {
+                b'\n' if line_empty => Self::Done,
+                b'\n' => Self::Trailer { line_empty: true },
+                b'\r' => Self::Trailer { line_empty },
+                _ => Self::Trailer { line_empty: false },
+            },
+            Self::SizeEnd { .. } | Self::DataCr | Self::DataLf | Self::Done => {
+                return Err(HttpError::ChunkSize);
+            }
+        };
+        Ok((1, None))
+    }
+
+    fn size(byte: u8, digits: u32, value: u64) -> Result<Self, HttpError> {
+        match char::from(byte).to_digit(16) {
+            Some(digit) if digits < 15 => Ok(Self::Size {
+                digits: digits + 1,
+                value: value << 4 | u64::from(digit),
+            }),
+            _ if digits == 0 => Err(HttpError::ChunkSize),
+            _ => match byte {
+                b'\r' => Ok(Self::SizeEnd { value }),
+                b'\n' => Ok(Self::after_size(value)),
+                b';' | b' ' | b'\t' => Ok(Self::Extension { value }),
+                _ => Err(HttpError::ChunkSize),
+            },
+        }
+    }
+
+    fn after_size(value: u64) -> Self {
+        if value == 0 {
+            Self::Trailer { line_empty: true }
+        } else {
+            Self::Data { left: value }
+        }
+    }
+}
+
+fn read_head(status: u16, http_1_1: bool, headers: &[httparse::Header<'_>]) -> (Head, Body) {
+    let mut head = Head {
+        status,
+        keep_alive: http_1_1,
+        ..Head::default()
+    };
+    let mut body = Body::UntilClose;
+    for header in headers {
+        let value = String::from_utf8_lossy(header.value);
+        let value = value.trim();
+        match header.name.to_ascii_lowercase().as_str() {
+            "content-length" => {
+                if let (Ok(length), Body::UntilClose) = (value.parse(), &body) {
+                    body = Body::Length(length);
+                }
+            }
+            "transfer-encoding" if value.to_ascii_lowercase().contains("chunked") => {
+                body = Body::Chunked(Chunked::Size {
+                    digits: 0,
+                    value: 0,
+                });
+            }
+            "connection" => {
+                let value = value.to_ascii_lowercase();
+                head.keep_alive =
+                    (head.keep_alive || value.contains("keep-alive")) && !value.contains("close");
+            }
+            "content-type" => head.content_type = value.to_ascii_lowercase(),
+            "content-encoding" if !value.eq_ignore_ascii_case("identity") => {
+                head.coding = Some(value.to_ascii_lowercase());
+            }
+            "location" => head.location = Some(value.to_owned()),
+            "retry-after" => head.retry_after_s = value.parse().ok(),
+            _ => {}
+        }
+    }
+    if matches!(status, 204 | 304) {
+        body = Body::Length(0);
+    }
+    if matches!(body, Body::UntilClose) {
+        head.keep_alive = false;
+    }
+    (head, body)
+}
+
+fn decoder_for(coding: Option<&str>) -> Result<Decoder, HttpError> {
+    match coding {
+        None => Ok(Decoder::Identity),
+        Some("gzip" | "x-gzip") => {
+            let decoder = MultiGzDecoder::new(Vec::new());
+            Ok(Decoder::Gzip(Box::new(decoder)))
+        }
+        Some("deflate") => Ok(Decoder::Deflate(Box::new(ZlibDecoder::new(Vec::new())))),
+        Some(other) => Err(HttpError::UnknownCoding(other.to_owned())),
+    }
+}
+
+impl Decoder {
+    /// Decodes `bytes` and gives at once what can be read now.
+    fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<(), HttpError> {
+        let broken = |coding| {
+            move |error: std::io::Error| HttpError::Coding {
+                coding,
+                reason: error.to_string(),
+            }
+        };
+        let out = match self {
+            Self::Identity => {
+                sink(bytes);
+                return Ok(());
+            }
+            Self::Gzip(decoder) => {
+                let written = decoder.write_all(bytes).and_then(|()| decoder.flush());
+                written.map_err(broken("gzip"))?;
+                decoder.get_mut()
+            }
+            Self::Deflate(decoder) => {
+                let written = decoder.write_all(bytes).and_then(|()| decoder.flush());
+                written.map_err(broken("deflate"))?;
+                decoder.get_mut()
+            }
+        };
+        if !out.is_empty() {
+            sink(out);
+            out.clear();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(bytes: &[u8], cut: usize) -> (ResponseReader, Vec<u8>) {
+        let mut reader = ResponseReader::default();
+        let mut body = Vec::new();
+        for piece in bytes.chunks(cut) {
+            reader
+                .push(piece, &mut |data| body.extend_from_slice(data))
+                .unwrap();
+        }
+        (reader, body)
+    }
+
+    const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5;name=\"v\"\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: 1\r\n\r\n";
+
+    #[test]
+    fn chunks_extensions_and_trailers_read_alike_at_every_cut() {
+        for cut in 1..CHUNKED.len() {
+            let (reader, body) = read(CHUNKED, cut);
+            assert_eq!(body, b"hello!");
+            assert!(reader.is_complete() && reader.can_reuse());
+            assert_eq!(reader.head().unwrap().content_type, "text/event-stream");
+        }
+    }
+
+    #[test]
+    fn an_interim_answer_is_passed_over() {
+        let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+        for cut in 1..bytes.len() {
+            let (reader, body) = read(bytes, cut);
+            assert_eq!(
+                (reader.head().unwrap().status, body.as_slice()),
+                (200, &b"ok"[..])
+            );
+        }
+    }
+
+    #[test]
+    fn bytes_after_the_body_forbid_reuse() {
+        let bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokGARBAGE";
+        let (reader, body) = read(bytes, 1000);
+        assert_eq!(body, b"ok");
+        assert!(reader.is_complete() && !reader.can_reuse());
+    }
+
+    #[test]
+    fn a_body_without_length_ends_with_the_connection() {
+        let (mut reader, body) = read(b"HTTP/1.0 200 OK\r\n\r\nabc", 4);
+        assert_eq!(body, b"abc");
+        assert!(!reader.is_complete());
+        assert!(reader.close());
+        assert!(!reader.can_reuse());
+    }
+
+    #[test]
+    fn an_end_inside_a_chunk_is_no_proper_end() {
+        let (mut reader, _) = read(&CHUNKED[..CHUNKED.len() - 20], 7);
+        assert!(!reader.close());
+    }
+
+    #[test]
+    fn nonsense_is_an_error_and_no_panic() {
+        let mut reader = ResponseReader::default();
+        assert!(
+            reader
+                .push(b"SSH-2.0-OpenSSH\r\n\r\n", &mut |_| ())
+                .is_err()
+        );
+        let mut reader = ResponseReader::default();
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+        assert_eq!(reader.push(head, &mut |_| ()), Err(HttpError::ChunkSize));
+        let mut reader = ResponseReader::default();
+        let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n";
+        assert_eq!(reader.push(head, &mut |_| ()), Err(HttpError::ChunkSize));
+    }
+}
