@@ -25,6 +25,12 @@ pub struct CellsFile {
     pub cells: Vec<CellRow>,
 }
 
+/// JSON Schema of `cells.json`.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(CellsFile).to_value()
+}
+
 /// One cell: a backend at a level in a block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellRow {

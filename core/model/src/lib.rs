@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod plan;
 pub mod prompt;
 pub mod record;
+pub mod report;
 pub mod schedule;
 pub mod seed;
 pub mod stats;

@@ -1,0 +1,77 @@
+//! Which metrics a report shows, under which headings.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::figure::Row;
+use crate::metrics::{Better, Metric, Values};
+
+/// One metric of the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricColumn {
+    /// Name, as in `cells.json`.
+    pub name: String,
+    /// Heading for a reader.
+    pub label: String,
+    /// Unit of its values.
+    pub unit: String,
+    /// Which way is good.
+    pub better: Better,
+    /// Whether it has percentiles; a rate has none.
+    pub has_percentiles: bool,
+    /// What it is, in a line.
+    pub what: String,
+    /// How it is computed.
+    pub formula: String,
+    /// Where the definition comes from.
+    pub source: String,
+}
+
+impl MetricColumn {
+    pub(super) fn of(metric: &Metric) -> Self {
+        Self {
+            name: metric.name.to_owned(),
+            label: label(metric.name).to_owned(),
+            unit: metric.unit.to_owned(),
+            better: metric.better,
+            has_percentiles: !matches!(metric.values, Values::PerCell(_)),
+            what: metric.what.to_owned(),
+            formula: metric.formula.to_owned(),
+            source: metric.source.to_owned(),
+        }
+    }
+}
+
+/// Metrics of which at least one row has a value.
+pub(super) fn with_values<'m>(metrics: &[&'m Metric], rows: &[Row]) -> Vec<&'m Metric> {
+    metrics
+        .iter()
+        .copied()
+        .filter(|metric| rows.iter().any(|row| row.typical(metric.name).is_some()))
+        .collect()
+}
+
+/// Heading of a metric; its name if it has none of its own.
+pub(super) fn label(name: &str) -> &str {
+    match name {
+        "output_token_throughput" => "Output throughput",
+        "overall_token_throughput" => "Overall throughput",
+        "request_throughput" => "Request throughput",
+        "goodput" => "Goodput",
+        "achieved_concurrency" => "Achieved concurrency",
+        "ttft_ms" => "Time to first token",
+        "tpot_ms" => "Time per output token",
+        "itl_ms" => "Inter-token latency",
+        "decode_ms_per_token" => "Decode time per token",
+        "e2e_latency_ms" => "End-to-end latency",
+        "e2e_from_schedule_ms" => "End-to-end from schedule",
+        "send_lag_ms" => "Send lag",
+        "connect_ms" => "Connect time",
+        "per_user_token_rate" => "Speed per user",
+        "input_tokens" => "Prompt tokens",
+        "output_tokens" => "Output tokens",
+        "cached_tokens" => "Cached prompt tokens",
+        "tokens_per_event" => "Tokens per event",
+        other => other,
+    }
+}

@@ -1,0 +1,242 @@
+//! Who is better by how much, and whether the repeats carry it.
+//!
+//! The replicate is a repeat on a fresh server, not a request. No correction
+//! for looking at several levels is made.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::figure::Row;
+use crate::config::Level;
+use crate::metrics::{Better, Metric};
+
+/// Smallest difference that counts, as a share.
+pub const MARGIN: f64 = 0.03;
+
+/// Share of failed requests above which a backend's figures carry no verdict:
+/// those that survive are not a fair sample.
+pub const FAILED_LIMIT: f64 = 0.05;
+
+/// The best backend against the second at one level in one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Comparison {
+    /// Name of the metric.
+    pub metric: String,
+    /// Level of the load.
+    pub level: Level,
+    /// Label of the best backend, by its typical value.
+    pub best: String,
+    /// Its typical value.
+    pub best_value: f64,
+    /// Label of the second; absent if only one backend has a value.
+    pub second: Option<String>,
+    /// The second's typical value.
+    pub second_value: Option<f64>,
+    /// Best against second over the repeats; absent below two repeats.
+    pub interval: Option<Interval>,
+    /// What follows.
+    pub outcome: Outcome,
+    /// Why nothing follows; absent if something does.
+    pub reason: Option<Reason>,
+}
+
+/// Ratio of geometric means over repeats with its 95 % interval, paired by
+/// repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// Ratio of best to second.
+    pub ratio: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+    /// Repeats that both have.
+    pub blocks: usize,
+}
+
+/// What a comparison shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The whole interval clears the margin.
+    Faster,
+    /// The whole interval lies inside the margin.
+    Equivalent,
+    /// The interval reaches over the margin.
+    Inconclusive,
+    /// There are figures, and no verdict.
+    NoVerdict,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Only one backend has a value.
+    OneBackend,
+    /// Fewer than two repeats have values of both.
+    OneRepeat,
+    /// The client was the limit for some backend at this level.
+    ClientWasLimit,
+    /// More than a twentieth of the requests of the best or the second failed.
+    TooManyFailed,
+}
+
+/// Ratio of geometric means of `(a, b)` pairs with a 95 % t interval on the
+/// log scale, n - 1 degrees of freedom. `None` below two pairs, or if a value
+/// is not above 0.
+#[must_use]
+pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Interval> {
+    if pairs.len() < 2 || pairs.iter().any(|(a, b)| *a <= 0.0 || *b <= 0.0) {
+        return None;
+    }
+    let logs: Vec<f64> = pairs.iter().map(|(a, b)| (a / b).ln()).collect();
+    let n = logs.len() as f64;
+    let mean = logs.iter().sum::<f64>() / n;
+    let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
+    let std_error = (squares / (n - 1.0) / n).sqrt();
+    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
+    Some(Interval {
+        ratio: mean.exp(),
+        low: (mean - t * std_error).exp(),
+        high: (mean + t * std_error).exp(),
+        blocks: logs.len(),
+    })
+}
+
+/// What an interval of best to second shows, the margin being the same on the
+/// log scale in both directions.
+#[must_use]
+pub fn outcome(interval: &Interval, better: Better) -> Outcome {
+    let (above, below) = (1.0 + MARGIN, 1.0 / (1.0 + MARGIN));
+    let clears = match better {
+        Better::Higher => interval.low > above,
+        Better::Lower => interval.high < below,
+        Better::Neither => false,
+    };
+    if clears {
+        Outcome::Faster
+    } else if interval.low >= below && interval.high <= above {
+        Outcome::Equivalent
+    } else {
+        Outcome::Inconclusive
+    }
+}
+
+/// The comparison of each metric that ranks, at each level where at least one
+/// backend has a value.
+pub(super) fn all(rows: &[Row], levels: &[Level], metrics: &[&Metric]) -> Vec<Comparison> {
+    let ranking = metrics.iter().filter(|m| m.better != Better::Neither);
+    ranking
+        .flat_map(|metric| levels.iter().map(move |level| (metric, level)))
+        .filter_map(|(metric, level)| {
+            let at_level: Vec<&Row> = rows.iter().filter(|row| row.level == *level).collect();
+            compare(metric, *level, &at_level)
+        })
+        .collect()
+}
+
+fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
+    let mut ranked: Vec<(&Row, f64)> = rows
+        .iter()
+        .filter_map(|row| Some((*row, row.typical(metric.name)?)))
+        .collect();
+    ranked.sort_by(|(_, a), (_, b)| match metric.better {
+        Better::Higher => b.total_cmp(a),
+        _ => a.total_cmp(b),
+    });
+    let (best, best_value) = *ranked.first()?;
+    let second = ranked.get(1).map(|(row, _)| *row);
+    let interval = second.and_then(|second| paired_ratio(&pairs(best, second, metric.name)));
+    let reason = no_verdict(rows, best, second, interval.is_some());
+    let outcome = match (reason, &interval) {
+        (None, Some(interval)) => outcome(interval, metric.better),
+        _ => Outcome::NoVerdict,
+    };
+    Some(Comparison {
+        metric: metric.name.to_owned(),
+        level,
+        best: best.backend.clone(),
+        best_value,
+        second: second.map(|row| row.backend.clone()),
+        second_value: ranked.get(1).map(|(_, value)| *value),
+        interval,
+        outcome,
+        reason,
+    })
+}
+
+/// A backend that the client held back might have been the best, so one such
+/// backend leaves the whole level without a verdict.
+fn no_verdict(
+    rows: &[&Row],
+    best: &Row,
+    second: Option<&Row>,
+    has_interval: bool,
+) -> Option<Reason> {
+    let Some(second) = second else {
+        return Some(Reason::OneBackend);
+    };
+    if rows.iter().any(|row| row.client_was_limit) {
+        Some(Reason::ClientWasLimit)
+    } else if best.failed_share() > FAILED_LIMIT || second.failed_share() > FAILED_LIMIT {
+        Some(Reason::TooManyFailed)
+    } else if !has_interval {
+        Some(Reason::OneRepeat)
+    } else {
+        None
+    }
+}
+
+fn pairs(best: &Row, second: &Row, metric: &str) -> Vec<(f64, f64)> {
+    let (Some(a), Some(b)) = (best.figures.get(metric), second.figures.get(metric)) else {
+        return Vec::new();
+    };
+    a.per_block
+        .iter()
+        .filter_map(|x| {
+            let y = b.per_block.iter().find(|y| y.block == x.block)?;
+            Some((x.value?, y.value?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_is_students_over_log_ratios() {
+        // ratios 2 and 8: logs ln 2 and 3 ln 2, mean 2 ln 2, standard error ln 2,
+        // t(0.975, 1) = 12.7062 (table), so 4 * 2^±12.7062
+        let interval = paired_ratio(&[(2.0, 1.0), (8.0, 1.0)]).unwrap();
+        assert!((interval.ratio - 4.0).abs() < 1e-9);
+        assert!((interval.high / (4.0 * 2f64.powf(12.7062)) - 1.0).abs() < 1e-3);
+        assert!((interval.low * 2f64.powf(12.7062) / 4.0 - 1.0).abs() < 1e-3);
+    }
+
+    #[test]
+    fn one_pair_has_no_interval() {
+        assert_eq!(paired_ratio(&[(2.0, 1.0)]), None);
+        assert_eq!(paired_ratio(&[(2.0, 1.0), (0.0, 1.0)]), None);
+    }
+
+    #[test]
+    fn only_an_interval_beyond_the_margin_is_faster() {
+        let of = |low, high| Interval {
+            ratio: 1.0,
+            low,
+            high,
+            blocks: 3,
+        };
+        let higher = |low, high| outcome(&of(low, high), Better::Higher);
+        assert_eq!(higher(1.031, 2.0), Outcome::Faster);
+        assert_eq!(higher(1.029, 2.0), Outcome::Inconclusive);
+        assert_eq!(higher(0.98, 1.02), Outcome::Equivalent);
+        assert_eq!(higher(0.90, 1.02), Outcome::Inconclusive);
+        let lower = |low, high| outcome(&of(low, high), Better::Lower);
+        assert_eq!(lower(0.5, 0.97), Outcome::Faster);
+        assert_eq!(lower(0.5, 0.975), Outcome::Inconclusive);
+    }
+}

@@ -1,0 +1,236 @@
+//! `report.json`: the data that the page, the summaries and the terminal table
+//! show, every number final. How it looks is left to others.
+
+mod answer;
+mod backend;
+mod columns;
+pub mod compare;
+mod environment;
+mod fairness;
+mod figure;
+pub mod number;
+mod tiles;
+mod warnings;
+
+pub use answer::at_levels;
+pub use backend::{BackendReport, Failure, RequestFailure};
+pub use columns::MetricColumn;
+pub use compare::{Comparison, Interval, Outcome, Reason};
+pub use environment::{Fact, SelfCheckRow};
+pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
+pub use figure::{BlockValue, Figure, Percentile, Row};
+pub use tiles::Tile;
+pub use warnings::{Severity, Warning};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::{CellRow, Counts};
+use crate::config::{Config, Level, SloConfig};
+use crate::manifest::{ExitState, Manifest};
+use crate::metrics;
+use crate::record::RequestRecord;
+
+/// Version of `report.json`.
+pub const REPORT_SCHEMA_VERSION: u32 = 1;
+
+/// Gives the records of a cell, all phases, in any order; empty if there are
+/// none.
+pub type RecordsOf<'a> = dyn Fn(&CellRow) -> &'a [RequestRecord] + 'a;
+
+/// The file `report.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Report {
+    /// Version of this file's form.
+    pub schema_version: u32,
+    /// Version of InferBench that made the run.
+    pub inferbench_version: String,
+    /// Name of the run.
+    pub name: String,
+    /// Hub id or folder of the model.
+    pub model: String,
+    /// The machine in one line.
+    pub machine: String,
+    /// Start of the run in UTC, RFC 3339.
+    pub start_utc: Option<String>,
+    /// Whether any backend was simulated.
+    pub simulated: bool,
+    /// How the run ended.
+    pub exit_state: ExitState,
+    /// Repeats that the config asks for.
+    pub blocks: u32,
+    /// Measured requests of the whole run by outcome.
+    pub counts: Counts,
+    /// Limits for goodput.
+    pub slo: SloConfig,
+    /// The answer in plain words, most important first.
+    pub answer: Vec<String>,
+    /// The best backend in each of the metrics that a reader asks for first.
+    pub tiles: Vec<Tile>,
+    /// What a reader must know before trusting it, most severe first.
+    pub warnings: Vec<Warning>,
+    /// Backends in the order of the config.
+    pub backends: Vec<BackendReport>,
+    /// Levels in the order of the config.
+    pub levels: Vec<Level>,
+    /// Metrics of which some backend has a value, in their order.
+    pub metrics: Vec<MetricColumn>,
+    /// One row per level and backend, levels first.
+    pub rows: Vec<Row>,
+    /// Best against second, per metric that ranks and level.
+    pub comparisons: Vec<Comparison>,
+    /// Whether the backends did the same work.
+    pub fairness: Fairness,
+    /// What the client itself did, one row per measured cell.
+    pub self_check: Vec<SelfCheckRow>,
+    /// Machine, versions, seeds, workload.
+    pub environment: Vec<Fact>,
+    /// Failed measured requests by backend and reason, one example each.
+    pub request_failures: Vec<RequestFailure>,
+}
+
+impl Report {
+    /// The report of a run. `cells`: rows of `cells.json` in any order;
+    /// `records_of`: the records that each of them was made from.
+    #[must_use]
+    pub fn build<'a>(
+        manifest: &Manifest,
+        config: &Config,
+        cells: &[CellRow],
+        records_of: &RecordsOf<'a>,
+    ) -> Self {
+        let levels = config.load.levels();
+        let backends = backend::all(manifest, config);
+        let all_metrics = metrics::all();
+        let mut rows = rows(manifest, &backends, &levels, cells, records_of);
+        let shown = columns::with_values(&all_metrics, &rows);
+        for row in &mut rows {
+            row.figures
+                .retain(|name, _| shown.iter().any(|metric| metric.name == name));
+        }
+        figure::mark_best(&mut rows, &levels, &shown);
+        let comparisons = compare::all(&rows, &levels, &shown);
+        let fairness = fairness::build(&backends, cells, records_of);
+        let mut counts = Counts::default();
+        cells.iter().for_each(|cell| counts.add(&cell.counts));
+        let mut report = Self {
+            schema_version: REPORT_SCHEMA_VERSION,
+            inferbench_version: manifest.inferbench_version.clone(),
+            name: config.name.clone(),
+            model: config.model.id.clone(),
+            machine: environment::machine_line(manifest),
+            start_utc: manifest.anchors.first().map(|anchor| anchor.utc.clone()),
+            simulated: manifest.is_simulated(),
+            exit_state: manifest.exit_state,
+            blocks: config.repeats,
+            counts,
+            slo: config.slo,
+            answer: Vec::new(),
+            tiles: tiles::build(&comparisons),
+            warnings: Vec::new(),
+            backends,
+            levels,
+            metrics: shown.iter().map(|m| MetricColumn::of(m)).collect(),
+            rows,
+            comparisons,
+            fairness,
+            self_check: environment::self_check(cells),
+            environment: environment::facts(manifest, config),
+            request_failures: backend::request_failures(cells, records_of),
+        };
+        report.answer = answer::sentences(&report);
+        report.warnings = warnings::build(&report, manifest, cells);
+        report
+    }
+
+    /// The row of a backend at a level.
+    #[must_use]
+    pub fn row(&self, backend: &str, level: &Level) -> Option<&Row> {
+        self.rows
+            .iter()
+            .find(|row| row.backend == backend && row.level == *level)
+    }
+
+    /// The comparison in a metric at a level.
+    #[must_use]
+    pub fn comparison(&self, metric: &str, level: &Level) -> Option<&Comparison> {
+        self.comparisons
+            .iter()
+            .find(|comparison| comparison.metric == metric && comparison.level == *level)
+    }
+
+    /// Labels of the backends with at least one successful request.
+    #[must_use]
+    pub fn measured(&self) -> Vec<&str> {
+        let labels = self.backends.iter().map(|backend| backend.label.as_str());
+        labels
+            .filter(|label| {
+                self.rows
+                    .iter()
+                    .any(|row| row.backend == *label && row.has_success())
+            })
+            .collect()
+    }
+}
+
+/// JSON Schema of `report.json`.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(Report).to_value()
+}
+
+fn rows<'a>(
+    manifest: &Manifest,
+    backends: &[BackendReport],
+    levels: &[Level],
+    cells: &[CellRow],
+    records_of: &RecordsOf<'a>,
+) -> Vec<Row> {
+    let metrics = metrics::all();
+    let mut rows = Vec::with_capacity(levels.len() * backends.len());
+    for level in levels {
+        for backend in backends {
+            let mut own: Vec<&CellRow> = cells
+                .iter()
+                .filter(|cell| cell.backend == backend.label && cell.level == *level)
+                .collect();
+            own.sort_by_key(|cell| cell.block);
+            let absence = absence(manifest, backend, level, &own);
+            rows.push(figure::row(
+                &backend.label,
+                *level,
+                &own,
+                records_of,
+                &metrics,
+                absence,
+            ));
+        }
+    }
+    rows
+}
+
+/// Why a backend has no figures at a level; `None` if it has some.
+fn absence(
+    manifest: &Manifest,
+    backend: &BackendReport,
+    level: &Level,
+    cells: &[&CellRow],
+) -> Option<String> {
+    if cells.iter().any(|cell| cell.counts.ok > 0) {
+        return None;
+    }
+    let skipped = manifest
+        .skipped()
+        .iter()
+        .find(|skipped| skipped.backend == backend.label && skipped.level == *level);
+    if let Some(skipped) = skipped {
+        return Some(format!("skipped: {}", skipped.reason));
+    }
+    if !cells.is_empty() {
+        return Some("no request succeeded".to_owned());
+    }
+    Some(match backend.failures.first() {
+        Some(failure) => format!("not measured: {}", failure.cause),
+        None => "not measured: the run ended before".to_owned(),
+    })
+}

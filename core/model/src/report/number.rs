@@ -1,0 +1,127 @@
+//! How a number is written for a reader: three significant digits, thin
+//! spaces between thousands, milliseconds below a second and seconds above.
+
+use crate::units::{NS_PER_MS, NS_PER_S};
+
+const BINARY_STEP: f64 = 1024.0;
+
+/// Thin space, which groups thousands and parts a number from its unit.
+pub const THIN_SPACE: char = '\u{2009}';
+
+/// Three significant digits: `4 310`, `21.0`, `0.0123`. `value` must be
+/// finite; anything else is written as a dash.
+#[must_use]
+pub fn three_digits(value: f64) -> String {
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let scientific = format!("{value:.2e}");
+    let exponent: i32 = scientific
+        .split_once('e')
+        .and_then(|(_, exponent)| exponent.parse().ok())
+        .unwrap_or(0);
+    let rounded: f64 = scientific.parse().unwrap_or(value);
+    let decimals = usize::try_from(2 - exponent).unwrap_or(0);
+    grouped_text(&format!("{rounded:.decimals$}"))
+}
+
+/// A whole number with its thousands grouped: `1 152`.
+#[must_use]
+pub fn grouped(n: u64) -> String {
+    grouped_text(&n.to_string())
+}
+
+/// A value with its unit. Milliseconds from 1000 on become seconds: `21.0 ms`,
+/// `1.24 s`, `4 310 tokens/s`.
+#[must_use]
+pub fn with_unit(value: f64, unit: &str) -> String {
+    if unit == "ms" && value.abs() >= 999.5 {
+        return format!("{} s", three_digits(value * NS_PER_MS / NS_PER_S));
+    }
+    format!("{} {unit}", three_digits(value))
+}
+
+/// Bytes in the largest binary unit that leaves at least 1: `24.0 GiB`.
+#[must_use]
+pub fn bytes(n: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = n as f64;
+    let mut at = 0;
+    while value >= 1023.5 && at + 1 < units.len() {
+        value /= BINARY_STEP;
+        at += 1;
+    }
+    format!("{} {}", three_digits(value), units[at])
+}
+
+/// A share of 0 to 1 in percent: `98.4 %`, `100 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{} %", three_digits(share * 100.0))
+}
+
+/// Groups the digits before the decimal point by three.
+fn grouped_text(number: &str) -> String {
+    let (sign, digits) = match number.strip_prefix('-') {
+        Some(rest) => ("-", rest),
+        None => ("", number),
+    };
+    let (whole, fraction) = match digits.split_once('.') {
+        Some((whole, fraction)) => (whole, Some(fraction)),
+        None => (digits, None),
+    };
+    let mut text = String::from(sign);
+    for (at, digit) in whole.chars().enumerate() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) {
+            text.push(THIN_SPACE);
+        }
+        text.push(digit);
+    }
+    if let Some(fraction) = fraction {
+        text.push('.');
+        text.push_str(fraction);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_carry_three_significant_digits() {
+        for (value, text) in [
+            (4312.7, "4\u{2009}310"),
+            (1_234_567.0, "1\u{2009}230\u{2009}000"),
+            (999.6, "1\u{2009}000"),
+            (123.4, "123"),
+            (21.04, "21.0"),
+            (9.996, "10.0"),
+            (5.126, "5.13"),
+            (0.012_34, "0.0123"),
+            (-4.5, "-4.50"),
+            (0.0, "0"),
+            (f64::NAN, "–"),
+        ] {
+            assert_eq!(three_digits(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_become_seconds_from_a_thousand_on() {
+        assert_eq!(with_unit(21.04, "ms"), "21.0 ms");
+        assert_eq!(with_unit(1243.18, "ms"), "1.24 s");
+        assert_eq!(with_unit(999.7, "ms"), "1.00 s");
+        assert_eq!(with_unit(1243.18, "tokens/s"), "1\u{2009}240 tokens/s");
+    }
+
+    #[test]
+    fn bytes_are_written_in_binary_units() {
+        assert_eq!(bytes(512), "512 B");
+        assert_eq!(bytes(24 * 1024 * 1024 * 1024), "24.0 GiB");
+        assert_eq!(grouped(1152), "1\u{2009}152");
+    }
+}

@@ -1,0 +1,230 @@
+//! What a reader must know before trusting the figures, most severe first and
+//! each said once.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Report;
+use super::answer::at_levels;
+use super::fairness::FairnessState;
+use super::number::three_digits;
+use crate::cell::CellRow;
+use crate::config::Level;
+use crate::manifest::{ExitState, Manifest};
+
+/// How much a warning matters.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Some figure or verdict is not to be trusted, or is missing.
+    Critical,
+    /// It can change how a figure is read.
+    Warning,
+    /// Good to know.
+    Note,
+}
+
+/// One thing a reader must know.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Warning {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is; names neither the backend nor the levels.
+    pub text: String,
+    /// Label of the backend that it is about; absent if it is about the run.
+    pub backend: Option<String>,
+    /// Levels that it is about, in the order of the config; empty if about all.
+    pub levels: Vec<Level>,
+}
+
+impl Warning {
+    /// The warning as one line: `vllm, at concurrency 8: text`.
+    #[must_use]
+    pub fn line(&self, all_levels: &[Level]) -> String {
+        let mut place: Vec<String> = self.backend.iter().cloned().collect();
+        if !self.levels.is_empty() && all_levels.len() > 1 {
+            place.push(at_levels(all_levels, &self.levels));
+        }
+        if place.is_empty() {
+            self.text.clone()
+        } else {
+            format!("{}: {}", place.join(", "), self.text)
+        }
+    }
+}
+
+pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> Vec<Warning> {
+    let mut found = of_run(report, manifest);
+    found.extend(of_starts(report));
+    found.extend(of_fairness(report));
+    found.extend(of_cells(report, cells));
+    found.extend(of_events(report));
+    found.sort_by_key(|warning| warning.severity);
+    found
+}
+
+fn about_run(severity: Severity, text: impl Into<String>) -> Warning {
+    Warning {
+        severity,
+        text: text.into(),
+        backend: None,
+        levels: Vec::new(),
+    }
+}
+
+fn of_run(report: &Report, manifest: &Manifest) -> Vec<Warning> {
+    let mut found = Vec::new();
+    match report.exit_state {
+        ExitState::Interrupted => found.push(about_run(
+            Severity::Critical,
+            "the run was interrupted: levels are missing",
+        )),
+        ExitState::Running => found.push(about_run(
+            Severity::Critical,
+            "the run has not ended, or its end was not written",
+        )),
+        ExitState::Done | ExitState::Incomplete => {}
+    }
+    for text in &manifest.warnings {
+        if !found.iter().any(|warning: &Warning| warning.text == *text) {
+            found.push(about_run(Severity::Warning, text.clone()));
+        }
+    }
+    if report.blocks == 1 && report.backends.len() > 1 {
+        found.push(about_run(
+            Severity::Note,
+            "one repeat gives figures and no verdict; set repeats to 2 or more for one",
+        ));
+    }
+    found
+}
+
+fn of_starts(report: &Report) -> Vec<Warning> {
+    let mut found: Vec<Warning> = Vec::new();
+    for backend in &report.backends {
+        for failure in &backend.failures {
+            let known = found.iter().any(|warning| {
+                warning.backend.as_deref() == Some(&backend.label) && warning.text == failure.cause
+            });
+            if !known {
+                found.push(Warning {
+                    severity: Severity::Critical,
+                    text: failure.cause.clone(),
+                    backend: Some(backend.label.clone()),
+                    levels: Vec::new(),
+                });
+            }
+        }
+    }
+    found
+}
+
+fn of_fairness(report: &Report) -> Vec<Warning> {
+    let rows = report.fairness.rows.iter();
+    let alone = report.measured().len() < 2;
+    rows.filter(|row| row.breaks() && !alone)
+        .map(|row| {
+            let text = format!("not the same for all: {}: {}", row.what, row.line());
+            about_run(Severity::Critical, text)
+        })
+        .chain(
+            report
+                .fairness
+                .rows
+                .iter()
+                .filter(|row| row.state == FairnessState::Unknown && !alone)
+                .filter(|row| row.what.ends_with("tokens"))
+                .map(|row| {
+                    let text = format!("{} cannot be compared: {}", row.what, row.line());
+                    about_run(Severity::Warning, text)
+                }),
+        )
+        .collect()
+}
+
+/// Warnings of cells that differ in their numbers only are one warning, in the
+/// words of the first.
+fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {
+    let mut found: Vec<(String, usize, Warning)> = Vec::new();
+    for cell in cells {
+        for text in &cell.warnings {
+            let kind = without_numbers(text);
+            let known = found.iter_mut().find(|(known, _, warning)| {
+                *known == kind && warning.backend.as_deref() == Some(&cell.backend)
+            });
+            if let Some((_, times, warning)) = known {
+                *times += 1;
+                if !warning.levels.contains(&cell.level) {
+                    warning.levels.push(cell.level);
+                }
+                continue;
+            }
+            let warning = Warning {
+                severity: severity_of(cell, text),
+                text: text.clone(),
+                backend: Some(cell.backend.clone()),
+                levels: vec![cell.level],
+            };
+            found.push((kind, 1, warning));
+        }
+    }
+    let places: Vec<Level> = report.levels.clone();
+    found
+        .into_iter()
+        .map(|(_, times, mut warning)| {
+            warning
+                .levels
+                .sort_by_key(|level| places.iter().position(|other| other == level));
+            if times > 1 && warning.text.chars().any(|c| c.is_ascii_digit()) {
+                warning.text = format!("{}; and {} more like it", warning.text, times - 1);
+            }
+            warning
+        })
+        .collect()
+}
+
+fn severity_of(cell: &CellRow, text: &str) -> Severity {
+    let is_limit = cell.self_check.client_was_limit && text.contains("client was the limit");
+    let has_none = cell.window.is_none() && text.contains("no measured window");
+    if is_limit || has_none {
+        Severity::Critical
+    } else {
+        Severity::Warning
+    }
+}
+
+fn without_numbers(text: &str) -> String {
+    let parts = text.split(|c: char| c.is_ascii_digit() || c == '.');
+    parts
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("#")
+}
+
+/// Where events carry several tokens, gaps between events are not gaps between
+/// tokens.
+fn of_events(report: &Report) -> Vec<Warning> {
+    let mut found = Vec::new();
+    for backend in &report.backends {
+        let rows = report
+            .rows
+            .iter()
+            .filter(|row| row.backend == backend.label);
+        let means = rows.filter_map(|row| row.figures.get("tokens_per_event")?.mean);
+        let Some(most) = means.max_by(f64::total_cmp).filter(|mean| *mean > 1.05) else {
+            continue;
+        };
+        found.push(Warning {
+            severity: Severity::Note,
+            text: format!(
+                "an event carries up to {} tokens on average: inter-token latency is between events, time per output token compares",
+                three_digits(most)
+            ),
+            backend: Some(backend.label.clone()),
+            levels: Vec::new(),
+        });
+    }
+    found
+}
