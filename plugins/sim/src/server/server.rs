@@ -295,7 +295,7 @@ impl Server {
         let Clockwork::Fixed(pacing) = &mut self.clockwork else {
             return 0;
         };
-        let Some(key) = pacing.pop(now_ns()) else {
+        let Some(key) = pacing.pop(now_ns) else {
             return 0;
         };
         if let Some(active) = self.active(key) {
