@@ -145,3 +145,86 @@ pub fn command_line(
     command.extend(extra.iter().cloned());
     command
 }
+
+/// Arguments of a command line, built from options that may be absent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags(Vec<String>);
+
+impl Flags {
+    /// No arguments yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// `flag value`.
+    #[must_use]
+    pub fn with(mut self, flag: &str, value: impl ToString) -> Self {
+        self.0.extend([flag.to_owned(), value.to_string()]);
+        self
+    }
+
+    /// `flag value` if there is a value.
+    #[must_use]
+    pub fn option<T: ToString>(self, flag: &str, value: Option<T>) -> Self {
+        match value {
+            Some(value) => self.with(flag, value),
+            None => self,
+        }
+    }
+
+    /// `flag` if `on`.
+    #[must_use]
+    pub fn switch(mut self, flag: &str, on: bool) -> Self {
+        if on {
+            self.0.push(flag.to_owned());
+        }
+        self
+    }
+
+    /// The arguments.
+    #[must_use]
+    pub fn into_arguments(self) -> Vec<String> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn absent_options_leave_no_flag() {
+        let flags = Flags::new()
+            .with("--port", 80)
+            .option("--dtype", None::<String>)
+            .option("--len", Some(5))
+            .switch("--eager", false)
+            .switch("--fast", true);
+        assert_eq!(
+            flags.into_arguments(),
+            ["--port", "80", "--len", "5", "--fast"]
+        );
+    }
+
+    #[test]
+    fn a_given_command_replaces_the_default_and_keeps_the_arguments() {
+        let given = ["/opt/vllm".to_owned(), "serve".to_owned()];
+        let extra = ["--x".to_owned()];
+        let line = command_line(Some(&given), &["vllm"], vec!["m".to_owned()], &extra);
+        assert_eq!(line, ["/opt/vllm", "serve", "m", "--x"]);
+        assert_eq!(command_line(None, &["vllm"], vec![], &[]), ["vllm"]);
+    }
+
+    #[test]
+    fn a_planned_file_stays_in_its_folder() {
+        let file = |path: &str| PlannedFile {
+            path: path.into(),
+            contents: String::new(),
+        };
+        assert!(file("a/b.py").is_inside());
+        for path in ["", "../a", "/a", "a/../../b"] {
+            assert!(!file(path).is_inside(), "{path}");
+        }
+    }
+}

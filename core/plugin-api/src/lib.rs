@@ -34,7 +34,7 @@ pub use error::PluginError;
 pub use events::{Events, Message};
 pub use inferbench_model::exchange::{OutputKind, Usage};
 pub use inferbench_model::record::Evidence;
-pub use launch::{EnvVar, LaunchContext, LaunchPlan, ModelSpec, PlannedFile, StopPlan};
+pub use launch::{EnvVar, Flags, LaunchContext, LaunchPlan, ModelSpec, PlannedFile, StopPlan};
 pub use probe::{ControlRequest, EvidenceSource, InfoProbe, Probes};
 pub use request::{Framing, HttpRequest, PromptContent, PromptForm, RequestSpec};
 

@@ -1,1 +1,112 @@
-//! placeholder
+//! The wire format of OpenAI's API, as the servers that imitate it speak it:
+//! requests, streamed and whole answers, and the standard questions. Plugins
+//! embed an [`OpenAiWire`] and add what is their server's own.
+
+mod chunk;
+mod decode;
+mod encode;
+mod lenient;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use decode::{OpenAiDecoder, error_message};
+pub use encode::{OpenAiWire, api_key_header, seed_for};
+pub use lenient::{Count, Text};
+
+use crate::{ControlRequest, Evidence, InfoProbe, PluginError};
+
+/// Endpoint of OpenAI's API that requests go to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Endpoint {
+    /// `/v1/completions`: the prompt as it is.
+    #[default]
+    Completions,
+    /// `/v1/chat/completions`: the prompt as one message of the user, in the
+    /// model's chat template.
+    Chat,
+}
+
+impl Endpoint {
+    /// Its path.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Completions => "/v1/completions",
+            Self::Chat => "/v1/chat/completions",
+        }
+    }
+
+    /// Both, as a description names them.
+    #[must_use]
+    pub fn names() -> Vec<String> {
+        vec!["completions".to_owned(), "chat".to_owned()]
+    }
+}
+
+/// Name of the info probe whose answer [`models_evidence`] reads.
+pub const MODELS_PROBE: &str = "models";
+
+/// `GET /v1/models`.
+#[must_use]
+pub fn models_request() -> ControlRequest {
+    ControlRequest::get("/v1/models")
+}
+
+/// `GET path` under `name`, with these headers.
+#[must_use]
+pub fn info_probe(name: &str, path: &str, headers: &[(String, String)]) -> InfoProbe {
+    InfoProbe {
+        name: name.to_owned(),
+        request: with_headers(ControlRequest::get(path), headers),
+    }
+}
+
+/// `request` with these headers added.
+#[must_use]
+pub fn with_headers(mut request: ControlRequest, headers: &[(String, String)]) -> ControlRequest {
+    request.headers.extend_from_slice(headers);
+    request
+}
+
+/// What the answer to `GET /v1/models` says of its first model: where it was
+/// loaded from (else its name) and the longest prompt plus answer, where the
+/// server tells them.
+///
+/// # Errors
+/// If `bytes` is not JSON.
+pub fn models_evidence(bytes: &[u8]) -> Result<Evidence, PluginError> {
+    let answer: Value = serde_json::from_slice(bytes)?;
+    let Some(model) = answer.pointer("/data/0") else {
+        return Ok(Evidence::default());
+    };
+    let text = |key: &str| model.get(key).and_then(Value::as_str).map(str::to_owned);
+    Ok(Evidence {
+        model: text("root").or_else(|| text("id")),
+        max_model_len: model.get("max_model_len").and_then(Value::as_u64),
+        ..Evidence::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_evidence_prefers_the_place_that_the_model_came_from() {
+        // vLLM 0.32.0's answer, shortened.
+        let body = br#"{"object":"list","data":[{"id":"tiny","root":"/models/tiny","max_model_len":2048}]}"#;
+        let evidence = models_evidence(body).unwrap();
+        assert_eq!(evidence.model.as_deref(), Some("/models/tiny"));
+        assert_eq!(evidence.max_model_len, Some(2048));
+    }
+
+    #[test]
+    fn an_empty_list_of_models_says_nothing() {
+        let evidence = models_evidence(br#"{"data":[]}"#).unwrap();
+        assert_eq!(evidence, Evidence::default());
+        assert!(models_evidence(b"<html>").is_err());
+    }
+}

@@ -1,0 +1,103 @@
+//! The parts of an answer that matter, as types; everything else is skipped.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::lenient::{Count, Text};
+use crate::Usage;
+
+/// One chunk of a stream, or a whole answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Chunk<'a> {
+    #[serde(borrow)]
+    pub(super) choices: Option<Vec<Choice<'a>>>,
+    pub(super) usage: Option<UsageFields>,
+    pub(super) error: Option<Value>,
+    #[serde(borrow)]
+    pub(super) object: Text<'a>,
+    #[serde(borrow)]
+    pub(super) message: Text<'a>,
+    #[serde(borrow)]
+    pub(super) detail: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Choice<'a> {
+    #[serde(borrow)]
+    pub(super) text: Text<'a>,
+    #[serde(borrow)]
+    pub(super) delta: Option<Content<'a>>,
+    #[serde(borrow)]
+    pub(super) message: Option<Content<'a>>,
+    #[serde(borrow)]
+    pub(super) finish_reason: Text<'a>,
+}
+
+/// A delta of a stream or the message of a whole answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Content<'a> {
+    #[serde(borrow)]
+    pub(super) content: Text<'a>,
+    #[serde(borrow)]
+    pub(super) refusal: Text<'a>,
+    #[serde(borrow)]
+    pub(super) reasoning_content: Text<'a>,
+    #[serde(borrow)]
+    pub(super) reasoning: Text<'a>,
+    #[serde(borrow)]
+    pub(super) tool_calls: Option<Vec<ToolCall<'a>>>,
+    #[serde(borrow)]
+    pub(super) function_call: Option<Function<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ToolCall<'a> {
+    #[serde(borrow)]
+    pub(super) function: Option<Function<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Function<'a> {
+    #[serde(borrow)]
+    pub(super) name: Text<'a>,
+    #[serde(borrow)]
+    pub(super) arguments: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UsageFields {
+    prompt_tokens: Count,
+    completion_tokens: Count,
+    /// SGLang's place for it.
+    reasoning_tokens: Count,
+    prompt_tokens_details: Option<Details>,
+    completion_tokens_details: Option<Details>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Count,
+    reasoning_tokens: Count,
+}
+
+impl UsageFields {
+    pub(super) fn told(&self) -> Usage {
+        let prompt = self.prompt_tokens_details.as_ref();
+        let answer = self.completion_tokens_details.as_ref();
+        Usage {
+            input_tokens: self.prompt_tokens.0,
+            output_tokens: self.completion_tokens.0,
+            cached_tokens: prompt.and_then(|details| details.cached_tokens.0),
+            reasoning_tokens: answer
+                .and_then(|details| details.reasoning_tokens.0)
+                .or(self.reasoning_tokens.0),
+        }
+    }
+}

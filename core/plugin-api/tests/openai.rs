@@ -1,0 +1,281 @@
+//! Requests and odd answers of OpenAI's API.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use inferbench_plugin_api::abi::EventBuf;
+use inferbench_plugin_api::events::decoded;
+use inferbench_plugin_api::openai::{Endpoint, OpenAiDecoder, OpenAiWire};
+use inferbench_plugin_api::testkit::Replayed;
+use inferbench_plugin_api::{
+    Decoder, Events, Framing, Message, OutputKind, PromptContent, PromptForm, RequestSpec, Usage,
+};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn read(messages: &[Message<'_>]) -> Vec<Replayed> {
+    let mut decoder = OpenAiDecoder::new();
+    let mut buffer = EventBuf::default();
+    for message in messages {
+        let mut out = Events::new(&mut buffer);
+        decoder.feed(*message, &mut out).unwrap();
+    }
+    decoded(&buffer).map(Replayed::from).collect()
+}
+
+fn data(text: &str) -> Vec<Replayed> {
+    read(&[Message::Data(text.as_bytes())])
+}
+
+fn out(kind: OutputKind, text: &str) -> Replayed {
+    Replayed::Output(kind, text.to_owned(), None)
+}
+
+fn spec(prompt: PromptContent) -> RequestSpec {
+    RequestSpec {
+        model: "m".to_owned(),
+        prompt,
+        output_tokens: 5,
+        force_output: true,
+        stream: true,
+        temperature: 0.0,
+        seed: 7,
+    }
+}
+
+fn body(wire: &OpenAiWire, spec: &RequestSpec) -> Value {
+    serde_json::from_slice(&wire.encode(spec).unwrap().body).unwrap()
+}
+
+#[test]
+fn a_forced_streamed_request_asks_for_all_it_needs() {
+    let wire = OpenAiWire {
+        continuous_usage: true,
+        forces_length: true,
+        headers: vec![("Authorization".into(), "Bearer k".into())],
+        ..OpenAiWire::default()
+    };
+    let spec = spec(PromptContent::TokenIds(vec![3, 4]));
+    let http = wire.encode(&spec).unwrap();
+    assert_eq!(
+        (http.method.as_str(), http.path.as_str()),
+        ("POST", "/v1/completions")
+    );
+    assert_eq!(http.framing, Framing::Sse);
+    assert_eq!(http.headers[1].1, "Bearer k");
+    assert_eq!(
+        serde_json::from_slice::<Value>(&http.body).unwrap(),
+        json!({
+            "model": "m", "prompt": [3, 4], "max_tokens": 5, "temperature": 0.0,
+            "ignore_eos": true, "min_tokens": 5, "stream": true,
+            "stream_options": {"include_usage": true, "continuous_usage_stats": true}
+        })
+    );
+}
+
+#[test]
+fn a_plain_server_gets_only_what_every_server_knows() {
+    let wire = OpenAiWire {
+        endpoint: Endpoint::Chat,
+        ..OpenAiWire::default()
+    };
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let spec = RequestSpec {
+        stream: false,
+        temperature: 0.5,
+        seed: u64::MAX,
+        ..spec(PromptContent::Messages(messages.clone()))
+    };
+    let http = wire.encode(&spec).unwrap();
+    assert_eq!(http.path, "/v1/chat/completions");
+    assert_eq!(http.framing, Framing::Body);
+    assert_eq!(
+        body(&wire, &spec),
+        json!({
+            "model": "m", "messages": messages, "max_tokens": 5, "temperature": 0.5,
+            "seed": 0x7fff_ffff, "stream": false
+        })
+    );
+}
+
+#[test]
+fn extra_body_has_the_last_word() {
+    let extra = json!({"max_tokens": null, "max_completion_tokens": 5, "temperature": 1});
+    let wire = OpenAiWire {
+        extra_body: extra.as_object().unwrap().clone(),
+        ..OpenAiWire::default()
+    };
+    let body = body(&wire, &spec(PromptContent::Text("a".into())));
+    assert_eq!(body.get("max_tokens"), None);
+    assert_eq!(body["max_completion_tokens"], 5);
+    assert_eq!(body["temperature"], 1);
+}
+
+#[test]
+fn a_prompt_in_another_form_is_refused() {
+    let chat = OpenAiWire {
+        endpoint: Endpoint::Chat,
+        ..OpenAiWire::default()
+    };
+    let error = chat.encode(&spec(PromptContent::Text("a".into())));
+    assert_eq!(
+        error.unwrap_err().message,
+        "/v1/chat/completions: prompt is text, must be messages"
+    );
+    assert_eq!(chat.prompt_form(true), PromptForm::Messages);
+    assert_eq!(
+        OpenAiWire::default().prompt_form(true),
+        PromptForm::TokenIds
+    );
+}
+
+#[test]
+fn a_growing_message_beside_the_delta_is_passed_over() {
+    let events = data(
+        r#"{"choices":[{"delta":{"content":" b"},"message":{"content":"a b"},"finish_reason":"stop"}]}"#,
+    );
+    let wanted = [out(OutputKind::Text, " b"), Replayed::Finish("stop".into())];
+    assert_eq!(events, wanted);
+}
+
+#[test]
+fn both_names_of_reasoning_in_one_delta_are_one_output() {
+    let events = data(
+        r#"{"choices":[{"delta":{"reasoning_content":"hm","reasoning":"hm","content":null}}]}"#,
+    );
+    assert_eq!(events, [out(OutputKind::Reasoning, "hm")]);
+}
+
+#[test]
+fn a_tool_call_s_name_and_arguments_are_one_output() {
+    let events = data(
+        r#"{"choices":[{"delta":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}}]}"#,
+    );
+    assert_eq!(events, [out(OutputKind::ToolCall, "f{}")]);
+}
+
+#[test]
+fn null_usage_is_not_told() {
+    assert_eq!(data(r#"{"choices":[],"usage":null}"#), []);
+    assert_eq!(data(r#"{"choices":[],"usage":{"prompt_tokens":null}}"#), []);
+}
+
+#[test]
+fn details_of_usage_are_told() {
+    let events = data(
+        r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":8},"completion_tokens_details":{"reasoning_tokens":4}}}"#,
+    );
+    let usage = Usage {
+        input_tokens: Some(9),
+        output_tokens: Some(0),
+        cached_tokens: Some(8),
+        reasoning_tokens: Some(4),
+    };
+    assert_eq!(events, [Replayed::Usage(usage)]);
+}
+
+#[test]
+fn errors_are_read_in_every_form() {
+    let error = |text: &str| [Replayed::Error(text.to_owned())];
+    assert_eq!(data(r#"{"error":{"message":"a","code":500}}"#), error("a"));
+    assert_eq!(data(r#"{"error":"b"}"#), error("b"));
+    assert_eq!(data(r#"{"object":"error","message":"c"}"#), error("c"));
+    assert_eq!(data(r#"{"detail":"d"}"#), error("d"));
+    assert_eq!(data(r#"{"error":{"code":1}}"#), error(r#"{"code":1}"#));
+    let event = br#"{"message":"e"}"#;
+    assert_eq!(read(&[Message::ErrorEvent(event)]), error("e"));
+    let field = br#"{"code":500,"message":"f"}"#;
+    assert_eq!(read(&[Message::ErrorField(field)]), error("f"));
+    assert_eq!(
+        read(&[Message::ErrorEvent(b"not json ")]),
+        error("not json")
+    );
+}
+
+#[test]
+fn an_absent_error_is_none() {
+    for text in [
+        r#"{"choices":[],"error":null}"#,
+        r#"{"choices":[],"error":""}"#,
+        r#"{"choices":[],"error":false}"#,
+    ] {
+        assert_eq!(data(text), [], "{text}");
+    }
+}
+
+#[test]
+fn what_is_no_chunk_is_malformed_and_the_answer_goes_on() {
+    for text in [": PING", "[]", "1", "{", "\"a\"", "{\"choices\":3}"] {
+        let events = read(&[
+            Message::Data(text.as_bytes()),
+            Message::Data(br#"{"choices":[{"text":"x"}]}"#),
+        ]);
+        let wanted = [Replayed::Malformed, out(OutputKind::Text, "x")];
+        assert_eq!(events, wanted, "{text}");
+    }
+}
+
+#[test]
+fn nothing_is_read_after_the_end_marker() {
+    let events = read(&[
+        Message::Data(b"[DONE]"),
+        Message::Data(br#"{"error":"late"}"#),
+        Message::ErrorEvent(b"late"),
+    ]);
+    assert_eq!(events, [Replayed::End]);
+}
+
+fn json_value() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        ".{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 4, |inner| {
+        let key = prop_oneof![
+            Just("choices"),
+            Just("delta"),
+            Just("message"),
+            Just("content"),
+            Just("text"),
+            Just("usage"),
+            Just("completion_tokens"),
+            Just("error"),
+            Just("object"),
+            Just("tool_calls"),
+            Just("function"),
+            Just("finish_reason"),
+            Just("reasoning"),
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(key.prop_map(str::to_owned), inner, 0..5)
+                .prop_map(|map| Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_survived(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        read(&[Message::Data(&bytes), Message::ErrorEvent(&bytes), Message::ErrorField(&bytes)]);
+    }
+
+    #[test]
+    fn any_json_is_survived(value in json_value()) {
+        data(&value.to_string());
+    }
+
+    #[test]
+    fn any_text_comes_back(text in ".{1,40}") {
+        let chunk = json!({"choices": [{"delta": {"content": text.clone()}}]}).to_string();
+        prop_assert_eq!(data(&chunk), [out(OutputKind::Text, &text)]);
+    }
+
+    #[test]
+    fn a_cut_message_is_malformed(at in 1_usize..50) {
+        let whole = r#"{"choices":[{"text":"día","finish_reason":"stop"}]}"#.as_bytes();
+        prop_assert_eq!(read(&[Message::Data(&whole[..at])]), [Replayed::Malformed]);
+    }
+}
