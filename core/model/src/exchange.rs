@@ -248,7 +248,8 @@ impl Exchange {
         for told in &self.cumulative {
             let told = (*told)?;
             tokens.push(told.saturating_sub(before));
-            before = told;
+            // A count that falls back was told before: it must not count twice.
+            before = before.max(told);
         }
         (!tokens.is_empty()).then_some(tokens)
     }
@@ -346,6 +347,18 @@ mod tests {
         let record = record(exchange);
         assert_eq!(record.reason.as_deref(), Some("in_band_error"));
         assert_eq!(record.message.as_deref(), Some("engine died"));
+    }
+
+    #[test]
+    fn a_count_that_falls_back_is_not_counted_twice() {
+        let mut exchange = sent();
+        for (t, tokens) in [(10, 5), (20, 3), (30, 6)] {
+            exchange.output(ms(t), OutputKind::Text, "a", Some(tokens));
+        }
+        exchange.end_marker();
+        let record = record(exchange);
+        assert_eq!(record.tokens_per_event, Some(vec![5, 0, 1]));
+        assert_eq!(record.output_tokens, Some(6));
     }
 
     #[test]

@@ -139,18 +139,19 @@ impl RequestRecord {
         self.is_ok() && self.key.phase == Phase::Measured
     }
 
-    /// Arrival time of each output event, ascending.
+    /// Arrival time of each output event, as it was stamped.
     #[must_use]
     pub fn event_times_ns(&self) -> Vec<u64> {
         let Some(first) = self.first_output_ns else {
             return Vec::new();
         };
-        let mut at_ms = 0.0;
+        let mut at = first;
         let mut times = Vec::with_capacity(self.itl_ms.len() + 1);
         times.push(first);
         for gap in &self.itl_ms {
-            at_ms += gap;
-            times.push(first + crate::units::ns_of_ms(at_ms));
+            // Summed as whole nanoseconds, so that no rounding adds up.
+            at = at.saturating_add_signed(crate::units::signed_ns_of_ms(*gap));
+            times.push(at);
         }
         times
     }

@@ -45,6 +45,19 @@ pub fn ns_of_ms(ms: f64) -> u64 {
     }
 }
 
+/// Whole nanoseconds of a difference in milliseconds, which may be negative;
+/// 0 if `ms` is not a number.
+#[must_use]
+pub fn signed_ns_of_ms(ms: f64) -> i64 {
+    (ms * NS_PER_MS).round() as i64
+}
+
+/// A figure in thousandths in whole units: milliwatts in watts.
+#[must_use]
+pub fn from_milli(thousandths: impl Into<f64>) -> f64 {
+    thousandths.into() / 1e3
+}
+
 /// A duration as the config writes it: `"30s"`, `"1m30s"`, `"100ms"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurationText(pub Duration);
