@@ -1,0 +1,84 @@
+//! All that an onlooker may see of a run while it goes on.
+
+use std::path::PathBuf;
+
+use inferbench_model::cell::{CellKey, Counts};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEvent {
+    /// The run has begun.
+    Started {
+        /// Its folder.
+        folder: PathBuf,
+        /// Cells to measure.
+        cells: usize,
+        /// Something is simulated.
+        simulated: bool,
+    },
+    /// A backend is being started, or attached to.
+    Starting {
+        /// Its label.
+        backend: String,
+        /// Block, from 0.
+        block: u32,
+        /// Command line or URL, secrets masked.
+        what: String,
+    },
+    /// It is not ready yet.
+    Waiting {
+        /// Its label.
+        backend: String,
+        /// Seconds so far.
+        seconds: f64,
+        /// Its last answer or the last line of its log.
+        last: String,
+    },
+    /// It answered a real request.
+    Ready {
+        /// Its label.
+        backend: String,
+        /// Seconds that it took.
+        seconds: f64,
+    },
+    /// It could not be started, or died. The run goes on with the others.
+    BackendFailed {
+        /// Its label.
+        backend: String,
+        /// Block, from 0.
+        block: u32,
+        /// The cause.
+        cause: String,
+        /// Last lines of its log.
+        log_tail: Vec<String>,
+    },
+    /// A cell has begun.
+    CellStarted {
+        /// Which.
+        key: CellKey,
+        /// Measured requests to come, if they are counted.
+        requests: Option<u64>,
+        /// Length, if it is set, s.
+        duration_s: Option<f64>,
+    },
+    /// How far the cell is.
+    CellProgress {
+        /// Measured requests that have ended.
+        measured: u64,
+        /// Requests sent, warm-up included.
+        sent: u64,
+        /// Failed.
+        failed: u64,
+    },
+    /// A cell has ended.
+    CellEnded {
+        /// Which.
+        key: CellKey,
+        /// Measured requests by outcome.
+        counts: Counts,
+        /// Output tokens per second under steady load, if known.
+        output_token_throughput: Option<f64>,
+    },
+    /// Something that a user should know.
+    Warning(String),
+}

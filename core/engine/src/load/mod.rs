@@ -1,0 +1,307 @@
+//! The load: requests offered as the plan says, each answered with a record.
+//! It runs on a thread of its own, so that nothing else delays it.
+
+mod closed_loop;
+pub mod exchange;
+mod in_process;
+mod open_loop;
+mod phases;
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use inferbench_model::cell::{CellKey, SelfCheck};
+use inferbench_model::config::{Level, LoadConfig};
+use inferbench_model::exchange::Exchange;
+use inferbench_model::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::schedule::{Schedule, ScheduleError};
+use thiserror::Error;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::http::{Connection, Target};
+use exchange::{Outcome, Prepared, ReadStats, Timeouts};
+pub use in_process::EngineHub;
+
+/// Client CPU, in percent of a core, from which on the client counts as the limit.
+const CLIENT_LIMIT_PERCENT: f64 = 95.0;
+
+/// A load that could not be offered.
+#[derive(Debug, Error)]
+pub enum LoadError {
+    /// The schedule cannot be made.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// A request could not be made.
+    #[error("request {index} cannot be made: {reason}")]
+    Request {
+        /// Its index in the cell.
+        index: u64,
+        /// Why.
+        reason: String,
+    },
+    /// The machine refuses what the load needs.
+    #[error("the load cannot start: {0}")]
+    Io(#[from] std::io::Error),
+    /// The load thread is gone.
+    #[error("the load thread ended without a result")]
+    Lost,
+}
+
+/// Makes the requests of a cell, one after the other.
+pub trait RequestSource: Send + 'static {
+    /// The request with this index.
+    ///
+    /// # Errors
+    /// Words on why it cannot be made.
+    fn make(&mut self, index: u64) -> Result<Prepared, String>;
+}
+
+/// How requests reach the backend.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// Over HTTP.
+    Http(Target),
+    /// Into an engine in this process.
+    InProcess(Arc<EngineHub>),
+}
+
+/// One cell to be measured.
+#[derive(Debug, Clone)]
+pub struct CellLoad {
+    /// Which cell.
+    pub key: CellKey,
+    /// The load section of the config.
+    pub load: LoadConfig,
+    /// Seed of the arrivals.
+    pub arrivals_seed: u64,
+    /// Keep the text of answers.
+    pub keep_text: bool,
+}
+
+/// Counts that an onlooker may read while a cell runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Requests sent.
+    pub sent: AtomicU64,
+    /// Measured requests that have ended.
+    pub measured: AtomicU64,
+    /// Requests that failed.
+    pub failed: AtomicU64,
+    /// Output events of requests that have ended.
+    pub output_events: AtomicU64,
+}
+
+/// Where the records of a cell go.
+pub type RecordSink = Box<dyn FnMut(RequestRecord) + Send>;
+
+/// Offers the load of one cell and returns when its last request has ended.
+/// Blocks: call it on a thread of its own.
+///
+/// # Errors
+/// See [`LoadError`]. Failed requests are records, not errors.
+pub fn run_cell(
+    cell: &CellLoad,
+    transport: &Transport,
+    source: impl RequestSource,
+    sink: RecordSink,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+) -> Result<SelfCheck, LoadError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    let local = tokio::task::LocalSet::new();
+    let feed = Feed::start(source, feed_depth(cell));
+    let shared = Rc::new(Shared {
+        cell: cell.clone(),
+        transport: transport.clone(),
+        timeouts: Timeouts {
+            total: cell.load.timeout.0,
+            idle: cell.load.idle_timeout.map(|idle| idle.0),
+        },
+        sink: std::cell::RefCell::new(sink),
+        progress: Arc::clone(progress),
+        cancel: cancel.clone(),
+        reads: std::cell::Cell::default(),
+    });
+    let (began_ns, began_cpu_ns) = (clock::now_ns(), clock::thread_cpu_ns());
+    let ran = local.block_on(&runtime, async {
+        match cell.key.level {
+            Level::Concurrency(n) => closed_loop::run(&shared, feed, n).await,
+            Level::RequestRate(rate) => {
+                let schedule = Schedule::new(&cell.load, rate, cell.arrivals_seed)?;
+                open_loop::run(&shared, feed, schedule).await
+            }
+        }
+    });
+    let cpu_ns = clock::thread_cpu_ns() - began_cpu_ns;
+    let wall_ns = clock::now_ns() - began_ns;
+    ran.map(|()| self_check(shared.reads.get(), cpu_ns, wall_ns))
+}
+
+fn self_check(reads: ReadStats, cpu_ns: u64, wall_ns: u64) -> SelfCheck {
+    let cpu_percent = (wall_ns > 0).then(|| cpu_ns as f64 / wall_ns as f64 * 100.0);
+    let ms = |ns: f64| ns / inferbench_model::units::NS_PER_MS;
+    let some_reads = reads.reads > 0;
+    let clock = if reads.kernel_reads == reads.reads {
+        "kernel"
+    } else {
+        "user"
+    };
+    SelfCheck {
+        client_cpu_percent: cpu_percent,
+        arrival_clock: some_reads.then(|| clock.to_owned()),
+        read_delay_ms_mean: some_reads.then(|| ms(reads.delay_sum_ns as f64 / reads.reads as f64)),
+        read_delay_ms_max: some_reads.then(|| ms(reads.delay_max_ns as f64)),
+        client_was_limit: cpu_percent.is_some_and(|percent| percent >= CLIENT_LIMIT_PERCENT),
+    }
+}
+
+/// Requests that are made ahead of time.
+fn feed_depth(cell: &CellLoad) -> usize {
+    match cell.key.level {
+        Level::Concurrency(n) => 2 * n as usize + 64,
+        Level::RequestRate(_) => 1024,
+    }
+}
+
+/// Requests made ahead on a thread of their own, so that making them never
+/// delays the load.
+struct Feed {
+    requests: mpsc::Receiver<Result<Prepared, LoadError>>,
+}
+
+impl Feed {
+    fn start(mut source: impl RequestSource, depth: usize) -> Self {
+        let (send, requests) = mpsc::channel(depth);
+        std::thread::spawn(move || {
+            for index in 0.. {
+                let made = source
+                    .make(index)
+                    .map_err(|reason| LoadError::Request { index, reason });
+                let stop = made.is_err();
+                if send.blocking_send(made).is_err() || stop {
+                    return;
+                }
+            }
+        });
+        Self { requests }
+    }
+
+    /// Waits until `n` requests, or as many as fit, are ready.
+    async fn fill(&self, n: usize) {
+        let wanted = n.min(self.requests.max_capacity());
+        while self.requests.len() < wanted && !self.requests.is_closed() {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+    }
+
+    async fn next(&mut self) -> Result<Prepared, LoadError> {
+        self.requests.recv().await.unwrap_or(Err(LoadError::Lost))
+    }
+}
+
+/// What the requests of a cell share.
+struct Shared {
+    cell: CellLoad,
+    transport: Transport,
+    timeouts: Timeouts,
+    sink: std::cell::RefCell<RecordSink>,
+    progress: Arc<Progress>,
+    cancel: CancellationToken,
+    reads: std::cell::Cell<ReadStats>,
+}
+
+/// A way to the backend that carries one request at a time.
+enum Channel {
+    Http(Option<Connection>),
+    InProcess,
+}
+
+impl Channel {
+    /// Whether it can carry another request without being opened again.
+    fn is_usable(&self) -> bool {
+        !matches!(self, Self::Http(None))
+    }
+}
+
+impl Shared {
+    /// A channel that is not open yet.
+    fn new_channel(&self) -> (Channel, Option<f64>) {
+        match self.transport {
+            Transport::InProcess(_) => (Channel::InProcess, None),
+            Transport::Http(_) => (Channel::Http(None), None),
+        }
+    }
+
+    /// Opens a channel. A connection that cannot be opened is tried again by
+    /// the request that needs it, which then fails with the reason.
+    async fn open(&self) -> (Channel, Option<f64>) {
+        match &self.transport {
+            Transport::InProcess(_) => (Channel::InProcess, None),
+            Transport::Http(target) => {
+                let opened = Connection::open(target, self.timeouts.total).await.ok();
+                let connect_ms = opened.as_ref().map(|connection| connection.connect_ms);
+                (Channel::Http(opened), connect_ms)
+            }
+        }
+    }
+
+    /// Carries one request through and leaves its record.
+    async fn carry(
+        &self,
+        channel: &mut Channel,
+        prepared: Prepared,
+        phase: Phase,
+        mut exchange: Exchange,
+    ) -> bool {
+        self.progress.sent.fetch_add(1, Ordering::Relaxed);
+        exchange.asked = prepared.asked;
+        let key = RequestKey {
+            backend: self.cell.key.backend.clone(),
+            block: self.cell.key.block,
+            level: self.cell.key.level,
+            phase,
+            index: prepared.index,
+        };
+        let outcome = self.exchange(channel, prepared, exchange).await;
+        let mut reads = self.reads.get();
+        reads.add(outcome.reads);
+        self.reads.set(reads);
+        let events = outcome.exchange.output_events() as u64;
+        let record =
+            outcome
+                .exchange
+                .finish_record(key, &outcome.end, outcome.end_ns, self.cell.keep_text);
+        let (ok, sent) = (record.is_ok(), record.sent_ns.is_some());
+        let progress = &self.progress;
+        progress.output_events.fetch_add(events, Ordering::Relaxed);
+        progress.failed.fetch_add(u64::from(!ok), Ordering::Relaxed);
+        let measured = u64::from(phase == Phase::Measured);
+        progress.measured.fetch_add(measured, Ordering::Relaxed);
+        (self.sink.borrow_mut())(record);
+        sent
+    }
+
+    async fn exchange(
+        &self,
+        channel: &mut Channel,
+        prepared: Prepared,
+        exchange: Exchange,
+    ) -> Outcome {
+        match (&self.transport, channel, prepared.wire) {
+            (Transport::Http(target), Channel::Http(slot), Some(wire)) => {
+                exchange::run(slot, target, wire, exchange, self.timeouts, &self.cancel).await
+            }
+            (Transport::InProcess(hub), _, _) => {
+                hub.run(&prepared.spec, exchange, self.timeouts, &self.cancel)
+                    .await
+            }
+            (Transport::Http(_), _, _) => exchange::unsendable(exchange),
+        }
+    }
+}

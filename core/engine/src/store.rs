@@ -1,0 +1,281 @@
+//! The run folder: made once, filled as facts come, valid at any moment.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use serde::Serialize;
+use thiserror::Error;
+
+/// A run folder that cannot be made or written.
+#[derive(Debug, Error)]
+#[error("{}: {action}", path.display())]
+pub struct StoreError {
+    /// File or folder.
+    pub path: PathBuf,
+    /// What was done to it.
+    pub action: &'static str,
+    /// The cause.
+    #[source]
+    pub source: io::Error,
+}
+
+fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError {
+        path,
+        action,
+        source,
+    }
+}
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunFolder {
+    path: PathBuf,
+}
+
+impl RunFolder {
+    /// Makes `<output>/<name>-<stamp>`; a second run within the same second
+    /// gets a number behind it.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn create(output: &Path, name: &str, stamp: &str) -> Result<Self, StoreError> {
+        fs::create_dir_all(output).map_err(at(output, "cannot be made"))?;
+        let mut path = output.join(format!("{name}-{stamp}"));
+        for n in 2.. {
+            match fs::create_dir(&path) {
+                Ok(()) => break,
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    path = output.join(format!("{name}-{stamp}-{n}"));
+                }
+                Err(error) => return Err(at(&path, "cannot be made")(error)),
+            }
+        }
+        Ok(Self { path })
+    }
+
+    /// A folder that exists.
+    #[must_use]
+    pub fn open(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Folder of one start of a backend, made if need be.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn stage_folder(&self, backend: &str, block: u32) -> Result<PathBuf, StoreError> {
+        let folder = self.path.join("logs").join(backend).join(block.to_string());
+        fs::create_dir_all(&folder).map_err(at(&folder, "cannot be made"))?;
+        Ok(folder)
+    }
+
+    /// Writes a JSON file as a whole: at no moment is it half there.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|error| at(&self.file(name), "cannot be written")(error.into()))?;
+        text.push('\n');
+        self.write(name, text.as_bytes())
+    }
+
+    /// Writes a file as a whole.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.file(name);
+        let aside = self.file(&format!("{name}.part"));
+        fs::write(&aside, bytes).map_err(at(&aside, "cannot be written"))?;
+        fs::rename(&aside, &path).map_err(at(&path, "cannot be replaced"))
+    }
+}
+
+/// Appends lines of JSON to a file, on a thread of its own.
+#[derive(Debug)]
+pub struct LineWriter<T: Send + 'static> {
+    sender: Option<Sender<T>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    path: PathBuf,
+}
+
+impl<T: Serialize + Send + 'static> LineWriter<T> {
+    /// Opens the file for appending. Lines reach it within a second, and each
+    /// whole.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(path: PathBuf) -> Result<Self, StoreError> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(at(&path, "cannot be opened"))?;
+        let (sender, receiver) = mpsc::channel::<T>();
+        let thread = std::thread::spawn(move || append(file, &receiver));
+        Ok(Self {
+            sender: Some(sender),
+            thread: Some(thread),
+            path,
+        })
+    }
+
+    /// A handle that lines can be sent to.
+    #[must_use]
+    pub fn sink(&self) -> LineSink<T> {
+        LineSink(self.sender.clone())
+    }
+
+    /// Writes what is left and closes the file, once every sink is gone.
+    ///
+    /// # Errors
+    /// The first error of writing, e.g. a full disk.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.sender = None;
+        let written = match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(written)) => written,
+            _ => Err(io::Error::other("the writing thread is gone")),
+        };
+        written.map_err(at(&self.path, "cannot be written"))
+    }
+}
+
+/// Where lines for one file go.
+#[derive(Debug)]
+pub struct LineSink<T>(Option<Sender<T>>);
+
+impl<T> Clone for LineSink<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> LineSink<T> {
+    /// Sends a line. If the writer has failed, its `close` tells.
+    pub fn send(&self, line: T) {
+        if let Some(sender) = &self.0 {
+            // The writer ends early only on an error, which `close` returns.
+            drop(sender.send(line));
+        }
+    }
+}
+
+fn append<T: Serialize>(file: File, receiver: &mpsc::Receiver<T>) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 20, file);
+    loop {
+        match receiver.recv_timeout(Duration::from_millis(200)) {
+            Ok(line) => {
+                serde_json::to_writer(&mut out, &line)?;
+                out.write_all(b"\n")?;
+            }
+            Err(mpsc::RecvTimeoutError::Timeout) => out.flush()?,
+            Err(mpsc::RecvTimeoutError::Disconnected) => return out.flush(),
+        }
+    }
+}
+
+/// Reads a file of JSON lines. A last line that was cut off is passed over;
+/// any other bad line is an error that names it.
+///
+/// # Errors
+/// If the file cannot be read or holds a bad line.
+pub fn read_lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError> {
+    let text = fs::read_to_string(path).map_err(at(path, "cannot be read"))?;
+    let mut rows = Vec::new();
+    let lines: Vec<&str> = text.split('\n').collect();
+    let last = lines.len() - 1;
+    for (index, line) in lines
+        .iter()
+        .enumerate()
+        .filter(|(_, line)| !line.is_empty())
+    {
+        match serde_json::from_str(line) {
+            Ok(row) => rows.push(row),
+            Err(_) if index == last => {}
+            Err(error) => {
+                let words = format!("line {}: {error}", index + 1);
+                return Err(at(path, "holds a line that cannot be read")(
+                    io::Error::new(io::ErrorKind::InvalidData, words),
+                ));
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// If it cannot be read or is something else.
+pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
+    let bytes = fs::read(path).map_err(at(path, "cannot be read"))?;
+    serde_json::from_slice(&bytes).map_err(|error| at(path, "cannot be understood")(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_runs_in_one_second_get_two_folders() {
+        let output = tempfile::tempdir().unwrap();
+        let one = RunFolder::create(output.path(), "n", "s").unwrap();
+        let two = RunFolder::create(output.path(), "n", "s").unwrap();
+        assert_ne!(one.path(), two.path());
+    }
+
+    #[test]
+    fn lines_come_back_and_a_cut_last_line_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        let writer = LineWriter::open(path.clone()).unwrap();
+        for n in 0..1000 {
+            writer.sink().send(n);
+        }
+        writer.close().unwrap();
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        file.write_all(b"10").unwrap();
+        let rows: Vec<u32> = read_lines(&path).unwrap();
+        assert_eq!(rows[..1000], (0..1000).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn a_bad_line_in_the_middle_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        fs::write(&path, "1\n{\n3\n").unwrap();
+        let error = read_lines::<u32>(&path).unwrap_err();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert!(cause.starts_with("line 2: "), "{cause}");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = RunFolder::create(&file, "n", "s").unwrap_err();
+        assert!(error.to_string().contains("file: cannot be made"));
+    }
+}

@@ -1,0 +1,207 @@
+//! The model's vocabulary, from its tokenizer or, failing that, from its
+//! config: what synthetic prompts are made of.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use inferbench_model::prompt::{IdRange, Vocabulary};
+use serde_json::Value;
+use thiserror::Error;
+use tokenizers::Tokenizer;
+
+/// A vocabulary that cannot be had.
+#[derive(Debug, Error)]
+pub enum VocabularyError {
+    /// The named tokenizer is not there.
+    #[error(
+        "`model.tokenizer` is {given:?}, which is neither a tokenizer.json nor a folder with one"
+    )]
+    NotThere {
+        /// What the config names.
+        given: String,
+    },
+    /// It cannot be read.
+    #[error("{}: unreadable tokenizer: {reason}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where a model lies on this machine, as far as that can be told.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModelFiles {
+    /// The model's folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl ModelFiles {
+    /// Looks for the model: a local folder, or a snapshot in the hub's cache.
+    #[must_use]
+    pub fn find(model_id: &str) -> Self {
+        let local = PathBuf::from(model_id);
+        if local.is_dir() {
+            return Self {
+                folder: Some(local),
+            };
+        }
+        Self {
+            folder: hub_snapshot(model_id),
+        }
+    }
+
+    /// The model's `config.json`, if it can be read.
+    #[must_use]
+    pub fn config(&self) -> Option<Value> {
+        let text = std::fs::read(self.folder.as_ref()?.join("config.json")).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+}
+
+fn hub_snapshot(model_id: &str) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let cache = set("HF_HUB_CACHE")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(set("HF_HOME")?).join("hub")))
+        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache/huggingface/hub")))?;
+    let repo = cache.join(format!("models--{}", model_id.replace('/', "--")));
+    let main = std::fs::read_to_string(repo.join("refs/main")).ok()?;
+    let snapshot = repo.join("snapshots").join(main.trim());
+    snapshot.is_dir().then_some(snapshot)
+}
+
+/// The vocabulary of a model; `None` if nothing on this machine tells it.
+///
+/// # Errors
+/// If the config names a tokenizer that is not there or cannot be read.
+pub fn vocabulary(
+    tokenizer: Option<&str>,
+    model: &ModelFiles,
+) -> Result<Option<Arc<dyn Vocabulary + Send + Sync>>, VocabularyError> {
+    if let Some(given) = tokenizer {
+        let file = tokenizer_file(Path::new(given)).ok_or_else(|| VocabularyError::NotThere {
+            given: given.to_owned(),
+        })?;
+        return Ok(Some(Arc::new(Words::load(&file)?)));
+    }
+    if let Some(file) = model.folder.as_deref().and_then(tokenizer_file) {
+        return Ok(Some(Arc::new(Words::load(&file)?)));
+    }
+    let size = model.config().and_then(|config| vocabulary_size(&config));
+    Ok(size.map(|size| Arc::new(middle_ids(size)) as Arc<dyn Vocabulary + Send + Sync>))
+}
+
+fn tokenizer_file(path: &Path) -> Option<PathBuf> {
+    if path.is_dir() {
+        let file = path.join("tokenizer.json");
+        return file.is_file().then_some(file);
+    }
+    path.is_file().then(|| path.to_owned())
+}
+
+fn vocabulary_size(config: &Value) -> Option<u32> {
+    let size = config
+        .get("vocab_size")
+        .or_else(|| config.pointer("/text_config/vocab_size"))?;
+    u32::try_from(size.as_u64()?).ok()
+}
+
+/// Ids that are ordinary tokens in all likelihood: special ones stand at the
+/// ends of a vocabulary.
+fn middle_ids(size: u32) -> IdRange {
+    IdRange::new((size / 10).min(1000), size - size / 10)
+}
+
+/// A tokenizer, and those of its tokens that are whole words: text made of them
+/// mostly encodes to the same tokens again.
+struct Words {
+    tokenizer: Tokenizer,
+    ids: Vec<u32>,
+}
+
+/// Fewer whole words than this, and every ordinary token is taken.
+const ENOUGH_WORDS: usize = 200;
+
+impl Words {
+    fn load(file: &Path) -> Result<Self, VocabularyError> {
+        let unreadable = |reason: String| VocabularyError::Unreadable {
+            file: file.to_owned(),
+            reason,
+        };
+        let tokenizer = Tokenizer::from_file(file).map_err(|e| unreadable(e.to_string()))?;
+        let added = tokenizer.get_added_tokens_decoder();
+        let mut ordinary = Vec::new();
+        let mut words = Vec::new();
+        for (token, id) in tokenizer.get_vocab(false) {
+            if added.contains_key(&id) {
+                continue;
+            }
+            ordinary.push(id);
+            let word = token.strip_prefix(['\u{120}', '\u{2581}']);
+            if word.is_some_and(|w| !w.is_empty() && w.bytes().all(|b| b.is_ascii_alphabetic())) {
+                words.push(id);
+            }
+        }
+        let mut ids = if words.len() >= ENOUGH_WORDS {
+            words
+        } else {
+            ordinary
+        };
+        ids.sort_unstable();
+        Ok(Self { tokenizer, ids })
+    }
+}
+
+impl Vocabulary for Words {
+    fn ordinary_ids(&self) -> &[u32] {
+        &self.ids
+    }
+
+    fn encode(&self, text: &str) -> Option<Vec<u32>> {
+        let encoding = self.tokenizer.encode(text, false).ok()?;
+        Some(encoding.get_ids().to_vec())
+    }
+
+    fn decode(&self, ids: &[u32]) -> Option<String> {
+        self.tokenizer.decode(ids, false).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_tokenizer_is_named() {
+        let error = vocabulary(Some("/nowhere/tok"), &ModelFiles::default());
+        let text = error.err().map(|e| e.to_string());
+        assert_eq!(
+            text.as_deref(),
+            Some(
+                "`model.tokenizer` is \"/nowhere/tok\", which is neither a tokenizer.json nor a folder with one"
+            )
+        );
+    }
+
+    #[test]
+    fn a_model_without_tokenizer_gives_ids_by_its_size() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("config.json"), r#"{"vocab_size": 4000}"#).unwrap();
+        let files = ModelFiles::find(folder.path().to_str().unwrap());
+        let vocabulary = vocabulary(None, &files).unwrap().unwrap();
+        let ids = vocabulary.ordinary_ids();
+        assert_eq!((ids[0], ids[ids.len() - 1]), (400, 3599));
+        assert_eq!(vocabulary.encode("x"), None);
+    }
+
+    #[test]
+    fn a_broken_tokenizer_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("tokenizer.json");
+        std::fs::write(&file, "{}").unwrap();
+        let error = vocabulary(file.to_str(), &ModelFiles::default());
+        assert!(matches!(error, Err(VocabularyError::Unreadable { .. })));
+    }
+}
