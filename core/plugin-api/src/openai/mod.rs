@@ -20,6 +20,7 @@ use crate::{ControlRequest, Evidence, InfoProbe, PluginError};
 /// Endpoint of OpenAI's API that requests go to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
+#[schemars(inline)]
 pub enum Endpoint {
     /// `/v1/completions`: the prompt as it is.
     #[default]

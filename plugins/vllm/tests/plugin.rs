@@ -1,0 +1,144 @@
+//! The conformance suite, and recorded answers of vLLM 0.32.0.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use inferbench_plugin_api::abi::this_library;
+use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::testkit::{conformance, replay, sse, text_of};
+use inferbench_plugin_api::{
+    Backend, Evidence, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext,
+    OutputKind, PromptContent, RequestSpec,
+};
+use inferbench_vllm::Vllm;
+use serde_json::{Map, Value, json};
+
+fn options(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn open(value: Value) -> Vllm {
+    let context = OpenContext {
+        options: options(value),
+        attached: false,
+    };
+    Vllm::open(&context).unwrap()
+}
+
+fn plan(value: Value, model: &str) -> LaunchPlan {
+    let context = LaunchContext {
+        model: ModelSpec {
+            id: model.to_owned(),
+            dtype: Some("bfloat16".to_owned()),
+            max_model_len: Some(4096),
+            tokenizer: None,
+        },
+        served_name: "served".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: 8100,
+        seed: 42,
+        work_dir: "/w".into(),
+        max_concurrency: None,
+    };
+    open(value).launch(&context).unwrap().unwrap()
+}
+
+#[test]
+fn it_passes_the_conformance_suite() {
+    for value in [
+        json!({}),
+        json!({"endpoint": "chat", "enable_prefix_caching": false, "max_num_seqs": 8}),
+    ] {
+        let report = conformance(this_library(), "vllm", &options(value));
+        assert!(report.passed(), "{report}");
+    }
+}
+
+#[test]
+fn options_become_vllm_s_flags() {
+    let value = json!({
+        "command": ["/opt/vllm/bin/vllm", "serve"], "gpu_memory_utilization": 0.5,
+        "enforce_eager": true, "enable_prefix_caching": false, "extra_args": ["--x", "1"]
+    });
+    let plan = plan(value, "org/model");
+    let line = plan.command.join(" ");
+    assert_eq!(
+        line,
+        "/opt/vllm/bin/vllm serve org/model --host 127.0.0.1 --port 8100 --served-model-name \
+         served --seed 42 --generation-config vllm --dtype bfloat16 --max-model-len 4096 \
+         --gpu-memory-utilization 0.5 --enforce-eager --no-enable-prefix-caching --x 1"
+    );
+    let names: Vec<_> = plan.env.iter().map(|v| v.name.as_str()).collect();
+    assert_eq!(names, ["VLLM_SERVER_DEV_MODE", "VLLM_NO_USAGE_STATS"]);
+}
+
+#[test]
+fn a_local_model_keeps_the_hub_out() {
+    let plan = plan(json!({}), env!("CARGO_MANIFEST_DIR"));
+    assert!(plan.env.iter().any(|v| v.name == "HF_HUB_OFFLINE"));
+}
+
+#[test]
+fn requests_carry_token_ids_and_ask_for_running_counts() {
+    let mut spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1, 2]));
+    spec.force_output = true;
+    let body: Value = serde_json::from_slice(&open(json!({})).encode(&spec).unwrap().body).unwrap();
+    assert_eq!(body["prompt"], json!([1, 2]));
+    assert_eq!(body["stream_options"]["continuous_usage_stats"], true);
+    assert_eq!(
+        (&body["ignore_eos"], &body["min_tokens"]),
+        (&json!(true), &json!(1))
+    );
+}
+
+#[test]
+fn a_recorded_answer_to_token_ids_reads_whole() {
+    let client = BackendClient::open(this_library(), "vllm", &OpenContext::default()).unwrap();
+    let spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1]));
+    let events = sse::split(include_bytes!("captures/completions.sse"));
+    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
+    let replayed = replay(&client, &spec, &messages).unwrap();
+    assert!(!text_of(&replayed, OutputKind::Text).is_empty());
+    assert_eq!(
+        replayed.last(),
+        Some(&inferbench_plugin_api::testkit::Replayed::End)
+    );
+}
+
+fn evidence(source: EvidenceSource, bytes: &[u8]) -> Evidence {
+    open(json!({})).evidence(&source, bytes).unwrap()
+}
+
+#[test]
+fn recorded_metrics_tell_the_cache_and_its_use() {
+    // Read off the file: 20 blocks of 128 tokens, 18 requests of 64 prompt tokens.
+    let told = evidence(
+        EvidenceSource::Metrics,
+        include_bytes!("captures/metrics.txt"),
+    );
+    assert_eq!(told.kv_cache_tokens, Some(2560));
+    assert_eq!(told.kv_cache_bytes, Some(1_073_741_824));
+    assert_eq!(told.prefix_caching, Some(true));
+    assert_eq!(told.prefix_cache_queries, Some(1152.0));
+    assert_eq!(told.prefix_cache_hits, Some(0.0));
+    assert_eq!(told.preemptions, Some(13.0));
+    assert_eq!(told.running_requests, Some(0.0));
+    assert_eq!(told.kv_cache_usage_ratio, Some(0.0));
+}
+
+#[test]
+fn recorded_answers_tell_what_is_in_effect() {
+    let info = |name: &str, bytes: &[u8]| evidence(EvidenceSource::Info(name.to_owned()), bytes);
+    let mut told = info("models", include_bytes!("captures/models.json"));
+    assert_eq!(told.model.as_deref(), Some("/models/tiny"));
+    told.absorb(info("version", include_bytes!("captures/version.json")));
+    told.absorb(info(
+        "server_info",
+        include_bytes!("captures/server-info.json"),
+    ));
+    assert_eq!(told.version.as_deref(), Some("0.32.0"));
+    assert_eq!(told.dtype.as_deref(), Some("float32"));
+    assert_eq!(told.max_model_len, Some(2048));
+    assert_eq!(told.kv_cache_tokens, Some(1_048_576));
+    assert_eq!(told.prefix_caching, Some(false));
+    assert_eq!(told.attention_backend, None);
+}
