@@ -82,9 +82,9 @@ pub struct Figure {
     /// Largest typical value of a repeat.
     pub block_max: Option<f64>,
     /// Typical value divided by that of the best backend at this level; absent
-    /// if the metric does not rank.
+    /// if the metric does not rank or no other backend has a value.
     pub ratio_to_best: Option<f64>,
-    /// Whether this is the best typical value at this level.
+    /// Whether this is the best typical value of several at this level.
     pub best: bool,
 }
 
@@ -193,10 +193,14 @@ fn figure(metric: &Metric, cells: &[&CellRow], records_of: &RecordsOf<'_>) -> Fi
 pub(super) fn mark_best(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
     for level in levels {
         for metric in metrics {
-            let values = rows
-                .iter()
-                .filter(|row| row.level == *level)
-                .filter_map(|row| row.typical(metric.name));
+            let at_level = rows.iter().filter(|row| row.level == *level);
+            let values: Vec<f64> = at_level
+                .filter_map(|row| row.typical(metric.name))
+                .collect();
+            if values.len() < 2 {
+                continue;
+            }
+            let values = values.into_iter();
             let best = match metric.better {
                 Better::Higher => values.max_by(f64::total_cmp),
                 Better::Lower => values.min_by(f64::total_cmp),

@@ -11,8 +11,8 @@ mod figure;
 pub mod number;
 mod tiles;
 mod warnings;
+mod wording;
 
-pub use answer::at_levels;
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use columns::MetricColumn;
 pub use compare::{Comparison, Interval, Outcome, Reason};
@@ -21,6 +21,7 @@ pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValu
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use tiles::Tile;
 pub use warnings::{Severity, Warning};
+pub use wording::at_levels;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
-use super::answer::at_levels;
 use super::fairness::FairnessState;
 use super::number::three_digits;
+use super::wording::at_levels;
 use crate::cell::CellRow;
 use crate::config::Level;
 use crate::manifest::{ExitState, Manifest};
