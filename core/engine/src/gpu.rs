@@ -118,9 +118,9 @@ impl GpuSampler {
     /// that a device told at first and later did not.
     #[must_use]
     pub fn stop(self) -> Vec<String> {
-        self.ticker
-            .stop()
-            .unwrap_or_else(|| vec!["the GPU sampler panicked: its later samples are missing".into()])
+        self.ticker.stop().unwrap_or_else(|| {
+            vec!["the GPU sampler panicked: its later samples are missing".into()]
+        })
     }
 }
 
