@@ -186,8 +186,7 @@ impl Server {
     }
 
     fn send(&self, signal: Signal) {
-        // A group that is gone already is what the signal is for.
-        drop(killpg(self.group, signal));
+        signal_group(self.group, signal);
     }
 
     async fn wait_gone(&mut self, limit: Duration) -> bool {
@@ -211,6 +210,18 @@ impl Drop for Server {
             self.kill();
         }
     }
+}
+
+/// Kills a process group at once.
+pub(crate) fn kill_group(group: i32) {
+    if group > 1 {
+        signal_group(Pid::from_raw(group), Signal::SIGKILL);
+    }
+}
+
+fn signal_group(group: Pid, signal: Signal) {
+    // That the group is gone already is what the signal is for.
+    let _: Result<(), Errno> = killpg(group, signal);
 }
 
 fn write_files(plan: &LaunchPlan, folder: &Path) -> Result<(), LaunchError> {

@@ -3,6 +3,7 @@
 
 pub mod clock;
 pub mod control;
+pub mod derive;
 pub mod elf;
 pub mod event;
 pub mod gpu;
@@ -12,6 +13,11 @@ pub mod launch;
 pub mod load;
 pub mod machine;
 pub mod plugin_log;
+pub mod prepare;
+pub mod prompts;
+mod ready;
+pub mod run;
+mod stage;
 pub mod store;
-pub mod tokenizer;
 mod ticker;
+pub mod tokenizer;

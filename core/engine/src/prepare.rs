@@ -1,0 +1,370 @@
+//! From a loaded config and the loaded plugins to a run that can start:
+//! everything that can be known to be wrong is told here, before anything is
+//! launched.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use inferbench_model::config::{BackendConfig, Config, Loaded, PromptSource, options_errors};
+use inferbench_model::plan::RunPlan;
+use inferbench_model::prompt::{IdRange, Vocabulary};
+use inferbench_model::yaml::{PathStep, YamlError};
+use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::{
+    EnvVar, LaunchContext, LaunchPlan, ModelSpec, OpenContext, Probes, PromptForm,
+};
+
+use crate::host::{Plugin, PluginHost};
+use crate::http::Target;
+use crate::prompts::{self, PromptMaker};
+use crate::tokenizer::{self, ModelFiles};
+
+/// One backend, opened and understood.
+#[derive(Debug)]
+pub struct PreparedBackend {
+    /// Label.
+    pub label: String,
+    /// Its plugin.
+    pub plugin: Plugin,
+    /// The open backend.
+    pub client: Arc<BackendClient>,
+    /// What it was opened with.
+    pub context: OpenContext,
+    /// The form in which it wants its prompts.
+    pub form: PromptForm,
+    /// Where it can be asked about itself.
+    pub probes: Probes,
+    /// The server to attach to; absent if it is launched.
+    pub attach: Option<Target>,
+    /// Environment from the config.
+    pub env: Vec<EnvVar>,
+}
+
+/// A run that can start.
+pub struct PreparedRun {
+    /// The config.
+    pub config: Config,
+    /// Its steps.
+    pub plan: RunPlan,
+    /// Backends in the config's order.
+    pub backends: Vec<PreparedBackend>,
+    /// Makes the prompts.
+    pub prompts: Arc<PromptMaker>,
+}
+
+impl std::fmt::Debug for PreparedRun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PreparedRun")
+            .field("plan", &self.plan)
+            .finish_non_exhaustive()
+    }
+}
+
+impl PreparedRun {
+    /// What a launch plan of this run is made from.
+    #[must_use]
+    pub fn launch_context(&self, port: u16, work_dir: &Path) -> LaunchContext {
+        let model = &self.config.model;
+        let levels = self.config.load.concurrency.iter().flatten();
+        LaunchContext {
+            model: ModelSpec {
+                id: model.id.clone(),
+                dtype: model.dtype.clone(),
+                max_model_len: model.max_model_len,
+                tokenizer: model.tokenizer.clone(),
+            },
+            served_name: self.served_name().to_owned(),
+            host: "127.0.0.1".to_owned(),
+            port,
+            seed: self.config.seed,
+            work_dir: work_dir.to_owned(),
+            max_concurrency: levels.copied().max(),
+        }
+    }
+
+    /// Name under which servers serve the model.
+    #[must_use]
+    pub fn served_name(&self) -> &str {
+        &self.config.model.id
+    }
+
+    /// The launch plan of each backend with port 0 and a stand-in folder, to be
+    /// shown; `None` for an attached one or one inside this process.
+    ///
+    /// # Errors
+    /// A located error for each backend that has none.
+    pub fn preview(&self, loaded: &Loaded) -> Result<Vec<Option<LaunchPlan>>, Vec<YamlError>> {
+        let context = self.launch_context(0, Path::new("RUN_FOLDER/logs"));
+        let mut errors = Vec::new();
+        let mut plans = Vec::new();
+        for (index, backend) in self.backends.iter().enumerate() {
+            match launch_plan(backend, &context) {
+                Ok(plan) => plans.push(plan),
+                Err(words) => errors.push(located(loaded, index, None, words, None)),
+            }
+        }
+        if errors.is_empty() {
+            Ok(plans)
+        } else {
+            Err(errors)
+        }
+    }
+}
+
+/// The plan that starts `backend`; `None` if nothing is to be started.
+///
+/// # Errors
+/// The plugin's words, or that it can only be attached to.
+pub fn launch_plan(
+    backend: &PreparedBackend,
+    context: &LaunchContext,
+) -> Result<Option<LaunchPlan>, String> {
+    if backend.attach.is_some() || backend.plugin.description.capabilities.in_process {
+        return Ok(None);
+    }
+    match backend.client.launch_plan(context) {
+        Ok(Some(plan)) => Ok(Some(plan)),
+        Ok(None) => {
+            Err("cannot be launched by its plugin, needs `attach: http://HOST:PORT`".into())
+        }
+        Err(error) => Err(format!("has no launch plan: {error}")),
+    }
+}
+
+/// Prepares a run.
+///
+/// # Errors
+/// Everything that is wrong, each with its place in the config.
+pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<YamlError>> {
+    let config = loaded.config.clone();
+    let mut errors = Vec::new();
+    let mut backends = Vec::new();
+    for (index, backend) in config.backends.iter().enumerate() {
+        match prepare_backend(loaded, host, index, backend) {
+            Ok(prepared) => backends.push(prepared),
+            Err(found) => errors.extend(found),
+        }
+    }
+    let files = ModelFiles::find(&config.model.id);
+    errors.extend(check_model(loaded, &files, &backends));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let vocabulary = find_vocabulary(loaded, &files, &backends).map_err(|error| vec![error])?;
+    let prompts = make_prompts(loaded, vocabulary, &backends).map_err(|error| vec![error])?;
+    Ok(PreparedRun {
+        plan: RunPlan::new(&config),
+        config,
+        backends,
+        prompts: Arc::new(prompts),
+    })
+}
+
+fn prepare_backend(
+    loaded: &Loaded,
+    host: &PluginHost,
+    index: usize,
+    backend: &BackendConfig,
+) -> Result<PreparedBackend, Vec<YamlError>> {
+    let one = |key: Option<&str>, words: String, hint: Option<String>| {
+        vec![located(loaded, index, key, words, hint)]
+    };
+    let Some(plugin) = host.get(&backend.plugin) else {
+        let known: Vec<&str> = host.names().collect();
+        let words = format!("is \"{}\", which no loaded plugin is", backend.plugin);
+        let hint = if known.is_empty() {
+            "no plugin is loaded at all: see inferbench plugins".to_owned()
+        } else {
+            format!("loaded are {}: see inferbench plugins", known.join(", "))
+        };
+        return Err(one(Some("plugin"), words, Some(hint)));
+    };
+    let found = options_errors(&loaded.tree, index, &plugin.description.options_schema);
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let can = &plugin.description.capabilities;
+    if backend.attach.is_some() && !can.can_attach {
+        let words = format!("is set, but {} can only be launched", backend.plugin);
+        return Err(one(Some("attach"), words, None));
+    }
+    let attach = match backend.attach.as_deref().map(Target::parse).transpose() {
+        Ok(attach) => attach,
+        Err(error) => return Err(one(Some("attach"), format!("is wrong: {error}"), None)),
+    };
+    let context = OpenContext {
+        options: backend.options.clone(),
+        attached: attach.is_some(),
+    };
+    let opened = BackendClient::open(plugin.module, &backend.plugin, &context)
+        .and_then(|client| Ok((client.prompt_form()?, client.probes()?, client)));
+    let (form, probes, client) =
+        opened.map_err(|error| one(Some("options"), format!("is refused: {error}"), None))?;
+    Ok(PreparedBackend {
+        label: backend.label().to_owned(),
+        plugin: plugin.clone(),
+        client: Arc::new(client),
+        context,
+        form,
+        probes,
+        attach,
+        env: environment(backend),
+    })
+}
+
+/// Variables of the config; those named like secrets are never shown.
+fn environment(backend: &BackendConfig) -> Vec<EnvVar> {
+    let vars = backend.env.iter();
+    vars.map(|(name, value)| EnvVar {
+        name: name.clone(),
+        value: value.clone(),
+        secret: is_secret(name),
+    })
+    .collect()
+}
+
+/// Whether a variable's name says that its value is a secret.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"]
+        .iter()
+        .any(|word| name.contains(word))
+}
+
+/// What the model's own files say against this run.
+fn check_model(
+    loaded: &Loaded,
+    files: &ModelFiles,
+    backends: &[PreparedBackend],
+) -> Vec<YamlError> {
+    let id = &loaded.config.model.id;
+    let path = [key("model"), key("id")];
+    let simulated = backends.iter().all(|b| b.plugin.description.simulated);
+    let looks_local = id.starts_with(['/', '.', '~']);
+    let mut errors = Vec::new();
+    let Some(folder) = &files.folder else {
+        if looks_local && !simulated {
+            let words = format!("is \"{id}\", which is no folder");
+            errors.push(loaded.tree.error_at(&path, words, None));
+        }
+        return errors;
+    };
+    if backends.iter().all(|b| b.attach.is_some()) || simulated {
+        return errors;
+    }
+    let file = folder.join("config.json");
+    let Some(config) = files.config() else {
+        let words = format!("is \"{id}\", whose {} cannot be read", file.display());
+        errors.push(loaded.tree.error_at(&path, words, None));
+        return errors;
+    };
+    if config.get("model_type").and_then(|t| t.as_str()).is_none() {
+        let words = format!(
+            "is \"{id}\", whose {} names no `model_type`: not a model folder",
+            file.display()
+        );
+        errors.push(loaded.tree.error_at(&path, words, None));
+    }
+    errors.extend(check_length(loaded, &config));
+    errors
+}
+
+/// The longest request against the longest that the model takes.
+fn check_length(loaded: &Loaded, model: &serde_json::Value) -> Option<YamlError> {
+    let config = &loaded.config;
+    let limit = model
+        .get("max_position_embeddings")
+        .or_else(|| model.pointer("/text_config/max_position_embeddings"))?
+        .as_u64()?;
+    if config.model.max_model_len.is_some() || config.workload.prompts != PromptSource::Synthetic {
+        return None;
+    }
+    let prompt = u64::from(config.workload.input_tokens.bounds().1);
+    let answer = u64::from(config.workload.output_tokens.bounds().1);
+    (prompt + answer > limit).then(|| {
+        let words = format!(
+            "can be {prompt} tokens, with answers of up to {answer}: {} do not fit the model's {limit} (max_position_embeddings)",
+            prompt + answer
+        );
+        let path = [key("workload"), key("input_tokens")];
+        loaded.tree.error_at(&path, words, None)
+    })
+}
+
+fn find_vocabulary(
+    loaded: &Loaded,
+    files: &ModelFiles,
+    backends: &[PreparedBackend],
+) -> Result<Option<Arc<dyn Vocabulary + Send + Sync>>, YamlError> {
+    let found = tokenizer::vocabulary(loaded.config.model.tokenizer.as_deref(), files);
+    let found = found.map_err(|error| {
+        let path = [key("model"), key("tokenizer")];
+        loaded
+            .tree
+            .error_at(&path, format!("cannot be used: {error}"), None)
+    })?;
+    Ok(found.or_else(|| declared_ids(backends)))
+}
+
+/// Ids that every backend says any prompt may use.
+fn declared_ids(backends: &[PreparedBackend]) -> Option<Arc<dyn Vocabulary + Send + Sync>> {
+    let spans = backends.iter().map(|b| b.plugin.description.token_ids);
+    let spans: Option<Vec<_>> = spans.collect();
+    let spans = spans?;
+    let lo = spans.iter().map(|span| span.lo).max()?;
+    let hi = spans.iter().map(|span| span.hi).min()?;
+    (lo < hi).then(|| Arc::new(IdRange::new(lo, hi)) as Arc<dyn Vocabulary + Send + Sync>)
+}
+
+fn make_prompts(
+    loaded: &Loaded,
+    vocabulary: Option<Arc<dyn Vocabulary + Send + Sync>>,
+    backends: &[PreparedBackend],
+) -> Result<PromptMaker, YamlError> {
+    let workload = &loaded.config.workload;
+    if let (PromptSource::Jsonl, Some(file)) = (workload.prompts, &workload.file) {
+        let rows = prompts::read_jsonl(&PathBuf::from(file), workload).map_err(|error| {
+            let path = [key("workload"), key("file")];
+            loaded
+                .tree
+                .error_at(&path, format!("cannot be used: {error}"), None)
+        })?;
+        return Ok(PromptMaker::listed(workload.clone(), rows, vocabulary));
+    }
+    let needs_text = backends.iter().find(|b| b.form != PromptForm::TokenIds);
+    let has_text = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
+    let hint = Some("set model.tokenizer to a tokenizer.json or a folder with one".to_owned());
+    let path = [key("model"), key("tokenizer")];
+    match (vocabulary, needs_text) {
+        (None, _) => {
+            let words = "is absent, and nothing here tells the vocabulary that synthetic prompts are made of";
+            Err(loaded.tree.error_at(&path, words, hint))
+        }
+        (Some(_), Some(backend)) if !has_text => {
+            let words = format!(
+                "is absent, but `{}` takes prompts as {}, and text of an exact length needs a tokenizer",
+                backend.label,
+                backend.form.name()
+            );
+            Err(loaded.tree.error_at(&path, words, hint))
+        }
+        (Some(vocabulary), _) => Ok(PromptMaker::synthetic(workload.clone(), vocabulary)),
+    }
+}
+
+fn key(name: &str) -> PathStep {
+    PathStep::Key(name.to_owned())
+}
+
+fn located(
+    loaded: &Loaded,
+    index: usize,
+    option: Option<&str>,
+    words: String,
+    hint: Option<String>,
+) -> YamlError {
+    let mut path = vec![key("backends"), PathStep::Index(index)];
+    path.extend(option.map(key));
+    loaded.tree.error_at(&path, words, hint)
+}

@@ -1,0 +1,305 @@
+//! A whole run: stage after stage, every fact into the run folder.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use inferbench_model::cell::{CellKey, Counts};
+use inferbench_model::config::Config;
+use inferbench_model::manifest::{
+    BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
+};
+use inferbench_model::metrics::{CellInput, MetricValue, compute};
+use inferbench_model::record::{GpuSample, HostSample, RequestRecord, ServerSample};
+use serde_json::Value;
+use thiserror::Error;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+use crate::event::RunEvent;
+use crate::gpu::{GpuError, GpuSampler};
+use crate::load::{Progress, RecordSink};
+use crate::machine;
+use crate::prepare::{PreparedRun, is_secret};
+use crate::stage;
+use crate::store::{LineWriter, RunFolder, StoreError};
+
+/// Prompts that the workload's fingerprint covers.
+const FINGERPRINT_PROMPTS: u64 = 64;
+
+/// A run that could not be done.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Its folder cannot be made or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The GPUs cannot be sampled as asked.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// A prompt cannot be made.
+    #[error(transparent)]
+    Prompt(#[from] inferbench_model::prompt::PromptError),
+    /// A sampler cannot be started.
+    #[error("the host sampler cannot start")]
+    Host(#[source] std::io::Error),
+}
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// How it ended.
+    pub exit_state: ExitState,
+}
+
+/// How a run is stopped: `gentle` stops sending, stops the servers and writes
+/// what there is; `now` leaves the servers no grace.
+#[derive(Debug, Clone, Default)]
+pub struct Stops {
+    /// Stop in order.
+    pub gentle: CancellationToken,
+    /// Stop at once.
+    pub now: CancellationToken,
+}
+
+/// What a stage works with.
+pub(crate) struct Running<'a> {
+    pub(crate) prepared: &'a PreparedRun,
+    pub(crate) folder: RunFolder,
+    pub(crate) manifest: Manifest,
+    pub(crate) server_metrics: LineWriter<ServerSample>,
+    pub(crate) cancel: CancellationToken,
+    pub(crate) now: CancellationToken,
+    events: UnboundedSender<RunEvent>,
+    requests: LineWriter<RequestRecord>,
+    current: Arc<Mutex<Vec<RequestRecord>>>,
+    watched: machine::WatchedBackend,
+}
+
+/// Does a prepared run in a new folder under `output`.
+///
+/// # Errors
+/// See [`RunError`]; backends that fail are facts, not errors.
+pub async fn run(
+    prepared: &PreparedRun,
+    output: &Path,
+    version: &str,
+    events: UnboundedSender<RunEvent>,
+    stops: &Stops,
+) -> Result<Finished, RunError> {
+    let stamp = clock::utc_now().replace([':', '-'], "").replace('.', "");
+    let folder = RunFolder::create(output, &prepared.config.name, &stamp)?;
+    let gpu_file = LineWriter::<GpuSample>::open(folder.file("gpu.jsonl"))?;
+    let gpu_sink = gpu_file.sink();
+    let gpu = GpuSampler::start(&prepared.config.gpu, move |sample| gpu_sink.send(sample))?;
+    let host_file = LineWriter::<HostSample>::open(folder.file("host.jsonl"))?;
+    let host_sink = host_file.sink();
+    let watched = machine::WatchedBackend::default();
+    let host = machine::HostSampler::start(
+        prepared.config.gpu.sample_every.0,
+        watched.clone(),
+        move |sample| host_sink.send(sample),
+    )
+    .map_err(RunError::Host)?;
+    let mut manifest = new_manifest(prepared, version)?;
+    manifest.gpus = gpu.facts;
+    manifest.gpu_absence = gpu.absence;
+    let mut running = Running {
+        prepared,
+        requests: LineWriter::open(folder.file("requests.jsonl"))?,
+        server_metrics: LineWriter::open(folder.file("server_metrics.jsonl"))?,
+        folder,
+        manifest,
+        cancel: stops.gentle.clone(),
+        now: stops.now.clone(),
+        events,
+        current: Arc::default(),
+        watched,
+    };
+    running.begin()?;
+    for stage in &prepared.plan.stages {
+        if running.cancel.is_cancelled() {
+            break;
+        }
+        stage::run(&mut running, stage).await;
+        running.save()?;
+    }
+    for warning in gpu.sampler.map(GpuSampler::stop).unwrap_or_default() {
+        running.warn(warning);
+    }
+    host.stop();
+    gpu_file.close()?;
+    host_file.close()?;
+    running.finish()
+}
+
+fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunError> {
+    let backends = prepared.backends.iter().map(|backend| BackendFacts {
+        label: backend.label.clone(),
+        plugin: backend.plugin.description.name.clone(),
+        plugin_version: backend.plugin.description.version.clone(),
+        plugin_api: backend.plugin.api.clone(),
+        plugin_file: backend.plugin.file.display().to_string(),
+        plugin_sha256: backend.plugin.sha256.clone(),
+        simulated: backend.plugin.description.simulated,
+        attach: backend.attach.as_ref().map(|target| target.url("")),
+        prompt_form: backend.form.name().to_owned(),
+    });
+    Ok(Manifest {
+        schema_version: RUN_SCHEMA_VERSION,
+        inferbench_version: version.to_owned(),
+        config: masked(&prepared.config),
+        workload_sha256: Some(prepared.prompts.fingerprint(FINGERPRINT_PROMPTS)?),
+        backends: backends.collect(),
+        host: machine::host_facts(),
+        gpus: Vec::new(),
+        gpu_absence: None,
+        anchors: vec![clock::anchor()],
+        plan: prepared.plan.clone(),
+        stages: Vec::new(),
+        cells: Vec::new(),
+        warnings: Vec::new(),
+        exit_state: ExitState::Running,
+    })
+}
+
+/// The config as it is kept: values of variables and headers that are named
+/// like secrets are masked.
+fn masked(config: &Config) -> Value {
+    let mut value = serde_json::to_value(config).unwrap_or(Value::Null);
+    mask(&mut value, false);
+    value
+}
+
+fn mask(value: &mut Value, inside_secret_map: bool) {
+    match value {
+        Value::Object(map) => {
+            for (name, inner) in map {
+                let secret_map = name == "env" || name == "headers";
+                let secret = inside_secret_map
+                    && (is_secret(name) || name.eq_ignore_ascii_case("authorization"));
+                match inner {
+                    Value::String(text) if secret => "***".clone_into(text),
+                    _ => mask(inner, secret_map),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, false)),
+        _ => {}
+    }
+}
+
+impl Running<'_> {
+    fn begin(&mut self) -> Result<(), RunError> {
+        self.tell(RunEvent::Started {
+            folder: self.folder.path().to_owned(),
+            cells: self.prepared.plan.cells(),
+            simulated: self.manifest.is_simulated(),
+        });
+        self.save()?;
+        Ok(())
+    }
+
+    /// Writes the manifest as it stands.
+    fn save(&self) -> Result<(), StoreError> {
+        self.folder.write_json("run.json", &self.manifest)
+    }
+
+    pub(crate) fn tell(&self, event: RunEvent) {
+        // An onlooker who has gone away changes nothing about the run.
+        drop(self.events.send(event));
+    }
+
+    pub(crate) fn tell_progress(&self, progress: &Progress) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.tell(RunEvent::CellProgress {
+            measured: progress.measured.load(Relaxed),
+            sent: progress.sent.load(Relaxed),
+            failed: progress.failed.load(Relaxed),
+        });
+    }
+
+    /// A warning of the run as a whole, told and kept once.
+    pub(crate) fn warn(&mut self, warning: String) {
+        if !self.manifest.warnings.contains(&warning) {
+            self.tell(RunEvent::Warning(warning.clone()));
+            self.manifest.warnings.push(warning);
+        }
+    }
+
+    /// Whose process tree the host sampler watches from now on.
+    pub(crate) fn watch(&self, backend: Option<&str>, pid: Option<i32>) {
+        match backend {
+            Some(label) => self
+                .watched
+                .set(label, pid.and_then(|pid| u32::try_from(pid).ok())),
+            None => self.watched.clear(),
+        }
+    }
+
+    /// Where the records of the next cell go.
+    pub(crate) fn record_sink(&self) -> RecordSink {
+        let file = self.requests.sink();
+        let current = Arc::clone(&self.current);
+        Box::new(move |record: RequestRecord| {
+            if let Ok(mut current) = current.lock() {
+                current.push(record.clone());
+            }
+            file.send(record);
+        })
+    }
+
+    /// The records of the cell that has just ended, summed up for onlookers.
+    pub(crate) fn cell_ended(&self, key: CellKey) {
+        let records = self
+            .current
+            .lock()
+            .map(|mut current| std::mem::take(&mut *current))
+            .unwrap_or_default();
+        let input = CellInput::new(&records, self.prepared.config.slo);
+        let throughput = match compute(&input).get("output_token_throughput") {
+            Some(MetricValue::Number(number)) => *number,
+            _ => None,
+        };
+        self.tell(RunEvent::CellEnded {
+            key,
+            counts: Counts::of(&records),
+            output_token_throughput: throughput,
+        });
+    }
+
+    fn finish(mut self) -> Result<Finished, RunError> {
+        self.requests.close()?;
+        self.server_metrics.close()?;
+        let exit_state = exit_state(
+            &self.manifest.stages,
+            self.manifest.cells.len() < self.prepared.plan.cells(),
+            self.cancel.is_cancelled(),
+        );
+        self.manifest.anchors.push(clock::anchor());
+        self.manifest.exit_state = exit_state;
+        self.folder.write_json("run.json", &self.manifest)?;
+        Ok(Finished {
+            folder: self.folder,
+            exit_state,
+        })
+    }
+}
+
+fn exit_state(stages: &[StageFacts], cells_missing: bool, interrupted: bool) -> ExitState {
+    if interrupted {
+        return ExitState::Interrupted;
+    }
+    let failed: HashSet<&str> = stages
+        .iter()
+        .filter(|stage| stage.failure.is_some())
+        .map(|stage| stage.backend.as_str())
+        .collect();
+    if failed.is_empty() && !cells_missing {
+        ExitState::Done
+    } else {
+        ExitState::Incomplete
+    }
+}
