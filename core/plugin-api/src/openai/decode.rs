@@ -156,8 +156,9 @@ pub fn error_message(error: &Value) -> String {
     words.unwrap_or_else(|| error.to_string())
 }
 
-/// The words of an error event, which need not be JSON.
-fn error_words(data: &[u8]) -> String {
+/// The words of an error event's data, which need not be JSON.
+#[must_use]
+pub fn error_words(data: &[u8]) -> String {
     match serde_json::from_slice::<Value>(data) {
         Ok(error) => error_message(&error),
         Err(_) => String::from_utf8_lossy(data).trim().to_owned(),

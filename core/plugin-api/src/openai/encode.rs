@@ -79,11 +79,7 @@ impl OpenAiWire {
             Framing::Body
         };
         let path = self.endpoint.path();
-        let mut http = if self.extra_body.is_empty() {
-            HttpRequest::post_json(path, &body, framing)?
-        } else {
-            HttpRequest::post_json(path, &merged(&body, &self.extra_body)?, framing)?
-        };
+        let mut http = post_merged(path, &body, &self.extra_body, framing)?;
         http.headers.extend_from_slice(&self.headers);
         Ok(http)
     }
@@ -144,7 +140,20 @@ fn wrong_form(endpoint: Endpoint, prompt: &PromptContent) -> PluginError {
     PluginError::new(format!("{path}: prompt is {form}, must be {takes}"))
 }
 
-fn merged(body: &Body<'_>, extra: &Map<String, Value>) -> Result<Value, PluginError> {
+/// A JSON `POST` of `body` with the fields of `extra` put in last; a field that
+/// is `null` there is taken away.
+///
+/// # Errors
+/// If `body` cannot be written as JSON.
+pub fn post_merged(
+    path: &str,
+    body: &impl Serialize,
+    extra: &Map<String, Value>,
+    framing: Framing,
+) -> Result<HttpRequest, PluginError> {
+    if extra.is_empty() {
+        return HttpRequest::post_json(path, body, framing);
+    }
     let mut merged = serde_json::to_value(body)?;
     if let Value::Object(fields) = &mut merged {
         for (key, value) in extra {
@@ -155,7 +164,7 @@ fn merged(body: &Body<'_>, extra: &Map<String, Value>) -> Result<Value, PluginEr
             }
         }
     }
-    Ok(merged)
+    HttpRequest::post_json(path, &merged, framing)
 }
 
 /// `Authorization: Bearer ...` with the key in the environment variable `name`;

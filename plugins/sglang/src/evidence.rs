@@ -1,0 +1,108 @@
+//! What SGLang tells of itself, in its metrics, its answers and its log.
+
+use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
+use inferbench_plugin_api::prometheus::{MetricNames, Samples};
+use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
+use serde_json::Value;
+
+use crate::wire::SERVER_INFO_PROBE;
+
+/// Every prompt token is looked up in the radix cache.
+const NAMES: MetricNames = MetricNames {
+    running_requests: "sglang:num_running_reqs",
+    waiting_requests: "sglang:num_queue_reqs",
+    kv_cache_usage_ratio: "sglang:token_usage",
+    prefix_cache_queries: "sglang:prompt_tokens_total",
+    prefix_cache_hits: "sglang:cached_tokens_total",
+    preemptions: "",
+    prompt_tokens: "sglang:prompt_tokens_total",
+    generation_tokens: "sglang:generation_tokens_total",
+};
+
+/// What one piece of evidence says.
+///
+/// # Errors
+/// If an answer that should be JSON is not.
+pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
+    let text = || String::from_utf8_lossy(bytes);
+    match source {
+        EvidenceSource::Metrics => Ok(metrics(&text())),
+        EvidenceSource::LogLine => Ok(log_line(&text())),
+        EvidenceSource::Info(name) => match name.as_str() {
+            MODELS_PROBE => models_evidence(bytes),
+            SERVER_INFO_PROBE => server_info(bytes),
+            _ => Ok(Evidence::default()),
+        },
+    }
+}
+
+fn metrics(text: &str) -> Evidence {
+    let samples = Samples::parse(text);
+    // Each rank of a tensor-parallel group tells the same size.
+    let tokens = samples.first("sglang:max_total_num_tokens");
+    let tokens = tokens.map(|sample| sample.value).filter(|n| *n >= 1.0);
+    Evidence {
+        kv_cache_tokens: tokens.map(|n| n as u64),
+        ..samples.evidence(&NAMES)
+    }
+}
+
+fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
+    let answer: Value = serde_json::from_slice(bytes)?;
+    let at = |path: &str| answer.pointer(path);
+    let whole = |path: &str| at(path).and_then(Value::as_u64);
+    let text = |path: &str| {
+        let text = at(path).and_then(Value::as_str);
+        text.filter(|text| *text != "auto").map(str::to_owned)
+    };
+    let gib = at("/internal_states/0/memory_usage/kvcache").and_then(Value::as_f64);
+    let radix_off = at("/disable_radix_cache").and_then(Value::as_bool);
+    Ok(Evidence {
+        model: text("/model_path"),
+        dtype: text("/dtype"),
+        version: text("/version"),
+        max_model_len: whole("/context_length"),
+        attention_backend: text("/attention_backend"),
+        prefix_caching: radix_off.map(|off| !off),
+        kv_cache_tokens: whole("/max_total_num_tokens")
+            .or_else(|| whole("/internal_states/0/memory_usage/token_capacity")),
+        // Told to a thousandth of a GiB; below one GiB that is too coarse.
+        kv_cache_bytes: gib
+            .filter(|gib| *gib >= 1.0)
+            .map(|gib| (gib * (1_u64 << 30) as f64).round() as u64),
+        ..Evidence::default()
+    })
+}
+
+fn log_line(line: &str) -> Evidence {
+    Evidence {
+        kv_cache_tokens: number(line, "#tokens: ")
+            .or_else(|| number(line, "max_total_num_tokens=")),
+        max_model_len: number(line, "context_len="),
+        ..Evidence::default()
+    }
+}
+
+/// The whole number after `start`.
+fn number(line: &str, start: &str) -> Option<u64> {
+    let (_, rest) = line.split_once(start)?;
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    rest[..end.unwrap_or(rest.len())].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_tell_the_size_of_the_cache() {
+        // Lines of SGLang 0.5.23.
+        let line = "[2026-11-25 01:43:27] KV Cache is allocated. dtype: torch.float32, \
+                    #tokens: 65536, K size: 0.03 GB, V size: 0.03 GB";
+        assert_eq!(log_line(line).kv_cache_tokens, Some(65536));
+        let line = "max_total_num_tokens=65537, chunked_prefill_size=4096, context_len=2048, x";
+        let evidence = log_line(line);
+        assert_eq!(evidence.kv_cache_tokens, Some(65537));
+        assert_eq!(evidence.max_model_len, Some(2048));
+    }
+}

@@ -1,0 +1,253 @@
+//! The conformance suite, recorded answers of SGLang 0.5.23, and the troublesome
+//! streams of its own API.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+#[allow(dead_code, unreachable_pub, missing_docs, reason = "shared test code")]
+#[path = "../../../core/plugin-api/tests/corpus/mod.rs"]
+mod corpus;
+
+use std::path::Path;
+
+use inferbench_plugin_api::abi::{EventBuf, this_library};
+use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::events::decoded;
+use inferbench_plugin_api::testkit::{Replayed, conformance, replay, sse, text_of};
+use inferbench_plugin_api::{
+    Backend, Decoder, Events, Evidence, EvidenceSource, LaunchContext, Message, OpenContext,
+    OutputKind, PromptContent, RequestSpec, Usage,
+};
+use inferbench_sglang::{NativeDecoder, Sglang, Streaming};
+use serde_json::{Map, Value, json};
+
+fn options(value: Value) -> Map<String, Value> {
+    value.as_object().unwrap().clone()
+}
+
+fn context(value: Value) -> OpenContext {
+    OpenContext {
+        options: options(value),
+        attached: false,
+    }
+}
+
+fn open(value: Value) -> Sglang {
+    Sglang::open(&context(value)).unwrap()
+}
+
+fn token_ids() -> RequestSpec {
+    RequestSpec {
+        output_tokens: 16,
+        force_output: true,
+        ..RequestSpec::one_token("m", PromptContent::TokenIds(vec![5, 6]))
+    }
+}
+
+/// Reads a recorded answer of `/generate` over the boundary.
+fn native(body: &[u8]) -> Vec<Replayed> {
+    let options = context(json!({"api": "native"}));
+    let client = BackendClient::open(this_library(), "sglang", &options).unwrap();
+    let events = sse::split(body);
+    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
+    replay(&client, &token_ids(), &messages).unwrap()
+}
+
+#[test]
+fn it_passes_the_conformance_suite() {
+    for value in [
+        json!({}),
+        json!({"endpoint": "chat", "disable_radix_cache": true}),
+        json!({"api": "native"}),
+        json!({"api": "native", "incremental_streaming": true, "extra_body": {"lora_path": "l"}}),
+    ] {
+        let report = conformance(this_library(), "sglang", &options(value));
+        assert!(report.passed(), "{report}");
+    }
+}
+
+#[test]
+fn troublesome_native_streams_read_as_their_sidecars_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/streams");
+    let cases = corpus::cases(&folder, |case| case.endpoint == "sglang-generate");
+    assert_eq!(cases.len(), 3);
+    for case in &cases {
+        corpus::check(
+            &folder,
+            case,
+            &mut NativeDecoder::new(Streaming::Cumulative),
+        );
+    }
+}
+
+#[test]
+fn options_become_sglang_s_flags() {
+    let context = LaunchContext {
+        model: inferbench_plugin_api::ModelSpec {
+            id: "org/model".to_owned(),
+            dtype: Some("float32".to_owned()),
+            max_model_len: Some(2048),
+            tokenizer: None,
+        },
+        served_name: "served".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: 8200,
+        seed: 42,
+        work_dir: "/w".into(),
+        max_concurrency: None,
+    };
+    let value = json!({
+        "device": "cpu", "attention_backend": "torch_native", "sampling_backend": "pytorch",
+        "max_total_tokens": 65536, "incremental_streaming": true, "extra_args": ["--x"]
+    });
+    let plan = open(value).launch(&context).unwrap().unwrap();
+    assert_eq!(
+        plan.command.join(" "),
+        "python3 -m sglang.launch_server --model-path org/model --served-model-name served \
+         --host 127.0.0.1 --port 8200 --random-seed 42 --sampling-defaults openai \
+         --enable-metrics --dtype float32 --context-length 2048 --max-total-tokens 65536 \
+         --attention-backend torch_native --sampling-backend pytorch --device cpu \
+         --incremental-streaming-output --x"
+    );
+    assert_eq!(plan.env[0].name, "SGLANG_USE_CPU_ENGINE");
+}
+
+#[test]
+fn the_native_api_has_no_chat() {
+    let error = Sglang::open(&context(json!({"api": "native", "endpoint": "chat"})));
+    assert_eq!(
+        error.unwrap_err().message,
+        "options.endpoint is `chat`, must be `completions` where api is `native`"
+    );
+}
+
+#[test]
+fn a_native_request_forces_its_length() {
+    let http = open(json!({"api": "native"})).encode(&token_ids()).unwrap();
+    assert_eq!(http.path, "/generate");
+    let body: Value = serde_json::from_slice(&http.body).unwrap();
+    assert_eq!(
+        body,
+        json!({
+            "input_ids": [5, 6],
+            "sampling_params": {"max_new_tokens": 16, "temperature": 0.0,
+                                "min_new_tokens": 16, "ignore_eos": true},
+            "stream": true
+        })
+    );
+}
+
+const TEXT: &str = "\u{fffd} senNEtarformat=[reader needcont':ameteriter positional max Error ==";
+
+#[test]
+fn a_recorded_native_stream_gives_each_piece_once() {
+    let events = native(include_bytes!("captures/generate.sse"));
+    assert_eq!(text_of(&events, OutputKind::Text), TEXT);
+    // The first token is an unfinished character.
+    assert_eq!(
+        events[0],
+        Replayed::Output(OutputKind::Text, String::new(), Some(1))
+    );
+    let usage = Usage {
+        input_tokens: Some(7),
+        output_tokens: Some(16),
+        cached_tokens: Some(6),
+        reasoning_tokens: Some(0),
+    };
+    assert!(events.contains(&Replayed::Usage(usage)));
+    assert!(events.contains(&Replayed::Finish("length".to_owned())));
+    assert_eq!(events.last(), Some(&Replayed::End));
+    let ids = native(include_bytes!("captures/generate-input-ids.sse"));
+    assert!(ids.contains(&Replayed::Finish("length".to_owned())));
+}
+
+#[test]
+fn a_recorded_whole_answer_is_one_output() {
+    let client =
+        BackendClient::open(this_library(), "sglang", &context(json!({"api": "native"}))).unwrap();
+    let body = include_bytes!("captures/generate-whole.json");
+    let events = replay(&client, &token_ids(), &[Message::Data(body)]).unwrap();
+    assert_eq!(
+        events[0],
+        Replayed::Output(OutputKind::Text, TEXT.to_owned(), Some(16))
+    );
+}
+
+#[test]
+fn a_recorded_error_inside_200_is_an_error() {
+    let events = native(include_bytes!("captures/generate-too-long.sse"));
+    let Replayed::Error(words) = &events[0] else {
+        panic!("{events:?}");
+    };
+    assert!(words.starts_with("The input (3000 tokens) is longer"));
+}
+
+fn feed(streaming: Streaming, texts: &[&str]) -> Vec<String> {
+    let mut decoder = NativeDecoder::new(streaming);
+    let mut buffer = EventBuf::default();
+    for text in texts {
+        let message = json!({"text": text}).to_string();
+        let mut out = Events::new(&mut buffer);
+        decoder
+            .feed(Message::Data(message.as_bytes()), &mut out)
+            .unwrap();
+    }
+    let replayed = decoded(&buffer).map(Replayed::from);
+    let texts = replayed.map(|event| match event {
+        Replayed::Output(_, text, _) => text,
+        other => panic!("{other:?}"),
+    });
+    texts.collect()
+}
+
+#[test]
+fn a_rewritten_end_gives_what_follows_the_common_beginning() {
+    let texts = ["a", "a\u{fffd}", "aé", "aé", "aéb"];
+    assert_eq!(
+        feed(Streaming::Cumulative, &texts),
+        ["a", "\u{fffd}", "é", "b"]
+    );
+    assert_eq!(feed(Streaming::Incremental, &["a", "a"]), ["a", "a"]);
+}
+
+fn evidence(source: EvidenceSource, bytes: &[u8]) -> Evidence {
+    open(json!({})).evidence(&source, bytes).unwrap()
+}
+
+#[test]
+fn recorded_metrics_add_up_over_labels() {
+    // Read off the file: 34 + 98 prompt tokens, 40 + 160 generated ones.
+    let told = evidence(
+        EvidenceSource::Metrics,
+        include_bytes!("captures/metrics.txt"),
+    );
+    assert_eq!(told.kv_cache_tokens, Some(65536));
+    assert_eq!(told.prompt_tokens, Some(132.0));
+    assert_eq!(told.generation_tokens, Some(200.0));
+    assert_eq!(told.prefix_cache_hits, Some(81.0));
+    assert_eq!(
+        (told.running_requests, told.waiting_requests),
+        (Some(0.0), Some(0.0))
+    );
+    assert_eq!(
+        (told.kv_cache_usage_ratio, told.preemptions),
+        (Some(0.0), None)
+    );
+}
+
+#[test]
+fn recorded_server_info_tells_what_is_in_effect() {
+    let source = EvidenceSource::Info("server_info".to_owned());
+    let told = evidence(source, include_bytes!("captures/server-info.json"));
+    assert_eq!(told.model.as_deref(), Some("/models/tiny"));
+    assert_eq!(told.dtype.as_deref(), Some("float32"));
+    assert_eq!(told.version.as_deref(), Some("0.5.23"));
+    assert_eq!(told.attention_backend.as_deref(), Some("torch_native"));
+    assert_eq!(
+        (told.max_model_len, told.kv_cache_tokens),
+        (Some(2048), Some(65536))
+    );
+    assert_eq!(
+        (told.prefix_caching, told.kv_cache_bytes),
+        (Some(true), None)
+    );
+}
