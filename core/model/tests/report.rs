@@ -249,12 +249,15 @@ fn a_limited_client_leaves_no_verdict() {
     );
     assert_eq!(
         report.answer.last().unwrap(),
-        "The client, not a backend, was the limit at concurrency 2: no verdict there."
+        "The client, not a backend, was the limit at concurrency 2."
     );
     for cell in &mut run.cells {
         cell.self_check = limited.clone();
     }
-    assert_eq!(run.report().answer[0], "No verdict.");
+    assert_eq!(
+        run.report().answer,
+        ["No verdict: the client, not a backend, was the limit at every level."]
+    );
 }
 
 #[test]
@@ -287,10 +290,7 @@ fn many_failures_leave_no_verdict() {
     );
     assert_eq!(
         report.answer,
-        [
-            "No verdict.",
-            "Too many requests failed at concurrency 1: no verdict there."
-        ]
+        ["No verdict: too many requests failed at concurrency 1."]
     );
     let warning = report
         .warnings

@@ -102,7 +102,10 @@ fn alone(report: &Report, only: &str) -> Vec<String> {
     };
     let mut said = vec![head];
     said.extend(figures(report, only));
-    said.extend(untrusted(report));
+    said.extend(untrusted(report).map(|mut sentence| {
+        capitalise(&mut sentence);
+        sentence
+    }));
     said
 }
 
@@ -169,14 +172,18 @@ fn contest(report: &Report) -> Vec<String> {
     }
     said.extend(winners(report, metric, &standing));
     said.extend(ties(report, &standing));
-    let (no_verdict, shaky) = (untrusted(report), failing(report, metric));
-    if said.is_empty() && (no_verdict.is_some() || shaky.is_some()) {
-        said.push("No verdict.".to_owned());
-    } else if said.is_empty() {
-        said.push("No two backends were measured at the same level: no comparison.".to_owned());
+    let mut without: Vec<String> = [untrusted(report), failing(report, metric)]
+        .into_iter()
+        .flatten()
+        .collect();
+    match without.first_mut() {
+        Some(first) if said.is_empty() => *first = format!("No verdict: {first}"),
+        None if said.is_empty() => {
+            said.push("No two backends were measured at the same level: no comparison.".to_owned());
+        }
+        _ => without.iter_mut().for_each(capitalise),
     }
-    said.extend(no_verdict);
-    said.extend(shaky);
+    said.extend(without);
     said.extend(first_token(report, metric, &standing));
     said
 }
@@ -254,28 +261,21 @@ fn ties(report: &Report, standing: &Standing<'_>) -> Vec<String> {
     if !standing.open.is_empty() {
         let at = at_levels(&report.levels, &levels_of(&standing.open));
         let who = contenders(&standing.open);
-        let head = if alone && said.is_empty() {
-            "No winner could be shown: "
+        let mut sentence = format!("{at} the repeats scatter too much to tell {who} apart.");
+        if alone && said.is_empty() {
+            sentence = format!("No winner could be shown: {sentence}");
         } else {
-            ""
-        };
-        said.push(format!(
-            "{head}{at} the repeats scatter too much to tell {who} apart."
-        ));
-    }
-    for sentence in &mut said {
-        capitalise_at(sentence);
+            capitalise(&mut sentence);
+        }
+        said.push(sentence);
     }
     said
 }
 
-/// "at concurrency 8 the repeats ..." begins a sentence only after a full stop.
-fn capitalise_at(sentence: &mut String) {
-    for (lower, upper) in [("at ", "At "), ("from ", "From ")] {
-        if let Some(rest) = sentence.strip_prefix(lower) {
-            *sentence = format!("{upper}{rest}");
-            return;
-        }
+/// Makes the first letter a capital one.
+fn capitalise(sentence: &mut String) {
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
     }
 }
 
@@ -297,6 +297,7 @@ fn contenders(comparisons: &[&Comparison]) -> String {
     }
 }
 
+/// Without a capital letter.
 fn untrusted(report: &Report) -> Option<String> {
     let limited: Vec<Level> = report
         .levels
@@ -311,10 +312,11 @@ fn untrusted(report: &Report) -> Option<String> {
         .collect();
     (!limited.is_empty()).then(|| {
         let at = at_levels(&report.levels, &limited);
-        format!("The client, not a backend, was the limit {at}: no verdict there.")
+        format!("the client, not a backend, was the limit {at}.")
     })
 }
 
+/// Without a capital letter.
 fn failing(report: &Report, metric: &str) -> Option<String> {
     let levels: Vec<Level> = report
         .comparisons
@@ -324,7 +326,7 @@ fn failing(report: &Report, metric: &str) -> Option<String> {
         .collect();
     (!levels.is_empty()).then(|| {
         let at = at_levels(&report.levels, &levels);
-        format!("Too many requests failed {at}: no verdict there.")
+        format!("too many requests failed {at}.")
     })
 }
 

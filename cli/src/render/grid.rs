@@ -1,0 +1,243 @@
+//! The table over levels as text, for the page, the summary and the terminal:
+//! which columns, how a figure is written, which is marked as best.
+
+use inferbench_model::report::number::{grouped, three_digits};
+use inferbench_model::report::{Figure, Outcome, Percentile, Report, Row};
+use serde::Serialize;
+
+/// What of a metric a column shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stat {
+    /// The figure that is compared: p50, or the mean of a rate.
+    Typical,
+    /// 99th percentile.
+    P99,
+    /// Typical value over that of the best.
+    Ratio,
+}
+
+/// One column of figures.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    /// Name of the metric.
+    pub metric: &'static str,
+    /// What of it.
+    pub stat: Stat,
+    /// Heading, without the unit.
+    pub heading: &'static str,
+    /// Unit as the heading shows it.
+    pub unit: &'static str,
+}
+
+const fn column(
+    metric: &'static str,
+    stat: Stat,
+    heading: &'static str,
+    unit: &'static str,
+) -> Column {
+    Column {
+        metric,
+        stat,
+        heading,
+        unit,
+    }
+}
+
+/// Columns of the page and of `summary.md`.
+pub const WIDE: [Column; 10] = [
+    column(
+        "output_token_throughput",
+        Stat::Typical,
+        "Output throughput",
+        "tokens/s",
+    ),
+    column("output_token_throughput", Stat::Ratio, "vs best", "×"),
+    column("ttft_ms", Stat::Typical, "TTFT p50", "ms"),
+    column("ttft_ms", Stat::P99, "TTFT p99", "ms"),
+    column("tpot_ms", Stat::Typical, "TPOT p50", "ms"),
+    column("itl_ms", Stat::P99, "ITL p99", "ms"),
+    column("e2e_latency_ms", Stat::Typical, "End to end p50", "ms"),
+    column("e2e_latency_ms", Stat::P99, "End to end p99", "ms"),
+    column("request_throughput", Stat::Typical, "Requests", "1/s"),
+    column("goodput", Stat::Typical, "Goodput", "requests/s"),
+];
+
+/// Columns of the terminal.
+pub const NARROW: [Column; 7] = [
+    column("output_token_throughput", Stat::Typical, "output", "tok/s"),
+    column("ttft_ms", Stat::Typical, "TTFT", "p50 ms"),
+    column("ttft_ms", Stat::P99, "TTFT", "p99 ms"),
+    column("tpot_ms", Stat::Typical, "TPOT", "p50 ms"),
+    column("itl_ms", Stat::P99, "ITL", "p99 ms"),
+    column("e2e_latency_ms", Stat::Typical, "e2e", "p50 ms"),
+    column("request_throughput", Stat::Typical, "req/s", ""),
+];
+
+/// One figure as text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Cell {
+    /// The text; a dash if there is nothing.
+    pub text: String,
+    /// It is the best of its column at this level, or as good as the best.
+    pub best: bool,
+    /// The percentile would need more values than there are: how many of how
+    /// many.
+    pub too_few: Option<String>,
+    /// More about it: the reason of a dash, or the spread.
+    pub title: String,
+}
+
+/// One backend at one level.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Line {
+    /// Label of the backend.
+    pub backend: String,
+    /// Place of the backend in the report, from 0.
+    pub place: usize,
+    /// Why there are no figures.
+    pub absence: Option<String>,
+    /// One cell per column.
+    pub cells: Vec<Cell>,
+    /// Successful requests.
+    pub ok: String,
+    /// Failed requests; empty if there was none.
+    pub failed: String,
+    /// In some repeat the client was the limit.
+    pub client_was_limit: bool,
+}
+
+/// The backends at one level.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// The level in words.
+    pub level: String,
+    /// One line per backend.
+    pub lines: Vec<Line>,
+}
+
+/// Those of `columns` for which the report has a metric. A ratio has a column
+/// only where several backends are compared.
+#[must_use]
+pub fn shown(report: &Report, columns: &[Column]) -> Vec<Column> {
+    let several = report.measured().len() > 1;
+    columns
+        .iter()
+        .copied()
+        .filter(|column| {
+            report.metrics.iter().any(|m| m.name == column.metric)
+                && (several || column.stat != Stat::Ratio)
+        })
+        .collect()
+}
+
+/// The table over levels: one group per level, one line per backend.
+#[must_use]
+pub fn groups(report: &Report, columns: &[Column]) -> Vec<Group> {
+    report
+        .levels
+        .iter()
+        .map(|level| Group {
+            level: level.to_string(),
+            lines: report
+                .rows
+                .iter()
+                .filter(|row| row.level == *level)
+                .map(|row| line(report, row, columns))
+                .collect(),
+        })
+        .collect()
+}
+
+fn line(report: &Report, row: &Row, columns: &[Column]) -> Line {
+    let place = report
+        .backends
+        .iter()
+        .position(|backend| backend.label == row.backend);
+    Line {
+        backend: row.backend.clone(),
+        place: place.unwrap_or_default(),
+        absence: row.absence.clone(),
+        cells: columns.iter().map(|c| cell(report, row, c)).collect(),
+        ok: grouped(row.counts.ok),
+        failed: match row.counts.failed {
+            0 => String::new(),
+            n => grouped(n),
+        },
+        client_was_limit: row.client_was_limit,
+    }
+}
+
+fn cell(report: &Report, row: &Row, column: &Column) -> Cell {
+    let Some(figure) = row.figures.get(column.metric) else {
+        return dash(row.absence.as_deref().unwrap_or("no value"));
+    };
+    match column.stat {
+        Stat::Typical => typical(report, row, column, figure),
+        Stat::P99 => match figure.p99 {
+            Some(p99) => percentile(&p99),
+            None => dash("a rate has no percentiles"),
+        },
+        Stat::Ratio => match figure.ratio_to_best {
+            Some(ratio) => number(ratio, String::new()),
+            None => dash("nothing to compare with at this level"),
+        },
+    }
+}
+
+fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell {
+    let Some(value) = figure.typical else {
+        return dash(row.absence.as_deref().unwrap_or("no value"));
+    };
+    let title = match (figure.block_min, figure.block_max) {
+        (Some(min), Some(max)) if figure.per_block.len() > 1 => format!(
+            "{} to {} over {} repeats",
+            three_digits(min),
+            three_digits(max),
+            figure.per_block.len()
+        ),
+        _ => String::new(),
+    };
+    let as_good = report
+        .comparison(column.metric, &row.level)
+        .is_some_and(|comparison| {
+            comparison.outcome == Outcome::Equivalent
+                && comparison.second.as_deref() == Some(&row.backend)
+        });
+    Cell {
+        best: figure.best || as_good,
+        ..number(value, title)
+    }
+}
+
+fn percentile(percentile: &Percentile) -> Cell {
+    match percentile.value {
+        Some(value) => number(value, format!("over {} values", percentile.n)),
+        None => Cell {
+            text: "too few".to_owned(),
+            best: false,
+            too_few: Some(format!("{} of {}", percentile.n, percentile.needed)),
+            title: format!(
+                "{} values; the percentile needs {}",
+                percentile.n, percentile.needed
+            ),
+        },
+    }
+}
+
+fn number(value: f64, title: String) -> Cell {
+    Cell {
+        text: three_digits(value),
+        best: false,
+        too_few: None,
+        title,
+    }
+}
+
+fn dash(title: &str) -> Cell {
+    Cell {
+        text: "–".to_owned(),
+        best: false,
+        too_few: None,
+        title: title.to_owned(),
+    }
+}

@@ -1,0 +1,157 @@
+//! The page: the template filled with the report.
+
+use std::collections::HashMap;
+
+use inferbench_model::config::Level;
+use inferbench_model::report::number::{bytes, grouped, percent, three_digits, with_unit};
+use inferbench_model::report::{Report, Severity};
+use plotly::Plot;
+use serde::Serialize;
+use serde_json::Value;
+use tera::{Context, Tera};
+
+use super::grid::{self, WIDE};
+use super::marks;
+use super::{RenderError, charts, style};
+
+const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
+const STYLE: &str = include_str!("../../../templates/report.css");
+const SCRIPT: &str = include_str!("../../../templates/report.js");
+/// Its ending turns Tera's escaping on.
+const NAME: &str = "report.html";
+
+/// A heading of the table over levels.
+#[derive(Serialize)]
+struct Heading {
+    text: &'static str,
+    unit: &'static str,
+}
+
+/// How a backend is told from the others.
+#[derive(Serialize)]
+struct Key {
+    colour: &'static str,
+    marker: &'static str,
+}
+
+/// A warning with its place in words.
+#[derive(Serialize)]
+struct WarningLine {
+    severity: Severity,
+    text: String,
+}
+
+/// The page `report.html`: one file that asks nothing of any network.
+///
+/// # Errors
+/// `Template` if the template does not fit the report, `Chart` if a chart
+/// cannot be written as JSON.
+pub fn render_html(report: &Report) -> Result<String, RenderError> {
+    let mut tera = Tera::default();
+    tera.add_raw_template(NAME, TEMPLATE)?;
+    register_filters(&mut tera);
+    Ok(tera.render(NAME, &context(report)?)?)
+}
+
+fn context(report: &Report) -> Result<Context, RenderError> {
+    let columns = grid::shown(report, &WIDE);
+    let headings = columns.iter().map(|column| Heading {
+        text: column.heading,
+        unit: column.unit,
+    });
+    let keys = (0..report.backends.len()).map(|place| Key {
+        colour: style::colour(place),
+        marker: style::marker_path(place),
+    });
+    let warnings = report.warnings.iter().map(|warning| WarningLine {
+        severity: warning.severity,
+        text: warning.line(&report.levels),
+    });
+    let charts = charts::all(report)?;
+    let plots: HashMap<&str, &Value> = charts.iter().map(|c| (c.id.as_str(), &c.plot)).collect();
+    let plotly = match charts.is_empty() {
+        true => String::new(),
+        false => plotly_source(),
+    };
+    let mut context = Context::new();
+    context.insert("report", report);
+    context.insert("warnings", &warnings.collect::<Vec<_>>());
+    context.insert("marks", &marks::of(report));
+    context.insert("several", &(report.measured().len() > 1));
+    context.insert("headings", &headings.collect::<Vec<_>>());
+    context.insert("groups", &grid::groups(report, &columns));
+    context.insert("keys", &keys.collect::<Vec<_>>());
+    context.insert("requests", &(report.counts.ok + report.counts.failed));
+    context.insert("charts", &charts);
+    context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
+    context.insert("style", STYLE);
+    context.insert("script", SCRIPT);
+    context.insert("plotly", &plotly);
+    Ok(context)
+}
+
+/// JSON that may stand inside a script element: no tag can begin in it.
+fn for_script(json: &str) -> String {
+    json.replace('<', "\\u003c")
+}
+
+/// The source of plotly.js. The crate gives it as the first of several script
+/// elements; the others set mathematics, which no chart here has.
+fn plotly_source() -> String {
+    let scripts = Plot::offline_js_sources();
+    let first = scripts.split("</script>").next().unwrap_or_default();
+    let source = first.split_once('>').map_or(first, |(_, source)| source);
+    source.to_owned()
+}
+
+fn register_filters(tera: &mut Tera) {
+    tera.register_filter("digits", of_number(three_digits));
+    tera.register_filter("percent", of_number(percent));
+    tera.register_filter("grouped", of_whole(grouped));
+    tera.register_filter("bytes", of_whole(bytes));
+    tera.register_filter(
+        "with_unit",
+        |value: &Value, arguments: &HashMap<String, Value>| {
+            let unit = arguments.get("unit").and_then(Value::as_str);
+            let number = value.as_f64().ok_or_else(|| misfit("with_unit", value))?;
+            Ok(Value::from(with_unit(number, unit.unwrap_or_default())))
+        },
+    );
+    tera.register_filter("utc", |value: &Value, _: &HashMap<String, Value>| {
+        Ok(Value::from(value.as_str().map_or_else(String::new, utc)))
+    });
+    tera.register_filter("level", |value: &Value, _: &HashMap<String, Value>| {
+        let level: Level =
+            serde_json::from_value(value.clone()).map_err(|_| misfit("level", value))?;
+        Ok(Value::from(level.to_string()))
+    });
+}
+
+/// An RFC 3339 time to the minute: `2026-11-25 14:02 UTC`; as it is if it is
+/// written with an offset.
+fn utc(time: &str) -> String {
+    match (time.strip_suffix('Z'), time.get(..16)) {
+        (Some(_), Some(minutes)) => format!("{} UTC", minutes.replace('T', " ")),
+        _ => time.to_owned(),
+    }
+}
+
+/// A filter that writes a number; a missing one is a dash.
+fn of_number(write: fn(f64) -> String) -> impl tera::Filter {
+    move |value: &Value, _: &HashMap<String, Value>| match value.as_f64() {
+        Some(number) => Ok(Value::from(write(number))),
+        None => Ok(Value::from("–")),
+    }
+}
+
+/// A filter that writes a whole number; a missing one is a dash.
+fn of_whole(write: fn(u64) -> String) -> impl tera::Filter {
+    move |value: &Value, _: &HashMap<String, Value>| match value.as_u64() {
+        Some(number) => Ok(Value::from(write(number))),
+        None => Ok(Value::from("–")),
+    }
+}
+
+fn misfit(filter: &str, value: &Value) -> tera::Error {
+    tera::Error::msg(format!("filter `{filter}` was given {value}"))
+}

@@ -1,0 +1,182 @@
+//! `summary.md`: the answer, the warnings and the table over levels.
+
+use std::fmt::Write as _;
+
+use inferbench_model::report::number::grouped;
+use inferbench_model::report::{FairnessState, Report, Severity};
+
+use super::grid::{self, Cell, Line, WIDE};
+
+/// The file `summary.md`.
+#[must_use]
+pub fn render_markdown(report: &Report) -> String {
+    let mut page = String::new();
+    head(&mut page, report);
+    warnings(&mut page, report);
+    table(&mut page, report);
+    fairness(&mut page, report);
+    environment(&mut page, report);
+    page
+}
+
+fn head(page: &mut String, report: &Report) {
+    put(page, format_args!("# {}\n", escaped(&report.name)));
+    if report.simulated {
+        put(page, format_args!("**SIMULATED**\n"));
+    }
+    let all = report.counts.ok + report.counts.failed;
+    let start = report.start_utc.as_deref().unwrap_or("start unknown");
+    put(
+        page,
+        format_args!(
+            "{} · {} · {start} · repeats: {} · requests: {}\n",
+            escaped(&report.model),
+            escaped(&report.machine),
+            report.blocks,
+            grouped(all)
+        ),
+    );
+    for sentence in &report.answer {
+        put(page, format_args!("> {}", escaped(sentence)));
+    }
+}
+
+fn warnings(page: &mut String, report: &Report) {
+    if report.warnings.is_empty() {
+        return;
+    }
+    put(page, format_args!("\n## Warnings\n"));
+    for warning in &report.warnings {
+        let word = match warning.severity {
+            Severity::Critical => "**Critical**",
+            Severity::Warning => "Warning",
+            Severity::Note => "Note",
+        };
+        let line = escaped(&warning.line(&report.levels));
+        put(page, format_args!("- {word}: {line}"));
+    }
+}
+
+fn table(page: &mut String, report: &Report) {
+    let columns = grid::shown(report, &WIDE);
+    let headings: Vec<String> = columns
+        .iter()
+        .map(|column| format!("{} ({})", column.heading, column.unit))
+        .collect();
+    put(page, format_args!("\n## Results\n"));
+    put(
+        page,
+        format_args!(
+            "| Level | Backend | {} | OK | Failed |",
+            headings.join(" | ")
+        ),
+    );
+    let rule = vec!["---:"; columns.len() + 2].join(" | ");
+    put(page, format_args!("|---|---| {rule} |"));
+    for group in grid::groups(report, &columns) {
+        for line in &group.lines {
+            put(page, format_args!("{}", table_row(&group.level, line)));
+        }
+    }
+    let absent = report
+        .rows
+        .iter()
+        .filter_map(|row| Some((row, row.absence.as_ref()?)));
+    for (at, (row, absence)) in absent.enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        put(
+            page,
+            format_args!(
+                "{gap}- {} at {}: {}",
+                escaped(&row.backend),
+                row.level,
+                escaped(absence)
+            ),
+        );
+    }
+}
+
+fn table_row(level: &str, line: &Line) -> String {
+    let cells: Vec<String> = line.cells.iter().map(cell).collect();
+    let failed = if line.failed.is_empty() {
+        "0"
+    } else {
+        &line.failed
+    };
+    format!(
+        "| {level} | {} | {} | {} | {failed} |",
+        escaped(&line.backend),
+        cells.join(" | "),
+        line.ok
+    )
+}
+
+fn cell(cell: &Cell) -> String {
+    match &cell.too_few {
+        Some(few) => format!("too few samples ({few})"),
+        None if cell.best => format!("**{}**", cell.text),
+        None => cell.text.clone(),
+    }
+}
+
+fn fairness(page: &mut String, report: &Report) {
+    if report.fairness.rows.is_empty() {
+        return;
+    }
+    put(page, format_args!("\n## Same work for all\n"));
+    for row in &report.fairness.rows {
+        let state = match row.state {
+            FairnessState::Same => "same",
+            FairnessState::Differs if row.explained.is_some() => "differs, explained",
+            FairnessState::Differs => "**differs**",
+            FairnessState::Unknown => "unknown",
+        };
+        put(
+            page,
+            format_args!("- {}: {state}; {}", row.what, escaped(&row.line())),
+        );
+    }
+    for pair in &report.fairness.agreement {
+        put(
+            page,
+            format_args!(
+                "- Identical answers of {} and {}: {}",
+                escaped(&pair.a),
+                escaped(&pair.b),
+                pair.line()
+            ),
+        );
+    }
+}
+
+fn environment(page: &mut String, report: &Report) {
+    put(page, format_args!("\n## Environment\n"));
+    for fact in &report.environment {
+        let text = fact
+            .text
+            .as_deref()
+            .map_or_else(|| "unknown".to_owned(), escaped);
+        put(page, format_args!("- {}: {text}", fact.name));
+    }
+}
+
+fn put(page: &mut String, line: std::fmt::Arguments<'_>) {
+    // writing to a String cannot fail
+    let _ = writeln!(page, "{line}");
+}
+
+/// Text that Markdown shows as it is, on one line.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => out.push(' '),
+            '|' | '*' | '_' | '`' | '<' | '>' | '[' | ']' | '\\' | '#' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

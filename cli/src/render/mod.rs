@@ -1,0 +1,42 @@
+//! A report as files: the page, `summary.md` and `summary.csv`. Pure functions
+//! of the report; writing is left to others.
+
+mod charts;
+mod csv;
+pub mod grid;
+mod html;
+mod markdown;
+mod marks;
+mod style;
+
+pub use csv::render_csv;
+pub use html::render_html;
+pub use markdown::render_markdown;
+
+use thiserror::Error;
+
+/// A report that cannot be rendered.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// The page's template does not fit the report.
+    #[error("report page: {}", chain(.0))]
+    Template(#[from] tera::Error),
+    /// A row could not be written.
+    #[error("summary.csv: {0}")]
+    Csv(#[from] ::csv::Error),
+    /// A chart could not be written as JSON.
+    #[error("report page, charts: {0}")]
+    Chart(#[from] serde_json::Error),
+}
+
+/// Tera tells the place in its first error and the fact in the last.
+fn chain(error: &tera::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
