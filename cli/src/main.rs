@@ -1,2 +1,7 @@
-//! placeholder
-fn main() {}
+//! The program `inferbench`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    inferbench::main()
+}

@@ -1,0 +1,134 @@
+//! Every flag and its help.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap_complete::Shell;
+use inferbench_engine::host::SearchPath;
+
+/// Which serving backend is fastest for my model on my hardware, and can I
+/// trust the answer?
+#[derive(Debug, Parser)]
+#[command(name = "inferbench", version, about, max_term_width = 100)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// Where plugins come from.
+    #[command(flatten)]
+    pub plugins: PluginArgs,
+    /// How much is said.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// How much is said, and how.
+#[derive(Debug, Clone, Copy, Default, ClapArgs)]
+pub struct OutputArgs {
+    /// Write results as JSON to standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Say nothing but results, warnings and errors.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Say more: why plugins were refused, what plugins log.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+}
+
+/// Where plugins come from.
+#[derive(Debug, Clone, Default, ClapArgs)]
+pub struct PluginArgs {
+    /// Load this plugin library too, before all others.
+    #[arg(long = "plugin", value_name = "FILE", global = true)]
+    pub files: Vec<PathBuf>,
+    /// Look for plugin libraries in this folder too.
+    #[arg(long = "plugin-dir", value_name = "DIR", global = true)]
+    pub dirs: Vec<PathBuf>,
+    /// Load plugins even from folders that others than their owner may write to.
+    #[arg(long, global = true)]
+    pub trust_plugin_dir: bool,
+}
+
+impl From<&PluginArgs> for SearchPath {
+    fn from(args: &PluginArgs) -> Self {
+        Self {
+            files: args.files.clone(),
+            dirs: args.dirs.clone(),
+            trust_dirs: args.trust_plugin_dir,
+        }
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a benchmark and report on it.
+    Run {
+        /// The config, YAML.
+        config: PathBuf,
+        /// Make the run's folder in this folder, whatever the config says.
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Check a config wholly, show what it would do, and start nothing.
+    Validate {
+        /// The config, YAML.
+        config: PathBuf,
+    },
+    /// Print the JSON Schema of the config, or of a file that a run leaves.
+    Schema {
+        /// Which schema.
+        #[arg(value_enum, default_value_t = SchemaKind::Config)]
+        of: SchemaKind,
+    },
+    /// List the plugins, or show one.
+    Plugins {
+        /// What to do; without it, all are listed.
+        #[command(subcommand)]
+        action: Option<PluginAction>,
+    },
+    /// Make every derived file of a run folder again from its facts.
+    Report {
+        /// The run folder.
+        folder: PathBuf,
+    },
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+}
+
+/// What to do with plugins.
+#[derive(Debug, Subcommand)]
+pub enum PluginAction {
+    /// Show one plugin and its options.
+    Show {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// A published schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum SchemaKind {
+    /// The config.
+    Config,
+    /// `cells.json`.
+    Cells,
+    /// `report.json`.
+    Report,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_consistent() {
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,82 @@
+//! What each command does.
+
+mod derived;
+mod plugins;
+mod report;
+mod run;
+mod schema;
+mod validate;
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use clap::CommandFactory;
+use inferbench_engine::host::{PluginHost, SearchPath};
+use inferbench_model::config::{self, Loaded};
+use serde::Serialize;
+
+use crate::args::{Args, Command};
+use crate::exit::{CliError, Code};
+use crate::table::Look;
+
+/// Does what the command line asks.
+pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
+    let Args {
+        command,
+        plugins: plugin_args,
+        output,
+    } = args;
+    let search = SearchPath::from(&plugin_args);
+    match command {
+        Command::Run {
+            config,
+            output: folder,
+        } => run::run(&config, folder.as_deref(), &search, output),
+        Command::Validate { config } => validate::validate(&config, &search, output),
+        Command::Schema { of } => schema::print(of),
+        Command::Plugins { action } => plugins::plugins(action, &search, output),
+        Command::Report { folder } => report::report(&folder, output),
+        Command::Completions { shell } => {
+            let mut command = Args::command();
+            clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());
+            Ok(Code::Done)
+        }
+    }
+}
+
+/// Reads and checks a config.
+fn load_config(path: &Path) -> Result<Loaded, CliError> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::Unreadable {
+        file: file.clone(),
+        source,
+    })?;
+    config::load(&file, &text, &|name| std::env::var(name).ok()).map_err(CliError::Config)
+}
+
+/// Loads plugins; with `verbose`, tells which were refused and why.
+fn load_plugins(search: &SearchPath, verbose: bool) -> PluginHost {
+    let host = PluginHost::load(search);
+    for found in &host.found {
+        if let Err(refusal) = &found.outcome
+            && (verbose || found.origin == "--plugin")
+        {
+            eprintln!("warning: {}: {refusal}", found.file.display());
+        }
+    }
+    host
+}
+
+fn print_json(value: &impl Serialize) -> Result<(), CliError> {
+    println!("{}", serde_json::to_string_pretty(value)?);
+    Ok(())
+}
+
+/// How the terminal table looks where standard output goes.
+fn look() -> Look {
+    if std::io::stdout().is_terminal() {
+        Look::Styled
+    } else {
+        Look::Plain
+    }
+}

@@ -1,0 +1,193 @@
+//! `plugins`: what was found, and what one offers.
+
+use comfy_table::{ContentArrangement, Table, presets};
+use inferbench_engine::host::{Found, PluginHost, SearchPath};
+use inferbench_plugin_api::Description;
+use serde_json::{Value, json};
+
+use super::print_json;
+use crate::args::{OutputArgs, PluginAction};
+use crate::exit::{CliError, Code};
+
+pub(super) fn plugins(
+    action: Option<PluginAction>,
+    search: &SearchPath,
+    output: OutputArgs,
+) -> Result<Code, CliError> {
+    let host = PluginHost::load(search);
+    match action {
+        Some(PluginAction::Show { name }) => show(&host, &name, output),
+        None => list(&host, output),
+    }
+}
+
+fn list(host: &PluginHost, output: OutputArgs) -> Result<Code, CliError> {
+    let rows: Vec<Value> = host.found.iter().flat_map(json_rows).collect();
+    if output.json {
+        print_json(&rows)?;
+        return Ok(Code::Done);
+    }
+    if rows.is_empty() {
+        println!("no plugin was found");
+        return Ok(Code::Done);
+    }
+    let mut table = new_table();
+    table.set_header(["name", "version", "api", "can", "from"]);
+    let mut refused = Vec::new();
+    for found in &host.found {
+        match &found.outcome {
+            Ok(loaded) => {
+                for backend in &loaded.backends {
+                    table.add_row([
+                        backend.name.clone(),
+                        backend.version.clone(),
+                        loaded.api.clone(),
+                        words(backend),
+                        found.file.display().to_string(),
+                    ]);
+                }
+            }
+            Err(refusal) => refused.push(format!("refused: {}: {refusal}", found.file.display())),
+        }
+    }
+    println!("{table}");
+    for line in refused {
+        println!("{line}");
+    }
+    Ok(Code::Done)
+}
+
+fn words(backend: &Description) -> String {
+    let mut words = backend.capabilities.words();
+    if backend.simulated {
+        words.insert(0, "simulated".to_owned());
+    }
+    words.join(", ")
+}
+
+fn json_rows(found: &Found) -> Vec<Value> {
+    let file = found.file.display().to_string();
+    match &found.outcome {
+        Ok(loaded) => loaded
+            .backends
+            .iter()
+            .map(|backend| {
+                json!({
+                    "state": "ok",
+                    "name": backend.name,
+                    "version": backend.version,
+                    "summary": backend.summary,
+                    "simulated": backend.simulated,
+                    "api": loaded.api,
+                    "rustc": loaded.rustc,
+                    "sha256": loaded.sha256,
+                    "capabilities": backend.capabilities,
+                    "file": file,
+                    "origin": found.origin,
+                })
+            })
+            .collect(),
+        Err(refusal) => vec![json!({
+            "state": "refused",
+            "reason": refusal.to_string(),
+            "file": file,
+            "origin": found.origin,
+        })],
+    }
+}
+
+fn show(host: &PluginHost, name: &str, output: OutputArgs) -> Result<Code, CliError> {
+    let Some(plugin) = host.get(name) else {
+        let known: Vec<&str> = host.names().collect();
+        return Err(CliError::NoPlugin {
+            name: name.to_owned(),
+            known: known.join(", "),
+        });
+    };
+    if output.json {
+        print_json(&plugin.description)?;
+        return Ok(Code::Done);
+    }
+    let description = &plugin.description;
+    println!("{} {}", description.name, description.version);
+    println!("{}", description.summary);
+    println!("can: {}", words(description));
+    println!("plugin API: {}", plugin.api);
+    println!("file: {}", plugin.file.display());
+    let mut table = new_table();
+    table.set_header(["option", "type", "default", "meaning"]);
+    for row in option_rows(&description.options_schema) {
+        table.add_row(row);
+    }
+    println!("\n{table}");
+    Ok(Code::Done)
+}
+
+fn option_rows(schema: &Value) -> Vec<[String; 4]> {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    let text = |option: &Value, key: &str| match option.get(key) {
+        Some(Value::String(text)) => text.split_whitespace().collect::<Vec<_>>().join(" "),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    properties
+        .into_iter()
+        .flatten()
+        .map(|(name, option)| {
+            [
+                name.clone(),
+                type_of(option, schema),
+                text(option, "default"),
+                text(option, "description"),
+            ]
+        })
+        .collect()
+}
+
+/// A schema's type in a word or two: `number`, `list of string`, `a | b`.
+fn type_of(option: &Value, root: &Value) -> String {
+    if let Some(reference) = option.get("$ref").and_then(Value::as_str) {
+        let target = root.pointer(reference.trim_start_matches('#'));
+        return target.map_or_else(String::new, |target| type_of(target, root));
+    }
+    if let Some(constant) = option.get("const") {
+        return constant
+            .as_str()
+            .map_or_else(|| constant.to_string(), str::to_owned);
+    }
+    if let Some(values) = option.get("enum").and_then(Value::as_array) {
+        let values = values.iter().filter(|value| !value.is_null());
+        let names = values.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
+        return names.collect::<Vec<_>>().join(" | ");
+    }
+    for key in ["anyOf", "oneOf", "allOf"] {
+        if let Some(options) = option.get(key).and_then(Value::as_array) {
+            let types = options.iter().map(|option| type_of(option, root));
+            let types: Vec<String> = types.filter(|t| !t.is_empty() && t != "null").collect();
+            return types.join(" | ");
+        }
+    }
+    let types: Vec<&str> = match option.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let types = types.into_iter().filter(|name| *name != "null");
+    let named = types.map(|name| match name {
+        "array" => {
+            let item = option.get("items").map(|item| type_of(item, root));
+            format!("list of {}", item.unwrap_or_else(|| "anything".to_owned()))
+        }
+        "object" => "map".to_owned(),
+        other => other.to_owned(),
+    });
+    named.collect::<Vec<_>>().join(" | ")
+}
+
+fn new_table() -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table
+}

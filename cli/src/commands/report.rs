@@ -1,0 +1,20 @@
+//! `report`: every derived file again.
+
+use std::path::Path;
+
+use super::{derived, print_json};
+use crate::args::OutputArgs;
+use crate::exit::{CliError, Code};
+use crate::table::render_table;
+
+pub(super) fn report(folder: &Path, output: OutputArgs) -> Result<Code, CliError> {
+    let derived = derived::write(folder)?;
+    if output.json {
+        print_json(&derived.report)?;
+    } else {
+        let look = super::look();
+        println!("{}", render_table(&derived.report, look));
+        println!("page: {}", folder.join("report.html").display());
+    }
+    Ok(Code::Done)
+}

@@ -1,0 +1,17 @@
+//! `schema`: the published JSON Schemas.
+
+use inferbench_model::{cell, config, report};
+
+use super::print_json;
+use crate::args::SchemaKind;
+use crate::exit::{CliError, Code};
+
+pub(super) fn print(of: SchemaKind) -> Result<Code, CliError> {
+    let schema = match of {
+        SchemaKind::Config => config::schema(),
+        SchemaKind::Cells => cell::schema(),
+        SchemaKind::Report => report::schema(),
+    };
+    print_json(&schema)?;
+    Ok(Code::Done)
+}

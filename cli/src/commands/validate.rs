@@ -1,0 +1,122 @@
+//! `validate`: everything that can be known before anything is launched.
+
+use std::path::Path;
+
+use inferbench_engine::host::SearchPath;
+use inferbench_engine::launch::command_text;
+use inferbench_engine::prepare::{PreparedRun, prepare};
+use inferbench_model::config::{Config, Level};
+use inferbench_plugin_api::LaunchPlan;
+use serde::Serialize;
+
+use super::{load_config, load_plugins, print_json};
+use crate::args::OutputArgs;
+use crate::exit::{CliError, Code};
+
+#[derive(Serialize)]
+struct Preview<'a> {
+    config: &'a Config,
+    cells: usize,
+    measured_requests: Option<u64>,
+    estimated_input_tokens: Option<u64>,
+    estimated_output_tokens: Option<u64>,
+    backends: Vec<BackendPreview>,
+    skipped: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct BackendPreview {
+    label: String,
+    plugin: String,
+    prompt_form: String,
+    starts: usize,
+    launch: String,
+}
+
+pub(super) fn validate(
+    path: &Path,
+    search: &SearchPath,
+    output: OutputArgs,
+) -> Result<Code, CliError> {
+    let loaded = load_config(path)?;
+    let host = load_plugins(search, output.verbose);
+    let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
+    let plans = prepared.preview(&loaded).map_err(CliError::Config)?;
+    let preview = preview(&prepared, plans);
+    if output.json {
+        print_json(&preview)?;
+    } else {
+        show(&preview);
+    }
+    Ok(Code::Done)
+}
+
+fn preview(prepared: &PreparedRun, plans: Vec<Option<LaunchPlan>>) -> Preview<'_> {
+    let config = &prepared.config;
+    let cells = prepared.plan.cells();
+    let per_cell = config.load.requests;
+    let measured = per_cell.map(|n| n * cells as u64);
+    let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
+    let backends = prepared.backends.iter().zip(plans).map(|(backend, plan)| {
+        let launch = match (&backend.attach, plan) {
+            (Some(target), _) => format!("attach to {}", target.url("")),
+            (None, Some(plan)) => command_text(&plan, &backend.env),
+            (None, None) => "in this process".to_owned(),
+        };
+        let stages = prepared.plan.stages.iter();
+        BackendPreview {
+            label: backend.label.clone(),
+            plugin: backend.plugin.description.name.clone(),
+            prompt_form: backend.form.name().to_owned(),
+            starts: stages.filter(|s| s.backend == backend.label).count(),
+            launch,
+        }
+    });
+    let skipped = prepared.plan.skipped.iter();
+    Preview {
+        config,
+        cells,
+        measured_requests: measured,
+        estimated_input_tokens: tokens(config.workload.input_tokens.mean()),
+        estimated_output_tokens: tokens(config.workload.output_tokens.mean()),
+        backends: backends.collect(),
+        skipped: skipped
+            .map(|s| format!("{} at {}: {}", s.backend, s.level, s.reason))
+            .collect(),
+    }
+}
+
+fn show(preview: &Preview<'_>) {
+    let config = preview.config;
+    let levels: Vec<String> = config.load.levels().iter().map(Level::to_string).collect();
+    println!("{}: the config is good", config.name);
+    println!("model: {}", config.model.id);
+    println!("levels: {}", levels.join(", "));
+    println!(
+        "cells: {} ({} backends, {} repeats, order of backends from seed {})",
+        preview.cells,
+        preview.backends.len(),
+        config.repeats,
+        config.seed
+    );
+    if let (Some(requests), Some(input), Some(output)) = (
+        preview.measured_requests,
+        preview.estimated_input_tokens,
+        preview.estimated_output_tokens,
+    ) {
+        println!(
+            "measured requests: {requests}, about {input} prompt tokens and {output} answer tokens"
+        );
+    } else if let Some(duration) = config.load.duration {
+        println!("each cell is measured for {duration}");
+    }
+    for backend in &preview.backends {
+        println!(
+            "\n{} (plugin {}, prompts as {}, started {} times)\n  {}",
+            backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
+        );
+    }
+    for skipped in &preview.skipped {
+        println!("\nskipped: {skipped}");
+    }
+}

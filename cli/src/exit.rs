@@ -1,0 +1,106 @@
+//! Error classes and the documented exit codes.
+
+use std::process::ExitCode;
+
+use inferbench_engine::derive::DeriveError;
+use inferbench_engine::run::RunError;
+use inferbench_engine::store::StoreError;
+use inferbench_model::manifest::ExitState;
+use inferbench_model::yaml::YamlError;
+use thiserror::Error;
+
+use crate::render::RenderError;
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Code {
+    /// Done.
+    Done = 0,
+    /// The command line or the config is wrong.
+    Usage = 2,
+    /// A backend could not be started, or a cell had no successful request.
+    Incomplete = 3,
+    /// Interrupted.
+    Interrupted = 130,
+}
+
+impl From<Code> for ExitCode {
+    fn from(code: Code) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+impl From<ExitState> for Code {
+    fn from(state: ExitState) -> Self {
+        match state {
+            ExitState::Done => Self::Done,
+            ExitState::Incomplete | ExitState::Running => Self::Incomplete,
+            ExitState::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// A command that could not be done.
+#[derive(Debug, Error)]
+pub(crate) enum CliError {
+    /// The config is wrong.
+    #[error("the config has {} errors", .0.len())]
+    Config(Vec<YamlError>),
+    /// A file cannot be read.
+    #[error("{file}: cannot be read")]
+    Unreadable {
+        file: String,
+        #[source]
+        source: std::io::Error,
+    },
+    /// A plugin that is asked for is not loaded.
+    #[error("no loaded plugin is named `{name}`")]
+    NoPlugin { name: String, known: String },
+    /// A file of the run folder is missing or wrong.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+    /// A file cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The run could not be done.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The report could not be rendered.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// JSON could not be written.
+    #[error("a result cannot be written as JSON")]
+    Json(#[from] serde_json::Error),
+    /// The runtime could not be started.
+    #[error("the runtime cannot start")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl CliError {
+    /// The exit code that goes with it.
+    pub(crate) fn code(&self) -> Code {
+        Code::Usage
+    }
+
+    /// Writes it to standard error: `error:`, its causes, `hint:`.
+    pub(crate) fn show(&self) {
+        if let Self::Config(errors) = self {
+            for error in errors {
+                eprintln!("error: {error}");
+                if let Some(hint) = error.hint() {
+                    eprintln!("hint: {hint}");
+                }
+            }
+            return;
+        }
+        eprintln!("error: {self}");
+        let mut cause = std::error::Error::source(self);
+        while let Some(next) = cause {
+            eprintln!("  cause: {next}");
+            cause = next.source();
+        }
+        if let Self::NoPlugin { known, .. } = self {
+            eprintln!("hint: loaded are {known}; see inferbench plugins");
+        }
+    }
+}
