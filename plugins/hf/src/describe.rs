@@ -1,0 +1,68 @@
+//! What the plugin says of itself, and its options.
+
+use inferbench_plugin_api::backend::options_schema;
+use inferbench_plugin_api::openai::Endpoint;
+use inferbench_plugin_api::{Capabilities, Description};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Options of the `hf` plugin. All but `endpoint` do nothing when attached.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct HfOptions {
+    /// Endpoint that requests go to: `completions` (prompts as token ids) or
+    /// `chat` (prompts as messages, in the model's chat template). Default
+    /// `completions`.
+    pub endpoint: Endpoint,
+    /// Python with torch and transformers. Default `python3` from the PATH.
+    pub python: String,
+    /// Program and leading arguments in place of `python`; the server's script
+    /// follows. Default none.
+    pub command: Option<Vec<String>>,
+    /// Arguments after all others, where they win. Default none.
+    pub extra_args: Vec<String>,
+    /// Device: `auto`, `cpu`, `cuda` or `cuda:N`. Default `auto`: a GPU if torch
+    /// finds one.
+    pub device: String,
+    /// Attention implementation, such as `sdpa`, `eager` or `flash_attention_2`.
+    /// Default transformers' choice.
+    pub attn_implementation: Option<String>,
+    /// Run code that comes with the model. Default false.
+    pub trust_remote_code: bool,
+}
+
+impl Default for HfOptions {
+    fn default() -> Self {
+        Self {
+            endpoint: Endpoint::default(),
+            python: "python3".to_owned(),
+            command: None,
+            extra_args: Vec::new(),
+            device: "auto".to_owned(),
+            attn_implementation: None,
+            trust_remote_code: false,
+        }
+    }
+}
+
+pub(crate) fn description() -> Description {
+    Description {
+        name: "hf".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        summary: "transformers' own `generate`, one request at a time: the plain baseline"
+            .to_owned(),
+        simulated: false,
+        capabilities: Capabilities {
+            endpoints: Endpoint::names(),
+            can_launch: true,
+            can_attach: true,
+            can_reset_prefix_cache: false,
+            exposes_metrics: true,
+            accepts_token_ids: true,
+            can_force_output_length: true,
+            in_process: false,
+        },
+        options_schema: options_schema::<HfOptions>(),
+        token_ids: None,
+    }
+}

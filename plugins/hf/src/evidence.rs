@@ -1,0 +1,87 @@
+//! What the plugin's own server tells of itself.
+
+use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
+use inferbench_plugin_api::prometheus::{MetricNames, Samples};
+use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
+use serde_json::Value;
+
+use crate::wire::SERVER_INFO_PROBE;
+
+const NAMES: MetricNames = MetricNames {
+    running_requests: "hf:num_requests_running",
+    waiting_requests: "hf:num_requests_waiting",
+    kv_cache_usage_ratio: "",
+    prefix_cache_queries: "",
+    prefix_cache_hits: "",
+    preemptions: "",
+    prompt_tokens: "hf:prompt_tokens_total",
+    generation_tokens: "hf:generation_tokens_total",
+};
+
+/// What one piece of evidence says.
+///
+/// # Errors
+/// If an answer that should be JSON is not.
+pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
+    let text = String::from_utf8_lossy(bytes);
+    match source {
+        EvidenceSource::Metrics => Ok(Samples::parse(&text).evidence(&NAMES)),
+        EvidenceSource::LogLine => match text.split_once("ready: ") {
+            Some((_, info)) => server_info(info.as_bytes()),
+            None => Ok(Evidence::default()),
+        },
+        EvidenceSource::Info(name) => match name.as_str() {
+            MODELS_PROBE => models_evidence(bytes),
+            SERVER_INFO_PROBE => server_info(bytes),
+            _ => Ok(Evidence::default()),
+        },
+    }
+}
+
+fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
+    let info: Value = serde_json::from_slice(bytes)?;
+    let text = |key: &str| info.get(key).and_then(Value::as_str).map(str::to_owned);
+    let version = |package: &str| text(package).map(|version| format!("{package} {version}"));
+    let versions: Vec<String> = [version("transformers"), version("torch")]
+        .into_iter()
+        .flatten()
+        .collect();
+    Ok(Evidence {
+        model: text("model"),
+        dtype: text("dtype"),
+        max_model_len: info.get("max_model_len").and_then(Value::as_u64),
+        version: (!versions.is_empty()).then(|| versions.join(", ")),
+        attention_backend: text("attn_implementation"),
+        prefix_caching: Some(false),
+        ..Evidence::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_tells_what_is_in_effect() {
+        let line = br#"ready: {"model": "/m", "dtype": "float32", "device": "cpu",
+            "attn_implementation": "sdpa", "max_model_len": 4096, "transformers": "5.24.0",
+            "torch": "2.13.0"}"#;
+        let told = read(&EvidenceSource::LogLine, line).unwrap();
+        assert_eq!(told.dtype.as_deref(), Some("float32"));
+        assert_eq!(told.attention_backend.as_deref(), Some("sdpa"));
+        assert_eq!(told.max_model_len, Some(4096));
+        let version = told.version.as_deref();
+        assert_eq!(version, Some("transformers 5.24.0, torch 2.13.0"));
+    }
+
+    #[test]
+    fn metrics_tell_the_queue() {
+        let text = b"hf:num_requests_running 1\nhf:num_requests_waiting 3\n";
+        let told = read(&EvidenceSource::Metrics, text).unwrap();
+        assert_eq!(
+            (told.running_requests, told.waiting_requests),
+            (Some(1.0), Some(3.0))
+        );
+        assert_eq!(told.kv_cache_usage_ratio, None);
+    }
+}

@@ -1,0 +1,234 @@
+"""The model and its generation: `generate` as transformers has it, one request
+at a time. Every token is sent by the thread that generates, the moment the
+model yields it.
+"""
+
+import json
+import queue
+import socket
+import sys
+import threading
+import time
+
+
+class Refused(Exception):
+    """A request that cannot be answered: HTTP status and words."""
+
+
+class Gone(Exception):
+    """The client has gone away; ends the generation from inside."""
+
+
+class Engine:
+    """The model, and the queue of those who wait for it."""
+
+    def __init__(self, args):
+        self.args = args
+        self.ready = False
+        self.jobs = queue.SimpleQueue()
+        self.running = self.prompt_tokens = self.generation_tokens = 0
+
+    def load(self):
+        import torch
+        import transformers
+        from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+
+        args, remote = self.args, self.args.trust_remote_code
+        self.torch = torch
+        version = tuple(int(part) for part in transformers.__version__.split(".")[:2])
+        options = {"dtype" if version >= (4, 56) else "torch_dtype": args.dtype}
+        if args.attn_implementation:
+            options["attn_implementation"] = args.attn_implementation
+        device = args.device
+        if device == "auto":
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        model = AutoModelForCausalLM.from_pretrained(args.model, trust_remote_code=remote, **options)
+        self.model = model.to(device).eval()
+        # Encoding changes a tokenizer's state, so decoding has one of its own.
+        tokenizers = [AutoTokenizer.from_pretrained(args.model, trust_remote_code=remote) for _ in "ed"]
+        self.encoder, self.decoder = tokenizers
+        self.encoding = threading.Lock()
+        eos = model.generation_config.eos_token_id
+        self.eos = set(eos if isinstance(eos, list) else [] if eos is None else [eos])
+        # The model's own sampling defaults (penalties, top-p) would make this
+        # backend sample unlike the others.
+        model.generation_config = GenerationConfig()
+        config = model.config.get_text_config()
+        limits = [args.max_model_len, getattr(config, "max_position_embeddings", None)]
+        self.max_len = min((n for n in limits if n), default=None)
+        self.vocab = config.vocab_size
+        self.info = {
+            "model": args.model,
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "device": str(model.device),
+            "attn_implementation": getattr(config, "_attn_implementation", None),
+            "max_model_len": self.max_len,
+            "max_position_embeddings": getattr(config, "max_position_embeddings", None),
+            "transformers": transformers.__version__,
+            "torch": torch.__version__,
+        }
+        self.ready = True
+
+    def prompt(self, body, chat):
+        """Token ids of the prompt, checked."""
+        with self.encoding:
+            if chat:
+                text = self.encoder.apply_chat_template(
+                    body["messages"], tokenize=False, add_generation_prompt=True)
+                ids = self.encoder(text, add_special_tokens=False).input_ids
+            else:
+                ids = body["prompt"]
+                if isinstance(ids, str):
+                    ids = self.encoder(ids).input_ids
+        if not ids or not all(type(n) is int and 0 <= n < self.vocab for n in ids):
+            raise Refused(400, f"prompt must be token ids from 0 to {self.vocab - 1}, at least one")
+        return ids
+
+    def work(self):
+        """Answers one job after the other, for ever."""
+        while True:
+            job = self.jobs.get()
+            self.running = 1
+            try:
+                self.generate(job)
+            except Gone:
+                job.gone = True
+            except Exception as error:  # The next job must not pay for this one.
+                print(f"request failed: {error!r}", file=sys.stderr, flush=True)
+                job.error = f"{type(error).__name__}: {error}"
+            self.running = 0
+            job.done.set()
+
+    def generate(self, job):
+        torch = self.torch
+        ids = torch.tensor([job.ids], device=self.model.device)
+        options = {"max_new_tokens": job.max_tokens, "do_sample": job.temperature > 0}
+        if job.forced:
+            options["min_new_tokens"] = job.max_tokens
+        elif self.eos:
+            options["eos_token_id"] = sorted(self.eos)
+        if options["do_sample"]:
+            options.update(temperature=job.temperature, top_k=0, top_p=1.0)
+            if job.seed is not None:
+                torch.manual_seed(job.seed)
+        self.prompt_tokens += len(job.ids)
+        job.check_client()
+        with torch.inference_mode():
+            self.model.generate(ids, attention_mask=torch.ones_like(ids), pad_token_id=0,
+                                streamer=job, **options)
+
+
+class Job:
+    """One request, and the streamer of its generation."""
+
+    def __init__(self, engine, connection, body, chat):
+        self.engine, self.connection, self.chat = engine, connection, chat
+        self.ids = engine.prompt(body, chat)
+        self.max_tokens = int(body.get("max_tokens") or body.get("max_completion_tokens") or 16)
+        self.forced = bool(body.get("ignore_eos"))
+        self.temperature = float(body.get("temperature") or 0)
+        self.seed = body.get("seed")
+        self.stream = bool(body.get("stream"))
+        asked = body.get("stream_options") or {}
+        self.include_usage = bool(asked.get("include_usage"))
+        self.continuous = bool(asked.get("continuous_usage_stats"))
+        limit, length = engine.max_len, len(self.ids) + self.max_tokens
+        if limit and length > limit:
+            raise Refused(400, f"prompt of {len(self.ids)} tokens and answer of {self.max_tokens} "
+                               f"make {length}, maximum context length is {limit}")
+        kind = ("chat.completion.chunk" if self.stream else "chat.completion") if chat else "text_completion"
+        self.head = {"id": f"cmpl-{id(self):x}", "object": kind, "created": int(time.time()),
+                     "model": engine.args.served_model_name}
+        # The last prompt tokens tell the decoder whether a word goes on.
+        self.window = list(self.ids[-5:])
+        self.prefix, self.read = 0, len(self.window)
+        self.count, self.texts, self.finish = 0, [], None
+        self.past_prompt = self.gone = False
+        self.error = None
+        self.done = threading.Event()
+
+    def check_client(self):
+        try:
+            if self.connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"":
+                raise Gone
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            raise Gone from error
+
+    def put(self, value):
+        """Takes what `generate` yields: the prompt first, then each token."""
+        if not self.past_prompt:
+            self.past_prompt = True
+            return
+        for token in value.flatten().tolist():
+            self.token(token)
+        self.check_client()
+
+    def end(self):
+        """Called by `generate` at its end, which `put` has seen already."""
+
+    def token(self, token):
+        self.count += 1
+        self.engine.generation_tokens += 1
+        if not self.forced and token in self.engine.eos:
+            self.finish = "stop"
+        elif self.count == self.max_tokens:
+            self.finish = "length"
+        text = self.text_of(token)
+        if not self.stream:
+            self.texts.append(text)
+            return
+        choice = {"index": 0, **self.content(text), "token_ids": [token],
+                  "logprobs": None, "finish_reason": self.finish}
+        event = {**self.head, "choices": [choice]}
+        if self.continuous:
+            event["usage"] = self.usage()
+        self.send(sse(event))
+
+    def content(self, text):
+        if not self.chat:
+            return {"text": text}
+        role = {"role": "assistant"} if self.count == 1 else {}
+        return {"delta": {**role, "content": text}}
+
+    def text_of(self, token):
+        """What the token adds; empty while a character is unfinished."""
+        self.window.append(token)
+        decode = self.engine.decoder.decode
+        before = decode(self.window[self.prefix:self.read], skip_special_tokens=True)
+        after = decode(self.window[self.prefix:], skip_special_tokens=True)
+        unfinished = after.endswith("\ufffd") and self.finish is None
+        if unfinished or len(after) <= len(before):
+            return ""
+        self.prefix, self.read = self.read, len(self.window)
+        return after[len(before):]
+
+    def usage(self):
+        prompt = len(self.ids)
+        return {"prompt_tokens": prompt, "completion_tokens": self.count,
+                "total_tokens": prompt + self.count}
+
+    def tail(self):
+        """The end of the stream, after the last token."""
+        if self.error:
+            yield sse({"error": {"message": self.error, "type": "internal_error", "code": 500}})
+        elif self.include_usage:
+            yield sse({**self.head, "choices": [], "usage": self.usage()})
+        yield b"data: [DONE]\n\n"
+
+    def send(self, payload):
+        try:
+            self.connection.sendall(b"%x\r\n%s\r\n" % (len(payload), payload))
+        except OSError as error:
+            raise Gone from error
+
+    def whole(self):
+        text = "".join(self.texts)
+        body = {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
+        choice = {"index": 0, **body, "logprobs": None, "finish_reason": self.finish}
+        return {**self.head, "choices": [choice], "usage": self.usage()}
+
+
+def sse(value):
+    return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"

@@ -1,0 +1,62 @@
+//! The server's files and its command line.
+
+use std::path::Path;
+
+use inferbench_plugin_api::launch::command_line;
+use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, StopPlan};
+
+use crate::describe::HfOptions;
+
+const SCRIPT: &str = "inferbench_hf_server.py";
+const GENERATION: &str = "inferbench_hf_generation.py";
+
+pub(crate) fn plan(options: &HfOptions, context: &LaunchContext) -> LaunchPlan {
+    let python = [options.python.as_str()];
+    let mut arguments = vec![context.path_of(SCRIPT)];
+    arguments.extend(flags(options, context).into_arguments());
+    let command = options.command.as_deref();
+    let mut env = vec![
+        EnvVar::plain("PYTHONUNBUFFERED", "1"),
+        EnvVar::plain("TOKENIZERS_PARALLELISM", "false"),
+    ];
+    if Path::new(&context.model.id).is_dir() {
+        env.push(EnvVar::plain("HF_HUB_OFFLINE", "1"));
+    }
+    LaunchPlan {
+        command: command_line(command, &python, arguments, &options.extra_args),
+        env,
+        files: vec![
+            file(SCRIPT, include_str!("server.py")),
+            file(GENERATION, include_str!("inferbench_hf_generation.py")),
+        ],
+        log_patterns: vec!["ready: ".to_owned()],
+        stop: StopPlan {
+            grace_s: 10,
+            ..StopPlan::default()
+        },
+    }
+}
+
+fn file(path: &str, contents: &str) -> PlannedFile {
+    PlannedFile {
+        path: path.into(),
+        contents: contents.to_owned(),
+    }
+}
+
+fn flags(options: &HfOptions, context: &LaunchContext) -> Flags {
+    let model = &context.model;
+    Flags::new()
+        .with("--model", &model.id)
+        .with("--served-model-name", &context.served_name)
+        .with("--host", &context.host)
+        .with("--port", context.port)
+        .with("--device", &options.device)
+        .option("--dtype", model.dtype.as_deref())
+        .option("--max-model-len", model.max_model_len)
+        .option(
+            "--attn-implementation",
+            options.attn_implementation.as_deref(),
+        )
+        .switch("--trust-remote-code", options.trust_remote_code)
+}
