@@ -56,8 +56,8 @@ pub const WIDE: [Column; 10] = [
     column("ttft_ms", Stat::P99, "TTFT p99", "ms"),
     column("tpot_ms", Stat::Typical, "TPOT p50", "ms"),
     column("itl_ms", Stat::P99, "ITL p99", "ms"),
-    column("e2e_latency_ms", Stat::Typical, "End to end p50", "ms"),
-    column("e2e_latency_ms", Stat::P99, "End to end p99", "ms"),
+    column("e2e_latency_ms", Stat::Typical, "E2E p50", "ms"),
+    column("e2e_latency_ms", Stat::P99, "E2E p99", "ms"),
     column("request_throughput", Stat::Typical, "Requests", "1/s"),
     column("goodput", Stat::Typical, "Goodput", "requests/s"),
 ];

@@ -123,6 +123,16 @@ fn fairness(page: &mut String, report: &Report) {
     if report.fairness.rows.is_empty() {
         return;
     }
+    if report.measured().len() < 2 {
+        put(page, format_args!("\n## Asked and received\n"));
+        for row in &report.fairness.rows {
+            put(
+                page,
+                format_args!("- {}: {}", row.what, escaped(&row.line())),
+            );
+        }
+        return;
+    }
     put(page, format_args!("\n## Same work for all\n"));
     for row in &report.fairness.rows {
         let state = match row.state {

@@ -97,7 +97,7 @@ fn one_repeat_gives_figures_and_no_verdict() {
         report.answer,
         [
             "One repeat: figures, no verdict.",
-            "The most output tokens per second came from fast at concurrency 1 (1.67 times).",
+            "The most output tokens per second came from fast at concurrency 1 (1.67 times the next).",
         ]
     );
     assert_eq!(report.tiles[0].comparison.reason, Some(Reason::OneRepeat));

@@ -2,12 +2,12 @@
 
 use inferbench_model::report::number::three_digits;
 use inferbench_model::report::{MetricColumn, Report};
-use plotly::common::{Line, Marker, Mode, Orientation, TextPosition};
-use plotly::layout::{Axis, AxisRange, BarMode, HoverMode};
+use plotly::common::{HoverInfo, Line, Marker, Mode, Orientation, Position};
+use plotly::layout::{Axis, AxisRange, BarMode, HoverMode, Margin};
 use plotly::{Bar, Plot, Scatter};
 
 use super::labels::{plain, short};
-use super::{Chart, RenderError, layout, place_of, style, subtitle};
+use super::{Chart, RenderError, TOP, layout, place_of, style, subtitle};
 
 /// One level has no line to follow: a bar per backend, p99 as an outline.
 pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, RenderError> {
@@ -35,9 +35,15 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, Rend
                 .orientation(Orientation::Horizontal)
                 .width(0.55)
                 .marker(Marker::new().color(style::colour(place)))
-                .text(three_digits(*value))
-                .text_position(TextPosition::Outside)
-                .hover_template(format!("%{{text}} {}<extra></extra>", metric.unit))
+                .hover_info(HoverInfo::Skip)
+                .show_legend(false),
+        );
+        plot.add_trace(
+            Scatter::new(vec![p99[at].unwrap_or(*value)], vec![places[at]])
+                .mode(Mode::Text)
+                .text(words(*value, p99[at]))
+                .text_position(Position::MiddleRight)
+                .hover_info(HoverInfo::Skip)
                 .show_legend(false),
         );
         if let Some(p99) = p99[at] {
@@ -45,11 +51,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, Rend
                 Scatter::new(vec![*value, p99], vec![places[at]; 2])
                     .mode(Mode::Lines)
                     .line(Line::new().color(style::colour(place)).width(1.5))
-                    .hover_template(format!(
-                        "p99 {} {}<extra></extra>",
-                        three_digits(p99),
-                        metric.unit
-                    ))
+                    .hover_info(HoverInfo::Skip)
                     .show_legend(false),
             );
         }
@@ -59,7 +61,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, Rend
         .map(|(.., value)| *value)
         .chain(p99.into_iter().flatten());
     let top = largest.fold(0.0, f64::max);
-    let height = 70 + 34 * rows.len();
+    let height = 44 + 34 * rows.len();
     let y_axis = Axis::new()
         .tick_values(places)
         .tick_text(labels)
@@ -69,7 +71,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, Rend
         .auto_margin(true)
         .fixed_range(true);
     let x_axis = Axis::new()
-        .range(AxisRange::new(0.0, top * 1.18))
+        .range(AxisRange::new(0.0, top * 1.35))
         .n_ticks(5)
         .tick_format(",")
         .fixed_range(true)
@@ -77,6 +79,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, Rend
     plot.set_layout(
         layout(16)
             .height(height)
+            .margin(Margin::new().left(54).right(16).top(TOP).bottom(28))
             .x_axis(x_axis)
             .y_axis(y_axis)
             .bar_mode(BarMode::Overlay)
@@ -89,4 +92,12 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, Rend
         height,
         plot: serde_json::from_str(&plot.to_json())?,
     })
+}
+
+/// What stands beside a bar, after a no-break space that keeps it off the bar.
+fn words(value: f64, p99: Option<f64>) -> String {
+    match p99 {
+        Some(p99) => format!("\u{a0}{}, p99 {}", three_digits(value), three_digits(p99)),
+        None => format!("\u{a0}{}", three_digits(value)),
+    }
 }

@@ -8,8 +8,8 @@ use super::{BOTTOM, HEIGHT, Points, TOP};
 
 /// Least distance of two labels at the lines' ends, px.
 const LABEL_STEP: f64 = 14.0;
-/// Width of a label at a line's end, px.
-const LABEL_WIDTH: f64 = 90.0;
+/// Width of a letter, px.
+const LETTER: f64 = 7.0;
 /// Longest label at a line's end, letters.
 const LABEL_LETTERS: usize = 14;
 
@@ -35,7 +35,7 @@ pub(super) fn end_labels(lines: &[Points], axis: &ValueAxis) -> Vec<Annotation> 
 
 /// Width and height in which the labels of the wide chart must not touch, px;
 /// its real width is the reader's.
-const WIDE: f64 = 640.0;
+const WIDE: f64 = 900.0;
 
 /// A label right of each line's rightmost point, moved up where it would lie on
 /// another. `x_high`, `y_high`: ends of the axes, which begin at 0.
@@ -54,17 +54,20 @@ pub(super) fn point_labels(
         })
         .collect();
     ends.sort_by(|a, b| a.2.total_cmp(&b.2));
-    let mut placed: Vec<(f64, f64)> = Vec::new();
+    let mut placed: Vec<(f64, f64, f64)> = Vec::new();
     ends.into_iter()
         .map(|(points, x, y)| {
             let (across, natural) = (x / x_high * WIDE, y / y_high * height);
+            let width = LETTER * (2 + short(&points.label).chars().count()) as f64;
             let mut up = natural;
-            for (other_across, other_up) in &placed {
-                if (across - other_across).abs() < LABEL_WIDTH && up < other_up + LABEL_STEP {
+            for (other_across, width_of_other, other_up) in &placed {
+                let apart =
+                    across > other_across + width_of_other || across + width < *other_across;
+                if !apart && up < other_up + LABEL_STEP {
                     up = up.max(other_up + LABEL_STEP);
                 }
             }
-            placed.push((across, up));
+            placed.push((across, width, up));
             label(&short(&points.label), x, y).y_shift(up - natural)
         })
         .collect()

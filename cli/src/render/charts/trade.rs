@@ -31,13 +31,13 @@ pub(super) fn trade(report: &Report) -> Result<Option<Chart>, RenderError> {
         let x: Vec<f64> = points.iter().map(|(x, ..)| *x).collect();
         let y: Vec<f64> = points.iter().map(|(_, y, _)| *y).collect();
         let texts: Vec<String> = points.into_iter().map(|(.., text)| text).collect();
-        let shown = sparse(&texts, report.backends.len());
+        let shown = sparse(&texts, report.backends.len(), report.levels.len());
         plot.add_trace(
             Scatter::new(x.clone(), y.clone())
                 .mode(Mode::LinesMarkersText)
                 .text_array(shown)
                 .hover_text_array(texts)
-                .text_position(Position::BottomCenter)
+                .text_position(Position::TopRight)
                 .text_font(Font::new().size(11))
                 .line(line(place))
                 .marker(marker(place))
@@ -90,10 +90,10 @@ pub(super) fn trade(report: &Report) -> Result<Option<Chart>, RenderError> {
 }
 
 /// With many lines only their ends are labelled, or the labels lie on each
-/// other.
-fn sparse(texts: &[String], lines: usize) -> Vec<String> {
+/// other; with one level none is.
+fn sparse(texts: &[String], lines: usize, levels: usize) -> Vec<String> {
     let last = texts.len().saturating_sub(1);
-    let shown = |at: usize| lines <= 3 || at == 0 || at == last;
+    let shown = |at: usize| levels > 1 && (lines <= 3 || at == 0 || at == last);
     let kept = texts.iter().enumerate();
     kept.map(|(at, text)| {
         if shown(at) {

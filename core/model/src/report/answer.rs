@@ -181,7 +181,7 @@ fn contest(report: &Report) -> Vec<String> {
         None if said.is_empty() => {
             said.push("No two backends were measured at the same level: no comparison.".to_owned());
         }
-        _ => without.iter_mut().for_each(capitalise),
+        _ => without.iter_mut().for_each(|sentence| capitalise(sentence)),
     }
     said.extend(without);
     said.extend(first_token(report, metric, &standing));
@@ -233,7 +233,7 @@ fn leaders(report: &Report, metric: &str, standing: &Standing<'_>) -> Vec<String
         .iter()
         .map(|(leader, led)| {
             let at = at_levels(&report.levels, &levels_of(led));
-            format!("{leader} {at} ({})", ratios(led))
+            format!("{leader} {at} ({} the next)", ratios(led))
         })
         .collect();
     vec![
@@ -273,7 +273,7 @@ fn ties(report: &Report, standing: &Standing<'_>) -> Vec<String> {
 }
 
 /// Makes the first letter a capital one.
-fn capitalise(sentence: &mut String) {
+fn capitalise(sentence: &mut str) {
     if let Some(first) = sentence.get_mut(..1) {
         first.make_ascii_uppercase();
     }

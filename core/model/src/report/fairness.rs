@@ -110,13 +110,19 @@ pub(super) fn build(
         tokens("Prompt tokens", prompt, ["sent", "counted by the server"]),
         tokens("Output tokens", answer, ["asked", "returned"]),
         cached_row(&labels, &cached_sums),
-        stated("Prompt form", &|b| b.prompt_form.clone()),
+        explained(
+            stated("Prompt form", &|b| b.prompt_form.clone()),
+            "the prompt tokens above show whether it changed the work",
+        ),
         stated("Data type in effect", &|b| {
             b.dtype.as_deref().map(plain_dtype)
         }),
-        stated("Longest prompt plus answer in effect", &|b| {
-            b.max_model_len.map(|n| format!("{} tokens", grouped(n)))
-        }),
+        explained(
+            stated("Longest prompt plus answer in effect", &|b| {
+                b.max_model_len.map(|n| format!("{} tokens", grouped(n)))
+            }),
+            "it limits lengths, and does not change the work",
+        ),
         command_row(&measured.iter().map(|(b, _)| *b).collect::<Vec<_>>()),
     ];
     Fairness {
@@ -204,10 +210,17 @@ fn command_row(backends: &[&BackendReport]) -> FairnessRow {
             (None, None) => None,
         })
         .collect();
-    let mut command = stated_row("Launched as", &labels, texts);
-    command.explained = (command.state == FairnessState::Differs)
-        .then(|| "every backend has its own command line".to_owned());
-    command
+    explained(
+        stated_row("Launched as", &labels, texts),
+        "every backend has its own command line",
+    )
+}
+
+/// Gives a difference, if there is one, a reason why it does not break the
+/// comparison.
+fn explained(mut row: FairnessRow, why: &str) -> FairnessRow {
+    row.explained = (row.state == FairnessState::Differs).then(|| why.to_owned());
+    row
 }
 
 fn row(
@@ -276,13 +289,13 @@ fn agreement(measured: &[(&BackendReport, Vec<&RequestRecord>)]) -> Vec<Agreemen
 }
 
 impl FairnessRow {
-    /// The row as one line: `vllm 512 sent, 512 counted; hf unknown`.
+    /// The row as one line: `vllm: bfloat16; hf: unknown`.
     #[must_use]
     pub fn line(&self) -> String {
         let values: Vec<String> = self
             .values
             .iter()
-            .map(|v| format!("{} {}", v.backend, v.text.as_deref().unwrap_or("unknown")))
+            .map(|v| format!("{}: {}", v.backend, v.text.as_deref().unwrap_or("unknown")))
             .collect();
         values.join("; ")
     }

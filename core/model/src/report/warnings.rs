@@ -126,7 +126,7 @@ fn of_fairness(report: &Report) -> Vec<Warning> {
     let alone = report.measured().len() < 2;
     rows.filter(|row| row.breaks() && !alone)
         .map(|row| {
-            let text = format!("not the same for all: {}: {}", row.what, row.line());
+            let text = format!("{}, not the same for all: {}", row.what, row.line());
             about_run(Severity::Critical, text)
         })
         .chain(

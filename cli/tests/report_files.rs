@@ -1,0 +1,175 @@
+//! What a reader gets of a run made by hand: terminal table, summaries, page.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
+#[path = "../../core/model/tests/fixture/mod.rs"]
+mod fixture;
+
+use fixture::{Run, Timetable, one_failed, one_of_each, records, two_backends};
+use inferbench::render::{render_csv, render_html, render_markdown};
+use inferbench::table::{Look, WIDTH, render_table};
+use inferbench_model::report::Report;
+
+const HOSTILE: &str = "a <script>alert('1')</script> & \"name\" of 60 characters | *md*";
+
+/// A run of one backend with a name that is markup to HTML and to Markdown.
+fn hostile() -> Report {
+    let mut run = Run::new(&[HOSTILE, "plain"], &[1, 2], 1);
+    for backend in [HOSTILE, "plain"] {
+        for concurrency in [1, 2] {
+            run.add(records(
+                backend,
+                0,
+                Timetable {
+                    concurrency,
+                    ttft_ms: 10.0,
+                    jitter_ms: 0.0,
+                    gap_ms: 5.0,
+                    tokens: 5,
+                    n: 4,
+                },
+            ));
+        }
+    }
+    run.report()
+}
+
+/// The page without the source of plotly.js.
+fn own_part(page: &str) -> String {
+    let start = page.find("<script>").unwrap();
+    let end = start + page[start..].find("</script>").unwrap();
+    format!("{}{}", &page[..start], &page[end..])
+}
+
+#[test]
+fn table_of_two_backends() {
+    insta::assert_snapshot!(render_table(&two_backends().report(), Look::Plain));
+}
+
+#[test]
+fn table_of_one_backend_level_and_repeat() {
+    insta::assert_snapshot!(render_table(&one_of_each().report(), Look::Plain));
+}
+
+#[test]
+fn table_with_a_backend_that_did_not_start() {
+    insta::assert_snapshot!(render_table(&one_failed().report(), Look::Plain));
+}
+
+#[test]
+fn summary_of_two_backends() {
+    insta::assert_snapshot!(render_markdown(&two_backends().report()));
+}
+
+#[test]
+fn summary_of_one_backend_level_and_repeat() {
+    insta::assert_snapshot!(render_markdown(&one_of_each().report()));
+}
+
+#[test]
+fn summary_with_a_backend_that_did_not_start() {
+    insta::assert_snapshot!(render_markdown(&one_failed().report()));
+}
+
+#[test]
+fn the_table_fits_its_width_and_has_control_codes_only_when_asked() {
+    let report = hostile();
+    let plain = render_table(&report, Look::Plain);
+    for line in plain.lines().filter(|line| !line.contains(HOSTILE)) {
+        assert!(line.chars().count() <= WIDTH, "{line}");
+    }
+    assert!(!plain.contains('\u{1b}'));
+    assert!(render_table(&two_backends().report(), Look::Styled).contains('\u{1b}'));
+}
+
+#[test]
+fn a_simulated_run_says_so_everywhere() {
+    let mut run = two_backends();
+    run.manifest
+        .backends
+        .iter_mut()
+        .for_each(|b| b.simulated = true);
+    let report = run.report();
+    assert!(render_table(&report, Look::Plain).starts_with("SIMULATED · "));
+    assert!(render_markdown(&report).contains("**SIMULATED**"));
+    assert!(render_html(&report).unwrap().contains("class=\"band\""));
+    let honest = render_html(&two_backends().report()).unwrap();
+    assert!(!honest.contains("class=\"band\""));
+}
+
+#[test]
+fn csv_has_one_row_per_level_and_backend_and_empty_fields_for_nothing() {
+    let text = render_csv(&two_backends().report()).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let header = reader.headers().unwrap().clone();
+    let column = |name: &str| header.iter().position(|h| h == name).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 4);
+    // concurrency 1, fast: 5 tokens in 30 ms, first after 10 ms, 16 requests
+    assert_eq!(&rows[0][column("backend")], "fast");
+    assert_eq!(&rows[0][column("ttft_ms_p50")], "10");
+    assert_eq!(&rows[0][column("ttft_ms_n")], "16");
+    assert_eq!(&rows[0][column("ttft_ms_p99")], "");
+    assert_eq!(&rows[0][column("goodput_requests_per_s_mean")], "");
+    let rate: f64 = rows[0][column("output_token_throughput_tokens_per_s_mean")]
+        .parse()
+        .unwrap();
+    assert!((rate - 5.0 / 0.030).abs() < 1e-6);
+    let other = render_csv(&one_of_each().report()).unwrap();
+    assert_eq!(other.lines().next(), text.lines().next());
+}
+
+#[test]
+fn the_page_asks_nothing_of_any_network() {
+    for report in [two_backends().report(), one_failed().report(), hostile()] {
+        let page = own_part(&render_html(&report).unwrap());
+        for load in [
+            "src=",
+            "@import",
+            "url(",
+            "<link",
+            "<iframe",
+            "fetch(",
+            "XMLHttpRequest",
+        ] {
+            assert!(!page.contains(load), "{load}");
+        }
+        for link in page.split("href=\"").skip(1) {
+            assert!(link.starts_with('#'), "{}", &link[..40]);
+        }
+    }
+}
+
+#[test]
+fn a_name_never_becomes_markup() {
+    let report = hostile();
+    let page = own_part(&render_html(&report).unwrap());
+    assert!(!page.contains("<script>alert"));
+    assert!(page.contains("a &lt;script&gt;alert"));
+    // in the charts' data the tag is plotly text, written with no `<` at all
+    let plots = page.split("id=\"plots\">").nth(1).unwrap();
+    let plots = plots.split("</script>").next().unwrap();
+    assert!(!plots.contains('<'));
+    let _: serde_json::Value = serde_json::from_str(plots).unwrap();
+    let summary = render_markdown(&report);
+    assert!(summary.contains("a \\<script\\>alert"));
+    assert!(!summary.contains("| *md*"));
+}
+
+#[test]
+fn verdict_and_tables_need_no_script() {
+    let page = own_part(&render_html(&two_backends().report()).unwrap());
+    assert!(page.contains("<h1>fast serves Qwen&#x2F;Qwen2.5-0.5B-Instruct fastest here.</h1>"));
+    assert!(page.contains("too few samples"));
+    assert!(page.contains("<b>333</b>"));
+}
+
+#[test]
+fn a_run_without_any_figure_has_a_page_without_charts() {
+    let mut run = Run::new(&["a"], &[1], 1);
+    run.fail_to_start("a", "exited with status 1", &["<b>boom</b>"]);
+    let page = render_html(&run.report()).unwrap();
+    assert!(!page.contains("<script>"));
+    assert!(page.contains("a gave no result."));
+    assert!(page.contains("&lt;b&gt;boom&lt;&#x2F;b&gt;"));
+}
