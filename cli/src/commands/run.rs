@@ -23,6 +23,8 @@ pub(super) fn run(
     let loaded = load_config(config)?;
     let host = load_plugins(search, output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
+    // A backend without a launch plan is told now, not in the middle of the run.
+    prepared.preview(&loaded).map_err(CliError::Config)?;
     let root = folder.unwrap_or_else(|| Path::new(&prepared.config.output));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -62,6 +62,8 @@ impl ControlPlane {
     pub fn new(target: Target, limit: Duration) -> Self {
         let client = reqwest::Client::builder()
             .no_proxy()
+            // Servers close idle connections when they like: a fresh one each time.
+            .pool_max_idle_per_host(0)
             .timeout(limit)
             .redirect(reqwest::redirect::Policy::none())
             .build()

@@ -67,7 +67,9 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
     let outcome = measure(running, backend, stage, &live, &mut facts).await;
     running.watch(None, None);
     let log_tail = live.server.as_ref().map(Server::log_tail);
-    facts.evidence.absorb(log_evidence(running, backend, stage));
+    if live.server.is_some() {
+        facts.evidence.absorb(log_evidence(running, backend, stage));
+    }
     stop(running, live).await;
     match outcome {
         Ok(()) => running.manifest.stages.push(facts),
