@@ -1,0 +1,11 @@
+//! Two backends in one library, for the tests of the boundary: an engine that
+//! generates inside the process, and one that panics where it is told to.
+
+mod engine;
+mod faulty;
+
+pub use engine::FixtureEngine;
+pub use faulty::FixtureFaulty;
+
+inferbench_plugin_api::register_backend!(FixtureFaulty);
+inferbench_plugin_api::export_backend!(FixtureEngine);
