@@ -1,0 +1,136 @@
+//! The generated pages of the book say what the program says, and the commands
+//! that the texts name exist.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use inferbench::args::Args;
+use inferbench_model::{cell, config, metrics, report};
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Compares a generated page with what it should be; with `INFERBENCH_BLESS=1`
+/// writes it instead.
+fn check(name: &str, generated: &str) {
+    let path = root().join("docs/src/reference").join(name);
+    if std::env::var_os("INFERBENCH_BLESS").is_some_and(|value| value == "1") {
+        std::fs::write(&path, generated).unwrap();
+        return;
+    }
+    let stored = std::fs::read_to_string(&path).unwrap_or_default();
+    let same = stored == generated;
+    assert!(
+        same,
+        "docs/src/reference/{name} is out of date: run `INFERBENCH_BLESS=1 cargo test -p inferbench --test reference` and commit it"
+    );
+}
+
+fn pretty(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).unwrap();
+    text.push('\n');
+    text
+}
+
+#[test]
+fn the_page_of_metrics_is_that_of_the_registered_metrics() {
+    check("metrics.md", &metrics::reference());
+}
+
+#[test]
+fn the_stored_schemas_are_those_of_the_types() {
+    check("config.schema.json", &pretty(&config::schema()));
+    check("cells.schema.json", &pretty(&cell::schema()));
+    check("report.schema.json", &pretty(&report::schema()));
+}
+
+/// Every text for people: the README, the book's pages, the plugins' pages.
+fn texts() -> Vec<(PathBuf, String)> {
+    let mut folders = vec![root().join("docs/src"), root().join("plugins")];
+    let mut files = vec![root().join("README.md")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                files.push(path);
+            }
+        }
+    }
+    let read = |path: PathBuf| {
+        let text = std::fs::read_to_string(&path).unwrap();
+        (path, text)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The commands in a text: what follows `inferbench ` inside backticks or at the
+/// start of a shell line.
+fn commands(text: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for (start, _) in text.match_indices("inferbench ") {
+        let before = text[..start].chars().next_back();
+        let is_command = matches!(before, Some('`' | '\n' | '/')) || text[..start].ends_with("$ ");
+        let word = text[start..].split_whitespace().nth(1).unwrap_or_default();
+        let word = word.split('`').next().unwrap_or_default();
+        if is_command && !word.is_empty() && word.chars().all(|c| c.is_ascii_lowercase()) {
+            found.insert(word.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_command_that_a_text_names_exists() {
+    let program = Args::command();
+    let known: BTreeSet<&str> = program.get_subcommands().map(|c| c.get_name()).collect();
+    let mut seen = BTreeSet::new();
+    for (path, text) in texts() {
+        for command in commands(&text) {
+            assert!(
+                known.contains(command.as_str()),
+                "{} names `inferbench {command}`, which does not exist",
+                path.display()
+            );
+            seen.insert(command);
+        }
+    }
+    assert!(seen.contains("run"), "the texts name no command at all");
+}
+
+#[test]
+fn the_page_of_the_command_line_names_every_command_and_flag() {
+    let page = std::fs::read_to_string(root().join("docs/src/reference/cli.md")).unwrap();
+    let program = Args::command();
+    for command in program.get_subcommands() {
+        let name = command.get_name();
+        assert!(page.contains(&format!("`{name}")), "cli.md lacks {name}");
+        let arguments = command.get_arguments().chain(program.get_arguments());
+        for flag in arguments.filter_map(|argument| argument.get_long()) {
+            assert!(
+                page.contains(&format!("`--{flag}")),
+                "cli.md lacks --{flag}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_page_of_the_config_names_every_key() {
+    let page = std::fs::read_to_string(root().join("docs/src/reference/config.md")).unwrap();
+    let schema = config::schema();
+    let mut objects = vec![&schema];
+    objects.extend(schema["$defs"].as_object().unwrap().values());
+    for object in objects {
+        for key in object["properties"].as_object().into_iter().flatten() {
+            let key = key.0;
+            assert!(page.contains(&format!("`{key}`")), "config.md lacks {key}");
+        }
+    }
+}
