@@ -79,7 +79,9 @@ fn run(backends: &[Value]) -> (tempfile::TempDir, PathBuf, String) {
 
 fn lines(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn json_file(path: &Path) -> Value {
@@ -88,7 +90,10 @@ fn json_file(path: &Path) -> Value {
 
 fn check_run(run: &Path, labels: &[&str]) {
     let requests = lines(&run.join("requests.jsonl"));
-    let seen: BTreeSet<&str> = requests.iter().map(|r| r["backend"].as_str().unwrap()).collect();
+    let seen: BTreeSet<&str> = requests
+        .iter()
+        .map(|r| r["backend"].as_str().unwrap())
+        .collect();
     assert_eq!(seen, labels.iter().copied().collect());
     for request in &requests {
         assert_eq!(request["status"], "ok", "{request}");
@@ -116,12 +121,21 @@ fn check_run(run: &Path, labels: &[&str]) {
 fn check_schema(run: &Path, name: &str, schema: &Value) {
     let validator = jsonschema::validator_for(schema).unwrap();
     let file = json_file(&run.join(name));
-    let errors: Vec<String> = validator.iter_errors(&file).map(|e| e.to_string()).collect();
+    let errors: Vec<String> = validator
+        .iter_errors(&file)
+        .map(|e| e.to_string())
+        .collect();
     assert!(errors.is_empty(), "{name}: {errors:?}");
 }
 
 fn check_rebuild(run: &Path) {
-    let derived = ["cells.json", "report.json", "report.html", "summary.md", "summary.csv"];
+    let derived = [
+        "cells.json",
+        "report.json",
+        "report.html",
+        "summary.md",
+        "summary.csv",
+    ];
     let read = || derived.map(|name| fs::read(run.join(name)).unwrap());
     let before = read();
     for name in derived {

@@ -68,7 +68,8 @@ fn context(report: &Report) -> Result<Context, RenderError> {
         text: warning.line(&report.levels),
     });
     let charts = charts::all(report)?;
-    let plots: HashMap<&str, &Value> = charts.iter().map(|c| (c.id.as_str(), &c.plot)).collect();
+    let plots: std::collections::BTreeMap<&str, &Value> =
+        charts.iter().map(|c| (c.id.as_str(), &c.plot)).collect();
     let plotly = match charts.is_empty() {
         true => String::new(),
         false => plotly_source(),

@@ -1,0 +1,62 @@
+//! Running the program as a user does.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Folder with the plugin libraries that the workspace builds.
+pub(crate) fn plugin_dir() -> PathBuf {
+    let exe = PathBuf::from(env!("CARGO_BIN_EXE_inferbench"));
+    let own = exe.parent().unwrap();
+    let folders = [own.to_owned(), own.join("deps")];
+    let found = folders
+        .iter()
+        .find(|folder| folder.join("libinferbench_sim.so").is_file());
+    found
+        .unwrap_or_else(|| {
+            panic!(
+                "no plugins beside {}: run `cargo build --workspace` first",
+                exe.display()
+            )
+        })
+        .clone()
+}
+
+/// The program with the workspace's plugins.
+pub(crate) fn inferbench() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_inferbench"));
+    command.arg("--plugin-dir").arg(plugin_dir());
+    command
+}
+
+/// What was printed, as text.
+pub(crate) struct Said {
+    /// Exit code.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub out: String,
+    /// Standard error.
+    pub err: String,
+}
+
+impl From<Output> for Said {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Runs the program to its end.
+pub(crate) fn said(command: &mut Command) -> Said {
+    command.output().unwrap().into()
+}
+
+/// The one run folder under `output`.
+pub(crate) fn run_folder(output: &Path) -> PathBuf {
+    let mut runs = std::fs::read_dir(output).unwrap();
+    let run = runs.next().unwrap().unwrap().path();
+    assert!(runs.next().is_none(), "more than one run");
+    run
+}
