@@ -5,7 +5,8 @@ use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt, sockopt};
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg, setsockopt, sockopt};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -114,6 +115,8 @@ impl Connection {
     /// # Errors
     /// The socket's own.
     pub async fn read(&mut self, deadline: Instant) -> io::Result<Option<(&[u8], ReadStamp)>> {
+        // A connection that always has bytes must not starve the others.
+        tokio::task::coop::consume_budget().await;
         loop {
             match self.try_receive() {
                 Ok((n, stamp)) => return Ok(Some((&self.buffer[..n], stamp))),
@@ -131,8 +134,10 @@ impl Connection {
 
     /// Whether an idle connection can no longer be used: the peer has closed
     /// it, or has sent something unasked.
-    pub fn is_stale(&mut self) -> bool {
-        !matches!(self.try_receive(), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    pub fn is_stale(&self) -> bool {
+        // The kernel is asked, and not the runtime, which may not have heard yet.
+        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+        recv(self.stream.as_raw_fd(), &mut [0], flags) != Err(Errno::EAGAIN)
     }
 
     fn try_receive(&mut self) -> io::Result<(usize, ReadStamp)> {

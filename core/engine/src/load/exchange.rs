@@ -146,17 +146,18 @@ pub async fn run(
     timeouts: Timeouts,
     cancel: &CancellationToken,
 ) -> Outcome {
-    if slot.as_mut().is_some_and(Connection::is_stale) {
+    if slot.as_ref().is_some_and(Connection::is_stale) {
         *slot = None;
     }
     let mut connection = match slot.take() {
         Some(connection) => connection,
-        None => match Connection::open(target, timeouts.total).await {
-            Ok(connection) => {
+        None => match open(target, timeouts.total, cancel).await {
+            Some(Ok(connection)) => {
                 exchange.connect_ms = Some(connection.connect_ms);
                 connection
             }
-            Err(error) => return not_sent(exchange, target, &error),
+            Some(Err(error)) => return not_sent(exchange, target, &error),
+            None => return interrupted_unsent(exchange),
         },
     };
     let bytes = wire.bytes;
@@ -172,10 +173,7 @@ pub async fn run(
     let (end, end_ns) = tokio::select! {
         biased;
         ended = answer.exchange_over(&mut connection, &bytes, timeouts) => ended,
-        () = cancel.cancelled() => (
-            broken("interrupted", "the run was interrupted"),
-            clock::now_ns(),
-        ),
+        () = cancel.cancelled() => (interrupted(), clock::now_ns()),
     };
     if end == StreamEnd::Clean && answer.reader.can_reuse() {
         *slot = Some(connection);
@@ -183,10 +181,36 @@ pub async fn run(
     answer.outcome(end, end_ns)
 }
 
+/// Opens a connection; `None` if the run was interrupted before it was open.
+pub(super) async fn open(
+    target: &Target,
+    limit: Duration,
+    cancel: &CancellationToken,
+) -> Option<io::Result<Connection>> {
+    tokio::select! {
+        biased;
+        opened = Connection::open(target, limit) => Some(opened),
+        () = cancel.cancelled() => None,
+    }
+}
+
 fn broken(reason: &'static str, message: impl Into<String>) -> StreamEnd {
     StreamEnd::Broken {
         reason,
         message: message.into(),
+    }
+}
+
+fn interrupted() -> StreamEnd {
+    broken("interrupted", "the run was interrupted")
+}
+
+fn interrupted_unsent(exchange: Exchange) -> Outcome {
+    Outcome {
+        exchange,
+        end: interrupted(),
+        end_ns: clock::now_ns(),
+        reads: ReadStats::default(),
     }
 }
 
@@ -227,6 +251,7 @@ impl Answer {
         timeouts: Timeouts,
     ) -> (StreamEnd, u64) {
         let total = Instant::now() + timeouts.total;
+        let total_ns = clock::now_ns().saturating_add(nanoseconds(timeouts.total));
         let sent = tokio::time::timeout_at(total, connection.send(bytes)).await;
         match sent {
             Ok(Ok(sent_ns)) => self.exchange.sent_ns = Some(sent_ns),
@@ -243,11 +268,15 @@ impl Answer {
             let idle = timeouts.idle.map(|idle| Instant::now() + idle);
             let deadline = idle.map_or(total, |idle| idle.min(total));
             let ended = match connection.read(deadline).await {
+                // An answer that never pauses must not outlast its limit.
+                Ok(Some((_, stamp))) if stamp.arrival_ns >= total_ns => {
+                    Some((too_long(), stamp.arrival_ns))
+                }
                 Ok(Some((bytes, stamp))) => {
-                    self.reads.note(stamp);
                     if bytes.is_empty() {
                         Some(self.closed(stamp.arrival_ns))
                     } else {
+                        self.reads.note(stamp);
                         self.take(bytes, stamp.arrival_ns)
                     }
                 }
@@ -258,10 +287,7 @@ impl Answer {
                     ),
                     clock::now_ns(),
                 )),
-                Ok(None) => Some((
-                    broken("timeout", "the request took longer than load.timeout"),
-                    clock::now_ns(),
-                )),
+                Ok(None) => Some((too_long(), clock::now_ns())),
                 Err(error) => Some((socket_error(&error), clock::now_ns())),
             };
             if let Some((end, end_ns)) = ended {
@@ -297,7 +323,10 @@ impl Answer {
             let head = reader.head()?;
             exchange.http_status = Some(head.status);
             good = Some(head.status == 200);
-            if !had_head && head.content_type.starts_with("application/json") {
+            // Lines of JSON are sent under that type too, so only a stream of
+            // events is known not to be one.
+            let is_json = head.content_type.starts_with("application/json");
+            if !had_head && is_json && matches!(framer, Framer::Sse(_)) {
                 *framer = Framer::new(Framing::Body);
             }
             if good == Some(false) {
@@ -376,9 +405,10 @@ impl Answer {
     /// the connection can be used again.
     async fn drain(&mut self, connection: &mut Connection) {
         let deadline = Instant::now() + AFTER_MARKER;
+        let deadline_ns = clock::now_ns().saturating_add(nanoseconds(AFTER_MARKER));
         while !self.reader.is_complete() {
             match connection.read(deadline).await {
-                Ok(Some((bytes, _))) if !bytes.is_empty() => {
+                Ok(Some((bytes, stamp))) if !bytes.is_empty() && stamp.arrival_ns < deadline_ns => {
                     if self.reader.push(bytes, &mut |_| ()).is_err() {
                         return;
                     }
@@ -400,6 +430,14 @@ impl Answer {
             reads: self.reads,
         }
     }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn too_long() -> StreamEnd {
+    broken("timeout", "the request took longer than load.timeout")
 }
 
 fn feed(
@@ -467,7 +505,14 @@ fn error_words(head: &Head, body: &[u8]) -> String {
             .find_map(|path| json.pointer(path)?.as_str())
     });
     let line = told.unwrap_or(&text).replace(['\r', '\n'], " ");
-    line.trim().chars().take(ERROR_TEXT_CHARS).collect()
+    let mut words: String = line.trim().chars().take(ERROR_TEXT_CHARS).collect();
+    if let Some(seconds) = head.retry_after_s {
+        let gap = if words.is_empty() { "" } else { " " };
+        words.push_str(&format!(
+            "{gap}(the server asks to retry after {seconds} s)"
+        ));
+    }
+    words
 }
 
 /// The outcome of a request that has no wire form for a socket.

@@ -89,8 +89,9 @@ impl EngineHub {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = unbounded_channel();
         self.waiting.with(|map| map.insert(id, sender));
-        let submitted = self.engine.submit(id, spec, &self.sink);
+        // Before the call: an engine may answer from inside it.
         exchange.sent_ns = Some(clock::now_ns());
+        let submitted = self.engine.submit(id, spec, &self.sink);
         let (end, end_ns) = match submitted {
             Err(error) => (broken("refused", error.message), clock::now_ns()),
             Ok(()) => tokio::select! {

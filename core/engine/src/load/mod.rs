@@ -244,7 +244,8 @@ impl Shared {
         match &self.transport {
             Transport::InProcess(_) => (Channel::InProcess, None),
             Transport::Http(target) => {
-                let opened = Connection::open(target, self.timeouts.total).await.ok();
+                let opened = exchange::open(target, self.timeouts.total, &self.cancel).await;
+                let opened = opened.and_then(Result::ok);
                 let connect_ms = opened.as_ref().map(|connection| connection.connect_ms);
                 (Channel::Http(opened), connect_ms)
             }
