@@ -5,10 +5,13 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use thiserror::Error;
+
+/// Longest that a line stays in memory alone.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// A run folder that cannot be made or written.
 #[derive(Debug, Error)]
@@ -183,14 +186,20 @@ impl<T> LineSink<T> {
 
 fn append<T: Serialize>(file: File, receiver: &mpsc::Receiver<T>) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 20, file);
+    let mut flushed = Instant::now();
     loop {
-        match receiver.recv_timeout(Duration::from_millis(200)) {
+        match receiver.recv_timeout(FLUSH_EVERY) {
             Ok(line) => {
                 serde_json::to_writer(&mut out, &line)?;
                 out.write_all(b"\n")?;
             }
-            Err(mpsc::RecvTimeoutError::Timeout) => out.flush()?,
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
             Err(mpsc::RecvTimeoutError::Disconnected) => return out.flush(),
+        }
+        // Lines that never pause must reach the file too.
+        if flushed.elapsed() >= FLUSH_EVERY {
+            out.flush()?;
+            flushed = Instant::now();
         }
     }
 }
@@ -258,6 +267,20 @@ mod tests {
         file.write_all(b"10").unwrap();
         let rows: Vec<u32> = read_lines(&path).unwrap();
         assert_eq!(rows[..1000], (0..1000).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn lines_that_never_pause_reach_the_file_while_they_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        let writer = LineWriter::open(path.clone()).unwrap();
+        let began = Instant::now();
+        while fs::metadata(&path).unwrap().len() == 0 {
+            assert!(began.elapsed() < Duration::from_secs(10));
+            writer.sink().send(1);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        writer.close().unwrap();
     }
 
     #[test]
