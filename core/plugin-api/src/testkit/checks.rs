@@ -1,53 +1,68 @@
-//! The checks of the conformance suite.
+//! The checks of the conformance suite, and those of probes and launches.
+
+mod description;
+mod wire;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::{Check, Replayed, Report, replay};
-use crate::abi::{EventBuf, PluginModuleRef};
+use super::{Check, Report};
+use crate::abi::PluginModuleRef;
 use crate::client::{BackendClient, descriptions};
 use crate::{
-    ControlRequest, Description, EvidenceSource, LaunchContext, LaunchPlan, Message, ModelSpec,
-    OpenContext, PluginError, PromptContent, PromptForm, RequestSpec,
+    ControlRequest, Description, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext,
+    PluginError, PromptContent, PromptForm, RequestSpec,
 };
 
 type Outcome = Result<(), String>;
 type CheckFn = fn(&Subject) -> Outcome;
 
 const CHECKS: [(&str, CheckFn); 15] = [
-    ("the description is complete", description_is_complete),
-    ("the options schema explains every option", schema_explains),
+    (
+        "the description is complete",
+        description::description_is_complete,
+    ),
+    (
+        "the options schema explains every option",
+        description::schema_explains,
+    ),
     (
         "the options schema takes its own defaults",
-        schema_takes_defaults,
+        description::schema_takes_defaults,
     ),
     (
         "an option that does not exist is refused",
-        unknown_option_refused,
+        description::unknown_option_refused,
     ),
-    ("requests are valid HTTP", requests_are_valid),
+    ("requests are valid HTTP", wire::requests_are_valid),
     (
         "the prompt arrives in the form that was asked for",
-        prompt_arrives,
+        wire::prompt_arrives,
     ),
-    ("the decoder survives any bytes", decoder_survives),
+    ("the decoder survives any bytes", wire::decoder_survives),
     (
         "an answer without messages has no events",
-        nothing_from_nothing,
+        wire::nothing_from_nothing,
     ),
-    ("decoders do not share state", decoders_are_independent),
+    (
+        "decoders do not share state",
+        wire::decoders_are_independent,
+    ),
     (
         "the same messages give the same events",
-        decoding_is_repeatable,
+        wire::decoding_is_repeatable,
     ),
     ("probes are valid requests", probes_are_valid),
     ("the launch plan can be carried out", launch_plan_is_sound),
-    ("what it can do fits its hooks", capabilities_fit),
+    (
+        "what it can do fits its hooks",
+        description::capabilities_fit,
+    ),
     ("unreadable evidence does no harm", evidence_survives),
     (
         "a prompt in a wrong form does no harm",
-        wrong_form_does_no_harm,
+        wire::wrong_form_does_no_harm,
     ),
 ];
 
@@ -205,81 +220,6 @@ impl Subject {
     }
 }
 
-fn description_is_complete(subject: &Subject) -> Outcome {
-    let description = &subject.description;
-    let can = &description.capabilities;
-    must(!description.version.is_empty(), "no version")?;
-    must(!description.summary.is_empty(), "no summary")?;
-    must(
-        !description.summary.contains('\n'),
-        "summary has several lines",
-    )?;
-    let name = &description.name;
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-    must(
-        name.chars().all(plain),
-        format!("name `{name}` must be of a-z, 0-9, `-` and `_`"),
-    )?;
-    must(
-        can.can_launch || can.can_attach || can.in_process,
-        "can neither launch, attach nor generate in the process",
-    )?;
-    must(
-        can.in_process || !can.endpoints.is_empty(),
-        "names no endpoint",
-    )
-}
-
-fn properties(subject: &Subject) -> Result<&Map<String, Value>, String> {
-    static NONE: std::sync::LazyLock<Map<String, Value>> = std::sync::LazyLock::new(Map::new);
-    let schema = &subject.description.options_schema;
-    must(
-        schema.get("type").and_then(Value::as_str) == Some("object"),
-        "schema is not of type object",
-    )?;
-    match schema.get("properties") {
-        Some(Value::Object(properties)) => Ok(properties),
-        None => Ok(&NONE),
-        Some(_) => Err("`properties` of the schema is not an object".to_owned()),
-    }
-}
-
-fn schema_explains(subject: &Subject) -> Outcome {
-    for (name, property) in properties(subject)? {
-        let description = property.get("description").and_then(Value::as_str);
-        let explained = description.is_some_and(|text| !text.trim().is_empty());
-        must(explained, format!("option `{name}` has no description"))?;
-    }
-    let closed = subject.description.options_schema["additionalProperties"] == json!(false);
-    must(
-        closed,
-        "schema allows unknown options: set additionalProperties to false",
-    )
-}
-
-fn schema_takes_defaults(subject: &Subject) -> Outcome {
-    let mut options = Map::new();
-    for (name, property) in properties(subject)? {
-        if let Some(default) = property.get("default") {
-            options.insert(name.clone(), default.clone());
-        }
-    }
-    options.extend(subject.options.clone());
-    open(subject.module, &subject.name, &options)
-        .map(drop)
-        .map_err(words)
-}
-
-fn unknown_option_refused(subject: &Subject) -> Outcome {
-    let mut options = subject.options.clone();
-    options.insert("no_such_option".to_owned(), json!(1));
-    let opened = open(subject.module, &subject.name, &options);
-    must(
-        no_panic("open", opened)?.is_none(),
-        "opened with `no_such_option`",
-    )
-}
-
 fn is_path(path: &str) -> bool {
     path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -298,130 +238,6 @@ fn headers_are_valid(headers: &[(String, String)]) -> Outcome {
         must(sound && clean, format!("header `{name}` is not valid"))?;
     }
     Ok(())
-}
-
-fn requests_are_valid(subject: &Subject) -> Outcome {
-    if subject.description.capabilities.in_process {
-        return Ok(());
-    }
-    for request in subject.requests()? {
-        let http = subject.client.encode(&request).map_err(words)?;
-        let method = &http.method;
-        let known = method.bytes().all(|byte| byte.is_ascii_uppercase()) && !method.is_empty();
-        must(known, format!("method is `{method}`"))?;
-        let path = &http.path;
-        must(
-            is_path(path),
-            format!("path is `{path}`, must begin with `/`"),
-        )?;
-        headers_are_valid(&http.headers)?;
-        let is_json = http.headers.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("content-type") && value.starts_with("application/json")
-        });
-        if is_json {
-            let body = serde_json::from_slice::<Value>(&http.body);
-            body.map_err(|error| format!("body is not JSON: {error}"))?;
-        }
-    }
-    Ok(())
-}
-
-fn prompt_arrives(subject: &Subject) -> Outcome {
-    let can = &subject.description.capabilities;
-    let form = subject.client.prompt_form().map_err(words)?;
-    must(
-        form != PromptForm::TokenIds || can.accepts_token_ids,
-        "wants token ids but does not say that it accepts them",
-    )?;
-    if can.in_process {
-        return Ok(());
-    }
-    let http = subject.client.encode(&subject.request()?).map_err(words)?;
-    let body = String::from_utf8_lossy(&http.body);
-    let wanted: &[&str] = match form {
-        PromptForm::TokenIds => &["31337", "271", "828"],
-        PromptForm::Text | PromptForm::Messages => &["marmalade 31337"],
-    };
-    let all = wanted.iter().all(|part| body.contains(part));
-    must(all, "body does not hold the prompt")
-}
-
-fn wrong_form_does_no_harm(subject: &Subject) -> Outcome {
-    for form in [PromptForm::TokenIds, PromptForm::Text, PromptForm::Messages] {
-        let request = RequestSpec {
-            prompt: prompt(form),
-            ..subject.request()?
-        };
-        no_panic(form.name(), subject.client.encode(&request))?;
-    }
-    Ok(())
-}
-
-fn decoder_survives(subject: &Subject) -> Outcome {
-    let huge = format!("{{\"choices\":[{{\"text\":\"{}\"}}]}}", "x".repeat(8 << 20));
-    let nested = "[".repeat(100_000);
-    let request = subject.request()?;
-    let mut decoder = subject.client.decoder(&request).map_err(words)?;
-    let mut buffer = EventBuf::default();
-    let big = [huge.as_bytes(), nested.as_bytes()];
-    for bytes in MESSAGES.into_iter().chain(big) {
-        for message in [
-            Message::Data(bytes),
-            Message::ErrorEvent(bytes),
-            Message::ErrorField(bytes),
-        ] {
-            buffer.clear();
-            no_panic("feed", decoder.feed(message, &mut buffer))?;
-            no_panic(
-                "feed of one message",
-                replay(&subject.client, &request, &[message]),
-            )?;
-        }
-    }
-    no_panic("finish", decoder.finish(&mut buffer)).map(drop)
-}
-
-fn nothing_from_nothing(subject: &Subject) -> Outcome {
-    let request = subject.request()?;
-    let events = no_panic("finish", replay(&subject.client, &request, &[]))?;
-    let invented = events.unwrap_or_default();
-    let invented = invented
-        .iter()
-        .find(|event| !matches!(event, Replayed::Error(_)));
-    must(
-        invented.is_none(),
-        format!("an empty answer gave {invented:?}"),
-    )
-}
-
-fn messages() -> Vec<Message<'static>> {
-    MESSAGES.into_iter().map(Message::Data).collect()
-}
-
-fn decoding_is_repeatable(subject: &Subject) -> Outcome {
-    let request = subject.request()?;
-    let once = replay(&subject.client, &request, &messages());
-    let again = replay(&subject.client, &request, &messages());
-    must(
-        once == again,
-        "two decoders read the same answer differently",
-    )
-}
-
-fn decoders_are_independent(subject: &Subject) -> Outcome {
-    let request = subject.request()?;
-    let mut first = subject.client.decoder(&request).map_err(words)?;
-    let mut second = subject.client.decoder(&request).map_err(words)?;
-    let (mut of_first, mut of_second) = (EventBuf::default(), EventBuf::default());
-    for bytes in MESSAGES {
-        let one = first.feed(Message::Data(bytes), &mut of_first);
-        let other = second.feed(Message::Data(bytes), &mut of_second);
-        let same = one == other && of_first.events == of_second.events;
-        must(same, "one decoder changed what another read")?;
-    }
-    drop(first);
-    let after = second.feed(Message::Data(b"{}"), &mut of_second);
-    no_panic("feed after another decoder was dropped", after).map(drop)
 }
 
 fn control_is_valid(what: &str, request: &ControlRequest) -> Outcome {
@@ -496,26 +312,6 @@ fn launch_plan_is_sound(subject: &Subject) -> Outcome {
         .chain(plan.files.iter().map(|f| &f.contents))
         .any(|word| word.contains("45678"));
     must(port, "the plan does not tell the server its port")
-}
-
-fn capabilities_fit(subject: &Subject) -> Outcome {
-    let can = &subject.description.capabilities;
-    let resets = !subject.client.reset().map_err(words)?.is_empty();
-    must(
-        can.can_reset_prefix_cache == resets,
-        format!(
-            "can_reset_prefix_cache is {}, reset has requests: {resets}",
-            can.can_reset_prefix_cache
-        ),
-    )?;
-    let metrics = subject.client.probes().map_err(words)?.metrics.is_some();
-    must(
-        can.exposes_metrics == metrics,
-        format!(
-            "exposes_metrics is {}, there is a metrics probe: {metrics}",
-            can.exposes_metrics
-        ),
-    )
 }
 
 fn evidence_survives(subject: &Subject) -> Outcome {
