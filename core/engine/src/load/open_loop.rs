@@ -35,6 +35,7 @@ pub(super) async fn run(
     let start_ns = clock::now_ns() + HEAD_START_NS;
     let mut running = JoinSet::new();
     let mut ends_ns = None;
+    let mut outcome = Ok(());
     for (index, offset_ns) in schedule.enumerate() {
         if wanted.is_some_and(|wanted| index as u64 >= wanted) {
             break;
@@ -53,13 +54,19 @@ pub(super) async fn run(
             () = until(due_ns) => {}
         }
         let phase = if warm { Phase::Warmup } else { Phase::Measured };
-        let prepared = feed.next().await?;
+        let prepared = match feed.next().await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        };
         let send = send(Rc::clone(shared), Rc::clone(&idle), prepared, phase, due_ns);
         running.spawn_local(send);
         while running.try_join_next().is_some() {}
     }
     running.join_all().await;
-    Ok(())
+    outcome
 }
 
 async fn open_some(shared: &Rc<Shared>, wanted: u64) -> Idle {
