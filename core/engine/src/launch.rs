@@ -98,12 +98,7 @@ impl Server {
         let mut command = Command::new(resolve(program));
         command
             .args(arguments)
-            .envs(
-                plan.env
-                    .iter()
-                    .chain(extra_env)
-                    .map(|var| (&var.name, &var.value)),
-            )
+            .envs(environment(plan, extra_env).map(|var| (&var.name, &var.value)))
             .stdin(Stdio::null())
             .stdout(log_file(folder, "stdout.log")?)
             .stderr(log_file(folder, "stderr.log")?)
@@ -274,13 +269,19 @@ fn spawn_words(error: &io::Error) -> String {
     }
 }
 
+/// The plan's variables and the config's, which win over those of the same name.
+fn environment<'a>(
+    plan: &'a LaunchPlan,
+    extra_env: &'a [EnvVar],
+) -> impl Iterator<Item = &'a EnvVar> {
+    let overridden = |var: &&EnvVar| !extra_env.iter().any(|extra| extra.name == var.name);
+    plan.env.iter().filter(overridden).chain(extra_env)
+}
+
 /// The command line as a shell would take it, secrets masked.
 #[must_use]
 pub fn command_text(plan: &LaunchPlan, extra_env: &[EnvVar]) -> String {
-    let mut words: Vec<String> = plan
-        .env
-        .iter()
-        .chain(extra_env)
+    let mut words: Vec<String> = environment(plan, extra_env)
         .map(|var| {
             let value = if var.secret { "***" } else { &var.value };
             format!("{}={}", var.name, quoted(value))

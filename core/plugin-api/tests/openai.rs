@@ -279,29 +279,3 @@ proptest! {
         prop_assert_eq!(read(&[Message::Data(&whole[..at])]), [Replayed::Malformed]);
     }
 }
-
-#[test]
-#[ignore = "needs --release: it measures time"]
-fn a_chunk_takes_less_than_three_microseconds() {
-    let chunk = include_str!("captures/vllm-completions-continuous-usage.sse");
-    let chunk = chunk
-        .lines()
-        .next()
-        .unwrap()
-        .strip_prefix("data: ")
-        .unwrap();
-    let mut decoder = OpenAiDecoder::new();
-    let mut buffer = EventBuf::default();
-    let rounds = 200_000;
-    let start = std::time::Instant::now();
-    for _ in 0..rounds {
-        buffer.clear();
-        let message = Message::Data(chunk.as_bytes());
-        decoder
-            .feed(message, &mut Events::new(&mut buffer))
-            .unwrap();
-    }
-    let ns = start.elapsed().as_nanos() / rounds;
-    println!("{} bytes: {ns} ns", chunk.len());
-    assert!(ns < 3000, "{ns} ns");
-}
