@@ -47,6 +47,15 @@ pub enum ElfError {
 /// # Errors
 /// See [`ElfError`].
 pub fn check(path: &Path) -> Result<(), ElfError> {
+    // Reading a pipe would wait for ever.
+    if !std::fs::metadata(path)
+        .map_err(ElfError::Unreadable)?
+        .is_file()
+    {
+        return Err(ElfError::NotShared {
+            fact: "it is no regular file",
+        });
+    }
     let bytes = std::fs::read(path).map_err(ElfError::Unreadable)?;
     check_bytes(&bytes)
 }

@@ -307,6 +307,8 @@ fn candidates(search: &SearchPath) -> Vec<(PathBuf, String)> {
     let mut found: Vec<(PathBuf, String)> = Vec::new();
     let mut seen = std::collections::BTreeSet::new();
     let mut add = |file: PathBuf, origin: &str| {
+        // A bare name would be looked for in the loader's own folders.
+        let file = std::path::absolute(&file).unwrap_or(file);
         let canonical = file.canonicalize().unwrap_or_else(|_| file.clone());
         if seen.insert(canonical) {
             found.push((file, origin.to_owned()));

@@ -7,7 +7,7 @@ use inferbench_model::exchange::{Asked, Exchange, StreamEnd};
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::events::{Decoded, decoded};
-use inferbench_plugin_api::{Framing, HttpRequest, Message, RequestSpec};
+use inferbench_plugin_api::{Framing, HttpRequest, Message, PluginError, RequestSpec};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -396,7 +396,7 @@ impl Answer {
         take_events(events, t_ns, exchange);
         match (failed, finished) {
             (Some(end), _) => end,
-            (None, Err(error)) => broken("decoder_error", error.message),
+            (None, Err(error)) => decoder_failed(error),
             (None, Ok(())) => StreamEnd::Clean,
         }
     }
@@ -472,14 +472,16 @@ fn decode(
     events.clear();
     let fed = decoder.feed(message, events);
     take_events(events, t_ns, exchange);
-    fed.map_err(|error| {
-        let reason = if error.panicked {
-            "plugin_panicked"
-        } else {
-            "decoder_error"
-        };
-        broken(reason, error.message)
-    })
+    fed.map_err(decoder_failed)
+}
+
+fn decoder_failed(error: PluginError) -> StreamEnd {
+    let reason = if error.panicked {
+        "plugin_panicked"
+    } else {
+        "decoder_error"
+    };
+    broken(reason, error.message)
 }
 
 fn socket_error(error: &io::Error) -> StreamEnd {

@@ -1,0 +1,247 @@
+//! The plugin host against files that are no plugins, or not this build's:
+//! each is refused in one line that names the fact, and the others load.
+
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use common::server::{TestServer, answer, event, good_answer};
+use inferbench_engine::host::{PluginHost, SearchPath};
+use inferbench_engine::http::Target;
+use inferbench_model::record::RequestRecord;
+use inferbench_plugin_api::abi::{API_MAJOR, API_MINOR, HEADER_MAGIC};
+use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::{LaunchContext, ModelSpec, OpenContext, PluginError};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+use serde_json::json;
+
+/// Offset of the header's field number `n` after the magic.
+fn field(library: &[u8], n: usize) -> usize {
+    let header = [API_MAJOR, API_MINOR, 1].map(u32::to_le_bytes).concat();
+    let wanted = [&HEADER_MAGIC[..], &header].concat();
+    let at = library.windows(wanted.len()).position(|w| w == wanted);
+    at.unwrap() + HEADER_MAGIC.len() + 4 * n
+}
+
+/// A copy of `library` whose header field `n` is `value`.
+fn patched(library: &[u8], n: usize, value: u32) -> Vec<u8> {
+    let mut copy = library.to_vec();
+    let at = field(library, n);
+    copy[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    copy
+}
+
+fn system_library() -> PathBuf {
+    let folders = [
+        "/lib/x86_64-linux-gnu",
+        "/lib/aarch64-linux-gnu",
+        "/lib64",
+        "/usr/lib64",
+        "/usr/lib",
+    ];
+    let files = folders.map(|folder| Path::new(folder).join("libm.so.6"));
+    files.into_iter().find(|file| file.is_file()).unwrap()
+}
+
+/// One line on what became of `file`.
+fn outcome(host: &PluginHost, file: &Path) -> String {
+    let found = host.found.iter().find(|found| found.file == file);
+    match &found
+        .unwrap_or_else(|| panic!("{} was not looked at", file.display()))
+        .outcome
+    {
+        Ok(loaded) => format!("loaded, api {}", loaded.api),
+        Err(refusal) => {
+            let line = refusal.to_string();
+            assert!(!line.contains('\n'), "more than one line: {line}");
+            line
+        }
+    }
+}
+
+fn load(files: Vec<PathBuf>, dirs: Vec<PathBuf>, trust_dirs: bool) -> PluginHost {
+    PluginHost::load(&SearchPath {
+        files,
+        dirs,
+        trust_dirs,
+    })
+}
+
+#[test]
+fn each_bad_library_is_refused_in_one_line_and_the_good_ones_load() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = fs::read(common::plugin_file("openai")).unwrap();
+    let file = |name: &str| folder.path().join(format!("libinferbench_{name}.so"));
+    let put = |name: &str, bytes: &[u8]| fs::write(file(name), bytes).unwrap();
+    put("text", b"just text\n");
+    put("empty", b"");
+    put("truncated", &library[..library.len() / 2]);
+    let mut other_cpu = library.clone();
+    other_cpu[18] = 0xf3; // e_machine of RISC-V
+    put("cpu", &other_cpu);
+    put("libm", &fs::read(system_library()).unwrap());
+    put("major", &patched(&library, 0, 7));
+    put("newer_minor", &patched(&library, 1, 9));
+    put("aborts", &patched(&library, 2, 0));
+    let mut other_magic = library.clone();
+    let at = field(&library, 0) - HEADER_MAGIC.len();
+    other_magic[at] = b'X';
+    put("magic", &other_magic);
+    put("zz_again", &library);
+    fs::create_dir(file("folder")).unwrap();
+    mkfifo(&file("pipe"), Mode::S_IRWXU).unwrap();
+    let missing = folder.path().join("nowhere.so");
+
+    let host = load(vec![missing.clone()], vec![folder.path().to_owned()], false);
+    let says = |name: &str| outcome(&host, &file(name));
+    assert!(outcome(&host, &missing).starts_with("cannot be read: No such file"));
+    assert_eq!(says("text"), "is not a shared library (no ELF header)");
+    assert_eq!(says("empty"), "is not a shared library (no ELF header)");
+    let half = library.len() / 2;
+    assert!(
+        says("truncated").starts_with(&format!("is truncated: it has {half} bytes")),
+        "{}",
+        says("truncated")
+    );
+    assert!(says("cpu").starts_with("is built for another CPU (ELF machine 243)"));
+    let no_header = "is not an InferBench plugin (it has no plugin header)";
+    assert_eq!(says("libm"), no_header);
+    assert_eq!(says("magic"), no_header);
+    assert!(
+        says("major").starts_with(&format!(
+            "speaks plugin API 7.{API_MINOR}, this build speaks {API_MAJOR}.{API_MINOR}: rebuild it"
+        )),
+        "{}",
+        says("major")
+    );
+    assert_eq!(says("newer_minor"), format!("loaded, api {API_MAJOR}.9"));
+    assert!(says("aborts").starts_with("was built with panic = \"abort\""));
+    let again = says("zz_again");
+    assert!(again.contains("the backend `openai`"), "{again}");
+    assert!(again.contains("libinferbench_newer_minor.so"), "{again}");
+    assert_eq!(
+        says("folder"),
+        "is not a shared library: it is no regular file"
+    );
+    assert_eq!(
+        says("pipe"),
+        "is not a shared library: it is no regular file"
+    );
+    assert_eq!(host.get("openai").unwrap().file, file("newer_minor"));
+    let sha256 = &host.get("openai").unwrap().sha256;
+    assert_eq!(sha256.len(), 64);
+}
+
+#[test]
+fn a_folder_that_others_may_write_to_is_refused_unless_it_is_trusted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libinferbench_openai.so");
+    fs::copy(common::plugin_file("openai"), &file).unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    for (files, dirs) in [
+        (vec![file.clone()], vec![]),
+        (vec![], vec![folder.path().to_owned()]),
+    ] {
+        let host = load(files, dirs, false);
+        let line = outcome(&host, &file);
+        let shown = folder.path().display().to_string();
+        assert!(line.contains(&shown), "{line}");
+        assert!(
+            line.contains("others than its owner may write to"),
+            "{line}"
+        );
+        assert!(line.contains("--trust-plugin-dir"), "{line}");
+    }
+    let host = load(vec![], vec![folder.path().to_owned()], true);
+    assert!(outcome(&host, &file).starts_with("loaded"));
+}
+
+#[test]
+fn a_bare_file_name_means_the_file_in_the_working_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().canonicalize().unwrap();
+    fs::copy(common::plugin_file("openai"), path.join("mine.so")).unwrap();
+    // The other tests of this program use absolute paths alone.
+    std::env::set_current_dir(&path).unwrap();
+    let host = load(vec!["mine.so".into()], vec![], false);
+    assert!(outcome(&host, &path.join("mine.so")).starts_with("loaded"));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+    let host = load(vec!["mine.so".into()], vec![], false);
+    let line = outcome(&host, &path.join("mine.so"));
+    assert!(
+        line.contains("others than its owner may write to"),
+        "{line}"
+    );
+}
+
+fn open_faulty(hook: &str) -> Result<BackendClient, PluginError> {
+    let context = OpenContext {
+        options: json!({"panic_in": hook}).as_object().unwrap().clone(),
+        attached: true,
+    };
+    let module = common::plugin("fixture-faulty").module;
+    BackendClient::open(module, "fixture-faulty", &context)
+}
+
+fn is_panic<T>(result: Result<T, PluginError>) {
+    let Err(error) = result else {
+        panic!("no panic came");
+    };
+    assert!(error.panicked);
+    assert!(error.message.contains("as it was told to"), "{error}");
+}
+
+fn launch_context() -> LaunchContext {
+    LaunchContext {
+        model: ModelSpec {
+            id: "m".to_owned(),
+            ..ModelSpec::default()
+        },
+        served_name: "m".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: 1,
+        seed: 0,
+        work_dir: PathBuf::from("w"),
+        max_concurrency: None,
+    }
+}
+
+async fn ask_faulty(hook: &str, target: &Target) -> RequestRecord {
+    let (client, spec) = (open_faulty(hook).unwrap(), common::text_request());
+    let outcome = common::exchange_over(&mut None, target, &client, &spec, common::patient()).await;
+    common::record(outcome)
+}
+
+#[tokio::test]
+async fn a_panic_of_a_plugin_fails_its_call_and_nothing_else() {
+    is_panic(open_faulty("open"));
+    is_panic(
+        open_faulty("launch")
+            .unwrap()
+            .launch_plan(&launch_context()),
+    );
+    let faulty = open_faulty("encode").unwrap();
+    is_panic(faulty.encode(&common::text_request()));
+    assert!(faulty.decoder(&common::text_request()).is_ok());
+
+    let server = TestServer::always(good_answer());
+    let record = ask_faulty("feed", &server.target()).await;
+    assert_eq!(record.reason.as_deref(), Some("plugin_panicked"));
+    assert!(record.message.unwrap().contains("as it was told to"));
+
+    let unmarked = answer("200 OK", "text/event-stream", "", &event("a"));
+    let unmarked = TestServer::always(unmarked);
+    let record = ask_faulty("finish", &unmarked.target()).await;
+    assert_eq!(record.reason.as_deref(), Some("plugin_panicked"));
+
+    let record = ask_faulty("drop", &server.target()).await;
+    assert!(record.is_ok(), "{record:?}");
+    assert_eq!(record.output_tokens, Some(2));
+    let record = common::ask(&server.target(), common::patient()).await;
+    assert!(record.is_ok(), "another plugin is untouched: {record:?}");
+}
