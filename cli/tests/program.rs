@@ -1,5 +1,7 @@
 //! The program as a user meets it: exit codes, errors, files, what is left.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 #[allow(dead_code)]
 mod common;
 
@@ -316,6 +318,7 @@ fn schemas_and_completions_are_printed() {
 }
 
 /// A long run that has begun to measure.
+#[allow(clippy::zombie_processes, reason = "the caller waits for it")]
 fn long_run(folder: &Path, extra: &str) -> (Child, std::path::PathBuf) {
     let text = QUICK
         .replace("requests: 6", "requests: 100000")

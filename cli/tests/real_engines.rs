@@ -1,6 +1,8 @@
 //! Real engines on whatever machine this is. Ignored by default: each test
 //! says what it needs, and takes the engines' places from the environment.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
