@@ -72,7 +72,13 @@ fn run(backends: &[Value]) -> (tempfile::TempDir, PathBuf, String) {
         String::from_utf8_lossy(&output.stderr),
         String::from_utf8_lossy(&output.stdout)
     );
-    println!("{said}");
+    #[allow(
+        clippy::print_stdout,
+        reason = "the run's own words, should the test fail"
+    )]
+    {
+        println!("{said}");
+    }
     assert!(output.status.success(), "exit {:?}", output.status.code());
     let mut runs = fs::read_dir(folder.path().join("results")).unwrap();
     let run = runs.next().unwrap().unwrap().path();
