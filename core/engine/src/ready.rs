@@ -78,7 +78,7 @@ impl Readiness<'_> {
     ) -> Result<f64, ReadyError> {
         let began_ns = clock::now_ns();
         let seconds = || inferbench_model::units::s_between(began_ns, clock::now_ns());
-        let mut last;
+        let mut last = "it has not answered".to_owned();
         if self.check == ReadyCheck::None {
             return Ok(0.0);
         }
@@ -89,10 +89,24 @@ impl Readiness<'_> {
             if cancel.is_cancelled() {
                 return Err(ReadyError::Interrupted);
             }
-            match self.try_once(cancel).await {
-                Ok(()) => return Ok(seconds()),
-                Err(Try::Later(words)) => last = words,
-                Err(Try::Never(error)) => return Err(error),
+            let left = self
+                .limit
+                .saturating_sub(Duration::from_secs_f64(seconds()));
+            let tried = tokio::select! {
+                tried = tokio::time::timeout(left, self.try_once(cancel)) => tried.ok(),
+                () = cancel.cancelled() => return Err(ReadyError::Interrupted),
+                () = died(server) => continue,
+            };
+            match tried {
+                Some(Ok(())) => return Ok(seconds()),
+                Some(Err(Try::Later(words))) => last = words,
+                Some(Err(Try::Never(error))) => return Err(error),
+                None => {
+                    return Err(ReadyError::TooLate {
+                        seconds: seconds(),
+                        last,
+                    });
+                }
             }
             tell(seconds(), &last);
             if seconds() > self.limit.as_secs_f64() {
@@ -194,6 +208,14 @@ impl Readiness<'_> {
             Some(status) if is_final(status) => Err(never(words)),
             _ => Err(Try::Later(words)),
         }
+    }
+}
+
+/// Waits for the end of the server's process, if there is one.
+async fn died(server: Option<&Server>) {
+    match server {
+        Some(server) => server.died.cancelled().await,
+        None => std::future::pending().await,
     }
 }
 

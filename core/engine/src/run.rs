@@ -75,6 +75,8 @@ pub(crate) struct Running<'a> {
     events: UnboundedSender<RunEvent>,
     requests: LineWriter<RequestRecord>,
     current: Arc<Mutex<Vec<RequestRecord>>>,
+    /// A cell had no successful request.
+    barren: bool,
     watched: machine::WatchedBackend,
 }
 
@@ -116,6 +118,7 @@ pub async fn run(
         now: stops.now.clone(),
         events,
         current: Arc::default(),
+        barren: false,
         watched,
     };
     running.begin()?;
@@ -243,6 +246,10 @@ impl Running<'_> {
     pub(crate) fn record_sink(&self) -> RecordSink {
         let file = self.requests.sink();
         let current = Arc::clone(&self.current);
+        if let Ok(mut current) = current.lock() {
+            // What a cell that ended with an error has left.
+            current.clear();
+        }
         Box::new(move |record: RequestRecord| {
             if let Ok(mut current) = current.lock() {
                 current.push(record.clone());
@@ -252,7 +259,7 @@ impl Running<'_> {
     }
 
     /// The records of the cell that has just ended, summed up for onlookers.
-    pub(crate) fn cell_ended(&self, key: CellKey) {
+    pub(crate) fn cell_ended(&mut self, key: CellKey) {
         let records = self
             .current
             .lock()
@@ -263,9 +270,11 @@ impl Running<'_> {
             Some(MetricValue::Number(number)) => *number,
             _ => None,
         };
+        let counts = Counts::of(&records);
+        self.barren |= counts.ok == 0;
         self.tell(RunEvent::CellEnded {
             key,
-            counts: Counts::of(&records),
+            counts,
             output_token_throughput: throughput,
         });
     }
@@ -273,9 +282,10 @@ impl Running<'_> {
     fn finish(mut self) -> Result<Finished, RunError> {
         self.requests.close()?;
         self.server_metrics.close()?;
+        let cells_missing = self.manifest.cells.len() < self.prepared.plan.cells();
         let exit_state = exit_state(
             &self.manifest.stages,
-            self.manifest.cells.len() < self.prepared.plan.cells(),
+            cells_missing || self.barren,
             self.cancel.is_cancelled(),
         );
         self.manifest.anchors.push(clock::anchor());
@@ -288,7 +298,7 @@ impl Running<'_> {
     }
 }
 
-fn exit_state(stages: &[StageFacts], cells_missing: bool, interrupted: bool) -> ExitState {
+fn exit_state(stages: &[StageFacts], cells_lack: bool, interrupted: bool) -> ExitState {
     if interrupted {
         return ExitState::Interrupted;
     }
@@ -297,7 +307,7 @@ fn exit_state(stages: &[StageFacts], cells_missing: bool, interrupted: bool) -> 
         .filter(|stage| stage.failure.is_some())
         .map(|stage| stage.backend.as_str())
         .collect();
-    if failed.is_empty() && !cells_missing {
+    if failed.is_empty() && !cells_lack {
         ExitState::Done
     } else {
         ExitState::Incomplete
