@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use common::server::{Peer, SSE_HEAD, TestServer, chunk, ending, event, wait_until};
@@ -73,6 +73,9 @@ fn run(
     source: impl RequestSource,
     cancel: &CancellationToken,
 ) -> Ran {
+    // One cell at a time: they are timed, and share the machine's cores.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let load: LoadConfig = serde_json::from_value(load).unwrap();
     let cell = CellLoad {
         key: CellKey {
@@ -280,8 +283,9 @@ fn an_interrupted_cell_ends_within_a_second_with_a_record_for_each_request() {
     }
 }
 
-#[test]
-fn an_open_loop_keeps_its_schedule_while_the_server_falls_behind() {
+/// Offers 200 requests/s to a server that can serve 83; gives the 99th
+/// percentile of the send lag, ms.
+fn lag_while_the_server_falls_behind() -> f64 {
     // One request at a time, 12 ms each: 200 requests/s cannot be served.
     let turn = Arc::new(Mutex::new(()));
     let server = TestServer::start(move |peer| {
@@ -313,8 +317,6 @@ fn an_open_loop_keeps_its_schedule_while_the_server_falls_behind() {
     let mut lags: Vec<f64> = records.iter().map(|r| r.send_lag_ms.unwrap()).collect();
     lags.sort_by(f64::total_cmp);
     assert!(lags[0] >= 0.0);
-    // At most one of 104 lies above the 99th percentile.
-    assert!(lags[102] < 20.0, "p99 of the send lag is {} ms", lags[102]);
     let late = |records: &[RequestRecord]| {
         let late = records.iter().map(|r| r.e2e_from_schedule_ms.unwrap());
         late.sum::<f64>() / records.len() as f64
@@ -322,6 +324,19 @@ fn an_open_loop_keeps_its_schedule_while_the_server_falls_behind() {
     let (first, last) = (late(&records[..10]), late(&records[94..]));
     // Each request waits 7 ms longer than the one before it.
     assert!(last - first > 400.0, "first {first} ms, last {last} ms");
+    // One of 104 lies above it.
+    lags[102]
+}
+
+#[test]
+fn an_open_loop_keeps_its_schedule_while_the_server_falls_behind() {
+    // A busy machine may hold the client up; a client that waits for the
+    // server is some 700 ms late in every try.
+    let mut tries = std::iter::repeat_with(lag_while_the_server_falls_behind).take(4);
+    assert!(
+        tries.any(|lag_ms| lag_ms < 20.0),
+        "the p99 of the send lag is never below 20 ms"
+    );
 }
 
 #[test]
