@@ -1,7 +1,7 @@
 //! `plugins`: what was found, and what one offers.
 
 use comfy_table::{ContentArrangement, Table, presets};
-use inferbench_engine::host::{Found, PluginHost, SearchPath};
+use inferbench_engine::host::{Found, PluginHost, SearchPath, file_sha256};
 use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 
@@ -80,7 +80,7 @@ fn json_rows(found: &Found) -> Vec<Value> {
                     "simulated": backend.simulated,
                     "api": loaded.api,
                     "rustc": loaded.rustc,
-                    "sha256": loaded.sha256,
+                    "sha256": file_sha256(&found.file),
                     "capabilities": backend.capabilities,
                     "file": file,
                     "origin": found.origin,

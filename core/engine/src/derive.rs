@@ -20,9 +20,7 @@ pub enum DeriveError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It was made by another version.
-    #[error(
-        "{folder}/run.json has schema_version {found}, this build reads {RUN_SCHEMA_VERSION}"
-    )]
+    #[error("{folder}/run.json has schema_version {found}, this build reads {RUN_SCHEMA_VERSION}")]
     Version {
         /// The folder.
         folder: String,
@@ -100,10 +98,7 @@ type ByCell = HashMap<String, Vec<RequestRecord>>;
 
 /// Records by cell, and the cells in their order: those of the manifest, then
 /// those that only have records because the run ended in the middle of them.
-fn group(
-    manifest: &Manifest,
-    records: Vec<RequestRecord>,
-) -> (Vec<(CellKey, SelfCheck)>, ByCell) {
+fn group(manifest: &Manifest, records: Vec<RequestRecord>) -> (Vec<(CellKey, SelfCheck)>, ByCell) {
     let known = manifest.cells.iter();
     let mut order: Vec<(CellKey, SelfCheck)> = known
         .map(|cell| (cell.key.clone(), cell.self_check.clone()))

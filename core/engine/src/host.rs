@@ -109,8 +109,6 @@ pub struct Loaded {
     pub api: String,
     /// Compiler it was built with.
     pub rustc: String,
-    /// SHA-256 of the file, hex.
-    pub sha256: String,
     module: PluginModuleRef,
 }
 
@@ -123,8 +121,6 @@ pub struct Plugin {
     pub api: String,
     /// The library's file.
     pub file: PathBuf,
-    /// SHA-256 of the file, hex.
-    pub sha256: String,
     /// The library's root module.
     pub module: PluginModuleRef,
 }
@@ -200,7 +196,6 @@ impl PluginHost {
                 description: description.clone(),
                 api: loaded.api.clone(),
                 file: file.to_owned(),
-                sha256: loaded.sha256.clone(),
                 module: loaded.module,
             };
             self.plugins.insert(description.name.clone(), plugin);
@@ -211,6 +206,11 @@ impl PluginHost {
 
 fn check_folder(file: &Path) -> Result<(), PluginRefusal> {
     let folder = file.parent().unwrap_or(Path::new("."));
+    // Who may write to the program's own folder may replace the program.
+    let is_own = own_folder().is_some_and(|own| folder.canonicalize().is_ok_and(|f| f == own));
+    if is_own {
+        return Ok(());
+    }
     let writable_by_others = std::fs::metadata(folder).is_ok_and(|m| m.mode() & 0o022 != 0);
     // A sticky folder such as /tmp still lets anyone add a file.
     if writable_by_others {
@@ -245,7 +245,6 @@ fn open(file: &Path) -> Result<Loaded, PluginRefusal> {
         backends,
         api: format!("{}.{}", header.api_major, header.api_minor),
         rustc: unpadded(&header.rustc),
-        sha256: sha256(file),
         module,
     })
 }
@@ -296,7 +295,9 @@ fn loader_words(error: &libloading::Error) -> String {
     words.replace('\n', " ")
 }
 
-fn sha256(file: &Path) -> String {
+/// SHA-256 of a library's file, hex; empty if it can no longer be read.
+#[must_use]
+pub fn file_sha256(file: &Path) -> String {
     std::fs::read(file)
         .map(|bytes| hex(&Sha256::digest(bytes)))
         .unwrap_or_default()

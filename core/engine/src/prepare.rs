@@ -334,7 +334,10 @@ fn make_prompts(
     }
     let needs_text = backends.iter().find(|b| b.form != PromptForm::TokenIds);
     let has_text = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
-    let hint = Some("set model.tokenizer to a tokenizer.json or a folder with one".to_owned());
+    let id = &loaded.config.model.id;
+    let hint = Some(format!(
+        "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
+    ));
     let path = [key("model"), key("tokenizer")];
     match (vocabulary, needs_text) {
         (None, _) => {

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock;
 use crate::event::RunEvent;
 use crate::gpu::{GpuError, GpuSampler};
+use crate::host::file_sha256;
 use crate::load::{Progress, RecordSink};
 use crate::machine;
 use crate::prepare::{PreparedRun, is_secret};
@@ -145,7 +146,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         plugin_version: backend.plugin.description.version.clone(),
         plugin_api: backend.plugin.api.clone(),
         plugin_file: backend.plugin.file.display().to_string(),
-        plugin_sha256: backend.plugin.sha256.clone(),
+        plugin_sha256: file_sha256(&backend.plugin.file),
         simulated: backend.plugin.description.simulated,
         attach: backend.attach.as_ref().map(|target| target.url("")),
         prompt_form: backend.form.name().to_owned(),

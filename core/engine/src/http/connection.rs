@@ -3,13 +3,14 @@
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::AsRawFd;
+use std::pin::Pin;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg, setsockopt, sockopt};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::Sleep;
 
 use super::Target;
 use crate::clock;
@@ -39,7 +40,7 @@ struct Offset {
 }
 
 impl Offset {
-    fn to_monotonic(&mut self, wall_ns: u64) -> u64 {
+    fn monotonic_of(&mut self, wall_ns: u64) -> u64 {
         let now = clock::now_ns();
         if now.saturating_sub(self.taken_ns) > OFFSET_LIFE_NS {
             let wall = clock::realtime_ns();
@@ -109,22 +110,25 @@ impl Connection {
         }
     }
 
-    /// Reads once; `None` if `deadline` came first. An empty slice is the
-    /// peer's end.
+    /// Reads once; `None` if `timer` fired first. An empty slice is the peer's
+    /// end. The timer is the caller's, so that a read does not pay for one.
     ///
     /// # Errors
     /// The socket's own.
-    pub async fn read(&mut self, deadline: Instant) -> io::Result<Option<(&[u8], ReadStamp)>> {
+    pub async fn read(
+        &mut self,
+        mut timer: Pin<&mut Sleep>,
+    ) -> io::Result<Option<(&[u8], ReadStamp)>> {
         // A connection that always has bytes must not starve the others.
         tokio::task::coop::consume_budget().await;
         loop {
             match self.try_receive() {
                 Ok((n, stamp)) => return Ok(Some((&self.buffer[..n], stamp))),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let ready = self.stream.readable();
-                    match tokio::time::timeout_at(deadline, ready).await {
-                        Ok(ready) => ready?,
-                        Err(_) => return Ok(None),
+                    tokio::select! {
+                        biased;
+                        ready = self.stream.readable() => ready?,
+                        () = timer.as_mut() => return Ok(None),
                     }
                 }
                 Err(error) => return Err(error),
@@ -152,7 +156,13 @@ impl Connection {
         let control = stamped.then_some(control.as_mut_slice());
         let (n, wall_ns) = stream.try_io(Interest::READABLE, || receive(fd, buffer, control))?;
         let returned_ns = clock::now_ns();
-        let arrival = wall_ns.map(|wall| self.offset.to_monotonic(wall));
+        if n > 0 && n < self.buffer.len() {
+            // The socket is empty: without this, the next read would ask it again
+            // before it waits.
+            let empty = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
+            drop(self.stream.try_io(Interest::READABLE, empty));
+        }
+        let arrival = wall_ns.map(|wall| self.offset.monotonic_of(wall));
         // A stamp outside what can be true (a clock step) is cut to it.
         let arrival_ns = arrival.unwrap_or(returned_ns).min(returned_ns);
         self.last_arrival_ns = arrival_ns.max(self.last_arrival_ns);

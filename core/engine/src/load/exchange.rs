@@ -1,6 +1,7 @@
 //! One request over one connection: send, stamp, frame, decode, in that order.
 
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
 use inferbench_model::exchange::{Asked, Exchange, StreamEnd};
@@ -8,9 +9,9 @@ use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::events::{Decoded, decoded};
 use inferbench_plugin_api::{Framing, HttpRequest, Message, PluginError, RequestSpec};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::limits::{Limits, Reached};
 use crate::clock;
 use crate::http::{Connection, Framer, Head, ReadStamp, ResponseReader, Target};
 
@@ -250,27 +251,22 @@ impl Answer {
         bytes: &[u8],
         timeouts: Timeouts,
     ) -> (StreamEnd, u64) {
-        let total = Instant::now() + timeouts.total;
-        let total_ns = clock::now_ns().saturating_add(nanoseconds(timeouts.total));
-        let sent = tokio::time::timeout_at(total, connection.send(bytes)).await;
-        match sent {
-            Ok(Ok(sent_ns)) => self.exchange.sent_ns = Some(sent_ns),
-            // The server may have answered, and closed, before it read it all.
-            Ok(Err(_)) => {}
-            Err(_) => {
-                return (
-                    broken("timeout", "the request could not be written"),
-                    clock::now_ns(),
-                );
+        let mut limits = Limits::new(timeouts, clock::now_ns());
+        let mut timer = pin!(tokio::time::sleep_until(limits.deadline()));
+        let sent = tokio::select! {
+            biased;
+            sent = connection.send(bytes) => sent,
+            () = timer.as_mut() => {
+                let words = "the request could not be written within its limits";
+                return (broken("timeout", words), clock::now_ns());
             }
-        }
+        };
+        // The server may have answered, and closed, before it read it all.
+        self.exchange.sent_ns = sent.ok();
         loop {
-            let idle = timeouts.idle.map(|idle| Instant::now() + idle);
-            let deadline = idle.map_or(total, |idle| idle.min(total));
-            let ended = match connection.read(deadline).await {
-                // An answer that never pauses must not outlast its limit.
-                Ok(Some((_, stamp))) if stamp.arrival_ns >= total_ns => {
-                    Some((too_long(), stamp.arrival_ns))
+            let ended = match connection.read(timer.as_mut()).await {
+                Ok(Some((_, stamp))) if limits.heard(stamp.arrival_ns) => {
+                    Some((out_of_time(Reached::Total), stamp.arrival_ns))
                 }
                 Ok(Some((bytes, stamp))) => {
                     if bytes.is_empty() {
@@ -280,14 +276,14 @@ impl Answer {
                         self.take(bytes, stamp.arrival_ns)
                     }
                 }
-                Ok(None) if deadline < total => Some((
-                    broken(
-                        "read_timeout",
-                        "the server was silent for load.idle_timeout",
-                    ),
-                    clock::now_ns(),
-                )),
-                Ok(None) => Some((too_long(), clock::now_ns())),
+                Ok(None) => {
+                    let now_ns = clock::now_ns();
+                    let reached = limits.reached(now_ns);
+                    if reached.is_none() {
+                        timer.as_mut().reset(limits.deadline());
+                    }
+                    reached.map(|reached| (out_of_time(reached), now_ns))
+                }
                 Err(error) => Some((socket_error(&error), clock::now_ns())),
             };
             if let Some((end, end_ns)) = ended {
@@ -404,11 +400,17 @@ impl Answer {
     /// Waits a moment for the rest of a body whose end marker has come, so that
     /// the connection can be used again.
     async fn drain(&mut self, connection: &mut Connection) {
-        let deadline = Instant::now() + AFTER_MARKER;
-        let deadline_ns = clock::now_ns().saturating_add(nanoseconds(AFTER_MARKER));
+        let timeouts = Timeouts {
+            total: AFTER_MARKER,
+            idle: None,
+        };
+        let mut limits = Limits::new(timeouts, clock::now_ns());
+        let mut timer = pin!(tokio::time::sleep_until(limits.deadline()));
         while !self.reader.is_complete() {
-            match connection.read(deadline).await {
-                Ok(Some((bytes, stamp))) if !bytes.is_empty() && stamp.arrival_ns < deadline_ns => {
+            match connection.read(timer.as_mut()).await {
+                Ok(Some((bytes, stamp)))
+                    if !bytes.is_empty() && !limits.heard(stamp.arrival_ns) =>
+                {
                     if self.reader.push(bytes, &mut |_| ()).is_err() {
                         return;
                     }
@@ -432,12 +434,14 @@ impl Answer {
     }
 }
 
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-fn too_long() -> StreamEnd {
-    broken("timeout", "the request took longer than load.timeout")
+fn out_of_time(reached: Reached) -> StreamEnd {
+    match reached {
+        Reached::Total => broken("timeout", "the request took longer than load.timeout"),
+        Reached::Idle => broken(
+            "read_timeout",
+            "the server was silent for load.idle_timeout",
+        ),
+    }
 }
 
 fn feed(

@@ -4,6 +4,7 @@
 mod closed_loop;
 pub mod exchange;
 mod in_process;
+mod limits;
 mod open_loop;
 mod phases;
 

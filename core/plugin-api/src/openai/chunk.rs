@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::lenient::{Count, Text};
-use crate::Usage;
+use crate::{OutputKind, Usage};
 
 /// One chunk of a stream, or a whole answer.
 #[derive(Debug, Default, Deserialize)]
@@ -51,6 +51,26 @@ pub(super) struct Content<'a> {
     pub(super) tool_calls: Option<Vec<ToolCall<'a>>>,
     #[serde(borrow)]
     pub(super) function_call: Option<Function<'a>>,
+}
+
+impl<'a> Content<'a> {
+    /// The text, if it is the only output here.
+    pub(super) fn one_text(&self) -> Option<(&Text<'a>, OutputKind)> {
+        if self.tool_calls.is_some() || self.function_call.is_some() {
+            return None;
+        }
+        let fields = [
+            (&self.content, OutputKind::Text),
+            (&self.refusal, OutputKind::Text),
+            (&self.reasoning_content, OutputKind::Reasoning),
+            (&self.reasoning, OutputKind::Reasoning),
+        ];
+        let mut filled = fields
+            .into_iter()
+            .filter(|(text, _)| text.filled().is_some());
+        let one = filled.next()?;
+        filled.next().is_none().then_some(one)
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

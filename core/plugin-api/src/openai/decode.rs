@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::chunk::{Choice, Chunk, Content, Function};
+use super::repeat::Repeat;
 use crate::{Decoder, Events, Message, OutputKind, PluginError, Usage};
 
 /// Reads the answers of both endpoints, streamed or whole.
@@ -14,6 +15,8 @@ pub struct OpenAiDecoder {
     ended: bool,
     /// Reused for tool calls that come in several pieces.
     pieces: String,
+    /// What the next chunk most likely looks like.
+    repeat: Option<Repeat>,
 }
 
 impl OpenAiDecoder {
@@ -24,6 +27,13 @@ impl OpenAiDecoder {
     }
 
     fn data(&mut self, data: &[u8], out: &mut Events<'_>) {
+        let same = self.repeat.as_ref().and_then(|repeat| repeat.text(data));
+        if let Some((kind, text)) = same {
+            if !text.is_empty() {
+                out.output(kind, text, None);
+            }
+            return;
+        }
         let data = data.trim_ascii();
         if data.is_empty() {
             return;
@@ -39,7 +49,10 @@ impl OpenAiDecoder {
             return;
         }
         match serde_json::from_slice::<Chunk<'_>>(data) {
-            Ok(chunk) => self.chunk(&chunk, out),
+            Ok(chunk) => {
+                self.chunk(&chunk, out);
+                self.repeat = Repeat::of(data, &chunk).or(self.repeat.take());
+            }
             Err(_) => out.malformed(),
         }
     }

@@ -6,6 +6,7 @@ mod chunk;
 mod decode;
 mod encode;
 mod lenient;
+mod repeat;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

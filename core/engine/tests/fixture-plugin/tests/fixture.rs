@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use inferbench_fixture::FixtureEngine;
+use fixture_plugin::FixtureEngine;
 use inferbench_plugin_api::abi::{EventBuf, this_library};
 use inferbench_plugin_api::client::{
     BackendClient, EngineClient, HostSink, SharedSink, descriptions,

@@ -1,0 +1,112 @@
+//! The limits of one request, kept with one timer that is set again only when
+//! it fires: a read costs no timer.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::exchange::Timeouts;
+use crate::clock;
+
+/// Which limit has been reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// The whole request took too long.
+    Total,
+    /// The server was silent too long.
+    Idle,
+}
+
+/// The limits of one request that runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    total_ns: u64,
+    idle_ns: Option<u64>,
+    heard_ns: u64,
+}
+
+impl Limits {
+    /// The limits of a request that begins at `now_ns`.
+    pub(super) fn new(timeouts: Timeouts, now_ns: u64) -> Self {
+        Self {
+            total_ns: now_ns.saturating_add(nanoseconds(timeouts.total)),
+            idle_ns: timeouts.idle.map(nanoseconds),
+            heard_ns: now_ns,
+        }
+    }
+
+    /// Bytes came at `t_ns`: the silence begins anew. Tells whether the whole
+    /// request has taken too long all the same, as an answer that never pauses
+    /// may.
+    pub(super) fn heard(&mut self, t_ns: u64) -> bool {
+        self.heard_ns = t_ns;
+        t_ns >= self.total_ns
+    }
+
+    fn due_ns(&self) -> u64 {
+        let idle = self.idle_ns.map(|idle| self.heard_ns.saturating_add(idle));
+        idle.map_or(self.total_ns, |idle| idle.min(self.total_ns))
+    }
+
+    /// When the timer is to fire next.
+    pub(super) fn deadline(&self) -> Instant {
+        let left_ns = self.due_ns().saturating_sub(clock::now_ns());
+        Instant::now() + Duration::from_nanos(left_ns)
+    }
+
+    /// The timer has fired at `now_ns`: the limit that is reached, `None` if
+    /// bytes have come since it was set.
+    pub(super) fn reached(&self, now_ns: u64) -> Option<Reached> {
+        if now_ns >= self.total_ns {
+            Some(Reached::Total)
+        } else if now_ns >= self.due_ns() {
+            Some(Reached::Idle)
+        } else {
+            None
+        }
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(total_ms: u64, idle_ms: Option<u64>) -> Limits {
+        let timeouts = Timeouts {
+            total: Duration::from_millis(total_ms),
+            idle: idle_ms.map(Duration::from_millis),
+        };
+        Limits::new(timeouts, 0)
+    }
+
+    const MS: u64 = 1_000_000;
+
+    #[test]
+    fn silence_begins_anew_with_every_byte() {
+        let mut limits = limits(100, Some(10));
+        assert!(!limits.heard(8 * MS));
+        assert_eq!(limits.reached(12 * MS), None);
+        assert_eq!(limits.reached(18 * MS), Some(Reached::Idle));
+    }
+
+    #[test]
+    fn a_stream_that_never_pauses_still_ends() {
+        let mut limits = limits(100, None);
+        assert!(!limits.heard(99 * MS));
+        assert!(limits.heard(100 * MS));
+        assert_eq!(limits.reached(100 * MS), Some(Reached::Total));
+    }
+
+    #[test]
+    fn a_limit_without_end_does_not_overflow() {
+        let timeouts = Timeouts {
+            total: Duration::MAX,
+            idle: Some(Duration::MAX),
+        };
+        assert_eq!(Limits::new(timeouts, 5).reached(u64::MAX - 1), None);
+    }
+}
