@@ -32,6 +32,12 @@ pub trait Vocabulary {
     fn encode(&self, text: &str) -> Option<Vec<u32>>;
     /// Text of `ids`; `None` if there is no tokenizer.
     fn decode(&self, ids: &[u32]) -> Option<String>;
+    /// A text that is known to encode to `ids`, all of them ordinary, without
+    /// encoding it; `None` if that is not known.
+    fn compose(&self, ids: &[u32]) -> Option<String> {
+        let _ = ids;
+        None
+    }
 }
 
 /// Ids `lo..hi` of a vocabulary that is known by its size alone.
@@ -117,12 +123,15 @@ pub fn synthetic(
     let mut prefix_rng = ChaCha8Rng::seed_from_u64(prefix_seed);
     let mut ids = draw(&mut prefix_rng, ordinary, shared);
     ids.extend(draw(&mut rng, ordinary, input_tokens as usize - shared));
-    let (ids, text) = match vocabulary.decode(&ids) {
-        None => (ids, None),
-        Some(text) => {
-            let (ids, text) = exact_text(vocabulary, &mut rng, text, input_tokens, shared)?;
-            (ids, Some(text))
-        }
+    let (ids, text) = match vocabulary.compose(&ids) {
+        Some(text) => (ids, Some(text)),
+        None => match vocabulary.decode(&ids) {
+            None => (ids, None),
+            Some(text) => {
+                let (ids, text) = exact_text(vocabulary, &mut rng, text, input_tokens, shared)?;
+                (ids, Some(text))
+            }
+        },
     };
     Ok(Prompt {
         token_ids: Some(ids),
