@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use inferbench::args::Args;
-use inferbench_model::{cell, config, metrics, report};
+use inferbench_model::{cell, config, metrics, reason, report};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -40,6 +40,11 @@ fn pretty(schema: &Value) -> String {
 #[test]
 fn the_page_of_metrics_is_that_of_the_registered_metrics() {
     check("metrics.md", &metrics::reference());
+}
+
+#[test]
+fn the_page_of_failure_reasons_is_the_closed_list() {
+    check("failure-reasons.md", &reason::reference());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::reason::FailureReason;
 use crate::record::{RequestKey, RequestRecord, Status, TokenSource};
 use crate::units::ms_between;
 
@@ -36,11 +37,10 @@ pub struct Usage {
 pub enum StreamEnd {
     /// The body ended as HTTP says it should, or the end marker came.
     Clean,
-    /// It did not; `reason` is a short fixed word such as `connection_reset`
-    /// or `read_timeout`.
+    /// It did not.
     Broken {
-        /// Short fixed word.
-        reason: &'static str,
+        /// Why.
+        reason: FailureReason,
         /// Words on it.
         message: String,
     },
@@ -195,31 +195,33 @@ impl Exchange {
             text: keep_text.then_some(self.text),
             reasoning_text: (keep_text && !self.reasoning.is_empty()).then_some(self.reasoning),
             finish_reason: self.finish_reason,
-            reason: failure.as_ref().map(|(reason, _)| reason.clone()),
+            reason: failure.as_ref().map(|(reason, _)| reason.word().into_owned()),
             message: failure.and_then(|(_, message)| message),
         }
     }
 
-    /// Why the exchange failed: a short fixed word and the words of who knows;
-    /// `None` if it succeeded.
-    fn failure(&self, end: &StreamEnd) -> Option<(String, Option<String>)> {
+    /// Why the exchange failed, with the words of who knows; `None` if it
+    /// succeeded.
+    fn failure(&self, end: &StreamEnd) -> Option<(FailureReason, Option<String>)> {
         if let Some(status) = self.http_status.filter(|status| *status != 200) {
             let message = self.error.clone();
-            return Some((format!("http_{status}"), message));
+            return Some((FailureReason::Http(status), message));
         }
         if let Some(message) = &self.error {
-            return Some(("in_band_error".to_owned(), Some(message.clone())));
+            return Some((FailureReason::InBandError, Some(message.clone())));
         }
         if let StreamEnd::Broken { reason, message } = end {
-            return Some(((*reason).to_owned(), Some(message.clone())));
+            return Some((*reason, Some(message.clone())));
         }
         let finish = self.finish_reason.as_deref();
-        if let Some(bad @ ("abort" | "error")) = finish {
-            return Some((format!("finish_reason_{bad}"), None));
+        match finish {
+            Some("abort") => return Some((FailureReason::FinishAbort, None)),
+            Some("error") => return Some((FailureReason::FinishError, None)),
+            _ => {}
         }
         if !self.end_marker && finish.is_none() {
             let message = "the answer ended without a finish reason and without an end marker";
-            return Some(("truncated".to_owned(), Some(message.to_owned())));
+            return Some((FailureReason::Truncated, Some(message.to_owned())));
         }
         None
     }

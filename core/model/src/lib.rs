@@ -2,6 +2,7 @@
 //! records, metrics and the report as data. Values in, values out: no clock,
 //! file, socket or process.
 
+pub mod calibration;
 pub mod cell;
 pub mod config;
 pub mod exchange;
@@ -9,10 +10,12 @@ pub mod manifest;
 pub mod metrics;
 pub mod plan;
 pub mod prompt;
+pub mod reason;
 pub mod record;
 pub mod report;
 pub mod schedule;
 pub mod seed;
+pub mod self_check;
 pub mod stats;
 pub mod units;
 pub mod yaml;

@@ -9,6 +9,7 @@ use inferbench_model::config::{Level, SloConfig, load};
 use inferbench_model::exchange::{Asked, Exchange, OutputKind, StreamEnd, Usage};
 use inferbench_model::metrics::window::Window;
 use inferbench_model::metrics::{MetricValue, named, samples};
+use inferbench_model::reason::FailureReason;
 use inferbench_model::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::stats::{Summary, percentile};
 use serde_json::Value;
@@ -210,7 +211,7 @@ fn m05_failures_never_enter_latency_and_are_counted_beside() {
     for _ in 0..case.given["failed"].as_u64().unwrap() {
         let mut failed = answer([0.0], Some(1));
         failed.end = StreamEnd::Broken {
-            reason: "connection_reset",
+            reason: FailureReason::ConnectionReset,
             message: String::new(),
         };
         records.push(failed.record());

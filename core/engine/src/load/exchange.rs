@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use inferbench_model::exchange::{Asked, Exchange, StreamEnd};
+use inferbench_model::reason::FailureReason;
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::events::{Decoded, decoded};
@@ -195,7 +196,7 @@ pub(super) async fn open(
     }
 }
 
-fn broken(reason: &'static str, message: impl Into<String>) -> StreamEnd {
+fn broken(reason: FailureReason, message: impl Into<String>) -> StreamEnd {
     StreamEnd::Broken {
         reason,
         message: message.into(),
@@ -203,7 +204,7 @@ fn broken(reason: &'static str, message: impl Into<String>) -> StreamEnd {
 }
 
 fn interrupted() -> StreamEnd {
-    broken("interrupted", "the run was interrupted")
+    broken(FailureReason::Interrupted, "the run was interrupted")
 }
 
 fn interrupted_unsent(exchange: Exchange) -> Outcome {
@@ -217,11 +218,11 @@ fn interrupted_unsent(exchange: Exchange) -> Outcome {
 
 fn not_sent(exchange: Exchange, target: &Target, error: &io::Error) -> Outcome {
     let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection_refused",
-        io::ErrorKind::TimedOut => "connect_timeout",
-        io::ErrorKind::AddrNotAvailable => "client_out_of_ports",
-        _ if error.raw_os_error() == Some(nix::libc::EMFILE) => "client_out_of_files",
-        _ => "connect_error",
+        io::ErrorKind::ConnectionRefused => FailureReason::ConnectionRefused,
+        io::ErrorKind::TimedOut => FailureReason::ConnectTimeout,
+        io::ErrorKind::AddrNotAvailable => FailureReason::ClientOutOfPorts,
+        _ if error.raw_os_error() == Some(nix::libc::EMFILE) => FailureReason::ClientOutOfFiles,
+        _ => FailureReason::ConnectError,
     };
     Outcome {
         exchange,
@@ -258,7 +259,7 @@ impl Answer {
             sent = connection.send(bytes) => sent,
             () = timer.as_mut() => {
                 let words = "the request could not be written within its limits";
-                return (broken("timeout", words), clock::now_ns());
+                return (broken(FailureReason::Timeout, words), clock::now_ns());
             }
         };
         // The server may have answered, and closed, before it read it all.
@@ -314,7 +315,7 @@ impl Answer {
             // The head may be in this read: what follows it is judged by it.
             let pushed = reader.push(bytes, &mut |data| body.extend_from_slice(data));
             if let Err(error) = pushed {
-                return Some((broken("bad_http", error.to_string()), t_ns));
+                return Some((broken(FailureReason::BadHttp, error.to_string()), t_ns));
             }
             let head = reader.head()?;
             exchange.http_status = Some(head.status);
@@ -338,7 +339,7 @@ impl Answer {
                 }
             });
             if let Err(error) = pushed {
-                return Some((broken("bad_http", error.to_string()), t_ns));
+                return Some((broken(FailureReason::BadHttp, error.to_string()), t_ns));
             }
         }
         if let Some(end) = failed {
@@ -357,12 +358,12 @@ impl Answer {
         }
         let end = if self.reader.head().is_none() {
             broken(
-                "connection_closed",
+                FailureReason::ConnectionClosed,
                 "the server closed the connection without an answer",
             )
         } else {
             broken(
-                "truncated",
+                FailureReason::Truncated,
                 "the server closed the connection inside the answer",
             )
         };
@@ -436,9 +437,12 @@ impl Answer {
 
 fn out_of_time(reached: Reached) -> StreamEnd {
     match reached {
-        Reached::Total => broken("timeout", "the request took longer than load.timeout"),
+        Reached::Total => broken(
+            FailureReason::Timeout,
+            "the request took longer than load.timeout",
+        ),
         Reached::Idle => broken(
-            "read_timeout",
+            FailureReason::ReadTimeout,
             "the server was silent for load.idle_timeout",
         ),
     }
@@ -461,7 +465,7 @@ fn feed(
     });
     match (failed, pushed) {
         (Some(end), _) => Err(end),
-        (None, Err(error)) => Err(broken("message_too_long", error.to_string())),
+        (None, Err(error)) => Err(broken(FailureReason::MessageTooLong, error.to_string())),
         (None, Ok(())) => Ok(()),
     }
 }
@@ -481,18 +485,20 @@ fn decode(
 
 fn decoder_failed(error: PluginError) -> StreamEnd {
     let reason = if error.panicked {
-        "plugin_panicked"
+        FailureReason::PluginPanicked
     } else {
-        "decoder_error"
+        FailureReason::DecoderError
     };
     broken(reason, error.message)
 }
 
 fn socket_error(error: &io::Error) -> StreamEnd {
     let reason = match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => "connection_reset",
-        io::ErrorKind::TimedOut => "connection_timeout",
-        _ => "socket_error",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            FailureReason::ConnectionReset
+        }
+        io::ErrorKind::TimedOut => FailureReason::ConnectionTimeout,
+        _ => FailureReason::SocketError,
     };
     broken(reason, error.to_string())
 }
@@ -525,7 +531,7 @@ fn error_words(head: &Head, body: &[u8]) -> String {
 pub(super) fn unsendable(exchange: Exchange) -> Outcome {
     Outcome {
         exchange,
-        end: broken("not_encoded", "the plugin gave no HTTP request"),
+        end: broken(FailureReason::NotEncoded, "the plugin gave no HTTP request"),
         end_ns: clock::now_ns(),
         reads: ReadStats::default(),
     }

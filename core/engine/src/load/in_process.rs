@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use inferbench_model::exchange::{Exchange, StreamEnd};
+use inferbench_model::reason::FailureReason;
 use inferbench_plugin_api::RequestSpec;
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::{EngineClient, HostSink, SharedSink};
@@ -93,12 +94,15 @@ impl EngineHub {
         exchange.sent_ns = Some(clock::now_ns());
         let submitted = self.engine.submit(id, spec, &self.sink);
         let (end, end_ns) = match submitted {
-            Err(error) => (broken("refused", error.message), clock::now_ns()),
+            Err(error) => (
+                broken(FailureReason::Refused, error.message),
+                clock::now_ns(),
+            ),
             Ok(()) => tokio::select! {
                 biased;
                 ended = listen(receiver, &mut exchange, timeouts) => ended,
                 () = cancel.cancelled() => (
-                    broken("interrupted", "the run was interrupted"),
+                    broken(FailureReason::Interrupted, "the run was interrupted"),
                     clock::now_ns(),
                 ),
             },
@@ -136,23 +140,23 @@ async fn listen(
             }
             Ok(None) => {
                 return (
-                    broken("engine_gone", "the engine dropped the request"),
+                    broken(FailureReason::EngineGone, "the engine dropped the request"),
                     clock::now_ns(),
                 );
             }
             Err(_) if deadline < total => {
                 let words = "the engine was silent for load.idle_timeout";
-                return (broken("read_timeout", words), clock::now_ns());
+                return (broken(FailureReason::ReadTimeout, words), clock::now_ns());
             }
             Err(_) => {
                 let words = "the request took longer than load.timeout";
-                return (broken("timeout", words), clock::now_ns());
+                return (broken(FailureReason::Timeout, words), clock::now_ns());
             }
         }
     }
 }
 
-fn broken(reason: &'static str, message: impl Into<String>) -> StreamEnd {
+fn broken(reason: FailureReason, message: impl Into<String>) -> StreamEnd {
     StreamEnd::Broken {
         reason,
         message: message.into(),

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use inferbench_model::exchange::{Exchange, StreamEnd};
+use inferbench_model::reason::FailureReason;
 use inferbench_model::record::{Phase, RequestKey, RequestRecord, Status};
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::{Decoded, decoded};
@@ -122,8 +123,8 @@ fn read(case: &Case, body: &[u8], decoder: &mut dyn Decoder) -> RequestRecord {
             record_events(&buffer, end_ns, &mut exchange);
             StreamEnd::Clean
         }
-        "reset" => broken("connection_reset"),
-        "stall" => broken("read_timeout"),
+        "reset" => broken(FailureReason::ConnectionReset),
+        "stall" => broken(FailureReason::ReadTimeout),
         other => panic!("{}: end {other} is not known", case.name),
     };
     exchange.finish_record(key(), &end, end_ns, true)
