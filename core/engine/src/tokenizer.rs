@@ -179,7 +179,12 @@ impl Words {
             });
         }
         let step = words.len().div_ceil(MOST_WORDS);
-        let (ids, texts): (Vec<u32>, Vec<String>) = words.into_iter().step_by(step).unzip();
+        let mut words: Vec<(u32, String)> = words.into_iter().step_by(step).collect();
+        let whole = keep_whole(&tokenizer, &words);
+        if whole.len() >= ENOUGH_WORDS {
+            words = whole;
+        }
+        let (ids, texts): (Vec<u32>, Vec<String>) = words.into_iter().unzip();
         let mut loaded = Self {
             tokenizer,
             ids,
@@ -213,6 +218,30 @@ impl Words {
         }
         None
     }
+}
+
+/// Those of `words` whose text encodes to their one token, seen in a text of all
+/// of them. Some tokens are only ever parts of longer words.
+fn keep_whole(tokenizer: &Tokenizer, words: &[(u32, String)]) -> Vec<(u32, String)> {
+    let text: String = words.iter().map(|(_, word)| word.as_str()).collect();
+    let Ok(encoding) = tokenizer.encode(text, false) else {
+        return Vec::new();
+    };
+    let ends = encoding.get_offsets().iter().map(|(_, end)| *end);
+    let mut tokens = encoding.get_ids().iter().copied().zip(ends).peekable();
+    let mut word_end = 0;
+    let mut whole = Vec::new();
+    for (id, word) in words {
+        word_end += word.len();
+        let mut of_word = Vec::new();
+        while let Some((token, _)) = tokens.next_if(|(_, end)| *end <= word_end) {
+            of_word.push(token);
+        }
+        if of_word == [*id] {
+            whole.push((*id, word.clone()));
+        }
+    }
+    whole
 }
 
 /// The letters of a token that stands for a space and a word of ASCII letters.
