@@ -183,7 +183,7 @@ fn check_nothing_left(run: &Path) {
 
 #[test]
 #[ignore = "needs vLLM and transformers: INFERBENCH_TEST_VLLM, INFERBENCH_TEST_HF_PYTHON, INFERBENCH_TEST_MODEL"]
-fn needs_vllm_and_hf_are_compared_by_one_config() {
+fn vllm_and_hf_are_compared_by_one_config() {
     let (_folder, run, said) = run(&[vllm(), hf()]);
     check_run(&run, &["vllm", "hf"]);
     assert!(said.contains("vllm") && said.contains("hf"));
