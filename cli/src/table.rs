@@ -36,6 +36,9 @@ pub fn render_table(report: &Report, look: Look) -> String {
         if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
             lines.push("too few: a p99 needs 100 samples".to_owned());
         }
+        if let Some(footnote) = grid::footnote(report) {
+            lines.extend(wrapped(&footnote, "  "));
+        }
         lines.push(String::new());
     }
     for sentence in &report.answer {
@@ -84,7 +87,11 @@ fn table(columns: &[Column], groups: &[grid::Group], look: Look) -> Table {
         Look::Styled => table.enforce_styling(),
     };
     let mut header = vec![String::new()];
-    header.extend(columns.iter().map(|c| format!("{}\n{}", c.heading, c.unit)));
+    header.extend(
+        columns
+            .iter()
+            .map(|c| format!("{}\n{}", c.heading_text(), c.unit)),
+    );
     header.push("ok\nfailed".to_owned());
     table.set_header(header);
     for group in groups {

@@ -27,6 +27,17 @@ pub struct Column {
     pub heading: &'static str,
     /// Unit as the heading shows it.
     pub unit: &'static str,
+    /// Its values do not compare between the backends.
+    pub cautioned: bool,
+}
+
+impl Column {
+    /// The heading as it is shown: with a mark if its values do not compare.
+    #[must_use]
+    pub fn heading_text(&self) -> String {
+        let mark = if self.cautioned { " †" } else { "" };
+        format!("{}{mark}", self.heading)
+    }
 }
 
 const fn column(
@@ -40,6 +51,7 @@ const fn column(
         stat,
         heading,
         unit,
+        cautioned: false,
     }
 }
 
@@ -116,18 +128,56 @@ pub struct Group {
 }
 
 /// Those of `columns` for which the report has a metric. A ratio has a column
-/// only where several backends are compared.
+/// only where several backends are compared. In an open loop the end-to-end
+/// latency is the one from the planned time.
 #[must_use]
 pub fn shown(report: &Report, columns: &[Column]) -> Vec<Column> {
     let several = report.measured().len() > 1;
     columns
         .iter()
-        .copied()
-        .filter(|column| {
-            report.metrics.iter().any(|m| m.name == column.metric)
-                && (several || column.stat != Stat::Ratio)
+        .map(|column| from_schedule(report, *column))
+        .filter_map(|column| {
+            let metric = report.metrics.iter().find(|m| m.name == column.metric)?;
+            let cautioned = metric.caution.is_some();
+            let shown = several || column.stat != Stat::Ratio;
+            shown.then_some(Column {
+                cautioned,
+                ..column
+            })
         })
         .collect()
+}
+
+/// The column of the latency from the planned time in place of that from the
+/// send, if there were planned times.
+fn from_schedule(report: &Report, column: Column) -> Column {
+    const FROM_SCHEDULE: &str = "e2e_from_schedule_ms";
+    let heading = match column.heading {
+        "E2E p50" => "E2E from schedule p50",
+        "E2E p99" => "E2E from schedule p99",
+        "e2e" => "e2e sched",
+        _ => return column,
+    };
+    if report.metrics.iter().any(|m| m.name == FROM_SCHEDULE) {
+        Column {
+            metric: FROM_SCHEDULE,
+            heading,
+            ..column
+        }
+    } else {
+        column
+    }
+}
+
+/// What the mark on a heading means; `None` if none bears one.
+#[must_use]
+pub fn footnote(report: &Report) -> Option<String> {
+    let cautions = report
+        .metrics
+        .iter()
+        .filter_map(|metric| Some(format!("† {}: {}", metric.label, metric.caution.as_ref()?)));
+    let cautions: Vec<String> = cautions.collect();
+    (!cautions.is_empty()).then(|| cautions.join("; "))
 }
 
 /// The table over levels: one group per level, one line per backend.

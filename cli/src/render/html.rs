@@ -23,7 +23,7 @@ const NAME: &str = "report.html";
 /// A heading of the table over levels.
 #[derive(Serialize)]
 struct Heading {
-    text: &'static str,
+    text: String,
     unit: &'static str,
 }
 
@@ -56,7 +56,7 @@ pub fn render_html(report: &Report) -> Result<String, RenderError> {
 fn context(report: &Report) -> Result<Context, RenderError> {
     let columns = grid::shown(report, &WIDE);
     let headings = columns.iter().map(|column| Heading {
-        text: column.heading,
+        text: column.heading_text(),
         unit: column.unit,
     });
     let keys = (0..report.backends.len()).map(|place| Key {
@@ -80,6 +80,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("marks", &marks::of(report));
     context.insert("several", &(report.measured().len() > 1));
     context.insert("headings", &headings.collect::<Vec<_>>());
+    context.insert("footnote", &grid::footnote(report));
     context.insert("groups", &grid::groups(report, &columns));
     context.insert("keys", &keys.collect::<Vec<_>>());
     context.insert("requests", &(report.counts.ok + report.counts.failed));

@@ -61,7 +61,7 @@ fn table(page: &mut String, report: &Report) {
     let columns = grid::shown(report, &WIDE);
     let headings: Vec<String> = columns
         .iter()
-        .map(|column| format!("{} ({})", column.heading, column.unit))
+        .map(|column| format!("{} ({})", column.heading_text(), column.unit))
         .collect();
     put(page, format_args!("\n## Results\n"));
     put(
@@ -77,6 +77,9 @@ fn table(page: &mut String, report: &Report) {
         for line in &group.lines {
             put(page, format_args!("{}", table_row(&group.level, line)));
         }
+    }
+    if let Some(footnote) = grid::footnote(report) {
+        put(page, format_args!("\n{footnote}"));
     }
     let absent = report
         .rows

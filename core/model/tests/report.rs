@@ -162,7 +162,7 @@ fn no_successful_request_gives_no_figure() {
     let mut run = Run::new(&["a"], &[1], 1);
     let mut failed = records("a", 0, FIRST);
     for record in &mut failed {
-        fail(record, "http_status", Some(503), "overloaded");
+        fail(record, "http_503", Some(503), "overloaded");
     }
     run.add(failed);
     let report = run.report();
@@ -170,7 +170,7 @@ fn no_successful_request_gives_no_figure() {
         report.answer,
         [
             "a gave no result.",
-            "a: all 8 requests failed (8 http_status)."
+            "a: all 8 requests failed (8 http_503), for example: overloaded."
         ]
     );
     assert_eq!(
@@ -182,6 +182,24 @@ fn no_successful_request_gives_no_figure() {
     );
     assert_eq!(report.request_failures.len(), 1);
     assert_eq!(report.request_failures[0].count, 8);
+}
+
+#[test]
+fn the_commonest_reason_comes_first_with_one_example() {
+    let mut run = Run::new(&["a"], &[1], 1);
+    let mut failed = records("a", 0, FIRST);
+    for (index, record) in failed.iter_mut().enumerate() {
+        if index < 2 {
+            fail(record, "connection_reset", None, "Connection reset by peer");
+        } else {
+            fail(record, "http_503", Some(503), "no capacity.");
+        }
+    }
+    run.add(failed);
+    assert_eq!(
+        run.report().answer[1],
+        "a: all 8 requests failed (6 http_503, 2 connection_reset), for example: no capacity."
+    );
 }
 
 #[test]

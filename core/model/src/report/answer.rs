@@ -2,14 +2,16 @@
 
 use indexmap::IndexMap;
 
-use super::Report;
 use super::compare::{Comparison, MARGIN, Outcome, Reason};
-use super::number::{three_digits, with_unit};
+use super::number::with_unit;
+use super::pace;
 use super::wording::{at_levels, listed};
+use super::yardstick::{Yardstick, ratios};
+use super::{Report, RequestFailure};
 use crate::config::Level;
 
-/// Metrics that decide who serves fastest; the second where no server counts tokens.
-const THROUGHPUT: [&str; 2] = ["output_token_throughput", "request_throughput"];
+/// Characters of a failed request's own words that are shown.
+const EXAMPLE_CHARS: usize = 200;
 
 /// The sentences of a report whose rows and comparisons are final.
 pub(super) fn sentences(report: &Report) -> Vec<String> {
@@ -83,15 +85,35 @@ fn why_absent(report: &Report, label: &str) -> String {
         skipped = skipped.or(row.absence.as_deref().filter(|_| row.blocks.is_empty()));
     }
     if failed > 0 {
-        let reasons: Vec<String> = report
-            .request_failures
-            .iter()
-            .filter(|failure| failure.backend == label)
-            .map(|failure| format!("{} {}", failure.count, failure.reason))
-            .collect();
-        return format!("all {failed} requests failed ({})", reasons.join(", "));
+        return all_failed(report, label, failed);
     }
     skipped.unwrap_or("it was not measured").to_owned()
+}
+
+/// The reasons, commonest first, and what was said on the first of them.
+fn all_failed(report: &Report, label: &str, failed: u64) -> String {
+    let own = report.request_failures.iter();
+    let mut own: Vec<&RequestFailure> = own.filter(|failure| failure.backend == label).collect();
+    own.sort_by_key(|failure| std::cmp::Reverse(failure.count));
+    let reasons: Vec<String> = own
+        .iter()
+        .map(|failure| format!("{} {}", failure.count, failure.reason))
+        .collect();
+    let mut words = format!("all {failed} requests failed ({})", reasons.join(", "));
+    let example = own.first().and_then(|failure| failure.message.as_deref());
+    if let Some(example) = example.map(str::trim).filter(|said| !said.is_empty()) {
+        let short: String = example.chars().take(EXAMPLE_CHARS).collect();
+        let cut = if short.len() < example.len() {
+            "…"
+        } else {
+            ""
+        };
+        words.push_str(&format!(
+            ", for example: {}{cut}",
+            short.trim_end_matches('.')
+        ));
+    }
+    words
 }
 
 fn alone(report: &Report, only: &str) -> Vec<String> {
@@ -102,6 +124,7 @@ fn alone(report: &Report, only: &str) -> Vec<String> {
     };
     let mut said = vec![head];
     said.extend(figures(report, only));
+    said.extend(pace::sentences(report));
     said.extend(untrusted(report).map(|mut sentence| {
         capitalise(&mut sentence);
         sentence
@@ -109,25 +132,30 @@ fn alone(report: &Report, only: &str) -> Vec<String> {
     said
 }
 
-/// The best throughput and first token of a backend, as a sentence.
+/// The best throughput or latency and first token of a backend, as a sentence.
 fn figures(report: &Report, label: &str) -> Option<String> {
-    let tile = |name: &str| {
-        report
+    let yardstick = Yardstick::of(report);
+    let part = |metric: &str| {
+        let tile = report
             .tiles
             .iter()
-            .find(|tile| tile.comparison.metric == name)
+            .find(|tile| tile.comparison.metric == metric && tile.comparison.best == label)?;
+        let level = at_levels(&report.levels, &[tile.comparison.level]);
+        let value = |unit| with_unit(tile.comparison.best_value, unit);
+        Some(match metric {
+            "output_token_throughput" => format!("reaches {} {level}", value("output tokens/s")),
+            "goodput" => format!("reaches {} within the SLO {level}", value("requests/s")),
+            "e2e_from_schedule_ms" => format!(
+                "takes {} from planned send to last token (p50) {level}",
+                value("ms")
+            ),
+            _ => format!("its first token comes after {} (p50) {level}", value("ms")),
+        })
     };
-    let mut parts = Vec::new();
-    if let Some(tile) = tile("output_token_throughput").filter(|t| t.comparison.best == label) {
-        let level = at_levels(&report.levels, &[tile.comparison.level]);
-        let value = with_unit(tile.comparison.best_value, "output tokens/s");
-        parts.push(format!("reaches {value} {level}"));
-    }
-    if let Some(tile) = tile("ttft_ms").filter(|t| t.comparison.best == label) {
-        let level = at_levels(&report.levels, &[tile.comparison.level]);
-        let value = with_unit(tile.comparison.best_value, "ms");
-        parts.push(format!("its first token comes after {value} (p50) {level}"));
-    }
+    let parts: Vec<String> = [yardstick.metric(), "ttft_ms"]
+        .into_iter()
+        .filter_map(part)
+        .collect();
     (!parts.is_empty()).then(|| format!("It {}.", parts.join("; ")))
 }
 
@@ -160,22 +188,22 @@ impl<'r> Standing<'r> {
 }
 
 fn contest(report: &Report) -> Vec<String> {
-    let metric = THROUGHPUT
-        .into_iter()
-        .find(|metric| report.comparisons.iter().any(|c| c.metric == *metric))
-        .unwrap_or(THROUGHPUT[0]);
+    let yardstick = Yardstick::of(report);
+    let metric = yardstick.metric();
     let own = report.comparisons.iter().filter(|c| c.metric == metric);
     let standing = Standing::of(own);
     let mut said = Vec::new();
     if standing.wins.is_empty() {
-        said.extend(leaders(report, metric, &standing));
+        said.extend(leaders(report, yardstick, &standing));
     }
-    said.extend(winners(report, metric, &standing));
-    said.extend(ties(report, &standing));
-    let mut without: Vec<String> = [untrusted(report), failing(report, metric)]
-        .into_iter()
-        .flatten()
-        .collect();
+    said.extend(winners(report, yardstick, &standing));
+    said.extend(ties(report, yardstick, &standing));
+    let reasons = [
+        untrusted(report),
+        failing(report, metric),
+        none_within(report, metric),
+    ];
+    let mut without: Vec<String> = reasons.into_iter().flatten().collect();
     match without.first_mut() {
         Some(first) if said.is_empty() => *first = format!("No verdict: {first}"),
         None if said.is_empty() => {
@@ -184,12 +212,14 @@ fn contest(report: &Report) -> Vec<String> {
         _ => without.iter_mut().for_each(|sentence| capitalise(sentence)),
     }
     said.extend(without);
+    said.extend(tails(report, yardstick, &standing));
     said.extend(first_token(report, metric, &standing));
+    said.extend(pace::sentences(report));
     said
 }
 
-fn winners(report: &Report, metric: &str, standing: &Standing<'_>) -> Vec<String> {
-    let model = &report.model;
+fn winners(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
+    let (model, best) = (&report.model, yardstick.best());
     match standing.wins.len() {
         0 => Vec::new(),
         1 => {
@@ -197,12 +227,12 @@ fn winners(report: &Report, metric: &str, standing: &Standing<'_>) -> Vec<String
             let contested = won.len() + standing.equal.len() + standing.open.len();
             let at = at_levels(&report.levels, &levels_of(won));
             let head = if contested == won.len() && won.len() == report.levels.len() {
-                format!("{winner} serves {model} fastest here.")
+                format!("{winner} serves {model} {best} here.")
             } else {
-                format!("{winner} serves {model} fastest {at}.")
+                format!("{winner} serves {model} {best} {at}.")
             };
-            let by = by_how_much(won, metric);
-            vec![head, format!("It gives {by} {at}.")]
+            let by = yardstick.by_how_much(won);
+            vec![head, format!("It {by} {at}.")]
         }
         _ => {
             let parts = standing.wins.iter().map(|(winner, won)| {
@@ -210,12 +240,12 @@ fn winners(report: &Report, metric: &str, standing: &Standing<'_>) -> Vec<String
             });
             let parts: Vec<String> = parts.collect();
             let mut said = vec![format!(
-                "Which backend serves {model} fastest changes with the load: {}.",
+                "Which backend serves {model} {best} changes with the load: {}.",
                 listed(&parts)
             )];
             said.extend(standing.wins.iter().map(|(winner, won)| {
                 let at = at_levels(&report.levels, &levels_of(won));
-                format!("{winner} gives {} {at}.", by_how_much(won, metric))
+                format!("{winner} {} {at}.", yardstick.by_how_much(won))
             }));
             said
         }
@@ -223,11 +253,10 @@ fn winners(report: &Report, metric: &str, standing: &Standing<'_>) -> Vec<String
 }
 
 /// Who has the higher figures where one repeat carries no verdict.
-fn leaders(report: &Report, metric: &str, standing: &Standing<'_>) -> Vec<String> {
+fn leaders(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
     if standing.leads.is_empty() {
         return Vec::new();
     }
-    let what = measure(metric);
     let parts: Vec<String> = standing
         .leads
         .iter()
@@ -238,24 +267,25 @@ fn leaders(report: &Report, metric: &str, standing: &Standing<'_>) -> Vec<String
         .collect();
     vec![
         "One repeat: figures, no verdict.".to_owned(),
-        format!("The most {what} came from {}.", listed(&parts)),
+        format!("{} came from {}.", yardstick.lead(), listed(&parts)),
     ]
 }
 
-fn ties(report: &Report, standing: &Standing<'_>) -> Vec<String> {
+fn ties(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
     let margin = format!("{} %", MARGIN * 100.0);
     let mut said = Vec::new();
     let alone = standing.wins.is_empty();
+    let equally = yardstick.equally();
     if !standing.equal.is_empty() {
         let at = at_levels(&report.levels, &levels_of(&standing.equal));
         let who = contenders(&standing.equal);
         said.push(if alone && standing.open.is_empty() {
             format!(
-                "{who} serve {} equally fast {at} (within {margin}).",
+                "{who} serve {} {equally} {at} (within {margin}).",
                 report.model
             )
         } else {
-            format!("{who} are equally fast {at} (within {margin}).")
+            format!("{who} serve {equally} {at} (within {margin}).")
         });
     }
     if !standing.open.is_empty() {
@@ -318,16 +348,59 @@ fn untrusted(report: &Report) -> Option<String> {
 
 /// Without a capital letter.
 fn failing(report: &Report, metric: &str) -> Option<String> {
-    let levels: Vec<Level> = report
+    without_verdict(report, metric, Reason::TooManyFailed)
+        .map(|at| format!("too many requests failed {at}."))
+}
+
+/// Without a capital letter.
+fn none_within(report: &Report, metric: &str) -> Option<String> {
+    without_verdict(report, metric, Reason::AllZero)
+        .map(|at| format!("no request of any backend met the SLO {at}."))
+}
+
+/// The levels that have no verdict for that reason, in words.
+fn without_verdict(report: &Report, metric: &str, reason: Reason) -> Option<String> {
+    let of_it = report
         .comparisons
         .iter()
-        .filter(|c| c.metric == metric && c.reason == Some(Reason::TooManyFailed))
-        .map(|c| c.level)
-        .collect();
-    (!levels.is_empty()).then(|| {
-        let at = at_levels(&report.levels, &levels);
-        format!("too many requests failed {at}.")
-    })
+        .filter(|c| c.metric == metric && c.reason == Some(reason));
+    let levels: Vec<Level> = of_it.map(|c| c.level).collect();
+    (!levels.is_empty()).then(|| at_levels(&report.levels, &levels))
+}
+
+/// Said where latency decides and another backend than the best by p50 has the
+/// lower p99.
+fn tails(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
+    if yardstick != Yardstick::Latency {
+        return Vec::new();
+    }
+    let ahead = standing.wins.values().chain(standing.leads.values());
+    let p99 = |backend: &str, level: &Level| {
+        let figure = report
+            .row(backend, level)?
+            .figures
+            .get(yardstick.metric())?;
+        figure.p99?.value
+    };
+    ahead
+        .flatten()
+        .filter_map(|comparison| {
+            let level = &comparison.level;
+            let own = p99(&comparison.best, level)?;
+            let others = report.backends.iter().map(|backend| backend.label.as_str());
+            let (other, least) = others
+                .filter_map(|label| Some((label, p99(label, level)?)))
+                .min_by(|(_, a), (_, b)| a.total_cmp(b))?;
+            (least < own).then(|| {
+                format!(
+                    "At p99 it is {other} {}: {} against {}.",
+                    at_levels(&report.levels, &[*level]),
+                    with_unit(least, "ms"),
+                    with_unit(own, "ms")
+                )
+            })
+        })
+        .collect()
 }
 
 /// Said only where another backend answers first than the one that gives most.
@@ -351,39 +424,6 @@ fn first_token(report: &Report, metric: &str, standing: &Standing<'_>) -> Option
             at_levels(&report.levels, &[comparison.level])
         )
     })
-}
-
-fn by_how_much(won: &[&Comparison], metric: &str) -> String {
-    format!("{} {}", ratios(won), measure_of_next(metric))
-}
-
-fn measure(metric: &str) -> &'static str {
-    if metric == THROUGHPUT[0] {
-        "output tokens per second"
-    } else {
-        "requests per second"
-    }
-}
-
-fn measure_of_next(metric: &str) -> String {
-    format!("the {} of the next backend", measure(metric))
-}
-
-/// `1.40 times` or `1.40 to 3.40 times`.
-fn ratios(comparisons: &[&Comparison]) -> String {
-    let ratios = comparisons.iter().filter_map(|comparison| {
-        let measured = comparison.interval.map(|interval| interval.ratio);
-        measured.or_else(|| Some(comparison.best_value / comparison.second_value?))
-    });
-    let (low, high) = ratios.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), ratio| {
-        (low.min(ratio), high.max(ratio))
-    });
-    let (low, high) = (three_digits(low), three_digits(high));
-    if low == high {
-        format!("{low} times")
-    } else {
-        format!("{low} to {high} times")
-    }
 }
 
 fn levels_of(comparisons: &[&Comparison]) -> Vec<Level> {

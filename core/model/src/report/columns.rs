@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::events;
 use super::figure::Row;
 use crate::metrics::{Better, Metric, Values};
 
@@ -25,10 +26,15 @@ pub struct MetricColumn {
     pub formula: String,
     /// Where the definition comes from.
     pub source: String,
+    /// Why its values do not compare between the backends; absent if they do.
+    pub caution: Option<String>,
 }
 
 impl MetricColumn {
-    pub(super) fn of(metric: &Metric) -> Self {
+    /// `mixed`: the events of the backends carry different numbers of tokens at
+    /// some level.
+    pub(super) fn of(metric: &Metric, mixed: bool) -> Self {
+        let not_compared = mixed && metric.name == events::BETWEEN_EVENTS;
         Self {
             name: metric.name.to_owned(),
             label: label(metric.name).to_owned(),
@@ -38,6 +44,7 @@ impl MetricColumn {
             what: metric.what.to_owned(),
             formula: metric.formula.to_owned(),
             source: metric.source.to_owned(),
+            caution: not_compared.then(|| events::CAUTION.to_owned()),
         }
     }
 }

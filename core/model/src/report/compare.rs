@@ -81,6 +81,11 @@ pub enum Reason {
     ClientWasLimit,
     /// More than a twentieth of the requests of the best or the second failed.
     TooManyFailed,
+    /// No backend has a value above 0 in a metric of which more is better.
+    AllZero,
+    /// The metric is measured between events, which carry different numbers of
+    /// tokens.
+    EventsDiffer,
 }
 
 /// Ratio of geometric means of `(a, b)` pairs with a 95 % t interval on the
@@ -148,11 +153,17 @@ fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
     });
     let (best, best_value) = *ranked.first()?;
     let second = ranked.get(1).map(|(row, _)| *row);
-    let interval = second.and_then(|second| paired_ratio(&pairs(best, second, metric.name)));
-    let reason = no_verdict(rows, best, second, interval.is_some());
+    let pairs = second.map_or_else(Vec::new, |second| pairs(best, second, metric.name));
+    let interval = paired_ratio(&pairs);
+    let reason = if metric.better == Better::Higher && best_value == 0.0 && second.is_some() {
+        Some(Reason::AllZero)
+    } else {
+        no_verdict(rows, best, second, pairs.len() >= 2)
+    };
     let outcome = match (reason, &interval) {
         (None, Some(interval)) => outcome(interval, metric.better),
-        _ => Outcome::NoVerdict,
+        (None, None) => without_ratio(&pairs, metric.better),
+        (Some(_), _) => Outcome::NoVerdict,
     };
     Some(Comparison {
         metric: metric.name.to_owned(),
@@ -167,14 +178,20 @@ fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
     })
 }
 
+/// What pairs show of which some hold a 0, so that they have no ratio: only a
+/// second that gives nothing in every repeat is clear.
+fn without_ratio(pairs: &[(f64, f64)], better: Better) -> Outcome {
+    let clear = better == Better::Higher && pairs.iter().all(|(a, b)| *a > 0.0 && *b == 0.0);
+    if clear {
+        Outcome::Faster
+    } else {
+        Outcome::Inconclusive
+    }
+}
+
 /// A backend that the client held back might have been the best, so one such
 /// backend leaves the whole level without a verdict.
-fn no_verdict(
-    rows: &[&Row],
-    best: &Row,
-    second: Option<&Row>,
-    has_interval: bool,
-) -> Option<Reason> {
+fn no_verdict(rows: &[&Row], best: &Row, second: Option<&Row>, has_pairs: bool) -> Option<Reason> {
     let Some(second) = second else {
         return Some(Reason::OneBackend);
     };
@@ -182,7 +199,7 @@ fn no_verdict(
         Some(Reason::ClientWasLimit)
     } else if best.failed_share() > FAILED_LIMIT || second.failed_share() > FAILED_LIMIT {
         Some(Reason::TooManyFailed)
-    } else if !has_interval {
+    } else if !has_pairs {
         Some(Reason::OneRepeat)
     } else {
         None

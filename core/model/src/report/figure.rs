@@ -4,10 +4,12 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RecordsOf;
+use super::DigestOf;
+use super::pace::{self, Pace};
 use crate::cell::{CellRow, Counts};
 use crate::config::Level;
-use crate::metrics::{Better, Metric, Values, samples};
+use crate::fold;
+use crate::metrics::{Better, Metric, MetricValue, Values};
 use crate::stats::{Summary, samples_needed};
 
 /// One backend at one level.
@@ -25,6 +27,9 @@ pub struct Row {
     pub absence: Option<String>,
     /// In some repeat the client was the limit: not to be trusted.
     pub client_was_limit: bool,
+    /// Offered and completed rate; absent for a closed loop, an infinite rate,
+    /// or too few requests.
+    pub pace: Option<Pace>,
     /// Every metric by its name, in the order of `Report::metrics`.
     pub figures: IndexMap<String, Figure>,
 }
@@ -123,7 +128,7 @@ pub(super) fn row<'a>(
     backend: &str,
     level: Level,
     cells: &[&CellRow],
-    records_of: &RecordsOf<'a>,
+    digest_of: &DigestOf<'a>,
     metrics: &[&Metric],
     absence: Option<String>,
 ) -> Row {
@@ -133,12 +138,13 @@ pub(super) fn row<'a>(
     }
     let figures = metrics
         .iter()
-        .map(|metric| (metric.name.to_owned(), figure(metric, cells, records_of)));
+        .map(|metric| (metric.name.to_owned(), figure(metric, cells, digest_of)));
     Row {
         backend: backend.to_owned(),
         level,
         blocks: cells.iter().map(|cell| cell.block).collect(),
         absence,
+        pace: pace::of(level, cells, digest_of),
         client_was_limit: cells.iter().any(|cell| cell.self_check.client_was_limit),
         figures: if cells.is_empty() {
             IndexMap::new()
@@ -149,7 +155,7 @@ pub(super) fn row<'a>(
     }
 }
 
-fn figure(metric: &Metric, cells: &[&CellRow], records_of: &RecordsOf<'_>) -> Figure {
+fn figure(metric: &Metric, cells: &[&CellRow], digest_of: &DigestOf<'_>) -> Figure {
     let per_block: Vec<BlockValue> = cells
         .iter()
         .map(|cell| BlockValue {
@@ -172,10 +178,10 @@ fn figure(metric: &Metric, cells: &[&CellRow], records_of: &RecordsOf<'_>) -> Fi
             ..spread
         };
     }
-    let pooled = cells
-        .iter()
-        .flat_map(|cell| samples(metric, records_of(cell)));
-    let pooled = Summary::of(pooled);
+    let pooled = match cells {
+        [cell] => summary_of(cell, metric),
+        _ => fold::pooled(metric, cells.iter().map(|cell| digest_of(cell))),
+    };
     Figure {
         typical: pooled.p50,
         mean: pooled.mean,
@@ -185,6 +191,13 @@ fn figure(metric: &Metric, cells: &[&CellRow], records_of: &RecordsOf<'_>) -> Fi
         p99: Some(Percentile::of(&pooled, 99)),
         n: pooled.n,
         ..spread
+    }
+}
+
+fn summary_of(cell: &CellRow, metric: &Metric) -> Summary {
+    match cell.metrics.get(metric.name) {
+        Some(MetricValue::Summary(summary)) => *summary,
+        _ => Summary::default(),
     }
 }
 

@@ -6,12 +6,15 @@ mod backend;
 mod columns;
 pub mod compare;
 mod environment;
+mod events;
 mod fairness;
 mod figure;
 pub mod number;
+mod pace;
 mod tiles;
 mod warnings;
 mod wording;
+mod yardstick;
 
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use columns::MetricColumn;
@@ -19,6 +22,7 @@ pub use compare::{Comparison, Interval, Outcome, Reason};
 pub use environment::{Fact, SelfCheckRow};
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
 pub use figure::{BlockValue, Figure, Percentile, Row};
+pub use pace::{KEEPS_UP_FROM, Pace};
 pub use tiles::Tile;
 pub use warnings::{Severity, Warning};
 pub use wording::at_levels;
@@ -28,16 +32,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::{CellRow, Counts};
 use crate::config::{Config, Level, SloConfig};
+use crate::fold::CellDigest;
 use crate::manifest::{ExitState, Manifest};
 use crate::metrics;
-use crate::record::RequestRecord;
 
 /// Version of `report.json`.
 pub const REPORT_SCHEMA_VERSION: u32 = 1;
 
-/// Gives the records of a cell, all phases, in any order; empty if there are
-/// none.
-pub type RecordsOf<'a> = dyn Fn(&CellRow) -> &'a [RequestRecord] + 'a;
+/// Gives what is kept of a cell's records.
+pub type DigestOf<'a> = dyn Fn(&CellRow) -> &'a CellDigest + 'a;
 
 /// The file `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -92,26 +95,29 @@ pub struct Report {
 
 impl Report {
     /// The report of a run. `cells`: rows of `cells.json` in any order;
-    /// `records_of`: the records that each of them was made from.
+    /// `digest_of`: what was kept of each one's records.
     #[must_use]
     pub fn build<'a>(
         manifest: &Manifest,
         config: &Config,
         cells: &[CellRow],
-        records_of: &RecordsOf<'a>,
+        digest_of: &DigestOf<'a>,
     ) -> Self {
         let levels = config.load.levels();
         let backends = backend::all(manifest, config);
         let all_metrics = metrics::all();
-        let mut rows = rows(manifest, &backends, &levels, cells, records_of);
+        let mut rows = rows(manifest, &backends, &levels, cells, digest_of);
         let shown = columns::with_values(&all_metrics, &rows);
         for row in &mut rows {
             row.figures
                 .retain(|name, _| shown.iter().any(|metric| metric.name == name));
         }
         figure::mark_best(&mut rows, &levels, &shown);
-        let comparisons = compare::all(&rows, &levels, &shown);
-        let fairness = fairness::build(&backends, cells, records_of);
+        let mut comparisons = compare::all(&rows, &levels, &shown);
+        let mixed = events::mixed_levels(&rows, &levels);
+        events::withhold(&mut rows, &mut comparisons, &mixed);
+        let mixed = !mixed.is_empty();
+        let fairness = fairness::build(&backends, cells, digest_of);
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
         let mut report = Self {
@@ -127,17 +133,17 @@ impl Report {
             counts,
             slo: config.slo,
             answer: Vec::new(),
-            tiles: tiles::build(&comparisons),
+            tiles: tiles::build(&comparisons, &levels, mixed),
             warnings: Vec::new(),
             backends,
             levels,
-            metrics: shown.iter().map(|m| MetricColumn::of(m)).collect(),
+            metrics: shown.iter().map(|m| MetricColumn::of(m, mixed)).collect(),
             rows,
             comparisons,
             fairness,
             self_check: environment::self_check(cells),
             environment: environment::facts(manifest, config),
-            request_failures: backend::request_failures(cells, records_of),
+            request_failures: backend::request_failures(cells, digest_of),
         };
         report.answer = answer::sentences(&report);
         report.warnings = warnings::build(&report, manifest, cells);
@@ -185,7 +191,7 @@ fn rows<'a>(
     backends: &[BackendReport],
     levels: &[Level],
     cells: &[CellRow],
-    records_of: &RecordsOf<'a>,
+    digest_of: &DigestOf<'a>,
 ) -> Vec<Row> {
     let metrics = metrics::all();
     let mut rows = Vec::with_capacity(levels.len() * backends.len());
@@ -201,7 +207,7 @@ fn rows<'a>(
                 &backend.label,
                 *level,
                 &own,
-                records_of,
+                digest_of,
                 &metrics,
                 absence,
             ));

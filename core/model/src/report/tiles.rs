@@ -4,10 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Comparison;
+use super::yardstick::is_open;
+use crate::config::Level;
 use crate::metrics::{self, Better};
 
 /// Metrics with a tile, in order.
 const HEADLINES: [&str; 4] = ["output_token_throughput", "ttft_ms", "tpot_ms", "goodput"];
+/// The same for an open loop, whose throughput follows the offered rate.
+const OPEN_HEADLINES: [&str; 4] = ["goodput", "e2e_from_schedule_ms", "ttft_ms", "tpot_ms"];
+/// Takes the place of `tpot_ms` where events carry different numbers of tokens.
+const PER_TOKEN: &str = "decode_ms_per_token";
 
 /// One headline: the comparison at the level where the best value is reached.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,8 +27,20 @@ pub struct Tile {
     pub comparison: Comparison,
 }
 
-pub(super) fn build(comparisons: &[Comparison]) -> Vec<Tile> {
-    let metrics = HEADLINES.iter().filter_map(|name| metrics::named(name));
+/// `mixed`: the events of the backends carry different numbers of tokens at
+/// some level.
+pub(super) fn build(comparisons: &[Comparison], levels: &[Level], mixed: bool) -> Vec<Tile> {
+    let names = if is_open(levels) {
+        OPEN_HEADLINES
+    } else {
+        HEADLINES
+    };
+    let per_token = mixed && comparisons.iter().any(|c| c.metric == PER_TOKEN);
+    let names = names.into_iter().map(|name| match name {
+        "tpot_ms" if per_token => PER_TOKEN,
+        name => name,
+    });
+    let metrics = names.filter_map(metrics::named);
     metrics
         .filter_map(|metric| {
             let own = comparisons.iter().filter(|c| c.metric == metric.name);

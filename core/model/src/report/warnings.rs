@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
+use super::events;
 use super::fairness::FairnessState;
-use super::number::three_digits;
 use super::wording::at_levels;
 use crate::cell::CellRow;
 use crate::config::Level;
@@ -60,7 +60,7 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     found.extend(of_starts(report));
     found.extend(of_fairness(report));
     found.extend(of_cells(report, cells));
-    found.extend(of_events(report));
+    found.extend(events::warnings(report));
     found.sort_by_key(|warning| warning.severity);
     found
 }
@@ -186,9 +186,9 @@ fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {
 }
 
 fn severity_of(cell: &CellRow, text: &str) -> Severity {
-    let is_limit = cell.self_check.client_was_limit && text.contains("client was the limit");
+    let is_breach = cell.breaches.iter().any(|breach| breach.text == text);
     let has_none = cell.window.is_none() && text.contains("no measured window");
-    if is_limit || has_none {
+    if is_breach || has_none {
         Severity::Critical
     } else {
         Severity::Warning
@@ -201,30 +201,4 @@ fn without_numbers(text: &str) -> String {
         .filter(|part| !part.is_empty())
         .collect::<Vec<_>>()
         .join("#")
-}
-
-/// Where events carry several tokens, gaps between events are not gaps between
-/// tokens.
-fn of_events(report: &Report) -> Vec<Warning> {
-    let mut found = Vec::new();
-    for backend in &report.backends {
-        let rows = report
-            .rows
-            .iter()
-            .filter(|row| row.backend == backend.label);
-        let means = rows.filter_map(|row| row.figures.get("tokens_per_event")?.mean);
-        let Some(most) = means.max_by(f64::total_cmp).filter(|mean| *mean > 1.05) else {
-            continue;
-        };
-        found.push(Warning {
-            severity: Severity::Note,
-            text: format!(
-                "an event carries up to {} tokens on average: inter-token latency is between events, time per output token compares",
-                three_digits(most)
-            ),
-            backend: Some(backend.label.clone()),
-            levels: Vec::new(),
-        });
-    }
-    found
 }
