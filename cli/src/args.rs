@@ -93,6 +93,15 @@ pub enum Command {
         /// The run folder.
         folder: PathBuf,
     },
+    /// Measure how true this machine's figures are, against a simulated server that knows.
+    Calibrate {
+        /// Fewer streams and requests: some ten seconds instead of a minute.
+        #[arg(long)]
+        quick: bool,
+        /// Write it here instead of into the user's data folder, where runs find it.
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use inferbench_engine::calibrate::CalibrateError;
 use inferbench_engine::derive::DeriveError;
 use inferbench_engine::run::RunError;
 use inferbench_engine::store::StoreError;
@@ -65,6 +66,12 @@ pub(crate) enum CliError {
     /// The run could not be done.
     #[error(transparent)]
     Run(#[from] RunError),
+    /// The calibration could not be done.
+    #[error(transparent)]
+    Calibrate(#[from] CalibrateError),
+    /// There is no place for the calibration.
+    #[error("the calibration has no place: neither XDG_DATA_HOME nor HOME is set")]
+    NoDataFolder,
     /// The report could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -79,7 +86,11 @@ pub(crate) enum CliError {
 impl CliError {
     /// The exit code that goes with it.
     pub(crate) fn code(&self) -> Code {
-        Code::Usage
+        match self {
+            Self::Calibrate(CalibrateError::Interrupted) => Code::Interrupted,
+            Self::Calibrate(_) => Code::Incomplete,
+            _ => Code::Usage,
+        }
     }
 
     /// Writes it to standard error: `error:`, its causes, `hint:`.

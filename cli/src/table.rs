@@ -36,6 +36,9 @@ pub fn render_table(report: &Report, look: Look) -> String {
         if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
             lines.push("too few: a p99 needs 100 samples".to_owned());
         }
+        if all().any(|line| line.untrustworthy) {
+            lines.push("!: untrustworthy, the critical warnings say why".to_owned());
+        }
         if let Some(footnote) = grid::footnote(report) {
             lines.extend(wrapped(&footnote, "  "));
         }
@@ -108,7 +111,7 @@ fn table(columns: &[Column], groups: &[grid::Group], look: Look) -> Table {
 }
 
 fn row(line: &Line, look: Look) -> TableRow {
-    let mark = if line.client_was_limit { " !" } else { "" };
+    let mark = if line.untrustworthy { " !" } else { "" };
     let label = format!("  {}{mark}", shortened(&line.backend, LABEL_WIDTH));
     let mut cells = vec![comfy_table::Cell::new(label)];
     cells.extend(line.cells.iter().map(|cell| figure(cell, look)));

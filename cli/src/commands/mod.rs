@@ -1,5 +1,6 @@
 //! What each command does.
 
+mod calibrate;
 mod derived;
 mod plugins;
 mod report;
@@ -36,6 +37,10 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),
         Command::Report { folder } => report::report(&folder, output),
+        Command::Calibrate {
+            quick,
+            output: file,
+        } => calibrate::calibrate(quick, file.as_deref(), &search, output),
         Command::Completions { shell } => {
             let mut command = Args::command();
             clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());

@@ -73,7 +73,7 @@ fn show_plugin_log(output: OutputArgs) {
 }
 
 /// The first signal stops in order, the second at once.
-async fn heed_signals(stops: Stops) {
+pub(super) async fn heed_signals(stops: Stops) {
     let mut signals = Vec::new();
     for kind in [
         SignalKind::interrupt(),

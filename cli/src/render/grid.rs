@@ -114,8 +114,8 @@ pub struct Line {
     pub ok: String,
     /// Failed requests; empty if there was none.
     pub failed: String,
-    /// In some repeat the client was the limit.
-    pub client_was_limit: bool,
+    /// In some repeat a threshold of the self-check was broken.
+    pub untrustworthy: bool,
 }
 
 /// The backends at one level.
@@ -213,7 +213,9 @@ fn line(report: &Report, row: &Row, columns: &[Column]) -> Line {
             0 => String::new(),
             n => grouped(n),
         },
-        client_was_limit: row.client_was_limit,
+        untrustworthy: report.self_check.iter().any(|check| {
+            check.backend == row.backend && check.level == row.level && !check.trustworthy
+        }),
     }
 }
 

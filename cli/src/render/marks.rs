@@ -2,7 +2,7 @@
 //! that explains it.
 
 use inferbench_model::report::number::grouped;
-use inferbench_model::report::{FairnessState, Report};
+use inferbench_model::report::{FairnessState, Report, SelfCheckRow};
 use serde::Serialize;
 
 /// One mark.
@@ -43,10 +43,17 @@ pub(super) fn of(report: &Report) -> Vec<Mark> {
 
 fn client(report: &Report) -> Mark {
     let all = report.self_check.len();
-    let limited = report.self_check.iter().filter(|row| row.client_was_limit);
-    match limited.count() {
-        0 => mark(true, "client was not the limit", "self-check"),
-        n => mark(
+    let count =
+        |broken: fn(&&SelfCheckRow) -> bool| report.self_check.iter().filter(broken).count();
+    let limited = count(|row| row.found.client_was_limit);
+    match (limited, count(|row| !row.trustworthy)) {
+        (0, 0) => mark(true, "client was not the limit", "self-check"),
+        (0, n) => mark(
+            false,
+            format!("{n} of {all} measurements are untrustworthy"),
+            "self-check",
+        ),
+        (n, _) => mark(
             false,
             format!("client was the limit in {n} of {all} measurements"),
             "self-check",

@@ -361,7 +361,10 @@ pub fn own_folder() -> Option<PathBuf> {
     Some(exe.canonicalize().unwrap_or(exe).parent()?.to_owned())
 }
 
-fn data_folder() -> Option<PathBuf> {
+/// Folder for the user's data: `XDG_DATA_HOME`, else `~/.local/share`; `None` if
+/// neither variable is set.
+#[must_use]
+pub fn data_folder() -> Option<PathBuf> {
     let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
     set("XDG_DATA_HOME")
         .map(PathBuf::from)

@@ -1,6 +1,7 @@
 //! What is happening in the world: finds plugins, starts backends, offers the
 //! load, stamps what comes back, samples the machine and keeps the facts.
 
+pub mod calibrate;
 pub mod clock;
 pub mod control;
 pub mod derive;
@@ -10,6 +11,7 @@ pub mod gpu;
 pub mod host;
 pub mod http;
 pub mod launch;
+pub mod limits;
 pub mod load;
 pub mod machine;
 pub mod plugin_log;

@@ -16,6 +16,7 @@ use inferbench_plugin_api::{
 
 use crate::host::{Plugin, PluginHost};
 use crate::http::Target;
+use crate::limits;
 use crate::prompts::{self, PromptMaker};
 use crate::tokenizer::{self, ModelFiles};
 
@@ -147,6 +148,7 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
     }
     let files = ModelFiles::find(&config.model.id);
     errors.extend(check_model(loaded, &files, &backends));
+    errors.extend(check_open_files(loaded));
     if !errors.is_empty() {
         return Err(errors);
     }
@@ -230,6 +232,23 @@ pub fn is_secret(name: &str) -> bool {
     ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"]
         .iter()
         .any(|word| name.contains(word))
+}
+
+/// Levels that need more connections than this process may have files.
+fn check_open_files(loaded: &Loaded) -> Vec<YamlError> {
+    // A system that does not tell may have room.
+    let Ok(limit) = limits::open_files() else {
+        return Vec::new();
+    };
+    let levels = loaded.config.load.concurrency.iter().flatten().enumerate();
+    let refused = levels.filter_map(|(index, level)| Some((index, limit.refuses(*level)?)));
+    let hint = "raise it first, with ulimit -Hn or LimitNOFILE, or measure fewer at once";
+    refused
+        .map(|(index, words)| {
+            let path = [key("load"), key("concurrency"), PathStep::Index(index)];
+            loaded.tree.error_at(&path, words, Some(hint.to_owned()))
+        })
+        .collect()
 }
 
 /// What the model's own files say against this run.

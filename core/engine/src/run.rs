@@ -16,10 +16,12 @@ use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+use crate::calibrate;
 use crate::clock;
 use crate::event::RunEvent;
 use crate::gpu::{GpuError, GpuSampler};
 use crate::host::file_sha256;
+use crate::limits;
 use crate::load::{Progress, RecordSink};
 use crate::machine;
 use crate::prepare::{PreparedRun, is_secret};
@@ -92,6 +94,9 @@ pub async fn run(
     events: UnboundedSender<RunEvent>,
     stops: &Stops,
 ) -> Result<Finished, RunError> {
+    // Before any server is started: all of them inherit it, or none. Where it
+    // cannot be raised, requests that find no descriptor say so.
+    drop(limits::raise_open_files());
     let stamp = clock::utc_now().replace([':', '-'], "").replace('.', "");
     let folder = RunFolder::create(output, &prepared.config.name, &stamp)?;
     let gpu_file = LineWriter::<GpuSample>::open(folder.file("gpu.jsonl"))?;
@@ -151,13 +156,15 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         attach: backend.attach.as_ref().map(|target| target.url("")),
         prompt_form: backend.form.name().to_owned(),
     });
+    let host = machine::host_facts();
     Ok(Manifest {
         schema_version: RUN_SCHEMA_VERSION,
         inferbench_version: version.to_owned(),
         config: masked(&prepared.config),
         workload_sha256: Some(prepared.prompts.fingerprint(FINGERPRINT_PROMPTS)?),
         backends: backends.collect(),
-        host: machine::host_facts(),
+        calibration: calibrate::stored_for(&host),
+        host,
         gpus: Vec::new(),
         gpu_absence: None,
         anchors: vec![clock::anchor()],

@@ -233,6 +233,20 @@ pub fn read_lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>,
     Ok(rows)
 }
 
+/// Writes a value as a JSON file anywhere, with the folders above it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_json_file(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(at(folder, "cannot be made"))?;
+    }
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| at(path, "cannot be written")(error.into()))?;
+    bytes.push(b'\n');
+    fs::write(path, bytes).map_err(at(path, "cannot be written"))
+}
+
 /// Reads a JSON file.
 ///
 /// # Errors

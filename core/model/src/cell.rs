@@ -10,6 +10,9 @@ use crate::config::{Level, SloConfig};
 use crate::metrics::window::Window;
 use crate::metrics::{CellInput, MetricValue, compute};
 use crate::record::{Phase, RequestRecord};
+pub use crate::self_check::SelfCheck;
+use crate::self_check::{Breach, Offered, judge};
+use crate::units::s_between;
 
 /// Version of `cells.json`.
 pub const CELLS_SCHEMA_VERSION: u32 = 1;
@@ -49,6 +52,11 @@ pub struct CellRow {
     pub metrics: IndexMap<String, MetricValue>,
     /// What the client itself did during the cell.
     pub self_check: SelfCheck,
+    /// Whether the figures can be trusted: no threshold of the self-check was
+    /// broken.
+    pub trustworthy: bool,
+    /// Thresholds of the self-check that were broken.
+    pub breaches: Vec<Breach>,
     /// What a reader must know before trusting the row.
     pub warnings: Vec<String>,
 }
@@ -94,21 +102,6 @@ impl Counts {
     }
 }
 
-/// What the client itself did during a cell; null where it could not be told.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct SelfCheck {
-    /// CPU of InferBench's load thread over the cell, 100 is one core.
-    pub client_cpu_percent: Option<f64>,
-    /// Where arrival times come from: `kernel` or `user`.
-    pub arrival_clock: Option<String>,
-    /// Mean time between the kernel's stamp of a read and the read's return.
-    pub read_delay_ms_mean: Option<f64>,
-    /// Largest such time.
-    pub read_delay_ms_max: Option<f64>,
-    /// The client was the limit: the row is not to be trusted.
-    pub client_was_limit: bool,
-}
-
 /// Identity of a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CellKey {
@@ -126,19 +119,24 @@ pub fn row(
     key: CellKey,
     records: &[RequestRecord],
     slo: SloConfig,
-    self_check: SelfCheck,
+    mut self_check: SelfCheck,
 ) -> CellRow {
     let input = CellInput::new(records, slo);
     let counts = Counts::of(records);
-    let warnings = warnings(records, &counts, &input, &self_check);
+    let metrics = compute(&input);
+    let breaches = judge(&self_check, &offered(key.level, records, &counts, &metrics));
+    self_check.client_was_limit |= breaches.iter().any(|b| b.check.means_client_limit());
+    let warnings = warnings(records, &counts, &input, &breaches);
     CellRow {
         backend: key.backend,
         block: key.block,
         level: key.level,
         counts,
         window: input.window,
-        metrics: compute(&input),
+        metrics,
+        trustworthy: breaches.is_empty() && !self_check.client_was_limit,
         self_check,
+        breaches,
         warnings,
     }
 }
@@ -147,7 +145,7 @@ fn warnings(
     records: &[RequestRecord],
     counts: &Counts,
     input: &CellInput<'_>,
-    self_check: &SelfCheck,
+    breaches: &[Breach],
 ) -> Vec<String> {
     let mut found = Vec::new();
     let all = counts.ok + counts.failed;
@@ -166,9 +164,7 @@ fn warnings(
     if input.window.is_none() {
         found.push("no measured window: nothing was measured under steady load".to_owned());
     }
-    if self_check.client_was_limit {
-        found.push("the client was the limit: these figures are not to be trusted".to_owned());
-    }
+    found.extend(breaches.iter().map(|breach| breach.text.clone()));
     let counted = || records.iter().filter(|record| record.counts());
     let off = counted().filter(|r| r.output_tokens.is_some_and(|n| n != r.asked_output_tokens));
     let (off, ok) = (off.count(), counted().count());
@@ -183,24 +179,43 @@ fn warnings(
             "the server did not count the tokens of {unknown} of {ok} answers"
         ));
     }
-    found.extend(concurrency_warning(records, input));
     found.extend(cache_warning(records));
     found.extend(prompt_warning(records));
     found
 }
 
-fn concurrency_warning(records: &[RequestRecord], input: &CellInput<'_>) -> Option<String> {
-    let window = input.window?;
-    let Level::Concurrency(asked) = records.first()?.key.level else {
-        return None;
+/// What the records say of the load that was offered.
+fn offered(
+    level: Level,
+    records: &[RequestRecord],
+    counts: &Counts,
+    metrics: &IndexMap<String, MetricValue>,
+) -> Offered {
+    let failed_with = |reason: &str| counts.by_reason.get(reason).copied().unwrap_or(0);
+    let rates = rates(records);
+    Offered {
+        level,
+        concurrency: metrics
+            .get("achieved_concurrency")
+            .and_then(MetricValue::typical),
+        sent_rate: rates.map(|(sent, _)| sent),
+        planned_rate: rates.map(|(_, planned)| planned),
+        out_of_files: failed_with("client_out_of_files"),
+        out_of_ports: failed_with("client_out_of_ports"),
+    }
+}
+
+/// Requests per second that were sent and that were planned, over the measured
+/// requests that were sent; `None` if they were not planned apart.
+fn rates(records: &[RequestRecord]) -> Option<(f64, f64)> {
+    let measured = records.iter().filter(|r| r.key.phase == Phase::Measured);
+    let times = measured.filter_map(|r| Some((r.sent_ns?, r.scheduled_ns?)));
+    let (sent, planned): (Vec<u64>, Vec<u64>) = times.unzip();
+    let rate = |times: &[u64]| {
+        let span_s = s_between(*times.iter().min()?, *times.iter().max()?);
+        (span_s > 0.0).then(|| (times.len() - 1) as f64 / span_s)
     };
-    let busy_s: f64 = records
-        .iter()
-        .filter_map(|record| Some(window.overlap_s(record.sent_ns?, record.end_ns)))
-        .sum();
-    let achieved = busy_s / window.length_s();
-    (achieved < 0.95 * f64::from(asked))
-        .then(|| format!("{achieved:.1} requests were in flight on average, {asked} were asked"))
+    Some((rate(&sent)?, rate(&planned)?))
 }
 
 /// Cached prompt tokens above one percent make a cell warm where others are cold.

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::calibration::Calibration;
 use crate::cell::{CellKey, SelfCheck};
 use crate::plan::{RunPlan, Skipped};
 use crate::record::Evidence;
@@ -30,6 +31,9 @@ pub struct Manifest {
     pub gpus: Vec<GpuFacts>,
     /// Why no GPU was sampled, if none was.
     pub gpu_absence: Option<String>,
+    /// What `calibrate` found on this machine, if it was run there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Start and, once it has ended, end of the run on both clocks.
     pub anchors: Vec<Anchor>,
     /// The plan: order of backends in each block.

@@ -13,8 +13,9 @@ use inferbench_plugin_api::{Framing, HttpRequest, Message, PluginError, RequestS
 use tokio_util::sync::CancellationToken;
 
 use super::limits::{Limits, Reached};
+use super::self_check::ReadStats;
 use crate::clock;
-use crate::http::{Connection, Framer, Head, ReadStamp, ResponseReader, Target};
+use crate::http::{Connection, Framer, Head, ResponseReader, Target};
 
 /// How long a body may take to end after its end marker before the connection
 /// is given up instead of being used again.
@@ -77,37 +78,6 @@ pub fn wire_bytes(target: &Target, request: &HttpRequest) -> Vec<u8> {
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(&request.body);
     bytes
-}
-
-/// How far the reads of a request lagged behind the arrival of their bytes.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct ReadStats {
-    /// Reads.
-    pub reads: u64,
-    /// Reads that the kernel stamped.
-    pub kernel_reads: u64,
-    /// Sum of read return minus arrival, ns.
-    pub delay_sum_ns: u64,
-    /// Largest such delay, ns.
-    pub delay_max_ns: u64,
-}
-
-impl ReadStats {
-    fn note(&mut self, stamp: ReadStamp) {
-        let delay = stamp.returned_ns.saturating_sub(stamp.arrival_ns);
-        self.reads += 1;
-        self.kernel_reads += u64::from(stamp.from_kernel);
-        self.delay_sum_ns += delay;
-        self.delay_max_ns = self.delay_max_ns.max(delay);
-    }
-
-    /// Adds another request's.
-    pub fn add(&mut self, other: Self) {
-        self.reads += other.reads;
-        self.kernel_reads += other.kernel_reads;
-        self.delay_sum_ns += other.delay_sum_ns;
-        self.delay_max_ns = self.delay_max_ns.max(other.delay_max_ns);
-    }
 }
 
 /// What came of one request.

@@ -14,7 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::exchange::{Outcome, ReadStats, Timeouts, take_events};
+use super::exchange::{Outcome, Timeouts, take_events};
+use super::self_check::ReadStats;
 use crate::clock;
 
 type Stamped = (u64, EventBuf);

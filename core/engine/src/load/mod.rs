@@ -7,27 +7,26 @@ mod in_process;
 mod limits;
 mod open_loop;
 mod phases;
+pub mod self_check;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use inferbench_model::cell::{CellKey, SelfCheck};
+use inferbench_model::cell::CellKey;
 use inferbench_model::config::{Level, LoadConfig};
 use inferbench_model::exchange::Exchange;
 use inferbench_model::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::schedule::{Schedule, ScheduleError};
+use inferbench_model::self_check::SelfCheck;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock;
 use crate::http::{Connection, Target};
-use exchange::{Outcome, Prepared, ReadStats, Timeouts};
+use exchange::{Outcome, Prepared, Timeouts};
 pub use in_process::EngineHub;
-
-/// Client CPU, in percent of a core, from which on the client counts as the limit.
-const CLIENT_LIMIT_PERCENT: f64 = 95.0;
+use self_check::{Delays, LagTimer, ReadStats, Watch};
 
 /// A load that could not be offered.
 #[derive(Debug, Error)]
@@ -127,10 +126,15 @@ pub fn run_cell(
         sink: std::cell::RefCell::new(sink),
         progress: Arc::clone(progress),
         cancel: cancel.clone(),
-        reads: std::cell::Cell::default(),
+        reads: std::cell::RefCell::default(),
     });
-    let (began_ns, began_cpu_ns) = (clock::now_ns(), clock::thread_cpu_ns());
+    let watch = Watch::start();
+    let lags = Rc::new(std::cell::RefCell::new(Delays::default()));
     let ran = local.block_on(&runtime, async {
+        if let Ok(timer) = LagTimer::start() {
+            let lags = Rc::clone(&lags);
+            tokio::task::spawn_local(async move { timer.watch(&lags).await });
+        }
         match cell.key.level {
             Level::Concurrency(n) => closed_loop::run(&shared, feed, n).await,
             Level::RequestRate(rate) => {
@@ -139,27 +143,13 @@ pub fn run_cell(
             }
         }
     });
-    let cpu_ns = clock::thread_cpu_ns() - began_cpu_ns;
-    let wall_ns = clock::now_ns() - began_ns;
-    ran.map(|()| self_check(shared.reads.get(), cpu_ns, wall_ns))
-}
-
-fn self_check(reads: ReadStats, cpu_ns: u64, wall_ns: u64) -> SelfCheck {
-    let cpu_percent = (wall_ns > 0).then(|| cpu_ns as f64 / wall_ns as f64 * 100.0);
-    let ms = |ns: f64| ns / inferbench_model::units::NS_PER_MS;
-    let some_reads = reads.reads > 0;
-    let clock = if reads.kernel_reads == reads.reads {
-        "kernel"
-    } else {
-        "user"
-    };
-    SelfCheck {
-        client_cpu_percent: cpu_percent,
-        arrival_clock: some_reads.then(|| clock.to_owned()),
-        read_delay_ms_mean: some_reads.then(|| ms(reads.delay_sum_ns as f64 / reads.reads as f64)),
-        read_delay_ms_max: some_reads.then(|| ms(reads.delay_max_ns as f64)),
-        client_was_limit: cpu_percent.is_some_and(|percent| percent >= CLIENT_LIMIT_PERCENT),
-    }
+    ran.map(|()| {
+        let mut check = SelfCheck::default();
+        watch.tell(&mut check);
+        self_check::tell_lags(&lags.borrow(), &mut check);
+        shared.reads.borrow().tell(&mut check);
+        check
+    })
 }
 
 /// Requests that are made ahead of time.
@@ -214,7 +204,7 @@ struct Shared {
     sink: std::cell::RefCell<RecordSink>,
     progress: Arc<Progress>,
     cancel: CancellationToken,
-    reads: std::cell::Cell<ReadStats>,
+    reads: std::cell::RefCell<ReadStats>,
 }
 
 /// A way to the backend that carries one request at a time.
@@ -271,9 +261,7 @@ impl Shared {
             index: prepared.index,
         };
         let outcome = self.exchange(channel, prepared, exchange).await;
-        let mut reads = self.reads.get();
-        reads.add(outcome.reads);
-        self.reads.set(reads);
+        self.reads.borrow_mut().add(&outcome.reads);
         let events = outcome.exchange.output_events() as u64;
         let record =
             outcome

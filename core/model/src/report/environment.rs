@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::number;
-use crate::cell::CellRow;
+use crate::cell::{CellRow, SelfCheck};
 use crate::config::{Config, Level};
 use crate::manifest::Manifest;
 use crate::metrics::MetricValue;
@@ -27,20 +27,17 @@ pub struct SelfCheckRow {
     pub level: Level,
     /// Repeat, from 0.
     pub block: u32,
-    /// CPU of the load thread, 100 is one core.
-    pub client_cpu_percent: Option<f64>,
-    /// Where arrival times come from: `kernel` or `user`.
-    pub arrival_clock: Option<String>,
-    /// Mean time between the kernel's stamp of a read and the read's return.
-    pub read_delay_ms_mean: Option<f64>,
-    /// Largest such time.
-    pub read_delay_ms_max: Option<f64>,
+    /// Whether the figures can be trusted.
+    pub trustworthy: bool,
+    /// Thresholds that were broken, in words.
+    pub breaches: Vec<String>,
+    /// What was found; its fields are those of `cells.json`.
+    #[serde(flatten)]
+    pub found: SelfCheck,
     /// Requests in flight, on average over the measured window.
     pub achieved_concurrency: Option<f64>,
     /// Median of sent minus scheduled; absent in a closed loop.
     pub send_lag_ms_p50: Option<f64>,
-    /// The client was the limit.
-    pub client_was_limit: bool,
 }
 
 pub(super) fn self_check(cells: &[CellRow]) -> Vec<SelfCheckRow> {
@@ -52,13 +49,11 @@ pub(super) fn self_check(cells: &[CellRow]) -> Vec<SelfCheckRow> {
                 backend: cell.backend.clone(),
                 level: cell.level,
                 block: cell.block,
-                client_cpu_percent: cell.self_check.client_cpu_percent,
-                arrival_clock: cell.self_check.arrival_clock.clone(),
-                read_delay_ms_mean: cell.self_check.read_delay_ms_mean,
-                read_delay_ms_max: cell.self_check.read_delay_ms_max,
+                trustworthy: cell.trustworthy && !cell.self_check.client_was_limit,
+                breaches: cell.breaches.iter().map(|b| b.text.clone()).collect(),
+                found: cell.self_check.clone(),
                 achieved_concurrency: typical("achieved_concurrency"),
                 send_lag_ms_p50: typical("send_lag_ms"),
-                client_was_limit: cell.self_check.client_was_limit,
             }
         })
         .collect()
@@ -114,6 +109,9 @@ pub(super) fn facts(manifest: &Manifest, config: &Config) -> Vec<Fact> {
     if manifest.gpus.is_empty() {
         let why = manifest.gpu_absence.as_deref().unwrap_or("none found");
         facts.push(fact("GPU", Some(format!("not sampled: {why}"))));
+    }
+    if let Some(calibration) = &manifest.calibration {
+        facts.push(fact("Calibration", Some(calibration.line())));
     }
     facts.extend([
         fact("Prompts", Some(prompts(config))),

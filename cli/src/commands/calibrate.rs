@@ -1,0 +1,128 @@
+//! `calibrate`: how true this machine's figures are.
+
+use std::path::Path;
+
+use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
+use inferbench_engine::calibrate::{self, SIMULATOR};
+use inferbench_engine::host::SearchPath;
+use inferbench_engine::run::Stops;
+use inferbench_model::calibration::{Calibration, ErrorFigures};
+use inferbench_model::report::number::{grouped, three_digits};
+
+use super::{load_plugins, print_json, run};
+use crate::args::OutputArgs;
+use crate::exit::{CliError, Code};
+
+pub(super) fn calibrate(
+    quick: bool,
+    file: Option<&Path>,
+    search: &SearchPath,
+    output: OutputArgs,
+) -> Result<Code, CliError> {
+    let plugins = load_plugins(search, output.verbose);
+    if plugins.get(SIMULATOR).is_none() {
+        let known: Vec<&str> = plugins.names().collect();
+        return Err(CliError::NoPlugin {
+            name: SIMULATOR.to_owned(),
+            known: known.join(", "),
+        });
+    }
+    let file = match file {
+        Some(file) => file.to_owned(),
+        None => calibrate::default_file().ok_or(CliError::NoDataFolder)?,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(CliError::Runtime)?;
+    let version = env!("CARGO_PKG_VERSION");
+    let found = runtime.block_on(async {
+        let stops = Stops::default();
+        tokio::spawn(run::heed_signals(stops.clone()));
+        let tell = |line: &str| {
+            if !output.quiet {
+                eprintln!("{line}");
+            }
+        };
+        calibrate::calibrate(&plugins, version, quick, &tell, &stops.gentle).await
+    })?;
+    calibrate::write(&file, &found)?;
+    if output.json {
+        print_json(&found)?;
+    } else {
+        println!("{}", render(&found));
+        println!("file: {}", file.display());
+    }
+    Ok(Code::Done)
+}
+
+/// The table of errors and what goes with it.
+fn render(found: &Calibration) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
+        .force_no_tty();
+    table.set_header([
+        "streams",
+        "requests",
+        "TTFT error\nmean ms",
+        "TTFT error\np50 ms",
+        "TTFT error\np99 ms",
+        "ITL error\nmean ms",
+        "ITL error\np99 ms",
+    ]);
+    for level in &found.levels {
+        let [ttft_mean, ttft_p50, ttft_p99] = figures(&level.ttft_error_ms);
+        let [itl_mean, _, itl_p99] = figures(&level.itl_error_ms);
+        table.add_row([
+            grouped(level.concurrency.into()),
+            grouped(level.requests as u64),
+            ttft_mean,
+            ttft_p50,
+            ttft_p99,
+            itl_mean,
+            itl_p99,
+        ]);
+    }
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
+    lines.push(String::new());
+    lines.push(found.passed_words());
+    lines.extend(fast_line(found));
+    lines.push(clock_line(found));
+    for level in &found.levels {
+        let place = grouped(level.concurrency.into());
+        let breaches = level.breaches.iter();
+        lines.extend(breaches.map(|text| format!("untrustworthy at {place} streams: {text}")));
+    }
+    lines.join("\n")
+}
+
+fn figures(errors: &ErrorFigures) -> [String; 3] {
+    [errors.mean, errors.p50, errors.p99]
+        .map(|figure| figure.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.3}")))
+}
+
+fn fast_line(found: &Calibration) -> Option<String> {
+    let fast = found.fast.as_ref()?;
+    let (rate, cpu) = (fast.tokens_per_s?, fast.cpu_ms_per_1000_tokens?);
+    Some(format!(
+        "unpaced, {} streams: {} tokens/s, {} ms CPU per 1,000 tokens",
+        fast.concurrency,
+        grouped(rate.round() as u64),
+        three_digits(cpu)
+    ))
+}
+
+fn clock_line(found: &Calibration) -> String {
+    let clock = found.arrival_clock.as_deref().unwrap_or("unknown");
+    let truth = if found.truth_is_kernels {
+        "the kernel's"
+    } else {
+        "partly the server's own, whose delay counts as an error here"
+    };
+    format!("arrival clock: {clock}; the truth's stamps of requests are {truth}")
+}

@@ -1,0 +1,110 @@
+//! What this system allows a client: open files and local ports.
+
+use std::collections::HashSet;
+use std::io;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
+/// Descriptors that are left for all that is no connection of the load: files
+/// of the run, logs, plugins, samplers, the control plane.
+pub const RESERVED_FILES: u64 = 64;
+
+/// How many descriptors this process may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFiles {
+    /// In effect.
+    pub soft: u64,
+    /// To which the soft one can be raised.
+    pub hard: u64,
+}
+
+impl OpenFiles {
+    /// Why so many connections at once cannot be had, at the hard limit; `None`
+    /// if they can.
+    #[must_use]
+    pub fn refuses(self, connections: u32) -> Option<String> {
+        let needed = u64::from(connections) + RESERVED_FILES;
+        (needed > self.hard).then(|| {
+            format!(
+                "is {connections}, which needs {needed} open files: the hard limit of this process is {}",
+                self.hard
+            )
+        })
+    }
+}
+
+/// The limits in effect.
+///
+/// # Errors
+/// The system's own.
+pub fn open_files() -> io::Result<OpenFiles> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(OpenFiles { soft, hard })
+}
+
+/// Raises the soft limit to the hard one, for this process and for every
+/// process that it starts from now on.
+///
+/// # Errors
+/// The system's own.
+pub fn raise_open_files() -> io::Result<OpenFiles> {
+    let OpenFiles { soft, hard } = open_files()?;
+    if soft < hard {
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?;
+    }
+    Ok(OpenFiles { soft: hard, hard })
+}
+
+/// Local ports of the range for outgoing connections that no socket holds, one
+/// that still lingers after its end included; `None` if the system does not tell.
+#[must_use]
+pub fn local_ports_left() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let (first, last) = port_range(&text)?;
+    let v4 = procfs::net::tcp().ok()?;
+    // Without IPv6 there is no such table, and nothing in it.
+    let v6 = procfs::net::tcp6().unwrap_or_default();
+    let ports = v4.into_iter().chain(v6).map(|e| e.local_address.port());
+    let held: HashSet<u16> = ports.filter(|port| (first..=last).contains(port)).collect();
+    Some(u64::from(last - first) + 1 - held.len() as u64)
+}
+
+fn port_range(text: &str) -> Option<(u16, u16)> {
+    let mut words = text.split_whitespace().map(str::parse);
+    let (first, last) = (words.next()?.ok()?, words.next()?.ok()?);
+    (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_connections_than_the_hard_limit_carries_are_refused_with_both_numbers() {
+        let limit = OpenFiles {
+            soft: 64,
+            hard: 192,
+        };
+        assert_eq!(limit.refuses(128), None);
+        assert_eq!(
+            limit.refuses(129).unwrap(),
+            "is 129, which needs 193 open files: the hard limit of this process is 192"
+        );
+    }
+
+    #[test]
+    fn the_range_of_ports_is_two_numbers() {
+        assert_eq!(port_range("32768\t60999\n"), Some((32768, 60999)));
+        assert_eq!(port_range("60999 32768"), None);
+        assert_eq!(port_range(""), None);
+    }
+
+    #[test]
+    fn an_open_connection_holds_a_port() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let left = local_ports_left().unwrap();
+        assert!(left > 0 && left < 65_536, "{left}");
+        drop(listener);
+    }
+}

@@ -1,0 +1,316 @@
+//! Watches the client itself while it makes the load: its CPU, how late its
+//! event loop and its reads are, and what the machine had left for it.
+
+mod watch;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use inferbench_model::self_check::SelfCheck;
+use inferbench_model::units::NS_PER_MS;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use tokio::io::unix::AsyncFd;
+
+use crate::clock;
+use crate::http::ReadStamp;
+pub(super) use watch::Watch;
+pub(crate) use watch::process_cpu_ns;
+
+/// Time between two looks at how late the event loop is: often enough that a
+/// cell of a second has a hundred of them, and a hundred wakes a second cost
+/// 0.1 % of a core.
+const LAG_EVERY: Duration = Duration::from_millis(10);
+/// Buckets per doubling of a delay: values are told to within 5 %.
+const PER_OCTAVE: usize = 8;
+/// Delays below this, ns, share the first bucket.
+const FIRST_NS: u64 = 1 << 10;
+/// Doublings that are told apart: up to 17 s.
+const OCTAVES: usize = 24;
+const BUCKETS: usize = PER_OCTAVE * OCTAVES + 1;
+
+/// How many delays of which size there were: of fixed size, and nothing is
+/// allocated for a value.
+#[derive(Debug, Clone, Copy)]
+pub struct Delays {
+    counts: [u32; BUCKETS],
+    n: u64,
+    sum_ns: u64,
+    max_ns: u64,
+}
+
+impl Default for Delays {
+    fn default() -> Self {
+        Self {
+            counts: [0; BUCKETS],
+            n: 0,
+            sum_ns: 0,
+            max_ns: 0,
+        }
+    }
+}
+
+impl Delays {
+    /// Notes one delay.
+    pub fn note(&mut self, ns: u64) {
+        self.counts[bucket_of(ns)] += 1;
+        self.n += 1;
+        self.sum_ns = self.sum_ns.saturating_add(ns);
+        self.max_ns = self.max_ns.max(ns);
+    }
+
+    /// Adds those of another.
+    pub fn add(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
+        self.n += other.n;
+        self.sum_ns = self.sum_ns.saturating_add(other.sum_ns);
+        self.max_ns = self.max_ns.max(other.max_ns);
+    }
+
+    /// The mean, ms; `None` if there is no delay.
+    #[must_use]
+    pub fn mean_ms(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.sum_ns as f64 / self.n as f64 / NS_PER_MS)
+    }
+
+    /// The largest, ms; `None` if there is no delay.
+    #[must_use]
+    pub fn max_ms(&self) -> Option<f64> {
+        (self.n > 0).then(|| self.max_ns as f64 / NS_PER_MS)
+    }
+
+    /// The smallest delay that at least `p` percent do not exceed, ms, to within
+    /// 5 % and never above the largest; `None` if there is no delay.
+    #[must_use]
+    pub fn percentile_ms(&self, p: f64) -> Option<f64> {
+        let rank = (self.n as f64 * p / 100.0).ceil().max(1.0) as u64;
+        let mut seen = 0;
+        let bucket = self.counts.iter().position(|count| {
+            seen += u64::from(*count);
+            seen >= rank
+        })?;
+        Some(middle_ns(bucket).min(self.max_ns as f64) / NS_PER_MS)
+    }
+}
+
+fn bucket_of(ns: u64) -> usize {
+    if ns < FIRST_NS {
+        return 0;
+    }
+    let octave = ns.ilog2() - FIRST_NS.ilog2();
+    // The three bits below the highest.
+    let within = (ns >> (ns.ilog2() - 3)) as usize & (PER_OCTAVE - 1);
+    (octave as usize * PER_OCTAVE + within + 1).min(BUCKETS - 1)
+}
+
+fn middle_ns(bucket: usize) -> f64 {
+    let Some(place) = bucket.checked_sub(1) else {
+        return FIRST_NS as f64 / 2.0;
+    };
+    let octave_ns = (FIRST_NS << (place / PER_OCTAVE)) as f64;
+    octave_ns * (1.0 + (place % PER_OCTAVE) as f64 / PER_OCTAVE as f64 + 0.5 / PER_OCTAVE as f64)
+}
+
+/// How far reads lagged behind the arrival of their bytes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadStats {
+    /// Reads.
+    pub reads: u64,
+    /// Reads that the kernel stamped.
+    pub kernel_reads: u64,
+    /// Read return minus arrival of every read.
+    pub delays: Delays,
+}
+
+impl ReadStats {
+    pub(super) fn note(&mut self, stamp: ReadStamp) {
+        self.reads += 1;
+        self.kernel_reads += u64::from(stamp.from_kernel);
+        self.delays
+            .note(stamp.returned_ns.saturating_sub(stamp.arrival_ns));
+    }
+
+    /// Adds those of another request.
+    pub fn add(&mut self, other: &Self) {
+        self.reads += other.reads;
+        self.kernel_reads += other.kernel_reads;
+        self.delays.add(&other.delays);
+    }
+
+    fn clock(&self) -> Option<&'static str> {
+        match (self.kernel_reads, self.reads) {
+            (_, 0) => None,
+            (0, _) => Some("user"),
+            (kernel, all) if kernel == all => Some("kernel"),
+            _ => Some("mixed"),
+        }
+    }
+
+    /// Writes what it tells into a self-check.
+    pub(super) fn tell(&self, check: &mut SelfCheck) {
+        check.arrival_clock = self.clock().map(str::to_owned);
+        if self.kernel_reads == 0 {
+            // Without a stamp the delay of a read is 0 by definition.
+            return;
+        }
+        check.read_delay_ms_mean = self.delays.mean_ms();
+        check.read_delay_ms_p50 = self.delays.percentile_ms(50.0);
+        check.read_delay_ms_p99 = self.delays.percentile_ms(99.0);
+        check.read_delay_ms_max = self.delays.max_ms();
+    }
+}
+
+/// A timer in the event loop that notes how late it is heard.
+#[derive(Debug)]
+pub(super) struct LagTimer {
+    timer: AsyncFd<OwnedFd>,
+    due_ns: u64,
+}
+
+impl LagTimer {
+    /// A running timer; call it inside the runtime that is watched.
+    ///
+    /// # Errors
+    /// The kernel gives no timer, or no descriptor for it.
+    pub(super) fn start() -> io::Result<Self> {
+        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
+        let due_ns = clock::now_ns() + every_ns();
+        let every = TimeSpec::from_duration(LAG_EVERY);
+        timer.set(Expiration::Interval(every), TimerSetTimeFlags::empty())?;
+        #[expect(
+            deprecated,
+            reason = "`register` is unsafe; an OwnedFd keeps its descriptor, which is all it asks"
+        )]
+        let timer = AsyncFd::new(OwnedFd::from(timer))?;
+        Ok(Self { timer, due_ns })
+    }
+
+    /// Notes the lateness of every tick, those that were missed too, until it is
+    /// dropped.
+    pub(super) async fn watch(mut self, lags: &std::cell::RefCell<Delays>) {
+        while let Ok(mut ready) = self.timer.readable().await {
+            let now_ns = clock::now_ns();
+            // Without this the timer would stay readable.
+            let _ = nix::unistd::read(ready.get_inner(), &mut [0; 8]);
+            ready.clear_ready();
+            let mut lags = lags.borrow_mut();
+            while self.due_ns <= now_ns {
+                lags.note(now_ns - self.due_ns);
+                self.due_ns += every_ns();
+            }
+        }
+    }
+}
+
+fn every_ns() -> u64 {
+    LAG_EVERY.as_nanos() as u64
+}
+
+/// Writes the lateness of the event loop into a self-check.
+pub(super) fn tell_lags(lags: &Delays, check: &mut SelfCheck) {
+    check.loop_lag_ms_p50 = lags.percentile_ms(50.0);
+    check.loop_lag_ms_p99 = lags.percentile_ms(99.0);
+    check.loop_lag_ms_max = lags.max_ms();
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    fn stamp(delay_ns: u64, from_kernel: bool) -> ReadStamp {
+        ReadStamp {
+            arrival_ns: 1_000,
+            returned_ns: 1_000 + delay_ns,
+            from_kernel,
+        }
+    }
+
+    #[test]
+    fn percentiles_of_delays_are_within_a_twentieth() {
+        let mut delays = Delays::default();
+        for us in 1..=1000 {
+            delays.note(us * 1000);
+        }
+        for (p, ms) in [(50.0, 0.5), (90.0, 0.9), (99.0, 0.99)] {
+            let found = delays.percentile_ms(p).unwrap();
+            assert!((found / ms - 1.0).abs() < 0.07, "p{p}: {found} ms");
+        }
+        assert!((delays.mean_ms().unwrap() - 0.5005).abs() < 1e-9);
+        assert_eq!(delays.max_ms(), Some(1.0));
+    }
+
+    #[test]
+    fn every_delay_has_a_bucket_whose_middle_is_near() {
+        let mut ns = FIRST_NS;
+        while ns < FIRST_NS << OCTAVES {
+            let middle = middle_ns(bucket_of(ns));
+            assert!((middle / ns as f64 - 1.0).abs() < 0.07, "{ns}: {middle}");
+            ns += ns / 5 + 1;
+        }
+        assert_eq!(bucket_of(0), 0);
+        assert_eq!(bucket_of(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn sums_of_requests_are_those_of_all_reads() {
+        let (mut one, mut other) = (ReadStats::default(), ReadStats::default());
+        one.note(stamp(10_000, true));
+        other.note(stamp(30_000, true));
+        one.add(&other);
+        let mut check = SelfCheck::default();
+        one.tell(&mut check);
+        assert_eq!(check.arrival_clock.as_deref(), Some("kernel"));
+        assert_eq!(check.read_delay_ms_mean, Some(0.02));
+        assert_eq!(check.read_delay_ms_max, Some(0.03));
+    }
+
+    #[test]
+    fn reads_without_stamps_have_no_delay_and_say_so() {
+        let mut reads = ReadStats::default();
+        let mut check = SelfCheck::default();
+        reads.tell(&mut check);
+        assert_eq!(check, SelfCheck::default());
+        reads.note(stamp(0, false));
+        reads.tell(&mut check);
+        assert_eq!(check.arrival_clock.as_deref(), Some("user"));
+        assert_eq!(check.read_delay_ms_p99, None);
+        reads.note(stamp(5, true));
+        reads.tell(&mut check);
+        assert_eq!(check.arrival_clock.as_deref(), Some("mixed"));
+    }
+
+    #[test]
+    fn a_loop_that_is_held_up_is_late_by_every_tick_it_missed() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .unwrap();
+        let lags = RefCell::new(Delays::default());
+        let held = async {
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            std::thread::sleep(Duration::from_millis(200));
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        };
+        runtime.block_on(async {
+            let timer = LagTimer::start().unwrap();
+            tokio::select! {
+                () = timer.watch(&lags) => {}
+                () = held => {}
+            }
+        });
+        let lags = lags.borrow();
+        assert!(lags.max_ms().unwrap() >= 180.0, "{:?}", lags.max_ms());
+        // Twenty ticks fell into the stall: 190, 180, .. 0 ms late.
+        assert!(lags.n >= 20, "{} ticks", lags.n);
+        let p50 = lags.percentile_ms(50.0).unwrap();
+        assert!(p50 > 20.0, "{p50}");
+    }
+}
