@@ -76,8 +76,8 @@ impl Progress {
             RunEvent::CellEnded {
                 key,
                 counts,
-                output_token_throughput,
-            } => self.cell_ended(&key, &counts, output_token_throughput),
+                overall_token_throughput,
+            } => self.cell_ended(&key, &counts, overall_token_throughput),
             RunEvent::Warning(words) => self.always(&format!("warning: {words}")),
         }
     }
@@ -118,7 +118,8 @@ impl Progress {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        let speed = throughput.map_or_else(String::new, |rate| format!(", {rate:.1} tokens/s"));
+        let speed =
+            throughput.map_or_else(String::new, |rate| format!(", {rate:.1} tokens/s overall"));
         let failures = match counts.failed {
             0 => String::new(),
             n => format!(", {n} failed"),

@@ -28,10 +28,7 @@ fn root() -> PathBuf {
 fn the_plugin_of_the_book_builds_outside_and_loads() {
     let folder = tempfile::tempdir().unwrap();
     let api = root().join("core/plugin-api");
-    let manifest = block("toml").replace(
-        "../inferbench/core/plugin-api",
-        api.to_str().unwrap(),
-    );
+    let manifest = block("toml").replace("../inferbench/core/plugin-api", api.to_str().unwrap());
     assert!(manifest.contains(api.to_str().unwrap()));
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
@@ -54,7 +51,9 @@ fn the_plugin_of_the_book_builds_outside_and_loads() {
     assert!(built.success());
     let library = target.join("debug/libinferbench_acme.so");
     let mut show = common::inferbench();
-    show.arg("--plugin").arg(&library).args(["plugins", "show", "acme"]);
+    show.arg("--plugin")
+        .arg(&library)
+        .args(["plugins", "show", "acme"]);
     let said = common::said(&mut show);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(said.out.contains("max_batch"), "{}", said.out);

@@ -5,13 +5,16 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use inferbench_model::cell::{self, CELLS_SCHEMA_VERSION, CellKey, CellRow, CellsFile, SelfCheck};
-use inferbench_model::config::Config;
+use inferbench_model::config::{Config, Level, SloConfig};
+use inferbench_model::fold::CellFold;
 use inferbench_model::manifest::{Manifest, RUN_SCHEMA_VERSION};
-use inferbench_model::record::RequestRecord;
+use inferbench_model::metrics::window::WindowFold;
+use inferbench_model::record::{Phase, RequestRecord, Timing};
 use inferbench_model::report::Report;
+use serde::Deserialize;
 use thiserror::Error;
 
-use crate::store::{self, RunFolder, StoreError};
+use crate::store::{self, LineFile, RunFolder, StoreError};
 
 /// A run folder that nothing can be derived from.
 #[derive(Debug, Error)]
@@ -67,26 +70,30 @@ pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
             folder: shown,
             reason: error.to_string(),
         })?;
-    let records: Vec<RequestRecord> = store::read_lines(&run.file("requests.jsonl"))?;
-    let (order, by_cell) = group(&manifest, records);
-    let rows = order.into_iter().map(|(key, self_check)| {
-        let records = by_cell.get(&name_of(&key)).map_or(&[][..], Vec::as_slice);
-        cell::row(key, records, config.slo, self_check)
-    });
+    let file = LineFile::open(&run.file("requests.jsonl"))?;
+    let cells = take_in(&file, &manifest, &config)?;
+    let mut rows = Vec::new();
+    let mut digests = HashMap::new();
+    for cell in cells.list {
+        let name = name_of(&cell.key);
+        rows.push(cell::row_of(cell.key, &cell.fold, cell.self_check));
+        digests.insert(name, cell.fold.digest());
+    }
     let cells = CellsFile {
         schema_version: CELLS_SCHEMA_VERSION,
         simulated: manifest.is_simulated(),
-        cells: rows.collect(),
+        cells: rows,
     };
-    let records_of = |row: &CellRow| {
+    let nothing = CellFold::new(None, config.slo).digest();
+    let digest_of = |row: &CellRow| {
         let key = CellKey {
             backend: row.backend.clone(),
             block: row.block,
             level: row.level,
         };
-        by_cell.get(&name_of(&key)).map_or(&[][..], Vec::as_slice)
+        digests.get(&name_of(&key)).unwrap_or(&nothing)
     };
-    let report = Report::build(&manifest, &config, &cells.cells, &records_of);
+    let report = Report::build(&manifest, &config, &cells.cells, &digest_of);
     Ok(Derived {
         manifest,
         cells,
@@ -94,35 +101,102 @@ pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
     })
 }
 
-type ByCell = HashMap<String, Vec<RequestRecord>>;
+/// What the first reading takes of a line: the cell, and what its window
+/// follows from.
+#[derive(Deserialize)]
+struct Placed {
+    backend: String,
+    block: u32,
+    level: Level,
+    phase: Phase,
+    scheduled_ns: Option<u64>,
+    sent_ns: Option<u64>,
+    end_ns: u64,
+}
 
-/// Records by cell, and the cells in their order: those of the manifest, then
-/// those that only have records because the run ended in the middle of them.
-fn group(manifest: &Manifest, records: Vec<RequestRecord>) -> (Vec<(CellKey, SelfCheck)>, ByCell) {
-    let known = manifest.cells.iter();
-    let mut order: Vec<(CellKey, SelfCheck)> = known
-        .map(|cell| (cell.key.clone(), cell.self_check.clone()))
-        .collect();
-    let mut by_cell: ByCell = order
-        .iter()
-        .map(|(key, _)| (name_of(key), Vec::new()))
-        .collect();
-    for record in records {
-        let key = CellKey {
-            backend: record.key.backend.clone(),
-            block: record.key.block,
-            level: record.key.level,
+/// A cell while its records are read.
+struct Cell {
+    key: CellKey,
+    self_check: SelfCheck,
+    window: WindowFold,
+    fold: CellFold,
+}
+
+/// Cells in their order: those of the manifest, then those that only have
+/// records because the run ended in the middle of them.
+#[derive(Default)]
+struct Cells {
+    list: Vec<Cell>,
+    by_name: HashMap<String, usize>,
+    /// The one that was asked for last: neighbouring lines are mostly of one.
+    last: usize,
+}
+
+/// Takes in every record, read twice and never kept: what counts as the
+/// measured window is known only after the last one.
+fn take_in(file: &LineFile, manifest: &Manifest, config: &Config) -> Result<Cells, StoreError> {
+    let mut cells = Cells::default();
+    for cell in &manifest.cells {
+        cells.add(cell.key.clone(), cell.self_check.clone());
+    }
+    file.each(|placed: Placed| {
+        let timing = Timing {
+            level: placed.level,
+            phase: placed.phase,
+            scheduled_ns: placed.scheduled_ns,
+            sent_ns: placed.sent_ns,
+            end_ns: placed.end_ns,
         };
-        let name = name_of(&key);
-        if !by_cell.contains_key(&name) {
-            order.push((key, SelfCheck::default()));
+        let at = cells.place(&placed.backend, placed.block, placed.level);
+        cells.list[at].window.add(&timing);
+    })?;
+    for cell in &mut cells.list {
+        cell.fold = CellFold::new(cell.window.window(), config.slo);
+        cell.window = WindowFold::default();
+    }
+    file.each(|record: RequestRecord| {
+        let before = cells.last;
+        let at = cells.place(&record.backend, record.block, record.level);
+        if before != at {
+            cells.list[before].fold.pack();
         }
-        by_cell.entry(name).or_default().push(record);
+        cells.list[at].fold.add(&record);
+    })?;
+    Ok(cells)
+}
+
+impl Cells {
+    fn add(&mut self, key: CellKey, self_check: SelfCheck) -> usize {
+        let at = self.list.len();
+        self.by_name.entry(name_of(&key)).or_insert(at);
+        self.list.push(Cell {
+            key,
+            self_check,
+            window: WindowFold::default(),
+            fold: CellFold::new(None, SloConfig::default()),
+        });
+        at
     }
-    for records in by_cell.values_mut() {
-        records.sort_by_key(|record| record.key.index);
+
+    /// Where a cell stands in the list, to which it is added if it is new.
+    fn place(&mut self, backend: &str, block: u32, level: Level) -> usize {
+        let is_it = |cell: &Cell| {
+            let key = &cell.key;
+            key.level == level && key.block == block && key.backend == backend
+        };
+        if !self.list.get(self.last).is_some_and(is_it) {
+            let key = CellKey {
+                backend: backend.to_owned(),
+                block,
+                level,
+            };
+            self.last = match self.by_name.get(&name_of(&key)) {
+                Some(at) => *at,
+                None => self.add(key, SelfCheck::default()),
+            };
+        }
+        self.last
     }
-    (order, by_cell)
 }
 
 fn name_of(key: &CellKey) -> String {

@@ -76,8 +76,8 @@ pub enum RunEvent {
         key: CellKey,
         /// Measured requests by outcome.
         counts: Counts,
-        /// Output tokens per second under steady load, if known.
-        output_token_throughput: Option<f64>,
+        /// Output tokens per second over the whole cell, if known.
+        overall_token_throughput: Option<f64>,
     },
     /// Something that a user should know.
     Warning(String),

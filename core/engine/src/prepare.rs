@@ -137,6 +137,8 @@ pub fn launch_plan(
 /// # Errors
 /// Everything that is wrong, each with its place in the config.
 pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<YamlError>> {
+    // The kernel takes a moment to begin; the time until the load is enough.
+    crate::http::stamps::switch_on();
     let config = loaded.config.clone();
     let mut errors = Vec::new();
     let mut backends = Vec::new();
@@ -190,9 +192,9 @@ fn prepare_backend(
         let words = format!("is set, but {} can only be launched", backend.plugin);
         return Err(one(Some("attach"), words, None));
     }
-    let attach = match backend.attach.as_deref().map(Target::parse).transpose() {
+    let attach = match Target::attached(backend) {
         Ok(attach) => attach,
-        Err(error) => return Err(one(Some("attach"), format!("is wrong: {error}"), None)),
+        Err(error) => return Err(one(Some(error.key()), format!("is wrong: {error}"), None)),
     };
     let context = OpenContext {
         options: backend.options.clone(),
@@ -387,6 +389,6 @@ fn located(
     hint: Option<String>,
 ) -> YamlError {
     let mut path = vec![key("backends"), PathStep::Index(index)];
-    path.extend(option.map(key));
+    path.extend(option.iter().flat_map(|keys| keys.split('.')).map(key));
     loaded.tree.error_at(&path, words, hint)
 }

@@ -15,7 +15,7 @@ use thiserror::Error;
 
 use crate::http::Target;
 use crate::load::RequestSource;
-use crate::load::exchange::{Prepared, Wire, wire_bytes};
+use crate::load::exchange::{Prepared, Wire};
 
 /// A file of prompts that cannot be used.
 #[derive(Debug, Error)]
@@ -255,7 +255,7 @@ pub fn wire(client: &BackendClient, target: &Target, spec: &RequestSpec) -> Resu
     let request = client.encode(spec).map_err(|error| error.to_string())?;
     let decoder = client.decoder(spec).map_err(|error| error.to_string())?;
     Ok(Wire {
-        bytes: wire_bytes(target, &request),
+        bytes: target.request_bytes(&request),
         framing: request.framing,
         decoder,
     })

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock;
 use crate::control::{ControlError, ControlPlane};
-use crate::http::Target;
+use crate::http::{Connection, Target};
 use crate::launch::{Exit, Server};
 use crate::load::exchange::{self, Timeouts};
 use crate::prepare::PreparedBackend;
@@ -164,6 +164,18 @@ impl Readiness<'_> {
         }))
     }
 
+    /// A connection, if one can be had now; an error if none ever can.
+    async fn open(&self) -> Result<Option<Connection>, Try> {
+        match Connection::open(self.target, REQUEST_LIMIT).await {
+            Err(error) if error.is_final() => {
+                let words = format!("connecting to {}: {error}", self.target.address_text());
+                Err(Try::Never(ReadyError::Refused(words)))
+            }
+            // The request tries again, and tells why it cannot be sent.
+            opened => Ok(opened.ok()),
+        }
+    }
+
     /// One real request of one token, over the same path as the run's own.
     async fn one_request(&self, cancel: &CancellationToken) -> Result<(), Try> {
         let never = |words: String| Try::Never(ReadyError::Refused(words));
@@ -186,7 +198,7 @@ impl Readiness<'_> {
             total: REQUEST_LIMIT,
             idle: None,
         };
-        let mut slot = None;
+        let mut slot = self.open().await?;
         let outcome = exchange::run(&mut slot, self.target, wire, exchange, timeouts, cancel).await;
         let key = RequestKey {
             backend: self.backend.label.clone(),
@@ -228,6 +240,7 @@ impl From<ControlError> for Try {
     fn from(error: ControlError) -> Self {
         match error.status() {
             Some(status) if is_final(status) => Self::Never(ReadyError::Refused(error.to_string())),
+            None if error.is_final() => Self::Never(ReadyError::Refused(error.to_string())),
             _ => Self::Later(error.to_string()),
         }
     }

@@ -9,8 +9,8 @@ use inferbench_model::config::Config;
 use inferbench_model::manifest::{
     BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
-use inferbench_model::metrics::{CellInput, MetricValue, compute};
-use inferbench_model::record::{GpuSample, HostSample, RequestRecord, ServerSample};
+use inferbench_model::record::{GpuSample, HostSample, Phase, RequestRecord, ServerSample};
+use inferbench_model::units::s_between;
 use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
@@ -21,6 +21,7 @@ use crate::clock;
 use crate::event::RunEvent;
 use crate::gpu::{GpuError, GpuSampler};
 use crate::host::file_sha256;
+use crate::http::Target;
 use crate::limits;
 use crate::load::{Progress, RecordSink};
 use crate::machine;
@@ -77,10 +78,51 @@ pub(crate) struct Running<'a> {
     pub(crate) now: CancellationToken,
     events: UnboundedSender<RunEvent>,
     requests: LineWriter<RequestRecord>,
-    current: Arc<Mutex<Vec<RequestRecord>>>,
+    current: Arc<Mutex<SoFar>>,
     /// A cell had no successful request.
     barren: bool,
     watched: machine::WatchedBackend,
+}
+
+/// What onlookers are told of a cell when it ends. Records themselves are not
+/// kept: a cell may have more of them than fit into memory.
+struct SoFar {
+    counts: Counts,
+    /// Output tokens of successful requests; absent if one was not counted.
+    tokens: Option<u64>,
+    first_sent_ns: Option<u64>,
+    last_end_ns: u64,
+}
+
+impl Default for SoFar {
+    fn default() -> Self {
+        Self {
+            counts: Counts::default(),
+            tokens: Some(0),
+            first_sent_ns: None,
+            last_end_ns: 0,
+        }
+    }
+}
+
+impl SoFar {
+    fn add(&mut self, record: &RequestRecord) {
+        let sent_ns = record.sent_ns;
+        self.first_sent_ns = self.first_sent_ns.into_iter().chain(sent_ns).min();
+        self.last_end_ns = self.last_end_ns.max(record.end_ns);
+        if record.phase == Phase::Measured {
+            self.counts.note(record);
+        }
+        if record.is_ok() {
+            let told = record.output_tokens.map(u64::from);
+            self.tokens = self.tokens.zip(told).map(|(sum, told)| sum + told);
+        }
+    }
+
+    fn overall_token_throughput(&self) -> Option<f64> {
+        let seconds = s_between(self.first_sent_ns?, self.last_end_ns);
+        (seconds > 0.0).then(|| Some(self.tokens? as f64 / seconds))?
+    }
 }
 
 /// Does a prepared run in a new folder under `output`.
@@ -128,6 +170,14 @@ pub async fn run(
         watched,
     };
     running.begin()?;
+    for backend in &prepared.backends {
+        if backend.attach.as_ref().is_some_and(Target::is_unverified) {
+            running.warn(format!(
+                "{}: `tls.verify` is false: the server's certificate is not checked, and whoever answers is measured",
+                backend.label
+            ));
+        }
+    }
     for stage in &prepared.plan.stages {
         if running.cancel.is_cancelled() {
             break;
@@ -256,34 +306,27 @@ impl Running<'_> {
         let current = Arc::clone(&self.current);
         if let Ok(mut current) = current.lock() {
             // What a cell that ended with an error has left.
-            current.clear();
+            *current = SoFar::default();
         }
         Box::new(move |record: RequestRecord| {
             if let Ok(mut current) = current.lock() {
-                current.push(record.clone());
+                current.add(&record);
             }
             file.send(record);
         })
     }
 
-    /// The records of the cell that has just ended, summed up for onlookers.
+    /// The cell that has just ended, summed up for onlookers.
     pub(crate) fn cell_ended(&mut self, key: CellKey) {
-        let records = self
-            .current
-            .lock()
-            .map(|mut current| std::mem::take(&mut *current))
-            .unwrap_or_default();
-        let input = CellInput::new(&records, self.prepared.config.slo);
-        let throughput = match compute(&input).get("output_token_throughput") {
-            Some(MetricValue::Number(number)) => *number,
-            _ => None,
-        };
-        let counts = Counts::of(&records);
-        self.barren |= counts.ok == 0;
+        let current = self.current.lock();
+        let ended = current.map(|mut current| std::mem::take(&mut *current));
+        let ended = ended.unwrap_or_default();
+        let throughput = ended.overall_token_throughput();
+        self.barren |= ended.counts.ok == 0;
         self.tell(RunEvent::CellEnded {
             key,
-            counts,
-            output_token_throughput: throughput,
+            counts: ended.counts,
+            overall_token_throughput: throughput,
         });
     }
 

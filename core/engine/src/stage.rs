@@ -125,11 +125,7 @@ async fn start(
     });
     facts.command = Some(plan.command.clone());
     let server = Server::start(&plan, &backend.env, &folder).map_err(|error| error.to_string())?;
-    let target = Target {
-        host: context.host,
-        port,
-        prefix: String::new(),
-    };
+    let target = Target::http(&context.host, port);
     Ok(live(target, Some(server)))
 }
 

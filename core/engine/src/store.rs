@@ -1,17 +1,22 @@
 //! The run folder: made once, filled as facts come, valid at any moment.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 /// Longest that a line stays in memory alone.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// Bytes of lines from which on they are written without waiting for more.
+const WRITE_FROM_BYTES: usize = 256 * 1024;
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 256 * 1024;
 
 /// A run folder that cannot be made or written.
 #[derive(Debug, Error)]
@@ -184,22 +189,25 @@ impl<T> LineSink<T> {
     }
 }
 
-fn append<T: Serialize>(file: File, receiver: &mpsc::Receiver<T>) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 20, file);
-    let mut flushed = Instant::now();
+fn append<T: Serialize>(mut file: File, receiver: &mpsc::Receiver<T>) -> io::Result<()> {
+    let mut lines = Vec::with_capacity(2 * WRITE_FROM_BYTES);
+    let mut written = Instant::now();
     loop {
-        match receiver.recv_timeout(FLUSH_EVERY) {
-            Ok(line) => {
-                serde_json::to_writer(&mut out, &line)?;
-                out.write_all(b"\n")?;
-            }
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            Err(mpsc::RecvTimeoutError::Disconnected) => return out.flush(),
+        let received = receiver.recv_timeout(FLUSH_EVERY);
+        let is_over = matches!(received, Err(mpsc::RecvTimeoutError::Disconnected));
+        if let Ok(line) = received {
+            serde_json::to_writer(&mut lines, &line)?;
+            lines.push(b'\n');
         }
         // Lines that never pause must reach the file too.
-        if flushed.elapsed() >= FLUSH_EVERY {
-            out.flush()?;
-            flushed = Instant::now();
+        let is_due = written.elapsed() >= FLUSH_EVERY;
+        if is_due || is_over || lines.len() >= WRITE_FROM_BYTES {
+            file.write_all(&lines)?;
+            lines.clear();
+            written = Instant::now();
+        }
+        if is_over {
+            return Ok(());
         }
     }
 }
@@ -209,28 +217,73 @@ fn append<T: Serialize>(file: File, receiver: &mpsc::Receiver<T>) -> io::Result<
 ///
 /// # Errors
 /// If the file cannot be read or holds a bad line.
-pub fn read_lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError> {
-    let text = fs::read_to_string(path).map_err(at(path, "cannot be read"))?;
+pub fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, StoreError> {
     let mut rows = Vec::new();
-    let lines: Vec<&str> = text.split('\n').collect();
-    let last = lines.len() - 1;
-    for (index, line) in lines
-        .iter()
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty())
-    {
-        match serde_json::from_str(line) {
-            Ok(row) => rows.push(row),
-            Err(_) if index == last => {}
-            Err(error) => {
-                let words = format!("line {}: {error}", index + 1);
-                return Err(at(path, "holds a line that cannot be read")(
-                    io::Error::new(io::ErrorKind::InvalidData, words),
-                ));
+    let file = LineFile::open(path)?;
+    file.each(|row| rows.push(row))?;
+    Ok(rows)
+}
+
+/// A file of JSON lines that is read several times, one line in memory at a
+/// time. What is appended after it was opened is not part of it.
+#[derive(Debug)]
+pub struct LineFile {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl LineFile {
+    /// Opens the file as it now is.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let open = || {
+            let file = File::open(path)?;
+            let bytes = file.metadata()?.len();
+            Ok((file, bytes))
+        };
+        let (file, bytes) = open().map_err(at(path, "cannot be read"))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            bytes,
+        })
+    }
+
+    /// Gives each line to `take`. A last line that was cut off is passed over.
+    ///
+    /// # Errors
+    /// If the file cannot be read or any other line is bad; the line is named.
+    pub fn each<T: DeserializeOwned>(&self, mut take: impl FnMut(T)) -> Result<(), StoreError> {
+        let mut file = &self.file;
+        let unreadable = at(&self.path, "cannot be read");
+        let found = file.seek(SeekFrom::Start(0)).and_then(|_| {
+            let mut reader = BufReader::with_capacity(READ_BYTES, file.take(self.bytes));
+            let mut line = Vec::new();
+            for number in 1_u64.. {
+                line.clear();
+                if reader.read_until(b'\n', &mut line)? == 0 {
+                    break;
+                }
+                let is_whole = line.last() == Some(&b'\n');
+                match serde_json::from_slice(&line) {
+                    Ok(row) => take(row),
+                    Err(_) if !is_whole || line == b"\n" => {}
+                    Err(error) => return Ok(Some(format!("line {number}: {error}"))),
+                }
+            }
+            Ok(None)
+        });
+        match found.map_err(unreadable)? {
+            None => Ok(()),
+            Some(words) => {
+                let cause = io::Error::new(io::ErrorKind::InvalidData, words);
+                Err(at(&self.path, "holds a line that cannot be read")(cause))
             }
         }
     }
-    Ok(rows)
 }
 
 /// Writes a value as a JSON file anywhere, with the folders above it.
@@ -251,7 +304,7 @@ pub fn write_json_file(path: &Path, value: &impl Serialize) -> Result<(), StoreE
 ///
 /// # Errors
 /// If it cannot be read or is something else.
-pub fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
     let bytes = fs::read(path).map_err(at(path, "cannot be read"))?;
     serde_json::from_slice(&bytes).map_err(|error| at(path, "cannot be understood")(error.into()))
 }

@@ -198,8 +198,8 @@ async fn a_good_run_leaves_whole_files_and_cells_can_be_derived() {
 
     let records = ran.records();
     for backend in ["prod", "sim"] {
-        let of_backend = records.iter().filter(|r| r.key.backend == backend);
-        let measured = of_backend.filter(|r| r.key.phase == Phase::Measured);
+        let of_backend = records.iter().filter(|r| r.backend == backend);
+        let measured = of_backend.filter(|r| r.phase == Phase::Measured);
         let measured: Vec<_> = measured.collect();
         assert_eq!(measured.len(), 8, "{backend}");
         for record in measured {
@@ -271,12 +271,9 @@ async fn backends_that_do_not_start_fail_with_their_cause_and_the_others_go_on()
         "ended with exit status 3 before it was ready"
     );
     assert_eq!(ran.stage("exits").log_tail, ["boom"]);
-    assert!(
-        failure("never-ready")
-            .starts_with("not ready after 1 s: a one-token request failed: connection_refused"),
-        "{}",
-        failure("never-ready")
-    );
+    let words = failure("never-ready");
+    assert!(words.starts_with("not ready after 1 s: "), "{words}");
+    assert!(words.contains("Connection refused"), "{words}");
     assert!(
         failure("hangs").starts_with("not ready after 1 s: "),
         "{}",
@@ -429,7 +426,7 @@ async fn an_engine_in_this_process_is_measured_block_after_block_in_the_logged_o
     let records = ran.records();
     let measured: Vec<_> = records
         .iter()
-        .filter(|r| r.key.phase == Phase::Measured)
+        .filter(|r| r.phase == Phase::Measured)
         .collect();
     assert_eq!(measured.len(), 6 * 8);
     for record in measured {

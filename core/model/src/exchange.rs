@@ -78,9 +78,49 @@ pub struct Exchange {
     error: Option<String>,
     end_marker: bool,
     malformed_events: u32,
+    reads: Reads,
+}
+
+/// How the reads that carried output went.
+#[derive(Debug, Clone, Default)]
+struct Reads {
+    /// Delay of the read whose events come now.
+    current_delay_ns: Option<u64>,
+    /// Output events of that read so far.
+    current_events: u32,
+    largest_delay_ns: Option<u64>,
+    sharing: u32,
+}
+
+impl Reads {
+    fn output(&mut self) {
+        self.largest_delay_ns = self.largest_delay_ns.max(self.current_delay_ns);
+        self.current_events += 1;
+        self.sharing += match self.current_events {
+            1 => 0,
+            // The first of them turns out to share its read too.
+            2 => 2,
+            _ => 1,
+        };
+    }
+
+    fn delay_ms(&self) -> Option<f64> {
+        self.largest_delay_ns.map(|delay| ms_between(0, delay))
+    }
+
+    fn sharing(&self) -> Option<u32> {
+        self.largest_delay_ns.map(|_| self.sharing)
+    }
 }
 
 impl Exchange {
+    /// A read has returned at `returned_ns` with bytes that arrived at
+    /// `arrival_ns`; the events up to the next call are of these bytes.
+    pub fn read_began(&mut self, arrival_ns: u64, returned_ns: u64) {
+        self.reads.current_delay_ns = Some(returned_ns.saturating_sub(arrival_ns));
+        self.reads.current_events = 0;
+    }
+
     /// A piece of output that arrived at `t_ns`. Empty text is no output event;
     /// its token count still enters the next event's. `cumulative` is the
     /// server's count of tokens up to and with this event.
@@ -100,6 +140,7 @@ impl Exchange {
             OutputKind::ToolCall => {}
         }
         self.output_ns.push(t_ns);
+        self.reads.output();
         self.cumulative.push(cumulative);
     }
 
@@ -161,7 +202,11 @@ impl Exchange {
         let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
         let hash = (!self.text.is_empty()).then(|| hex(&Sha256::digest(self.text.as_bytes())));
         RequestRecord {
-            key,
+            backend: key.backend,
+            block: key.block,
+            level: key.level,
+            phase: key.phase,
+            index: key.index,
             status: if failure.is_some() {
                 Status::Failed
             } else {
@@ -190,12 +235,16 @@ impl Exchange {
             token_source: self.usage.output_tokens.map(|_| TokenSource::Usage),
             itl_ms: self.gaps_ms(),
             tokens_per_event: self.tokens_per_event(),
+            read_delay_ms: self.reads.delay_ms(),
+            events_sharing_a_read: self.reads.sharing(),
             malformed_events: self.malformed_events,
             text_sha256: hash,
             text: keep_text.then_some(self.text),
             reasoning_text: (keep_text && !self.reasoning.is_empty()).then_some(self.reasoning),
             finish_reason: self.finish_reason,
-            reason: failure.as_ref().map(|(reason, _)| reason.word().into_owned()),
+            reason: failure
+                .as_ref()
+                .map(|(reason, _)| reason.word().into_owned()),
             message: failure.and_then(|(_, message)| message),
         }
     }
@@ -330,6 +379,34 @@ mod tests {
         let record = record(exchange);
         assert_eq!(record.ttft_ms, Some(30.0));
         assert_eq!(record.tokens_per_event, Some(vec![2]));
+    }
+
+    #[test]
+    fn events_of_one_read_are_counted_as_sharing_it() {
+        let mut exchange = sent();
+        for (arrival_ms, delay_ns, events) in [(10, 300, 1), (20, 700, 3), (30, 100, 2)] {
+            exchange.read_began(ms(arrival_ms), ms(arrival_ms) + delay_ns);
+            for _ in 0..events {
+                exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
+            }
+        }
+        // No output came of it: its delay is in no latency.
+        exchange.read_began(ms(40), ms(50));
+        exchange.end_marker();
+        let record = record(exchange);
+        assert_eq!(record.events_sharing_a_read, Some(5));
+        assert_eq!(record.read_delay_ms, Some(0.0007));
+    }
+
+    #[test]
+    fn events_that_no_read_brought_have_no_delay() {
+        let mut exchange = sent();
+        exchange.output(ms(10), OutputKind::Text, "a", None);
+        let record = record(exchange);
+        assert_eq!(
+            (record.read_delay_ms, record.events_sharing_a_read),
+            (None, None)
+        );
     }
 
     #[test]

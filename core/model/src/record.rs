@@ -14,8 +14,6 @@ pub enum Phase {
     Warmup,
     /// Measured.
     Measured,
-    /// Sent only to keep the load up until the last measured request had ended.
-    Drain,
 }
 
 /// Whether a request succeeded.
@@ -39,7 +37,7 @@ pub enum TokenSource {
 }
 
 /// Where a request stands in a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RequestKey {
     /// Label of the backend.
     pub backend: String,
@@ -53,13 +51,36 @@ pub struct RequestKey {
     pub index: u64,
 }
 
+/// When a request was planned, sent and over: what the measured window of its
+/// cell follows from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    /// Level of the load.
+    pub level: Level,
+    /// Part of the cell.
+    pub phase: Phase,
+    /// Planned send time of an open loop.
+    pub scheduled_ns: Option<u64>,
+    /// The last byte of the request was handed to the socket.
+    pub sent_ns: Option<u64>,
+    /// The exchange ended.
+    pub end_ns: u64,
+}
+
 /// One request: what was asked, when, and what came back. Times ending in
 /// `_ns` are monotonic nanoseconds of the host, on one clock for the whole run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
-    /// Where the request stands in the run.
-    #[serde(flatten)]
-    pub key: RequestKey,
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Level of the load.
+    pub level: Level,
+    /// Part of the cell.
+    pub phase: Phase,
+    /// Index in the cell, from 0, in sending order; with the seed it fixes the prompt.
+    pub index: u64,
     /// Whether it succeeded.
     pub status: Status,
     /// Why it failed, as a short fixed word; absent if it succeeded.
@@ -114,6 +135,15 @@ pub struct RequestRecord {
     pub itl_ms: Vec<f64>,
     /// Tokens of each output event; absent if the server does not tell.
     pub tokens_per_event: Option<Vec<u32>>,
+    /// Largest difference between the return of a read and the arrival of its
+    /// bytes, among reads that held output: the client's own delay. Absent
+    /// without output over a socket.
+    #[serde(default)]
+    pub read_delay_ms: Option<f64>,
+    /// Output events that came in one read with another, and so share its
+    /// arrival time; absent like `read_delay_ms`.
+    #[serde(default)]
+    pub events_sharing_a_read: Option<u32>,
     /// Stream messages that could not be read and were passed over.
     pub malformed_events: u32,
     /// SHA-256 of the answer's text, hex.
@@ -136,7 +166,19 @@ impl RequestRecord {
     /// Whether the request's latencies enter statistics: measured and successful.
     #[must_use]
     pub fn counts(&self) -> bool {
-        self.is_ok() && self.key.phase == Phase::Measured
+        self.is_ok() && self.phase == Phase::Measured
+    }
+
+    /// When it was planned, sent and over.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        Timing {
+            level: self.level,
+            phase: self.phase,
+            scheduled_ns: self.scheduled_ns,
+            sent_ns: self.sent_ns,
+            end_ns: self.end_ns,
+        }
     }
 
     /// Arrival time of each output event, as it was stamped.

@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::packed::Pool;
+
 /// A statistic that cannot be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Error)]
 pub enum StatsError {
@@ -32,10 +34,31 @@ pub fn percentile(sorted: &[f64], p: f64) -> Result<f64, StatsError> {
         return Err(StatsError::PercentOutOfRange { p });
     }
     let last = sorted.len().checked_sub(1).ok_or(StatsError::EmptySample)?;
-    let rank = p / 100.0 * last as f64;
-    let below = rank.floor() as usize;
-    let above = (below + 1).min(last);
-    Ok(sorted[below] + (sorted[above] - sorted[below]) * (rank - below as f64))
+    let place = Place::of(p, last);
+    Ok(place.between(sorted[place.below], sorted[place.above]))
+}
+
+/// Where a percentile lies in a sorted sample.
+struct Place {
+    below: usize,
+    above: usize,
+    share: f64,
+}
+
+impl Place {
+    fn of(p: f64, last: usize) -> Self {
+        let rank = p / 100.0 * last as f64;
+        let below = rank.floor() as usize;
+        Self {
+            below,
+            above: (below + 1).min(last),
+            share: rank - below as f64,
+        }
+    }
+
+    fn between(&self, below: f64, above: f64) -> f64 {
+        below + (above - below) * self.share
+    }
 }
 
 /// Samples that a percentile needs so that at least one lies beyond it:
@@ -96,6 +119,39 @@ impl Summary {
         }
     }
 
+    /// Summary of whole numbers, of which `per_unit` make one unit of the
+    /// result: exact, and without a copy of the sample.
+    #[must_use]
+    pub fn of_whole(pool: &Pool<'_>, per_unit: f64) -> Self {
+        let Some(last) = pool.len().checked_sub(1) else {
+            return Self::default();
+        };
+        let places = [50.0, 90.0, 95.0, 99.0].map(|p| Place::of(p, last));
+        let mut ranks = vec![0, last];
+        ranks.extend(places.iter().flat_map(|place| [place.below, place.above]));
+        let values: Vec<f64> = pool
+            .at(&ranks)
+            .into_iter()
+            .map(|value| value as f64 / per_unit)
+            .collect();
+        let value = |at: usize| values.get(at).copied();
+        let percentile = |at: usize| {
+            let (below, above) = (value(2 + 2 * at)?, value(3 + 2 * at)?);
+            Some(places[at].between(below, above))
+        };
+        Self {
+            mean: pool.mean().map(|mean| mean / per_unit),
+            std: pool.std().map(|std| std / per_unit),
+            min: value(0),
+            p50: percentile(0),
+            p90: percentile(1),
+            p95: percentile(2),
+            p99: percentile(3),
+            max: value(1),
+            n: last + 1,
+        }
+    }
+
     /// The percentile `p` (50, 90, 95 or 99), if the sample carries it.
     #[must_use]
     pub fn carried(&self, p: u32) -> Option<f64> {
@@ -143,6 +199,19 @@ mod tests {
     fn one_value_has_no_deviation() {
         let summary = Summary::of([4.0]);
         assert_eq!((summary.mean, summary.std), (Some(4.0), None));
+    }
+
+    #[test]
+    fn whole_numbers_are_summed_up_like_any_others() {
+        // numpy.percentile of numpy's own issue 10736: p50 is 9, p90 is 16.4
+        let mut packed = crate::packed::Packed::default();
+        for value in [3, 6, 7, 8, 8, 10, 13, 15, 16, 20] {
+            packed.push(value * 1000);
+        }
+        let summary = Summary::of_whole(&Pool::of([&packed]), 1000.0);
+        assert_eq!((summary.n, summary.mean), (10, Some(10.6)));
+        assert_eq!((summary.min, summary.max), (Some(3.0), Some(20.0)));
+        assert_eq!((summary.p50, summary.p90), (Some(9.0), Some(16.4)));
     }
 
     #[test]

@@ -7,8 +7,8 @@
 use inferbench_model::cell::{CellKey, CellRow, Counts, SelfCheck, row};
 use inferbench_model::config::{Level, SloConfig, load};
 use inferbench_model::exchange::{Asked, Exchange, OutputKind, StreamEnd, Usage};
+use inferbench_model::metrics::MetricValue;
 use inferbench_model::metrics::window::Window;
-use inferbench_model::metrics::{MetricValue, named, samples};
 use inferbench_model::reason::FailureReason;
 use inferbench_model::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::stats::{Summary, percentile};
@@ -118,7 +118,7 @@ fn cell(records: &[RequestRecord]) -> CellRow {
     let key = CellKey {
         backend: "b".to_owned(),
         block: 0,
-        level: records[0].key.level,
+        level: records[0].level,
     };
     row(key, records, SloConfig::default(), SelfCheck::default())
 }
@@ -472,6 +472,5 @@ fn m20_tpot_is_of_all_gaps_and_not_of_the_last() {
     let gaps = numbers(&case.given["gaps_ms"]);
     let record = answer(after(case.given("ttft_ms"), &gaps), Some(5)).record();
     near(record.tpot_ms, case.expect("tpot_ms"));
-    let itl = samples(named("itl_ms").unwrap(), &[record]);
-    assert_eq!(itl, gaps);
+    assert_eq!(record.itl_ms, gaps);
 }

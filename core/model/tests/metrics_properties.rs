@@ -4,7 +4,9 @@
 
 use inferbench_model::config::{Level, Rate, SloConfig};
 use inferbench_model::exchange::{Exchange, OutputKind, StreamEnd};
-use inferbench_model::metrics::{CellInput, MetricValue, compute};
+use inferbench_model::fold::CellFold;
+use inferbench_model::metrics::MetricValue;
+use inferbench_model::metrics::window::Window;
 use inferbench_model::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::stats::{Summary, percentile};
 use inferbench_model::units::ms_between;
@@ -24,7 +26,6 @@ fn phase() -> impl Strategy<Value = Phase> {
     prop_oneof![
         1 => Just(Phase::Warmup),
         8 => Just(Phase::Measured),
-        1 => Just(Phase::Drain),
     ]
 }
 
@@ -162,7 +163,7 @@ proptest! {
 
     #[test]
     fn goodput_is_at_most_request_throughput(records in cell(), slo in slo()) {
-        let metrics = compute(&CellInput::new(&records, slo));
+        let metrics = CellFold::of(&records, slo).metrics();
         match (number(&metrics, "goodput"), number(&metrics, "request_throughput")) {
             (Some(good), Some(all)) => prop_assert!(0.0 <= good && good <= all),
             (good, _) => prop_assert_eq!(good, None),
@@ -171,8 +172,7 @@ proptest! {
 
     #[test]
     fn tokens_in_the_window_are_at_most_the_output_tokens(records in cell()) {
-        let input = CellInput::new(&records, SloConfig::default());
-        let Some(window) = input.window else { return Ok(()) };
+        let Some(window) = Window::of(&records) else { return Ok(()) };
         prop_assert!(window.length_s() > 0.0);
         for record in &records {
             match (window.tokens_of(record), record.output_tokens) {
@@ -186,7 +186,7 @@ proptest! {
 
     #[test]
     fn no_figure_is_infinite_or_not_a_number(records in cell(), slo in slo()) {
-        for (name, value) in compute(&CellInput::new(&records, slo)) {
+        for (name, value) in CellFold::of(&records, slo).metrics() {
             let finite = value.typical().is_none_or(f64::is_finite);
             prop_assert!(finite, "{} is {:?}", name, value);
         }

@@ -1,133 +1,345 @@
-//! One kept-alive connection. Each read carries the kernel's receive time where
-//! the kernel gives it, else the time right after the read returned.
+//! One kept-alive connection: bytes out and stamped bytes in, both at once if
+//! need be, with or without TLS.
 
-use std::io::{self, IoSliceMut};
-use std::os::fd::AsRawFd;
+use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg, setsockopt, sockopt};
-use tokio::io::Interest;
-use tokio::net::TcpStream;
+use thiserror::Error;
+use tokio::sync::Semaphore;
 use tokio::time::Sleep;
 
-use super::Target;
+use super::address::HostPort;
+use super::buffer::ReadBytes;
+use super::socket::{ReadStamp, Socket};
+use super::target::{Target, Way};
+use super::tls::{self, Session, Tls};
 use crate::clock;
 
-/// Bytes that one read takes at most.
-const READ_BYTES: usize = 32 * 1024;
-/// How long an offset between the two clocks is used, ns.
-const OFFSET_LIFE_NS: u64 = 10_000_000;
+/// Connections that this process opens at once: as many as a listener's queue
+/// commonly takes (128). One that finds it full is tried again by the kernel
+/// after a second.
+pub const MAX_OPENING: usize = 128;
+/// Longest answer of a proxy to CONNECT.
+const MAX_PROXY_ANSWER_BYTES: usize = 16 * 1024;
 
-/// When the bytes of one read arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReadStamp {
-    /// Arrival, by the best clock there is, ns.
-    pub arrival_ns: u64,
-    /// The read returned, ns.
-    pub returned_ns: u64,
-    /// The arrival is the kernel's.
-    pub from_kernel: bool,
+static OPENING: Semaphore = Semaphore::const_new(MAX_OPENING);
+
+/// A connection that could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The name has no address.
+    #[error("`{host}` has no address: {cause}")]
+    NoAddress {
+        /// Host.
+        host: String,
+        /// The resolver's words.
+        cause: io::Error,
+    },
+    /// The socket's own error.
+    #[error("{0}")]
+    Socket(io::Error),
+    /// This process may open no more files.
+    #[error("no file descriptor is left: the soft limit of open files is {soft_limit}")]
+    OutOfFiles {
+        /// Open files that this process may have.
+        soft_limit: u64,
+    },
+    /// No local port is left.
+    #[error("no local port is left: see net.ipv4.ip_local_port_range")]
+    OutOfPorts,
+    /// It took too long.
+    #[error("not open after {:.1} s", limit.as_secs_f64())]
+    TimedOut {
+        /// Its limit.
+        limit: Duration,
+    },
+    /// The proxy does not let it through.
+    #[error("the proxy {proxy} answered `{answer}`")]
+    Proxy {
+        /// The proxy.
+        proxy: String,
+        /// First line of its answer.
+        answer: String,
+    },
+    /// TLS does not come about.
+    #[error("{0}")]
+    Tls(String),
 }
 
-/// Difference of the kernel's wall clock and the monotonic clock, taken anew
-/// every 10 ms, so that a step of the wall clock shifts nothing for long.
-#[derive(Debug, Default)]
-struct Offset {
-    taken_ns: u64,
-    wall_minus_monotonic_ns: i128,
+impl OpenError {
+    /// Whether waiting will not mend it: the server is there, but not to be
+    /// trusted or not to be understood.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
 }
 
-impl Offset {
-    fn monotonic_of(&mut self, wall_ns: u64) -> u64 {
-        let now = clock::now_ns();
-        if now.saturating_sub(self.taken_ns) > OFFSET_LIFE_NS {
-            let wall = clock::realtime_ns();
-            let after = clock::now_ns();
-            let middle = i128::midpoint(i128::from(now), i128::from(after));
-            self.wall_minus_monotonic_ns = i128::from(wall) - middle;
-            self.taken_ns = now;
+impl From<io::Error> for OpenError {
+    fn from(error: io::Error) -> Self {
+        use nix::sys::resource::{Resource, getrlimit};
+        match error.raw_os_error() {
+            Some(nix::libc::EMFILE) => Self::OutOfFiles {
+                soft_limit: getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft),
+            },
+            Some(nix::libc::EADDRNOTAVAIL) => Self::OutOfPorts,
+            _ => Self::Socket(error),
         }
-        let monotonic = i128::from(wall_ns) - self.wall_minus_monotonic_ns;
-        u64::try_from(monotonic).unwrap_or(0)
+    }
+}
+
+impl From<rustls::Error> for OpenError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Tls(tls::words(&error))
+    }
+}
+
+/// Bytes on their way into the socket.
+#[derive(Debug, Default)]
+struct Outgoing {
+    bytes: Vec<u8>,
+    written: usize,
+}
+
+impl Outgoing {
+    fn is_empty(&self) -> bool {
+        self.written == self.bytes.len()
+    }
+
+    /// Forgets all, memory too: long prompts are not kept while answers last.
+    fn clear(&mut self) {
+        *self = Self::default();
     }
 }
 
 /// An open connection.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
-    stamped: bool,
-    offset: Offset,
-    last_arrival_ns: u64,
-    buffer: Vec<u8>,
-    control: Vec<u8>,
-    /// Time from the start of connecting until the connection was open.
+    socket: Socket,
+    tls: Option<Box<Session>>,
+    outgoing: Outgoing,
+    sent_ns: Option<u64>,
+    ended: Option<Ended>,
+    /// Time from the start of connecting until the connection was open, with
+    /// the handshake of TLS, without the wait for a turn.
     pub connect_ms: f64,
 }
 
+/// How the peer has ended what it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    InOrder,
+    /// Without the end that TLS asks for.
+    Cut,
+}
+
 impl Connection {
-    /// Opens a connection to any of the target's addresses.
+    /// Opens a connection to any of the target's addresses. At most
+    /// [`MAX_OPENING`] of this process are being opened at once; `limit` counts
+    /// from its turn.
     ///
     /// # Errors
-    /// The last address's own error; `TimedOut` after `limit`.
-    pub async fn open(target: &Target, limit: Duration) -> io::Result<Self> {
+    /// See [`OpenError`].
+    pub async fn open(target: &Target, limit: Duration) -> Result<Self, OpenError> {
+        // The semaphore is never closed, so there is always a turn to wait for.
+        let _turn = OPENING.acquire().await;
         let began = clock::now_ns();
-        let connect = TcpStream::connect((target.host.as_str(), target.port));
-        let stream = tokio::time::timeout(limit, connect)
+        let mut opened = tokio::time::timeout(limit, Self::establish(target))
             .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        stream.set_nodelay(true)?;
-        // Without this option, the time after the read stands in, and says so.
-        let stamped = setsockopt(&stream, sockopt::ReceiveTimestampns, &true).is_ok();
-        Ok(Self {
-            stream,
-            stamped,
-            offset: Offset::default(),
-            last_arrival_ns: 0,
-            buffer: vec![0; READ_BYTES],
-            control: nix::cmsg_space!(nix::sys::time::TimeSpec),
-            connect_ms: inferbench_model::units::ms_between(began, clock::now_ns()),
+            .map_err(|_| OpenError::TimedOut { limit })??;
+        opened.connect_ms = inferbench_model::units::ms_between(began, clock::now_ns());
+        Ok(opened)
+    }
+
+    async fn establish(target: &Target) -> Result<Self, OpenError> {
+        let (server, tls, proxy) = match &target.way {
+            Way::Unix(path) => return Ok(Self::plain(Socket::unix(path).await?)),
+            Way::Tcp { server, tls, proxy } => (server, tls, proxy),
+        };
+        let first = proxy.as_ref().unwrap_or(server);
+        let found = first.addresses().await;
+        let addresses = found.map_err(|cause| OpenError::NoAddress {
+            host: first.host.clone(),
+            cause,
+        })?;
+        let stream = first.connect(&addresses).await?;
+        let mut connection = Self::plain(Socket::tcp(stream)?);
+        if let Some(tls) = tls {
+            if let Some(proxy) = proxy {
+                connection.tunnel(proxy, server).await?;
+            }
+            connection.handshake(tls).await?;
+        }
+        Ok(connection)
+    }
+
+    fn plain(socket: Socket) -> Self {
+        Self {
+            socket,
+            tls: None,
+            outgoing: Outgoing::default(),
+            sent_ns: None,
+            ended: None,
+            connect_ms: 0.0,
+        }
+    }
+
+    /// Asks the proxy for a way through to `server`.
+    async fn tunnel(&mut self, proxy: &HostPort, server: &HostPort) -> Result<(), OpenError> {
+        let to = server.text();
+        let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
+        self.send(request.into_bytes())?;
+        let mut answer = Vec::new();
+        while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
+            let bytes = self.wait().await?;
+            if bytes.is_empty() || answer.len() > MAX_PROXY_ANSWER_BYTES {
+                break;
+            }
+            answer.extend_from_slice(&bytes);
+        }
+        let line = answer.split(|byte| *byte == b'\r').next();
+        let line = String::from_utf8_lossy(line.unwrap_or_default()).into_owned();
+        let status = line.split(' ').nth(1).unwrap_or_default();
+        if status.len() == 3 && status.starts_with('2') {
+            return Ok(());
+        }
+        Err(OpenError::Proxy {
+            proxy: proxy.text(),
+            answer: line.chars().take(200).collect(),
         })
     }
 
-    /// Hands `bytes` to the socket and tells when the last one was taken, ns.
-    ///
-    /// # Errors
-    /// The socket's own.
-    pub async fn send(&mut self, mut bytes: &[u8]) -> io::Result<u64> {
+    async fn handshake(&mut self, tls: &Tls) -> Result<(), OpenError> {
+        let mut session = Session::new(tls)?;
+        let mut early = ReadBytes::take();
         loop {
-            match self.stream.try_write(bytes) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) if n == bytes.len() => return Ok(clock::now_ns()),
-                Ok(n) => bytes = &bytes[n..],
+            session.write_pending(&mut self.outgoing.bytes)?;
+            self.flush()?;
+            if !session.is_handshaking() && self.outgoing.is_empty() {
+                break;
+            }
+            if !self.outgoing.is_empty() && !session.is_handshaking() {
+                self.socket.writable().await?;
+                continue;
+            }
+            let bytes = self.wait().await?;
+            if bytes.is_empty() {
+                let words = "the server closed the connection during the TLS handshake";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words).into());
+            }
+            if let Err(error) = session.decrypt(&bytes, &mut early) {
+                // The alert tells the server why; whether it hears is its affair.
+                drop(session.write_pending(&mut self.outgoing.bytes));
+                drop(self.flush());
+                return Err(error.into());
+            }
+        }
+        if !early.is_empty() {
+            return Err(OpenError::Tls(
+                "the server spoke before it was asked".to_owned(),
+            ));
+        }
+        self.tls = Some(Box::new(session));
+        Ok(())
+    }
+
+    /// Reads off the wire, below TLS, without a limit of its own.
+    async fn wait(&mut self) -> io::Result<ReadBytes> {
+        loop {
+            match self.socket.read() {
+                Ok((bytes, _)) => return Ok(bytes),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.stream.writable().await?;
+                    self.ready().await?;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// Reads once; `None` if `timer` fired first. An empty slice is the peer's
-    /// end. The timer is the caller's, so that a read does not pay for one.
+    /// Hands `bytes` to the socket, as many as it takes now. The rest goes
+    /// while the answer is read, so that neither side waits for the other.
     ///
     /// # Errors
-    /// The socket's own.
+    /// The socket's own. The server may have answered all the same.
+    pub fn send(&mut self, bytes: Vec<u8>) -> io::Result<()> {
+        self.sent_ns = None;
+        self.outgoing.clear();
+        match &mut self.tls {
+            Some(session) => session.encrypt(&bytes, &mut self.outgoing.bytes)?,
+            None => self.outgoing.bytes = bytes,
+        }
+        self.flush()
+    }
+
+    /// When the last byte of what was sent last entered the socket, ns; `None`
+    /// as long as it has not.
+    #[must_use]
+    pub fn sent_ns(&self) -> Option<u64> {
+        self.sent_ns
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.outgoing.is_empty() {
+            let rest = &self.outgoing.bytes[self.outgoing.written..];
+            match self.socket.write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => {
+                    self.outgoing.written += n;
+                    if self.outgoing.is_empty() {
+                        self.sent_ns.get_or_insert_with(clock::now_ns);
+                        self.outgoing.clear();
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until there may be something to read, and writes what is left to
+    /// write meanwhile.
+    async fn ready(&mut self) -> io::Result<()> {
+        loop {
+            if self.outgoing.is_empty() {
+                return self.socket.readable().await;
+            }
+            tokio::select! {
+                biased;
+                ready = self.socket.readable() => return ready,
+                ready = self.socket.writable() => ready?,
+            }
+            if self.flush().is_err() {
+                // What the server said before it closed is still to be read.
+                self.outgoing.clear();
+            }
+        }
+    }
+
+    /// Reads once; `None` if `timer` fired first. No bytes are the peer's end.
+    /// The timer is the caller's, so that a read does not pay for one.
+    ///
+    /// # Errors
+    /// The socket's own, and `InvalidData` for what TLS refuses.
     pub async fn read(
         &mut self,
         mut timer: Pin<&mut Sleep>,
-    ) -> io::Result<Option<(&[u8], ReadStamp)>> {
+    ) -> io::Result<Option<(ReadBytes, ReadStamp)>> {
         // A connection that always has bytes must not starve the others.
         tokio::task::coop::consume_budget().await;
+        if !self.outgoing.is_empty() && self.flush().is_err() {
+            self.outgoing.clear();
+        }
         loop {
-            match self.try_receive() {
-                Ok((n, stamp)) => return Ok(Some((&self.buffer[..n], stamp))),
+            match self.try_read() {
+                Ok(Some(read)) => return Ok(Some(read)),
+                // TLS spoke for itself.
+                Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     tokio::select! {
                         biased;
-                        ready = self.stream.readable() => ready?,
+                        ready = self.ready() => ready?,
                         () = timer.as_mut() => return Ok(None),
                     }
                 }
@@ -136,62 +348,71 @@ impl Connection {
         }
     }
 
-    /// Whether an idle connection can no longer be used: the peer has closed
-    /// it, or has sent something unasked.
-    pub fn is_stale(&self) -> bool {
-        // The kernel is asked, and not the runtime, which may not have heard yet.
-        let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        recv(self.stream.as_raw_fd(), &mut [0], flags) != Err(Errno::EAGAIN)
-    }
-
-    fn try_receive(&mut self) -> io::Result<(usize, ReadStamp)> {
-        let Self {
-            stream,
-            buffer,
-            control,
-            stamped,
-            ..
-        } = self;
-        let fd = stream.as_raw_fd();
-        let control = stamped.then_some(control.as_mut_slice());
-        let (n, wall_ns) = stream.try_io(Interest::READABLE, || receive(fd, buffer, control))?;
-        let returned_ns = clock::now_ns();
-        if n > 0 && n < self.buffer.len() {
-            // The socket is empty: without this, the next read would ask it again
-            // before it waits.
-            let empty = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-            drop(self.stream.try_io(Interest::READABLE, empty));
+    fn try_read(&mut self) -> io::Result<Option<(ReadBytes, ReadStamp)>> {
+        if self.ended == Some(Ended::InOrder) {
+            let now_ns = clock::now_ns();
+            let stamp = ReadStamp {
+                arrival_ns: now_ns,
+                returned_ns: now_ns,
+                from_kernel: false,
+            };
+            return Ok(Some((ReadBytes::take(), stamp)));
         }
-        let arrival = wall_ns.map(|wall| self.offset.monotonic_of(wall));
-        // A stamp outside what can be true (a clock step) is cut to it.
-        let arrival_ns = arrival.unwrap_or(returned_ns).min(returned_ns);
-        self.last_arrival_ns = arrival_ns.max(self.last_arrival_ns);
-        let stamp = ReadStamp {
-            arrival_ns: self.last_arrival_ns,
-            returned_ns,
-            from_kernel: arrival.is_some(),
-        };
-        Ok((n, stamp))
+        let (bytes, stamp) = self.socket.read()?;
+        if self.tls.is_none() {
+            return Ok(Some((bytes, stamp)));
+        }
+        let plain = self.decrypt(&bytes)?;
+        let tells = !plain.is_empty() || self.ended.is_some();
+        Ok(tells.then_some((plain, stamp)))
     }
-}
 
-/// One `recvmsg`: bytes read, and the kernel's receive time by its wall clock.
-fn receive(
-    fd: i32,
-    buffer: &mut [u8],
-    control: Option<&mut [u8]>,
-) -> io::Result<(usize, Option<u64>)> {
-    let mut slices = [IoSliceMut::new(buffer)];
-    let message = recvmsg::<()>(fd, &mut slices, control, MsgFlags::MSG_DONTWAIT)?;
-    let stamp = message
-        .cmsgs()
-        .into_iter()
-        .flatten()
-        .find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(time) => {
-                Some(Duration::from(time).as_nanos() as u64)
+    /// What TLS makes of the bytes of one read; nothing for plain connections.
+    fn decrypt(&mut self, wire: &[u8]) -> io::Result<ReadBytes> {
+        let mut plain = ReadBytes::take();
+        let Some(session) = &mut self.tls else {
+            return Ok(plain);
+        };
+        if wire.is_empty() {
+            self.ended = Some(Ended::Cut);
+            return Ok(plain);
+        }
+        let ended = session
+            .decrypt(wire, &mut plain)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, tls::words(&error)))?;
+        if ended {
+            self.ended = Some(Ended::InOrder);
+        }
+        session.write_pending(&mut self.outgoing.bytes)?;
+        Ok(plain)
+    }
+
+    /// Whether the peer has closed the connection without the end that TLS asks
+    /// for: what came may be less than what was sent. Never so without TLS.
+    #[must_use]
+    pub fn was_cut(&self) -> bool {
+        self.ended == Some(Ended::Cut)
+    }
+
+    /// Whether an idle connection can no longer be used: the peer has closed
+    /// it, or has sent something unasked, or has not taken all of the last
+    /// request.
+    pub fn is_stale(&mut self) -> bool {
+        if self.ended.is_some() || !self.outgoing.is_empty() {
+            return true;
+        }
+        if self.tls.is_none() {
+            return !self.socket.is_silent();
+        }
+        // Tickets for later sessions come unasked.
+        loop {
+            let silent = match self.socket.read_now() {
+                Ok(wire) => self.decrypt(&wire).is_ok_and(|plain| plain.is_empty()),
+                Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
+            };
+            if !silent || self.ended.is_some() {
+                return true;
             }
-            _ => None,
-        });
-    Ok((message.bytes, stamp.filter(|wall_ns| *wall_ns > 0)))
+        }
+    }
 }

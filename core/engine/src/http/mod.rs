@@ -1,12 +1,23 @@
-//! The data plane: sockets whose every read is stamped, HTTP/1.1 answers of any
-//! shape, and the framing of their bodies. Stamps come before parsing.
+//! The data plane: sockets whose every read is stamped, below TLS where there
+//! is TLS, HTTP/1.1 answers of any shape, and the framing of their bodies.
+//! Stamps come before decryption, which comes before parsing.
 
+mod address;
+mod buffer;
+mod clock_offset;
 pub mod connection;
 pub mod framing;
 pub mod response;
+mod socket;
+pub mod stamps;
 pub mod target;
+mod tls;
 
-pub use connection::{Connection, ReadStamp};
+pub use buffer::ReadBytes;
+pub use clock_offset::clock_steps;
+pub use connection::{Connection, OpenError};
 pub use framing::Framer;
 pub use response::{Head, ResponseReader};
-pub use target::Target;
+pub use socket::ReadStamp;
+pub use target::{Target, TargetError};
+pub use tls::TrustError;

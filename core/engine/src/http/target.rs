@@ -1,9 +1,18 @@
-//! Where requests go: a base URL, split once.
+//! Where requests go: a base URL, split once, and the way to its server.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use inferbench_model::config::BackendConfig;
+use inferbench_plugin_api::HttpRequest;
 use thiserror::Error;
+use url::Url;
 
-/// A URL that requests cannot be sent to.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+use super::address::HostPort;
+use super::tls::{Tls, TrustError};
+
+/// A URL that requests cannot be sent to, or a way to it that there is not.
+#[derive(Debug, Error)]
 pub enum TargetError {
     /// It is no URL.
     #[error("`{url}` is no URL: {reason}")]
@@ -14,91 +23,351 @@ pub enum TargetError {
         reason: String,
     },
     /// Another scheme.
-    #[error("`{url}` has the scheme {scheme}, must be http")]
+    #[error("`{url}` has the scheme {scheme}, must be {allowed}")]
     Scheme {
         /// What was given.
         url: String,
         /// Its scheme.
         scheme: String,
+        /// Schemes that there are.
+        allowed: &'static str,
     },
+    /// A user name or password in it.
+    #[error("`{host}` has a user name or password before it, which are not sent")]
+    Credentials {
+        /// Host of the URL.
+        host: String,
+    },
+    /// A path that cannot be a socket's.
+    #[error("`{url}` names no socket, must be unix:/PATH/TO/SOCKET")]
+    NoSocket {
+        /// What was given.
+        url: String,
+    },
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A proxy for this machine.
+    #[error("no proxy stands before `{host}`, which is this machine")]
+    ProxyForLoopback {
+        /// Host of the server.
+        host: String,
+    },
+    /// The proxy's own URL.
+    #[error(transparent)]
+    Proxy(Box<TargetError>),
 }
 
-/// A server and the path that comes before every request's own.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl TargetError {
+    /// Key of the backend's config that is wrong.
+    #[must_use]
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Trust(TrustError::CaFile { .. } | TrustError::NoRoots { .. }) => "tls.ca_file",
+            Self::ProxyForLoopback { .. } | Self::Proxy(_) => "proxy",
+            _ => "attach",
+        }
+    }
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone)]
+pub(super) enum Way {
+    /// Over TCP.
+    Tcp {
+        server: Arc<HostPort>,
+        tls: Option<Tls>,
+        proxy: Option<Arc<HostPort>>,
+    },
+    /// Over a Unix-domain socket.
+    Unix(PathBuf),
+}
+
+/// A server, the way to it, and the path that comes before every request's own.
+#[derive(Debug, Clone)]
 pub struct Target {
-    /// Host name or address, without brackets.
-    pub host: String,
-    /// Port.
-    pub port: u16,
+    pub(super) way: Way,
     /// Path prefix without trailing slash; empty if none.
-    pub prefix: String,
+    prefix: String,
 }
 
 impl Target {
-    /// Splits a base URL such as `http://127.0.0.1:8000`. A trailing slash, and
-    /// a trailing `/v1`, which the plugins' own paths begin with, are dropped.
+    /// A server of plain HTTP on this host and port.
+    #[must_use]
+    pub fn http(host: &str, port: u16) -> Self {
+        Self {
+            way: Way::Tcp {
+                server: Arc::new(HostPort::new(host, port)),
+                tls: None,
+                proxy: None,
+            },
+            prefix: String::new(),
+        }
+    }
+
+    /// Splits a base URL such as `http://127.0.0.1:8000`, `https://HOST` (with
+    /// the system's trust) or `unix:/PATH`. A trailing slash, and a trailing
+    /// `/v1`, which the plugins' own paths begin with, are dropped.
     ///
     /// # Errors
     /// See [`TargetError`].
     pub fn parse(url: &str) -> Result<Self, TargetError> {
-        let parsed = reqwest::Url::parse(url).map_err(|error| TargetError::NotUrl {
-            url: url.to_owned(),
-            reason: error.to_string(),
-        })?;
-        if parsed.scheme() != "http" {
-            return Err(TargetError::Scheme {
-                url: url.to_owned(),
-                scheme: parsed.scheme().to_owned(),
-            });
+        Self::with(url, None, true, None)
+    }
+
+    /// The server that a backend of the config attaches to, with its `tls` and
+    /// `proxy`; `None` if it attaches to none. Environment variables never
+    /// count.
+    ///
+    /// # Errors
+    /// See [`TargetError`], whose `key` says which key is wrong.
+    pub fn attached(backend: &BackendConfig) -> Result<Option<Self>, TargetError> {
+        let Some(url) = &backend.attach else {
+            return Ok(None);
+        };
+        let ca_file = backend.tls.ca_file.as_deref();
+        Self::with(url, ca_file, backend.tls.verify, backend.proxy.as_deref()).map(Some)
+    }
+
+    fn with(
+        url: &str,
+        ca_file: Option<&str>,
+        verify: bool,
+        proxy: Option<&str>,
+    ) -> Result<Self, TargetError> {
+        if let Some(path) = url.strip_prefix("unix:") {
+            return Self::unix(url, path);
         }
-        let host = parsed.host_str().unwrap_or_default();
+        let (parsed, server) = host_port(url, &["http", "https"], "http, https or unix")?;
+        let tls = (parsed.scheme() == "https")
+            .then(|| Tls::new(&server.host, ca_file.map(str::as_ref), verify))
+            .transpose()?;
+        let proxy = proxy.map(|proxy| proxy_for(&server, proxy)).transpose()?;
         let path = parsed.path().trim_end_matches('/');
         Ok(Self {
-            host: host.trim_matches(['[', ']']).to_owned(),
-            port: parsed.port_or_known_default().unwrap_or(80),
             prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
+            way: Way::Tcp {
+                server: Arc::new(server),
+                tls,
+                proxy,
+            },
+        })
+    }
+
+    fn unix(url: &str, path: &str) -> Result<Self, TargetError> {
+        let path = path.strip_prefix("//").unwrap_or(path);
+        if !path.starts_with('/') || path.len() < 2 {
+            return Err(TargetError::NoSocket {
+                url: url.to_owned(),
+            });
+        }
+        Ok(Self {
+            way: Way::Unix(path.into()),
+            prefix: String::new(),
         })
     }
 
     /// Value of the Host header.
     #[must_use]
     pub fn host_header(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
+        match &self.way {
+            Way::Tcp { server, .. } => server.text(),
+            Way::Unix(_) => "localhost".to_owned(),
+        }
+    }
+
+    /// The server in words: host and port, or the socket's path.
+    #[must_use]
+    pub fn address_text(&self) -> String {
+        match &self.way {
+            Way::Tcp { server, .. } => server.text(),
+            Way::Unix(path) => path.display().to_string(),
         }
     }
 
     /// URL of a path of the server.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{}{path}", self.host_header(), self.prefix)
+        match &self.way {
+            Way::Tcp { server, tls, .. } => {
+                let scheme = if tls.is_some() { "https" } else { "http" };
+                format!("{scheme}://{}{}{path}", server.text(), self.prefix)
+            }
+            Way::Unix(socket) => format!("unix:{}{path}", socket.display()),
+        }
     }
+
+    /// Whether any certificate of the server is taken.
+    #[must_use]
+    pub fn is_unverified(&self) -> bool {
+        matches!(&self.way, Way::Tcp { tls: Some(tls), .. } if !tls.verified)
+    }
+
+    /// Head and body of `request` to this server.
+    #[must_use]
+    pub fn request_bytes(&self, request: &HttpRequest) -> Vec<u8> {
+        let place = match &self.way {
+            // A proxy of plain HTTP takes whole URLs (RFC 9112, section 3.2.2).
+            Way::Tcp {
+                proxy: Some(_),
+                tls: None,
+                ..
+            } => self.url(&request.path),
+            _ => format!("{}{}", self.prefix, request.path),
+        };
+        let mut head = format!(
+            "{} {place} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: identity\r\nUser-Agent: inferbench/{}\r\nContent-Length: {}\r\n",
+            request.method,
+            self.host_header(),
+            env!("CARGO_PKG_VERSION"),
+            request.body.len(),
+        );
+        for (name, value) in &request.headers {
+            let clean = |text: &str| text.replace(['\r', '\n'], " ");
+            head.push_str(&format!("{}: {}\r\n", clean(name), clean(value)));
+        }
+        head.push_str("\r\n");
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(&request.body);
+        bytes
+    }
+}
+
+fn host_port(
+    url: &str,
+    schemes: &[&str],
+    allowed: &'static str,
+) -> Result<(Url, HostPort), TargetError> {
+    let not_url = |reason: String| TargetError::NotUrl {
+        url: url.to_owned(),
+        reason,
+    };
+    let parsed = Url::parse(url).map_err(|error| not_url(error.to_string()))?;
+    if !schemes.contains(&parsed.scheme()) {
+        return Err(TargetError::Scheme {
+            url: url.to_owned(),
+            scheme: parsed.scheme().to_owned(),
+            allowed,
+        });
+    }
+    let host = parsed.host_str().unwrap_or_default();
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        return Err(TargetError::Credentials {
+            host: host.to_owned(),
+        });
+    }
+    let port = parsed.port_or_known_default();
+    let port = port.ok_or_else(|| not_url("it has no port".to_owned()))?;
+    let server = HostPort::new(host.trim_matches(['[', ']']), port);
+    Ok((parsed, server))
+}
+
+fn proxy_for(server: &HostPort, url: &str) -> Result<Arc<HostPort>, TargetError> {
+    if server.is_loopback() {
+        return Err(TargetError::ProxyForLoopback {
+            host: server.host.clone(),
+        });
+    }
+    let (_, proxy) =
+        host_port(url, &["http"], "http").map_err(|error| TargetError::Proxy(Box::new(error)))?;
+    Ok(Arc::new(proxy))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn base_urls_split_into_host_port_and_prefix() {
-        let target = Target::parse("http://127.0.0.1:8000/").unwrap();
-        assert_eq!(target.url("/health"), "http://127.0.0.1:8000/health");
-        let target = Target::parse("http://host/api/v1").unwrap();
-        assert_eq!((target.port, target.prefix.as_str()), (80, "/api"));
-        let target = Target::parse("http://[::1]:9000").unwrap();
-        assert_eq!(target.host, "::1");
-        assert_eq!(target.host_header(), "[::1]:9000");
+    fn error(url: &str) -> String {
+        Target::parse(url).unwrap_err().to_string()
     }
 
     #[test]
-    fn other_schemes_are_refused() {
-        let error = Target::parse("ftp://x").unwrap_err();
+    fn base_urls_split_into_host_port_and_prefix() {
+        for (url, host, health) in [
+            (
+                "http://127.0.0.1:8000/",
+                "127.0.0.1:8000",
+                "http://127.0.0.1:8000/health",
+            ),
+            ("http://host/api/v1", "host:80", "http://host:80/api/health"),
+            (
+                "http://[::1]:9000",
+                "[::1]:9000",
+                "http://[::1]:9000/health",
+            ),
+            (
+                "unix:/run/vllm.sock",
+                "localhost",
+                "unix:/run/vllm.sock/health",
+            ),
+            (
+                "unix:///run/vllm.sock",
+                "localhost",
+                "unix:/run/vllm.sock/health",
+            ),
+        ] {
+            let target = Target::parse(url).unwrap();
+            assert_eq!(target.host_header(), host, "{url}");
+            assert_eq!(target.url("/health"), health, "{url}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_sent_to_is_refused_with_the_limit() {
         assert_eq!(
-            error.to_string(),
-            "`ftp://x` has the scheme ftp, must be http"
+            error("ftp://x"),
+            "`ftp://x` has the scheme ftp, must be http, https or unix"
         );
         assert!(Target::parse("127.0.0.1:8000").is_err());
+        assert_eq!(
+            error("unix:run/x.sock"),
+            "`unix:run/x.sock` names no socket, must be unix:/PATH/TO/SOCKET"
+        );
+        let words = error("http://me:secret@host:1/");
+        assert!(words.contains("`host` has a user name"), "{words}");
+        assert!(!words.contains("secret"), "{words}");
+    }
+
+    #[test]
+    fn a_proxy_gets_whole_urls_and_only_for_other_machines() {
+        let through = |url, proxy| Target::with(url, None, true, Some(proxy));
+        let target = through("http://far:8000/v1", "http://proxy:3128").unwrap();
+        let request = HttpRequest {
+            method: "GET".to_owned(),
+            path: "/v1/models".to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            framing: inferbench_plugin_api::Framing::Body,
+        };
+        let bytes = target.request_bytes(&request);
+        assert!(bytes.starts_with(b"GET http://far:8000/v1/models HTTP/1.1\r\nHost: far:8000\r\n"));
+        let error = through("http://localhost:8000", "http://proxy:3128").unwrap_err();
+        assert_eq!(error.key(), "proxy");
+        assert_eq!(
+            error.to_string(),
+            "no proxy stands before `localhost`, which is this machine"
+        );
+        let error = through("http://far:8000", "socks5://proxy:1080").unwrap_err();
+        assert_eq!(
+            (error.key(), error.to_string().as_str()),
+            (
+                "proxy",
+                "`socks5://proxy:1080` has the scheme socks5, must be http"
+            )
+        );
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let name = file.path().to_str().unwrap();
+        let error = Target::with("https://far", Some(name), true, None).unwrap_err();
+        assert_eq!(error.key(), "tls.ca_file");
+        assert_eq!(
+            error.to_string(),
+            format!("{name}: holds no PEM certificate")
+        );
+        let error = Target::with("https://far", Some("/none/ca.pem"), true, None).unwrap_err();
+        assert!(error.to_string().starts_with("/none/ca.pem: "), "{error}");
     }
 }

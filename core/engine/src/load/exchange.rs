@@ -9,13 +9,13 @@ use inferbench_model::reason::FailureReason;
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::events::{Decoded, decoded};
-use inferbench_plugin_api::{Framing, HttpRequest, Message, PluginError, RequestSpec};
+use inferbench_plugin_api::{Framing, Message, PluginError, RequestSpec};
 use tokio_util::sync::CancellationToken;
 
 use super::limits::{Limits, Reached};
 use super::self_check::ReadStats;
 use crate::clock;
-use crate::http::{Connection, Framer, Head, ResponseReader, Target};
+use crate::http::{Connection, Framer, Head, OpenError, ResponseReader, Target};
 
 /// How long a body may take to end after its end marker before the connection
 /// is given up instead of being used again.
@@ -58,28 +58,6 @@ pub struct Wire {
     pub decoder: DecoderClient,
 }
 
-/// Head and body of a request to `target`.
-#[must_use]
-pub fn wire_bytes(target: &Target, request: &HttpRequest) -> Vec<u8> {
-    let mut head = format!(
-        "{} {}{} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: identity\r\nUser-Agent: inferbench/{}\r\nContent-Length: {}\r\n",
-        request.method,
-        target.prefix,
-        request.path,
-        target.host_header(),
-        env!("CARGO_PKG_VERSION"),
-        request.body.len(),
-    );
-    for (name, value) in &request.headers {
-        let clean = |text: &str| text.replace(['\r', '\n'], " ");
-        head.push_str(&format!("{}: {}\r\n", clean(name), clean(value)));
-    }
-    head.push_str("\r\n");
-    let mut bytes = head.into_bytes();
-    bytes.extend_from_slice(&request.body);
-    bytes
-}
-
 /// What came of one request.
 #[derive(Debug)]
 pub struct Outcome {
@@ -118,7 +96,7 @@ pub async fn run(
     timeouts: Timeouts,
     cancel: &CancellationToken,
 ) -> Outcome {
-    if slot.as_ref().is_some_and(Connection::is_stale) {
+    if slot.as_mut().is_some_and(Connection::is_stale) {
         *slot = None;
     }
     let mut connection = match slot.take() {
@@ -144,7 +122,7 @@ pub async fn run(
     };
     let (end, end_ns) = tokio::select! {
         biased;
-        ended = answer.exchange_over(&mut connection, &bytes, timeouts) => ended,
+        ended = answer.exchange_over(&mut connection, bytes, timeouts) => ended,
         () = cancel.cancelled() => (interrupted(), clock::now_ns()),
     };
     if end == StreamEnd::Clean && answer.reader.can_reuse() {
@@ -158,7 +136,7 @@ pub(super) async fn open(
     target: &Target,
     limit: Duration,
     cancel: &CancellationToken,
-) -> Option<io::Result<Connection>> {
+) -> Option<Result<Connection, OpenError>> {
     tokio::select! {
         biased;
         opened = Connection::open(target, limit) => Some(opened),
@@ -186,19 +164,21 @@ fn interrupted_unsent(exchange: Exchange) -> Outcome {
     }
 }
 
-fn not_sent(exchange: Exchange, target: &Target, error: &io::Error) -> Outcome {
-    let reason = match error.kind() {
-        io::ErrorKind::ConnectionRefused => FailureReason::ConnectionRefused,
-        io::ErrorKind::TimedOut => FailureReason::ConnectTimeout,
-        io::ErrorKind::AddrNotAvailable => FailureReason::ClientOutOfPorts,
-        _ if error.raw_os_error() == Some(nix::libc::EMFILE) => FailureReason::ClientOutOfFiles,
+fn not_sent(exchange: Exchange, target: &Target, error: &OpenError) -> Outcome {
+    let reason = match error {
+        OpenError::Socket(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            FailureReason::ConnectionRefused
+        }
+        OpenError::TimedOut { .. } => FailureReason::ConnectTimeout,
+        OpenError::OutOfPorts => FailureReason::ClientOutOfPorts,
+        OpenError::OutOfFiles { .. } => FailureReason::ClientOutOfFiles,
         _ => FailureReason::ConnectError,
     };
     Outcome {
         exchange,
         end: broken(
             reason,
-            format!("connecting to {}: {error}", target.host_header()),
+            format!("connecting to {}: {error}", target.address_text()),
         ),
         end_ns: clock::now_ns(),
         reads: ReadStats::default(),
@@ -219,32 +199,31 @@ impl Answer {
     async fn exchange_over(
         &mut self,
         connection: &mut Connection,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         timeouts: Timeouts,
     ) -> (StreamEnd, u64) {
         let mut limits = Limits::new(timeouts, clock::now_ns());
         let mut timer = pin!(tokio::time::sleep_until(limits.deadline()));
-        let sent = tokio::select! {
-            biased;
-            sent = connection.send(bytes) => sent,
-            () = timer.as_mut() => {
-                let words = "the request could not be written within its limits";
-                return (broken(FailureReason::Timeout, words), clock::now_ns());
-            }
-        };
         // The server may have answered, and closed, before it read it all.
-        self.exchange.sent_ns = sent.ok();
+        drop(connection.send(bytes));
+        self.exchange.sent_ns = connection.sent_ns();
         loop {
-            let ended = match connection.read(timer.as_mut()).await {
+            let read = connection.read(timer.as_mut()).await;
+            if self.exchange.sent_ns.is_none() {
+                self.exchange.sent_ns = connection.sent_ns();
+            }
+            let ended = match read {
                 Ok(Some((_, stamp))) if limits.heard(stamp.arrival_ns) => {
-                    Some((out_of_time(Reached::Total), stamp.arrival_ns))
+                    Some((self.out_of_time(Reached::Total), stamp.arrival_ns))
                 }
                 Ok(Some((bytes, stamp))) => {
+                    self.exchange
+                        .read_began(stamp.arrival_ns, stamp.returned_ns);
                     if bytes.is_empty() {
-                        Some(self.closed(stamp.arrival_ns))
+                        Some(self.closed(connection.was_cut(), stamp.arrival_ns))
                     } else {
                         self.reads.note(stamp);
-                        self.take(bytes, stamp.arrival_ns)
+                        self.take(&bytes, stamp.arrival_ns)
                     }
                 }
                 Ok(None) => {
@@ -253,7 +232,7 @@ impl Answer {
                     if reached.is_none() {
                         timer.as_mut().reset(limits.deadline());
                     }
-                    reached.map(|reached| (out_of_time(reached), now_ns))
+                    reached.map(|reached| (self.out_of_time(reached), now_ns))
                 }
                 Err(error) => Some((socket_error(&error), clock::now_ns())),
             };
@@ -321,9 +300,27 @@ impl Answer {
         reader.is_complete().then(|| (self.finish(t_ns), t_ns))
     }
 
+    fn out_of_time(&self, reached: Reached) -> StreamEnd {
+        let (reason, words) = match reached {
+            _ if self.exchange.sent_ns.is_none() => (
+                FailureReason::Timeout,
+                "the request could not be written within its limits",
+            ),
+            Reached::Total => (
+                FailureReason::Timeout,
+                "the request took longer than load.timeout",
+            ),
+            Reached::Idle => (
+                FailureReason::ReadTimeout,
+                "the server was silent for load.idle_timeout",
+            ),
+        };
+        broken(reason, words)
+    }
+
     /// The peer has closed the connection.
-    fn closed(&mut self, t_ns: u64) -> (StreamEnd, u64) {
-        if self.reader.close() {
+    fn closed(&mut self, cut: bool, t_ns: u64) -> (StreamEnd, u64) {
+        if !cut && self.reader.close() {
             return (self.finish(t_ns), t_ns);
         }
         let end = if self.reader.head().is_none() {
@@ -382,7 +379,7 @@ impl Answer {
                 Ok(Some((bytes, stamp)))
                     if !bytes.is_empty() && !limits.heard(stamp.arrival_ns) =>
                 {
-                    if self.reader.push(bytes, &mut |_| ()).is_err() {
+                    if self.reader.push(&bytes, &mut |_| ()).is_err() {
                         return;
                     }
                 }
@@ -402,19 +399,6 @@ impl Answer {
             end_ns,
             reads: self.reads,
         }
-    }
-}
-
-fn out_of_time(reached: Reached) -> StreamEnd {
-    match reached {
-        Reached::Total => broken(
-            FailureReason::Timeout,
-            "the request took longer than load.timeout",
-        ),
-        Reached::Idle => broken(
-            FailureReason::ReadTimeout,
-            "the server was silent for load.idle_timeout",
-        ),
     }
 }
 

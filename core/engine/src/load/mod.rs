@@ -110,6 +110,7 @@ pub fn run_cell(
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
 ) -> Result<SelfCheck, LoadError> {
+    crate::http::stamps::settle();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .enable_time()
@@ -283,13 +284,13 @@ impl Shared {
         prepared: Prepared,
         exchange: Exchange,
     ) -> Outcome {
+        let stop = &self.cancel;
         match (&self.transport, channel, prepared.wire) {
             (Transport::Http(target), Channel::Http(slot), Some(wire)) => {
-                exchange::run(slot, target, wire, exchange, self.timeouts, &self.cancel).await
+                exchange::run(slot, target, wire, exchange, self.timeouts, stop).await
             }
             (Transport::InProcess(hub), _, _) => {
-                hub.run(&prepared.spec, exchange, self.timeouts, &self.cancel)
-                    .await
+                hub.run(&prepared.spec, exchange, self.timeouts, stop).await
             }
             (Transport::Http(_), _, _) => exchange::unsendable(exchange),
         }

@@ -2,15 +2,15 @@
 
 use inferbench_model::config::LoadConfig;
 use inferbench_model::record::Phase;
+use inferbench_model::units::DurationText;
 
 /// The phases of a closed loop. Warm-up lasts until `warmup_requests` have
 /// ended; then `requests` are measured, or as many as are sent within
-/// `duration`; then the load is kept up until the last measured one has ended.
+/// `duration`.
 #[derive(Debug)]
 pub(super) struct Phases {
     warmup_left: u64,
     measured_left: u64,
-    measured_in_flight: u64,
     duration_ns: Option<u64>,
     deadline_ns: Option<u64>,
 }
@@ -20,15 +20,12 @@ impl Phases {
         Self {
             warmup_left: load.warmup_requests,
             measured_left: load.requests.unwrap_or(u64::MAX),
-            measured_in_flight: 0,
-            duration_ns: load
-                .duration
-                .map(inferbench_model::units::DurationText::as_ns),
+            duration_ns: load.duration.map(DurationText::as_ns),
             deadline_ns: None,
         }
     }
 
-    /// Phase of a request that is sent now; `None` when the cell is over.
+    /// Phase of a request that is sent now; `None` when all have been sent.
     pub(super) fn next(&mut self, now_ns: u64) -> Option<Phase> {
         if self.warmup_left > 0 {
             return Some(Phase::Warmup);
@@ -37,20 +34,17 @@ impl Phases {
             self.deadline_ns = self.duration_ns.map(|duration| now_ns + duration);
         }
         let in_time = self.deadline_ns.is_none_or(|deadline| now_ns < deadline);
-        if self.measured_left > 0 && in_time {
-            self.measured_left -= 1;
-            self.measured_in_flight += 1;
-            return Some(Phase::Measured);
+        if self.measured_left == 0 || !in_time {
+            return None;
         }
-        (self.measured_in_flight > 0).then_some(Phase::Drain)
+        self.measured_left -= 1;
+        Some(Phase::Measured)
     }
 
     /// A request of this phase has ended.
     pub(super) fn ended(&mut self, phase: Phase) {
-        match phase {
-            Phase::Warmup => self.warmup_left = self.warmup_left.saturating_sub(1),
-            Phase::Measured => self.measured_in_flight -= 1,
-            Phase::Drain => {}
+        if phase == Phase::Warmup {
+            self.warmup_left = self.warmup_left.saturating_sub(1);
         }
     }
 }
@@ -65,13 +59,13 @@ mod tests {
 
     #[test]
     fn warm_up_is_handed_over_without_draining() {
-        let mut phases = phases(r#"{"concurrency": [2], "requests": 1, "warmup_requests": 1}"#);
+        let mut phases = phases(r#"{"concurrency": [2], "requests": 2, "warmup_requests": 1}"#);
         assert_eq!(phases.next(0), Some(Phase::Warmup));
         assert_eq!(phases.next(0), Some(Phase::Warmup), "the second slot");
         phases.ended(Phase::Warmup);
         assert_eq!(phases.next(5), Some(Phase::Measured));
         phases.ended(Phase::Warmup);
-        assert_eq!(phases.next(6), Some(Phase::Drain), "the load is kept up");
+        assert_eq!(phases.next(6), Some(Phase::Measured));
         phases.ended(Phase::Measured);
         assert_eq!(phases.next(9), None);
     }

@@ -9,6 +9,7 @@
     reason = "shared test code, of which each test uses a part"
 )]
 
+pub mod secure;
 pub mod server;
 
 use std::path::PathBuf;

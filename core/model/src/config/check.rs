@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use thiserror::Error;
 
 use super::{
-    Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, WorkloadConfig,
+    Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, TlsConfig,
+    WorkloadConfig,
 };
 use crate::yaml::PathStep;
 
@@ -88,7 +89,8 @@ fn check_names(config: &Config, found: &mut Found) {
 fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
     let path = |key: &str| format!("backends.{index}.{key}");
     if let Some(url) = &backend.attach {
-        if !(url.starts_with("http://") || url.starts_with("https://")) {
+        let known = ["http://", "https://", "unix:"];
+        if !known.iter().any(|scheme| url.starts_with(scheme)) {
             found.add(
                 &path("attach"),
                 format!("is {url:?}, must be a URL such as http://127.0.0.1:8000"),
@@ -101,6 +103,7 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
             );
         }
     }
+    check_way(&path, backend, found);
     if backend.ready_timeout.0.is_zero() {
         found.add(&path("ready_timeout"), "is 0, must be above 0");
     }
@@ -113,6 +116,29 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
         found.add(
             &path("label"),
             format!("is {label:?}, must be of letters, digits and `-_.+`: it names a folder"),
+        );
+    }
+}
+
+/// Settings of the way to a server that is attached to.
+fn check_way(path: &dyn Fn(&str) -> String, backend: &BackendConfig, found: &mut Found) {
+    let attach = backend.attach.as_deref().unwrap_or_default();
+    if backend.tls != TlsConfig::default() && !attach.starts_with("https://") {
+        found.add(
+            &path("tls"),
+            "is set, but `attach` is no https URL: only its servers have a certificate",
+        );
+    }
+    if backend.tls.ca_file.is_some() && !backend.tls.verify {
+        found.add(
+            &path("tls"),
+            "has both `ca_file` and `verify: false`: nothing is checked against the file",
+        );
+    }
+    if backend.proxy.is_some() && !attach.starts_with("http") {
+        found.add(
+            &path("proxy"),
+            "is set, but `attach` is no http or https URL: nothing else goes through a proxy",
         );
     }
 }

@@ -89,9 +89,17 @@ pub struct BackendConfig {
     /// The plugin's own options (see `inferbench plugins show NAME`).
     #[serde(default)]
     pub options: Map<String, Value>,
-    /// Base URL of a running server, measured instead of launching one.
+    /// Base URL of a running server, measured instead of launching one:
+    /// `http://HOST:PORT`, `https://HOST` or `unix:/PATH/TO/SOCKET`.
     #[serde(default)]
     pub attach: Option<String>,
+    /// How the certificate of an `https` server is checked.
+    #[serde(default)]
+    pub tls: TlsConfig,
+    /// HTTP proxy to the attached server, `http://HOST:PORT`; never for this
+    /// machine, never from the environment.
+    #[serde(default)]
+    pub proxy: Option<String>,
     /// Environment variables of the launched server.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -111,6 +119,25 @@ impl BackendConfig {
     #[must_use]
     pub fn label(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.plugin)
+    }
+}
+
+/// How the certificate of an `https` server is checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// PEM file with the certificates that are trusted, instead of the system's.
+    pub ca_file: Option<String>,
+    /// Check the certificate; false takes any, which the report says.
+    pub verify: bool,
+}
+
+impl Default for TlsConfig {
+    fn default() -> Self {
+        Self {
+            ca_file: None,
+            verify: true,
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Requests in flight, on average over the measured window.
 
-use super::{Better, CellInput, Metric, Values};
+use super::{Better, Load, Metric, Over, PerCell, Values};
+use crate::record::RequestRecord;
 
 inventory::submit! {
     Metric {
@@ -11,16 +12,15 @@ inventory::submit! {
         what: "Requests in flight, on average over the measured window.",
         formula: "sum over requests of the time between sent and end that lies in the window / length of the window",
         source: "Little's law; below the asked concurrency, something else held the load back.",
-        values: Values::PerCell(value),
+        values: Values::PerCell(PerCell { of: busy_s, over: Over::Window }),
     }
 }
 
-fn value(input: &CellInput<'_>) -> Option<f64> {
-    let window = input.window?;
-    let busy_s: f64 = input
-        .records
-        .iter()
-        .filter_map(|record| Some(window.overlap_s(record.sent_ns?, record.end_ns)))
-        .sum();
-    Some(busy_s / window.length_s())
+fn busy_s(load: &Load, record: &RequestRecord) -> Option<f64> {
+    let window = load.window?;
+    Some(
+        record
+            .sent_ns
+            .map_or(0.0, |sent_ns| window.overlap_s(sent_ns, record.end_ns)),
+    )
 }

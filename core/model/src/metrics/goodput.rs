@@ -1,6 +1,6 @@
 //! Completed requests per second that met every SLO.
 
-use super::{Better, CellInput, Metric, Values};
+use super::{Better, Load, Metric, Over, PerCell, Values};
 use crate::config::SloConfig;
 use crate::record::RequestRecord;
 
@@ -13,17 +13,13 @@ inventory::submit! {
         what: "Completed requests per second that met every SLO.",
         formula: "successful requests that ended inside the measured window and met every limit of slo / length of the window; absent if no limit is set",
         source: "DistServe, arXiv:2401.09670. A request that lacks a value which a limit asks for does not meet it; tpot_ms of a one-token answer is met.",
-        values: Values::PerCell(value),
+        values: Values::PerCell(PerCell { of: good, over: Over::Window }),
     }
 }
 
-fn value(input: &CellInput<'_>) -> Option<f64> {
-    let window = input.window.filter(|_| input.slo.is_set())?;
-    let good = input
-        .completed_in_window(window)
-        .filter(|record| meets(record, &input.slo))
-        .count();
-    Some(good as f64 / window.length_s())
+fn good(load: &Load, record: &RequestRecord) -> Option<f64> {
+    let met = load.slo.is_set().then(|| meets(record, &load.slo))?;
+    Some(f64::from(met && load.completed(record)))
 }
 
 fn meets(record: &RequestRecord, slo: &SloConfig) -> bool {

@@ -1,6 +1,9 @@
 //! Inter-token latency: every gap between neighbouring output events.
 
-use super::{Better, Metric, Values};
+use super::{Better, Metric, Pooled, Values};
+use crate::packed::Packed;
+use crate::record::RequestRecord;
+use crate::units::{NS_PER_MS, signed_ns_of_ms};
 
 inventory::submit! {
     Metric {
@@ -11,6 +14,12 @@ inventory::submit! {
         what: "Inter-token latency: every gap between neighbouring output events.",
         formula: "gaps between neighbouring output events, pooled over requests",
         source: "vLLM's ITL. A gap is a gap between events, which carry several tokens with some servers: see tokens_per_event and decode_ms_per_token.",
-        values: Values::Pooled(|record| record.itl_ms.clone()),
+        values: Values::Pooled(Pooled { each: gaps_ns, per_unit: NS_PER_MS }),
+    }
+}
+
+fn gaps_ns(record: &RequestRecord, pool: &mut Packed) {
+    for gap in &record.itl_ms {
+        pool.push(signed_ns_of_ms(*gap));
     }
 }

@@ -21,11 +21,11 @@ mod tpot_ms;
 mod ttft_ms;
 pub mod window;
 
-use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::SloConfig;
+use crate::packed::Packed;
 use crate::record::RequestRecord;
 use crate::stats::Summary;
 use window::Window;
@@ -62,43 +62,57 @@ pub struct Metric {
     pub values: Values,
 }
 
-/// How the values of a metric come out of the records of a cell.
+/// How the values of a metric come out of the records of a cell, one by one.
 pub enum Values {
     /// One value per request that counts.
     PerRequest(fn(&RequestRecord) -> Option<f64>),
     /// Any number of values per request that counts, pooled over requests.
-    Pooled(fn(&RequestRecord) -> Vec<f64>),
+    Pooled(Pooled),
     /// One value per cell.
-    PerCell(fn(&CellInput<'_>) -> Option<f64>),
+    PerCell(PerCell),
 }
 
-/// The facts that a cell's figures come from.
-#[derive(Debug, Clone, Copy)]
-pub struct CellInput<'a> {
-    /// Every request of the cell, all phases.
-    pub records: &'a [RequestRecord],
+/// Values that are pooled over requests: whole numbers, so that millions of
+/// them can be kept.
+pub struct Pooled {
+    /// Adds the values of a request.
+    pub each: fn(&RequestRecord, &mut Packed),
+    /// Whole numbers in one unit of the metric, such as nanoseconds in a
+    /// millisecond.
+    pub per_unit: f64,
+}
+
+/// A sum over all requests of a cell, divided by a time.
+pub struct PerCell {
+    /// What a request of any phase adds; the metric is absent if one is `None`.
+    pub of: fn(&Load, &RequestRecord) -> Option<f64>,
+    /// The time.
+    pub over: Over,
+}
+
+/// The time that a sum is divided by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Over {
+    /// Length of the measured window.
+    Window,
+    /// From the cell's first send to its last end.
+    Cell,
+}
+
+/// What the figures of a cell depend on besides its records.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Load {
     /// The measured window; absent if nothing was measured.
     pub window: Option<Window>,
     /// Limits for goodput.
     pub slo: SloConfig,
 }
 
-impl<'a> CellInput<'a> {
-    /// The input of one cell, its window taken from the records.
-    #[must_use]
-    pub fn new(records: &'a [RequestRecord], slo: SloConfig) -> Self {
-        Self {
-            records,
-            window: Window::of(records),
-            slo,
-        }
-    }
-
-    /// Successful requests of any phase that ended inside the window.
-    fn completed_in_window(&self, window: Window) -> impl Iterator<Item = &'a RequestRecord> {
-        self.records
-            .iter()
-            .filter(move |record| record.is_ok() && window.contains(record.end_ns))
+impl Load {
+    /// Whether a request succeeded and ended inside the window.
+    fn completed(&self, record: &RequestRecord) -> bool {
+        let window = self.window.filter(|_| record.is_ok());
+        window.is_some_and(|window| window.contains(record.end_ns))
     }
 }
 
@@ -137,35 +151,6 @@ pub fn all() -> Vec<&'static Metric> {
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Metric> {
     inventory::iter::<Metric>().find(|metric| metric.name == name)
-}
-
-/// All values of one metric over `records` that count, unsummarised; empty for
-/// a per-cell metric.
-#[must_use]
-pub fn samples(metric: &Metric, records: &[RequestRecord]) -> Vec<f64> {
-    let counting = records.iter().filter(|record| record.counts());
-    match metric.values {
-        Values::PerRequest(value) => counting.filter_map(value).collect(),
-        Values::Pooled(values) => counting.flat_map(values).collect(),
-        Values::PerCell(_) => Vec::new(),
-    }
-}
-
-/// The value of every metric for one cell.
-#[must_use]
-pub fn compute(input: &CellInput<'_>) -> IndexMap<String, MetricValue> {
-    all()
-        .into_iter()
-        .map(|metric| {
-            let value = match metric.values {
-                Values::PerCell(value) => {
-                    MetricValue::Number(value(input).filter(|value| value.is_finite()))
-                }
-                _ => MetricValue::Summary(Summary::of(samples(metric, input.records))),
-            };
-            (metric.name.to_owned(), value)
-        })
-        .collect()
 }
 
 /// The reference page of all metrics, as Markdown.

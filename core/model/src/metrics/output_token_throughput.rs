@@ -1,6 +1,7 @@
 //! Output tokens per second under steady load.
 
-use super::{Better, CellInput, Metric, Values};
+use super::{Better, Load, Metric, Over, PerCell, Values};
+use crate::record::RequestRecord;
 
 inventory::submit! {
     Metric {
@@ -11,15 +12,14 @@ inventory::submit! {
         what: "Output tokens per second under steady load.",
         formula: "output tokens of successful requests that arrived inside the measured window / length of the window",
         source: "Steady-state figure; ramp-up and ramp-down are outside it. Where the server does not count per event, a request's tokens are spread evenly over its events.",
-        values: Values::PerCell(value),
+        values: Values::PerCell(PerCell { of: tokens, over: Over::Window }),
     }
 }
 
-fn value(input: &CellInput<'_>) -> Option<f64> {
-    let window = input.window?;
-    let mut tokens = 0.0;
-    for record in input.records.iter().filter(|record| record.is_ok()) {
-        tokens += window.tokens_of(record)?;
+fn tokens(load: &Load, record: &RequestRecord) -> Option<f64> {
+    if record.is_ok() {
+        load.window?.tokens_of(record)
+    } else {
+        Some(0.0)
     }
-    Some(tokens / window.length_s())
 }

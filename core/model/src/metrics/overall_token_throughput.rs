@@ -1,7 +1,7 @@
 //! Output tokens per second over the whole cell, ramp-up and ramp-down included.
 
-use super::{Better, CellInput, Metric, Values};
-use crate::units::s_between;
+use super::{Better, Load, Metric, Over, PerCell, Values};
+use crate::record::RequestRecord;
 
 inventory::submit! {
     Metric {
@@ -12,16 +12,14 @@ inventory::submit! {
         what: "Output tokens per second over the whole cell, ramp-up and ramp-down included.",
         formula: "output tokens of all successful requests / (last end - first send)",
         source: "What most tools call output throughput; one long last request can halve it.",
-        values: Values::PerCell(value),
+        values: Values::PerCell(PerCell { of: tokens, over: Over::Cell }),
     }
 }
 
-fn value(input: &CellInput<'_>) -> Option<f64> {
-    let ok = input.records.iter().filter(|record| record.is_ok());
-    let tokens: f64 = ok
-        .map(|record| record.output_tokens.map(f64::from))
-        .sum::<Option<f64>>()?;
-    let first = input.records.iter().filter_map(|r| r.sent_ns).min()?;
-    let last = input.records.iter().map(|r| r.end_ns).max()?;
-    Some(tokens / s_between(first, last))
+fn tokens(_: &Load, record: &RequestRecord) -> Option<f64> {
+    if record.is_ok() {
+        record.output_tokens.map(f64::from)
+    } else {
+        Some(0.0)
+    }
 }

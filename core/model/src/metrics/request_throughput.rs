@@ -1,6 +1,7 @@
 //! Requests completed per second under steady load.
 
-use super::{Better, CellInput, Metric, Values};
+use super::{Better, Load, Metric, Over, PerCell, Values};
+use crate::record::RequestRecord;
 
 inventory::submit! {
     Metric {
@@ -11,11 +12,10 @@ inventory::submit! {
         what: "Requests completed per second under steady load.",
         formula: "successful requests that ended inside the measured window / length of the window",
         source: "Failed requests are not throughput.",
-        values: Values::PerCell(value),
+        values: Values::PerCell(PerCell { of: completed, over: Over::Window }),
     }
 }
 
-fn value(input: &CellInput<'_>) -> Option<f64> {
-    let window = input.window?;
-    Some(input.completed_in_window(window).count() as f64 / window.length_s())
+fn completed(load: &Load, record: &RequestRecord) -> Option<f64> {
+    Some(f64::from(load.completed(record)))
 }

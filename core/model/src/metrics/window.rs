@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Level;
-use crate::record::{Phase, RequestRecord};
+use crate::record::{Phase, RequestRecord, Timing};
 use crate::units::s_between;
 
 /// The part of a cell in which the load was steady, monotonic nanoseconds.
@@ -17,32 +17,12 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of one cell. It starts when the first measured request was
-    /// sent, which is when warm-up ended. In a closed loop it ends when
-    /// requests in flight first fall below the level: at the first end of a
-    /// request that no further send followed. In an open loop it ends with the
-    /// last planned send, or, where all were sent at once, with the last end.
-    /// `None` if nothing was measured, or the window has no length.
+    /// The window of one cell, from all its records: see [`WindowFold`].
     #[must_use]
     pub fn of(records: &[RequestRecord]) -> Option<Self> {
-        let measured = || records.iter().filter(|r| r.key.phase == Phase::Measured);
-        let start_ns = measured().filter_map(start_of).min()?;
-        let end_ns = match measured().next()?.key.level {
-            Level::Concurrency(_) => {
-                let last_send = records.iter().filter_map(|r| r.sent_ns).max()?;
-                let ends = records.iter().map(|record| record.end_ns);
-                ends.filter(|end| *end > last_send).min()?
-            }
-            Level::RequestRate(_) => {
-                let last_planned = measured().filter_map(|r| r.scheduled_ns).max()?;
-                if last_planned > start_ns {
-                    last_planned
-                } else {
-                    measured().map(|record| record.end_ns).max()?
-                }
-            }
-        };
-        (end_ns > start_ns).then_some(Self { start_ns, end_ns })
+        let mut fold = WindowFold::default();
+        records.iter().for_each(|record| fold.add(&record.timing()));
+        fold.window()
     }
 
     /// Length in seconds, above 0.
@@ -100,9 +80,72 @@ impl Window {
     }
 }
 
-fn start_of(record: &RequestRecord) -> Option<u64> {
-    match record.key.level {
-        Level::Concurrency(_) => record.sent_ns,
-        Level::RequestRate(_) => record.scheduled_ns.or(record.sent_ns),
+/// The window of a cell, found request by request.
+///
+/// It starts when the first measured request was sent, which is when warm-up
+/// ended. In a closed loop it ends when requests in flight first fall below the
+/// level: at the first end of a request that no further send followed. In an
+/// open loop it ends with the last planned send, or, where all were sent at
+/// once, with the last end.
+#[derive(Debug, Clone, Default)]
+pub struct WindowFold {
+    level: Option<Level>,
+    start_ns: Option<u64>,
+    last_send_ns: Option<u64>,
+    last_planned_ns: Option<u64>,
+    last_end_ns: Option<u64>,
+    /// Ends that may still turn out to be after the last send.
+    ends_ns: Vec<u64>,
+}
+
+impl WindowFold {
+    /// Takes a request of the cell, of any phase and in any order.
+    pub fn add(&mut self, timing: &Timing) {
+        self.last_send_ns = self.last_send_ns.max(timing.sent_ns);
+        self.add_end(timing.end_ns);
+        if timing.phase != Phase::Measured {
+            return;
+        }
+        self.level = Some(timing.level);
+        let start_ns = match timing.level {
+            Level::Concurrency(_) => timing.sent_ns,
+            Level::RequestRate(_) => timing.scheduled_ns.or(timing.sent_ns),
+        };
+        self.start_ns = self.start_ns.into_iter().chain(start_ns).min();
+        self.last_planned_ns = self.last_planned_ns.max(timing.scheduled_ns);
+        self.last_end_ns = self.last_end_ns.max(Some(timing.end_ns));
+    }
+
+    fn add_end(&mut self, end_ns: u64) {
+        if Some(end_ns) <= self.last_send_ns {
+            return;
+        }
+        if self.ends_ns.len() == self.ends_ns.capacity() {
+            let last_send_ns = self.last_send_ns;
+            self.ends_ns.retain(|end_ns| Some(*end_ns) > last_send_ns);
+        }
+        self.ends_ns.push(end_ns);
+    }
+
+    /// The window; `None` if nothing was measured, or it has no length.
+    #[must_use]
+    pub fn window(&self) -> Option<Window> {
+        let start_ns = self.start_ns?;
+        let end_ns = match self.level? {
+            Level::Concurrency(_) => {
+                let last_send_ns = self.last_send_ns?;
+                let ends = self.ends_ns.iter().copied();
+                ends.filter(|end_ns| *end_ns > last_send_ns).min()?
+            }
+            Level::RequestRate(_) => {
+                let planned_ns = self.last_planned_ns?;
+                if planned_ns > start_ns {
+                    planned_ns
+                } else {
+                    self.last_end_ns?
+                }
+            }
+        };
+        (end_ns > start_ns).then_some(Window { start_ns, end_ns })
     }
 }

@@ -4,11 +4,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RecordsOf;
+use super::DigestOf;
 use crate::cell::CellRow;
 use crate::config::{Config, Level};
 use crate::manifest::{BackendFacts, Manifest, StageFacts};
-use crate::record::{Evidence, Phase};
+use crate::record::Evidence;
 
 /// One backend of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -146,34 +146,29 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
 
 /// Failed measured requests by backend and reason, in order of first
 /// appearance.
-pub(super) fn request_failures(
-    cells: &[CellRow],
-    records_of: &RecordsOf<'_>,
-) -> Vec<RequestFailure> {
+pub(super) fn request_failures(cells: &[CellRow], digest_of: &DigestOf<'_>) -> Vec<RequestFailure> {
     let mut found: Vec<RequestFailure> = Vec::new();
-    let failed = cells
-        .iter()
-        .flat_map(records_of)
-        .filter(|record| record.key.phase == Phase::Measured && !record.is_ok());
-    for record in failed {
-        let reason = record.reason.as_deref().unwrap_or("unknown");
-        let known = found
-            .iter_mut()
-            .find(|f| f.backend == record.key.backend && f.reason == reason);
-        if let Some(known) = known {
-            known.count += 1;
-            continue;
+    for cell in cells {
+        for failure in &digest_of(cell).failures {
+            let count = cell.counts.by_reason.get(&failure.reason).copied();
+            let known = found
+                .iter_mut()
+                .find(|f| f.backend == cell.backend && f.reason == failure.reason);
+            if let Some(known) = known {
+                known.count += count.unwrap_or(1);
+                continue;
+            }
+            found.push(RequestFailure {
+                backend: cell.backend.clone(),
+                reason: failure.reason.clone(),
+                count: count.unwrap_or(1),
+                level: cell.level,
+                block: cell.block,
+                index: failure.index,
+                http_status: failure.http_status,
+                message: failure.message.clone(),
+            });
         }
-        found.push(RequestFailure {
-            backend: record.key.backend.clone(),
-            reason: reason.to_owned(),
-            count: 1,
-            level: record.key.level,
-            block: record.key.block,
-            index: record.key.index,
-            http_status: record.http_status,
-            message: record.message.clone(),
-        });
     }
     found
 }

@@ -1,15 +1,13 @@
 //! Whether the backends did the same work under the same conditions.
 
-use std::collections::HashMap;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::RecordsOf;
+use super::DigestOf;
 use super::backend::BackendReport;
 use super::number::{grouped, percent, three_digits};
 use crate::cell::CellRow;
-use crate::record::RequestRecord;
+use crate::fold::{TextHash, Work};
 
 /// Largest share by which token counts may differ and still be the same work.
 const SAME_WITHIN: f64 = 0.01;
@@ -76,40 +74,44 @@ pub struct Agreement {
 pub(super) fn build(
     backends: &[BackendReport],
     cells: &[CellRow],
-    records_of: &RecordsOf<'_>,
+    digest_of: &DigestOf<'_>,
 ) -> Fairness {
-    let measured: Vec<(&BackendReport, Vec<&RequestRecord>)> = backends
+    let measured: Vec<(&BackendReport, Vec<(&CellRow, &Work)>)> = backends
         .iter()
         .map(|backend| {
             let own = cells.iter().filter(|cell| cell.backend == backend.label);
-            let records = own.flat_map(records_of);
-            (backend, records.filter(|record| record.counts()).collect())
+            let work = own.map(|cell| (cell, &digest_of(cell).work));
+            (
+                backend,
+                work.filter(|(_, work)| work.requests > 0).collect(),
+            )
         })
-        .filter(|(_, records): &(_, Vec<&RequestRecord>)| !records.is_empty())
+        .filter(|(_, work): &(_, Vec<(&CellRow, &Work)>)| !work.is_empty())
         .collect();
     if measured.is_empty() {
         return Fairness::default();
     }
     let labels: Vec<&str> = measured.iter().map(|(b, _)| b.label.as_str()).collect();
-    let tokens = |what: &str, of: fn(&RequestRecord) -> Option<(u32, u32)>, words: [&str; 2]| {
-        let sums: Vec<_> = measured
-            .iter()
-            .map(|(_, records)| sums(records, of))
-            .collect();
-        token_row(what, &labels, &sums, words)
+    let sums_of = |of: fn(&Work) -> Option<(u64, u64)>| -> Vec<_> {
+        let each = measured.iter();
+        each.map(|(_, cells)| sums(cells.iter().filter_map(|(_, work)| of(work))))
+            .collect()
+    };
+    let tokens = |what: &str, of: fn(&Work) -> Option<(u64, u64)>, words: [&str; 2]| {
+        token_row(what, &labels, &sums_of(of), words)
     };
     let stated = |what: &str, of: &dyn Fn(&BackendReport) -> Option<String>| {
         let values = measured.iter().map(|(backend, _)| of(backend)).collect();
         stated_row(what, &labels, values)
     };
-    let prompt = |record: &RequestRecord| Some((record.asked_input_tokens?, record.input_tokens?));
-    let answer = |record: &RequestRecord| Some((record.asked_output_tokens, record.output_tokens?));
-    let cached = |record: &RequestRecord| Some((record.input_tokens?, record.cached_tokens?));
-    let cached_sums: Vec<_> = measured.iter().map(|(_, r)| sums(r, cached)).collect();
     let rows = vec![
-        tokens("Prompt tokens", prompt, ["sent", "counted by the server"]),
-        tokens("Output tokens", answer, ["asked", "returned"]),
-        cached_row(&labels, &cached_sums),
+        tokens(
+            "Prompt tokens",
+            |work| work.prompt,
+            ["sent", "counted by the server"],
+        ),
+        tokens("Output tokens", |work| work.answer, ["asked", "returned"]),
+        cached_row(&labels, &sums_of(|work| work.cached)),
         explained(
             stated("Prompt form", &|b| b.prompt_form.clone()),
             "the prompt tokens above show whether it changed the work",
@@ -131,17 +133,9 @@ pub(super) fn build(
     }
 }
 
-/// Sums of both numbers over the records that have both, or `None` if no
-/// record has.
-fn sums(
-    records: &[&RequestRecord],
-    of: fn(&RequestRecord) -> Option<(u32, u32)>,
-) -> Option<(u64, u64)> {
-    let mut pairs = records.iter().filter_map(|record| of(record)).peekable();
-    pairs.peek()?;
-    Some(pairs.fold((0, 0), |(a, b), (x, y)| {
-        (a + u64::from(x), b + u64::from(y))
-    }))
+/// Sums of both numbers over several cells, or `None` if no cell has them.
+fn sums(pairs: impl Iterator<Item = (u64, u64)>) -> Option<(u64, u64)> {
+    pairs.reduce(|(a, b), (x, y)| (a + x, b + y))
 }
 
 fn token_row(
@@ -253,32 +247,23 @@ fn plain_dtype(dtype: &str) -> String {
     dtype.trim_start_matches("torch.").to_lowercase()
 }
 
-fn agreement(measured: &[(&BackendReport, Vec<&RequestRecord>)]) -> Vec<Agreement> {
-    let hashes: Vec<(&str, HashMap<String, &str>)> = measured
-        .iter()
-        .map(|(backend, records)| {
-            let hashed = records.iter().filter_map(|record| {
-                let key = &record.key;
-                let place = format!("{}/{}/{}", key.block, key.level, key.index);
-                Some((place, record.text_sha256.as_deref()?))
-            });
-            (backend.label.as_str(), hashed.collect())
-        })
-        .collect();
+fn agreement(measured: &[(&BackendReport, Vec<(&CellRow, &Work)>)]) -> Vec<Agreement> {
     let mut pairs = Vec::new();
-    for (at, (a, of_a)) in hashes.iter().enumerate() {
-        for (b, of_b) in &hashes[at + 1..] {
-            let both = of_a
-                .iter()
-                .filter_map(|(place, x)| Some((x, of_b.get(place)?)));
-            let (mut compared, mut identical) = (0u64, 0u64);
-            for (x, y) in both {
-                compared += 1;
-                identical += u64::from(x == y);
+    for (at, (a, of_a)) in measured.iter().enumerate() {
+        for (b, of_b) in &measured[at + 1..] {
+            let (mut compared, mut identical) = (0, 0);
+            for (cell, work) in of_a {
+                let same = |other: &CellRow| other.block == cell.block && other.level == cell.level;
+                let others = of_b.iter().filter(|(other, _)| same(other));
+                for (_, other) in others {
+                    let (both, alike) = alike(&work.hashes, &other.hashes);
+                    compared += both;
+                    identical += alike;
+                }
             }
             pairs.push(Agreement {
-                a: (*a).to_owned(),
-                b: (*b).to_owned(),
+                a: a.label.clone(),
+                b: b.label.clone(),
                 compared,
                 identical,
                 share: (compared > 0).then(|| identical as f64 / compared as f64),
@@ -286,6 +271,21 @@ fn agreement(measured: &[(&BackendReport, Vec<&RequestRecord>)]) -> Vec<Agreemen
         }
     }
     pairs
+}
+
+/// How many indices two cells have both hashed, and with how many of them the
+/// texts are identical. Both ascend by index.
+fn alike(a: &[(u64, TextHash)], b: &[(u64, TextHash)]) -> (u64, u64) {
+    let (mut both, mut alike) = (0, 0);
+    let mut others = b.iter().peekable();
+    for (index, hash) in a {
+        while others.next_if(|(other, _)| other < index).is_some() {}
+        if let Some((_, other)) = others.next_if(|(other, _)| other == index) {
+            both += 1;
+            alike += u64::from(hash == other);
+        }
+    }
+    (both, alike)
 }
 
 impl FairnessRow {

@@ -25,8 +25,8 @@ pub struct Pace {
     pub offered_per_s: f64,
     /// `request_throughput`, requests/s; null if it could not be had.
     pub completed_per_s: Option<f64>,
-    /// False if both that rate and the rate at which requests ended, the drain
-    /// included, are below 95 % of the offered one. The first alone is low in
+    /// False if both that rate and the rate at which requests ended, those after
+    /// the last send included, are below 95 % of the offered one. The first alone is low in
     /// a short window without warm-up too.
     pub keeps_up: bool,
 }

@@ -1,0 +1,350 @@
+//! A sample of whole numbers, packed so that millions of them fit and exact
+//! percentiles still come out: sorted in runs, each kept as the steps between
+//! neighbours, most of which take one byte.
+
+use std::collections::BTreeMap;
+
+/// Values that are sorted together. More make smaller steps and a larger
+/// buffer; these take 4 MiB.
+const RUN: usize = 1 << 20;
+/// Halves of a 32-bit value, for counting by its upper and then its lower one.
+const HALF: usize = 1 << 16;
+/// Code that begins a run; its value follows.
+const BEGIN: u64 = 0;
+/// Code that repeats the last value; how many times follows.
+const REPEAT: u64 = 1;
+/// Code of a step of 0; a step is written as itself plus this.
+const STEP: u64 = 1;
+
+/// A sample of whole numbers in any order: nanoseconds, or tokens.
+#[derive(Debug, Clone, Default)]
+pub struct Packed {
+    bytes: Vec<u8>,
+    /// Values that are not packed yet.
+    fresh: Vec<u32>,
+    /// Values that do not fit 32 bits: 4.3 s and more, or below 0.
+    wide: Vec<i64>,
+    n: usize,
+    sum: i128,
+    squares: u128,
+}
+
+impl Packed {
+    /// Adds a value.
+    pub fn push(&mut self, value: i64) {
+        self.n += 1;
+        self.sum += i128::from(value);
+        let square = u128::from(value.unsigned_abs()).pow(2);
+        self.squares = self.squares.saturating_add(square);
+        match u32::try_from(value) {
+            Ok(value) => {
+                self.fresh.push(value);
+                if self.fresh.len() == RUN {
+                    self.pack_run();
+                }
+            }
+            Err(_) => self.wide.push(value),
+        }
+    }
+
+    /// Packs what is left and gives back the room for more: to be called when
+    /// no more values come for now.
+    pub fn pack(&mut self) {
+        self.pack_run();
+        self.fresh = Vec::new();
+        self.bytes.shrink_to_fit();
+        self.wide.shrink_to_fit();
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.n
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.n == 0
+    }
+
+    fn pack_run(&mut self) {
+        self.fresh.sort_unstable();
+        let mut values = self.fresh.iter().copied();
+        let Some(mut last) = values.next() else {
+            return;
+        };
+        write_number(&mut self.bytes, BEGIN);
+        write_number(&mut self.bytes, u64::from(last));
+        let mut repeats = 0;
+        for value in values {
+            if value == last {
+                repeats += 1;
+                continue;
+            }
+            write_repeats(&mut self.bytes, &mut repeats);
+            write_number(&mut self.bytes, u64::from(value - last) + STEP);
+            last = value;
+        }
+        write_repeats(&mut self.bytes, &mut repeats);
+        self.fresh.clear();
+    }
+
+    /// Values of 32 bits with how often each stands in its run; runs one after
+    /// the other.
+    fn narrow(&self) -> impl Iterator<Item = (u32, usize)> {
+        let unpacked = Unpack {
+            bytes: &self.bytes,
+            value: 0,
+        };
+        unpacked.chain(self.fresh.iter().map(|value| (*value, 1)))
+    }
+}
+
+fn write_repeats(bytes: &mut Vec<u8>, repeats: &mut u64) {
+    if *repeats > 0 {
+        write_number(bytes, REPEAT);
+        write_number(bytes, *repeats);
+        *repeats = 0;
+    }
+}
+
+/// Seven bits a byte, the lowest first; the top bit says that more follow.
+fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+struct Unpack<'a> {
+    bytes: &'a [u8],
+    value: u32,
+}
+
+impl Unpack<'_> {
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0;
+        let mut shift = 0;
+        loop {
+            let (byte, rest) = self.bytes.split_first()?;
+            self.bytes = rest;
+            number |= u64::from(byte & 0x7f) << shift;
+            if *byte < 0x80 {
+                return Some(number);
+            }
+            shift += 7;
+        }
+    }
+}
+
+impl Iterator for Unpack<'_> {
+    type Item = (u32, usize);
+
+    fn next(&mut self) -> Option<(u32, usize)> {
+        match self.number()? {
+            BEGIN => {
+                self.value = self.number()? as u32;
+                Some((self.value, 1))
+            }
+            REPEAT => Some((self.value, self.number()? as usize)),
+            step => {
+                self.value += (step - STEP) as u32;
+                Some((self.value, 1))
+            }
+        }
+    }
+}
+
+/// Several samples as one.
+#[derive(Debug)]
+pub struct Pool<'a>(Vec<&'a Packed>);
+
+impl<'a> Pool<'a> {
+    /// The samples together.
+    #[must_use]
+    pub fn of(parts: impl IntoIterator<Item = &'a Packed>) -> Self {
+        Self(parts.into_iter().collect())
+    }
+
+    /// Number of values.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|part| part.n).sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Arithmetic mean; absent if there is no value.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        let sum: i128 = self.0.iter().map(|part| part.sum).sum();
+        (!self.is_empty()).then(|| sum as f64 / self.len() as f64)
+    }
+
+    /// Standard deviation with n - 1 in its denominator; absent below two
+    /// values. Summed in whole numbers, so that nothing cancels out.
+    #[must_use]
+    pub fn std(&self) -> Option<f64> {
+        let n = self.len();
+        let sum: i128 = self.0.iter().map(|part| part.sum).sum();
+        let squares: u128 = self.0.iter().map(|part| part.squares).sum();
+        let mean_square = sum.unsigned_abs().saturating_pow(2) / n.max(1) as u128;
+        (n > 1).then(|| (squares.saturating_sub(mean_square) as f64 / (n - 1) as f64).sqrt())
+    }
+
+    /// The values at these ranks of the sorted sample, from 0; a rank beyond
+    /// the last is the last. Empty if there is no value.
+    ///
+    /// Takes two passes over the values and 512 KiB a rank at most, whatever
+    /// the number of values.
+    #[must_use]
+    pub fn at(&self, ranks: &[usize]) -> Vec<i64> {
+        let Some(last) = self.len().checked_sub(1) else {
+            return Vec::new();
+        };
+        let mut wide: Vec<i64> = self.0.iter().flat_map(|p| p.wide.iter().copied()).collect();
+        wide.sort_unstable();
+        let below = wide.partition_point(|value| *value < 0);
+        let narrow = last + 1 - wide.len();
+        let inside = |rank: &usize| (below..below + narrow).contains(rank);
+        let wanted: Vec<usize> = ranks.iter().map(|rank| (*rank).min(last)).collect();
+        let asked: Vec<usize> = wanted
+            .iter()
+            .filter(|rank| inside(rank))
+            .map(|rank| rank - below)
+            .collect();
+        let mut selected = self.select(&asked).into_iter();
+        let value = |rank: usize| match rank {
+            rank if rank < below => wide.get(rank).copied(),
+            rank if rank < below + narrow => selected.next().map(i64::from),
+            rank => wide.get(rank - narrow).copied(),
+        };
+        wanted.into_iter().filter_map(value).collect()
+    }
+
+    fn narrow(&self) -> impl Iterator<Item = (u32, usize)> {
+        self.0.iter().flat_map(|part| part.narrow())
+    }
+
+    /// The values of 32 bits at these ranks among themselves.
+    fn select(&self, ranks: &[usize]) -> Vec<u32> {
+        if ranks.is_empty() {
+            return Vec::new();
+        }
+        let mut uppers = vec![0; HALF];
+        for (value, times) in self.narrow() {
+            uppers[value as usize >> 16] += times;
+        }
+        let places: Vec<(usize, usize)> = ranks.iter().map(|rank| walk(&uppers, *rank)).collect();
+        let mut lowers: BTreeMap<usize, Vec<usize>> = places
+            .iter()
+            .map(|(upper, _)| (*upper, vec![0; HALF]))
+            .collect();
+        // Neighbours mostly share their upper half, so the look-up is kept.
+        let mut runs = self.narrow().peekable();
+        while let Some((value, times)) = runs.next() {
+            let upper = value as usize >> 16;
+            let mut found = lowers.get_mut(&upper);
+            let mut count = |value: u32, times| {
+                if let Some(lower) = found.as_mut() {
+                    lower[value as usize & (HALF - 1)] += times;
+                }
+            };
+            count(value, times);
+            while let Some((value, times)) = runs.next_if(|(v, _)| *v as usize >> 16 == upper) {
+                count(value, times);
+            }
+        }
+        places
+            .iter()
+            .map(|(upper, rank)| {
+                let lower = lowers.get(upper).map_or(0, |lower| walk(lower, *rank).0);
+                (upper << 16 | lower) as u32
+            })
+            .collect()
+    }
+}
+
+/// The bin in which a rank lies, and the rank inside it.
+fn walk(counts: &[usize], mut rank: usize) -> (usize, usize) {
+    for (bin, count) in counts.iter().enumerate() {
+        if rank < *count {
+            return (bin, rank);
+        }
+        rank -= count;
+    }
+    (counts.len() - 1, 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn packed(values: &[i64]) -> Packed {
+        let mut packed = Packed::default();
+        values.iter().for_each(|value| packed.push(*value));
+        packed
+    }
+
+    #[test]
+    fn mean_and_deviation_are_exact() {
+        // 2, 4, 4, 4, 5, 5, 7, 9: mean 5, squares about it sum to 32
+        let packed = packed(&[2, 4, 4, 4, 5, 5, 7, 9]);
+        let pool = Pool::of([&packed]);
+        assert_eq!(pool.mean(), Some(5.0));
+        assert!((pool.std().unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn no_value_has_no_figure() {
+        let packed = Packed::default();
+        let pool = Pool::of([&packed]);
+        assert_eq!((pool.mean(), pool.std(), pool.len()), (None, None, 0));
+        assert!(pool.at(&[0]).is_empty());
+    }
+
+    #[test]
+    fn equal_values_take_no_room() {
+        let mut packed = packed(&vec![1; 1_000_000]);
+        packed.pack();
+        assert!(packed.bytes.len() < 16, "{}", packed.bytes.len());
+        assert_eq!(Pool::of([&packed]).at(&[0, 999_999]), [1, 1]);
+    }
+
+    proptest! {
+        #[test]
+        fn ranks_are_those_of_the_sorted_sample(
+            parts in vec(vec(prop_oneof![
+                8 => 0..3_000_000i64,
+                2 => 0..5i64,
+                1 => -10..8_000_000_000i64,
+            ], 0..200), 1..4),
+            packs in vec(any::<bool>(), 4),
+        ) {
+            let all: Vec<Packed> = parts.iter().zip(packs).map(|(values, twice)| {
+                let (one, two) = values.split_at(values.len() / 2);
+                let mut packed = packed(one);
+                if twice {
+                    packed.pack();
+                }
+                two.iter().for_each(|value| packed.push(*value));
+                packed
+            }).collect();
+            let mut sorted: Vec<i64> = parts.concat();
+            sorted.sort_unstable();
+            let ranks: Vec<usize> = (0..sorted.len()).collect();
+            let pool = Pool::of(&all);
+            prop_assert_eq!(pool.at(&ranks), sorted.clone());
+            prop_assert_eq!(pool.len(), sorted.len());
+        }
+    }
+}
