@@ -46,7 +46,7 @@ fn million_gaps(criterion: &mut Criterion) {
     let plain: Vec<f64> = gaps.iter().map(|gap| *gap as f64 / NS_PER_MS).collect();
     group.bench_function("sum up, as plain numbers", |bencher| {
         let copy = || plain.clone();
-        bencher.iter_batched(copy, |values| Summary::of(values), BatchSize::LargeInput);
+        bencher.iter_batched(copy, Summary::of, BatchSize::LargeInput);
     });
     group.finish();
 }

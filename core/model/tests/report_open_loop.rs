@@ -2,6 +2,8 @@
 //! follows the offered rate, so goodput or latency from the planned time
 //! decides.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 mod fixture;
 
 use fixture::{Run, Timetable, records};
