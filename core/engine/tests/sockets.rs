@@ -200,8 +200,9 @@ async fn a_server_that_writes_while_it_reads_gets_the_whole_request() {
     assert!(record.is_ok(), "{:?} {:?}", record.reason, record.message);
     let read_ns = told.recv().unwrap();
     let sent_ns = record.sent_ns.unwrap();
-    assert!(sent_ns <= read_ns, "sent before the server had read it");
-    assert!(record.ttft_ms.unwrap() >= 20.0, "{record:?}");
+    // The last write may return a little after the server has read what it wrote.
+    let late_ms = sent_ns.saturating_sub(read_ns) as f64 / 1e6;
+    assert!(record.ttft_ms.unwrap() + late_ms >= 20.0, "{record:?}");
 }
 
 /// Bytes of a request that are still to come after its first ones.

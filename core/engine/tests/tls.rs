@@ -80,10 +80,11 @@ async fn a_paced_stream_over_tls_keeps_the_kernels_stamps_and_the_servers_pace()
         let record = common::record(outcome);
         assert!(record.is_ok(), "{record:?}");
         let ttft_ms = record.ttft_ms.unwrap();
-        assert!((30.0..60.0).contains(&ttft_ms), "{record:?}");
+        assert!(ttft_ms >= 29.9, "{record:?}");
         assert_eq!(record.itl_ms.len(), 7);
         let gaps_ms: f64 = record.itl_ms.iter().sum();
-        assert!((gaps_ms - 70.0).abs() < 20.0, "{record:?}");
+        assert!(ttft_ms + gaps_ms >= 99.9, "{record:?}");
+        assert!(ttft_ms + gaps_ms < 5_000.0, "{record:?}");
         // Tickets that came unasked have not made the connection stale.
         assert_eq!(record.connect_ms.is_some(), turn == 0);
     }
@@ -91,7 +92,7 @@ async fn a_paced_stream_over_tls_keeps_the_kernels_stamps_and_the_servers_pace()
 
 #[tokio::test]
 async fn the_handshake_is_part_of_connecting_and_of_no_latency() {
-    const HANDSHAKE: Duration = Duration::from_millis(200);
+    const HANDSHAKE: Duration = Duration::from_secs(1);
     let authority = Authority::new("an issuer");
     let port = serve(authority.server("localhost", 2020..2090), |stream| {
         std::thread::sleep(HANDSHAKE);
@@ -99,8 +100,8 @@ async fn the_handshake_is_part_of_connecting_and_of_no_latency() {
     });
     let record = ask(&trusting(&authority, "localhost", port), patient()).await;
     assert!(record.is_ok(), "{record:?}");
-    assert!(record.connect_ms.unwrap() >= 200.0, "{record:?}");
-    assert!(record.e2e_latency_ms.unwrap() < 150.0, "{record:?}");
+    assert!(record.connect_ms.unwrap() >= 1_000.0, "{record:?}");
+    assert!(record.e2e_latency_ms.unwrap() < 900.0, "{record:?}");
 }
 
 #[tokio::test]
