@@ -1,13 +1,12 @@
 //! The control plane: readiness, server info, metrics, cache reset. Outside
-//! every measured time, over connections like the run's own.
+//! every measured time, over the way that the run's own connections take.
 
-use std::pin::pin;
 use std::time::Duration;
 
-use inferbench_plugin_api::{ControlRequest, Framing, HttpRequest};
+use inferbench_plugin_api::ControlRequest;
 use thiserror::Error;
 
-use crate::http::{Connection, OpenError, ResponseReader, Target};
+use crate::http::{Connection, OpenError, Target};
 
 /// Longest answer that is read.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -82,81 +81,86 @@ impl ControlPlane {
         Self { target, limit }
     }
 
-    /// The body of a good answer. Servers close idle connections when they
-    /// like: each request has a fresh one. Redirects are not followed.
+    /// The body of a good answer. Redirects are not followed.
     ///
     /// # Errors
     /// See [`ControlError`].
     pub async fn ask(&self, request: &ControlRequest) -> Result<Vec<u8>, ControlError> {
-        let (method, path) = (request.method.clone(), request.path.clone());
-        let opened = Connection::open(&self.target, self.limit).await;
-        let connection = opened.map_err(|error| ControlError::NotOpened {
-            method: method.clone(),
-            path: path.clone(),
-            server: self.target.address_text(),
-            error,
-        })?;
-        let bytes = self.target.request_bytes(&wire(request));
-        match self.answer(connection, bytes).await {
-            Ok((200..=299, body)) => Ok(body),
-            Ok((status, body)) => {
-                let text = String::from_utf8_lossy(&body).replace(['\r', '\n'], " ");
-                Err(ControlError::Status {
-                    method,
-                    path,
-                    status,
-                    text: text.trim().chars().take(300).collect(),
-                })
-            }
-            Err(reason) => Err(ControlError::NoAnswer {
-                method,
-                path,
-                reason,
-            }),
+        let answered = match self.answer(request).await {
+            Ok(answered) => answered,
+            Err(error) => return Err(self.no_answer(request, &error).await),
+        };
+        let (status, body) = answered;
+        if (200..300).contains(&status) {
+            return Ok(body);
         }
+        let text = String::from_utf8_lossy(&body).replace(['\r', '\n'], " ");
+        Err(ControlError::Status {
+            method: request.method.clone(),
+            path: request.path.clone(),
+            status,
+            text: text.trim().chars().take(300).collect(),
+        })
     }
 
-    /// Status and body, or why there is none.
-    async fn answer(
-        &self,
-        mut connection: Connection,
-        bytes: Vec<u8>,
-    ) -> Result<(u16, Vec<u8>), String> {
-        let mut timer = pin!(tokio::time::sleep(self.limit));
-        // A server that closes early may have answered before.
-        drop(connection.send(bytes));
-        let (mut reader, mut body) = (ResponseReader::default(), Vec::new());
-        while !reader.is_complete() && body.len() <= MAX_ANSWER_BYTES {
-            let read = connection.read(timer.as_mut()).await;
-            let Some((bytes, _)) = read.map_err(|error| error.to_string())? else {
-                return Err(format!("no answer within {} s", self.limit.as_secs_f64()));
-            };
-            if bytes.is_empty() {
-                if !reader.close() {
-                    return Err("the server closed the connection without an answer".to_owned());
-                }
-                break;
-            }
-            reader
-                .push(&bytes, &mut |data| body.extend_from_slice(data))
-                .map_err(|error| error.to_string())?;
+    /// Status and body.
+    async fn answer(&self, request: &ControlRequest) -> reqwest::Result<(u16, Vec<u8>)> {
+        let client = self.target.control_client(self.limit)?;
+        let method = request.method.parse().unwrap_or(reqwest::Method::GET);
+        let mut builder = client.request(method, self.target.control_url(&request.path));
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(body) = &request.body {
+            builder = builder
+                .header("Content-Type", "application/json")
+                .body(body.clone());
+        }
+        let mut answer = builder.send().await?;
+        let status = answer.status().as_u16();
+        let mut body = Vec::new();
+        while body.len() <= MAX_ANSWER_BYTES
+            && let Some(chunk) = answer.chunk().await?
+        {
+            body.extend_from_slice(&chunk);
         }
         body.truncate(MAX_ANSWER_BYTES);
-        Ok((reader.head().map_or(0, |head| head.status), body))
+        Ok((status, body))
+    }
+
+    /// Why there is no answer: where no connection came about, in the words that
+    /// the run's own connections have for it.
+    async fn no_answer(&self, request: &ControlRequest, error: &reqwest::Error) -> ControlError {
+        let (method, path) = (request.method.clone(), request.path.clone());
+        if error.is_connect()
+            && let Err(error) = Connection::open(&self.target, self.limit).await
+        {
+            return ControlError::NotOpened {
+                method,
+                path,
+                server: self.target.address_text(),
+                error,
+            };
+        }
+        let reason = if error.is_timeout() {
+            format!("no answer within {} s", self.limit.as_secs_f64())
+        } else {
+            innermost(error)
+        };
+        ControlError::NoAnswer {
+            method,
+            path,
+            reason,
+        }
     }
 }
 
-fn wire(request: &ControlRequest) -> HttpRequest {
-    let mut headers = request.headers.clone();
-    headers.push(("Connection".to_owned(), "close".to_owned()));
-    if request.body.is_some() {
-        headers.push(("Content-Type".to_owned(), "application/json".to_owned()));
+/// The words of the innermost cause: `connection reset` and not `error sending
+/// request`.
+fn innermost(error: &dyn std::error::Error) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
     }
-    HttpRequest {
-        method: request.method.clone(),
-        path: request.path.clone(),
-        headers,
-        body: request.body.clone().unwrap_or_default().into_bytes(),
-        framing: Framing::Body,
-    }
+    cause.to_string()
 }

@@ -141,7 +141,11 @@ impl<T: Serialize + Send + 'static> LineWriter<T> {
             .open(&path)
             .map_err(at(&path, "cannot be opened"))?;
         let (sender, receiver) = mpsc::channel::<T>();
-        let thread = std::thread::spawn(move || append(file, &receiver));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let thread = std::thread::Builder::new()
+            .name(name.into_owned())
+            .spawn(move || append(file, &receiver))
+            .map_err(at(&path, "cannot be given a thread"))?;
         Ok(Self {
             sender: Some(sender),
             thread: Some(thread),

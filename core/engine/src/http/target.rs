@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use inferbench_model::config::BackendConfig;
 use inferbench_plugin_api::HttpRequest;
@@ -201,6 +202,45 @@ impl Target {
     #[must_use]
     pub fn is_unverified(&self) -> bool {
         matches!(&self.way, Way::Tcp { tls: Some(tls), .. } if !tls.verified)
+    }
+
+    /// URL of a path of the server for [`Self::control_client`], which finds a
+    /// socket by itself.
+    pub(crate) fn control_url(&self, path: &str) -> String {
+        match &self.way {
+            Way::Tcp { .. } => self.url(path),
+            Way::Unix(_) => format!("http://localhost{path}"),
+        }
+    }
+
+    /// A client of the control plane that reaches the server the same way: with
+    /// the same trust, proxy or socket, and no setting of the environment's.
+    pub(crate) fn control_client(&self, limit: Duration) -> reqwest::Result<reqwest::Client> {
+        // One provider serves the whole process; that it is there already is fine.
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let builder = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(limit)
+            // Servers close idle connections when they like: a fresh one each time.
+            .pool_max_idle_per_host(0)
+            .redirect(reqwest::redirect::Policy::none());
+        let builder = match &self.way {
+            Way::Unix(path) => builder.unix_socket(path.as_path()),
+            Way::Tcp { tls, proxy, .. } => {
+                let builder = match tls {
+                    Some(tls) => builder.tls_backend_preconfigured(tls.config()),
+                    None => builder,
+                };
+                match proxy {
+                    Some(proxy) => {
+                        let url = format!("http://{}", proxy.text());
+                        builder.proxy(reqwest::Proxy::all(url)?)
+                    }
+                    None => builder,
+                }
+            }
+        };
+        builder.build()
     }
 
     /// Head and body of `request` to this server.

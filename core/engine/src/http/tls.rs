@@ -54,6 +54,11 @@ pub(super) struct Tls {
 }
 
 impl Tls {
+    /// The settings, for another client of the same server.
+    pub(super) fn config(&self) -> ClientConfig {
+        ClientConfig::clone(&self.config)
+    }
+
     /// For the server `host`, whose certificate is trusted if it leads to one
     /// of `ca_file`, or of the system's where there is none. With `verify`
     /// false, any certificate will do.
