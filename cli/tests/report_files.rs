@@ -34,6 +34,11 @@ fn hostile() -> Report {
     run.report()
 }
 
+/// The page as it is written.
+fn page(report: &Report) -> String {
+    render_html(report).unwrap().to_string()
+}
+
 /// The page without the source of plotly.js.
 fn own_part(page: &str) -> String {
     let start = page.find("<script>").unwrap();
@@ -92,8 +97,8 @@ fn a_simulated_run_says_so_everywhere() {
     let report = run.report();
     assert!(render_table(&report, Look::Plain).starts_with("SIMULATED · "));
     assert!(render_markdown(&report).contains("**SIMULATED**"));
-    assert!(render_html(&report).unwrap().contains("class=\"band\""));
-    let honest = render_html(&two_backends().report()).unwrap();
+    assert!(page(&report).contains("class=\"band\""));
+    let honest = page(&two_backends().report());
     assert!(!honest.contains("class=\"band\""));
 }
 
@@ -122,7 +127,7 @@ fn csv_has_one_row_per_level_and_backend_and_empty_fields_for_nothing() {
 #[test]
 fn the_page_asks_nothing_of_any_network() {
     for report in [two_backends().report(), one_failed().report(), hostile()] {
-        let page = own_part(&render_html(&report).unwrap());
+        let page = own_part(&page(&report));
         for load in [
             "src=",
             "@import",
@@ -143,7 +148,7 @@ fn the_page_asks_nothing_of_any_network() {
 #[test]
 fn a_name_never_becomes_markup() {
     let report = hostile();
-    let page = own_part(&render_html(&report).unwrap());
+    let page = own_part(&page(&report));
     assert!(!page.contains("<script>alert"));
     assert!(page.contains("a &lt;script&gt;alert"));
     // in the charts' data the tag is plotly text, written with no `<` at all
@@ -158,7 +163,7 @@ fn a_name_never_becomes_markup() {
 
 #[test]
 fn verdict_and_tables_need_no_script() {
-    let page = own_part(&render_html(&two_backends().report()).unwrap());
+    let page = own_part(&page(&two_backends().report()));
     assert!(page.contains("<h1>fast serves Qwen&#x2F;Qwen2.5-0.5B-Instruct fastest here.</h1>"));
     assert!(page.contains("too few samples"));
     assert!(page.contains("<b>333</b>"));
@@ -168,7 +173,7 @@ fn verdict_and_tables_need_no_script() {
 fn a_run_without_any_figure_has_a_page_without_charts() {
     let mut run = Run::new(&["a"], &[1], 1);
     run.fail_to_start("a", "exited with status 1", &["<b>boom</b>"]);
-    let page = render_html(&run.report()).unwrap();
+    let page = page(&run.report());
     assert!(!page.contains("<script>"));
     assert!(page.contains("a gave no result."));
     assert!(page.contains("&lt;b&gt;boom&lt;&#x2F;b&gt;"));

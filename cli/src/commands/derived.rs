@@ -15,7 +15,8 @@ pub(super) fn write(folder: &Path) -> Result<Derived, CliError> {
     let run = RunFolder::open(folder);
     run.write_json("cells.json", &derived.cells)?;
     run.write_json("report.json", &derived.report)?;
-    run.write("report.html", render_html(&derived.report)?.as_bytes())?;
+    let page = render_html(&derived.report)?;
+    run.write_parts("report.html", &page.parts().map(str::as_bytes))?;
     run.write("summary.md", render_markdown(&derived.report).as_bytes())?;
     run.write("summary.csv", render_csv(&derived.report)?.as_bytes())?;
     Ok(derived)

@@ -1,6 +1,7 @@
 //! The page: the template filled with the report.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use inferbench_model::config::Level;
 use inferbench_model::report::number::{bytes, grouped, percent, three_digits, with_unit};
@@ -41,16 +42,50 @@ struct WarningLine {
     text: String,
 }
 
+/// Where the chart library stands in the template's output. Nothing else there
+/// can be it: text is escaped, and so is the charts' JSON.
+const LIBRARY: &str = "<chart library>";
+
+/// The page, whose chart library of several MB is never copied into the rest.
+#[derive(Debug)]
+pub struct Page {
+    rendered: String,
+    /// Script elements of the library; empty without charts.
+    scripts: String,
+}
+
+impl Page {
+    /// The page in parts that stand one after the other.
+    #[must_use]
+    pub fn parts(&self) -> [&str; 3] {
+        match self.rendered.split_once(LIBRARY) {
+            Some((before, after)) => [before, plotly_source(&self.scripts), after],
+            None => [&self.rendered, "", ""],
+        }
+    }
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.parts().iter().try_for_each(|part| f.write_str(part))
+    }
+}
+
 /// The page `report.html`: one file that asks nothing of any network.
 ///
 /// # Errors
 /// `Template` if the template does not fit the report, `Chart` if a chart
 /// cannot be written as JSON.
-pub fn render_html(report: &Report) -> Result<String, RenderError> {
+pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     let mut tera = Tera::default();
     tera.add_raw_template(NAME, TEMPLATE)?;
     register_filters(&mut tera);
-    Ok(tera.render(NAME, &context(report)?)?)
+    let rendered = tera.render(NAME, &context(report)?)?;
+    let scripts = match rendered.contains(LIBRARY) {
+        true => Plot::offline_js_sources(),
+        false => String::new(),
+    };
+    Ok(Page { rendered, scripts })
 }
 
 fn context(report: &Report) -> Result<Context, RenderError> {
@@ -70,10 +105,6 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     let charts = charts::all(report)?;
     let plots: std::collections::BTreeMap<&str, &Value> =
         charts.iter().map(|c| (c.id.as_str(), &c.plot)).collect();
-    let plotly = match charts.is_empty() {
-        true => String::new(),
-        false => plotly_source(),
-    };
     let mut context = Context::new();
     context.insert("report", report);
     context.insert("warnings", &warnings.collect::<Vec<_>>());
@@ -88,7 +119,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
-    context.insert("plotly", &plotly);
+    context.insert("plotly", LIBRARY);
     Ok(context)
 }
 
@@ -99,11 +130,9 @@ fn for_script(json: &str) -> String {
 
 /// The source of plotly.js. The crate gives it as the first of several script
 /// elements; the others set mathematics, which no chart here has.
-fn plotly_source() -> String {
-    let scripts = Plot::offline_js_sources();
+fn plotly_source(scripts: &str) -> &str {
     let first = scripts.split("</script>").next().unwrap_or_default();
-    let source = first.split_once('>').map_or(first, |(_, source)| source);
-    source.to_owned()
+    first.split_once('>').map_or(first, |(_, source)| source)
 }
 
 fn register_filters(tera: &mut Tera) {

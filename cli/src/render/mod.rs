@@ -10,7 +10,7 @@ mod marks;
 mod style;
 
 pub use csv::render_csv;
-pub use html::render_html;
+pub use html::{Page, render_html};
 pub use markdown::render_markdown;
 
 use thiserror::Error;

@@ -113,9 +113,21 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
+        self.write_parts(name, &[bytes])
+    }
+
+    /// Writes a file as a whole from parts that stand one after the other.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn write_parts(&self, name: &str, parts: &[&[u8]]) -> Result<(), StoreError> {
         let path = self.file(name);
         let aside = self.file(&format!("{name}.part"));
-        fs::write(&aside, bytes).map_err(at(&aside, "cannot be written"))?;
+        let write = || {
+            let mut file = File::create(&aside)?;
+            parts.iter().try_for_each(|part| file.write_all(part))
+        };
+        write().map_err(at(&aside, "cannot be written"))?;
         fs::rename(&aside, &path).map_err(at(&path, "cannot be replaced"))
     }
 }
