@@ -367,6 +367,20 @@ mod tests {
     }
 
     #[test]
+    fn what_is_appended_later_is_no_part_of_an_open_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        fs::write(&path, "1\n2\n").unwrap();
+        let lines = LineFile::open(&path).unwrap();
+        fs::write(&path, "1\n2\n3\n").unwrap();
+        for _ in 0..2 {
+            let mut rows: Vec<u32> = Vec::new();
+            lines.each(|row| rows.push(row)).unwrap();
+            assert_eq!(rows, [1, 2]);
+        }
+    }
+
+    #[test]
     fn a_bad_line_in_the_middle_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.jsonl");

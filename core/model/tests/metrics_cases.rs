@@ -474,3 +474,32 @@ fn m20_tpot_is_of_all_gaps_and_not_of_the_last() {
     near(record.tpot_ms, case.expect("tpot_ms"));
     assert_eq!(record.itl_ms, gaps);
 }
+
+#[test]
+fn events_that_share_their_reads_are_warned_of() {
+    let of = |shared: u64| {
+        let mut exchange = Exchange::default();
+        exchange.sent_ns = Some(0);
+        exchange.http_status = Some(200);
+        for event in 0..20 {
+            if event >= shared || event == 0 {
+                exchange.read_began(ns(10.0), ns(10.0));
+            }
+            exchange.output(ns(10.0), OutputKind::Text, "a", None);
+        }
+        exchange.end_marker();
+        let key = RequestKey {
+            backend: "b".to_owned(),
+            block: 0,
+            level: Level::Concurrency(1),
+            phase: Phase::Measured,
+            index: 0,
+        };
+        let record = exchange.finish_record(key, &StreamEnd::Clean, ns(20.0), false);
+        let warnings = cell(&[record]).warnings;
+        warnings.into_iter().find(|text| text.contains("one read"))
+    };
+    // 2 of 20 is a tenth and not more.
+    assert_eq!(of(2), None);
+    assert!(of(3).unwrap().starts_with("15.0 % of the output events"));
+}

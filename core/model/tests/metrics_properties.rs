@@ -185,6 +185,15 @@ proptest! {
     }
 
     #[test]
+    fn the_window_does_not_depend_on_the_order_of_records(records in cell()) {
+        let mut sorted = records.clone();
+        sorted.sort_by_key(|record| record.end_ns);
+        prop_assert_eq!(Window::of(&sorted), Window::of(&records));
+        sorted.reverse();
+        prop_assert_eq!(Window::of(&sorted), Window::of(&records));
+    }
+
+    #[test]
     fn no_figure_is_infinite_or_not_a_number(records in cell(), slo in slo()) {
         for (name, value) in CellFold::of(&records, slo).metrics() {
             let finite = value.typical().is_none_or(f64::is_finite);
