@@ -419,3 +419,44 @@ async fn under_proxy_variables() {
     let control = ControlPlane::new(server.target(), Duration::from_secs(10));
     assert!(control.ask(&ControlRequest::get("/health")).await.is_ok());
 }
+
+/// Ping and pong over one connection, each pong in two writes, so that bytes
+/// often come while a read is being finished.
+async fn two_writes_a_round(rounds: usize) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.set_nodelay(true).unwrap();
+        let mut ping = [0];
+        while stream.read(&mut ping).is_ok_and(|n| n == 1) {
+            stream.write_all(b"a").unwrap();
+            stream.write_all(b"b").unwrap();
+        }
+    });
+    let target = Target::http("127.0.0.1", port);
+    let mut connection = Connection::open(&target, Duration::from_secs(10))
+        .await
+        .unwrap();
+    let mut timer = std::pin::pin!(tokio::time::sleep(Duration::from_secs(60)));
+    for round in 0..rounds {
+        connection.send(b"p".to_vec()).unwrap();
+        let mut come = 0;
+        while come < 2 {
+            let read = connection.read(timer.as_mut()).await.unwrap();
+            let (bytes, _) = read.unwrap_or_else(|| panic!("round {round}: {come} of 2 bytes"));
+            come += bytes.len();
+        }
+    }
+    drop(connection);
+    server.join().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bytes_that_come_while_a_read_ends_are_not_missed() {
+    let mut pairs = JoinSet::new();
+    for _ in 0..4 {
+        pairs.spawn(two_writes_a_round(5_000));
+    }
+    pairs.join_all().await;
+}

@@ -122,16 +122,23 @@ impl Socket {
         let mut bytes = ReadBytes::take();
         let control = self.stamped.then_some(self.control.as_mut_slice());
         let fd = self.stream.fd();
-        let (n, wall_ns) = self
-            .stream
-            .try_io(Interest::READABLE, || receive(fd, bytes.room(), control))?;
-        let returned_ns = clock::now_ns();
-        if n > 0 && n < bytes.room().len() {
-            // The socket is empty: without this, the next read would ask it again
-            // before it waits.
-            let empty = || Err::<(), _>(io::ErrorKind::WouldBlock.into());
-            drop(self.stream.try_io(Interest::READABLE, empty));
-        }
+        let mut received = None;
+        let waits = self.stream.try_io(Interest::READABLE, || {
+            let (n, wall_ns) = receive(fd, bytes.room(), control)?;
+            received = Some((n, wall_ns, clock::now_ns()));
+            // A short read emptied the socket: the runtime has to wait for more
+            // before the next one. It forgets the readiness it knew of *before*
+            // this read, and keeps what has come since.
+            match n > 0 && n < bytes.room().len() {
+                true => Err(io::ErrorKind::WouldBlock.into()),
+                false => Ok(()),
+            }
+        });
+        let (n, wall_ns, returned_ns) = match (received, waits) {
+            (Some(received), _) => received,
+            (None, Err(error)) => return Err(error),
+            (None, Ok(())) => return Err(io::ErrorKind::WouldBlock.into()),
+        };
         bytes.set_len(n);
         Ok((bytes, self.stamp(wall_ns, returned_ns)))
     }
