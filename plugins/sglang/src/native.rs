@@ -1,7 +1,7 @@
 //! SGLang's own API, `/generate`.
 
 use inferbench_plugin_api::openai::{
-    Count, Text, error_message, error_words, post_merged, seed_for,
+    Count, StreamMessage, Text, error_message, error_words, post_merged, seed_for,
 };
 use inferbench_plugin_api::{
     Decoder, Events, Framing, HttpRequest, Message, OutputKind, PluginError, PromptContent,
@@ -147,20 +147,15 @@ impl NativeDecoder {
     }
 
     fn data(&mut self, data: &[u8], out: &mut Events<'_>) {
-        let data = data.trim_ascii();
-        if data.is_empty() {
-            return;
-        }
-        if data == b"[DONE]" {
-            self.ended = true;
-            out.end();
-            return;
-        }
-        // A derived struct would read a JSON array too.
-        if data.first() != Some(&b'{') {
-            out.malformed();
-            return;
-        }
+        let data = match StreamMessage::of(data) {
+            StreamMessage::Blank => return,
+            StreamMessage::End => {
+                self.ended = true;
+                return out.end();
+            }
+            StreamMessage::Object(data) => data,
+            StreamMessage::Other => return out.malformed(),
+        };
         match serde_json::from_slice::<Chunk<'_>>(data) {
             Ok(chunk) => self.chunk(&chunk, out),
             Err(_) => out.malformed(),

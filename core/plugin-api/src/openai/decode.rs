@@ -6,6 +6,33 @@ use super::chunk::{Choice, Chunk, Content, Function};
 use super::repeat::Repeat;
 use crate::{Decoder, Events, Message, OutputKind, PluginError, Usage};
 
+/// What a message of a stream is, seen before it is parsed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamMessage<'a> {
+    /// White space alone: nothing to read.
+    Blank,
+    /// `[DONE]`: nothing follows.
+    End,
+    /// What begins like a JSON object, without white space around it.
+    Object(&'a [u8]),
+    /// Anything else. A JSON array is not an object, though a derived struct
+    /// would read it as one.
+    Other,
+}
+
+impl<'a> StreamMessage<'a> {
+    /// What `data` is.
+    #[must_use]
+    pub fn of(data: &'a [u8]) -> Self {
+        match data.trim_ascii() {
+            b"" => Self::Blank,
+            b"[DONE]" => Self::End,
+            data if data.starts_with(b"{") => Self::Object(data),
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Reads the answers of both endpoints, streamed or whole.
 ///
 /// One output event per chunk and kind. The server's running token count, where
@@ -34,20 +61,15 @@ impl OpenAiDecoder {
             }
             return;
         }
-        let data = data.trim_ascii();
-        if data.is_empty() {
-            return;
-        }
-        if data == b"[DONE]" {
-            self.ended = true;
-            out.end();
-            return;
-        }
-        // A derived struct would read a JSON array too.
-        if data.first() != Some(&b'{') {
-            out.malformed();
-            return;
-        }
+        let data = match StreamMessage::of(data) {
+            StreamMessage::Blank => return,
+            StreamMessage::End => {
+                self.ended = true;
+                return out.end();
+            }
+            StreamMessage::Object(data) => data,
+            StreamMessage::Other => return out.malformed(),
+        };
         match serde_json::from_slice::<Chunk<'_>>(data) {
             Ok(chunk) => {
                 self.chunk(&chunk, out);

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub use decode::{OpenAiDecoder, error_message, error_words};
+pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words};
 pub use encode::{OpenAiWire, api_key_header, post_merged, seed_for};
 pub use lenient::{Count, Text};
 
