@@ -51,6 +51,14 @@ pub struct Head {
     pub coding: Option<String>,
 }
 
+impl Head {
+    /// Whether the answer holds what was asked for.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.status == 200
+    }
+}
+
 #[derive(Debug)]
 enum Body {
     Length(u64),

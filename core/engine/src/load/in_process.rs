@@ -14,7 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::exchange::{Outcome, Timeouts, take_events};
+use super::body::take_events;
+use super::exchange::{Outcome, Timeouts, broken};
 use super::self_check::ReadStats;
 use crate::clock;
 
@@ -154,12 +155,5 @@ async fn listen(
                 return (broken(FailureReason::Timeout, words), clock::now_ns());
             }
         }
-    }
-}
-
-fn broken(reason: FailureReason, message: impl Into<String>) -> StreamEnd {
-    StreamEnd::Broken {
-        reason,
-        message: message.into(),
     }
 }

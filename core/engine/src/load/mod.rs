@@ -1,6 +1,8 @@
 //! The load: requests offered as the plan says, each answered with a record.
 //! It runs on a thread of its own, so that nothing else delays it.
 
+mod answer;
+mod body;
 mod closed_loop;
 pub mod exchange;
 mod in_process;

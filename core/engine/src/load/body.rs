@@ -1,0 +1,115 @@
+//! The body of a good answer: cut into messages, decoded, and logged.
+
+use inferbench_model::exchange::{Exchange, StreamEnd};
+use inferbench_model::reason::FailureReason;
+use inferbench_plugin_api::abi::EventBuf;
+use inferbench_plugin_api::client::DecoderClient;
+use inferbench_plugin_api::events::{Decoded, decoded};
+use inferbench_plugin_api::{Framing, Message, PluginError};
+
+use super::exchange::broken;
+use crate::http::Framer;
+
+/// What reads the body of one answer.
+pub(super) struct Body {
+    framer: Framer,
+    decoder: DecoderClient,
+    events: EventBuf,
+}
+
+impl Body {
+    pub(super) fn new(framing: Framing, decoder: DecoderClient) -> Self {
+        Self {
+            framer: Framer::new(framing),
+            decoder,
+            events: EventBuf::default(),
+        }
+    }
+
+    /// The answer calls itself JSON. Lines of JSON are sent under that type too,
+    /// so only a stream of events is known not to be one.
+    pub(super) fn calls_itself_json(&mut self) {
+        if matches!(self.framer, Framer::Sse(_)) {
+            self.framer = Framer::new(Framing::Body);
+        }
+    }
+
+    /// Takes bytes that arrived at `t_ns`; what follows an end marker is no part
+    /// of the answer.
+    pub(super) fn feed(
+        &mut self,
+        exchange: &mut Exchange,
+        data: &[u8],
+        t_ns: u64,
+    ) -> Result<(), StreamEnd> {
+        let Self {
+            framer,
+            decoder,
+            events,
+        } = self;
+        let mut fed = Ok(());
+        let pushed = framer.push(data, &mut |message| {
+            if fed.is_ok() && !exchange.has_ended() {
+                fed = decode(decoder, events, exchange, message, t_ns);
+            }
+        });
+        fed?;
+        pushed.map_err(|error| broken(FailureReason::MessageTooLong, error.to_string()))
+    }
+
+    /// The body has ended as HTTP says it should.
+    pub(super) fn finish(&mut self, exchange: &mut Exchange, t_ns: u64) -> Result<(), StreamEnd> {
+        let Self {
+            framer,
+            decoder,
+            events,
+        } = self;
+        let mut fed = Ok(());
+        framer.finish(&mut |message| {
+            if fed.is_ok() {
+                fed = decode(decoder, events, exchange, message, t_ns);
+            }
+        });
+        events.clear();
+        let finished = decoder.finish(events);
+        take_events(events, t_ns, exchange);
+        fed?;
+        finished.map_err(decoder_failed)
+    }
+}
+
+fn decode(
+    decoder: &mut DecoderClient,
+    events: &mut EventBuf,
+    exchange: &mut Exchange,
+    message: Message<'_>,
+    t_ns: u64,
+) -> Result<(), StreamEnd> {
+    events.clear();
+    let fed = decoder.feed(message, events);
+    take_events(events, t_ns, exchange);
+    fed.map_err(decoder_failed)
+}
+
+/// Takes the events that one message gave, all of the same arrival.
+pub(super) fn take_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange) {
+    for event in decoded(buffer) {
+        match event {
+            Decoded::Output(kind, text, tokens) => exchange.output(t_ns, kind, text, tokens),
+            Decoded::Usage(usage) => exchange.usage(usage),
+            Decoded::Finish(reason) => exchange.finish(reason),
+            Decoded::Error(message) => exchange.error(message),
+            Decoded::End => exchange.end_marker(),
+            Decoded::Malformed => exchange.malformed(),
+        }
+    }
+}
+
+fn decoder_failed(error: PluginError) -> StreamEnd {
+    let reason = if error.panicked {
+        FailureReason::PluginPanicked
+    } else {
+        FailureReason::DecoderError
+    };
+    broken(reason, error.message)
+}
