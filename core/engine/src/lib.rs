@@ -2,11 +2,13 @@
 //! load, stamps what comes back, samples the machine and keeps the facts.
 
 pub mod calibrate;
+mod cell;
 pub mod clock;
 pub mod control;
 pub mod derive;
 pub mod elf;
 pub mod event;
+mod evidence;
 pub mod gpu;
 pub mod host;
 pub mod http;

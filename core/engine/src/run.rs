@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use inferbench_model::cell::{CellKey, Counts};
-use inferbench_model::config::Config;
+use inferbench_model::config::{Config, GpuConfig};
 use inferbench_model::manifest::{
     BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
@@ -141,21 +141,9 @@ pub async fn run(
     drop(limits::raise_open_files());
     let stamp = clock::utc_now().replace([':', '-'], "").replace('.', "");
     let folder = RunFolder::create(output, &prepared.config.name, &stamp)?;
-    let gpu_file = LineWriter::<GpuSample>::open(folder.file("gpu.jsonl"))?;
-    let gpu_sink = gpu_file.sink();
-    let gpu = GpuSampler::start(&prepared.config.gpu, move |sample| gpu_sink.send(sample))?;
-    let host_file = LineWriter::<HostSample>::open(folder.file("host.jsonl"))?;
-    let host_sink = host_file.sink();
     let watched = machine::WatchedBackend::default();
-    let host = machine::HostSampler::start(
-        prepared.config.gpu.sample_every.0,
-        watched.clone(),
-        move |sample| host_sink.send(sample),
-    )
-    .map_err(RunError::Host)?;
     let mut manifest = new_manifest(prepared, version)?;
-    manifest.gpus = gpu.facts;
-    manifest.gpu_absence = gpu.absence;
+    let samplers = Samplers::start(&prepared.config.gpu, &folder, &watched, &mut manifest)?;
     let mut running = Running {
         prepared,
         requests: LineWriter::open(folder.file("requests.jsonl"))?,
@@ -170,14 +158,7 @@ pub async fn run(
         watched,
     };
     running.begin()?;
-    for backend in &prepared.backends {
-        if backend.attach.as_ref().is_some_and(Target::is_unverified) {
-            running.warn(format!(
-                "{}: `tls.verify` is false: the server's certificate is not checked, and whoever answers is measured",
-                backend.label
-            ));
-        }
-    }
+    running.warn_of_trust();
     for stage in &prepared.plan.stages {
         if running.cancel.is_cancelled() {
             break;
@@ -185,13 +166,54 @@ pub async fn run(
         stage::run(&mut running, stage).await;
         running.save()?;
     }
-    for warning in gpu.sampler.map(GpuSampler::stop).unwrap_or_default() {
+    for warning in samplers.stop()? {
         running.warn(warning);
     }
-    host.stop();
-    gpu_file.close()?;
-    host_file.close()?;
     running.finish()
+}
+
+/// What samples the machine while a run goes on.
+struct Samplers {
+    gpu: Option<GpuSampler>,
+    gpu_file: LineWriter<GpuSample>,
+    host: machine::HostSampler,
+    host_file: LineWriter<HostSample>,
+}
+
+impl Samplers {
+    /// Starts them; what GPUs there are, or why there are none, goes to the manifest.
+    fn start(
+        config: &GpuConfig,
+        folder: &RunFolder,
+        watched: &machine::WatchedBackend,
+        manifest: &mut Manifest,
+    ) -> Result<Self, RunError> {
+        let gpu_file = LineWriter::open(folder.file("gpu.jsonl"))?;
+        let gpu_sink = gpu_file.sink();
+        let gpu = GpuSampler::start(config, move |sample| gpu_sink.send(sample))?;
+        manifest.gpus = gpu.facts;
+        manifest.gpu_absence = gpu.absence;
+        let host_file = LineWriter::open(folder.file("host.jsonl"))?;
+        let host_sink = host_file.sink();
+        let take = move |sample| host_sink.send(sample);
+        let host = machine::HostSampler::start(config.sample_every.0, watched.clone(), take)
+            .map_err(RunError::Host)?;
+        Ok(Self {
+            gpu: gpu.sampler,
+            gpu_file,
+            host,
+            host_file,
+        })
+    }
+
+    /// Ends them and gives their warnings.
+    fn stop(self) -> Result<Vec<String>, StoreError> {
+        let warnings = self.gpu.map(GpuSampler::stop).unwrap_or_default();
+        self.host.stop();
+        self.gpu_file.close()?;
+        self.host_file.close()?;
+        Ok(warnings)
+    }
 }
 
 fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunError> {
@@ -228,7 +250,8 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
 
 /// The config as it is kept: values of variables and headers that are named
 /// like secrets are masked.
-fn masked(config: &Config) -> Value {
+#[must_use]
+pub fn masked(config: &Config) -> Value {
     let mut value = serde_json::to_value(config).unwrap_or(Value::Null);
     mask(&mut value, false);
     value
@@ -261,6 +284,18 @@ impl Running<'_> {
         });
         self.save()?;
         Ok(())
+    }
+
+    /// Says whose certificate is not checked.
+    fn warn_of_trust(&mut self) {
+        for backend in &self.prepared.backends {
+            if backend.attach.as_ref().is_some_and(Target::is_unverified) {
+                self.warn(format!(
+                    "{}: `tls.verify` is false: the server's certificate is not checked, and whoever answers is measured",
+                    backend.label
+                ));
+            }
+        }
     }
 
     /// Writes the manifest as it stands.
