@@ -31,7 +31,7 @@ pub struct OutputArgs {
     /// Say nothing but results, warnings and errors.
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Say more: why plugins were refused, what plugins log.
+    /// Say more: why plugins were refused, what plugins log, the config as resolved.
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }

@@ -78,6 +78,9 @@ pub(crate) enum CliError {
     /// JSON could not be written.
     #[error("a result cannot be written as JSON")]
     Json(#[from] serde_json::Error),
+    /// YAML could not be written.
+    #[error("a config cannot be written as YAML")]
+    Yaml(#[from] serde_yaml::Error),
     /// The runtime could not be started.
     #[error("the runtime cannot start")]
     Runtime(#[source] std::io::Error),

@@ -133,6 +133,26 @@ fn a_prompt_that_does_not_fit_the_model_is_said_before_anything_starts() {
 }
 
 #[test]
+fn validate_shows_the_resolved_config_and_no_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = QUICK.replace(
+        "fixed_itl_ms: 1 } }",
+        "fixed_itl_ms: 1 }, env: { HF_TOKEN: hunter2, PLAIN: shown } }",
+    );
+    let file = config(folder.path(), &text);
+    let text = said(inferbench().args(["-v", "validate"]).arg(&file));
+    assert_eq!(text.code, Some(0), "{}", text.err);
+    let (_, yaml) = text.out.split_once("the config as resolved:").unwrap();
+    let resolved: Value = serde_yaml::from_str(yaml).unwrap();
+    assert_eq!(resolved["load"]["timeout"], "10m");
+    assert_eq!(resolved["backends"][0]["env"]["PLAIN"], "shown");
+    let json = said(inferbench().args(["--json", "validate"]).arg(&file));
+    for out in [text.out, json.out] {
+        assert!(!out.contains("hunter2"), "{out}");
+    }
+}
+
+#[test]
 fn a_model_folder_without_a_type_is_said_before_anything_starts() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("config.json"), "{\"vocab_size\": 1000}").unwrap();

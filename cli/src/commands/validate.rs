@@ -5,17 +5,20 @@ use std::path::Path;
 use inferbench_engine::host::SearchPath;
 use inferbench_engine::launch::command_text;
 use inferbench_engine::prepare::{PreparedRun, prepare};
-use inferbench_model::config::{Config, Level};
+use inferbench_engine::run::masked;
+use inferbench_model::config::Level;
 use inferbench_plugin_api::LaunchPlan;
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{load_config, load_plugins, print_json};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
 #[derive(Serialize)]
-struct Preview<'a> {
-    config: &'a Config,
+struct Preview {
+    /// As resolved: every default filled in, secrets masked.
+    config: Value,
     cells: usize,
     measured_requests: Option<u64>,
     estimated_input_tokens: Option<u64>,
@@ -46,12 +49,18 @@ pub(super) fn validate(
     if output.json {
         print_json(&preview)?;
     } else {
-        show(&preview);
+        show(&prepared, &preview);
+        if output.verbose {
+            println!(
+                "\nthe config as resolved:\n\n{}",
+                serde_yaml::to_string(&preview.config)?
+            );
+        }
     }
     Ok(Code::Done)
 }
 
-fn preview(prepared: &PreparedRun, plans: Vec<Option<LaunchPlan>>) -> Preview<'_> {
+fn preview(prepared: &PreparedRun, plans: Vec<Option<LaunchPlan>>) -> Preview {
     let config = &prepared.config;
     let cells = prepared.plan.cells();
     let per_cell = config.load.requests;
@@ -74,7 +83,7 @@ fn preview(prepared: &PreparedRun, plans: Vec<Option<LaunchPlan>>) -> Preview<'_
     });
     let skipped = prepared.plan.skipped.iter();
     Preview {
-        config,
+        config: masked(config),
         cells,
         measured_requests: measured,
         estimated_input_tokens: tokens(config.workload.input_tokens.mean()),
@@ -86,8 +95,8 @@ fn preview(prepared: &PreparedRun, plans: Vec<Option<LaunchPlan>>) -> Preview<'_
     }
 }
 
-fn show(preview: &Preview<'_>) {
-    let config = preview.config;
+fn show(prepared: &PreparedRun, preview: &Preview) {
+    let config = &prepared.config;
     let levels: Vec<String> = config.load.levels().iter().map(Level::to_string).collect();
     println!("{}: the config is good", config.name);
     println!("model: {}", config.model.id);
