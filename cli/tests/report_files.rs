@@ -36,7 +36,9 @@ fn hostile() -> Report {
 
 /// The page as it is written.
 fn page(report: &Report) -> String {
-    render_html(report).unwrap().to_string()
+    let mut page = Vec::new();
+    render_html(report).unwrap().write_to(&mut page).unwrap();
+    String::from_utf8(page).unwrap()
 }
 
 /// The page without the source of plotly.js.

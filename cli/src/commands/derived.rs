@@ -16,7 +16,7 @@ pub(super) fn write(folder: &Path) -> Result<Derived, CliError> {
     run.write_json("cells.json", &derived.cells)?;
     run.write_json("report.json", &derived.report)?;
     let page = render_html(&derived.report)?;
-    run.write_parts("report.html", &page.parts().map(str::as_bytes))?;
+    run.write_with("report.html", |file| page.write_to(file))?;
     run.write("summary.md", render_markdown(&derived.report).as_bytes())?;
     run.write("summary.csv", render_csv(&derived.report)?.as_bytes())?;
     Ok(derived)

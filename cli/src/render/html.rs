@@ -1,12 +1,12 @@
 //! The page: the template filled with the report.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::io::{self, Write};
 
+use flate2::read::GzDecoder;
 use inferbench_model::config::Level;
 use inferbench_model::report::number::{bytes, grouped, percent, three_digits, with_unit};
 use inferbench_model::report::{Report, Severity};
-use plotly::Plot;
 use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};
@@ -46,28 +46,27 @@ struct WarningLine {
 /// can be it: text is escaped, and so is the charts' JSON.
 const LIBRARY: &str = "<chart library>";
 
-/// The page, whose chart library of several MB is never copied into the rest.
+/// Source of plotly.js, gzip.
+const PACKED_LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plotly.js.gz"));
+
+/// The page, whose chart library of several MB is never held whole.
 #[derive(Debug)]
 pub struct Page {
     rendered: String,
-    /// Script elements of the library; empty without charts.
-    scripts: String,
 }
 
 impl Page {
-    /// The page in parts that stand one after the other.
-    #[must_use]
-    pub fn parts(&self) -> [&str; 3] {
-        match self.rendered.split_once(LIBRARY) {
-            Some((before, after)) => [before, plotly_source(&self.scripts), after],
-            None => [&self.rendered, "", ""],
-        }
-    }
-}
-
-impl fmt::Display for Page {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.parts().iter().try_for_each(|part| f.write_str(part))
+    /// Writes the page.
+    ///
+    /// # Errors
+    /// Those of `out`.
+    pub fn write_to(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Some((before, after)) = self.rendered.split_once(LIBRARY) else {
+            return out.write_all(self.rendered.as_bytes());
+        };
+        out.write_all(before.as_bytes())?;
+        io::copy(&mut GzDecoder::new(PACKED_LIBRARY), out)?;
+        out.write_all(after.as_bytes())
     }
 }
 
@@ -81,11 +80,7 @@ pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     tera.add_raw_template(NAME, TEMPLATE)?;
     register_filters(&mut tera);
     let rendered = tera.render(NAME, &context(report)?)?;
-    let scripts = match rendered.contains(LIBRARY) {
-        true => Plot::offline_js_sources(),
-        false => String::new(),
-    };
-    Ok(Page { rendered, scripts })
+    Ok(Page { rendered })
 }
 
 fn context(report: &Report) -> Result<Context, RenderError> {
@@ -126,13 +121,6 @@ fn context(report: &Report) -> Result<Context, RenderError> {
 /// JSON that may stand inside a script element: no tag can begin in it.
 fn for_script(json: &str) -> String {
     json.replace('<', "\\u003c")
-}
-
-/// The source of plotly.js. The crate gives it as the first of several script
-/// elements; the others set mathematics, which no chart here has.
-fn plotly_source(scripts: &str) -> &str {
-    let first = scripts.split("</script>").next().unwrap_or_default();
-    first.split_once('>').map_or(first, |(_, source)| source)
 }
 
 fn register_filters(tera: &mut Tera) {

@@ -1,7 +1,7 @@
 //! The run folder: made once, filled as facts come, valid at any moment.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
@@ -113,19 +113,24 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), StoreError> {
-        self.write_parts(name, &[bytes])
+        self.write_with(name, |file| file.write_all(bytes))
     }
 
-    /// Writes a file as a whole from parts that stand one after the other.
+    /// Writes a file as a whole through `fill`, which need not hold it whole.
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn write_parts(&self, name: &str, parts: &[&[u8]]) -> Result<(), StoreError> {
+    pub fn write_with(
+        &self,
+        name: &str,
+        fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), StoreError> {
         let path = self.file(name);
         let aside = self.file(&format!("{name}.part"));
         let write = || {
-            let mut file = File::create(&aside)?;
-            parts.iter().try_for_each(|part| file.write_all(part))
+            let mut file = BufWriter::new(File::create(&aside)?);
+            fill(&mut file)?;
+            file.flush()
         };
         write().map_err(at(&aside, "cannot be written"))?;
         fs::rename(&aside, &path).map_err(at(&path, "cannot be replaced"))
