@@ -102,6 +102,9 @@ pub enum Command {
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Watch over one server for InferBench, which calls this itself.
+    #[command(hide = true)]
+    Supervise,
     /// Print completions for a shell.
     Completions {
         /// The shell.

@@ -6,6 +6,7 @@ use inferbench_engine::calibrate::CalibrateError;
 use inferbench_engine::derive::DeriveError;
 use inferbench_engine::run::RunError;
 use inferbench_engine::store::StoreError;
+use inferbench_engine::supervise::SuperviseError;
 use inferbench_model::manifest::ExitState;
 use inferbench_model::yaml::YamlError;
 use thiserror::Error;
@@ -75,6 +76,9 @@ pub(crate) enum CliError {
     /// The report could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
+    /// A supervisor could not do its work.
+    #[error(transparent)]
+    Supervise(#[from] SuperviseError),
     /// JSON could not be written.
     #[error("a result cannot be written as JSON")]
     Json(#[from] serde_json::Error),

@@ -41,6 +41,10 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             quick,
             output: file,
         } => calibrate::calibrate(quick, file.as_deref(), &search, output),
+        Command::Supervise => {
+            inferbench_engine::supervise::main()?;
+            Ok(Code::Done)
+        }
         Command::Completions { shell } => {
             let mut command = Args::command();
             clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());

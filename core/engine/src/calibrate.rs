@@ -23,12 +23,13 @@ use crate::clock;
 use crate::control::{ControlError, ControlPlane};
 use crate::host::{self, PluginHost};
 use crate::http::Target;
-use crate::launch::{LaunchError, Server};
+use crate::launch::{LaunchError, Server, Start};
 use crate::limits;
 use crate::load::exchange::Prepared;
 use crate::load::self_check::process_cpu_ns;
 use crate::load::{self, CellLoad, LoadError, Progress, RequestSource, Transport};
 use crate::machine;
+use crate::port::Port;
 use crate::prepare::{self, PreparedRun, prepare};
 use crate::prompts::CellSource;
 use crate::ready::Readiness;
@@ -273,14 +274,21 @@ impl Simulated {
         let name = format!("inferbench-calibrate-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).map_err(CalibrateError::Place)?;
-        let port = free_port().map_err(CalibrateError::Place)?;
-        let context = prepared.launch_context(port, &folder);
+        let port = Port::reserve().map_err(CalibrateError::Place)?;
+        let context = prepared.launch_context(port.number, &folder);
         let backend = &prepared.backends[0];
         let plan = prepare::launch_plan(backend, &context)
             .and_then(|plan| plan.ok_or_else(|| "its plugin launches nothing".to_owned()))
             .map_err(CalibrateError::Plan)?;
-        let server = Server::start(&plan, &backend.env, &folder)?;
-        let target = Target::http(&context.host, port);
+        let target = Target::http(&context.host, port.number);
+        let start = Start {
+            plan: &plan,
+            extra_env: &backend.env,
+            folder: &folder,
+            port,
+            stop_commands: Vec::new(),
+        };
+        let server = Server::start(start).await?;
         let simulated = Self {
             control: ControlPlane::new(target.clone(), CONTROL_LIMIT),
             prepared,
@@ -394,7 +402,7 @@ impl Simulated {
             .collect()
     }
 
-    async fn stop(self) {
+    async fn stop(mut self) {
         // A simulator that stays is killed by its group; its folder is all that
         // could be left.
         drop(self.server.stop().await);
@@ -423,9 +431,4 @@ fn prepared(
     let loaded = config::load("calibration", &config.to_string(), &|_| None);
     let loaded = loaded.map_err(CalibrateError::Config)?;
     prepare(&loaded, plugins).map_err(CalibrateError::Config)
-}
-
-fn free_port() -> std::io::Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?.port())
 }

@@ -16,8 +16,9 @@ use procfs::process::Process;
 use procfs::{CpuInfo, Current, CurrentSI, KernelStats, LoadAverage, Meminfo};
 
 use crate::clock::now_ns;
+use crate::processes;
 use crate::ticker::Ticker;
-use tree::{Stat, TreeMeter};
+use tree::TreeMeter;
 
 const PERCENT: f64 = 100.0;
 
@@ -157,7 +158,7 @@ impl Meter {
         self.host_ticks = host_ticks;
 
         let pid = target.as_ref().and_then(|target| target.pid);
-        let usage = pid.and_then(|pid| self.tree.measure(pid, &processes()));
+        let usage = pid.and_then(|pid| self.tree.measure(pid, &processes::all()));
         let tree_s = usage.and_then(|usage| usage.ticks).map(seconds_of_ticks);
         HostSample {
             t_ns,
@@ -201,24 +202,6 @@ fn host_busy_ticks() -> Option<u64> {
     let total = KernelStats::current().ok()?.total;
     let interrupts = total.irq.unwrap_or(0) + total.softirq.unwrap_or(0);
     Some(total.user + total.nice + total.system + interrupts)
-}
-
-/// Every process that can be read; one that vanishes meanwhile is left out.
-fn processes() -> Vec<Stat> {
-    let all = procfs::process::all_processes().into_iter().flatten();
-    let stats = all.filter_map(|process| process.ok()?.stat().ok());
-    stats
-        .map(|stat| Stat {
-            pid: stat.pid,
-            parent: stat.ppid,
-            group: stat.pgrp,
-            session: stat.session,
-            started: stat.starttime,
-            ticks: stat.utime + stat.stime,
-            rss_pages: stat.rss,
-            dead: matches!(stat.state, 'Z' | 'X' | 'x'),
-        })
-        .collect()
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::control::{ControlError, ControlPlane};
 use crate::http::{Connection, Target};
 use crate::launch::{Exit, Server};
 use crate::load::exchange::{self, Timeouts};
+use crate::port;
 use crate::prepare::PreparedBackend;
 use crate::prompts::{self, PromptMaker};
 
@@ -50,6 +51,16 @@ pub(crate) enum ReadyError {
         served: String,
         /// What is wanted.
         wanted: String,
+    },
+    /// What answers is not what was started.
+    #[error("port {port} is answered by process {pid} ({name}), which this run did not start")]
+    Stranger {
+        /// The port.
+        port: u16,
+        /// Who answers.
+        pid: i32,
+        /// Its name.
+        name: String,
     },
     /// The run was interrupted.
     #[error("interrupted while it was starting")]
@@ -98,7 +109,9 @@ impl Readiness<'_> {
                 () = died(server) => continue,
             };
             match tried {
-                Some(Ok(())) => return Ok(seconds()),
+                Some(Ok(())) => {
+                    return server.map_or(Ok(()), answers_itself).map(|()| seconds());
+                }
                 Some(Err(Try::Later(words))) => last = words,
                 Some(Err(Try::Never(error))) => return Err(error),
                 None => {
@@ -220,6 +233,15 @@ impl Readiness<'_> {
             Some(status) if is_final(status) => Err(never(words)),
             _ => Err(Try::Later(words)),
         }
+    }
+}
+
+/// Whether the server's own processes listen on its port.
+fn answers_itself(server: &Server) -> Result<(), ReadyError> {
+    let port = server.port();
+    match port::stranger_on(port, server.supervisor_pid()) {
+        None => Ok(()),
+        Some(port::Stranger { pid, name }) => Err(ReadyError::Stranger { port, pid, name }),
     }
 }
 

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 use crate::control::ControlPlane;
 use crate::event::RunEvent;
 use crate::http::Target;
-use crate::launch::{self, Server};
+use crate::launch::{self, Server, Start};
 use crate::load::{EngineHub, Transport};
+use crate::port::Port;
 use crate::prepare::{self, PreparedBackend};
 use crate::ready::{Readiness, ReadyError};
 use crate::run::Running;
@@ -50,7 +51,10 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
             return;
         }
     };
-    running.watch(Some(&stage.backend), live.server.as_ref().map(Server::pid));
+    running.watch(
+        Some(&stage.backend),
+        live.server.as_ref().map(Server::supervisor_pid),
+    );
     let outcome = measure(running, backend, stage, &live, &mut facts).await;
     running.watch(None, None);
     let log_tail = live.server.as_ref().map(Server::log_tail);
@@ -103,8 +107,8 @@ async fn start(
         .folder
         .stage_folder(&stage.backend, stage.block)
         .map_err(|error| error.to_string())?;
-    let port = free_port().map_err(|error| format!("no free port: {error}"))?;
-    let context = running.prepared.launch_context(port, &folder);
+    let port = Port::reserve().map_err(|error| format!("no free port: {error}"))?;
+    let context = running.prepared.launch_context(port.number, &folder);
     let plan = prepare::launch_plan(backend, &context)?.ok_or("nothing to launch")?;
     let text = launch::command_text(&plan, &backend.env);
     running.tell(RunEvent::Starting {
@@ -113,8 +117,17 @@ async fn start(
         what: text.clone(),
     });
     facts.command = Some(plan.command.clone());
-    let server = Server::start(&plan, &backend.env, &folder).map_err(|error| error.to_string())?;
-    let target = Target::http(&context.host, port);
+    let target = Target::http(&context.host, port.number);
+    let start = Start {
+        plan: &plan,
+        extra_env: &backend.env,
+        folder: &folder,
+        port,
+        stop_commands: Vec::new(),
+    };
+    let server = Server::start(start)
+        .await
+        .map_err(|error| error.to_string())?;
     Ok(live(target, Some(server)))
 }
 
@@ -154,11 +167,6 @@ fn start_engine(
         control: None,
         server: None,
     })
-}
-
-fn free_port() -> std::io::Result<u16> {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-    Ok(listener.local_addr()?.port())
 }
 
 async fn measure(
@@ -240,16 +248,19 @@ async fn stop(running: &mut Running<'_>, live: Live) {
     if let Transport::InProcess(hub) = &live.transport {
         hub.shutdown();
     }
-    let Some(server) = live.server else {
+    let Some(mut server) = live.server else {
         return;
     };
     let now = running.now.clone();
-    let group = server.pid();
     let stopped = tokio::select! {
-        stopped = server.stop() => stopped,
-        () = now.cancelled() => {
-            launch::kill_group(group);
-            Ok(())
+        stopped = server.stop() => Some(stopped),
+        () = now.cancelled() => None,
+    };
+    let stopped = match stopped {
+        Some(stopped) => stopped,
+        None => {
+            server.kill();
+            server.stop().await
         }
     };
     if let Err(words) = stopped {

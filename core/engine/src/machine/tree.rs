@@ -1,22 +1,8 @@
 //! The processes that belong to a backend, and what they use together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-/// One process at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) pid: i32,
-    pub(super) parent: i32,
-    pub(super) group: i32,
-    pub(super) session: i32,
-    /// Ticks after boot at which it started: tells a reused pid apart.
-    pub(super) started: u64,
-    /// CPU ticks used since it started.
-    pub(super) ticks: u64,
-    pub(super) rss_pages: u64,
-    /// It has ended and only waits to be reaped.
-    pub(super) dead: bool,
-}
+use crate::processes::{Stat, members};
 
 /// What a tree uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,61 +51,10 @@ impl TreeMeter {
     }
 }
 
-/// The process `root`, what is in the session or group that it leads or led
-/// (a daemon's parent has changed), and the descendants of all these.
-fn members(root: i32, all: &[Stat]) -> Vec<&Stat> {
-    let mut children: HashMap<i32, Vec<&Stat>> = HashMap::new();
-    for stat in all {
-        children.entry(stat.parent).or_default().push(stat);
-    }
-    let own = |stat: &&Stat| [stat.pid, stat.group, stat.session].contains(&root);
-    let mut open: Vec<&Stat> = all.iter().filter(own).collect();
-    let mut seen = HashSet::new();
-    let mut found = Vec::new();
-    while let Some(stat) = open.pop() {
-        if seen.insert(stat.pid) {
-            found.push(stat);
-            open.extend(children.get(&stat.pid).into_iter().flatten());
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn stat(pid: i32, parent: i32, session: i32, ticks: u64) -> Stat {
-        Stat {
-            pid,
-            parent,
-            group: session,
-            session,
-            started: 1,
-            ticks,
-            rss_pages: 10,
-            dead: false,
-        }
-    }
-
-    #[test]
-    fn descendants_and_processes_that_were_reparented_belong_to_the_tree() {
-        let all = [
-            stat(1, 0, 1, 500),
-            stat(100, 1, 100, 5),
-            // child and grandchild, the latter in a session of its own
-            stat(101, 100, 100, 5),
-            stat(102, 101, 102, 5),
-            // its parent has ended, init has adopted it
-            stat(103, 1, 100, 5),
-            // a stranger, and the child of one
-            stat(200, 1, 200, 900),
-            stat(201, 200, 200, 900),
-        ];
-        let mut pids: Vec<i32> = members(100, &all).iter().map(|s| s.pid).collect();
-        pids.sort_unstable();
-        assert_eq!(pids, [100, 101, 102, 103]);
-    }
+    use crate::processes::tests::stat;
 
     #[test]
     fn cpu_is_what_was_used_since_the_last_measurement() {

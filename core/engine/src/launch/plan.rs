@@ -1,0 +1,97 @@
+//! What a plan comes to on this machine: files, program, environment, and the
+//! command line to be shown.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use inferbench_plugin_api::{EnvVar, LaunchPlan};
+
+use super::LaunchError;
+
+pub(super) fn write_files(plan: &LaunchPlan, folder: &Path) -> Result<(), LaunchError> {
+    for file in &plan.files {
+        if !file.is_inside() {
+            return Err(LaunchError::FileOutside {
+                path: file.path.clone(),
+            });
+        }
+        let path = folder.join(&file.path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(|source| LaunchError::File {
+                path: parent.to_owned(),
+                source,
+            })?;
+        }
+        write(&path, &file.contents)?;
+    }
+    Ok(())
+}
+
+pub(super) fn write(path: &Path, text: &str) -> Result<(), LaunchError> {
+    fs::write(path, text).map_err(|source| LaunchError::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// A bare name is looked for beside this program first, then on the PATH.
+pub(super) fn resolve(program: &str) -> PathBuf {
+    let beside = crate::host::own_folder().map(|folder| folder.join(program));
+    match beside {
+        Some(path) if !program.contains('/') && path.is_file() => path,
+        _ => PathBuf::from(program),
+    }
+}
+
+/// The plan's variables and the config's, which win over those of the same name.
+pub(super) fn environment<'a>(
+    plan: &'a LaunchPlan,
+    extra_env: &'a [EnvVar],
+) -> impl Iterator<Item = &'a EnvVar> {
+    let overridden = |var: &&EnvVar| !extra_env.iter().any(|extra| extra.name == var.name);
+    plan.env.iter().filter(overridden).chain(extra_env)
+}
+
+/// The command line as a shell would take it, secrets masked.
+#[must_use]
+pub fn command_text(plan: &LaunchPlan, extra_env: &[EnvVar]) -> String {
+    let mut words: Vec<String> = environment(plan, extra_env)
+        .map(|var| {
+            let value = if var.secret { "***" } else { &var.value };
+            format!("{}={}", var.name, quoted(value))
+        })
+        .collect();
+    words.extend(plan.command.iter().map(|word| quoted(word)));
+    words.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,+@%".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_masked_and_words_quoted() {
+        let mut plan = LaunchPlan {
+            command: ["serve", "--name", "it's"].map(str::to_owned).to_vec(),
+            ..LaunchPlan::default()
+        };
+        plan.env.push(EnvVar {
+            name: "KEY".into(),
+            value: "hunter2".into(),
+            secret: true,
+        });
+        assert_eq!(
+            command_text(&plan, &[]),
+            r"KEY='***' serve --name 'it'\''s'"
+        );
+    }
+}

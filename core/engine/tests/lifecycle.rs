@@ -1,0 +1,219 @@
+//! Servers as processes: started, watched, and gone afterwards whatever they do.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use inferbench_engine::launch::{LaunchError, Server, Start};
+use inferbench_engine::port::Port;
+use inferbench_plugin_api::{LaunchPlan, PlannedFile, StopPlan};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+fn shell(script: &str) -> LaunchPlan {
+    LaunchPlan {
+        command: ["sh", "-c", script].map(str::to_owned).to_vec(),
+        stop: StopPlan {
+            grace_s: 1,
+            ..StopPlan::default()
+        },
+        ..LaunchPlan::default()
+    }
+}
+
+async fn start(plan: &LaunchPlan, folder: &Path) -> Result<Server, LaunchError> {
+    Server::start(Start {
+        plan,
+        extra_env: &[],
+        folder,
+        port: Port::reserve().unwrap(),
+        stop_commands: Vec::new(),
+    })
+    .await
+}
+
+fn is_gone(pid: i32) -> bool {
+    kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)
+}
+
+/// The numbers that the server writes to its output, one a line, once `n` are there.
+async fn written(folder: &Path, n: usize) -> Vec<i32> {
+    let until = Instant::now() + Duration::from_secs(30);
+    loop {
+        let text = fs::read_to_string(folder.join("stdout.log")).unwrap_or_default();
+        let numbers: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        if numbers.len() >= n {
+            return numbers;
+        }
+        assert!(Instant::now() < until, "{text}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_ignores_the_signal_is_killed_with_its_children() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = shell("trap '' TERM; sleep 1000 & echo $! ; wait; sleep 1000");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    let child = written(folder.path(), 1).await[0];
+    server.stop().await.unwrap();
+    assert!(is_gone(server.pid()) && is_gone(child));
+}
+
+#[tokio::test]
+async fn a_server_that_heeds_the_signal_gets_to_end_by_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = shell("trap 'echo 7; exit 3' TERM; echo 1; while :; do sleep 0.05; done");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    written(folder.path(), 1).await;
+    server.stop().await.unwrap();
+    assert_eq!(written(folder.path(), 2).await, [1, 7]);
+    assert_eq!(server.exit().unwrap().to_string(), "exit status 3");
+}
+
+#[tokio::test]
+async fn a_server_blocks_no_signal_that_this_program_handles() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = shell("grep SigBlk /proc/self/status; echo 1; exec sleep 1000");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    written(folder.path(), 1).await;
+    server.stop().await.unwrap();
+    let text = fs::read_to_string(folder.path().join("stdout.log")).unwrap();
+    assert!(text.starts_with("SigBlk:\t0000000000000000\n"), "{text}");
+    assert_eq!(server.exit().unwrap().to_string(), "signal SIGTERM");
+}
+
+#[tokio::test]
+async fn a_daemon_that_left_its_group_and_session_is_stopped_too() {
+    let folder = tempfile::tempdir().unwrap();
+    // setsid forks if it must; the subshell's end makes it an orphan.
+    let plan = shell("(setsid sh -c 'echo $$; exec sleep 1000' &); echo $$; exec sleep 1000");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    let pids = written(folder.path(), 2).await;
+    server.stop().await.unwrap();
+    assert!(pids.into_iter().all(is_gone));
+}
+
+#[tokio::test]
+async fn a_daemon_outlives_the_first_process_but_not_the_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = shell("(setsid sh -c 'echo $$; exec sleep 1000' &); sleep 0.2; exit 5");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    let daemon = written(folder.path(), 1).await[0];
+    server.died.cancelled().await;
+    assert_eq!(server.exit().unwrap().to_string(), "exit status 5");
+    assert!(!is_gone(daemon));
+    server.stop().await.unwrap();
+    assert!(is_gone(daemon));
+}
+
+#[tokio::test]
+async fn a_zombie_that_a_server_never_reaps_does_not_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    // The shell becomes a program that never waits for the child it has.
+    let plan = shell("sleep 0 & echo $!; exec sleep 1000");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    let zombie = written(folder.path(), 1).await[0];
+    server.stop().await.unwrap();
+    assert!(is_gone(zombie) && is_gone(server.pid()));
+}
+
+#[tokio::test]
+async fn what_stops_a_server_elsewhere_runs_before_its_processes_are_signalled() {
+    let folder = tempfile::tempdir().unwrap();
+    let stop_file = folder.path().join("stopped");
+    let plan = shell(&format!(
+        "trap 'test -e {0} && echo 2; exit 0' TERM; echo 1; while :; do sleep 0.05; done",
+        stop_file.display()
+    ));
+    let touch = vec!["touch".to_owned(), stop_file.display().to_string()];
+    let mut server = Server::start(Start {
+        plan: &plan,
+        extra_env: &[],
+        folder: folder.path(),
+        port: Port::reserve().unwrap(),
+        stop_commands: vec![touch, vec!["no-such-program-x".to_owned()]],
+    })
+    .await
+    .unwrap();
+    written(folder.path(), 1).await;
+    server.stop().await.unwrap();
+    assert_eq!(written(folder.path(), 2).await, [1, 2]);
+}
+
+#[tokio::test]
+async fn a_supervisor_that_is_asked_to_end_stops_the_server_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = shell("echo $$; exec sleep 1000");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    let pid = written(folder.path(), 1).await[0];
+    kill(Pid::from_raw(server.supervisor_pid()), Signal::SIGTERM).unwrap();
+    server.died.cancelled().await;
+    server.stop().await.unwrap();
+    assert!(is_gone(pid));
+}
+
+#[tokio::test]
+async fn a_killed_supervisor_is_told_and_its_server_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = shell("echo $$; exec sleep 1000");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    let pid = written(folder.path(), 1).await[0];
+    kill(Pid::from_raw(server.supervisor_pid()), Signal::SIGKILL).unwrap();
+    server.died.cancelled().await;
+    let words = server.stop().await.unwrap_err();
+    assert!(words.contains("inferbench doctor"), "{words}");
+    let until = Instant::now() + Duration::from_secs(10);
+    while !is_gone(pid) && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(is_gone(pid));
+}
+
+#[tokio::test]
+async fn an_early_exit_is_told_with_status_and_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = shell("echo 'CUDA out of memory' >&2; exit 7");
+    let mut server = start(&plan, folder.path()).await.unwrap();
+    server.died.cancelled().await;
+    assert_eq!(server.exit().unwrap().to_string(), "exit status 7");
+    assert_eq!(server.log_tail(), ["CUDA out of memory"]);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_death_by_a_signal_is_told_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = start(&shell("kill -SEGV $$"), folder.path()).await.unwrap();
+    server.died.cancelled().await;
+    assert_eq!(server.exit().unwrap().to_string(), "signal SIGSEGV");
+}
+
+#[tokio::test]
+async fn a_program_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = LaunchPlan {
+        command: vec!["no-such-program-x".to_owned()],
+        ..LaunchPlan::default()
+    };
+    let error = start(&plan, folder.path()).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot start `no-such-program-x`: no such program"
+    );
+}
+
+#[tokio::test]
+async fn a_plan_may_not_write_outside_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = shell("true");
+    plan.files.push(PlannedFile {
+        path: "../escape".into(),
+        contents: String::new(),
+    });
+    let error = start(&plan, folder.path()).await.unwrap_err();
+    assert!(matches!(error, LaunchError::FileOutside { .. }));
+}
