@@ -3,6 +3,7 @@
 //! file, socket or process.
 
 pub mod calibration;
+pub mod causes;
 pub mod cell;
 pub mod config;
 pub mod exchange;
