@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use inferbench_model::config::{
-    Arrivals, Config, Devices, Length, Level, Loaded, PromptSource, Rate, ReadyCheck, load, schema,
+    Arrivals, Config, ContainerRuntime, Devices, Length, Level, Loaded, PromptSource, Rate,
+    ReadyCheck, load, schema,
 };
 use inferbench_model::yaml::YamlError;
 use proptest::prelude::*;
@@ -112,10 +113,10 @@ fn variables_are_expanded() {
 
 #[test]
 fn keys_of_the_future_are_unknown_keys() {
-    let text = SMALL.replace("plugin: sim", "plugin: sim\n    version: 0.9.1");
+    let text = SMALL.replace("plugin: sim", "plugin: sim\n    cooldown: 3s");
     let (error, _) = refused(&text).remove(0);
     assert!(
-        error.starts_with("bench.yaml:6:5: unknown key `version` in `backends[0]`"),
+        error.starts_with("bench.yaml:6:5: unknown key `cooldown` in `backends[0]`"),
         "{error}"
     );
     assert_eq!(
@@ -426,4 +427,73 @@ proptest! {
             }
         }
     }
+}
+
+/// The refused lines of `SMALL` with a backend of these further lines.
+fn launched(lines: &str) -> Vec<(String, Option<String>)> {
+    refused(&SMALL.replacen("plugin: sim\n", &format!("plugin: vllm\n{lines}"), 1))
+}
+
+#[test]
+fn a_version_and_a_container_are_two_ways_to_launch() {
+    let text = SMALL.replacen(
+        "  - plugin: sim\n",
+        "  - plugin: vllm\n    version: 0.10\n  - plugin: sglang\n    container:\n      image: a/b:v1\n",
+        1,
+    );
+    let config = read(&text).unwrap().config;
+    // As it is written: 0.10 is not 0.1.
+    assert_eq!(config.backends[0].version.as_deref(), Some("0.10"));
+    let container = config.backends[1].container.clone().unwrap();
+    assert_eq!(container.image, "a/b:v1");
+    assert_eq!(container.runtime, ContainerRuntime::Docker);
+    assert_eq!(container.args, [""; 0]);
+}
+
+#[test]
+fn what_is_no_single_version_is_refused() {
+    for version in ["latest", "'>=0.30'", "0.32.0 --index x", "''"] {
+        let errors = launched(&format!("    version: {version}\n"));
+        let shown = version.trim_matches('\'');
+        assert_eq!(
+            errors[0].0,
+            format!(
+                "bench.yaml:6:14: `backends[0].version` is {shown:?}, must be one version of a Python package, such as 0.32.0"
+            )
+        );
+        assert!(errors[0].1.is_some());
+    }
+}
+
+#[test]
+fn only_one_way_to_a_server_can_be_set() {
+    let container = "    container: {image: x}\n";
+    let both = launched(&format!("    version: 0.32.0\n{container}"));
+    assert_eq!(
+        both[0].0,
+        "bench.yaml:6:14: `backends[0].version` is set beside `container`, whose image has its own version"
+    );
+    let attach = "    attach: http://127.0.0.1:1\n";
+    let attached = launched(&format!("    version: 0.32.0\n{attach}"));
+    assert_eq!(
+        attached[0].0,
+        "bench.yaml:6:14: `backends[0].version` is set beside `attach`, but a server that is attached to is not launched"
+    );
+    let attached = launched(&format!("{container}{attach}"));
+    assert_eq!(
+        attached[0].0,
+        "bench.yaml:6:5: `backends[0].container` is set beside `attach`, but a server that is attached to is not launched"
+    );
+}
+
+#[test]
+fn a_container_needs_an_image_that_is_no_flag() {
+    for image in ["\"\"", "--privileged", "two words"] {
+        let errors = launched(&format!("    container: {{image: {image}}}\n"));
+        let place = "bench.yaml:6:24: `backends[0].container.image` is ";
+        assert!(errors[0].0.starts_with(place), "{errors:?}");
+    }
+    let errors = launched("    container: {image: x, runtime: rkt}\n");
+    assert!(errors[0].0.contains("bench.yaml:6:36"), "{errors:?}");
+    assert!(errors[0].0.contains("podman"), "{errors:?}");
 }

@@ -64,6 +64,41 @@ pub struct LaunchPlan {
     pub log_patterns: Vec<String>,
     /// How to stop it.
     pub stop: StopPlan,
+    /// Where the command's program comes from, so that the host can launch a
+    /// version of it that is not installed. Absent if it comes from no Python
+    /// package, or if the options say themselves which program is run.
+    pub package: Option<PythonPackage>,
+}
+
+/// A Python package, in the version that the config names, in an environment of
+/// its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PythonPackage {
+    /// Name on the package index, such as `vllm`.
+    pub name: String,
+    /// What is installed beside it, as requirements such as `torch`.
+    #[serde(default)]
+    pub with: Vec<String>,
+    /// Program of the environment that stands in for the first part of the
+    /// command, such as `vllm` or `python`.
+    pub program: String,
+    /// Python of the environment, as a version or a path; the host's choice if
+    /// absent.
+    #[serde(default)]
+    pub python: Option<String>,
+}
+
+impl PythonPackage {
+    /// `name` with nothing beside it, of which `program` is run.
+    #[must_use]
+    pub fn new(name: &str, program: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            with: Vec::new(),
+            program: program.to_owned(),
+            python: None,
+        }
+    }
 }
 
 /// One environment variable.
@@ -214,6 +249,12 @@ mod tests {
         let line = command_line(Some(&given), &["vllm"], vec!["m".to_owned()], &extra);
         assert_eq!(line, ["/opt/vllm", "serve", "m", "--x"]);
         assert_eq!(command_line(None, &["vllm"], vec![], &[]), ["vllm"]);
+    }
+
+    #[test]
+    fn a_plan_of_a_plugin_that_knows_no_package_is_still_read() {
+        let plan: LaunchPlan = serde_json::from_str(r#"{"command": ["serve"]}"#).unwrap();
+        assert_eq!(plan.package, None);
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod error;
 pub mod events;
 pub mod launch;
 pub mod openai;
+pub mod prelude;
 pub mod probe;
 pub mod prometheus;
 pub mod registry;
@@ -34,7 +35,9 @@ pub use error::PluginError;
 pub use events::{Events, Message};
 pub use inferbench_model::exchange::{OutputKind, Usage};
 pub use inferbench_model::record::Evidence;
-pub use launch::{EnvVar, Flags, LaunchContext, LaunchPlan, ModelSpec, PlannedFile, StopPlan};
+pub use launch::{
+    EnvVar, Flags, LaunchContext, LaunchPlan, ModelSpec, PlannedFile, PythonPackage, StopPlan,
+};
 pub use probe::{ControlRequest, EvidenceSource, InfoProbe, Probes};
 pub use request::{Framing, HttpRequest, PromptContent, PromptForm, RequestSpec};
 

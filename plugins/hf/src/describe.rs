@@ -6,6 +6,9 @@ use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// Python that is used where none is named.
+pub(crate) const DEFAULT_PYTHON: &str = "python3";
+
 /// Options of the `hf` plugin. All but `endpoint` do nothing when attached.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -14,7 +17,8 @@ pub struct HfOptions {
     /// `chat` (prompts as messages, in the model's chat template). Default
     /// `completions`.
     pub endpoint: Endpoint,
-    /// Python with torch and transformers. Default `python3` from the PATH.
+    /// Python with torch and transformers. Default `python3` from the PATH. With
+    /// the backend's `version`: the Python of the environment that is made.
     pub python: String,
     /// Program and leading arguments in place of `python`; the server's script
     /// follows. Default none.
@@ -35,7 +39,7 @@ impl Default for HfOptions {
     fn default() -> Self {
         Self {
             endpoint: Endpoint::default(),
-            python: "python3".to_owned(),
+            python: DEFAULT_PYTHON.to_owned(),
             command: None,
             extra_args: Vec::new(),
             device: "auto".to_owned(),

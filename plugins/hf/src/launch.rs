@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, StopPlan};
+use inferbench_plugin_api::{
+    EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, PythonPackage, StopPlan,
+};
 
-use crate::describe::HfOptions;
+use crate::describe::{DEFAULT_PYTHON, HfOptions};
 
 const SCRIPT: &str = "inferbench_hf_server.py";
 const GENERATION: &str = "inferbench_hf_generation.py";
@@ -34,6 +36,15 @@ pub(crate) fn plan(options: &HfOptions, context: &LaunchContext) -> LaunchPlan {
             grace_s: 10,
             ..StopPlan::default()
         },
+        package: command.is_none().then(|| package(options)),
+    }
+}
+
+fn package(options: &HfOptions) -> PythonPackage {
+    PythonPackage {
+        with: vec!["torch".to_owned()],
+        python: (options.python != DEFAULT_PYTHON).then(|| options.python.clone()),
+        ..PythonPackage::new("transformers", "python")
     }
 }
 

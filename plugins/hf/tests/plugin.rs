@@ -72,6 +72,13 @@ fn the_plan_starts_the_written_script_with_the_chosen_python() {
     let files: Vec<_> = plan.files.iter().map(|file| file.path.clone()).collect();
     let names = ["inferbench_hf_server.py", "inferbench_hf_generation.py"];
     assert_eq!(files, names.map(std::path::PathBuf::from));
+    let package = plan.package.unwrap();
+    assert_eq!(
+        (&*package.name, &*package.program),
+        ("transformers", "python")
+    );
+    assert_eq!(package.with, ["torch"]);
+    assert_eq!(package.python.as_deref(), Some("/venv/bin/python"));
 }
 
 /// A running server, killed when dropped.

@@ -60,6 +60,23 @@ pub struct OpenAiOptions {
     /// Arguments after those of `command`, with the same fields filled in.
     /// Default none.
     pub extra_args: Vec<String>,
+    /// Python package that the first part of `command` is a program of, for the
+    /// backend's `version`, such as `{name: lmdeploy}`. Default none.
+    pub package: Option<PackageOption>,
+}
+
+/// A Python package that holds a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(inline)]
+pub struct PackageOption {
+    /// Name on the package index, with extras if it needs them:
+    /// `llama-cpp-python[server]`.
+    pub name: String,
+    /// What is installed beside it, as requirements such as `torch>=2.8`.
+    /// Default none.
+    #[serde(default)]
+    pub with: Vec<String>,
 }
 
 impl Default for OpenAiOptions {
@@ -75,6 +92,7 @@ impl Default for OpenAiOptions {
             ignore_eos: true,
             command: None,
             extra_args: Vec::new(),
+            package: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! From options to a command line, for servers that a command can start.
 
-use inferbench_plugin_api::{LaunchContext, LaunchPlan, PluginError};
+use inferbench_plugin_api::{LaunchContext, LaunchPlan, PluginError, PythonPackage};
 
 use crate::describe::OpenAiOptions;
 
@@ -23,8 +23,15 @@ pub(crate) fn plan(
     }
     let command: Result<Vec<String>, PluginError> =
         parts().map(|part| filled(part, context)).collect();
+    let command = command?;
+    let package = options.package.as_ref().zip(command.first());
+    let package = package.map(|(package, program)| PythonPackage {
+        with: package.with.clone(),
+        ..PythonPackage::new(&package.name, program)
+    });
     Ok(Some(LaunchPlan {
-        command: command?,
+        command,
+        package,
         ..LaunchPlan::default()
     }))
 }
@@ -129,6 +136,26 @@ mod tests {
             error.message,
             "options.command holds `{dtype}`, but model.dtype is not set"
         );
+    }
+
+    #[test]
+    fn the_package_s_program_is_the_command_s_first_part() {
+        let options = OpenAiOptions {
+            command: Some(["lmdeploy", "{port}"].map(str::to_owned).to_vec()),
+            package: Some(crate::describe::PackageOption {
+                name: "lmdeploy".to_owned(),
+                with: vec!["timm".to_owned()],
+            }),
+            ..OpenAiOptions::default()
+        };
+        let package = plan(&options, &context())
+            .unwrap()
+            .unwrap()
+            .package
+            .unwrap();
+        assert_eq!(package.name, "lmdeploy");
+        assert_eq!(package.program, "lmdeploy");
+        assert_eq!(package.with, ["timm"]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, StopPlan};
+use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
 
 use crate::describe::SglangOptions;
 
@@ -34,6 +34,9 @@ pub(crate) fn plan(options: &SglangOptions, context: &LaunchContext) -> LaunchPl
             grace_s: 30,
             ..StopPlan::default()
         },
+        package: command
+            .is_none()
+            .then(|| PythonPackage::new("sglang", "python")),
         ..LaunchPlan::default()
     }
 }

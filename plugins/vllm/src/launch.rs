@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, StopPlan};
+use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
 
 use crate::describe::VllmOptions;
 
@@ -39,6 +39,9 @@ pub(crate) fn plan(options: &VllmOptions, context: &LaunchContext) -> LaunchPlan
             grace_s: 30,
             ..StopPlan::default()
         },
+        package: command
+            .is_none()
+            .then(|| PythonPackage::new("vllm", "vllm")),
         ..LaunchPlan::default()
     }
 }

@@ -69,6 +69,13 @@ fn options_become_vllm_s_flags() {
     );
     let names: Vec<_> = plan.env.iter().map(|v| v.name.as_str()).collect();
     assert_eq!(names, ["VLLM_SERVER_DEV_MODE", "VLLM_NO_USAGE_STATS"]);
+    assert_eq!(plan.package, None);
+}
+
+#[test]
+fn its_own_command_comes_from_the_package_vllm() {
+    let package = plan(json!({}), "org/model").package.unwrap();
+    assert_eq!((&*package.name, &*package.program), ("vllm", "vllm"));
 }
 
 #[test]

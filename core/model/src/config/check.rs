@@ -1,6 +1,8 @@
 //! Checks of a config that no single key can make: each names the key, its
 //! value and the limit. The place in the file is added by who has the tree.
 
+mod launch;
+
 use std::collections::BTreeSet;
 
 use thiserror::Error;
@@ -104,6 +106,7 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
         }
     }
     check_way(&path, backend, found);
+    launch::check(&path, backend, found);
     if backend.ready_timeout.0.is_zero() {
         found.add(&path("ready_timeout"), "is 0, must be above 0");
     }

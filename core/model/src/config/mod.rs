@@ -100,6 +100,13 @@ pub struct BackendConfig {
     /// machine, never from the environment.
     #[serde(default)]
     pub proxy: Option<String>,
+    /// Version of the plugin's Python package to launch, in an environment of
+    /// its own that uv makes: `0.32.0`.
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Container to launch the server in.
+    #[serde(default)]
+    pub container: Option<ContainerConfig>,
     /// Environment variables of the launched server.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
@@ -119,6 +126,42 @@ impl BackendConfig {
     #[must_use]
     pub fn label(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.plugin)
+    }
+}
+
+/// Container that a server is launched in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerConfig {
+    /// Image, such as `vllm/vllm-openai:v0.32.0`.
+    pub image: String,
+    /// Program that runs it.
+    #[serde(default)]
+    pub runtime: ContainerRuntime,
+    /// Arguments of `run`, after InferBench's own and before the image.
+    #[serde(default)]
+    pub args: Vec<String>,
+}
+
+/// Program that runs containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ContainerRuntime {
+    /// `docker`.
+    #[default]
+    Docker,
+    /// `podman`.
+    Podman,
+}
+
+impl ContainerRuntime {
+    /// The program's name.
+    #[must_use]
+    pub fn program(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Podman => "podman",
+        }
     }
 }
 
