@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use inferbench_engine::event::RunEvent;
+use inferbench_model::causes::KnownCause;
 use inferbench_model::cell::{CellKey, Counts};
 
 use crate::args::OutputArgs;
@@ -64,9 +65,10 @@ impl Progress {
             RunEvent::BackendFailed {
                 backend,
                 cause,
+                known,
                 log_tail,
                 ..
-            } => self.failed(&backend, &cause, &log_tail),
+            } => self.failed(&backend, &cause, known.as_ref(), &log_tail),
             RunEvent::CellStarted { key, requests, .. } => self.cell_started(&key, requests),
             RunEvent::CellProgress {
                 measured,
@@ -135,10 +137,24 @@ impl Progress {
         ));
     }
 
-    fn failed(&mut self, backend: &str, cause: &str, log_tail: &[String]) {
+    fn failed(
+        &mut self,
+        backend: &str,
+        cause: &str,
+        known: Option<&KnownCause>,
+        log_tail: &[String],
+    ) {
         self.always(&format!("error: {backend}: {cause}"));
+        if let Some(known) = known {
+            let line = known.line.as_deref().map(|line| format!(": {line}"));
+            let line = line.unwrap_or_default();
+            self.always(&format!("  cause: {}{line}", known.name));
+        }
         for line in log_tail {
             self.always(&format!("  | {line}"));
+        }
+        if let Some(known) = known {
+            self.always(&format!("hint: {}", known.hint));
         }
     }
 

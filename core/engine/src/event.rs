@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use inferbench_model::causes::KnownCause;
 use inferbench_model::cell::{CellKey, Counts};
 
 /// One thing that happened.
@@ -47,8 +48,10 @@ pub enum RunEvent {
         backend: String,
         /// Block, from 0.
         block: u32,
-        /// The cause.
+        /// What happened.
         cause: String,
+        /// Why, if that is known, and what to do.
+        known: Option<KnownCause>,
         /// Last lines of its log.
         log_tail: Vec<String>,
     },

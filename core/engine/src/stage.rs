@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use inferbench_model::causes::{self, Ended};
 use inferbench_model::manifest::StageFacts;
 use inferbench_model::plan::Stage;
 use inferbench_model::record::Evidence;
@@ -12,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::control::ControlPlane;
 use crate::event::RunEvent;
 use crate::http::Target;
-use crate::launch::{self, Server, Start};
+use crate::launch::{self, Exit, Server, Start};
 use crate::load::{EngineHub, Transport};
 use crate::port::Port;
 use crate::prepare::{self, PreparedBackend};
@@ -40,6 +41,7 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
         command: None,
         ready_s: None,
         failure: None,
+        cause: None,
         log_tail: Vec::new(),
         evidence: Evidence::default(),
     };
@@ -47,7 +49,8 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
     let live = match began {
         Ok(live) => live,
         Err(cause) => {
-            fail(running, facts, cause, Vec::new());
+            let last = LastWords::of(running, stage, None);
+            fail(running, facts, cause, last);
             return;
         }
     };
@@ -57,7 +60,7 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
     );
     let outcome = measure(running, backend, stage, &live, &mut facts).await;
     running.watch(None, None);
-    let log_tail = live.server.as_ref().map(Server::log_tail);
+    let last = LastWords::of(running, stage, live.server.as_ref());
     if live.server.is_some() {
         facts
             .evidence
@@ -70,18 +73,44 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
             facts.failure = Some("interrupted".to_owned());
             running.manifest.stages.push(facts);
         }
-        Err(cause) => fail(running, facts, cause, log_tail.unwrap_or_default()),
+        Err(cause) => fail(running, facts, cause, last),
     }
 }
 
-fn fail(running: &mut Running<'_>, mut facts: StageFacts, cause: String, log_tail: Vec<String>) {
+/// What a server left at its end.
+struct LastWords {
+    tail: Vec<String>,
+    lines: Vec<String>,
+    ended: Option<Ended>,
+}
+
+impl LastWords {
+    /// Of a stage whose `server` was started, or could not be. A server that was
+    /// attached to has left none here.
+    fn of(running: &Running<'_>, stage: &Stage, server: Option<&Server>) -> Self {
+        let folder = running.folder.file("logs").join(&stage.backend);
+        let folder = folder.join(stage.block.to_string());
+        Self {
+            tail: launch::log_tail(&folder),
+            lines: launch::last_lines(&folder),
+            ended: server.and_then(Server::exit).and_then(Exit::ended),
+        }
+    }
+}
+
+fn fail(running: &mut Running<'_>, mut facts: StageFacts, cause: String, last: LastWords) {
+    let log_tail = last.tail;
+    let told = last.lines.iter().map(String::as_str);
+    let known = causes::find(told.chain([cause.as_str()]), last.ended);
     running.tell(RunEvent::BackendFailed {
         backend: facts.backend.clone(),
         block: facts.block,
         cause: cause.clone(),
+        known: known.clone(),
         log_tail: log_tail.clone(),
     });
     facts.failure = Some(cause);
+    facts.cause = known;
     facts.log_tail = log_tail;
     running.manifest.stages.push(facts);
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::calibration::Calibration;
+use crate::causes::KnownCause;
 use crate::cell::{CellKey, SelfCheck};
 use crate::plan::{RunPlan, Skipped};
 use crate::record::Evidence;
@@ -153,6 +154,9 @@ pub struct StageFacts {
     pub ready_s: Option<f64>,
     /// Why it could not be started or did not last; absent if it did.
     pub failure: Option<String>,
+    /// The known cause of the failure, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<KnownCause>,
     /// Last lines of its log, if it failed.
     pub log_tail: Vec<String>,
     /// What it told of itself once ready.

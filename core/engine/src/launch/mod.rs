@@ -10,6 +10,7 @@ use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use inferbench_model::causes::Ended;
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 use nix::sys::signal::Signal;
 use thiserror::Error;
@@ -20,6 +21,7 @@ use crate::port::Port;
 use crate::processes::signal_group;
 use crate::supervise::{self, Job, Journal, Order, Report};
 
+pub(crate) use log::last_lines;
 pub use log::log_tail;
 pub use plan::command_text;
 
@@ -67,6 +69,14 @@ pub enum LaunchError {
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(pub ExitStatus);
+
+impl Exit {
+    /// What it says of the cause.
+    pub(crate) fn ended(self) -> Option<Ended> {
+        let status = self.0.code().map(Ended::Status);
+        status.or_else(|| self.0.signal().map(Ended::Signal))
+    }
+}
 
 impl std::fmt::Display for Exit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -11,9 +11,6 @@ use serde::{Deserialize, Serialize};
 
 pub use known::{CAUSES, Cause, Weight};
 
-/// Lines from the end of a log that are worth a look: an engine of several
-/// processes writes a trace per process after the one that tells.
-pub const LINES: usize = 400;
 /// Longest line that is kept, characters.
 const LINE_CHARS: usize = 300;
 const SIGKILL: i32 = 9;
@@ -86,10 +83,11 @@ impl Table {
 /// The known cause of a failure: the last of `lines` that tells one, and
 /// otherwise what `ended` tells.
 ///
-/// `lines`: the last lines of the log in order, of which [`LINES`] are read,
-/// followed by what was found out otherwise. Where a line fits several causes,
-/// the most specific counts; a cause that others bring along counts only where
-/// no other is found. `None`: unknown.
+/// `lines`: the last lines of the log in order, some hundreds, because an engine
+/// of several processes writes a trace per process after the line that tells;
+/// then what was found out otherwise. Where a line fits several causes, the most
+/// specific counts; a cause that others bring along counts only where no other
+/// is found. `None`: unknown.
 #[must_use]
 pub fn find<'a>(
     lines: impl DoubleEndedIterator<Item = &'a str> + Clone,
@@ -97,8 +95,10 @@ pub fn find<'a>(
 ) -> Option<KnownCause> {
     let table = &*TABLE;
     for weight in [Weight::Own, Weight::Symptom] {
-        let last = lines.clone().rev().take(LINES);
-        let telling = last.filter(|line| !table.harmless.is_match(line));
+        let telling = lines
+            .clone()
+            .rev()
+            .filter(|line| !table.harmless.is_match(line));
         let mut causes = telling.filter_map(|line| Some((table.cause_in(line, weight)?, line)));
         if let Some((cause, line)) = causes.next() {
             return Some(KnownCause::new(cause, Some(line)));

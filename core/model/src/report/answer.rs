@@ -76,7 +76,7 @@ fn nothing(report: &Report) -> Vec<String> {
 fn why_absent(report: &Report, label: &str) -> String {
     let backend = report.backends.iter().find(|b| b.label == label);
     if let Some(failure) = backend.and_then(|backend| backend.failures.first()) {
-        return failure.cause.trim_end_matches('.').to_owned();
+        return failure.words();
     }
     let mut failed = 0;
     let mut skipped = None;

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DigestOf;
+use crate::causes::KnownCause;
 use crate::cell::CellRow;
 use crate::config::{Config, Level};
 use crate::manifest::{BackendFacts, Manifest, StageFacts};
@@ -54,10 +55,25 @@ pub struct BackendReport {
 pub struct Failure {
     /// Repeat, from 0.
     pub block: u32,
-    /// Why.
+    /// What happened.
     pub cause: String,
+    /// Why, if that is known, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_cause: Option<KnownCause>,
     /// Last lines of its log.
     pub log_tail: Vec<String>,
+}
+
+impl Failure {
+    /// What happened and, in brackets, why, if that is known and not said yet.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let cause = self.cause.trim_end_matches('.');
+        match &self.known_cause {
+            Some(known) if !cause.contains(&known.name) => format!("{cause} ({})", known.name),
+            _ => cause.to_owned(),
+        }
+    }
 }
 
 /// Measured requests of one backend that failed for one reason.
@@ -120,6 +136,7 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
         Some(Failure {
             block: stage.block,
             cause: stage.failure.clone()?,
+            known_cause: stage.cause.clone(),
             log_tail: stage.log_tail.clone(),
         })
     });

@@ -237,7 +237,7 @@ fn absence(
         return Some("no request succeeded".to_owned());
     }
     Some(match backend.failures.first() {
-        Some(failure) => format!("not measured: {}", failure.cause),
+        Some(failure) => format!("not measured: {}", failure.words()),
         None => "not measured: the run ended before".to_owned(),
     })
 }

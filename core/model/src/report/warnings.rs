@@ -105,13 +105,14 @@ fn of_starts(report: &Report) -> Vec<Warning> {
     let mut found: Vec<Warning> = Vec::new();
     for backend in &report.backends {
         for failure in &backend.failures {
+            let text = failure.words();
             let known = found.iter().any(|warning| {
-                warning.backend.as_deref() == Some(&backend.label) && warning.text == failure.cause
+                warning.backend.as_deref() == Some(&backend.label) && warning.text == text
             });
             if !known {
                 found.push(Warning {
                     severity: Severity::Critical,
-                    text: failure.cause.clone(),
+                    text,
                     backend: Some(backend.label.clone()),
                     levels: Vec::new(),
                 });
