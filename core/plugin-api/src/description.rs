@@ -1,10 +1,13 @@
 //! What a plugin says of itself.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::backend::options_schema;
+
 /// A plugin's own description of one backend.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Description {
     /// Name, as a config's `plugin:` has it.
     pub name: String,
@@ -23,6 +26,21 @@ pub struct Description {
     /// to tell; absent for real models.
     #[serde(default)]
     pub token_ids: Option<IdSpan>,
+}
+
+impl Description {
+    /// A description of a backend with options of the type `T`, which can do
+    /// nothing yet: set `capabilities`.
+    #[must_use]
+    pub fn of<T: JsonSchema>(name: &str, version: &str, summary: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            version: version.to_owned(),
+            summary: summary.to_owned(),
+            options_schema: options_schema::<T>(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Token ids from `lo` to below `hi`.
@@ -57,6 +75,17 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// A server with these endpoints that can be launched and attached to.
+    #[must_use]
+    pub fn server(endpoints: &[&str]) -> Self {
+        Self {
+            endpoints: endpoints.iter().map(|name| (*name).to_owned()).collect(),
+            can_launch: true,
+            can_attach: true,
+            ..Self::default()
+        }
+    }
+
     /// The set ones as short words, for a table.
     #[must_use]
     pub fn words(&self) -> Vec<String> {

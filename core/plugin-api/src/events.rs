@@ -16,6 +16,14 @@ pub enum Message<'a> {
     ErrorField(&'a [u8]),
 }
 
+/// Most events that the host takes from one message of so many bytes: one for
+/// each byte, and some that come from none. A decoder that gives more is broken,
+/// and the request fails.
+#[must_use]
+pub fn most_events(message_bytes: usize) -> usize {
+    message_bytes + 64
+}
+
 /// Where a decoder puts what it found.
 #[derive(Debug)]
 pub struct Events<'a> {

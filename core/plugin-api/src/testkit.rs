@@ -3,8 +3,10 @@
 //! and a splitter for recorded event streams. It needs no server.
 
 mod checks;
+pub mod exchanges;
 pub mod sse;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde_json::{Map, Value};
@@ -18,7 +20,7 @@ use crate::{Message, OutputKind, PluginError, RequestSpec, Usage};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     /// What a plugin must do, as a claim.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Nothing, or what it did instead.
     pub outcome: Result<(), String>,
 }
@@ -38,10 +40,10 @@ impl Report {
     }
 
     /// The checks that did not hold, and why.
-    pub fn failures(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn failures(&self) -> impl Iterator<Item = (&str, &str)> {
         self.checks.iter().filter_map(|check| {
             let reason = check.outcome.as_ref().err()?;
-            Some((check.name, reason.as_str()))
+            Some((check.name.as_ref(), reason.as_str()))
         })
     }
 }
@@ -68,7 +70,28 @@ impl fmt::Display for Report {
 /// ```
 #[must_use]
 pub fn conformance(module: PluginModuleRef, name: &str, options: &Map<String, Value>) -> Report {
-    checks::run(module, name, options)
+    conformance_watched(module, name, options, &mut |_| ())
+}
+
+/// What a watcher of a suite is told.
+#[derive(Debug, Clone, Copy)]
+pub enum Progress<'a> {
+    /// The check of that name begins.
+    Begins(&'a str),
+    /// It has ended.
+    Ended(&'a Check),
+}
+
+/// As [`conformance`], and tells `watch` before and after each check, so that
+/// it is known which one was running when a plugin took the process with it.
+#[must_use]
+pub fn conformance_watched(
+    module: PluginModuleRef,
+    name: &str,
+    options: &Map<String, Value>,
+    watch: &mut dyn FnMut(Progress<'_>),
+) -> Report {
+    checks::run(module, name, options, watch)
 }
 
 /// One event that came out of a decoder.

@@ -16,7 +16,7 @@ pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words};
 pub use encode::{OpenAiWire, api_key_header, post_merged, seed_for};
 pub use lenient::{Count, Text};
 
-use crate::{ControlRequest, Evidence, InfoProbe, PluginError};
+use crate::{ControlRequest, Evidence, InfoProbe, PluginError, Probes};
 
 /// Endpoint of OpenAI's API that requests go to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,16 @@ pub const MODELS_PROBE: &str = "models";
 #[must_use]
 pub fn models_request() -> ControlRequest {
     ControlRequest::get("/v1/models")
+}
+
+/// The questions that most servers answer: `GET health`, and the list of models.
+#[must_use]
+pub fn probes(health: &str) -> Probes {
+    Probes {
+        health: Some(ControlRequest::get(health)),
+        models: Some(models_request()),
+        ..Probes::default()
+    }
 }
 
 /// `GET path` under `name`, with these headers.

@@ -1,24 +1,25 @@
 //! The checks of the conformance suite, and those of probes and launches.
 
 mod description;
+mod launch;
 mod wire;
 
 use std::borrow::Cow;
 
 use serde_json::{Map, Value, json};
 
-use super::{Check, Report};
+use super::{Check, Progress, Report};
 use crate::abi::PluginModuleRef;
 use crate::client::{BackendClient, descriptions};
 use crate::{
-    ControlRequest, Description, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext,
-    PluginError, PromptContent, PromptForm, RequestSpec,
+    ControlRequest, Description, EvidenceSource, OpenContext, PluginError, PromptContent,
+    PromptForm, RequestSpec,
 };
 
 type Outcome = Result<(), String>;
 type CheckFn = fn(&Subject) -> Outcome;
 
-const CHECKS: [(&str, CheckFn); 15] = [
+const CHECKS: [(&str, CheckFn); 18] = [
     (
         "the description is complete",
         description::description_is_complete,
@@ -42,6 +43,10 @@ const CHECKS: [(&str, CheckFn); 15] = [
     ),
     ("the decoder survives any bytes", wire::decoder_survives),
     (
+        "a message does not give more events than it can hold",
+        wire::events_are_bounded,
+    ),
+    (
         "an answer without messages has no events",
         wire::nothing_from_nothing,
     ),
@@ -54,7 +59,15 @@ const CHECKS: [(&str, CheckFn); 15] = [
         wire::decoding_is_repeatable,
     ),
     ("probes are valid requests", probes_are_valid),
-    ("the launch plan can be carried out", launch_plan_is_sound),
+    ("the launch plan can be carried out", launch::plan_is_sound),
+    (
+        "other models and ports have launch plans too",
+        launch::plans_follow_the_config,
+    ),
+    (
+        "every value that the options schema names is taken or refused in words",
+        launch::options_are_taken_or_refused,
+    ),
     (
         "what it can do fits its hooks",
         description::capabilities_fit,
@@ -93,23 +106,42 @@ struct Subject {
     client: BackendClient,
 }
 
-pub(super) fn run(module: PluginModuleRef, name: &str, options: &Map<String, Value>) -> Report {
+pub(super) fn run(
+    module: PluginModuleRef,
+    name: &str,
+    options: &Map<String, Value>,
+    watch: &mut dyn FnMut(Progress<'_>),
+) -> Report {
     let mut report = Report::default();
-    let (subject, opened) = match open_subject(module, name, options) {
-        Ok(subject) => (Some(subject), Ok(())),
-        Err(reason) => (None, Err(reason)),
-    };
-    report.checks.push(Check {
-        name: "the library opens the backend",
-        outcome: opened,
+    let mut subject = None;
+    report.run("the library opens the backend", watch, || {
+        subject = Some(open_subject(module, name, options)?);
+        Ok(())
     });
+    let Some(subject) = subject else {
+        return report;
+    };
     for (name, check) in CHECKS {
-        if let Some(subject) = &subject {
-            let outcome = check(subject);
-            report.checks.push(Check { name, outcome });
-        }
+        report.run(name, watch, || check(&subject));
     }
     report
+}
+
+impl Report {
+    /// Runs one check and keeps what came of it.
+    pub(super) fn run(
+        &mut self,
+        name: impl Into<Cow<'static, str>>,
+        watch: &mut dyn FnMut(Progress<'_>),
+        check: impl FnOnce() -> Outcome,
+    ) {
+        let name = name.into();
+        watch(Progress::Begins(&name));
+        let outcome = check();
+        let check = Check { name, outcome };
+        watch(Progress::Ended(&check));
+        self.checks.push(check);
+    }
 }
 
 fn open_subject(
@@ -200,24 +232,6 @@ impl Subject {
         }
         Ok(requests)
     }
-
-    fn launch_plan(&self) -> Result<Option<LaunchPlan>, String> {
-        let context = LaunchContext {
-            model: ModelSpec {
-                id: "kit/model".to_owned(),
-                dtype: Some("float32".to_owned()),
-                max_model_len: Some(2048),
-                tokenizer: None,
-            },
-            served_name: "kit-model".to_owned(),
-            host: "127.0.0.1".to_owned(),
-            port: 45_678,
-            seed: 9,
-            work_dir: "/kit".into(),
-            max_concurrency: Some(4),
-        };
-        self.client.launch_plan(&context).map_err(words)
-    }
 }
 
 fn is_path(path: &str) -> bool {
@@ -276,42 +290,6 @@ fn probes_are_valid(subject: &Subject) -> Outcome {
         control_is_valid("reset", &request)?;
     }
     Ok(())
-}
-
-fn launch_plan_is_sound(subject: &Subject) -> Outcome {
-    let can = &subject.description.capabilities;
-    let Some(plan) = subject.launch_plan()? else {
-        let other_way = !can.can_launch || can.can_attach;
-        return must(
-            other_way,
-            "says it can launch but has no plan and cannot attach",
-        );
-    };
-    must(can.can_launch, "has a plan but does not say it can launch")?;
-    let program = plan.command.first().map_or("", String::as_str);
-    must(!program.is_empty(), "the plan has no program")?;
-    for file in &plan.files {
-        let path = file.path.display();
-        must(
-            file.is_inside(),
-            format!("file `{path}` lies outside the work folder"),
-        )?;
-    }
-    for variable in &plan.env {
-        let name = &variable.name;
-        let sound = !name.is_empty() && !name.contains(['=', '\0']);
-        must(sound, format!("`{name}` cannot name a variable"))?;
-    }
-    let signal = plan.stop.signal.as_str();
-    must(
-        matches!(signal, "TERM" | "INT"),
-        format!("stop signal is `{signal}`, must be TERM or INT"),
-    )?;
-    let words = plan.command.iter().chain(plan.env.iter().map(|v| &v.value));
-    let port = words
-        .chain(plan.files.iter().map(|f| &f.contents))
-        .any(|word| word.contains("45678"));
-    must(port, "the plan does not tell the server its port")
 }
 
 fn evidence_survives(subject: &Subject) -> Outcome {

@@ -1,5 +1,5 @@
 //! `fixture-faulty`: a plain client of OpenAI's completions that panics in the
-//! hook it is told to.
+//! hook it is told to, or does other mischief.
 
 use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::{Endpoint, OpenAiDecoder, OpenAiWire};
@@ -8,12 +8,13 @@ use inferbench_plugin_api::{
     Message, OpenContext, PluginError, PromptForm, RequestSpec,
 };
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+
+use crate::mischief::Mischief;
 
 /// A hook that may panic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[schemars(inline)]
 enum Hook {
     Open,
     Launch,
@@ -24,12 +25,18 @@ enum Hook {
 }
 
 /// Options of `fixture-faulty`.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize, JsonSchema)]
+///
+/// Their values are no part of the schema: the conformance suite would try them.
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
     /// Hook that panics: `open`, `launch`, `encode`, `feed`, `finish` or `drop`
     /// (of the decoder). Default none.
+    #[schemars(with = "Option<String>")]
     panic_in: Option<Hook>,
+    /// Other mischief. Default what the environment asks for, else none.
+    #[schemars(with = "Option<String>")]
+    mischief: Option<Mischief>,
 }
 
 impl Options {
@@ -50,6 +57,9 @@ pub struct FixtureFaulty {
 
 impl Backend for FixtureFaulty {
     fn describe() -> Description {
+        if let Some(mischief) = Mischief::of_the_environment() {
+            mischief.when_described();
+        }
         Description {
             name: "fixture-faulty".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -67,8 +77,12 @@ impl Backend for FixtureFaulty {
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: Options = context.options()?;
+        let mut options: Options = context.options()?;
+        options.mischief = options.mischief.or_else(Mischief::of_the_environment);
         options.reach(Hook::Open);
+        if let Some(mischief) = options.mischief {
+            mischief.when_opened();
+        }
         let wire = OpenAiWire {
             endpoint: Endpoint::Completions,
             continuous_usage: true,
@@ -89,6 +103,9 @@ impl Backend for FixtureFaulty {
 
     fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
         self.options.reach(Hook::Encode);
+        if let Some(mischief) = self.options.mischief {
+            mischief.when_encoding();
+        }
         self.wire.encode(request)
     }
 
@@ -108,11 +125,17 @@ struct FaultyDecoder {
 impl Decoder for FaultyDecoder {
     fn feed(&mut self, message: Message<'_>, out: &mut Events<'_>) -> Result<(), PluginError> {
         self.options.reach(Hook::Feed);
+        if let Some(mischief) = self.options.mischief {
+            mischief.when_feeding(out);
+        }
         self.inner.feed(message, out)
     }
 
     fn finish(&mut self, out: &mut Events<'_>) -> Result<(), PluginError> {
         self.options.reach(Hook::Finish);
+        if let Some(mischief) = self.options.mischief {
+            mischief.when_finishing();
+        }
         self.inner.finish(out)
     }
 }

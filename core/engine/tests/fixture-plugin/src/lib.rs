@@ -1,8 +1,9 @@
 //! Two backends in one library, for the tests of the boundary: an engine that
-//! generates inside the process, and one that panics where it is told to.
+//! generates inside the process, and one that misbehaves as it is told to.
 
 mod engine;
 mod faulty;
+mod mischief;
 
 pub use engine::FixtureEngine;
 pub use faulty::FixtureFaulty;

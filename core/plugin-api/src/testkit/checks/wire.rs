@@ -6,6 +6,7 @@ use super::{
     MESSAGES, Outcome, Subject, headers_are_valid, is_path, must, no_panic, prompt, words,
 };
 use crate::abi::EventBuf;
+use crate::events::most_events;
 use crate::testkit::{Replayed, replay};
 use crate::{Message, PromptForm, RequestSpec};
 
@@ -88,6 +89,24 @@ pub(super) fn decoder_survives(subject: &Subject) -> Outcome {
         }
     }
     no_panic("finish", decoder.finish(&mut buffer)).map(drop)
+}
+
+pub(super) fn events_are_bounded(subject: &Subject) -> Outcome {
+    let request = subject.request()?;
+    for bytes in MESSAGES {
+        let mut decoder = subject.client.decoder(&request).map_err(words)?;
+        let mut buffer = EventBuf::default();
+        no_panic("feed", decoder.feed(Message::Data(bytes), &mut buffer))?;
+        let (have, limit) = (buffer.events.len(), most_events(bytes.len()));
+        must(
+            have <= limit,
+            format!(
+                "a message of {} bytes gave {have} events, limit {limit}",
+                bytes.len()
+            ),
+        )?;
+    }
+    Ok(())
 }
 
 pub(super) fn nothing_from_nothing(subject: &Subject) -> Outcome {
