@@ -70,6 +70,9 @@ pub enum Command {
         /// Make the run's folder in this folder, whatever the config says.
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
+        /// Go on with the run in this folder: measure only the cells that it lacks.
+        #[arg(long, value_name = "DIR", conflicts_with = "output")]
+        resume: Option<PathBuf>,
     },
     /// Check a config wholly, show what it would do, and start nothing.
     Validate {
@@ -105,6 +108,12 @@ pub enum Command {
     /// Watch over one server for InferBench, which calls this itself.
     #[command(hide = true)]
     Supervise,
+    /// Look at this machine: what is there, what it allows, how exact its times are.
+    Doctor {
+        /// Look at the disk of this folder, into which runs would be written.
+        #[arg(long, value_name = "DIR", default_value = "results")]
+        output: PathBuf,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.

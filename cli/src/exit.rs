@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
 use inferbench_engine::derive::DeriveError;
+use inferbench_engine::resume::ResumeError;
 use inferbench_engine::run::RunError;
 use inferbench_engine::store::StoreError;
 use inferbench_engine::supervise::SuperviseError;
@@ -116,6 +117,12 @@ impl CliError {
         while let Some(next) = cause {
             eprintln!("  cause: {next}");
             cause = next.source();
+        }
+        if let Self::Run(RunError::Resume(ResumeError::Config { differences, .. })) = self {
+            for difference in differences {
+                eprintln!("  {difference}");
+            }
+            eprintln!("hint: resume with the config of the run, or start a new run");
         }
         if let Self::NoPlugin { known, .. } = self {
             eprintln!("hint: loaded are {known}; see inferbench plugins");

@@ -52,6 +52,16 @@ impl Progress {
                 "{backend} (repeat {}): starting: {what}",
                 block + 1
             )),
+            RunEvent::Fetching {
+                backend,
+                what,
+                line,
+            } => self.line(&format!("{backend}: fetching {what}: {line}")),
+            RunEvent::Fetched {
+                backend,
+                what,
+                seconds,
+            } => self.line(&format!("{backend}: fetched {what} in {seconds:.1} s")),
             RunEvent::Waiting {
                 backend,
                 seconds,

@@ -152,12 +152,17 @@ fn shortened(text: &str, width: usize) -> String {
 /// The text in lines of at most `WIDTH` columns, broken at spaces; all but the
 /// first begin with `indent`. A word that is longer stays whole.
 fn wrapped(text: &str, indent: &str) -> Vec<String> {
+    wrapped_at(WIDTH, text, indent)
+}
+
+/// As [`wrapped`], in lines of at most `width` columns.
+pub(crate) fn wrapped_at(width: usize, text: &str, indent: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
         let last = lines.last_mut().expect("there is always a last line");
         let used = last.chars().count();
         let starts = last.trim().is_empty();
-        if !starts && used + 1 + word.chars().count() > WIDTH {
+        if !starts && used + 1 + word.chars().count() > width {
             lines.push(format!("{indent}{word}"));
         } else {
             if !starts {

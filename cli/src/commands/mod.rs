@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod derived;
+mod doctor;
 mod plugins;
 mod report;
 mod run;
@@ -32,7 +33,14 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Run {
             config,
             output: folder,
-        } => run::run(&config, folder.as_deref(), &search, output),
+            resume,
+        } => run::run(
+            &config,
+            folder.as_deref(),
+            resume.as_deref(),
+            &search,
+            output,
+        ),
         Command::Validate { config } => validate::validate(&config, &search, output),
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),
@@ -45,6 +53,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             inferbench_engine::supervise::main()?;
             Ok(Code::Done)
         }
+        Command::Doctor { output: folder } => doctor::doctor(folder, search, output),
         Command::Completions { shell } => {
             let mut command = Args::command();
             clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use inferbench_engine::host::SearchPath;
 use inferbench_engine::prepare::prepare;
-use inferbench_engine::run::{self, Stops};
+use inferbench_engine::run::{self, Place, Stops};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -17,6 +17,7 @@ use crate::table::render_table;
 pub(super) fn run(
     config: &Path,
     folder: Option<&Path>,
+    resume: Option<&Path>,
     search: &SearchPath,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
@@ -25,7 +26,11 @@ pub(super) fn run(
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     // A backend without a launch plan is told now, not in the middle of the run.
     prepared.preview(&loaded).map_err(CliError::Config)?;
-    let root = folder.unwrap_or_else(|| Path::new(&prepared.config.output));
+    let place = match (resume, folder) {
+        (Some(resume), _) => Place::Resume(resume),
+        (None, Some(folder)) => Place::New(folder),
+        (None, None) => Place::New(Path::new(&prepared.config.output)),
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -42,7 +47,7 @@ pub(super) fn run(
             }
         });
         let version = env!("CARGO_PKG_VERSION");
-        let finished = run::run(&prepared, root, version, events, &stops).await;
+        let finished = run::run(&prepared, place, version, events, &stops).await;
         // It ends by itself once the run has dropped its end of the channel.
         drop(progress.await);
         finished

@@ -6,8 +6,8 @@ use inferbench_engine::host::SearchPath;
 use inferbench_engine::launch::command_text;
 use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::run::masked;
+use inferbench_engine::ways::Launch;
 use inferbench_model::config::Level;
-use inferbench_plugin_api::LaunchPlan;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -34,6 +34,12 @@ struct BackendPreview {
     prompt_form: String,
     starts: usize,
     launch: String,
+    /// Command that fetches what the launch needs; absent if it needs nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fetch: Option<String>,
+    /// Commands that stop what is not among its processes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stop: Vec<String>,
 }
 
 pub(super) fn validate(
@@ -44,8 +50,8 @@ pub(super) fn validate(
     let loaded = load_config(path)?;
     let host = load_plugins(search, output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
-    let plans = prepared.preview(&loaded).map_err(CliError::Config)?;
-    let preview = preview(&prepared, plans);
+    let launches = prepared.preview(&loaded).map_err(CliError::Config)?;
+    let preview = preview(&prepared, launches);
     if output.json {
         print_json(&preview)?;
     } else {
@@ -60,18 +66,20 @@ pub(super) fn validate(
     Ok(Code::Done)
 }
 
-fn preview(prepared: &PreparedRun, plans: Vec<Option<LaunchPlan>>) -> Preview {
+fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let config = &prepared.config;
     let cells = prepared.plan.cells();
     let per_cell = config.load.requests;
     let measured = per_cell.map(|n| n * cells as u64);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
-    let backends = prepared.backends.iter().zip(plans).map(|(backend, plan)| {
-        let launch = match (&backend.attach, plan) {
+    let pairs = prepared.backends.iter().zip(launches);
+    let backends = pairs.map(|(backend, start)| {
+        let launch = match (&backend.attach, &start) {
             (Some(target), _) => format!("attach to {}", target.url("")),
-            (None, Some(plan)) => command_text(&plan, &backend.env),
+            (None, Some(start)) => command_text(&start.plan, &[]),
             (None, None) => "in this process".to_owned(),
         };
+        let start = start.unwrap_or_default();
         let stages = prepared.plan.stages.iter();
         BackendPreview {
             label: backend.label.clone(),
@@ -79,6 +87,8 @@ fn preview(prepared: &PreparedRun, plans: Vec<Option<LaunchPlan>>) -> Preview {
             prompt_form: backend.form.name().to_owned(),
             starts: stages.filter(|s| s.backend == backend.label).count(),
             launch,
+            fetch: start.fetch.map(|fetch| command_text(&fetch.plan, &[])),
+            stop: start.stop_commands.iter().map(|c| c.join(" ")).collect(),
         }
     });
     let skipped = prepared.plan.skipped.iter();
@@ -124,6 +134,12 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
             "\n{} (plugin {}, prompts as {}, started {} times)\n  {}",
             backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
         );
+        if let Some(fetch) = &backend.fetch {
+            println!("  fetched before, in no measured time: {fetch}");
+        }
+        if !backend.stop.is_empty() {
+            println!("  stopped by: {}", backend.stop.join("; "));
+        }
     }
     for skipped in &preview.skipped {
         println!("\nskipped: {skipped}");

@@ -67,14 +67,15 @@ pub(crate) async fn run(
     let self_check = ended
         .map_err(|_| "the load thread panicked".to_owned())?
         .map_err(|error| error.to_string())?;
-    running.manifest.cells.push(CellFacts {
-        key: key.clone(),
+    let exit = live.server.as_ref().and_then(Server::exit);
+    running.cell_ended(CellFacts {
+        key,
         start_ns,
         end_ns: clock::now_ns(),
+        complete: !running.cancel.is_cancelled() && exit.is_none(),
         self_check,
-    });
-    running.cell_ended(key);
-    match live.server.as_ref().and_then(Server::exit) {
+    })?;
+    match exit {
         Some(exit) => Err(format!(
             "ended with {exit} while it was measured at {level}"
         )),

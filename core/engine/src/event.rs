@@ -17,6 +17,24 @@ pub enum RunEvent {
         /// Something is simulated.
         simulated: bool,
     },
+    /// What a backend needs is being fetched, before it is started.
+    Fetching {
+        /// Its label.
+        backend: String,
+        /// What is fetched.
+        what: String,
+        /// The command that fetches it, then each line that this says.
+        line: String,
+    },
+    /// It is there.
+    Fetched {
+        /// The backend's label.
+        backend: String,
+        /// What was fetched.
+        what: String,
+        /// Seconds that it took; they are in no measured time.
+        seconds: f64,
+    },
     /// A backend is being started, or attached to.
     Starting {
         /// Its label.

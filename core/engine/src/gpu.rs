@@ -71,7 +71,7 @@ impl GpuSampler {
         if config.devices == Devices::None {
             return Ok(absent("`gpu.devices` is none"));
         }
-        let nvml = match open(&LIBRARIES) {
+        let nvml = match nvml() {
             Ok(nvml) => nvml,
             Err(absence) => return Ok(absent(absence)),
         };
@@ -130,6 +130,11 @@ fn absent(why: impl Into<String>) -> GpuStatus {
         absence: Some(why.into()),
         sampler: None,
     }
+}
+
+/// NVML, wherever it lies; otherwise why there is none, in one line.
+pub(crate) fn nvml() -> Result<Nvml, String> {
+    open(&LIBRARIES)
 }
 
 /// The first library that loads and starts; otherwise why none does.

@@ -161,6 +161,21 @@ impl PluginHost {
         host
     }
 
+    /// Loads one file alone, without a search.
+    #[must_use]
+    pub fn load_only(file: &Path, trust_dir: bool) -> Self {
+        let mut host = Self::default();
+        // A bare name would be looked for in the loader's own folders.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let outcome = host.load_one(&file, trust_dir);
+        host.found.push(Found {
+            file,
+            origin: "given".to_owned(),
+            outcome,
+        });
+        host
+    }
+
     /// The plugin for backends of that name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Plugin> {
@@ -183,11 +198,14 @@ impl PluginHost {
         }
         elf::check(file)?;
         let loaded = open(file)?;
-        for description in &loaded.backends {
-            if let Some(known) = self.plugins.get(&description.name) {
+        for (index, description) in loaded.backends.iter().enumerate() {
+            let name = &description.name;
+            let known = self.plugins.get(name).map(|known| known.file.as_path());
+            let twice = loaded.backends[..index].iter().any(|d| d.name == *name);
+            if let Some(by) = known.or(twice.then_some(file)) {
                 return Err(PluginRefusal::Duplicate {
-                    name: description.name.clone(),
-                    by: known.file.clone(),
+                    name: name.clone(),
+                    by: by.to_owned(),
                 });
             }
         }
@@ -326,7 +344,8 @@ fn candidates(search: &SearchPath) -> Vec<(PathBuf, String)> {
     found
 }
 
-fn folders(search: &SearchPath) -> Vec<(PathBuf, String)> {
+/// Folders that are searched, each with its origin in words.
+pub(crate) fn folders(search: &SearchPath) -> Vec<(PathBuf, String)> {
     let mut folders: Vec<(PathBuf, String)> = Vec::new();
     for dir in &search.dirs {
         folders.push((dir.clone(), "--plugin-dir".to_owned()));
@@ -373,7 +392,7 @@ pub fn data_folder() -> Option<PathBuf> {
 
 /// Files named like a plugin, `libinferbench_*.so` or `inferbench_*.so`, sorted;
 /// in a folder named `plugins` every `.so`.
-fn libraries_in(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn libraries_in(folder: &Path) -> Vec<PathBuf> {
     let any_name = folder.file_name().is_some_and(|name| name == "plugins");
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
         .into_iter()

@@ -59,14 +59,20 @@ pub fn raise_open_files() -> io::Result<OpenFiles> {
 /// that still lingers after its end included; `None` if the system does not tell.
 #[must_use]
 pub fn local_ports_left() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
-    let (first, last) = port_range(&text)?;
+    let (first, last) = local_port_range()?;
     let v4 = procfs::net::tcp().ok()?;
     // Without IPv6 there is no such table, and nothing in it.
     let v6 = procfs::net::tcp6().unwrap_or_default();
     let ports = v4.into_iter().chain(v6).map(|e| e.local_address.port());
     let held: HashSet<u16> = ports.filter(|port| (first..=last).contains(port)).collect();
     Some(u64::from(last - first) + 1 - held.len() as u64)
+}
+
+/// First and last port of the range for outgoing connections; `None` if the
+/// system does not tell.
+#[must_use]
+pub fn local_port_range() -> Option<(u16, u16)> {
+    port_range(&std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?)
 }
 
 fn port_range(text: &str) -> Option<(u16, u16)> {

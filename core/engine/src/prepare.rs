@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use inferbench_model::config::{BackendConfig, Config, Loaded, PromptSource, options_errors};
 use inferbench_model::plan::RunPlan;
@@ -13,12 +14,17 @@ use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
     EnvVar, LaunchContext, LaunchPlan, ModelSpec, OpenContext, Probes, PromptForm,
 };
+use thiserror::Error;
 
 use crate::host::{Plugin, PluginHost};
 use crate::http::Target;
 use crate::limits;
 use crate::prompts::{self, PromptMaker};
 use crate::tokenizer::{self, ModelFiles};
+use crate::ways::{self, Launch, Place, WayError};
+
+/// Address that launched servers listen on.
+pub(crate) const HOST: &str = "127.0.0.1";
 
 /// One backend, opened and understood.
 #[derive(Debug)]
@@ -39,6 +45,19 @@ pub struct PreparedBackend {
     pub attach: Option<Target>,
     /// Environment from the config.
     pub env: Vec<EnvVar>,
+    /// What its start needs was fetched in this run.
+    pub(crate) fetched: Arc<AtomicBool>,
+}
+
+/// A backend that cannot be launched as the config says.
+#[derive(Debug, Error)]
+pub enum NoLaunch {
+    /// Its plugin has no plan for it.
+    #[error("{0}")]
+    NoPlan(String),
+    /// Not in the way that the config names.
+    #[error(transparent)]
+    Way(#[from] WayError),
 }
 
 /// A run that can start.
@@ -75,7 +94,7 @@ impl PreparedRun {
                 tokenizer: model.tokenizer.clone(),
             },
             served_name: self.served_name().to_owned(),
-            host: "127.0.0.1".to_owned(),
+            host: HOST.to_owned(),
             port,
             seed: self.config.seed,
             work_dir: work_dir.to_owned(),
@@ -89,25 +108,95 @@ impl PreparedRun {
         &self.config.model.id
     }
 
-    /// The launch plan of each backend with port 0 and a stand-in folder, to be
+    /// How a backend is started; `None` for an attached one or one inside this
+    /// process.
+    ///
+    /// `port`: that it will listen on. `folder`: of its files, absolute if it is
+    /// to be mounted. `container`: name of its container.
+    ///
+    /// # Errors
+    /// See [`NoLaunch`].
+    pub fn launch(
+        &self,
+        index: usize,
+        port: u16,
+        folder: &Path,
+        container: String,
+    ) -> Result<Option<Launch>, NoLaunch> {
+        let (backend, entry) = (&self.backends[index], &self.config.backends[index]);
+        let mut context = self.launch_context(port, folder);
+        if entry.container.is_some()
+            && let Some(path) = ways::local(&context.model.id)
+        {
+            // The container's working folder is another.
+            context.model.id = path.to_string_lossy().into_owned();
+        }
+        let Some(plan) = launch_plan(backend, &context).map_err(NoLaunch::NoPlan)? else {
+            return Ok(None);
+        };
+        let mut place = Place::here(entry, &self.config.model, container, folder);
+        let options = &backend.plugin.description.options_schema;
+        place.has_package_option = options.pointer("/properties/package").is_some();
+        Ok(Some(ways::launch(entry, plan, &backend.env, &place)?))
+    }
+
+    /// How each backend is started, with port 0 and a stand-in folder, to be
     /// shown; `None` for an attached one or one inside this process.
     ///
     /// # Errors
-    /// A located error for each backend that has none.
-    pub fn preview(&self, loaded: &Loaded) -> Result<Vec<Option<LaunchPlan>>, Vec<YamlError>> {
-        let context = self.launch_context(0, Path::new("RUN_FOLDER/logs"));
+    /// A located error for each backend that cannot be.
+    pub fn preview(&self, loaded: &Loaded) -> Result<Vec<Option<Launch>>, Vec<YamlError>> {
         let mut errors = Vec::new();
-        let mut plans = Vec::new();
-        for (index, backend) in self.backends.iter().enumerate() {
-            match launch_plan(backend, &context) {
-                Ok(plan) => plans.push(plan),
-                Err(words) => errors.push(located(loaded, index, None, words, None)),
+        let mut launches = Vec::new();
+        for index in 0..self.backends.len() {
+            match self.preview_of(index) {
+                Ok(launch) => launches.push(launch),
+                Err(error) => errors.push(no_launch(loaded, index, &error)),
             }
         }
         if errors.is_empty() {
-            Ok(plans)
+            Ok(launches)
         } else {
             Err(errors)
+        }
+    }
+
+    fn preview_of(&self, index: usize) -> Result<Option<Launch>, NoLaunch> {
+        let name = ways::container_name("RUN", &self.backends[index].label, 0);
+        self.launch(index, 0, Path::new("RUN_FOLDER/logs"), name)
+    }
+
+    /// What is wrong with the ways to launch that the config names.
+    fn check_ways(&self, loaded: &Loaded) -> Vec<YamlError> {
+        let entries = self.config.backends.iter().enumerate();
+        let named = entries.filter(|(_, b)| b.version.is_some() || b.container.is_some());
+        let refused = named.filter_map(|(index, entry)| {
+            let description = &self.backends[index].plugin.description;
+            let launch = match description.capabilities.in_process {
+                true => Err(NoLaunch::Way(WayError::InProcess {
+                    plugin: entry.plugin.clone(),
+                })),
+                false => self.preview_of(index),
+            };
+            Some(no_launch(loaded, index, &launch.err()?))
+        });
+        refused.collect()
+    }
+}
+
+fn no_launch(loaded: &Loaded, index: usize, error: &NoLaunch) -> YamlError {
+    let words = error.to_string();
+    match error {
+        NoLaunch::NoPlan(_) => located(loaded, index, None, words, None),
+        NoLaunch::Way(way) => {
+            let key = way.key(&loaded.config.backends[index]);
+            located(
+                loaded,
+                index,
+                Some(key),
+                words,
+                way.hint().map(str::to_owned),
+            )
         }
     }
 }
@@ -156,12 +245,18 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
     }
     let vocabulary = find_vocabulary(loaded, &files, &backends).map_err(|error| vec![error])?;
     let prompts = make_prompts(loaded, vocabulary, &backends).map_err(|error| vec![error])?;
-    Ok(PreparedRun {
+    let prepared = PreparedRun {
         plan: RunPlan::new(&config),
         config,
         backends,
         prompts: Arc::new(prompts),
-    })
+    };
+    let errors = prepared.check_ways(loaded);
+    if errors.is_empty() {
+        Ok(prepared)
+    } else {
+        Err(errors)
+    }
 }
 
 fn prepare_backend(
@@ -213,6 +308,7 @@ fn prepare_backend(
         probes,
         attach,
         env: environment(backend),
+        fetched: Arc::default(),
     })
 }
 

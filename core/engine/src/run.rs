@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use inferbench_model::cell::{CellKey, Counts};
-use inferbench_model::config::{Config, GpuConfig};
+use inferbench_model::cell::Counts;
+use inferbench_model::config::{Config, GpuConfig, Level};
 use inferbench_model::manifest::{
-    BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
+    BackendFacts, CellFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
+use inferbench_model::plan::Stage;
 use inferbench_model::record::{GpuSample, HostSample, Phase, RequestRecord, ServerSample};
 use inferbench_model::units::s_between;
 use serde_json::Value;
@@ -26,6 +27,7 @@ use crate::limits;
 use crate::load::{Progress, RecordSink};
 use crate::machine;
 use crate::prepare::{PreparedRun, is_secret};
+use crate::resume::{self, ResumeError, Resumed};
 use crate::stage;
 use crate::store::{LineWriter, RunFolder, StoreError};
 
@@ -41,6 +43,9 @@ pub enum RunError {
     /// The GPUs cannot be sampled as asked.
     #[error(transparent)]
     Gpu(#[from] GpuError),
+    /// The run cannot be taken up.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
     /// A prompt cannot be made.
     #[error(transparent)]
     Prompt(#[from] inferbench_model::prompt::PromptError),
@@ -125,13 +130,22 @@ impl SoFar {
     }
 }
 
-/// Does a prepared run in a new folder under `output`.
+/// Where a run's folder is.
+#[derive(Debug, Clone, Copy)]
+pub enum Place<'a> {
+    /// A new one in this folder.
+    New(&'a Path),
+    /// The folder of a run that did not come to its end; what is missing is done.
+    Resume(&'a Path),
+}
+
+/// Does a prepared run.
 ///
 /// # Errors
 /// See [`RunError`]; backends that fail are facts, not errors.
 pub async fn run(
     prepared: &PreparedRun,
-    output: &Path,
+    place: Place<'_>,
     version: &str,
     events: UnboundedSender<RunEvent>,
     stops: &Stops,
@@ -139,27 +153,41 @@ pub async fn run(
     // Before any server is started: all of them inherit it, or none. Where it
     // cannot be raised, requests that find no descriptor say so.
     drop(limits::raise_open_files());
-    let stamp = clock::utc_now().replace([':', '-'], "").replace('.', "");
-    let folder = RunFolder::create(output, &prepared.config.name, &stamp)?;
+    let fresh = new_manifest(prepared, version)?;
+    let (folder, mut manifest) = match place {
+        Place::New(output) => (new_folder(prepared, output)?, fresh),
+        Place::Resume(folder) => {
+            let Resumed { folder, manifest } = resume::resume(folder, fresh)?;
+            (folder, manifest)
+        }
+    };
     let watched = machine::WatchedBackend::default();
-    let mut manifest = new_manifest(prepared, version)?;
-    let samplers = Samplers::start(&prepared.config.gpu, &folder, &watched, &mut manifest)?;
+    // A file that cannot be written ends the run as an interruption would.
+    let cancel = stops.gentle.child_token();
+    let samplers = Samplers::start(
+        &prepared.config.gpu,
+        &folder,
+        &watched,
+        &cancel,
+        &mut manifest,
+    )?;
     let mut running = Running {
         prepared,
-        requests: LineWriter::open(folder.file("requests.jsonl"))?,
-        server_metrics: LineWriter::open(folder.file("server_metrics.jsonl"))?,
+        requests: LineWriter::open(folder.file("requests.jsonl"), &cancel)?,
+        server_metrics: LineWriter::open(folder.file("server_metrics.jsonl"), &cancel)?,
         folder,
         manifest,
-        cancel: stops.gentle.clone(),
+        cancel,
         now: stops.now.clone(),
         events,
         current: Arc::default(),
         barren: false,
         watched,
     };
-    running.begin()?;
+    let stages = running.missing_stages();
+    running.begin(&stages)?;
     running.warn_of_trust();
-    for stage in &prepared.plan.stages {
+    for stage in &stages {
         if running.cancel.is_cancelled() {
             break;
         }
@@ -170,6 +198,11 @@ pub async fn run(
         running.warn(warning);
     }
     running.finish()
+}
+
+fn new_folder(prepared: &PreparedRun, output: &Path) -> Result<RunFolder, StoreError> {
+    let stamp = clock::utc_now().replace([':', '-'], "").replace('.', "");
+    RunFolder::create(output, &prepared.config.name, &stamp)
 }
 
 /// What samples the machine while a run goes on.
@@ -186,14 +219,15 @@ impl Samplers {
         config: &GpuConfig,
         folder: &RunFolder,
         watched: &machine::WatchedBackend,
+        cancel: &CancellationToken,
         manifest: &mut Manifest,
     ) -> Result<Self, RunError> {
-        let gpu_file = LineWriter::open(folder.file("gpu.jsonl"))?;
+        let gpu_file = LineWriter::open(folder.file("gpu.jsonl"), cancel)?;
         let gpu_sink = gpu_file.sink();
         let gpu = GpuSampler::start(config, move |sample| gpu_sink.send(sample))?;
         manifest.gpus = gpu.facts;
         manifest.gpu_absence = gpu.absence;
-        let host_file = LineWriter::open(folder.file("host.jsonl"))?;
+        let host_file = LineWriter::open(folder.file("host.jsonl"), cancel)?;
         let host_sink = host_file.sink();
         let take = move |sample| host_sink.send(sample);
         let host = machine::HostSampler::start(config.sample_every.0, watched.clone(), take)
@@ -276,10 +310,29 @@ fn mask(value: &mut Value, inside_secret_map: bool) {
 }
 
 impl Running<'_> {
-    fn begin(&mut self) -> Result<(), RunError> {
+    /// The plan's stages with the levels that are not measured yet.
+    fn missing_stages(&self) -> Vec<Stage> {
+        let cells = &self.manifest.cells;
+        let is_missing = |stage: &Stage, level: &Level| {
+            !cells.iter().any(|cell| {
+                let key = &cell.key;
+                key.backend == stage.backend && key.block == stage.block && key.level == *level
+            })
+        };
+        let stages = self.prepared.plan.stages.iter().map(|stage| {
+            let levels = stage.levels.iter().copied();
+            Stage {
+                levels: levels.filter(|level| is_missing(stage, level)).collect(),
+                ..stage.clone()
+            }
+        });
+        stages.filter(|stage| !stage.levels.is_empty()).collect()
+    }
+
+    fn begin(&mut self, stages: &[Stage]) -> Result<(), RunError> {
         self.tell(RunEvent::Started {
             folder: self.folder.path().to_owned(),
-            cells: self.prepared.plan.cells(),
+            cells: stages.iter().map(|stage| stage.levels.len()).sum(),
             simulated: self.manifest.is_simulated(),
         });
         self.save()?;
@@ -351,18 +404,24 @@ impl Running<'_> {
         })
     }
 
-    /// The cell that has just ended, summed up for onlookers.
-    pub(crate) fn cell_ended(&mut self, key: CellKey) {
+    /// Keeps the facts of the cell that has just ended, after its records, and
+    /// sums it up for onlookers.
+    ///
+    /// Gives the words if they cannot be written.
+    pub(crate) fn cell_ended(&mut self, facts: CellFacts) -> Result<(), String> {
         let current = self.current.lock();
         let ended = current.map(|mut current| std::mem::take(&mut *current));
         let ended = ended.unwrap_or_default();
         let throughput = ended.overall_token_throughput();
         self.barren |= ended.counts.ok == 0;
         self.tell(RunEvent::CellEnded {
-            key,
+            key: facts.key.clone(),
             counts: ended.counts,
             overall_token_throughput: throughput,
         });
+        self.manifest.cells.push(facts);
+        self.requests.flush();
+        self.save().map_err(|error| error.to_string())
     }
 
     fn finish(mut self) -> Result<Finished, RunError> {

@@ -19,7 +19,7 @@ use crate::port::Port;
 use crate::prepare::{self, PreparedBackend};
 use crate::ready::{Readiness, ReadyError};
 use crate::run::Running;
-use crate::{cell, evidence};
+use crate::{cell, evidence, ways};
 
 /// Longest that a control request may take.
 const CONTROL_LIMIT: Duration = Duration::from_secs(10);
@@ -48,6 +48,11 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
     let began = start(running, backend, stage, &mut facts).await;
     let live = match began {
         Ok(live) => live,
+        Err(_) if running.cancel.is_cancelled() => {
+            facts.failure = Some("interrupted".to_owned());
+            running.manifest.put_stage(facts);
+            return;
+        }
         Err(cause) => {
             let last = LastWords::of(running, stage, None);
             fail(running, facts, cause, last);
@@ -68,10 +73,10 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
     }
     stop(running, live).await;
     match outcome {
-        Ok(()) => running.manifest.stages.push(facts),
+        Ok(()) => running.manifest.put_stage(facts),
         Err(_) if running.cancel.is_cancelled() => {
             facts.failure = Some("interrupted".to_owned());
-            running.manifest.stages.push(facts);
+            running.manifest.put_stage(facts);
         }
         Err(cause) => fail(running, facts, cause, last),
     }
@@ -112,7 +117,7 @@ fn fail(running: &mut Running<'_>, mut facts: StageFacts, cause: String, last: L
     facts.failure = Some(cause);
     facts.cause = known;
     facts.log_tail = log_tail;
-    running.manifest.stages.push(facts);
+    running.manifest.put_stage(facts);
 }
 
 async fn start(
@@ -136,23 +141,25 @@ async fn start(
         .folder
         .stage_folder(&stage.backend, stage.block)
         .map_err(|error| error.to_string())?;
+    let folder = std::path::absolute(&folder).map_err(|error| error.to_string())?;
+    ways::fetch::fetch(running, stage, &folder).await?;
     let port = Port::reserve().map_err(|error| format!("no free port: {error}"))?;
-    let context = running.prepared.launch_context(port.number, &folder);
-    let plan = prepare::launch_plan(backend, &context)?.ok_or("nothing to launch")?;
-    let text = launch::command_text(&plan, &backend.env);
+    let launch = ways::of_stage(running, stage, port.number, &folder)?;
+    let plan = launch.plan;
+    let text = launch::command_text(&plan, &[]);
     running.tell(RunEvent::Starting {
         backend: stage.backend.clone(),
         block: stage.block,
         what: text.clone(),
     });
     facts.command = Some(plan.command.clone());
-    let target = Target::http(&context.host, port.number);
+    let target = Target::http(prepare::HOST, port.number);
     let start = Start {
         plan: &plan,
-        extra_env: &backend.env,
+        extra_env: &[],
         folder: &folder,
         port,
-        stop_commands: Vec::new(),
+        stop_commands: launch.stop_commands,
     };
     let server = Server::start(start)
         .await
@@ -210,6 +217,8 @@ async fn measure(
         facts.ready_s = Some(ready.map_err(|error| error.to_string())?);
         facts.evidence = evidence::of_info(backend, control).await;
     }
+    // Its cells must not be without it, whenever the run is cut off.
+    running.manifest.put_stage(facts.clone());
     let sampling = CancellationToken::new();
     let sampler = live
         .control

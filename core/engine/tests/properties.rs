@@ -30,6 +30,16 @@ fn readers() -> Vec<(BackendClient, RequestSpec)> {
             common::chat_request(),
         ),
         (common::open("sim", json!({})), common::id_request()),
+        (common::open("vllm", json!({})), common::id_request()),
+        (
+            common::open("vllm", json!({"endpoint": "chat"})),
+            common::chat_request(),
+        ),
+        (common::open("hf", json!({})), common::id_request()),
+        (
+            common::open("hf", json!({"endpoint": "chat"})),
+            common::chat_request(),
+        ),
     ]
 }
 
@@ -105,6 +115,8 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
         r#"data: {"choices":[{"index":0,"text":"a","finish_reason":null}]}"#,
         r#"data: {"choices":[{"index":0,"delta":{"content":"é"}}],"usage":{"completion_tokens":3}}"#,
         r#"data: {"text":"ab","output_ids":[1,2],"meta_info":{"completion_tokens":2,"finish_reason":null}}"#,
+        r#"data: {"choices":[{"index":0,"text":"é","logprobs":null,"finish_reason":"length","stop_reason":null,"token_ids":[7]}],"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}"#,
+        r#"data: {"id": "cmpl-7f", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "b"}, "token_ids": [9], "logprobs": null, "finish_reason": null}]}"#,
         r#"data: {"error":{"message":"no","code":500}}"#,
         "data: [DONE]",
         "event: error",

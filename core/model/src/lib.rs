@@ -6,6 +6,7 @@ pub mod calibration;
 pub mod causes;
 pub mod cell;
 pub mod config;
+pub mod difference;
 pub mod doctor;
 pub mod exchange;
 pub mod fold;

@@ -56,6 +56,17 @@ impl Manifest {
         self.backends.iter().any(|backend| backend.simulated)
     }
 
+    /// Puts in the facts of a start, in place of earlier ones of the same start.
+    pub fn put_stage(&mut self, facts: StageFacts) {
+        let same = |stage: &&mut StageFacts| {
+            (&stage.backend, stage.block) == (&facts.backend, facts.block)
+        };
+        match self.stages.iter_mut().find(same) {
+            Some(stage) => *stage = facts,
+            None => self.stages.push(facts),
+        }
+    }
+
     /// Cells left out by the config.
     #[must_use]
     pub fn skipped(&self) -> &[Skipped] {
@@ -173,6 +184,14 @@ pub struct CellFacts {
     pub start_ns: u64,
     /// Its last moment.
     pub end_ns: u64,
+    /// It ended by itself: neither the run was interrupted nor the server gone.
+    #[serde(default = "complete")]
+    pub complete: bool,
     /// What the client itself did.
     pub self_check: SelfCheck,
+}
+
+/// What files say that do not tell.
+fn complete() -> bool {
+    true
 }

@@ -4,7 +4,7 @@ use inferbench_model::exchange::{Exchange, StreamEnd};
 use inferbench_model::reason::FailureReason;
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::DecoderClient;
-use inferbench_plugin_api::events::{Decoded, decoded};
+use inferbench_plugin_api::events::{Decoded, decoded, most_events};
 use inferbench_plugin_api::{Framing, Message, PluginError};
 
 use super::exchange::broken;
@@ -87,8 +87,20 @@ fn decode(
 ) -> Result<(), StreamEnd> {
     events.clear();
     let fed = decoder.feed(message, events);
+    let (have, limit) = (events.events.len(), most_events(bytes_of(message).len()));
+    if have > limit {
+        *events = EventBuf::default();
+        let words = format!("one message gave {have} events, limit {limit}");
+        return Err(broken(FailureReason::DecoderError, words));
+    }
     take_events(events, t_ns, exchange);
     fed.map_err(decoder_failed)
+}
+
+fn bytes_of(message: Message<'_>) -> &[u8] {
+    match message {
+        Message::Data(bytes) | Message::ErrorEvent(bytes) | Message::ErrorField(bytes) => bytes,
+    }
 }
 
 /// Takes the events that one message gave, all of the same arrival.

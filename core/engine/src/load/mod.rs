@@ -14,6 +14,7 @@ pub mod self_check;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use inferbench_model::cell::CellKey;
 use inferbench_model::config::{Level, LoadConfig};
@@ -23,12 +24,17 @@ use inferbench_model::schedule::{Schedule, ScheduleError};
 use inferbench_model::self_check::SelfCheck;
 use thiserror::Error;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::{Connection, Target};
 use exchange::{Outcome, Prepared, Timeouts};
 pub use in_process::EngineHub;
 use self_check::{Delays, LagTimer, ReadStats, Watch};
+
+/// Longest time in which no request becomes ready. Making one takes
+/// milliseconds, so what takes longer does not come back.
+const MAKE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A load that could not be offered.
 #[derive(Debug, Error)]
@@ -47,6 +53,14 @@ pub enum LoadError {
     /// The machine refuses what the load needs.
     #[error("the load cannot start: {0}")]
     Io(#[from] std::io::Error),
+    /// The plugin or the tokenizer does not come back.
+    #[error(
+        "no request was ready within {limit_s} s: the plugin's `encode`, or the making of prompts, hangs; inferbench plugins check tells which"
+    )]
+    NotMade {
+        /// How long the load waited, s.
+        limit_s: u64,
+    },
     /// The load thread is gone.
     #[error("the load thread ended without a result")]
     Lost,
@@ -186,16 +200,26 @@ impl Feed {
         Self { requests }
     }
 
-    /// Waits until `n` requests, or as many as fit, are ready.
+    /// Waits until `n` requests, or as many as fit, are ready, or none has
+    /// become so for `MAKE_LIMIT`.
     async fn fill(&self, n: usize) {
         let wanted = n.min(self.requests.max_capacity());
+        let (mut have, mut since) = (0, Instant::now());
         while self.requests.len() < wanted && !self.requests.is_closed() {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            if self.requests.len() > have {
+                (have, since) = (self.requests.len(), Instant::now());
+            } else if since.elapsed() >= MAKE_LIMIT {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     async fn next(&mut self) -> Result<Prepared, LoadError> {
-        self.requests.recv().await.unwrap_or(Err(LoadError::Lost))
+        let received = tokio::time::timeout(MAKE_LIMIT, self.requests.recv()).await;
+        let limit_s = MAKE_LIMIT.as_secs();
+        let received = received.map_err(|_| LoadError::NotMade { limit_s })?;
+        received.unwrap_or(Err(LoadError::Lost))
     }
 }
 

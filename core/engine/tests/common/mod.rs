@@ -64,7 +64,7 @@ pub fn find_program(name: &str) -> Option<PathBuf> {
 pub fn host() -> &'static PluginHost {
     static HOST: OnceLock<PluginHost> = OnceLock::new();
     HOST.get_or_init(|| {
-        let names = ["openai", "sglang", "sim", "fixture"];
+        let names = ["hf", "openai", "sglang", "sim", "vllm", "fixture"];
         PluginHost::load(&SearchPath {
             files: names.into_iter().filter_map(find_plugin).collect(),
             dirs: Vec::new(),

@@ -136,6 +136,26 @@ impl Judged for GpuState {
     }
 }
 
+/// `CUDA_VISIBLE_DEVICES`, which launched servers inherit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VisibleDevices {
+    /// Its value.
+    pub devices: String,
+}
+
+impl Judged for VisibleDevices {
+    fn verdict(&self) -> Verdict {
+        // CUDA takes no device from the first unknown index on.
+        match self.devices.trim() {
+            "" | "-1" => Verdict::warning(
+                "hides every GPU from the servers that are launched",
+                "unset it, or set it in the backend's `env`",
+            ),
+            devices => Verdict::ok(format!("launched servers see {devices} alone")),
+        }
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
@@ -214,6 +234,20 @@ mod tests {
         assert_eq!(verdict.status, Status::Warning);
         assert!(verdict.text.contains("limit 350 W"));
         assert!(verdict.text.ends_with("below its default of 700 W"));
+    }
+
+    #[test]
+    fn an_empty_list_of_visible_devices_hides_them_all() {
+        let verdict = |devices: &str| {
+            let devices = devices.to_owned();
+            VisibleDevices { devices }.verdict()
+        };
+        assert_eq!(verdict("").status, Status::Warning);
+        assert_eq!(verdict("-1").status, Status::Warning);
+        assert_eq!(
+            verdict("0,1"),
+            Verdict::ok("launched servers see 0,1 alone")
+        );
     }
 
     #[test]

@@ -109,6 +109,9 @@ pub enum Starts {
         command: String,
         /// How the command begins, short enough to be shown.
         shown: String,
+        /// Name of the Python package that it comes from, if it is known: the
+        /// backend's `version` can then start it too.
+        package: Option<String>,
         /// The program.
         program: ToolFacts,
         /// Python packages that the command imports; `None` if it is no Python
@@ -161,18 +164,30 @@ impl Judged for BackendFacts {
             ),
             Starts::Program {
                 shown,
+                package,
                 program,
                 packages,
                 ..
-            } => program_verdict(shown, program, packages.as_deref()),
+            } => program_verdict(shown, package.as_deref(), program, packages.as_deref()),
         }
     }
 }
 
-fn program_verdict(shown: &str, program: &ToolFacts, packages: Option<&[Package]>) -> Verdict {
+fn program_verdict(
+    shown: &str,
+    package: Option<&str>,
+    program: &ToolFacts,
+    packages: Option<&[Package]>,
+) -> Verdict {
     let name = &program.program;
-    let install =
-        "install it where InferBench is started, or name it by `command` in the backend's options";
+    let install = match package {
+        Some(package) => {
+            format!(
+                "install {package}, or set the backend's `version`, `container` or `options.command`"
+            )
+        }
+        None => "install it, or set the backend's `options.command`".to_owned(),
+    };
     match program.trouble() {
         Some(_) if program.place == super::tools::Place::Nowhere => {
             return Verdict::warning(format!("`{shown}`: no `{name}` on the PATH"), install);
@@ -193,16 +208,7 @@ fn program_verdict(shown: &str, program: &ToolFacts, packages: Option<&[Package]
         .collect();
     let words = format!("`{shown}`: {name} {}", program.words());
     if !missing.is_empty() {
-        return Verdict::warning(
-            format!("{words} lacks {}", missing.join(", ")),
-            format!(
-                "install {} into it, or name another Python by `command` in the backend's options",
-                match missing.len() {
-                    1 => "this package",
-                    _ => "these packages",
-                }
-            ),
-        );
+        return Verdict::warning(format!("{words} lacks {}", missing.join(", ")), install);
     }
     let versions = packages.iter().map(|package| match &package.version {
         Some(version) => format!(", {} {version}", package.name),
@@ -255,6 +261,7 @@ mod tests {
             starts: Starts::Program {
                 command: "python3 -m engine.serve --model MODEL".to_owned(),
                 shown: "python3 -m engine.serve".to_owned(),
+                package: Some("engine".to_owned()),
                 program: ToolFacts::new("python3", place, answer),
                 packages,
             },

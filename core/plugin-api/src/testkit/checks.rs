@@ -1,6 +1,7 @@
 //! The checks of the conformance suite, and those of probes and launches.
 
 mod description;
+mod engine;
 mod launch;
 mod wire;
 
@@ -19,7 +20,7 @@ use crate::{
 type Outcome = Result<(), String>;
 type CheckFn = fn(&Subject) -> Outcome;
 
-const CHECKS: [(&str, CheckFn); 18] = [
+const CHECKS: [(&str, CheckFn); 19] = [
     (
         "the description is complete",
         description::description_is_complete,
@@ -71,6 +72,10 @@ const CHECKS: [(&str, CheckFn); 18] = [
     (
         "what it can do fits its hooks",
         description::capabilities_fit,
+    ),
+    (
+        "an engine in the process answers, and ends when it is told to",
+        engine::engine_answers,
     ),
     ("unreadable evidence does no harm", evidence_survives),
     (

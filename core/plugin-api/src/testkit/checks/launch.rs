@@ -6,7 +6,7 @@ use super::{Outcome, Subject, must, no_panic, open, words};
 use crate::client::BackendClient;
 use crate::{LaunchContext, LaunchPlan, ModelSpec};
 
-fn usual() -> LaunchContext {
+pub(super) fn usual() -> LaunchContext {
     LaunchContext {
         model: ModelSpec {
             id: "kit/model".to_owned(),

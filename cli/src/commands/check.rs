@@ -1,0 +1,96 @@
+//! `plugins check`: the conformance suite over a built library, in a child
+//! process that the plugin may ruin.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use inferbench_engine::plugin_check::{self, PluginCheck, PluginCheckReport};
+use serde_json::json;
+
+use super::print_json;
+use crate::args::OutputArgs;
+use crate::exit::{CliError, Code};
+
+/// What `plugins check` was asked for.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) file: PathBuf,
+    pub(super) exchanges: Option<PathBuf>,
+    pub(super) limit: Duration,
+    pub(super) trust_dir: bool,
+}
+
+pub(super) fn check(asked: Asked, output: OutputArgs) -> Result<Code, CliError> {
+    let shown = asked.file.display().to_string();
+    // A file that is not there is a slip of the command line, not of the plugin.
+    std::fs::metadata(&asked.file).map_err(|source| CliError::Unreadable {
+        file: shown.clone(),
+        source,
+    })?;
+    let program = std::env::current_exe().map_err(|source| CliError::Unreadable {
+        file: "inferbench".to_owned(),
+        source,
+    })?;
+    let report = plugin_check::check(
+        &program,
+        &PluginCheck {
+            file: asked.file,
+            exchanges: asked.exchanges,
+            trust_dir: asked.trust_dir,
+            limit: asked.limit,
+        },
+    )?;
+    if output.json {
+        print_json(&json!({
+            "file": shown,
+            "passed": report.passed(),
+            "report": report,
+        }))?;
+    } else {
+        show(&shown, &report, output);
+    }
+    Ok(if report.passed() {
+        Code::Done
+    } else {
+        Code::GateNotMet
+    })
+}
+
+fn show(file: &str, report: &PluginCheckReport, output: OutputArgs) {
+    let several = report.backends.len() > 1;
+    for checked in &report.checks {
+        let about = match &checked.backend {
+            Some(backend) if several => format!("{backend}: "),
+            _ => String::new(),
+        };
+        match &checked.reason {
+            None if output.quiet => {}
+            None => println!("ok    {about}{}", checked.check),
+            Some(reason) => println!("FAIL  {about}{}: {reason}", checked.check),
+        }
+    }
+    for note in &report.notes {
+        println!("note  {note}");
+    }
+    let all = report.checks.len();
+    let failed = report.checks.iter().filter(|c| c.reason.is_some()).count();
+    let names = match report.backends.as_slice() {
+        [] => String::new(),
+        names => format!(" (carries {})", names.join(", ")),
+    };
+    if failed == 0 {
+        println!("{file}{names}: all {all} checks hold");
+    } else {
+        println!("{file}{names}: {failed} of {all} checks do not hold");
+    }
+}
+
+/// What the child does.
+pub(super) fn child(
+    file: &Path,
+    exchanges: Option<&Path>,
+    trust_dir: bool,
+) -> Result<Code, CliError> {
+    plugin_check::child_main(file, exchanges, trust_dir)?;
+    Ok(Code::Done)
+}

@@ -1,0 +1,216 @@
+//! `plugins new`: writes the project of a new plugin.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use inferbench_plugin_api::abi::API_MAJOR;
+use thiserror::Error;
+
+use crate::exit::Code;
+
+/// Version of the plugin API that a project asks for where it has no path to it.
+const API_VERSION: &str = "1.0";
+const API_PACKAGE: &str = "inferbench-plugin-api";
+/// Longest name, characters.
+const LONGEST_NAME: usize = 40;
+
+/// Each file of a project: its path and its template.
+const FILES: [(&str, &str); 7] = [
+    ("Cargo.toml", include_str!("../../../templates/plugin/Cargo.toml.in")),
+    ("src/lib.rs", include_str!("../../../templates/plugin/lib.rs.in")),
+    (
+        "tests/conformance.rs",
+        include_str!("../../../templates/plugin/conformance.rs.in"),
+    ),
+    (
+        "exchanges/hello.json",
+        include_str!("../../../templates/plugin/hello.json"),
+    ),
+    (
+        "exchanges/hello.sse",
+        include_str!("../../../templates/plugin/hello.sse"),
+    ),
+    ("README.md", include_str!("../../../templates/plugin/README.md.in")),
+    (".gitignore", "/target\n"),
+];
+
+/// A project that was not written.
+#[derive(Debug, Error)]
+pub(crate) enum NewError {
+    /// The name is none.
+    #[error("plugin name `{name}` {fact}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        fact: &'static str,
+    },
+    /// The folder is there already.
+    #[error("{} exists already: nothing was written", folder.display())]
+    Exists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The path does not lead to the plugin API.
+    #[error("--api-path {}: {fact}", path.display())]
+    Api {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        fact: String,
+    },
+    /// A file cannot be written.
+    #[error("{}: cannot be written", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl NewError {
+    /// One thing to do.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name { .. } => Some("for example: inferbench plugins new my-server".to_owned()),
+            Self::Exists { .. } => Some("give another folder with --path".to_owned()),
+            Self::Api { .. } => Some(format!(
+                "give the folder core/plugin-api of InferBench's source, which holds {API_PACKAGE}"
+            )),
+            Self::Write { .. } => None,
+        }
+    }
+}
+
+/// Writes the project, and says what to do with it.
+pub(super) fn new(
+    name: &str,
+    path: Option<&Path>,
+    api_path: Option<&Path>,
+) -> Result<Code, NewError> {
+    check_name(name)?;
+    let api = api_path.map(check_api).transpose()?;
+    let folder = path.map_or_else(|| format!("inferbench-{name}").into(), Path::to_owned);
+    write(&folder, name, api.as_deref())?;
+    let library = format!("target/release/libinferbench_{}.so", name.replace('-', "_"));
+    println!("wrote {}", folder.display());
+    println!("next:");
+    println!("  cd {}", folder.display());
+    println!("  cargo test && cargo build --release");
+    println!("  inferbench plugins check {library} --exchanges exchanges");
+    if api.is_none() {
+        println!("it builds against {API_PACKAGE} {API_VERSION} from the registry;");
+        println!("with InferBench's source at hand, give --api-path its core/plugin-api");
+    }
+    Ok(Code::Done)
+}
+
+fn check_name(name: &str) -> Result<(), NewError> {
+    let wrong = |fact| {
+        Err(NewError::Name {
+            name: name.to_owned(),
+            fact,
+        })
+    };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+    if name.is_empty() || name.chars().any(|c| !plain(c)) {
+        return wrong("must be of a-z, 0-9, `-` and `_`");
+    }
+    if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
+        return wrong("must begin with a letter");
+    }
+    if name.len() > LONGEST_NAME {
+        return wrong("must have 40 characters at most");
+    }
+    Ok(())
+}
+
+/// The absolute path of the plugin API's folder.
+fn check_api(path: &Path) -> Result<String, NewError> {
+    let wrong = |fact: String| NewError::Api {
+        path: path.to_owned(),
+        fact,
+    };
+    let manifest = fs::read_to_string(path.join("Cargo.toml"))
+        .map_err(|error| wrong(format!("Cargo.toml cannot be read: {error}")))?;
+    let value = |key: &str| {
+        manifest.lines().find_map(|line| {
+            let (left, right) = line.split_once('=')?;
+            (left.trim() == key).then(|| right.trim().trim_matches('"').to_owned())
+        })
+    };
+    match value("name") {
+        Some(name) if name == API_PACKAGE => {}
+        Some(name) => return Err(wrong(format!("is the package `{name}`, not {API_PACKAGE}"))),
+        None => return Err(wrong("its Cargo.toml names no package".to_owned())),
+    }
+    let version = value("version").unwrap_or_default();
+    if version.split('.').next() != Some(API_MAJOR.to_string().as_str()) {
+        let fact = format!("is {API_PACKAGE} {version}, this build loads {API_MAJOR}");
+        return Err(wrong(fact));
+    }
+    let path = path.canonicalize().map_err(|error| wrong(error.to_string()))?;
+    let text = path.to_str().map(str::to_owned);
+    text.ok_or_else(|| wrong("is not UTF-8, which Cargo.toml must be".to_owned()))
+}
+
+fn write(folder: &Path, name: &str, api: Option<&str>) -> Result<(), NewError> {
+    let at = |path: &Path| {
+        let path = path.to_owned();
+        move |source| NewError::Write { path, source }
+    };
+    if let Some(parent) = folder.parent() {
+        fs::create_dir_all(parent).map_err(at(parent))?;
+    }
+    // Made here or not at all: so nothing that is there can be overwritten.
+    fs::create_dir(folder).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => NewError::Exists {
+            folder: folder.to_owned(),
+        },
+        _ => at(folder)(source),
+    })?;
+    for (file, template) in FILES {
+        let path = folder.join(file);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(at(parent))?;
+        }
+        fs::write(&path, filled(template, name, api)).map_err(at(&path))?;
+    }
+    Ok(())
+}
+
+fn filled(template: &str, name: &str, api: Option<&str>) -> String {
+    let dependency = match api {
+        // A path in quotes of TOML's, whose escapes are those of JSON.
+        Some(path) => format!("{{ path = {} }}", serde_json::Value::from(path)),
+        None => format!("\"{API_VERSION}\""),
+    };
+    template
+        .replace("@API@", &dependency)
+        .replace("@CRATE@", &format!("inferbench_{}", name.replace('-', "_")))
+        .replace("@NAME@", name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_a_config_or_cargo_could_not_have_are_refused() {
+        for name in ["", "Acme", "a b", "ä", "../x", "9lives", "-x", &"x".repeat(41)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        for name in ["acme", "my-server_2", "self"] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_with_quotes_stays_one_string() {
+        let text = filled("api = @API@", "x", Some("/a \"b\"\\c"));
+        assert_eq!(text, r#"api = { path = "/a \"b\"\\c" }"#);
+    }
+}

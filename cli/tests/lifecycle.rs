@@ -1,0 +1,362 @@
+//! What is left when a run ends otherwise than it should: no process, whole
+//! files, and a run that can be taken up.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+#[allow(dead_code)]
+mod common;
+
+use std::fs::{self, File};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{inferbench, run_folder, said};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Two simulated backends, two levels, two repeats: 8 cells of 20 requests.
+const SHORT: &str = "
+name: short
+model: { id: simulated }
+backends:
+  - { label: a, plugin: sim, options: { fixed_ttft_ms: 2, fixed_itl_ms: 1 } }
+  - { label: b, plugin: sim, options: { fixed_ttft_ms: 2, fixed_itl_ms: 1 } }
+workload: { input_tokens: 16, output_tokens: 8 }
+load: { concurrency: [1, 4], requests: 20 }
+repeats: 2
+";
+/// One that takes minutes.
+const LONG: &str = "
+name: long
+model: { id: simulated }
+backends: [ { label: a, plugin: sim, options: { fixed_ttft_ms: 20, fixed_itl_ms: 20 } } ]
+workload: { input_tokens: 16, output_tokens: 64 }
+load: { concurrency: [4], requests: 1000 }
+repeats: 2
+";
+/// One whose server does not heed the signal that should stop it.
+fn stubborn() -> String {
+    let simulator = Path::new(env!("CARGO_BIN_EXE_inferbench")).with_file_name("inferbench-sim");
+    let script = format!(
+        "trap '' TERM; {} $@ & while :; do sleep 1; done",
+        simulator.display()
+    );
+    let command = format!("command: [sh, -c, \"{script}\", sim], fixed_ttft_ms");
+    LONG.replace("fixed_ttft_ms", &command)
+}
+
+/// A place of its own for one test: config, results, journal.
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("bench.yaml"), config).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = inferbench();
+        command.env("XDG_STATE_HOME", self.path("state"));
+        command
+    }
+
+    fn run(&self) -> Command {
+        let mut command = self.command();
+        command.arg("run").arg(self.path("bench.yaml"));
+        command.arg("--output").arg(self.path("results"));
+        command
+    }
+
+    fn resume(&self) -> Command {
+        let mut command = self.command();
+        command.arg("run").arg(self.path("bench.yaml"));
+        command.arg("--resume").arg(self.folder());
+        command
+    }
+
+    fn start(&self) -> Child {
+        let log = File::create(self.path("stderr")).unwrap();
+        let mut command = self.run();
+        command.stdout(Stdio::null()).stderr(log).process_group(0);
+        command.spawn().unwrap()
+    }
+
+    fn folder(&self) -> PathBuf {
+        run_folder(&self.path("results"))
+    }
+
+    /// Waits until the run has written `n` records.
+    fn wait_for_records(&self, n: usize) {
+        let until = Instant::now() + LIMIT;
+        while records(&self.path("results")).len() < n {
+            assert!(Instant::now() < until, "{}", self.said());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.path("stderr")).unwrap_or_default()
+    }
+
+    /// Processes that were started here, whatever they are by now.
+    fn processes(&self) -> Vec<i32> {
+        let mark = format!("XDG_STATE_HOME={}", self.path("state").display());
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
+        pids.filter(|pid| {
+            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+            environment
+                .split(|b| *b == 0)
+                .any(|var| var == mark.as_bytes())
+        })
+        .collect()
+    }
+
+    /// Nothing that was started here is left, and the journal knows of nothing.
+    fn assert_nothing_is_left(&self) {
+        let until = Instant::now() + LIMIT;
+        while !self.processes().is_empty() {
+            assert!(Instant::now() < until, "{:?}", self.processes());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let journal = self.path("state/inferbench/servers");
+        let entries = fs::read_dir(journal).map_or(0, Iterator::count);
+        assert_eq!(entries, 0);
+    }
+}
+
+/// Whole records of the one run below `output`, as far as there are any.
+fn records(output: &Path) -> Vec<Value> {
+    let runs = fs::read_dir(output).into_iter().flatten().flatten();
+    let texts = runs.filter_map(|run| fs::read_to_string(run.path().join("requests.jsonl")).ok());
+    texts
+        .flat_map(|text| {
+            let lines = text.lines().map(|line| serde_json::from_str(line).ok());
+            lines.collect::<Vec<Option<Value>>>()
+        })
+        .flatten()
+        .collect()
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
+}
+
+fn ended(child: &mut Child) -> ExitStatus {
+    let until = Instant::now() + LIMIT;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < until, "it does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn stops_in_order(signal: Signal) {
+    let place = Place::new(LONG);
+    let mut child = place.start();
+    place.wait_for_records(8);
+    send(&child, signal);
+    assert_eq!(ended(&mut child).code(), Some(130), "{signal}");
+    place.assert_nothing_is_left();
+    let run = place.folder();
+    let manifest: Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    assert_eq!(manifest["exit_state"], "interrupted");
+    assert_eq!(manifest["cells"][0]["complete"], false);
+    assert!(run.join("report.html").is_file());
+}
+
+#[test]
+fn signals_that_end_a_program_end_a_run_in_order() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        stops_in_order(signal);
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait_for_a_server_that_will_not_go() {
+    let place = Place::new(&stubborn());
+    let mut child = place.start();
+    place.wait_for_records(8);
+    let began = Instant::now();
+    send(&child, Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(200));
+    send(&child, Signal::SIGINT);
+    assert_eq!(ended(&mut child).code(), Some(130));
+    // Its grace is 20 s.
+    assert!(began.elapsed() < Duration::from_secs(15));
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn a_closed_pipe_ends_the_words_and_not_the_run() {
+    let place = Place::new(SHORT);
+    let mut command = place.run();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    assert_eq!(ended(&mut child).code(), Some(0));
+    assert_eq!(records(&place.path("results")).len(), 8 * 20);
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn runs_at_the_same_time_share_neither_folder_nor_port() {
+    let place = Place::new(SHORT);
+    let mut children = [(); 3].map(|()| place.start());
+    for child in &mut children {
+        assert_eq!(ended(child).code(), Some(0), "{}", place.said());
+    }
+    assert_eq!(fs::read_dir(place.path("results")).unwrap().count(), 3);
+    assert_eq!(records(&place.path("results")).len(), 3 * 8 * 20);
+}
+
+/// Kills a run after `delay`, sees that nothing is left and that its files are
+/// whole, takes it up, and compares what comes of it with an undisturbed run.
+fn survives_a_kill(delay: Duration) {
+    let place = Place::new(SHORT);
+    let mut child = place.start();
+    std::thread::sleep(delay);
+    send(&child, Signal::SIGKILL);
+    ended(&mut child);
+    place.assert_nothing_is_left();
+    if !place.path("results").is_dir() || !place.folder().join("run.json").is_file() {
+        // It was not yet, so there is nothing to be taken up.
+        return;
+    }
+    let folder = place.folder();
+    let report = said(place.command().arg("report").arg(&folder));
+    assert_eq!(report.code, Some(0), "after {delay:?}: {}", report.err);
+    let resumed = said(&mut place.resume());
+    assert_eq!(resumed.code, Some(0), "after {delay:?}: {}", resumed.err);
+    assert_is_whole(&folder);
+    place.assert_nothing_is_left();
+}
+
+/// All 8 cells with each of their 20 requests once, all good.
+fn assert_is_whole(folder: &Path) {
+    let output = folder.parent().unwrap();
+    let mut seen: Vec<String> = records(output)
+        .iter()
+        .filter(|record| record["phase"] == "measured")
+        .map(|r| {
+            format!(
+                "{} {} {} {}",
+                r["backend"], r["block"], r["level"], r["index"]
+            )
+        })
+        .collect();
+    let all = seen.len();
+    seen.sort_unstable();
+    seen.dedup();
+    assert_eq!((all, seen.len()), (8 * 20, 8 * 20));
+    let cells: Value =
+        serde_json::from_slice(&fs::read(folder.join("cells.json")).unwrap()).unwrap();
+    let cells = cells["cells"].as_array().unwrap();
+    assert_eq!(cells.len(), 8);
+    assert!(cells.iter().all(|cell| cell["counts"]["ok"] == 20));
+    let manifest: Value =
+        serde_json::from_slice(&fs::read(folder.join("run.json")).unwrap()).unwrap();
+    assert_eq!(manifest["exit_state"], "done");
+    assert_eq!(manifest["stages"].as_array().unwrap().len(), 4);
+}
+
+/// The delays lie evenly over the 1.5 s and more that the run takes.
+fn kills(n: u32) {
+    for i in 0..n {
+        survives_a_kill(Duration::from_millis(
+            50 + u64::from(i) * 2500 / u64::from(n),
+        ));
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_no_process_and_can_be_taken_up() {
+    kills(6);
+}
+
+#[test]
+#[ignore = "takes ten minutes"]
+fn runs_killed_at_two_hundred_moments_leave_no_process_and_can_be_taken_up() {
+    kills(200);
+}
+
+#[test]
+fn a_run_is_taken_up_only_with_its_own_config() {
+    let place = Place::new(SHORT);
+    assert_eq!(said(&mut place.run()).code, Some(0));
+    fs::write(
+        place.path("bench.yaml"),
+        SHORT.replace("requests: 20", "requests: 21"),
+    )
+    .unwrap();
+    let other = said(&mut place.resume());
+    assert_eq!(other.code, Some(2));
+    assert!(
+        other.err.contains("load.requests: was 20, is 21"),
+        "{}",
+        other.err
+    );
+    fs::write(place.path("bench.yaml"), SHORT).unwrap();
+    let before = fs::read(place.folder().join("requests.jsonl")).unwrap();
+    let nothing_to_do = said(&mut place.resume());
+    assert_eq!(nothing_to_do.code, Some(0), "{}", nothing_to_do.err);
+    assert_eq!(
+        fs::read(place.folder().join("requests.jsonl")).unwrap(),
+        before
+    );
+    assert_is_whole(&place.folder());
+}
+
+#[test]
+fn a_run_that_goes_on_cannot_be_taken_up() {
+    let place = Place::new(LONG);
+    let mut child = place.start();
+    place.wait_for_records(4);
+    let second = said(&mut place.resume());
+    assert_eq!(second.code, Some(2));
+    assert!(
+        second.err.contains("is being written by another run"),
+        "{}",
+        second.err
+    );
+    send(&child, Signal::SIGINT);
+    assert_eq!(ended(&mut child).code(), Some(130));
+}
+
+#[test]
+fn a_folder_that_is_no_run_or_of_another_version_is_told_so() {
+    let place = Place::new(SHORT);
+    fs::create_dir_all(place.path("results/empty")).unwrap();
+    let empty = said(&mut place.resume());
+    assert_eq!(empty.code, Some(2));
+    assert!(
+        empty.err.contains("run.json: cannot be read"),
+        "{}",
+        empty.err
+    );
+    fs::write(
+        place.path("results/empty/run.json"),
+        "{\"schema_version\": 99}",
+    )
+    .unwrap();
+    let newer = said(&mut place.resume());
+    assert!(
+        newer.err.contains("is of schema version 99"),
+        "{}",
+        newer.err
+    );
+}

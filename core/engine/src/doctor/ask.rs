@@ -1,0 +1,236 @@
+//! Finds programs and asks them for their version, in a process group that does
+//! not outlive the question.
+
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use inferbench_model::doctor::tools::{Answer, Place, ToolFacts, version_in};
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
+use nix::unistd::{AccessFlags, Pid, access};
+
+/// Longest that a small program is waited for.
+pub(super) const TOOL_LIMIT: Duration = Duration::from_secs(5);
+/// Longest that an engine's program is waited for: vLLM imports PyTorch before
+/// it tells its version.
+pub(super) const ENGINE_LIMIT: Duration = Duration::from_secs(20);
+/// Pause between two looks at a program that was asked.
+const POLL: Duration = Duration::from_millis(10);
+/// Most that is read of what a program says.
+const MOST_BYTES: u64 = 64 * 1024;
+/// What the readers may take after the program's end; only a process that left
+/// the group can hold them up.
+const AFTER_END: Duration = Duration::from_millis(200);
+/// Times that a program is tried whose file another process is just writing.
+const BUSY_TRIES: u32 = 20;
+
+/// What became of a program that was asked.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    NotStarted(String),
+    TimedOut,
+    Ended {
+        success: bool,
+        out: String,
+        err: String,
+    },
+}
+
+/// Where `program` is: a path, or a name that is looked for on the PATH.
+pub(super) fn find(program: &str) -> Place {
+    if program.contains('/') {
+        return place(Path::new(program));
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = Place::Nowhere;
+    for folder in std::env::split_paths(&path) {
+        match place(&folder.join(program)) {
+            at @ Place::At { .. } => return at,
+            // As a shell does: a later folder may have one that can be run.
+            Place::NotExecutable { path } if found == Place::Nowhere => {
+                found = Place::NotExecutable { path };
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn place(file: &Path) -> Place {
+    let path = file.display().to_string();
+    match file.is_file() {
+        false => Place::Nowhere,
+        true if access(file, AccessFlags::X_OK).is_ok() => Place::At { path },
+        true => Place::NotExecutable { path },
+    }
+}
+
+/// The program and what it says when asked with `arguments`.
+pub(super) fn tool(program: &str, arguments: &[&str], limit: Duration) -> ToolFacts {
+    at(program, find(program), arguments, limit)
+}
+
+/// As [`tool`], for a program that was looked for already.
+pub(super) fn at(program: &str, place: Place, arguments: &[&str], limit: Duration) -> ToolFacts {
+    let answer = match &place {
+        Place::At { path } => answer(Path::new(path), arguments, limit),
+        Place::Nowhere | Place::NotExecutable { .. } => Answer::NotAsked,
+    };
+    ToolFacts::new(program, place, answer)
+}
+
+/// What the program answers, in a line.
+pub(super) fn answer(program: &Path, arguments: &[&str], limit: Duration) -> Answer {
+    match run(program, arguments, limit) {
+        Outcome::NotStarted(reason) => Answer::NotStarted { reason },
+        Outcome::TimedOut => Answer::TimedOut {
+            after_s: limit.as_secs(),
+        },
+        Outcome::Ended {
+            success: true,
+            out,
+            err,
+        } => {
+            let told = |text: &str| lines(text).find(|line| version_in(line).is_some());
+            let first = |text: &str| lines(text).next();
+            let line = told(&out).or_else(|| told(&err));
+            let line = line.or_else(|| first(&out)).or_else(|| first(&err));
+            Answer::Ended {
+                success: true,
+                line: line.unwrap_or_default(),
+            }
+        }
+        // What went wrong is what a program says last.
+        Outcome::Ended { out, err, .. } => Answer::Ended {
+            success: false,
+            line: lines(&err)
+                .last()
+                .or_else(|| lines(&out).last())
+                .unwrap_or_default(),
+        },
+    }
+}
+
+/// Lines that are not empty, without control characters.
+fn lines(text: &str) -> impl Iterator<Item = String> {
+    let clean = text.split(['\n', '\r']).map(|line| {
+        let shown: String = line.chars().filter(|c| !c.is_control()).collect();
+        shown.trim().to_owned()
+    });
+    clean.filter(|line| !line.is_empty())
+}
+
+/// Runs a program to its end, or kills it and what is in its group at `limit`.
+pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> Outcome {
+    let mut child = match spawn(program, arguments) {
+        Ok(child) => child,
+        Err(error) => return Outcome::NotStarted(error.to_string()),
+    };
+    let out = Heard::start(child.stdout.take());
+    let err = Heard::start(child.stderr.take());
+    let ended = wait(&child, Instant::now() + limit);
+    kill_group(&child);
+    // It is a zombie or was just killed.
+    let status = child.wait();
+    if !ended {
+        return Outcome::TimedOut;
+    }
+    Outcome::Ended {
+        success: status.is_ok_and(|status| status.success()),
+        out: out.text(),
+        err: err.text(),
+    }
+}
+
+fn spawn(program: &Path, arguments: &[&str]) -> io::Result<Child> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    for _ in 0..BUSY_TRIES {
+        match command.spawn() {
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::sleep(POLL);
+            }
+            other => return other,
+        }
+    }
+    command.spawn()
+}
+
+/// Whether it ended in time. It is not reaped: until then its group is its own.
+fn wait(child: &Child, until: Instant) -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    loop {
+        match waitid(Id::Pid(pid_of(child)), flags) {
+            Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => {}
+            Ok(_) | Err(_) => return true,
+        }
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(POLL);
+    }
+}
+
+fn kill_group(child: &Child) {
+    let pid = pid_of(child);
+    if pid.as_raw() > 1 {
+        // That the group is gone already is what the signal is for.
+        let _ = killpg(pid, Signal::SIGKILL);
+    }
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap_or(0))
+}
+
+/// What a program says on one of its outputs.
+struct Heard {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    ended: mpsc::Receiver<()>,
+}
+
+impl Heard {
+    fn start(output: Option<impl Read + Send + 'static>) -> Self {
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let (end, ended) = mpsc::channel();
+        let kept = Arc::clone(&bytes);
+        if let Some(output) = output {
+            std::thread::spawn(move || {
+                let mut output = output.take(MOST_BYTES);
+                let mut chunk = [0; 4096];
+                while let Ok(n @ 1..) = output.read(&mut chunk) {
+                    let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                    kept.extend_from_slice(&chunk[..n]);
+                }
+                drop(end);
+            });
+        }
+        Self { bytes, ended }
+    }
+
+    fn text(self) -> String {
+        // Either the end has come, or what is there so far has to do.
+        let _ = self.ended.recv_timeout(AFTER_END);
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// A bare name is looked for beside this program first, as a launch does.
+pub(super) fn find_as_launched(program: &str) -> Place {
+    let beside: Option<PathBuf> = crate::host::own_folder().map(|folder| folder.join(program));
+    match beside.map(|path| place(&path)) {
+        Some(at @ Place::At { .. }) if !program.contains('/') => at,
+        _ => find(program),
+    }
+}

@@ -1,0 +1,94 @@
+//! Limits of the control groups that this process is in, of version 1 or 2.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use procfs::ProcessCGroup;
+use procfs::process::Process;
+
+const ROOT: &str = "/sys/fs/cgroup";
+
+/// The contents of `file` of this process's group and of those above it, the
+/// nearest first; none if the system does not tell.
+pub(super) fn files(controller: &str, file: &str) -> Vec<String> {
+    let groups = Process::myself().and_then(|process| process.cgroups());
+    let groups = groups.map(|groups| groups.0).unwrap_or_default();
+    let folders = folders(&groups, controller, Path::new(ROOT));
+    let texts = folders
+        .iter()
+        .filter_map(|f| fs::read_to_string(f.join(file)).ok());
+    texts.map(|text| text.trim().to_owned()).collect()
+}
+
+/// The group's folder and those above it, in each hierarchy that may have the
+/// controller.
+fn folders(groups: &[ProcessCGroup], controller: &str, root: &Path) -> Vec<PathBuf> {
+    let of = |group: &ProcessCGroup| {
+        let named = group.controllers.iter().any(|name| name == controller);
+        let base = match (named, group.hierarchy) {
+            (true, _) => root.join(controller),
+            (false, 0) => root.to_owned(),
+            (false, _) => return Vec::new(),
+        };
+        let own = base.join(group.pathname.trim_start_matches('/'));
+        let above = own
+            .ancestors()
+            .take_while(|folder| folder.starts_with(&base));
+        above.map(Path::to_owned).collect()
+    };
+    groups.iter().flat_map(of).collect()
+}
+
+/// Core seconds a second that `cpu.max` of version 2 allows.
+pub(super) fn quota_v2(text: &str) -> Option<f64> {
+    let mut words = text.split_whitespace();
+    quota(words.next()?, words.next()?)
+}
+
+/// Core seconds a second of a quota and its period, both in us; `None` if there
+/// is no limit (`max`, or -1 in version 1).
+pub(super) fn quota(quota_us: &str, period_us: &str) -> Option<f64> {
+    let quota: f64 = quota_us.parse().ok()?;
+    let period: f64 = period_us.parse().ok()?;
+    (quota > 0.0 && period > 0.0).then(|| quota / period)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(hierarchy: u32, controllers: &[&str], pathname: &str) -> ProcessCGroup {
+        ProcessCGroup {
+            hierarchy,
+            controllers: controllers.iter().map(|name| (*name).to_owned()).collect(),
+            pathname: pathname.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_group_of_version_2_and_all_above_it_are_looked_at() {
+        let folders = folders(&[group(0, &[""], "/a/b")], "pids", Path::new("/c"));
+        assert_eq!(
+            folders,
+            ["/c/a/b", "/c/a", "/c"].map(PathBuf::from).to_vec()
+        );
+    }
+
+    #[test]
+    fn of_version_1_only_the_controller_s_own_hierarchy_is() {
+        let groups = [
+            group(5, &["pids"], "/"),
+            group(3, &["cpu", "cpuacct"], "/x"),
+        ];
+        let folders = folders(&groups, "pids", Path::new("/c"));
+        assert_eq!(folders, [PathBuf::from("/c/pids/")]);
+    }
+
+    #[test]
+    fn quotas_of_both_versions_are_cores() {
+        assert_eq!(quota_v2("150000 100000"), Some(1.5));
+        assert_eq!(quota_v2("max 100000"), None);
+        assert_eq!(quota("-1", "100000"), None);
+        assert_eq!(quota_v2(""), None);
+    }
+}

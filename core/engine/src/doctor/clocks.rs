@@ -1,0 +1,100 @@
+//! Looks at how exact times are here.
+
+use std::fs;
+
+use inferbench_model::doctor::Group;
+use inferbench_model::doctor::clocks::{CalibrationFacts, ClockSource, ReceiveStamps};
+
+use super::{Ground, Probe, Teller};
+use crate::http::stamps;
+use crate::{calibrate, clock, machine};
+
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        name: "clock source",
+        group: Group::Clocks,
+        alone: true,
+        look: source,
+    },
+    Probe {
+        name: "receive stamps",
+        group: Group::Clocks,
+        alone: true,
+        look: receive_stamps,
+    },
+    Probe {
+        name: "calibration",
+        group: Group::Clocks,
+        alone: false,
+        look: calibration,
+    },
+];
+
+const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
+
+/// Readings in a row whose time is taken.
+const READINGS: u64 = 1000;
+/// Rows, of which the median counts.
+const ROWS: usize = 15;
+
+fn source(_: &Ground, tell: &Teller) {
+    let source = fs::read_to_string(SOURCE).ok();
+    let facts = ClockSource {
+        source: source.map(|name| name.trim().to_owned()),
+        read_ns: Some(read_ns()),
+    };
+    tell.line("clock source", &facts);
+}
+
+/// What one reading of the clock takes, ns.
+fn read_ns() -> f64 {
+    let row = || {
+        let begin_ns = clock::now_ns();
+        for _ in 0..READINGS {
+            std::hint::black_box(clock::now_ns());
+        }
+        clock::now_ns().saturating_sub(begin_ns) as f64 / READINGS as f64
+    };
+    median((0..ROWS).map(|_| row()).collect()).unwrap_or(0.0)
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+fn receive_stamps(_: &Ground, tell: &Teller) {
+    let facts = match stamps::try_out() {
+        Ok(reads) => {
+            let stamped = reads.iter().filter(|read| read.from_kernel);
+            let delays = stamped.clone();
+            let delay = |read: &crate::http::ReadStamp| {
+                (read.returned_ns - read.arrival_ns) as f64 / 1000.0
+            };
+            ReceiveStamps {
+                reads: reads.len() as u32,
+                stamped: stamped.count() as u32,
+                delay_us: median(delays.map(delay).collect()),
+                failure: None,
+            }
+        }
+        Err(error) => ReceiveStamps {
+            failure: Some(error.to_string()),
+            ..ReceiveStamps::default()
+        },
+    };
+    tell.line("receive stamps", &facts);
+}
+
+fn calibration(ground: &Ground, tell: &Teller) {
+    let stored = calibrate::stored_for(&machine::host_facts());
+    let facts = CalibrationFacts {
+        file: calibrate::default_file().map(|file| file.display().to_string()),
+        line: stored
+            .as_ref()
+            .map(inferbench_model::calibration::Calibration::line),
+        version: stored.map(|stored| stored.inferbench_version),
+        own_version: ground.version.clone(),
+    };
+    tell.line("calibration", &facts);
+}

@@ -1,0 +1,149 @@
+//! Looks at GPUs, their driver, and CUDA.
+
+use std::path::Path;
+
+use inferbench_model::doctor::gpu::{DriverFacts, GpuState, VisibleDevices};
+use inferbench_model::doctor::tools::{Place, Tool};
+use inferbench_model::doctor::{Group, Status};
+use inferbench_model::units::from_milli;
+use nvml_wrapper::bitmasks::device::ThrottleReasons;
+use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor};
+
+use super::ask::{self, TOOL_LIMIT};
+use super::{Ground, Probe, Teller};
+
+pub(super) const PROBES: &[Probe] = &[
+    Probe {
+        name: "NVML",
+        group: Group::Gpu,
+        alone: false,
+        look: |_, tell| devices(crate::gpu::nvml(), tell),
+    },
+    Probe {
+        name: "CUDA_VISIBLE_DEVICES",
+        group: Group::Gpu,
+        alone: false,
+        look: visible,
+    },
+    Probe {
+        name: "nvcc",
+        group: Group::Gpu,
+        alone: false,
+        look: toolkit,
+    },
+];
+
+/// Where the CUDA toolkit lies if it is not on the PATH.
+const TOOLKIT: &str = "/usr/local/cuda/bin/nvcc";
+
+/// Reasons for low clocks that are no business of the load's.
+const SLOWED: [(ThrottleReasons, &str); 5] = [
+    (ThrottleReasons::HW_SLOWDOWN, "its hardware (heat or power)"),
+    (ThrottleReasons::HW_THERMAL_SLOWDOWN, "heat"),
+    (ThrottleReasons::SW_THERMAL_SLOWDOWN, "the driver, for heat"),
+    (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "the power supply"),
+    (
+        ThrottleReasons::APPLICATIONS_CLOCKS_SETTING,
+        "a setting of application clocks",
+    ),
+];
+
+fn devices(nvml: Result<Nvml, String>, tell: &Teller) {
+    let nvml = match nvml {
+        Ok(nvml) => nvml,
+        Err(absence) => {
+            let facts = DriverFacts {
+                absence: Some(absence),
+                ..DriverFacts::default()
+            };
+            return tell.line("NVML", &facts);
+        }
+    };
+    let devices = nvml.device_count().ok();
+    let facts = DriverFacts {
+        absence: None,
+        driver: nvml.sys_driver_version().ok(),
+        nvml: nvml.sys_nvml_version().ok(),
+        cuda: nvml.sys_cuda_driver_version().ok().map(|version| {
+            let major = cuda_driver_version_major(version);
+            format!("{major}.{}", cuda_driver_version_minor(version))
+        }),
+        devices,
+    };
+    tell.line("NVML", &facts);
+    for index in 0..devices.unwrap_or(0) {
+        let device = nvml.device_by_index(index);
+        let state = device.as_ref().map(state).unwrap_or_default();
+        tell.line(format!("GPU {index}"), &state);
+    }
+}
+
+fn state(device: &Device<'_>) -> GpuState {
+    let memory = device.memory_info().ok();
+    let reasons = device.current_throttle_reasons().ok();
+    let reasons = reasons.unwrap_or(ThrottleReasons::empty());
+    let slowed = SLOWED
+        .iter()
+        .filter(|(reason, _)| reasons.contains(*reason));
+    GpuState {
+        name: device.name().ok(),
+        uuid: device.uuid().ok(),
+        memory_bytes: memory.as_ref().map(|memory| memory.total),
+        memory_used_bytes: memory.as_ref().map(|memory| memory.used),
+        processes: device.running_compute_processes_count().ok(),
+        utilization_percent: device.utilization_rates().ok().map(|rates| rates.gpu),
+        temperature_celsius: {
+            use nvml_wrapper::enum_wrappers::device::TemperatureSensor;
+            device.temperature(TemperatureSensor::Gpu).ok()
+        },
+        power_limit_watts: device.enforced_power_limit().ok().map(from_milli),
+        default_power_limit_watts: device.power_management_limit_default().ok().map(from_milli),
+        slowed_by: slowed.map(|(_, words)| (*words).to_owned()).collect(),
+        mig: device.mig_mode().ok().map(|mode| mode.current == 1),
+    }
+}
+
+fn visible(_: &Ground, tell: &Teller) {
+    if let Some(devices) = std::env::var_os("CUDA_VISIBLE_DEVICES") {
+        let devices = devices.to_string_lossy().into_owned();
+        tell.line("CUDA_VISIBLE_DEVICES", &VisibleDevices { devices });
+    }
+}
+
+fn toolkit(_: &Ground, tell: &Teller) {
+    let place = match ask::find("nvcc") {
+        Place::Nowhere if Path::new(TOOLKIT).is_file() => ask::find(TOOLKIT),
+        place => place,
+    };
+    let tool = Tool {
+        facts: ask::at("nvcc", place, &["--version"], TOOL_LIMIT),
+        purpose: "kernels that an engine compiles itself; engines' wheels bring their CUDA",
+        absence: Status::Ok,
+    };
+    tell.line("nvcc", &tool);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Told;
+    use super::*;
+
+    #[test]
+    fn a_machine_without_nvml_is_one_line() {
+        let (to, told) = std::sync::mpsc::channel();
+        let teller = Teller {
+            group: Group::Gpu,
+            to,
+        };
+        devices(Err("no NVIDIA library".to_owned()), &teller);
+        drop(teller);
+        let lines: Vec<_> = told
+            .iter()
+            .map(|told| match told {
+                Told::Line(line) => (line.status, line.text),
+                Told::Ended => panic!("it ended twice"),
+            })
+            .collect();
+        assert_eq!(lines, [(Status::Warning, "no NVIDIA library".to_owned())]);
+    }
+}

@@ -1,0 +1,351 @@
+//! What must never be written down: values of variables, headers and options
+//! that are named like secrets, and the masks that take their place in every
+//! text that leaves the engine.
+
+use inferbench_model::config::{BackendConfig, Config};
+use inferbench_model::record::{Evidence, RequestRecord};
+use inferbench_plugin_api::LaunchPlan;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// What stands where a secret was.
+pub const MASK: &str = "***";
+/// Shorter values are no secrets, and would be found everywhere.
+const MIN_CHARS: usize = 4;
+/// The same for a variable of the environment, which may be named by chance.
+const MIN_CHARS_BY_CHANCE: usize = 8;
+/// A text that was cut short may hold the beginning of a secret: so much of it is
+/// masked too.
+const MIN_BEGINNING: usize = 8;
+/// Words of a name that say that its value is a secret.
+const WORDS: &[&str] = &[
+    "KEY",
+    "KEYS",
+    "APIKEY",
+    "TOKEN",
+    "SECRET",
+    "SECRETS",
+    "PASSWORD",
+    "PASSWD",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "AUTHORIZATION",
+    "COOKIE",
+];
+/// Values that keys of that name have by chance.
+const NO_SECRETS: &[&str] = &["true", "false", "none", "null", "auto", "bearer", "basic"];
+
+/// Whether the name of a variable, header, option or flag says that its value is
+/// a secret: `HF_TOKEN`, `X-Api-Key`, `--api-key`. One that ends in `_env` names a
+/// variable that holds it.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    let mut words = name.split(['_', '-']);
+    !name.ends_with("_ENV") && words.any(|word| WORDS.contains(&word))
+}
+
+/// The secrets that a run knows.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    /// Every form in which a secret may be written, the longest first.
+    forms: Vec<String>,
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Secrets({} forms)", self.forms.len())
+    }
+}
+
+impl Secrets {
+    /// Values of this process's variables that are named like secrets. What it
+    /// starts inherits them, and may write them to its log.
+    #[must_use]
+    pub fn of_environment() -> Self {
+        let mut secrets = Self::default();
+        for (name, value) in std::env::vars_os() {
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
+                continue;
+            };
+            if is_secret(name) && value.len() >= MIN_CHARS_BY_CHANCE && !value.starts_with('/') {
+                secrets.add(value);
+            }
+        }
+        secrets
+    }
+
+    /// Those of the environment and of a config: of `env`, of headers and other
+    /// options that are named like secrets, and of the variables that options
+    /// ending in `_env` name.
+    #[must_use]
+    pub fn of_config(config: &Config) -> Self {
+        let mut secrets = Self::of_environment();
+        for backend in &config.backends {
+            secrets.add_backend(backend);
+        }
+        secrets
+    }
+
+    /// Takes in what a launch plan marks as secret.
+    pub fn add_plan(&mut self, plan: &LaunchPlan) {
+        for var in plan.env.iter().filter(|var| var.secret) {
+            self.add(&var.value);
+        }
+    }
+
+    fn add_backend(&mut self, backend: &BackendConfig) {
+        for (name, value) in &backend.env {
+            if is_secret(name) {
+                self.add(value);
+            }
+        }
+        self.add_options(&backend.options);
+    }
+
+    fn add_options(&mut self, options: &Map<String, Value>) {
+        for (name, value) in options {
+            match value {
+                Value::String(text) if is_secret(name) => self.add(text),
+                Value::String(variable) if name.ends_with("_env") => {
+                    if let Ok(value) = std::env::var(variable) {
+                        self.add(&value);
+                    }
+                }
+                Value::Object(inner) => self.add_options(inner),
+                Value::Array(items) => self.add_arguments(items),
+                _ => {}
+            }
+        }
+    }
+
+    /// `--api-key VALUE` and `--api-key=VALUE`.
+    fn add_arguments(&mut self, items: &[Value]) {
+        let mut named = false;
+        for item in items.iter().filter_map(Value::as_str) {
+            let flag = item.starts_with('-');
+            match item.split_once('=') {
+                Some((name, value)) if flag && is_secret(name) => self.add(value),
+                _ if named && !flag => self.add(item),
+                _ => {}
+            }
+            named = flag && !item.contains('=') && is_secret(item);
+        }
+    }
+
+    /// One secret. A header's value is the secret behind its scheme.
+    fn add(&mut self, value: &str) {
+        let value = value.trim();
+        let schemes = ["Bearer ", "Basic ", "Token "];
+        let bare = schemes.iter().find_map(|scheme| value.strip_prefix(scheme));
+        let value = bare.unwrap_or(value).trim();
+        let by_chance = NO_SECRETS
+            .iter()
+            .any(|word| value.eq_ignore_ascii_case(word))
+            || (value.len() < MIN_CHARS_BY_CHANCE && value.parse::<f64>().is_ok());
+        if value.chars().count() < MIN_CHARS || by_chance {
+            return;
+        }
+        let quoted = Value::String(value.to_owned()).to_string();
+        let in_json = quoted[1..quoted.len() - 1].to_owned();
+        let in_url: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        for form in [value.to_owned(), in_json, in_url] {
+            if !self.forms.contains(&form) {
+                self.forms.push(form);
+            }
+        }
+        // A secret that begins with another one is masked whole.
+        self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+    }
+
+    /// Masks every secret in a text, and the beginning of one that was cut short.
+    pub fn mask(&self, text: &mut String) {
+        for form in &self.forms {
+            mask_form(text, form);
+        }
+    }
+
+    /// The text, masked.
+    #[must_use]
+    pub fn masked(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        self.mask(&mut text);
+        text
+    }
+
+    /// A value as JSON with every text in it masked; texts under a key that is
+    /// named like a secret are masked whole.
+    #[must_use]
+    pub fn masked_json(&self, value: &impl Serialize) -> Value {
+        let mut value = serde_json::to_value(value).unwrap_or(Value::Null);
+        self.mask_json(&mut value);
+        value
+    }
+
+    fn mask_json(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => self.mask(text),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Value::Object(map) => {
+                for (name, inner) in map {
+                    match inner {
+                        Value::String(text) if is_secret(name) => MASK.clone_into(text),
+                        _ => self.mask_json(inner),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Masks what a server said in an answer.
+    pub fn mask_record(&self, record: &mut RequestRecord) {
+        let RequestRecord {
+            message,
+            finish_reason,
+            text,
+            reasoning_text,
+            ..
+        } = record;
+        let texts = [message, finish_reason, text, reasoning_text];
+        texts.into_iter().flatten().for_each(|text| self.mask(text));
+    }
+
+    /// Masks what a server said of itself.
+    pub fn mask_evidence(&self, evidence: &mut Evidence) {
+        let Evidence {
+            model,
+            dtype,
+            version,
+            attention_backend,
+            ..
+        } = evidence;
+        let texts = [model, dtype, version, attention_backend];
+        texts.into_iter().flatten().for_each(|text| self.mask(text));
+    }
+}
+
+/// Masks wherever the first half of `form`, at least, stands, and as much of the
+/// rest as follows.
+fn mask_form(text: &mut String, form: &str) {
+    let least = form.len().min(MIN_BEGINNING.max(form.len() / 2));
+    let least = (least..=form.len()).find(|end| form.is_char_boundary(*end));
+    let beginning = &form[..least.unwrap_or(form.len())];
+    let mut from = 0;
+    while let Some(found) = text[from..].find(beginning) {
+        let start = from + found;
+        let same = text[start..].bytes().zip(form.bytes());
+        let mut end = start + same.take_while(|(a, b)| a == b).count();
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text.replace_range(start..end, MASK);
+        from = start + MASK.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> Secrets {
+        let mut secrets = Secrets::default();
+        values.iter().for_each(|value| secrets.add(value));
+        secrets
+    }
+
+    #[test]
+    fn names_of_secrets_are_told_by_their_words() {
+        for name in [
+            "HF_TOKEN",
+            "X-Api-Key",
+            "--api-key",
+            "Authorization",
+            "AWS_SECRET_ACCESS_KEY",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in [
+            "TOKENIZERS_PARALLELISM",
+            "max_total_tokens",
+            "api_key_env",
+            "MONKEY",
+            "env",
+        ] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_masked_wherever_it_stands() {
+        let secrets = of(&["hunter2-hunter2", "Bearer s3cr3t\"q"]);
+        for (text, masked) in [
+            (
+                "key hunter2-hunter2, again hunter2-hunter2.",
+                "key ***, again ***.",
+            ),
+            (
+                "Authorization: Bearer s3cr3t\"q",
+                "Authorization: Bearer ***",
+            ),
+            (r#"{"a":"s3cr3t\"q"}"#, r#"{"a":"***"}"#),
+            ("?key=s3cr3t%22q&x=1", "?key=***&x=1"),
+            ("nothing here", "nothing here"),
+        ] {
+            assert_eq!(secrets.masked(text), masked);
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_secret_in_a_text_that_was_cut_is_masked() {
+        let secrets = of(&["hunter2-hunter2"]);
+        assert_eq!(secrets.masked("said hunter2-hu"), "said ***");
+        assert_eq!(
+            secrets.masked("said hunter2-hu (retry)"),
+            "said *** (retry)"
+        );
+        assert_eq!(secrets.masked("said hunt"), "said hunt");
+    }
+
+    #[test]
+    fn a_secret_that_begins_with_another_is_masked_whole() {
+        let secrets = of(&["abcdefgh", "abcdefgh-ijkl"]);
+        assert_eq!(secrets.masked("x abcdefgh-ijkl y"), "x *** y");
+    }
+
+    #[test]
+    fn what_is_no_secret_is_left_alone() {
+        let secrets = of(&["true", "8192", "abc", "  "]);
+        assert_eq!(secrets.masked("true 8192 abc"), "true 8192 abc");
+    }
+
+    #[test]
+    fn characters_of_several_bytes_are_not_cut() {
+        let secrets = of(&["ééééééé-ü"]);
+        assert_eq!(secrets.masked("a ééééééé-ö b"), "a ***ö b");
+    }
+
+    #[test]
+    fn secrets_of_options_headers_and_arguments_are_known() {
+        let config = serde_json::json!({
+            "command": ["serve", "--api-key", "flagged-secret", "--token=inline-secret", "--port", "{port}"],
+            "headers": {"Authorization": "Bearer header-secret", "X-Trace": "shown-value"},
+        });
+        let mut secrets = Secrets::default();
+        secrets.add_options(config.as_object().unwrap());
+        let text = "flagged-secret inline-secret header-secret shown-value {port}";
+        assert_eq!(secrets.masked(text), "*** *** *** shown-value {port}");
+    }
+
+    #[test]
+    fn json_is_masked_by_name_and_by_value() {
+        let secrets = of(&["hunter2-hunter2"]);
+        let masked = secrets.masked_json(&serde_json::json!({
+            "HF_TOKEN": "abc", "api_key_env": "NAME", "list": ["x hunter2-hunter2"], "n": 4,
+        }));
+        let expected = serde_json::json!({
+            "HF_TOKEN": "***", "api_key_env": "NAME", "list": ["x ***"], "n": 4,
+        });
+        assert_eq!(masked, expected);
+    }
+}

@@ -1,0 +1,190 @@
+//! Lines of JSON on their way into a file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Sender};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use super::{StoreError, at};
+
+/// Longest that a line stays in memory alone.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// Bytes of lines from which on they are written without waiting for more.
+const WRITE_FROM_BYTES: usize = 256 * 1024;
+/// What the writing thread is given.
+#[derive(Debug)]
+enum Entry<T> {
+    Line(T),
+    /// Everything before it is to be written; dropping the sender says so.
+    Flush(Sender<()>),
+}
+
+/// Appends lines of JSON to a file, on a thread of its own.
+#[derive(Debug)]
+pub struct LineWriter<T: Send + 'static> {
+    sender: Option<Sender<Entry<T>>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    path: PathBuf,
+}
+
+impl<T: Serialize + Send + 'static> LineWriter<T> {
+    /// Opens the file for appending. Lines reach it within a second, and each
+    /// whole. A line that cannot be written cancels `failed`.
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    pub fn open(path: PathBuf, failed: &CancellationToken) -> Result<Self, StoreError> {
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(at(&path, "cannot be opened"))?;
+        let (sender, receiver) = mpsc::channel::<Entry<T>>();
+        let failed = failed.clone();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let thread = std::thread::Builder::new()
+            .name(name.into_owned())
+            .spawn(move || {
+                let written = append(file, &receiver);
+                if written.is_err() {
+                    failed.cancel();
+                }
+                written
+            })
+            .map_err(at(&path, "cannot be given a thread"))?;
+        Ok(Self {
+            sender: Some(sender),
+            thread: Some(thread),
+            path,
+        })
+    }
+
+    /// A handle that lines can be sent to.
+    #[must_use]
+    pub fn sink(&self) -> LineSink<T> {
+        LineSink(self.sender.clone())
+    }
+
+    /// Waits until every line sent so far is in the file, or cannot be.
+    pub fn flush(&self) {
+        let (done, is_done) = mpsc::channel();
+        if let Some(sender) = &self.sender
+            && sender.send(Entry::Flush(done)).is_ok()
+        {
+            // It ends when the writer drops its half.
+            let _: Result<(), mpsc::RecvError> = is_done.recv();
+        }
+    }
+
+    /// Writes what is left and closes the file, once every sink is gone.
+    ///
+    /// # Errors
+    /// The first error of writing, e.g. a full disk.
+    pub fn close(mut self) -> Result<(), StoreError> {
+        self.sender = None;
+        let written = match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(written)) => written,
+            _ => Err(io::Error::other("the writing thread is gone")),
+        };
+        written.map_err(at(&self.path, "cannot be written"))
+    }
+}
+
+/// Where lines for one file go.
+#[derive(Debug)]
+pub struct LineSink<T>(Option<Sender<Entry<T>>>);
+
+impl<T> Clone for LineSink<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T> LineSink<T> {
+    /// Sends a line. If the writer has failed, its `close` tells.
+    pub fn send(&self, line: T) {
+        if let Some(sender) = &self.0 {
+            // The writer ends early only on an error, which `close` returns.
+            drop(sender.send(Entry::Line(line)));
+        }
+    }
+}
+
+fn append<T: Serialize>(mut file: File, receiver: &mpsc::Receiver<Entry<T>>) -> io::Result<()> {
+    let mut lines = Vec::with_capacity(2 * WRITE_FROM_BYTES);
+    let mut written = Instant::now();
+    loop {
+        let received = receiver.recv_timeout(FLUSH_EVERY);
+        let is_over = matches!(received, Err(mpsc::RecvTimeoutError::Disconnected));
+        let mut flushed = None;
+        match received {
+            Ok(Entry::Line(line)) => {
+                serde_json::to_writer(&mut lines, &line)?;
+                lines.push(b'\n');
+            }
+            Ok(Entry::Flush(done)) => flushed = Some(done),
+            Err(_) => {}
+        }
+        // Lines that never pause must reach the file too.
+        let is_due = written.elapsed() >= FLUSH_EVERY || flushed.is_some();
+        if is_due || is_over || lines.len() >= WRITE_FROM_BYTES {
+            file.write_all(&lines)?;
+            lines.clear();
+            written = Instant::now();
+        }
+        drop(flushed);
+        if is_over {
+            return Ok(());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn lines_that_never_pause_reach_the_file_while_they_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        let writer = LineWriter::open(path.clone(), &CancellationToken::new()).unwrap();
+        let began = Instant::now();
+        while fs::metadata(&path).unwrap().len() == 0 {
+            assert!(began.elapsed() < Duration::from_secs(10));
+            writer.sink().send(1);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        writer.close().unwrap();
+    }
+
+    #[test]
+    fn after_a_flush_every_line_is_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.jsonl");
+        let writer = LineWriter::open(path.clone(), &CancellationToken::new()).unwrap();
+        for n in 0..3 {
+            writer.sink().send(n);
+        }
+        writer.flush();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "0\n1\n2\n");
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_told_at_once() {
+        let failed = CancellationToken::new();
+        let writer = LineWriter::open("/dev/full".into(), &failed).unwrap();
+        writer.sink().send(1);
+        writer.flush();
+        let error = writer.close().unwrap_err();
+        assert!(failed.is_cancelled());
+        assert_eq!(error.to_string(), "/dev/full: cannot be written");
+        assert_eq!(error.source.kind(), io::ErrorKind::StorageFull);
+    }
+}

@@ -1,0 +1,180 @@
+//! What a way to launch needs to know of this machine and of this start.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use inferbench_model::config::{BackendConfig, ModelConfig};
+use nix::unistd::{AccessFlags, access};
+
+/// Variables of InferBench's own environment that a container gets too: they say
+/// where models come from, and with which right.
+const PASSED_ON: [&str; 4] = [
+    "HF_TOKEN",
+    "HUGGING_FACE_HUB_TOKEN",
+    "HF_ENDPOINT",
+    "HF_HUB_OFFLINE",
+];
+
+/// Where and with what a server is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Name of its container.
+    pub name: String,
+    /// Files and folders that it reads: its own folder, the model.
+    pub read_only: Vec<PathBuf>,
+    /// The hub's cache; absent if it is not there and not needed.
+    pub hub_cache: Option<PathBuf>,
+    /// There are NVIDIA devices.
+    pub has_nvidia_gpus: bool,
+    /// Names of variables that it gets from InferBench's own environment.
+    pub passed_on: Vec<String>,
+    /// `uv` is on the PATH.
+    pub has_uv: bool,
+    /// The container's runtime is on the PATH.
+    pub has_runtime: bool,
+    /// The plugin has an option `package`.
+    pub has_package_option: bool,
+}
+
+impl Place {
+    /// What is so on this machine for `backend`, started in `folder`.
+    #[must_use]
+    pub fn here(backend: &BackendConfig, model: &ModelConfig, name: String, folder: &Path) -> Self {
+        if let Some(container) = &backend.container {
+            return Self {
+                name,
+                read_only: read_only(model, folder),
+                hub_cache: hub_cache().filter(|c| c.is_dir() || local(&model.id).is_none()),
+                has_nvidia_gpus: Path::new("/dev/nvidiactl").exists(),
+                passed_on: passed_on(),
+                has_runtime: is_program(container.runtime.program(), path_variable().as_deref()),
+                ..Self::default()
+            };
+        }
+        let path = backend.env.get("PATH").map(|path| path.clone().into());
+        let path = path.or_else(path_variable);
+        Self {
+            name,
+            has_uv: backend.version.is_some() && is_program("uv", path.as_deref()),
+            ..Self::default()
+        }
+    }
+}
+
+/// Name of the container of a start: of the run, the backend and the block, in
+/// characters that a name may have.
+#[must_use]
+pub fn container_name(run: &str, label: &str, block: u32) -> String {
+    let name = format!("inferbench-{run}-{label}-{block}");
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    name.chars()
+        .map(|c| if allowed(c) { c } else { '-' })
+        .collect()
+}
+
+/// The path of a local model, with nothing left to be resolved; `None` if `id` is
+/// no folder.
+pub(crate) fn local(id: &str) -> Option<PathBuf> {
+    let path = Path::new(id);
+    path.is_dir().then(|| path.canonicalize().ok())?
+}
+
+/// The folder of the plan's files, the model's with those that its links lead
+/// to (a hub's snapshot is all links), and the tokenizer.
+fn read_only(model: &ModelConfig, folder: &Path) -> Vec<PathBuf> {
+    let mut paths = vec![folder.to_owned()];
+    let tokenizer = model.tokenizer.as_deref().map(Path::new);
+    let tokenizer = tokenizer.and_then(|path| path.canonicalize().ok());
+    let mut add = |path: PathBuf| {
+        if !paths.iter().any(|known| path.starts_with(known)) {
+            paths.push(path);
+        }
+    };
+    if let Some(model) = local(&model.id) {
+        let entries = std::fs::read_dir(&model).into_iter().flatten().flatten();
+        let files = entries.filter_map(|entry| entry.path().canonicalize().ok());
+        let parents = files.filter_map(|file| Some(file.parent()?.to_owned()));
+        let parents: Vec<PathBuf> = parents.collect();
+        add(model);
+        parents.into_iter().for_each(&mut add);
+    }
+    tokenizer.into_iter().for_each(&mut add);
+    paths
+}
+
+/// The folder in which Hugging Face's libraries keep models.
+fn hub_cache() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let path = |name| set(name).map(PathBuf::from);
+    let home = || {
+        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
+        path("HF_HOME").or_else(|| Some(cache?.join("huggingface")))
+    };
+    let cache = path("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))?;
+    std::path::absolute(cache).ok()
+}
+
+fn passed_on() -> Vec<String> {
+    let set = |name: &&str| std::env::var_os(name).is_some();
+    PASSED_ON
+        .into_iter()
+        .filter(set)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn path_variable() -> Option<std::ffi::OsString> {
+    std::env::var_os("PATH")
+}
+
+/// Whether a folder of `path` holds `program`, and it may be run.
+fn is_program(program: &str, path: Option<&OsStr>) -> bool {
+    let folders = std::env::split_paths(path.unwrap_or_default());
+    let files = folders.map(|folder| folder.join(program));
+    files
+        .into_iter()
+        .any(|file| file.is_file() && access(&file, AccessFlags::X_OK).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_container_s_name_has_only_what_a_name_may_have() {
+        assert_eq!(
+            container_name("chat é-20251125", "vllm fp8+", 1),
+            "inferbench-chat---20251125-vllm-fp8--1"
+        );
+    }
+
+    #[test]
+    fn a_snapshot_of_links_is_mounted_with_the_files_that_they_lead_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        let (blobs, snapshot) = (root.join("blobs"), root.join("snapshots/1"));
+        std::fs::create_dir_all(&blobs).unwrap();
+        std::fs::create_dir_all(&snapshot).unwrap();
+        std::fs::write(blobs.join("x"), "{}").unwrap();
+        std::os::unix::fs::symlink("../../blobs/x", snapshot.join("config.json")).unwrap();
+        let model = ModelConfig {
+            id: snapshot.to_string_lossy().into_owned(),
+            dtype: None,
+            max_model_len: None,
+            tokenizer: None,
+        };
+        let mounted = read_only(&model, Path::new("/run"));
+        assert_eq!(mounted, [PathBuf::from("/run"), snapshot, blobs]);
+    }
+
+    #[test]
+    fn a_program_is_a_file_of_the_path_that_may_be_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("uv");
+        std::fs::write(&file, "").unwrap();
+        let path = Some(folder.path().as_os_str());
+        assert!(!is_program("no-such-program", path));
+        assert!(is_program("sh", path_variable().as_deref()));
+        assert!(!is_program("uv", None));
+    }
+}
