@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::tools::ToolFacts;
+use super::tools::{Place, ToolFacts};
 use super::{Judged, Verdict};
 
 /// One folder in which plugins are looked for.
@@ -180,17 +180,12 @@ fn program_verdict(
     packages: Option<&[Package]>,
 ) -> Verdict {
     let name = &program.program;
-    let install = match package {
-        Some(package) => {
-            format!(
-                "install {package}, or set the backend's `version`, `container` or `options.command`"
-            )
-        }
-        None => "install it, or set the backend's `options.command`".to_owned(),
-    };
     match program.trouble() {
-        Some(_) if program.place == super::tools::Place::Nowhere => {
-            return Verdict::warning(format!("`{shown}`: no `{name}` on the PATH"), install);
+        Some(_) if program.place == Place::Nowhere => {
+            return Verdict::warning(
+                format!("`{shown}`: no `{name}` on the PATH"),
+                install(package.unwrap_or("it"), package.is_some()),
+            );
         }
         Some(trouble) if packages.is_none() => {
             return Verdict::warning(
@@ -201,20 +196,30 @@ fn program_verdict(
         _ => {}
     }
     let packages = packages.unwrap_or_default();
-    let missing: Vec<&str> = packages
-        .iter()
-        .filter(|package| !package.found)
-        .map(|package| package.name.as_str())
-        .collect();
+    let missing = packages.iter().filter(|package| !package.found);
+    let missing: Vec<&str> = missing.map(|package| package.name.as_str()).collect();
     let words = format!("`{shown}`: {name} {}", program.words());
     if !missing.is_empty() {
-        return Verdict::warning(format!("{words} lacks {}", missing.join(", ")), install);
+        return Verdict::warning(
+            format!("{words} lacks {}", missing.join(", ")),
+            install(&missing.join(" and "), package.is_some()),
+        );
     }
     let versions = packages.iter().map(|package| match &package.version {
         Some(version) => format!(", {} {version}", package.name),
         None => format!(", {}", package.name),
     });
     Verdict::ok(words + &versions.collect::<String>())
+}
+
+/// What can be done about something that is missing.
+fn install(what: &str, has_package: bool) -> String {
+    match has_package {
+        true => format!(
+            "install {what}, or set the backend's `version`, `container` or `options.command`"
+        ),
+        false => format!("install {what}, or set the backend's `options.command`"),
+    }
 }
 
 /// What can be measured at all.
@@ -250,7 +255,7 @@ impl Judged for Measurable {
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::super::Status;
-    use super::super::tools::{Answer, Place};
+    use super::super::tools::Answer;
     use super::*;
 
     fn python(place: Place, answer: Answer, packages: Option<Vec<Package>>) -> BackendFacts {
@@ -309,6 +314,10 @@ mod tests {
         assert_eq!(
             facts.verdict().text,
             "`python3 -m engine.serve`: python3 3.12.1 (/bin/python3) lacks engine"
+        );
+        assert_eq!(
+            facts.verdict().hint.unwrap(),
+            "install engine, or set the backend's `version`, `container` or `options.command`"
         );
         assert!(!facts.starts_here());
     }
