@@ -20,6 +20,7 @@ use crate::host::{Plugin, PluginHost};
 use crate::http::Target;
 use crate::limits;
 use crate::prompts::{self, PromptMaker};
+use crate::secrets::{Secrets, is_secret};
 use crate::tokenizer::{self, ModelFiles};
 use crate::ways::{self, Launch, Place, WayError};
 
@@ -70,6 +71,8 @@ pub struct PreparedRun {
     pub backends: Vec<PreparedBackend>,
     /// Makes the prompts.
     pub prompts: Arc<PromptMaker>,
+    /// What must not be written down.
+    pub secrets: Secrets,
 }
 
 impl std::fmt::Debug for PreparedRun {
@@ -135,8 +138,12 @@ impl PreparedRun {
             return Ok(None);
         };
         let mut place = Place::here(entry, &self.config.model, container, folder);
-        let options = &backend.plugin.description.options_schema;
-        place.has_package_option = options.pointer("/properties/package").is_some();
+        let description = &backend.plugin.description;
+        let package = description.options_schema.pointer("/properties/package");
+        place.has_package_option = package.is_some();
+        if description.simulated {
+            place.hub_cache = None;
+        }
         Ok(Some(ways::launch(entry, plan, &backend.env, &place)?))
     }
 
@@ -158,6 +165,16 @@ impl PreparedRun {
             Ok(launches)
         } else {
             Err(errors)
+        }
+    }
+
+    /// Takes in what the plugins' plans mark as secret.
+    fn note_planned_secrets(&mut self) {
+        let context = self.launch_context(0, Path::new("RUN_FOLDER/logs"));
+        for backend in &self.backends {
+            if let Ok(Some(plan)) = launch_plan(backend, &context) {
+                self.secrets.add_plan(&plan);
+            }
         }
     }
 
@@ -245,12 +262,14 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
     }
     let vocabulary = find_vocabulary(loaded, &files, &backends).map_err(|error| vec![error])?;
     let prompts = make_prompts(loaded, vocabulary, &backends).map_err(|error| vec![error])?;
-    let prepared = PreparedRun {
+    let mut prepared = PreparedRun {
         plan: RunPlan::new(&config),
+        secrets: Secrets::of_config(&config),
         config,
         backends,
         prompts: Arc::new(prompts),
     };
+    prepared.note_planned_secrets();
     let errors = prepared.check_ways(loaded);
     if errors.is_empty() {
         Ok(prepared)
@@ -321,15 +340,6 @@ fn environment(backend: &BackendConfig) -> Vec<EnvVar> {
         secret: is_secret(name),
     })
     .collect()
-}
-
-/// Whether a variable's name says that its value is a secret.
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    ["KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"]
-        .iter()
-        .any(|word| name.contains(word))
 }
 
 /// Levels that need more connections than this process may have files.

@@ -1,5 +1,6 @@
 //! The supervisor's own work: start, watch, stop, tell.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::os::unix::process::CommandExt;
@@ -18,7 +19,7 @@ use signal_hook::iterator::Signals;
 use thiserror::Error;
 
 use super::{Entry, Job, Journal, MARK, Order, Report};
-use crate::processes;
+use crate::{private, processes};
 
 /// How long killed processes may take to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(10);
@@ -76,7 +77,14 @@ pub fn main() -> Result<(), SuperviseError> {
     let waits = tell.clone();
     std::thread::spawn(move || reap(&waits));
     std::thread::spawn(move || hear_orders(&tell));
-    let left = Tree { job, pid, heard }.supervise();
+    let empty = Cell::new(false);
+    let left = Tree {
+        job,
+        pid,
+        heard,
+        empty,
+    }
+    .supervise();
     if left.is_empty() {
         note.erase();
     }
@@ -115,7 +123,7 @@ fn report(report: &Report) {
 fn start(job: &Job) -> Result<Pid, String> {
     let log = |name: &str| {
         let path = job.folder.join(name);
-        File::create(&path).map_err(|error| format!("{}: {error}", path.display()))
+        private::create(&path).map_err(|error| format!("{}: {error}", path.display()))
     };
     let child = Command::new(&job.program)
         .args(&job.arguments)
@@ -190,27 +198,36 @@ struct Tree {
     /// The first process.
     pid: Pid,
     heard: Receiver<Heard>,
+    /// No process of it is left.
+    empty: Cell<bool>,
 }
 
 impl Tree {
     /// Waits for an order or for the end, then stops the tree. Gives what would
     /// not go.
     fn supervise(&self) -> Vec<i32> {
-        let mut empty = false;
         let order = loop {
             match self.heard.recv() {
                 Ok(Heard::Order(order)) => break order,
                 Ok(Heard::End) | Err(_) => break Order::Stop,
-                Ok(heard) => empty |= self.note(heard),
+                Ok(heard) => self.note(heard),
             }
         };
         // Also when the tree is gone: they are for what was never in it.
-        for command in &self.job.stop_commands {
-            self.run_stop_command(command);
-        }
-        if empty {
+        let order = self.run_stop_commands(order);
+        if self.empty.get() {
             return Vec::new();
         }
+        let left = self.stop_tree(order);
+        // A client that was ended while it asked for something may have got it.
+        if let Some(last) = self.job.stop_commands.last() {
+            self.run_stop_command(last);
+        }
+        left
+    }
+
+    /// Signals the tree until nothing is left of it. Gives what would not go.
+    fn stop_tree(&self, order: Order) -> Vec<i32> {
         let signal = match (order, self.job.stop.signal.as_str()) {
             (Order::Kill, _) => Signal::SIGKILL,
             (Order::Stop, "INT") => Signal::SIGINT,
@@ -224,14 +241,12 @@ impl Tree {
         self.members()
     }
 
-    /// Takes note of what ended; true if nothing is left.
-    fn note(&self, heard: Heard) -> bool {
+    /// Takes note of what ended.
+    fn note(&self, heard: Heard) {
         match heard {
-            Heard::Ended(pid, status) if pid == self.pid => {
-                report(&Report::Exited { status });
-                false
-            }
-            heard => matches!(heard, Heard::Empty),
+            Heard::Ended(pid, status) if pid == self.pid => report(&Report::Exited { status }),
+            Heard::Empty => self.empty.set(true),
+            Heard::Ended(..) | Heard::Order(_) | Heard::End => {}
         }
     }
 
@@ -239,7 +254,7 @@ impl Tree {
     /// killed again and again; an order to kill makes it so.
     fn wait_empty(&self, limit: Duration, mut kills: bool) -> bool {
         let until = Instant::now() + limit;
-        loop {
+        while !self.empty.get() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return false;
@@ -250,14 +265,11 @@ impl Tree {
             match self.heard.recv_timeout(left.min(AGAIN)) {
                 Ok(Heard::Order(Order::Kill)) => kills = true,
                 Ok(Heard::Order(Order::Stop) | Heard::End) | Err(RecvTimeoutError::Timeout) => {}
-                Ok(heard) => {
-                    if self.note(heard) {
-                        return true;
-                    }
-                }
+                Ok(heard) => self.note(heard),
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
+        true
     }
 
     /// Every process below this one.
@@ -278,9 +290,25 @@ impl Tree {
         }
     }
 
-    fn run_stop_command(&self, command: &[String]) {
+    /// Runs the stop commands, or only the last one, which gives no grace, as
+    /// soon as there is an order to kill. Gives the order that then holds.
+    fn run_stop_commands(&self, mut order: Order) -> Order {
+        let Some((last, gentle)) = self.job.stop_commands.split_last() else {
+            return order;
+        };
+        for command in gentle {
+            if order == Order::Stop && self.run_stop_command(command) {
+                order = Order::Kill;
+            }
+        }
+        self.run_stop_command(last);
+        order
+    }
+
+    /// Runs one stop command to its end; an order to kill ends it, which is told.
+    fn run_stop_command(&self, command: &[String]) -> bool {
         let Some((program, arguments)) = command.split_first() else {
-            return;
+            return false;
         };
         let log = |name| append(&self.job.folder, name).map_or_else(Stdio::null, Stdio::from);
         let limit = Duration::from_secs(u64::from(self.job.stop.grace_s)) + STOP_COMMAND_EXTRA;
@@ -291,17 +319,26 @@ impl Tree {
             .stderr(log("stop.log"))
             .spawn();
         let Ok(child) = started else {
-            return;
+            return false;
         };
         let Ok(pid) = i32::try_from(child.id()).map(Pid::from_raw) else {
-            return;
+            return false;
         };
         // Whoever reaps it, it is gone once it has no status left to tell.
         let until = Instant::now() + limit;
+        let mut told = false;
         while kill(pid, None).is_ok() && Instant::now() < until {
             let _: Result<WaitStatus, Errno> = waitpid(pid, Some(WaitPidFlag::WNOHANG));
-            std::thread::sleep(Duration::from_millis(20));
+            match self.heard.recv_timeout(Duration::from_millis(20)) {
+                Ok(Heard::Order(Order::Kill)) if !told => {
+                    told = true;
+                    processes::signal(pid.as_raw(), Signal::SIGKILL);
+                }
+                Ok(heard) => self.note(heard),
+                Err(_) => {}
+            }
         }
+        told
     }
 }
 

@@ -34,6 +34,7 @@ pub(super) fn contained(
     command.extend(arguments.iter().cloned());
     Ok(Launch {
         fetch: Some(image(container)),
+        folders: place.hub_cache.iter().cloned().collect(),
         stop_commands: stop_commands(container.runtime, &place.name, grace_s),
         plan: LaunchPlan {
             command,

@@ -16,6 +16,7 @@ use crate::clock;
 use crate::event::RunEvent;
 use crate::launch::{Server, Start};
 use crate::port::Port;
+use crate::private;
 use crate::run::Running;
 
 /// Time between two looks at what the fetching program has written.
@@ -93,6 +94,7 @@ async fn run(
         folder,
         port: Port::reserve().map_err(|error| format!("no free port: {error}"))?,
         stop_commands: Vec::new(),
+        secrets: &running.prepared.secrets,
     };
     let mut server = Server::start(start)
         .await
@@ -143,7 +145,7 @@ fn keep_log(folder: &Path) {
     let mut text = fs::read(folder.join("stdout.log")).unwrap_or_default();
     text.extend(fs::read(folder.join("stderr.log")).unwrap_or_default());
     // It is there to be read by people; the run needs it no more.
-    drop(fs::write(folder.join("install.log"), text));
+    drop(private::write(&folder.join("install.log"), text));
 }
 
 /// New lines of a file that grows.

@@ -7,7 +7,7 @@ pub(crate) mod fetch;
 mod place;
 mod uv;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inferbench_model::config::BackendConfig;
 use inferbench_model::plan::Stage;
@@ -27,6 +27,8 @@ pub struct Launch {
     /// What has to be there before it can start; absent if the plan's program
     /// is all.
     pub fetch: Option<Fetch>,
+    /// Folders that have to be there.
+    pub folders: Vec<PathBuf>,
     /// Commands that stop what is not among its processes, in order. The last one
     /// alone is enough, and gives no grace.
     pub stop_commands: Vec<Vec<String>>,
@@ -163,7 +165,12 @@ pub(crate) fn of_stage(
     let prepared = running.prepared;
     let launch = prepared.launch(stage.backend_index, port, folder, name);
     let launch = launch.map_err(|error| error.to_string())?;
-    launch.ok_or_else(|| "nothing to launch".to_owned())
+    let launch = launch.ok_or("nothing to launch")?;
+    for folder in &launch.folders {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
+    }
+    Ok(launch)
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {

@@ -46,7 +46,7 @@ pub(super) fn versioned(
     Ok(Launch {
         plan: LaunchPlan { command, ..plan },
         fetch: Some(fetch),
-        stop_commands: Vec::new(),
+        ..Launch::default()
     })
 }
 
