@@ -85,7 +85,7 @@ pub enum Command {
         #[arg(value_enum, default_value_t = SchemaKind::Config)]
         of: SchemaKind,
     },
-    /// List the plugins, or show one.
+    /// List the plugins, show one, write a new one, or check one that is built.
     Plugins {
         /// What to do; without it, all are listed.
         #[command(subcommand)]
@@ -104,6 +104,15 @@ pub enum Command {
         /// Write it here instead of into the user's data folder, where runs find it.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+    },
+    /// Check one plugin library inside this process; `plugins check` calls this itself.
+    #[command(hide = true)]
+    CheckPlugin {
+        /// The library.
+        file: PathBuf,
+        /// Folder of recorded exchanges.
+        #[arg(long, value_name = "DIR")]
+        exchanges: Option<PathBuf>,
     },
     /// Watch over one server for InferBench, which calls this itself.
     #[command(hide = true)]
@@ -128,6 +137,30 @@ pub enum PluginAction {
     Show {
         /// Its name.
         name: String,
+    },
+    /// Write the project of a new plugin, for a server that speaks OpenAI's API.
+    New {
+        /// Its name, as a config's `plugin:` will have it.
+        name: String,
+        /// Folder to make; `inferbench-NAME` if not given.
+        #[arg(long, value_name = "DIR")]
+        path: Option<PathBuf>,
+        /// Build it against this folder, InferBench's core/plugin-api, instead of the
+        /// published crate.
+        #[arg(long, value_name = "DIR")]
+        api_path: Option<PathBuf>,
+    },
+    /// Run the conformance suite on a built plugin library, in a child process.
+    Check {
+        /// The library.
+        file: PathBuf,
+        /// Folder of recorded exchanges; `exchanges` beside the library if not given.
+        #[arg(long, value_name = "DIR")]
+        exchanges: Option<PathBuf>,
+        /// Longest time for one check; what takes longer hangs.
+        #[arg(long, value_name = "SECONDS", default_value_t = 60,
+              value_parser = clap::value_parser!(u64).range(1..))]
+        time_limit: u64,
     },
 }
 

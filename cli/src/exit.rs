@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
 use inferbench_engine::derive::DeriveError;
+use inferbench_engine::plugin_check::PluginCheckError;
 use inferbench_engine::resume::ResumeError;
 use inferbench_engine::run::RunError;
 use inferbench_engine::store::StoreError;
@@ -12,6 +13,7 @@ use inferbench_model::manifest::ExitState;
 use inferbench_model::yaml::YamlError;
 use thiserror::Error;
 
+use crate::commands::NewError;
 use crate::render::RenderError;
 
 /// How a command ended.
@@ -23,6 +25,8 @@ pub(crate) enum Code {
     Usage = 2,
     /// A backend could not be started, or a cell had no successful request.
     Incomplete = 3,
+    /// A check does not hold.
+    GateNotMet = 4,
     /// Interrupted.
     Interrupted = 130,
 }
@@ -59,6 +63,12 @@ pub(crate) enum CliError {
     /// A plugin that is asked for is not loaded.
     #[error("no loaded plugin is named `{name}`")]
     NoPlugin { name: String, known: String },
+    /// The project of a plugin was not written.
+    #[error(transparent)]
+    New(#[from] NewError),
+    /// A plugin could not be checked.
+    #[error(transparent)]
+    PluginCheck(#[from] PluginCheckError),
     /// A file of the run folder is missing or wrong.
     #[error(transparent)]
     Derive(#[from] DeriveError),
@@ -123,6 +133,11 @@ impl CliError {
                 eprintln!("  {difference}");
             }
             eprintln!("hint: resume with the config of the run, or start a new run");
+        }
+        if let Self::New(error) = self
+            && let Some(hint) = error.hint()
+        {
+            eprintln!("hint: {hint}");
         }
         if let Self::NoPlugin { known, .. } = self {
             eprintln!("hint: loaded are {known}; see inferbench plugins");

@@ -1,8 +1,10 @@
 //! What each command does.
 
 mod calibrate;
+mod check;
 mod derived;
 mod doctor;
+mod new;
 mod plugins;
 mod report;
 mod run;
@@ -16,6 +18,8 @@ use clap::CommandFactory;
 use inferbench_engine::host::{PluginHost, SearchPath};
 use inferbench_model::config::{self, Loaded};
 use serde::Serialize;
+
+pub(crate) use new::NewError;
 
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
@@ -49,6 +53,9 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             quick,
             output: file,
         } => calibrate::calibrate(quick, file.as_deref(), &search, output),
+        Command::CheckPlugin { file, exchanges } => {
+            check::child(&file, exchanges.as_deref(), search.trust_dirs)
+        }
         Command::Supervise => {
             inferbench_engine::supervise::main()?;
             Ok(Code::Done)

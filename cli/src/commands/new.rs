@@ -17,8 +17,14 @@ const LONGEST_NAME: usize = 40;
 
 /// Each file of a project: its path and its template.
 const FILES: [(&str, &str); 7] = [
-    ("Cargo.toml", include_str!("../../../templates/plugin/Cargo.toml.in")),
-    ("src/lib.rs", include_str!("../../../templates/plugin/lib.rs.in")),
+    (
+        "Cargo.toml",
+        include_str!("../../../templates/plugin/Cargo.toml.in"),
+    ),
+    (
+        "src/lib.rs",
+        include_str!("../../../templates/plugin/lib.rs.in"),
+    ),
     (
         "tests/conformance.rs",
         include_str!("../../../templates/plugin/conformance.rs.in"),
@@ -31,7 +37,10 @@ const FILES: [(&str, &str); 7] = [
         "exchanges/hello.sse",
         include_str!("../../../templates/plugin/hello.sse"),
     ),
-    ("README.md", include_str!("../../../templates/plugin/README.md.in")),
+    (
+        "README.md",
+        include_str!("../../../templates/plugin/README.md.in"),
+    ),
     (".gitignore", "/target\n"),
 ];
 
@@ -152,7 +161,9 @@ fn check_api(path: &Path) -> Result<String, NewError> {
         let fact = format!("is {API_PACKAGE} {version}, this build loads {API_MAJOR}");
         return Err(wrong(fact));
     }
-    let path = path.canonicalize().map_err(|error| wrong(error.to_string()))?;
+    let path = path
+        .canonicalize()
+        .map_err(|error| wrong(error.to_string()))?;
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| wrong("is not UTF-8, which Cargo.toml must be".to_owned()))
 }
@@ -200,7 +211,16 @@ mod tests {
 
     #[test]
     fn names_that_a_config_or_cargo_could_not_have_are_refused() {
-        for name in ["", "Acme", "a b", "ä", "../x", "9lives", "-x", &"x".repeat(41)] {
+        for name in [
+            "",
+            "Acme",
+            "a b",
+            "ä",
+            "../x",
+            "9lives",
+            "-x",
+            &"x".repeat(41),
+        ] {
             assert!(check_name(name).is_err(), "{name}");
         }
         for name in ["acme", "my-server_2", "self"] {

@@ -1,23 +1,48 @@
 //! `plugins`: what was found, and what one offers.
 
+use std::time::Duration;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use inferbench_engine::host::{Found, PluginHost, SearchPath, file_sha256};
 use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 
+use super::check::Asked;
 use super::print_json;
 use crate::args::{OutputArgs, PluginAction};
 use crate::exit::{CliError, Code};
+use crate::table::{WIDTH, wrapped_at};
 
 pub(super) fn plugins(
     action: Option<PluginAction>,
     search: &SearchPath,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
-    let host = PluginHost::load(search);
     match action {
-        Some(PluginAction::Show { name }) => show(&host, &name, output),
-        None => list(&host, output),
+        Some(PluginAction::Show { name }) => show(&PluginHost::load(search), &name, output),
+        Some(PluginAction::New {
+            name,
+            path,
+            api_path,
+        }) => Ok(super::new::new(
+            &name,
+            path.as_deref(),
+            api_path.as_deref(),
+        )?),
+        Some(PluginAction::Check {
+            file,
+            exchanges,
+            time_limit,
+        }) => super::check::check(
+            Asked {
+                file,
+                exchanges,
+                limit: Duration::from_secs(time_limit),
+                trust_dir: search.trust_dirs,
+            },
+            output,
+        ),
+        None => list(&PluginHost::load(search), output),
     }
 }
 
@@ -114,34 +139,62 @@ fn show(host: &PluginHost, name: &str, output: OutputArgs) -> Result<Code, CliEr
     println!("can: {}", words(description));
     println!("plugin API: {}", plugin.api);
     println!("file: {}", plugin.file.display());
-    let mut table = new_table();
-    table.set_header(["option", "type", "default", "meaning"]);
-    for row in option_rows(&description.options_schema) {
-        table.add_row(row);
+    println!("\noptions:");
+    for line in option_lines(&description.options_schema) {
+        println!("{line}");
     }
-    println!("\n{table}");
     Ok(Code::Done)
 }
 
-fn option_rows(schema: &Value) -> Vec<[String; 4]> {
+/// Each option in two parts: name, type, unit and default; below, its meaning.
+fn option_lines(schema: &Value) -> Vec<String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let text = |option: &Value, key: &str| match option.get(key) {
         Some(Value::String(text)) => text.split_whitespace().collect::<Vec<_>>().join(" "),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     };
-    properties
-        .into_iter()
-        .flatten()
-        .map(|(name, option)| {
-            [
-                name.clone(),
-                type_of(option, schema),
-                text(option, "default"),
-                text(option, "description"),
-            ]
-        })
-        .collect()
+    let mut lines = Vec::new();
+    for (name, option) in properties.into_iter().flatten() {
+        let mut facts = vec![type_of(option, schema), unit_of(name, option)];
+        let default = text(option, "default");
+        facts.push(if default.is_empty() {
+            default
+        } else {
+            format!("default {default}")
+        });
+        facts.retain(|fact| !fact.is_empty());
+        let head = format!("{name}: {}", facts.join(", "));
+        lines.push(String::new());
+        lines.extend(wrapped_at(WIDTH, &head, "    "));
+        let meaning = wrapped_at(WIDTH - 4, &text(option, "description"), "");
+        lines.extend(meaning.iter().map(|line| format!("    {line}")));
+    }
+    if lines.is_empty() {
+        lines.push("none".to_owned());
+    }
+    lines
+}
+
+/// The unit of an option: what its schema says under `unit`, else what the end
+/// of its name says; empty if it has none.
+fn unit_of(name: &str, option: &Value) -> String {
+    if let Some(unit) = option.get("unit").and_then(Value::as_str) {
+        return unit.to_owned();
+    }
+    let ends = [
+        ("_us_per_token", "us/token"),
+        ("_per_s", "1/s"),
+        ("_bytes", "bytes"),
+        ("_tokens", "tokens"),
+        ("_ns", "ns"),
+        ("_us", "us"),
+        ("_ms", "ms"),
+        ("_s", "s"),
+        ("_seconds", "s"),
+    ];
+    let end = ends.iter().find(|(end, _)| name.ends_with(end));
+    end.map_or_else(String::new, |(_, unit)| (*unit).to_owned())
 }
 
 /// A schema's type in a word or two: `number`, `list of string`, `a | b`.

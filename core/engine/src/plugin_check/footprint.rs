@@ -101,7 +101,8 @@ impl Footprint {
 
 /// Names of the signals in a mask.
 fn signals(mask: u64) -> Vec<String> {
-    let numbers = (1..=64).filter(|number| mask >> (number - 1) & 1 == 1);
+    // 32 and 33 are the C library's own, for threads.
+    let numbers = (1..=64).filter(|n| mask >> (n - 1) & 1 == 1 && ![32, 33].contains(n));
     let name = |number| {
         Signal::try_from(number)
             .map_or_else(|_| format!("signal {number}"), |s| s.as_str().to_owned())

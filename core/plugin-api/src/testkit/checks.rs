@@ -42,11 +42,11 @@ const CHECKS: [(&str, CheckFn); 19] = [
         "the prompt arrives in the form that was asked for",
         wire::prompt_arrives,
     ),
-    ("the decoder survives any bytes", wire::decoder_survives),
     (
         "a message does not give more events than it can hold",
         wire::events_are_bounded,
     ),
+    ("the decoder survives any bytes", wire::decoder_survives),
     (
         "an answer without messages has no events",
         wire::nothing_from_nothing,

@@ -39,7 +39,7 @@ pub(crate) enum Mischief {
     Thread,
     /// Opens a file that stays open.
     File,
-    /// Forgets 64 KiB with each answer.
+    /// Forgets 4 KiB with each answer.
     Leak,
     /// Aborts the process.
     Abort,
@@ -115,7 +115,7 @@ impl Mischief {
 
     pub(crate) fn when_finishing(self) {
         if self == Self::Leak {
-            std::mem::forget(vec![1_u8; 64 * 1024]);
+            std::mem::forget(vec![1_u8; 4 * 1024]);
         }
     }
 }
