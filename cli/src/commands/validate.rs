@@ -5,7 +5,6 @@ use std::path::Path;
 use inferbench_engine::host::SearchPath;
 use inferbench_engine::launch::command_text;
 use inferbench_engine::prepare::{PreparedRun, prepare};
-use inferbench_engine::run::masked;
 use inferbench_engine::ways::Launch;
 use inferbench_model::config::Level;
 use serde::Serialize;
@@ -67,7 +66,7 @@ pub(super) fn validate(
 }
 
 fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
-    let config = &prepared.config;
+    let (config, secrets) = (&prepared.config, &prepared.secrets);
     let cells = prepared.plan.cells();
     let per_cell = config.load.requests;
     let measured = per_cell.map(|n| n * cells as u64);
@@ -76,7 +75,7 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let backends = pairs.map(|(backend, start)| {
         let launch = match (&backend.attach, &start) {
             (Some(target), _) => format!("attach to {}", target.url("")),
-            (None, Some(start)) => command_text(&start.plan, &[]),
+            (None, Some(start)) => command_text(&start.plan, &[], secrets),
             (None, None) => "in this process".to_owned(),
         };
         let start = start.unwrap_or_default();
@@ -87,13 +86,15 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
             prompt_form: backend.form.name().to_owned(),
             starts: stages.filter(|s| s.backend == backend.label).count(),
             launch,
-            fetch: start.fetch.map(|fetch| command_text(&fetch.plan, &[])),
+            fetch: start
+                .fetch
+                .map(|fetch| command_text(&fetch.plan, &[], secrets)),
             stop: start.stop_commands.iter().map(|c| c.join(" ")).collect(),
         }
     });
     let skipped = prepared.plan.skipped.iter();
     Preview {
-        config: masked(config),
+        config: prepared.secrets.masked_json(config),
         cells,
         measured_requests: measured,
         estimated_input_tokens: tokens(config.workload.input_tokens.mean()),

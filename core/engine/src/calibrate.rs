@@ -273,7 +273,7 @@ impl Simulated {
         let prepared = prepared(plugins, (ttft_ms, itl_ms), tokens, levels)?;
         let name = format!("inferbench-calibrate-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).map_err(CalibrateError::Place)?;
+        crate::private::make_folders(&folder).map_err(CalibrateError::Place)?;
         let port = Port::reserve().map_err(CalibrateError::Place)?;
         let context = prepared.launch_context(port.number, &folder);
         let backend = &prepared.backends[0];
@@ -287,6 +287,7 @@ impl Simulated {
             folder: &folder,
             port,
             stop_commands: Vec::new(),
+            secrets: &prepared.secrets,
         };
         let server = Server::start(start).await?;
         let simulated = Self {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use inferbench_model::causes::KnownCause;
 use inferbench_model::cell::{CellKey, Counts};
 
+use crate::secrets::Secrets;
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEvent {
@@ -102,4 +104,32 @@ pub enum RunEvent {
     },
     /// Something that a user should know.
     Warning(String),
+}
+
+impl RunEvent {
+    /// Masks what comes from outside.
+    pub(crate) fn mask(&mut self, secrets: &Secrets) {
+        match self {
+            Self::Fetching { what, line, .. } => {
+                secrets.mask(what);
+                secrets.mask(line);
+            }
+            Self::Starting { what, .. } => secrets.mask(what),
+            Self::Waiting { last, .. } => secrets.mask(last),
+            Self::BackendFailed {
+                cause,
+                known,
+                log_tail,
+                ..
+            } => {
+                secrets.mask(cause);
+                let line = known.as_mut().and_then(|known| known.line.as_mut());
+                line.into_iter()
+                    .chain(log_tail)
+                    .for_each(|line| secrets.mask(line));
+            }
+            Self::Warning(words) => secrets.mask(words),
+            _ => {}
+        }
+    }
 }

@@ -70,14 +70,16 @@ pub(crate) fn sample_metrics(
     let request = backend.probes.metrics.clone()?;
     let client = Arc::clone(&backend.client);
     let sink = running.server_metrics.sink();
+    let secrets = running.prepared.secrets.clone();
     let (label, block, stop) = (stage.backend.clone(), stage.block, stop.clone());
     Some(tokio::spawn(async move {
         let mut last = Evidence::default();
         let mut ticks = tokio::time::interval(METRICS_EVERY);
         loop {
             if let Ok(body) = control.ask(&request).await
-                && let Ok(evidence) = client.evidence(&EvidenceSource::Metrics, &body)
+                && let Ok(mut evidence) = client.evidence(&EvidenceSource::Metrics, &body)
             {
+                secrets.mask_evidence(&mut evidence);
                 last.clone_from(&evidence);
                 sink.send(ServerSample {
                     t_ns: clock::now_ns(),

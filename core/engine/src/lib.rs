@@ -21,6 +21,7 @@ pub mod plugin_check;
 pub mod plugin_log;
 pub mod port;
 pub mod prepare;
+mod private;
 mod processes;
 pub mod prompts;
 mod ready;

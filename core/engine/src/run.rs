@@ -5,14 +5,13 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use inferbench_model::cell::Counts;
-use inferbench_model::config::{Config, GpuConfig, Level};
+use inferbench_model::config::{GpuConfig, Level};
 use inferbench_model::manifest::{
     BackendFacts, CellFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
 use inferbench_model::plan::Stage;
 use inferbench_model::record::{GpuSample, HostSample, Phase, RequestRecord, ServerSample};
 use inferbench_model::units::s_between;
-use serde_json::Value;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -26,7 +25,7 @@ use crate::http::Target;
 use crate::limits;
 use crate::load::{Progress, RecordSink};
 use crate::machine;
-use crate::prepare::{PreparedRun, is_secret};
+use crate::prepare::PreparedRun;
 use crate::resume::{self, ResumeError, Resumed};
 use crate::stage;
 use crate::store::{LineWriter, RunFolder, StoreError};
@@ -266,7 +265,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
     Ok(Manifest {
         schema_version: RUN_SCHEMA_VERSION,
         inferbench_version: version.to_owned(),
-        config: masked(&prepared.config),
+        config: prepared.secrets.masked_json(&prepared.config),
         workload_sha256: Some(prepared.prompts.fingerprint(FINGERPRINT_PROMPTS)?),
         backends: backends.collect(),
         calibration: calibrate::stored_for(&host),
@@ -280,33 +279,6 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         warnings: Vec::new(),
         exit_state: ExitState::Running,
     })
-}
-
-/// The config as it is kept: values of variables and headers that are named
-/// like secrets are masked.
-#[must_use]
-pub fn masked(config: &Config) -> Value {
-    let mut value = serde_json::to_value(config).unwrap_or(Value::Null);
-    mask(&mut value, false);
-    value
-}
-
-fn mask(value: &mut Value, inside_secret_map: bool) {
-    match value {
-        Value::Object(map) => {
-            for (name, inner) in map {
-                let secret_map = name == "env" || name == "headers";
-                let secret = inside_secret_map
-                    && (is_secret(name) || name.eq_ignore_ascii_case("authorization"));
-                match inner {
-                    Value::String(text) if secret => "***".clone_into(text),
-                    _ => mask(inner, secret_map),
-                }
-            }
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(item, false)),
-        _ => {}
-    }
 }
 
 impl Running<'_> {
@@ -353,10 +325,12 @@ impl Running<'_> {
 
     /// Writes the manifest as it stands.
     fn save(&self) -> Result<(), StoreError> {
-        self.folder.write_json("run.json", &self.manifest)
+        let manifest = self.prepared.secrets.masked_json(&self.manifest);
+        self.folder.write_json("run.json", &manifest)
     }
 
-    pub(crate) fn tell(&self, event: RunEvent) {
+    pub(crate) fn tell(&self, mut event: RunEvent) {
+        event.mask(&self.prepared.secrets);
         // An onlooker who has gone away changes nothing about the run.
         drop(self.events.send(event));
     }
@@ -372,6 +346,7 @@ impl Running<'_> {
 
     /// A warning of the run as a whole, told and kept once.
     pub(crate) fn warn(&mut self, warning: String) {
+        let warning = self.prepared.secrets.masked(&warning);
         if !self.manifest.warnings.contains(&warning) {
             self.tell(RunEvent::Warning(warning.clone()));
             self.manifest.warnings.push(warning);
@@ -391,12 +366,14 @@ impl Running<'_> {
     /// Where the records of the next cell go.
     pub(crate) fn record_sink(&self) -> RecordSink {
         let file = self.requests.sink();
+        let secrets = self.prepared.secrets.clone();
         let current = Arc::clone(&self.current);
         if let Ok(mut current) = current.lock() {
             // What a cell that ended with an error has left.
             *current = SoFar::default();
         }
-        Box::new(move |record: RequestRecord| {
+        Box::new(move |mut record: RequestRecord| {
+            secrets.mask_record(&mut record);
             if let Ok(mut current) = current.lock() {
                 current.add(&record);
             }
@@ -435,7 +412,8 @@ impl Running<'_> {
         );
         self.manifest.anchors.push(clock::anchor());
         self.manifest.exit_state = exit_state;
-        self.folder.write_json("run.json", &self.manifest)?;
+        let manifest = self.prepared.secrets.masked_json(&self.manifest);
+        self.folder.write_json("run.json", &manifest)?;
         Ok(Finished {
             folder: self.folder,
             exit_state,

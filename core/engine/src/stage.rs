@@ -146,7 +146,8 @@ async fn start(
     let port = Port::reserve().map_err(|error| format!("no free port: {error}"))?;
     let launch = ways::of_stage(running, stage, port.number, &folder)?;
     let plan = launch.plan;
-    let text = launch::command_text(&plan, &[]);
+    let secrets = &running.prepared.secrets;
+    let text = launch::command_text(&plan, &[], secrets);
     running.tell(RunEvent::Starting {
         backend: stage.backend.clone(),
         block: stage.block,
@@ -160,6 +161,7 @@ async fn start(
         folder: &folder,
         port,
         stop_commands: launch.stop_commands,
+        secrets,
     };
     let server = Server::start(start)
         .await

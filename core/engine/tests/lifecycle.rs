@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use inferbench_engine::launch::{LaunchError, Server, Start};
 use inferbench_engine::port::Port;
+use inferbench_engine::secrets::Secrets;
 use inferbench_plugin_api::{LaunchPlan, PlannedFile, StopPlan};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -31,6 +32,7 @@ async fn start(plan: &LaunchPlan, folder: &Path) -> Result<Server, LaunchError> 
         folder,
         port: Port::reserve().unwrap(),
         stop_commands: Vec::new(),
+        secrets: &Secrets::default(),
     })
     .await
 }
@@ -136,6 +138,7 @@ async fn what_stops_a_server_elsewhere_runs_before_its_processes_are_signalled()
         folder: folder.path(),
         port: Port::reserve().unwrap(),
         stop_commands: vec![touch, vec!["no-such-program-x".to_owned()]],
+        secrets: &Secrets::default(),
     })
     .await
     .unwrap();

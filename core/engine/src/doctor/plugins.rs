@@ -16,6 +16,7 @@ use super::ask::{self, ENGINE_LIMIT, Outcome};
 use super::{Ground, Probe, Teller};
 use crate::host::{self, Plugin, PluginHost, SearchPath};
 use crate::launch::command_text;
+use crate::secrets::Secrets;
 
 pub(super) const PROBES: &[Probe] = &[
     Probe {
@@ -158,7 +159,7 @@ fn asked(planned: Planned) -> Starts {
     let program = ask::at(program, place, &["--version"], ENGINE_LIMIT);
     let package = plan.package.as_ref();
     Starts::Program {
-        command: command_text(&plan, &[]),
+        command: command_text(&plan, &[], &Secrets::of_environment()),
         shown: shown(&plan.command),
         packages: package.and_then(|package| packages(&program, package)),
         package: package.map(|package| package.name.clone()),

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::port::Port;
 use crate::processes::signal_group;
+use crate::secrets::Secrets;
 use crate::supervise::{self, Job, Journal, Order, Report};
 
 pub(crate) use log::last_lines;
@@ -104,6 +105,8 @@ pub struct Start<'a> {
     pub port: Port,
     /// Commands that stop what is not among its processes.
     pub stop_commands: Vec<Vec<String>>,
+    /// What must not be written down.
+    pub secrets: &'a Secrets,
 }
 
 /// A running server.
@@ -142,7 +145,7 @@ impl Server {
         let (plan, folder) = (start.plan, start.folder);
         let program = plan.command.first().ok_or(LaunchError::NoProgram)?.clone();
         plan::write_files(plan, folder)?;
-        let text = command_text(plan, start.extra_env);
+        let text = command_text(plan, start.extra_env, start.secrets);
         plan::write(&folder.join("command.txt"), &text)?;
         let grace = Duration::from_secs(u64::from(plan.stop.grace_s));
         let job = job(&start, &program);

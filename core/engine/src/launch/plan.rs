@@ -1,12 +1,13 @@
 //! What a plan comes to on this machine: files, program, environment, and the
 //! command line to be shown.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
 use super::LaunchError;
+use crate::private;
+use crate::secrets::{MASK, Secrets};
 
 pub(super) fn write_files(plan: &LaunchPlan, folder: &Path) -> Result<(), LaunchError> {
     for file in &plan.files {
@@ -17,7 +18,7 @@ pub(super) fn write_files(plan: &LaunchPlan, folder: &Path) -> Result<(), Launch
         }
         let path = folder.join(&file.path);
         if let Some(parent) = path.parent() {
-            fs::create_dir_all(parent).map_err(|source| LaunchError::File {
+            private::make_folders(parent).map_err(|source| LaunchError::File {
                 path: parent.to_owned(),
                 source,
             })?;
@@ -28,7 +29,7 @@ pub(super) fn write_files(plan: &LaunchPlan, folder: &Path) -> Result<(), Launch
 }
 
 pub(super) fn write(path: &Path, text: &str) -> Result<(), LaunchError> {
-    fs::write(path, text).map_err(|source| LaunchError::File {
+    private::write(path, text).map_err(|source| LaunchError::File {
         path: path.to_owned(),
         source,
     })
@@ -52,16 +53,20 @@ pub(super) fn environment<'a>(
     plan.env.iter().filter(overridden).chain(extra_env)
 }
 
-/// The command line as a shell would take it, secrets masked.
+/// The command line as a shell would take it, secrets masked: those that are
+/// marked, and those that are known.
 #[must_use]
-pub fn command_text(plan: &LaunchPlan, extra_env: &[EnvVar]) -> String {
+pub fn command_text(plan: &LaunchPlan, extra_env: &[EnvVar], secrets: &Secrets) -> String {
     let mut words: Vec<String> = environment(plan, extra_env)
         .map(|var| {
-            let value = if var.secret { "***" } else { &var.value };
-            format!("{}={}", var.name, quoted(value))
+            if var.secret {
+                return format!("{}={}", var.name, quoted(MASK));
+            }
+            format!("{}={}", var.name, quoted(&secrets.masked(&var.value)))
         })
         .collect();
-    words.extend(plan.command.iter().map(|word| quoted(word)));
+    let command = plan.command.iter();
+    words.extend(command.map(|word| quoted(&secrets.masked(word))));
     words.join(" ")
 }
 
@@ -90,7 +95,7 @@ mod tests {
             secret: true,
         });
         assert_eq!(
-            command_text(&plan, &[]),
+            command_text(&plan, &[], &Secrets::default()),
             r"KEY='***' serve --name 'it'\''s'"
         );
     }

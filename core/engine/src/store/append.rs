@@ -1,6 +1,6 @@
 //! Lines of JSON on their way into a file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::{StoreError, at};
+use crate::private;
 
 /// Longest that a line stays in memory alone.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
@@ -39,11 +40,7 @@ impl<T: Serialize + Send + 'static> LineWriter<T> {
     /// # Errors
     /// If the file cannot be opened.
     pub fn open(path: PathBuf, failed: &CancellationToken) -> Result<Self, StoreError> {
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(&path)
-            .map_err(at(&path, "cannot be opened"))?;
+        let file = private::append(&path).map_err(at(&path, "cannot be opened"))?;
         let (sender, receiver) = mpsc::channel::<Entry<T>>();
         let failed = failed.clone();
         let name = path.file_name().unwrap_or_default().to_string_lossy();

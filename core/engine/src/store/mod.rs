@@ -12,6 +12,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::private;
+
 pub use append::{LineSink, LineWriter};
 pub use read::{LineFile, keep_lines, read_lines};
 
@@ -37,7 +39,7 @@ fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> StoreError
     }
 }
 
-/// The folder of one run.
+/// The folder of one run, which its owner alone may read.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
@@ -55,7 +57,7 @@ impl RunFolder {
         fs::create_dir_all(output).map_err(at(output, "cannot be made"))?;
         let mut path = output.join(format!("{name}-{stamp}"));
         for n in 2.. {
-            match fs::create_dir(&path) {
+            match private::make_folder(&path) {
                 Ok(()) => break,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     path = output.join(format!("{name}-{stamp}-{n}"));
@@ -117,7 +119,7 @@ impl RunFolder {
     /// If it cannot be made.
     pub fn stage_folder(&self, backend: &str, block: u32) -> Result<PathBuf, StoreError> {
         let folder = self.path.join("logs").join(backend).join(block.to_string());
-        fs::create_dir_all(&folder).map_err(at(&folder, "cannot be made"))?;
+        private::make_folders(&folder).map_err(at(&folder, "cannot be made"))?;
         Ok(folder)
     }
 
@@ -152,7 +154,7 @@ impl RunFolder {
         let path = self.file(name);
         let aside = self.file(&format!("{name}.part"));
         let write = || {
-            let mut file = BufWriter::new(File::create(&aside)?);
+            let mut file = BufWriter::new(private::create(&aside)?);
             fill(&mut file)?;
             file.into_inner()?.sync_data()
         };

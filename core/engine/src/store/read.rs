@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::{StoreError, at};
+use crate::private;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -95,7 +96,7 @@ pub fn keep_lines(path: &Path, keeps: impl Fn(&[u8]) -> bool) -> Result<(), Stor
     let aside = path.with_extension("part");
     let copy = || {
         let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path)?);
-        let mut kept = BufWriter::new(File::create(&aside)?);
+        let mut kept = BufWriter::new(private::create(&aside)?);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {
             if line.last() == Some(&b'\n') && keeps(&line) {
