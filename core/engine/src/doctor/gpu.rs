@@ -37,15 +37,11 @@ pub(super) const PROBES: &[Probe] = &[
 const TOOLKIT: &str = "/usr/local/cuda/bin/nvcc";
 
 /// Reasons for low clocks that are no business of the load's.
-const SLOWED: [(ThrottleReasons, &str); 5] = [
+const SLOWED: [(ThrottleReasons, &str); 4] = [
     (ThrottleReasons::HW_SLOWDOWN, "its hardware (heat or power)"),
     (ThrottleReasons::HW_THERMAL_SLOWDOWN, "heat"),
     (ThrottleReasons::SW_THERMAL_SLOWDOWN, "the driver, for heat"),
     (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "the power supply"),
-    (
-        ThrottleReasons::APPLICATIONS_CLOCKS_SETTING,
-        "a setting of application clocks",
-    ),
 ];
 
 fn devices(nvml: Result<Nvml, String>, tell: &Teller) {

@@ -24,8 +24,10 @@ use crate::clock;
 use crate::host::SearchPath;
 
 /// Longest that any probe is waited for: above what a probe gives the slowest
-/// program it asks.
-const PROBE_LIMIT: Duration = Duration::from_secs(40);
+/// program it asks, twice.
+const PROBE_LIMIT: Duration = Duration::from_secs(60);
+/// The same for one that all others wait for; none of these asks a program.
+const ALONE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What is looked at.
 #[derive(Debug, Clone)]
@@ -98,6 +100,7 @@ fn look<'p>(
     let mut found: Vec<(usize, Vec<Line>)> = Vec::new();
     let (alone, others): (Vec<_>, Vec<_>) = probes.enumerate().partition(|(_, p)| p.alone);
     for (place, probe) in alone {
+        let limit = limit.min(ALONE_LIMIT);
         let until = Instant::now() + limit;
         found.push((place, heard(probe, &start(probe, &ground), until, limit)));
     }
