@@ -1,6 +1,7 @@
 //! What is happening in the world: finds plugins, starts backends, offers the
 //! load, stamps what comes back, samples the machine and keeps the facts.
 
+mod between;
 pub mod calibrate;
 mod cell;
 pub mod clock;

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
+use crate::between::Before;
 use crate::calibrate;
 use crate::clock;
 use crate::event::RunEvent;
@@ -183,14 +184,21 @@ pub async fn run(
         barren: false,
         watched,
     };
+    let before = Before::now();
     let stages = running.missing_stages();
     running.begin(&stages)?;
     running.warn_of_trust();
-    for stage in &stages {
+    for (place, stage) in stages.iter().enumerate() {
         if running.cancel.is_cancelled() {
             break;
         }
+        if place > 0 {
+            running.rest().await;
+        }
         stage::run(&mut running, stage).await;
+        for left in before.wait(&running.cancel).await {
+            running.warn(format!("{}: {left}", stage.backend));
+        }
         running.save()?;
     }
     for warning in samplers.stop()? {
@@ -282,6 +290,16 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
 }
 
 impl Running<'_> {
+    /// Lets the machine cool down, if the config asks for it.
+    async fn rest(&self) {
+        if let Some(cooldown) = self.prepared.config.load.cooldown {
+            tokio::select! {
+                () = tokio::time::sleep(cooldown.0) => {}
+                () = self.cancel.cancelled() => {}
+            }
+        }
+    }
+
     /// The plan's stages with the levels that are not measured yet.
     fn missing_stages(&self) -> Vec<Stage> {
         let cells = &self.manifest.cells;

@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn each_difference_names_its_place_and_both_values() {
-        let was = json!({"load": {"requests": 64}, "backends": [{"plugin": "a"}, {"plugin": "b"}]});
-        let is = json!({"load": {"requests": 32}, "backends": [{"plugin": "c"}], "repeats": 3});
+        let was = json!({"backends": [{"plugin": "a"}, {"plugin": "b"}], "load": {"requests": 64}});
+        let is = json!({"backends": [{"plugin": "c"}], "load": {"requests": 32}, "repeats": 3});
         assert_eq!(
             lines(&was, &is),
             [

@@ -278,6 +278,10 @@ pub struct LoadConfig {
     /// Longest silence inside an answer, and before its first byte.
     #[serde(default)]
     pub idle_timeout: Option<DurationText>,
+    /// Rest of the machine between two backends, after the memory of the one
+    /// is given back and before the next is started.
+    #[serde(default)]
+    pub cooldown: Option<DurationText>,
 }
 
 impl LoadConfig {
