@@ -3,12 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use inferbench_engine::launch::{LaunchError, Server, Start};
 use inferbench_engine::port::Port;
 use inferbench_engine::secrets::Secrets;
+use inferbench_engine::supervise::{self, Job, Journal};
 use inferbench_plugin_api::{LaunchPlan, PlannedFile, StopPlan};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
@@ -39,6 +42,12 @@ async fn start(plan: &LaunchPlan, folder: &Path) -> Result<Server, LaunchError> 
 
 fn is_gone(pid: i32) -> bool {
     kill(Pid::from_raw(pid), None) == Err(Errno::ESRCH)
+}
+
+/// Gone, or ended and waiting for the system to reap it.
+fn is_dead(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.is_empty() || stat.contains(") Z ")
 }
 
 /// The numbers that the server writes to its output, one a line, once `n` are there.
@@ -219,4 +228,95 @@ async fn a_plan_may_not_write_outside_its_folder() {
     });
     let error = start(&plan, folder.path()).await.unwrap_err();
     assert!(matches!(error, LaunchError::FileOutside { .. }));
+}
+
+/// A job as InferBench gives it, for a supervisor that a test runs itself.
+fn job(folder: &Path, script: &str, owner: i32) -> Job {
+    Job {
+        program: "sh".into(),
+        arguments: ["-c", script].map(str::to_owned).to_vec(),
+        env: Vec::new(),
+        folder: folder.to_owned(),
+        stop: StopPlan {
+            grace_s: 1,
+            ..StopPlan::default()
+        },
+        stop_commands: Vec::new(),
+        mark: format!("test-{}-{}", std::process::id(), folder.display()).replace('/', "_"),
+        owner,
+        journal: Some(folder.join("journal")),
+    }
+}
+
+/// A supervisor with its job; its input is held open by the child.
+fn supervisor(job: &Job) -> std::process::Child {
+    let mut child = std::process::Command::new(supervise::program().unwrap())
+        .arg("supervise")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let line = serde_json::to_string(job).unwrap();
+    writeln!(child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    child
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_run_and_its_supervisor_is_found_and_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    // An owner that is no more: a process that has ended.
+    let mut owner = std::process::Command::new("sleep")
+        .arg("60")
+        .spawn()
+        .unwrap();
+    let script = "(setsid sh -c 'echo $$; exec sleep 1000' &); echo $$; exec sleep 1000";
+    let job = job(folder.path(), script, owner.id() as i32);
+    let mut supervisor = supervisor(&job);
+    let pids = written(folder.path(), 2).await;
+    let journal = Journal::at(&folder.path().join("journal"));
+    assert!(journal.leftovers().is_empty(), "its owner still lives");
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    supervisor.kill().unwrap();
+    supervisor.wait().unwrap();
+    let left = journal.leftovers();
+    assert_eq!(left.len(), 1);
+    assert!(
+        pids.iter().all(|pid| left[0].pids.contains(pid)),
+        "{left:?} {pids:?}"
+    );
+    assert_eq!(journal.stop(&left[0]), Vec::<i32>::new());
+    assert!(pids.into_iter().all(is_dead));
+    assert!(journal.leftovers().is_empty());
+    assert_eq!(fs::read_dir(journal.folder()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_supervisor_that_outlived_its_run_is_asked_to_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut owner = std::process::Command::new("sleep")
+        .arg("60")
+        .spawn()
+        .unwrap();
+    let job = job(folder.path(), "echo $$; exec sleep 1000", owner.id() as i32);
+    let mut supervisor = supervisor(&job);
+    let pid = written(folder.path(), 1).await[0];
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    let journal = Journal::at(&folder.path().join("journal"));
+    let left = journal.leftovers();
+    let reaped = std::thread::spawn(move || supervisor.wait());
+    assert_eq!(journal.stop(&left[0]), Vec::<i32>::new());
+    assert!(reaped.join().unwrap().unwrap().success());
+    assert!(is_gone(pid));
+}
+
+#[test]
+fn a_journal_that_is_not_there_or_holds_rubbish_tells_of_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = Journal::at(&folder.path().join("journal"));
+    assert!(journal.leftovers().is_empty());
+    fs::create_dir(journal.folder()).unwrap();
+    fs::write(journal.folder().join("x.json"), "{").unwrap();
+    assert!(journal.leftovers().is_empty());
 }
