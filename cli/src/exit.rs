@@ -7,6 +7,7 @@ use inferbench_engine::derive::DeriveError;
 use inferbench_engine::plugin_check::PluginCheckError;
 use inferbench_engine::resume::ResumeError;
 use inferbench_engine::run::RunError;
+use inferbench_engine::secrets::Secrets;
 use inferbench_engine::store::StoreError;
 use inferbench_engine::supervise::SuperviseError;
 use inferbench_model::manifest::ExitState;
@@ -113,19 +114,21 @@ impl CliError {
 
     /// Writes it to standard error: `error:`, its causes, `hint:`.
     pub(crate) fn show(&self) {
+        // What a server, a plugin or the config says may hold one.
+        let secrets = Secrets::of_environment();
         if let Self::Config(errors) = self {
             for error in errors {
-                eprintln!("error: {error}");
+                eprintln!("error: {}", secrets.masked(&error.to_string()));
                 if let Some(hint) = error.hint() {
                     eprintln!("hint: {hint}");
                 }
             }
             return;
         }
-        eprintln!("error: {self}");
+        eprintln!("error: {}", secrets.masked(&self.to_string()));
         let mut cause = std::error::Error::source(self);
         while let Some(next) = cause {
-            eprintln!("  cause: {next}");
+            eprintln!("  cause: {}", secrets.masked(&next.to_string()));
             cause = next.source();
         }
         if let Self::Run(RunError::Resume(ResumeError::Config { differences, .. })) = self {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use inferbench::args::Args;
-use inferbench_model::{cell, config, metrics, reason, report};
+use inferbench_model::{causes, cell, config, metrics, reason, report};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -45,6 +45,11 @@ fn the_page_of_metrics_is_that_of_the_registered_metrics() {
 #[test]
 fn the_page_of_failure_reasons_is_the_closed_list() {
     check("failure-reasons.md", &reason::reference());
+}
+
+#[test]
+fn the_page_of_known_causes_is_the_table_that_is_searched() {
+    check("known-causes.md", &causes::reference());
 }
 
 #[test]

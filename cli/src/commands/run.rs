@@ -5,6 +5,7 @@ use std::path::Path;
 use inferbench_engine::host::SearchPath;
 use inferbench_engine::prepare::prepare;
 use inferbench_engine::run::{self, Place, Stops};
+use inferbench_engine::secrets::Secrets;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -47,12 +48,12 @@ pub(super) fn run(
             }
         });
         let version = env!("CARGO_PKG_VERSION");
-        let finished = run::run(&prepared, place, version, events, &stops).await;
+        let finished = Box::pin(run::run(&prepared, place, version, events, &stops)).await;
         // It ends by itself once the run has dropped its end of the channel.
         drop(progress.await);
         finished
     })?;
-    show_plugin_log(output);
+    show_plugin_log(output, &prepared.secrets);
     let derived = derived::write(finished.folder.path())?;
     if output.json {
         print_json(&derived.report)?;
@@ -69,10 +70,10 @@ pub(super) fn run(
     }
 }
 
-fn show_plugin_log(output: OutputArgs) {
+fn show_plugin_log(output: OutputArgs, secrets: &Secrets) {
     for (level, line) in inferbench_engine::plugin_log::drain() {
         if level <= 2 || output.verbose {
-            eprintln!("plugin: {line}");
+            eprintln!("plugin: {}", secrets.masked(&line));
         }
     }
 }

@@ -34,8 +34,8 @@ pub struct OpenAiOptions {
     /// Name of the environment variable that holds the API key, sent as
     /// `Authorization: Bearer KEY`. Default none. The key is never written down.
     pub api_key_env: Option<String>,
-    /// Headers added to every request. Default none. They are written to the
-    /// run folder, so keys belong into `api_key_env`.
+    /// Headers added to every request. Default none. Those named like secrets
+    /// are masked wherever they are written; keys belong into `api_key_env`.
     pub headers: BTreeMap<String, String>,
     /// Fields put into every request body last; `null` takes a field away.
     /// Default none. For what a server needs beside the usual, such as

@@ -111,6 +111,28 @@ pub fn find<'a>(
     .then(|| KnownCause::new(&known::KILLED, None))
 }
 
+/// The page of the known causes, in Markdown.
+#[must_use]
+pub fn reference() -> String {
+    let mut page = "# Known causes
+
+This page is generated from the table that the program uses.
+
+When a backend could not be started or did not last, the end of its logs and its exit status are
+searched for one of these. The cause is shown with its hint beside the last lines of the log, and
+kept as `cause` in `run.json` and as `known_cause` in `report.json`, with the line that tells it.
+The last line that tells one counts; where it fits several, the first of this table.
+
+| Cause | Hint |
+|---|---|
+"
+    .to_owned();
+    for cause in CAUSES.iter().chain([&known::KILLED]) {
+        page.push_str(&format!("| {} | {} |\n", cause.name, cause.hint));
+    }
+    page
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

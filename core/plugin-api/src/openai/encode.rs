@@ -176,6 +176,11 @@ pub fn api_key_header(name: Option<&str>) -> Result<Option<(String, String)>, Pl
     let Some(name) = name else {
         return Ok(None);
     };
+    if !is_variable_name(name) {
+        // It may be the key itself, which no text may hold.
+        let words = "options.api_key_env is no name of an environment variable: the key belongs into the variable that it names";
+        return Err(PluginError::new(words));
+    }
     match std::env::var(name) {
         Ok(key) if !key.is_empty() => {
             Ok(Some(("Authorization".to_owned(), format!("Bearer {key}"))))
@@ -184,4 +189,12 @@ pub fn api_key_header(name: Option<&str>) -> Result<Option<(String, String)>, Pl
             "options.api_key_env: environment variable `{name}` is not set"
         ))),
     }
+}
+
+fn is_variable_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    let begins = chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
+    begins && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
