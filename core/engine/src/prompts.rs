@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use inferbench_model::config::WorkloadConfig;
 use inferbench_model::exchange::{Asked, hex};
@@ -245,6 +246,33 @@ impl RequestSource for CellSource {
             wire,
         })
     }
+}
+
+/// As [`wire`], on a thread of its own: a plugin that does not come back costs
+/// that thread, and not the one that asks.
+///
+/// # Errors
+/// The plugin's words, or that it has none after `limit`.
+pub async fn wire_within(
+    limit: Duration,
+    client: &Arc<BackendClient>,
+    target: &Target,
+    spec: &RequestSpec,
+) -> Result<Wire, String> {
+    let (send, made) = tokio::sync::oneshot::channel();
+    let (client, target, spec) = (Arc::clone(client), target.clone(), spec.clone());
+    std::thread::spawn(move || {
+        // Nobody waits any more after `limit`.
+        drop(send.send(wire(&client, &target, &spec)));
+    });
+    let made = tokio::time::timeout(limit, made).await.map_err(|_| {
+        let limit_s = limit.as_secs_f64();
+        format!(
+            "the plugin made no request within {limit_s} s: its `encode` hangs; \
+             inferbench plugins check tells more"
+        )
+    })?;
+    made.unwrap_or_else(|_| Err("the thread that makes requests is gone".to_owned()))
 }
 
 /// The HTTP form of a request, and the decoder of its answer.

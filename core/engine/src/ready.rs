@@ -14,6 +14,7 @@ use crate::clock;
 use crate::control::{ControlError, ControlPlane};
 use crate::http::{Connection, Target};
 use crate::launch::{Exit, Server};
+use crate::load::MAKE_LIMIT;
 use crate::load::exchange::{self, Timeouts};
 use crate::port;
 use crate::prepare::PreparedBackend;
@@ -201,7 +202,8 @@ impl Readiness<'_> {
         let content = prompts::content(&prompt, self.backend.form)
             .ok_or_else(|| never("no prompt in the form it wants".to_owned()))?;
         let spec = RequestSpec::one_token(self.model, content);
-        let wire = prompts::wire(&self.backend.client, self.target, &spec).map_err(never)?;
+        let made = prompts::wire_within(MAKE_LIMIT, &self.backend.client, self.target, &spec).await;
+        let wire = made.map_err(never)?;
         let mut exchange = Exchange::default();
         exchange.asked = Asked {
             input_tokens: prompt.input_tokens,

@@ -8,17 +8,21 @@ mod common;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
 
 use common::server::{TestServer, answer, event, good_answer};
 use inferbench_engine::host::{PluginHost, SearchPath};
 use inferbench_engine::http::Target;
+use inferbench_engine::prompts;
 use inferbench_model::record::RequestRecord;
 use inferbench_plugin_api::abi::{API_MAJOR, API_MINOR, HEADER_MAGIC};
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{LaunchContext, ModelSpec, OpenContext, PluginError};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Offset of the header's field number `n` after the magic.
 fn field(library: &[u8], n: usize) -> usize {
@@ -137,6 +141,79 @@ fn each_bad_library_is_refused_in_one_line_and_the_good_ones_load() {
     assert_eq!(sha256.len(), 64);
 }
 
+/// A library made of a few lines of C.
+fn from_c(source: &str, file: &Path, flags: &[&str]) {
+    let code = file.with_extension("c");
+    fs::write(&code, source).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"])
+        .arg(file)
+        .arg(&code)
+        .args(flags);
+    assert!(cc.status().unwrap().success());
+}
+
+/// C for a header that this build accepts, with fields `major`, `minor`, `unwinds`.
+fn header_in_c(major: u32, minor: u32, unwinds: u32) -> String {
+    format!(
+        "struct {{ char magic[16]; unsigned n[4]; char rest[160]; }} inferbench_plugin_header = \
+         {{ \"InferBenchPlugin\", {{ {major}, {minor}, {unwinds}, 192 }}, \"\" }};"
+    )
+}
+
+#[test]
+fn what_the_loader_or_the_header_tells_is_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(format!("libinferbench_{name}.so"));
+    from_c("int x;", &file("bare"), &[]);
+    let undefined = "int nowhere_to_be_found(void); int x(void) { return nowhere_to_be_found(); }";
+    from_c(undefined, &file("undefined"), &[]);
+    from_c(
+        "int y(void) { return 1; }",
+        &folder.path().join("libgone.so"),
+        &[],
+    );
+    let needs = format!("-L{}", folder.path().display());
+    let uses = "int y(void); int x(void) { return y(); }";
+    from_c(uses, &file("needs"), &[&needs, "-lgone"]);
+    fs::remove_file(folder.path().join("libgone.so")).unwrap();
+    from_c(
+        &header_in_c(API_MAJOR, API_MINOR, 1),
+        &file("rootless"),
+        &[],
+    );
+    from_c(&header_in_c(API_MAJOR + 1, 3, 1), &file("other_major"), &[]);
+    from_c(
+        &header_in_c(API_MAJOR, API_MINOR, 0),
+        &file("c_aborts"),
+        &[],
+    );
+    let no_root = format!(
+        "{} char inferbench_plugin_root[4096];",
+        header_in_c(API_MAJOR, API_MINOR, 1)
+    );
+    from_c(&no_root, &file("zero_root"), &[]);
+
+    let host = load(vec![], vec![folder.path().to_owned()], false);
+    let says = |name: &str| outcome(&host, &file(name));
+    let no_header = "is not an InferBench plugin (it has no plugin header)";
+    assert_eq!(says("bare"), no_header);
+    assert_eq!(says("rootless"), no_header);
+    for (name, words) in [
+        ("undefined", "nowhere_to_be_found"),
+        ("needs", "libgone.so"),
+    ] {
+        let line = says(name);
+        assert!(line.starts_with("could not be opened: "), "{line}");
+        assert!(line.contains(words), "{line}");
+    }
+    let major = API_MAJOR + 1;
+    let other = format!("speaks plugin API {major}.3, this build speaks {API_MAJOR}.{API_MINOR}");
+    assert!(says("other_major").starts_with(&other));
+    assert!(says("c_aborts").starts_with("was built with panic = \"abort\""));
+    assert!(says("zero_root").starts_with("was built with another abi_stable"));
+}
+
 #[test]
 fn a_folder_that_others_may_write_to_is_refused_unless_it_is_trusted() {
     let folder = tempfile::tempdir().unwrap();
@@ -180,8 +257,12 @@ fn a_bare_file_name_means_the_file_in_the_working_folder() {
 }
 
 fn open_faulty(hook: &str) -> Result<BackendClient, PluginError> {
+    open_with(&json!({"panic_in": hook}))
+}
+
+fn open_with(options: &Value) -> Result<BackendClient, PluginError> {
     let context = OpenContext {
-        options: json!({"panic_in": hook}).as_object().unwrap().clone(),
+        options: options.as_object().unwrap().clone(),
         attached: true,
     };
     let module = common::plugin("fixture-faulty").module;
@@ -244,4 +325,29 @@ async fn a_panic_of_a_plugin_fails_its_call_and_nothing_else() {
     assert_eq!(record.output_tokens, Some(2));
     let record = common::ask(&server.target(), common::patient()).await;
     assert!(record.is_ok(), "another plugin is untouched: {record:?}");
+}
+
+#[tokio::test]
+async fn a_decoder_that_gives_a_million_events_fails_its_request() {
+    let client = open_with(&json!({"mischief": "million_events"})).unwrap();
+    let server = TestServer::always(good_answer());
+    let (target, spec) = (server.target(), common::text_request());
+    let outcome =
+        common::exchange_over(&mut None, &target, &client, &spec, common::patient()).await;
+    let record = common::record(outcome);
+    assert_eq!(record.reason.as_deref(), Some("decoder_error"));
+    let message = record.message.unwrap();
+    // The million, and the one that the message holds.
+    assert!(message.contains("gave 1000001 events, limit "), "{message}");
+}
+
+#[tokio::test]
+async fn an_encode_that_hangs_is_given_up_at_the_limit() {
+    let client = Arc::new(open_with(&json!({"mischief": "encode_hangs"})).unwrap());
+    let server = TestServer::always(good_answer());
+    let (limit, target) = (Duration::from_millis(200), server.target());
+    let made = prompts::wire_within(limit, &client, &target, &common::text_request()).await;
+    let words = made.unwrap_err();
+    let told = "the plugin made no request within 0.2 s: its `encode` hangs";
+    assert!(words.starts_with(told), "{words}");
 }

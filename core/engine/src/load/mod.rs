@@ -34,7 +34,7 @@ use self_check::{Delays, LagTimer, ReadStats, Watch};
 
 /// Longest time in which no request becomes ready. Making one takes
 /// milliseconds, so what takes longer does not come back.
-const MAKE_LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const MAKE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A load that could not be offered.
 #[derive(Debug, Error)]
@@ -59,7 +59,7 @@ pub enum LoadError {
     )]
     NotMade {
         /// How long the load waited, s.
-        limit_s: u64,
+        limit_s: f64,
     },
     /// The load thread is gone.
     #[error("the load thread ended without a result")]
@@ -181,6 +181,8 @@ fn feed_depth(cell: &CellLoad) -> usize {
 /// delays the load.
 struct Feed {
     requests: mpsc::Receiver<Result<Prepared, LoadError>>,
+    /// Longest time in which none becomes ready.
+    limit: Duration,
 }
 
 impl Feed {
@@ -197,18 +199,21 @@ impl Feed {
                 }
             }
         });
-        Self { requests }
+        Self {
+            requests,
+            limit: MAKE_LIMIT,
+        }
     }
 
     /// Waits until `n` requests, or as many as fit, are ready, or none has
-    /// become so for `MAKE_LIMIT`.
+    /// become so for `limit`.
     async fn fill(&self, n: usize) {
         let wanted = n.min(self.requests.max_capacity());
         let (mut have, mut since) = (0, Instant::now());
         while self.requests.len() < wanted && !self.requests.is_closed() {
             if self.requests.len() > have {
                 (have, since) = (self.requests.len(), Instant::now());
-            } else if since.elapsed() >= MAKE_LIMIT {
+            } else if since.elapsed() >= self.limit {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -216,8 +221,8 @@ impl Feed {
     }
 
     async fn next(&mut self) -> Result<Prepared, LoadError> {
-        let received = tokio::time::timeout(MAKE_LIMIT, self.requests.recv()).await;
-        let limit_s = MAKE_LIMIT.as_secs();
+        let received = tokio::time::timeout(self.limit, self.requests.recv()).await;
+        let limit_s = self.limit.as_secs_f64();
         let received = received.map_err(|_| LoadError::NotMade { limit_s })?;
         received.unwrap_or(Err(LoadError::Lost))
     }
@@ -320,5 +325,39 @@ impl Shared {
             }
             (Transport::Http(_), _, _) => exchange::unsendable(exchange),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Hangs;
+
+    impl RequestSource for Hangs {
+        fn make(&mut self, _: u64) -> Result<Prepared, String> {
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+
+    #[test]
+    fn a_source_that_hangs_ends_the_load_with_words() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        let mut feed = Feed::start(Hangs, 4);
+        feed.limit = Duration::from_millis(50);
+        let next = runtime.block_on(async {
+            feed.fill(4).await;
+            feed.next().await
+        });
+        let words = next.unwrap_err().to_string();
+        assert!(
+            words.starts_with("no request was ready within 0.05 s"),
+            "{words}"
+        );
     }
 }
