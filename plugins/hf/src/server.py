@@ -6,6 +6,8 @@ between requests. The generation itself is in `inferbench_hf_generation.py`.
 
 import argparse
 import json
+import os
+import signal
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -116,6 +118,8 @@ class Server(ThreadingHTTPServer):
 
 
 def main():
+    # The first process of a container does not end by a signal it does not handle.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     engine = Handler.engine = Engine(ARGS.parse_args())
     server = Server((engine.args.host, engine.args.port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
