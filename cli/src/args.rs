@@ -122,6 +122,9 @@ pub enum Command {
         /// Look at the disk of this folder, into which runs would be written.
         #[arg(long, value_name = "DIR", default_value = "results")]
         output: PathBuf,
+        /// Stop what runs that crashed have left running, first.
+        #[arg(long)]
+        clean: bool,
     },
     /// Print completions for a shell.
     Completions {

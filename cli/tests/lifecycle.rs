@@ -360,3 +360,33 @@ fn a_folder_that_is_no_run_or_of_another_version_is_told_so() {
         newer.err
     );
 }
+
+#[test]
+fn a_server_whose_run_and_supervisor_were_killed_together_is_cleaned_up() {
+    let place = Place::new(&stubborn());
+    let mut child = place.start();
+    place.wait_for_records(4);
+    let journal = fs::read_dir(place.path("state/inferbench/servers")).unwrap();
+    let entry = fs::read(journal.flatten().next().unwrap().path()).unwrap();
+    let entry: Value = serde_json::from_slice(&entry).unwrap();
+    let supervisor = entry["supervisor"]["pid"].as_i64().unwrap() as i32;
+    // Stopped first, so that neither sees the other's end.
+    kill(Pid::from_raw(supervisor), Signal::SIGSTOP).unwrap();
+    send(&child, Signal::SIGKILL);
+    ended(&mut child);
+    kill(Pid::from_raw(supervisor), Signal::SIGKILL).unwrap();
+    let left = said(place.command().arg("doctor"));
+    let words = left.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("left of earlier runs: ") && words.contains("doctor --clean"),
+        "{words}"
+    );
+    let cleaned = said(place.command().args(["doctor", "--clean"]));
+    assert!(cleaned.err.contains("stopped: "), "{}", cleaned.err);
+    assert!(
+        cleaned.out.contains("no server of an earlier run is left"),
+        "{}",
+        cleaned.out
+    );
+    place.assert_nothing_is_left();
+}

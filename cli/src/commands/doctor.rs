@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use inferbench_engine::doctor::{Ground, examine};
 use inferbench_engine::host::SearchPath;
+use inferbench_engine::supervise::Journal;
 use inferbench_model::doctor::{Diagnosis, Group, Line, Status};
 
 use super::{look, print_json};
@@ -43,6 +44,22 @@ pub(super) fn doctor(
         Status::Ok | Status::Warning => Code::Done,
         Status::Error => Code::Incomplete,
     })
+}
+
+/// Stops what runs that crashed have left running, and tells of each.
+pub(super) fn clean() {
+    let Some(journal) = Journal::of_user() else {
+        return;
+    };
+    for leftover in journal.leftovers() {
+        let left = journal.stop(&leftover);
+        let folder = leftover.folder.display();
+        if left.is_empty() {
+            eprintln!("stopped: {folder} ({} processes)", leftover.pids.len());
+        } else {
+            eprintln!("warning: {folder}: processes {left:?} would not go");
+        }
+    }
 }
 
 /// The lines that are `least` or worse, by group, and the counts.

@@ -60,7 +60,15 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             inferbench_engine::supervise::main()?;
             Ok(Code::Done)
         }
-        Command::Doctor { output: folder } => doctor::doctor(folder, search, output),
+        Command::Doctor {
+            output: folder,
+            clean,
+        } => {
+            if clean {
+                doctor::clean();
+            }
+            doctor::doctor(folder, search, output)
+        }
         Command::Completions { shell } => {
             let mut command = Args::command();
             clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -228,9 +228,8 @@ impl Heard {
 
 /// A bare name is looked for beside this program first, as a launch does.
 pub(super) fn find_as_launched(program: &str) -> Place {
-    let beside: Option<PathBuf> = crate::host::own_folder().map(|folder| folder.join(program));
-    match beside.map(|path| place(&path)) {
-        Some(at @ Place::At { .. }) if !program.contains('/') => at,
-        _ => find(program),
+    match crate::launch::beside(program) {
+        Some(path) => place(&path),
+        None => find(program),
     }
 }

@@ -8,6 +8,7 @@ mod ask;
 mod cgroup;
 mod clocks;
 mod gpu;
+mod leftovers;
 mod limits;
 mod plugins;
 mod system;
@@ -59,6 +60,7 @@ fn probes() -> impl Iterator<Item = &'static Probe> {
         limits::PROBES,
         system::PROBES,
         clocks::PROBES,
+        leftovers::PROBES,
     ];
     groups.into_iter().flatten()
 }

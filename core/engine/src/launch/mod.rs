@@ -24,6 +24,7 @@ use crate::supervise::{self, Job, Journal, Order, Report};
 
 pub(crate) use log::last_lines;
 pub use log::log_tail;
+pub(crate) use plan::beside;
 pub use plan::command_text;
 
 /// What a supervisor may take beyond the plan's grace: for what it kills, and

@@ -37,11 +37,13 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), LaunchError> {
 
 /// A bare name is looked for beside this program first, then on the PATH.
 pub(super) fn resolve(program: &str) -> PathBuf {
-    let beside = crate::host::own_folder().map(|folder| folder.join(program));
-    match beside {
-        Some(path) if !program.contains('/') && path.is_file() => path,
-        _ => PathBuf::from(program),
-    }
+    beside(program).unwrap_or_else(|| PathBuf::from(program))
+}
+
+/// The file beside this program that a bare name means, if there is one.
+pub(crate) fn beside(program: &str) -> Option<PathBuf> {
+    let path = crate::host::own_folder()?.join(program);
+    (!program.contains('/') && path.is_file()).then_some(path)
 }
 
 /// The plan's variables and the config's, which win over those of the same name.

@@ -6,6 +6,7 @@
 
 pub mod clocks;
 pub mod gpu;
+pub mod leftovers;
 pub mod limits;
 pub mod machine;
 pub mod plugins;
@@ -57,17 +58,20 @@ pub enum Group {
     Machine,
     /// How exact times are.
     Clocks,
+    /// What earlier runs have left.
+    Leftovers,
 }
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Gpu,
         Self::Tools,
         Self::Plugins,
         Self::Limits,
         Self::Machine,
         Self::Clocks,
+        Self::Leftovers,
     ];
 
     /// Its heading.
@@ -80,6 +84,7 @@ impl Group {
             Self::Limits => "Limits",
             Self::Machine => "Machine",
             Self::Clocks => "Clocks",
+            Self::Leftovers => "Left behind",
         }
     }
 }
