@@ -163,7 +163,7 @@ fn a_container_is_run_by_its_runtime_for_every_plugin_that_launches() {
             format!(
                 "{held}docker run --rm --name inferbench-RUN-{plugin}-0 --network host --ipc host \
                  --stop-signal SIGTERM -v {folder}:{folder}:ro -v {hub}:{hub} \
-                 -e HF_HUB_CACHE={hub} {env}--entrypoint {program} org/image:v1 {arguments}"
+                 -e INFERBENCH_SERVER -e HF_HUB_CACHE={hub} {env}--entrypoint {program} org/image:v1 {arguments}"
             )
         );
     };

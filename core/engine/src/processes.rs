@@ -73,6 +73,15 @@ pub(crate) fn signal_group(group: i32, signal: Signal) {
     }
 }
 
+/// A variable in the environment that the process began with; `None` also where
+/// that may not be read.
+pub(crate) fn variable(pid: i32, name: &str) -> Option<Vec<u8>> {
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut vars = environment.split(|byte| *byte == 0);
+    let start = format!("{name}=");
+    vars.find_map(|var| var.strip_prefix(start.as_bytes()).map(<[u8]>::to_vec))
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

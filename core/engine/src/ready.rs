@@ -18,7 +18,9 @@ use crate::load::MAKE_LIMIT;
 use crate::load::exchange::{self, Timeouts};
 use crate::port;
 use crate::prepare::PreparedBackend;
+use crate::processes;
 use crate::prompts::{self, PromptMaker};
+use crate::supervise::MARK;
 
 /// Time between two tries.
 const POLL: Duration = Duration::from_millis(200);
@@ -241,8 +243,11 @@ impl Readiness<'_> {
 /// Whether the server's own processes listen on its port.
 fn answers_itself(server: &Server) -> Result<(), ReadyError> {
     let port = server.port();
+    let mark = |pid| processes::variable(pid, MARK);
     match port::stranger_on(port, server.supervisor_pid()) {
         None => Ok(()),
+        // A container's processes are below its daemon, but carry the mark.
+        Some(found) if mark(found.pid).is_some_and(|m| Some(m) == mark(server.pid())) => Ok(()),
         Some(port::Stranger { pid, name }) => Err(ReadyError::Stranger { port, pid, name }),
     }
 }

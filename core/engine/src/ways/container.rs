@@ -5,6 +5,7 @@ use inferbench_model::config::{ContainerConfig, ContainerRuntime};
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
 use super::{Fetch, Launch, Place, WayError, words};
+use crate::supervise::MARK;
 
 /// The plan's command in a container of the host's network, with its files, the
 /// model and the hub's cache at the paths that they have here.
@@ -106,6 +107,8 @@ fn environment(env: &[EnvVar], place: &Place) -> (Vec<String>, Vec<EnvVar>) {
     let unset = |name: &str| env.iter().all(|var| var.name != name);
     let mut arguments = Vec::new();
     let mut add = |value: String| arguments.extend(["-e".to_owned(), value]);
+    // The supervisor gives it to the client: it tells whose the processes are.
+    add(MARK.to_owned());
     if let Some(cache) = &place.hub_cache
         && unset("HF_HUB_CACHE")
     {
@@ -207,7 +210,7 @@ mod tests {
             "docker run --rm --name inferbench-run-vllm-0 --network host --ipc host --gpus all \
              --stop-signal SIGTERM -v /models/m:/models/m:ro \
              -v /results/run/logs/vllm/0:/results/run/logs/vllm/0:ro -v /home/u/hub:/home/u/hub \
-             -e HF_HUB_CACHE=/home/u/hub -e VLLM_NO_USAGE_STATS=1 -e API_KEY --cpus 8 \
+             -e INFERBENCH_SERVER -e HF_HUB_CACHE=/home/u/hub -e VLLM_NO_USAGE_STATS=1 -e API_KEY --cpus 8 \
              --entrypoint vllm vllm/vllm-openai:v0.32.0 serve /models/m --port 8000"
         );
     }
