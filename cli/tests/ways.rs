@@ -306,6 +306,53 @@ fn an_interrupt_ends_an_install() {
     assert!(!Path::new("/proc").join(pid().trim()).exists());
 }
 
+/// A `docker` whose server runs below a daemon, which is this test, and so in no
+/// tree of InferBench's.
+const DOCKER: &str = r#"#!/bin/sh
+case "$1" in
+    run)
+        while [ "$1" != image ]; do shift; done
+        shift
+        echo "$INFERBENCH_SERVER $*" > asked.part && mv asked.part asked
+        while [ ! -e stopped ]; do sleep 0.05; done ;;
+    stop) echo > stopped ;;
+esac
+"#;
+
+#[test]
+fn a_server_below_a_daemon_is_known_by_its_mark_and_stopped_by_name() {
+    let bench = Bench::new(&["docker"]);
+    fs::write(bench.path("bin/docker"), DOCKER).unwrap();
+    let backend = "{plugin: sim, container: {image: image}}";
+    let prompts = format!(
+        "prompts: jsonl, file: {}",
+        bench.path("prompts.jsonl").display()
+    );
+    let config = config(&bench, backend).replace(&prompts, "input_tokens: 8") + "repeats: 1\n";
+    fs::write(bench.path("bench.yaml"), config).unwrap();
+    let path = std::env::var("PATH").unwrap();
+    let child = inferbench()
+        .env("PATH", format!("{}:{path}", bench.path("bin").display()))
+        .current_dir(bench.0.path())
+        .args(["run", "bench.yaml"])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    wait_for("container", || bench.path("asked").is_file());
+    let asked = fs::read_to_string(bench.path("asked")).unwrap();
+    let (mark, arguments) = asked.trim().split_once(' ').unwrap();
+    let mut server = Command::new(common::plugin_dir().join("inferbench-sim"))
+        .args(arguments.split(' '))
+        .env("INFERBENCH_SERVER", mark)
+        .spawn()
+        .unwrap();
+    let said: Said = child.wait_with_output().unwrap().into();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(bench.path("stopped").is_file());
+}
+
 /// The podman tests' image, whose programs are the host's.
 fn container(more: &[String]) -> Value {
     let image = std::env::var("INFERBENCH_TEST_IMAGE");
