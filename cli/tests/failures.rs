@@ -143,3 +143,40 @@ repeats: 2
         "{tile}"
     );
 }
+
+#[test]
+fn a_known_cause_is_told_with_one_hint_in_terminal_files_and_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bench.yaml");
+    // The cause is far above the last 20 lines, as it is with several processes.
+    let script = "echo 'torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 224.00 MiB.' >&2; \
+                  for n in $(seq 40); do echo \"  frame $n\" >&2; done; exit 1 # {port}";
+    let config = serde_json::json!({
+        "name": "dies", "model": {"id": "simulated"},
+        "backends": [
+            {"label": "dies", "plugin": "sim", "options": {"command": ["sh", "-c", script]}},
+            {"label": "lives", "plugin": "sim", "options": {"fixed_ttft_ms": 1, "fixed_itl_ms": 1}},
+        ],
+        "workload": {"input_tokens": 4, "output_tokens": 2},
+        "load": {"concurrency": [1], "requests": 2}, "repeats": 1
+    });
+    fs::write(&file, config.to_string()).unwrap();
+    let output = folder.path().join("results");
+    let mut command = inferbench();
+    command.arg("run").arg(&file).arg("--output").arg(&output);
+    let said = said(&mut command);
+    assert_eq!(said.code, Some(3), "{}", said.err);
+    let cause = "cause: CUDA out of memory: torch.OutOfMemoryError: CUDA out of memory.";
+    assert!(said.err.contains(cause), "{}", said.err);
+    assert_eq!(said.err.matches("hint: ").count(), 1, "{}", said.err);
+    assert!(said.err.contains("  | "), "the log: {}", said.err);
+    let run = run_folder(&output);
+    let read = |name: &str| fs::read_to_string(run.join(name)).unwrap();
+    let manifest: Value = serde_json::from_str(&read("run.json")).unwrap();
+    let stages = manifest["stages"].as_array().unwrap();
+    let stage = stages.iter().find(|s| s["backend"] == "dies").unwrap();
+    assert_eq!(stage["cause"]["name"], "CUDA out of memory");
+    assert_eq!(stage["log_tail"].as_array().unwrap().len(), 20);
+    follows(&report::schema(), &run.join("report.json"));
+    assert!(read("report.html").contains("Known cause: <b>CUDA out of memory</b>"));
+}

@@ -259,6 +259,15 @@ fn the_server_refuses_what_does_not_fit_and_tells_of_itself() {
 
 #[test]
 #[ignore = "needs HF: INFERBENCH_TEST_HF_PYTHON and INFERBENCH_TEST_MODEL"]
+fn it_listens_on_one_loopback_address_alone() {
+    let server = Server::start("completions");
+    assert!(TcpStream::connect(("127.0.0.1", server.port)).is_ok());
+    // A server on all addresses would answer here too.
+    assert!(TcpStream::connect(("127.0.0.2", server.port)).is_err());
+}
+
+#[test]
+#[ignore = "needs HF: INFERBENCH_TEST_HF_PYTHON and INFERBENCH_TEST_MODEL"]
 fn a_client_that_goes_away_ends_its_generation() {
     let server = Server::start("completions");
     let endless = RequestSpec {

@@ -109,6 +109,15 @@ impl Drop for TestServer {
 }
 
 impl Peer {
+    /// The server's side of a connection that was accepted elsewhere.
+    pub fn of(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            number: 0,
+            read: Vec::new(),
+        }
+    }
+
     /// The next request, read wholly; `None` once the client has gone.
     pub fn request(&mut self) -> Option<Request> {
         loop {

@@ -3,6 +3,16 @@
 use super::*;
 
 #[test]
+fn it_listens_on_one_loopback_address_alone() {
+    let sim = Sim::fast(&[]);
+    let port = sim.address.rsplit(':').next().unwrap();
+    assert!(std::net::TcpStream::connect(format!("127.0.0.1:{port}")).is_ok());
+    // Every address of 127.0.0.0/8 is this machine: a server on all addresses
+    // would answer here too.
+    assert!(std::net::TcpStream::connect(format!("127.0.0.2:{port}")).is_err());
+}
+
+#[test]
 fn while_loading_everything_is_503_and_then_health_is_200() {
     let sim = Sim::fast(&["--load-seconds", "0.4"]);
     let start = Instant::now();
