@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[allow(dead_code)]
 mod common;
 
 use std::fs;

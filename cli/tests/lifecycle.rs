@@ -3,21 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[allow(dead_code)]
 mod common;
 
-use std::fs::{self, File};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{inferbench, run_folder, said};
+use common::place::{Place, ended, records, send};
+use common::said;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// Two simulated backends, two levels, two repeats: 8 cells of 20 requests.
 const SHORT: &str = "
@@ -48,121 +45,6 @@ fn stubborn() -> String {
     );
     let command = format!("command: [sh, -c, \"{script}\", sim], fixed_ttft_ms");
     LONG.replace("fixed_ttft_ms", &command)
-}
-
-/// A place of its own for one test: config, results, journal.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new(config: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("bench.yaml"), config).unwrap();
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self) -> Command {
-        let mut command = inferbench();
-        command.env("XDG_STATE_HOME", self.path("state"));
-        command
-    }
-
-    fn run(&self) -> Command {
-        let mut command = self.command();
-        command.arg("run").arg(self.path("bench.yaml"));
-        command.arg("--output").arg(self.path("results"));
-        command
-    }
-
-    fn resume(&self) -> Command {
-        let mut command = self.command();
-        command.arg("run").arg(self.path("bench.yaml"));
-        command.arg("--resume").arg(self.folder());
-        command
-    }
-
-    fn start(&self) -> Child {
-        let log = File::create(self.path("stderr")).unwrap();
-        let mut command = self.run();
-        command.stdout(Stdio::null()).stderr(log).process_group(0);
-        command.spawn().unwrap()
-    }
-
-    fn folder(&self) -> PathBuf {
-        run_folder(&self.path("results"))
-    }
-
-    /// Waits until the run has written `n` records.
-    fn wait_for_records(&self, n: usize) {
-        let until = Instant::now() + LIMIT;
-        while records(&self.path("results")).len() < n {
-            assert!(Instant::now() < until, "{}", self.said());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    fn said(&self) -> String {
-        fs::read_to_string(self.path("stderr")).unwrap_or_default()
-    }
-
-    /// Processes that were started here, whatever they are by now.
-    fn processes(&self) -> Vec<i32> {
-        let mark = format!("XDG_STATE_HOME={}", self.path("state").display());
-        let entries = fs::read_dir("/proc").unwrap().flatten();
-        let pids = entries.filter_map(|e| e.file_name().to_str()?.parse::<i32>().ok());
-        pids.filter(|pid| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment
-                .split(|b| *b == 0)
-                .any(|var| var == mark.as_bytes())
-        })
-        .collect()
-    }
-
-    /// Nothing that was started here is left, and the journal knows of nothing.
-    fn assert_nothing_is_left(&self) {
-        let until = Instant::now() + LIMIT;
-        while !self.processes().is_empty() {
-            assert!(Instant::now() < until, "{:?}", self.processes());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        let journal = self.path("state/inferbench/servers");
-        let entries = fs::read_dir(journal).map_or(0, Iterator::count);
-        assert_eq!(entries, 0);
-    }
-}
-
-/// Whole records of the one run below `output`, as far as there are any.
-fn records(output: &Path) -> Vec<Value> {
-    let runs = fs::read_dir(output).into_iter().flatten().flatten();
-    let texts = runs.filter_map(|run| fs::read_to_string(run.path().join("requests.jsonl")).ok());
-    texts
-        .flat_map(|text| {
-            let lines = text.lines().map(|line| serde_json::from_str(line).ok());
-            lines.collect::<Vec<Option<Value>>>()
-        })
-        .flatten()
-        .collect()
-}
-
-fn send(child: &Child, signal: Signal) {
-    kill(Pid::from_raw(child.id() as i32), signal).unwrap();
-}
-
-fn ended(child: &mut Child) -> ExitStatus {
-    let until = Instant::now() + LIMIT;
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(Instant::now() < until, "it does not end");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn stops_in_order(signal: Signal) {

@@ -1,6 +1,9 @@
 //! Running the program as a user does.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![allow(dead_code, reason = "each test program uses a part of it")]
+
+pub(crate) mod place;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
