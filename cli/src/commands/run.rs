@@ -1,6 +1,7 @@
 //! `run`: a whole benchmark, from config to page.
 
 use std::path::Path;
+use std::time::Duration;
 
 use inferbench_engine::host::SearchPath;
 use inferbench_engine::prepare::prepare;
@@ -78,7 +79,11 @@ fn show_plugin_log(output: OutputArgs, secrets: &Secrets) {
     }
 }
 
-/// The first signal stops in order, the second at once.
+/// How long stopping at once may take before the process ends all the same. A
+/// server that ignores its signal is killed well within it.
+const AT_ONCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The first signal stops in order, the second at once, the third whatever hangs.
 pub(super) async fn heed_signals(stops: Stops) {
     let mut signals = Vec::new();
     for kind in [
@@ -99,6 +104,15 @@ pub(super) async fn heed_signals(stops: Stops) {
     if heard.recv().await.is_some() {
         stops.gentle.cancel();
         stops.now.cancel();
+        // A plugin that does not come back cannot be stopped from outside. The
+        // servers' supervisors see this process go, and stop them.
+        tokio::select! {
+            _ = heard.recv() => {}
+            () = tokio::time::sleep(AT_ONCE_LIMIT) => {}
+        }
+        eprintln!("error: the run does not come back");
+        eprintln!("hint: inferbench plugins check tells whether a plugin hangs");
+        std::process::exit(Code::Interrupted as i32);
     }
 }
 

@@ -1,0 +1,402 @@
+//! `plugins new` and `plugins check`, the latter against a library that
+//! misbehaves in one way at a time; and the plugins that the book shows.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use common::{Said, inferbench, said};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap().to_owned()
+}
+
+fn api() -> PathBuf {
+    root().join("core/plugin-api")
+}
+
+fn fixture() -> PathBuf {
+    let folder = common::plugin_dir();
+    let files = [
+        folder.join("libfixture_plugin.so"),
+        folder.join("deps/libfixture_plugin.so"),
+    ];
+    let found = files.into_iter().find(|file| file.is_file());
+    found.expect("no built fixture: run `cargo build --workspace` first")
+}
+
+fn check(file: &Path) -> Command {
+    let mut command = inferbench();
+    command.args(["plugins", "check"]).arg(file);
+    command
+}
+
+/// What the check says of the fixture that does this.
+fn mischief(what: &str, limit_s: &str) -> Said {
+    let mut command = check(&fixture());
+    command
+        .args(["--time-limit", limit_s])
+        .env("INFERBENCH_FIXTURE_MISCHIEF", what);
+    let said = said(&mut command);
+    assert_eq!(said.code, Some(4), "{what}: {}{}", said.out, said.err);
+    said
+}
+
+fn failures(said: &Said) -> Vec<&str> {
+    said.out
+        .lines()
+        .filter(|line| line.starts_with("FAIL"))
+        .collect()
+}
+
+#[test]
+fn a_plugin_that_does_nothing_wrong_passes() {
+    let said = said(&mut check(&fixture()));
+    assert_eq!(said.code, Some(0), "{}{}", said.out, said.err);
+    assert!(
+        said.out
+            .contains("fixture-engine: an engine in the process answers")
+    );
+    assert!(
+        said.out
+            .contains("note  no recorded exchanges were checked")
+    );
+}
+
+#[test]
+fn what_a_plugin_does_to_its_process_is_found() {
+    let cases = [
+        ("stdout", r#"it wrote 66 bytes: "hello from the plugin"#),
+        ("chdir", "the current folder is now /"),
+        ("signal", "signals are handled otherwise: SIGTERM"),
+        ("thread", "3 threads still run"),
+        ("file", "3 files or sockets are still open"),
+        ("leak", "KiB behind each time, limit 1000 KiB"),
+    ];
+    for (what, words) in cases {
+        let said = mischief(what, "120");
+        let failures = failures(&said);
+        assert_eq!(failures.len(), 1, "{what}: {failures:?}");
+        assert!(failures[0].contains(words), "{what}: {}", failures[0]);
+    }
+}
+
+#[test]
+fn a_word_on_standard_error_is_a_note() {
+    let mut command = check(&fixture());
+    let said = said(command.env("INFERBENCH_FIXTURE_MISCHIEF", "stderr"));
+    assert_eq!(said.code, Some(0), "{}", said.out);
+    assert!(
+        said.out.contains("note  it wrote to standard error"),
+        "{}",
+        said.out
+    );
+}
+
+#[test]
+fn a_plugin_that_ends_its_process_is_named_with_the_check_and_the_signal() {
+    let cases = [
+        ("abort", "it ended its process: SIGABRT"),
+        ("exit", "it ended its process with exit code 0"),
+        ("stack_overflow", "it ended its process: SIGABRT"),
+    ];
+    for (what, words) in cases {
+        let said = mischief(what, "120");
+        let failures = failures(&said);
+        let last = failures.last().unwrap();
+        assert!(
+            last.ends_with(&format!("requests are valid HTTP: {words}")),
+            "{last}"
+        );
+        assert!(
+            said.out
+                .contains("note  the checks after that one were not made")
+        );
+    }
+}
+
+#[test]
+fn a_plugin_that_hangs_is_given_up_at_the_limit() {
+    let found = |what: &str, check: &str| {
+        let said = mischief(what, "10");
+        let failures = failures(&said);
+        assert!(failures[0].contains(check), "{what}: {failures:?}");
+        assert!(
+            failures[0].ends_with("it did not end within 10 s"),
+            "{what}: {failures:?}"
+        );
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| found("encode_hangs", "requests are valid HTTP"));
+        scope.spawn(|| found("feed_hangs", "a message"));
+    });
+}
+
+#[test]
+fn a_million_events_from_one_message_are_too_many() {
+    let said = mischief("million_events", "10");
+    let words = "a message of 0 bytes gave 1000000 events, limit 64";
+    assert!(failures(&said)[0].ends_with(words), "{}", said.out);
+}
+
+#[test]
+fn a_library_that_does_not_load_is_a_check_that_fails() {
+    let said = mischief("describe_panics", "120");
+    assert!(failures(&said)[0].contains("it failed while loading: plugin panicked"));
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("libx.so");
+    fs::write(&text, "just text").unwrap();
+    let said = common::said(&mut check(&text));
+    assert_eq!(said.code, Some(4));
+    assert!(
+        said.out
+            .contains("it is not a shared library (no ELF header)"),
+        "{}",
+        said.out
+    );
+    let said = common::said(&mut check(&folder.path().join("nowhere.so")));
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err.contains("nowhere.so: cannot be read"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn the_result_is_to_be_had_as_json() {
+    let mut command = check(&fixture());
+    command.args(["--json", "--time-limit", "120"]);
+    let said = said(command.env("INFERBENCH_FIXTURE_MISCHIEF", "abort"));
+    assert_eq!(said.code, Some(4));
+    let json: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(json["passed"], false);
+    let checks = json["report"]["checks"].as_array().unwrap();
+    let failed: Vec<_> = checks
+        .iter()
+        .filter(|check| !check["reason"].is_null())
+        .collect();
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0]["backend"], "fixture-faulty");
+    assert_eq!(failed[0]["reason"], "it ended its process: SIGABRT");
+}
+
+/// A server that answers one request with one message, and tells when it has.
+fn one_answer() -> (u16, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (tell, told) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            // The request fits into one read: what it holds does not matter.
+            let read = stream.read(&mut [0; 4096]).unwrap();
+            assert!(read > 0);
+            let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n";
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(b"data: {}\n\n").unwrap();
+            std::mem::forget(stream);
+            if tell.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    (port, told)
+}
+
+#[test]
+fn a_run_whose_plugin_hangs_ends_at_the_third_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (port, answered) = one_answer();
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("prompts.jsonl"), r#"{"prompt": "hello"}"#).unwrap();
+    let config = format!(
+        "name: hangs\nmodel: {{ id: m }}\nrepeats: 1\noutput: {results}\n\
+         backends:\n  - plugin: fixture-faulty\n    attach: http://127.0.0.1:{port}\n    \
+         options: {{ mischief: feed_hangs }}\n\
+         workload: {{ prompts: jsonl, file: {prompts}, output_tokens: 4 }}\n\
+         load: {{ concurrency: [1], requests: 3 }}\n",
+        results = file("results").display(),
+        prompts = file("prompts.jsonl").display(),
+    );
+    fs::write(file("hangs.yaml"), config).unwrap();
+    let mut run = inferbench();
+    run.arg("--plugin")
+        .arg(fixture())
+        .arg("run")
+        .arg(file("hangs.yaml"));
+    let mut run = run.stderr(Stdio::piped()).spawn().unwrap();
+    answered.recv_timeout(Duration::from_secs(60)).unwrap();
+    let pid = Pid::from_raw(i32::try_from(run.id()).unwrap());
+    let mut words = BufReader::new(run.stderr.take().unwrap()).lines();
+    kill(pid, Signal::SIGINT).unwrap();
+    words
+        .find(|line| line.as_ref().unwrap().starts_with("stopping"))
+        .unwrap()
+        .unwrap();
+    // A signal that comes while the last is taken is one with it.
+    while run.try_wait().unwrap().is_none() {
+        // It may be gone since it was asked.
+        let _ = kill(pid, Signal::SIGINT);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(run.wait().unwrap().code(), Some(130));
+    let rest: Vec<String> = words.map(Result::unwrap).collect();
+    assert!(
+        rest.contains(&"error: the run does not come back".to_owned()),
+        "{rest:?}"
+    );
+}
+
+fn new(arguments: &[&str], folder: &Path) -> Said {
+    let mut command = inferbench();
+    command
+        .args(["plugins", "new"])
+        .args(arguments)
+        .current_dir(folder);
+    said(&mut command)
+}
+
+#[test]
+fn a_new_plugin_is_a_whole_project_of_few_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let api = api();
+    let made = new(
+        &["my-server", "--api-path", api.to_str().unwrap()],
+        folder.path(),
+    );
+    assert_eq!(made.code, Some(0), "{}", made.err);
+    let project = folder.path().join("inferbench-my-server");
+    let read = |file: &str| fs::read_to_string(project.join(file)).unwrap();
+    assert!(read("Cargo.toml").contains(&format!("path = {:?}", api.canonicalize().unwrap())));
+    assert!(read("tests/conformance.rs").contains("use inferbench_my_server as _;"));
+    for file in [
+        "src/lib.rs",
+        "README.md",
+        "exchanges/hello.json",
+        "Cargo.toml",
+    ] {
+        assert!(
+            !read(file).contains('@'),
+            "{file} has a field that is not filled in"
+        );
+    }
+    let code = read("src/lib.rs");
+    let code = code
+        .lines()
+        .filter(|l| !l.trim().is_empty() && !l.trim().starts_with("//"));
+    assert!(code.count() < 60);
+}
+
+#[test]
+fn nothing_that_is_there_is_overwritten() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("inferbench-acme")).unwrap();
+    let made = new(&["acme"], folder.path());
+    assert_eq!(made.code, Some(2));
+    assert!(
+        made.err
+            .contains("inferbench-acme exists already: nothing was written")
+    );
+    assert_eq!(
+        fs::read_dir(folder.path().join("inferbench-acme"))
+            .unwrap()
+            .count(),
+        0
+    );
+    fs::write(folder.path().join("file"), "mine").unwrap();
+    let made = new(&["acme", "--path", "file"], folder.path());
+    assert_eq!(made.code, Some(2));
+    assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"mine");
+}
+
+#[test]
+fn a_name_or_a_path_that_is_wrong_is_told_before_anything_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = root().join("core/model");
+    let cases = [
+        (vec!["Acme"], "plugin name `Acme` must be of a-z"),
+        (vec!["9lives"], "must begin with a letter"),
+        (vec!["a/../../b"], "must be of a-z"),
+        (
+            vec!["acme", "--api-path", "nowhere"],
+            "--api-path nowhere: Cargo.toml cannot be read",
+        ),
+        (
+            vec!["acme", "--api-path", model.to_str().unwrap()],
+            "is the package `inferbench-model`, not inferbench-plugin-api",
+        ),
+    ];
+    for (arguments, words) in cases {
+        let made = new(&arguments, folder.path());
+        assert_eq!(made.code, Some(2), "{arguments:?}");
+        assert!(made.err.contains(words), "{arguments:?}: {}", made.err);
+        assert!(made.err.contains("hint: "), "{}", made.err);
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    // A folder that cannot be written to is an error with its reason. Root may write anywhere.
+    if !nix::unistd::geteuid().is_root() {
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o555)).unwrap();
+        let made = new(&["acme"], folder.path());
+        assert_eq!(made.code, Some(2));
+        assert!(made.err.contains("cannot be written"), "{}", made.err);
+    }
+}
+
+#[test]
+fn the_book_shows_the_examples_as_they_are() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let page = read("docs/src/plugins/writing.md");
+    for file in [
+        "examples/acme/src/lib.rs",
+        "examples/acme/tests/conformance.rs",
+        "examples/acme/exchanges/hello.json",
+        "examples/metronome/src/lib.rs",
+    ] {
+        let text = read(file);
+        assert!(
+            page.contains(text.trim_end()),
+            "writing.md does not show {file} as it is"
+        );
+    }
+}
+
+#[test]
+fn every_option_shows_with_type_default_and_meaning_in_100_columns() {
+    for name in ["sim", "vllm", "sglang", "hf", "openai"] {
+        let shown = said(inferbench().args(["plugins", "show", name]));
+        let options = shown.out.split_once("options:\n").unwrap().1;
+        for line in options.lines() {
+            assert!(line.chars().count() <= 100, "{name}: {line}");
+        }
+        let described = said(inferbench().args(["plugins", "show", name, "--json"]));
+        let described: Value = serde_json::from_str(&described.out).unwrap();
+        let properties = described["options_schema"]["properties"]
+            .as_object()
+            .unwrap();
+        for (option, schema) in properties {
+            assert!(
+                options.contains(&format!("\n{option}: ")),
+                "{name} lacks {option}"
+            );
+            let meaning = schema["description"].as_str().unwrap();
+            assert!(
+                meaning.contains("Default"),
+                "{name}.{option} tells no default"
+            );
+        }
+    }
+}
