@@ -1,6 +1,7 @@
 //! Half an hour at 256 streams with every kind of fault and servers that die.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+#![allow(clippy::print_stdout, reason = "its figures are what it is run for")]
 
 mod common;
 

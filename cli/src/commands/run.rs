@@ -49,7 +49,7 @@ pub(super) fn run(
             }
         });
         let version = env!("CARGO_PKG_VERSION");
-        let finished = Box::pin(run::run(&prepared, place, version, events, &stops)).await;
+        let finished = run::run(&prepared, place, version, events, &stops).await;
         // It ends by itself once the run has dropped its end of the channel.
         drop(progress.await);
         finished

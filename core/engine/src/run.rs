@@ -184,23 +184,8 @@ pub async fn run(
         barren: false,
         watched,
     };
-    let before = Before::now();
-    let stages = running.missing_stages();
-    running.begin(&stages)?;
-    running.warn_of_trust();
-    for (place, stage) in stages.iter().enumerate() {
-        if running.cancel.is_cancelled() {
-            break;
-        }
-        if place > 0 {
-            running.rest().await;
-        }
-        stage::run(&mut running, stage).await;
-        for left in before.wait(&running.cancel).await {
-            running.warn(format!("{}: {left}", stage.backend));
-        }
-        running.save()?;
-    }
+    // Its future is large, and this one is often held by another.
+    Box::pin(running.do_stages()).await?;
     for warning in samplers.stop()? {
         running.warn(warning);
     }
@@ -290,6 +275,28 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
 }
 
 impl Running<'_> {
+    /// Every stage of which a cell is missing, one after the other.
+    async fn do_stages(&mut self) -> Result<(), StoreError> {
+        let before = Before::now();
+        let stages = self.missing_stages();
+        self.begin(&stages)?;
+        self.warn_of_trust();
+        for (place, stage) in stages.iter().enumerate() {
+            if self.cancel.is_cancelled() {
+                break;
+            }
+            if place > 0 {
+                self.rest().await;
+            }
+            stage::run(self, stage).await;
+            for left in before.wait(&self.cancel).await {
+                self.warn(format!("{}: {left}", stage.backend));
+            }
+            self.save()?;
+        }
+        Ok(())
+    }
+
     /// Lets the machine cool down, if the config asks for it.
     async fn rest(&self) {
         if let Some(cooldown) = self.prepared.config.load.cooldown {
@@ -319,7 +326,7 @@ impl Running<'_> {
         stages.filter(|stage| !stage.levels.is_empty()).collect()
     }
 
-    fn begin(&mut self, stages: &[Stage]) -> Result<(), RunError> {
+    fn begin(&mut self, stages: &[Stage]) -> Result<(), StoreError> {
         self.tell(RunEvent::Started {
             folder: self.folder.path().to_owned(),
             cells: stages.iter().map(|stage| stage.levels.len()).sum(),
