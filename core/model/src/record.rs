@@ -199,19 +199,28 @@ impl RequestRecord {
     }
 }
 
-/// One reading of one GPU. A figure the device does not give is null.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// One reading of one GPU. A figure the device does not give is null, for that
+/// device alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct GpuSample {
-    /// Monotonic time of the reading.
+    /// Monotonic time at which the reading began.
     pub t_ns: u64,
     /// Index in NVML's order.
     pub index: u32,
-    /// Memory in use on the device.
+    /// Memory in use on the device, without what the driver reserves where that
+    /// is told apart. Where the device tells none: the sum over its processes.
     pub memory_used_bytes: Option<u64>,
+    /// Memory that the driver and the firmware keep for themselves.
+    pub memory_reserved_bytes: Option<u64>,
     /// Share of time in which a kernel ran, 0 to 100.
     pub utilization_percent: Option<f64>,
-    /// Power draw.
+    /// Share of time in which the device's memory was read or written, 0 to 100.
+    pub memory_controller_percent: Option<f64>,
+    /// Power draw: at this instant, or the mean over a second on a card that
+    /// tells only one of them.
     pub power_watts: Option<f64>,
+    /// Power draw as the mean over about a second, where the card tells it apart.
+    pub power_average_watts: Option<f64>,
     /// Energy since the driver was loaded.
     pub energy_joules: Option<f64>,
     /// Clock of the streaming multiprocessors.
@@ -220,6 +229,24 @@ pub struct GpuSample {
     pub memory_clock_mhz: Option<u32>,
     /// Temperature of the chip.
     pub temperature_celsius: Option<u32>,
+    /// Why its clocks are lower than they could be, in NVML's words; empty if
+    /// they are not: `gpu_idle` and the user's own settings
+    /// (`applications_clocks_setting`, `sync_boost`, `display_clock_setting`),
+    /// and what throttles it (`sw_power_cap`, `hw_slowdown`,
+    /// `hw_thermal_slowdown`, `sw_thermal_slowdown`, `hw_power_brake_slowdown`).
+    pub throttle_reasons: Option<Vec<String>>,
+    /// Performance state, 0 (fastest) to 15.
+    pub performance_state: Option<u32>,
+    /// Bytes that came in over PCIe, per second, over the last 20 ms.
+    pub pcie_rx_bytes_per_s: Option<u64>,
+    /// Bytes that went out over PCIe, per second, over the last 20 ms.
+    pub pcie_tx_bytes_per_s: Option<u64>,
+    /// Memory of the backend's processes on this device.
+    pub backend_memory_bytes: Option<u64>,
+    /// Memory in use on this device that is not the backend's.
+    pub others_memory_bytes: Option<u64>,
+    /// How long the reading took, us.
+    pub read_us: Option<u64>,
 }
 
 /// One reading of the host and of the process trees that matter.

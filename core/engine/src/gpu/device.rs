@@ -125,6 +125,7 @@ impl<D: Readings> Watched<D> {
             sm_clock_mhz: self.read("SM clock", D::sm_clock_mhz),
             memory_clock_mhz: self.read("memory clock", D::memory_clock_mhz),
             temperature_celsius: self.read("temperature", D::temperature_celsius),
+            ..GpuSample::default()
         }
     }
 
