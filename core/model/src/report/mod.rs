@@ -12,6 +12,7 @@ mod figure;
 pub mod number;
 mod pace;
 mod tiles;
+pub mod timeline;
 mod warnings;
 mod wording;
 mod yardstick;
@@ -24,6 +25,7 @@ pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValu
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use pace::{KEEPS_UP_FROM, Pace};
 pub use tiles::Tile;
+pub use timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
 pub use warnings::{Severity, Warning};
 pub use wording::at_levels;
 
