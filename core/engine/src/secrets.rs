@@ -218,9 +218,10 @@ impl Secrets {
             dtype,
             version,
             attention_backend,
+            kv_cache_dtype,
             ..
         } = evidence;
-        let texts = [model, dtype, version, attention_backend];
+        let texts = [model, dtype, version, attention_backend, kv_cache_dtype];
         texts.into_iter().flatten().for_each(|text| self.mask(text));
     }
 }

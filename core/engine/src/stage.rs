@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inferbench_model::causes::{self, Ended};
-use inferbench_model::manifest::StageFacts;
+use inferbench_model::manifest::{StageFacts, Voice};
 use inferbench_model::plan::Stage;
-use inferbench_model::record::Evidence;
 use inferbench_plugin_api::client::EngineClient;
 use tokio_util::sync::CancellationToken;
 
@@ -19,7 +18,7 @@ use crate::port::Port;
 use crate::prepare::{self, PreparedBackend};
 use crate::ready::{Readiness, ReadyError};
 use crate::run::Running;
-use crate::{cell, evidence, ways};
+use crate::{cell, clock, evidence, ways};
 
 /// Longest that a control request may take.
 const CONTROL_LIMIT: Duration = Duration::from_secs(10);
@@ -35,16 +34,8 @@ pub(crate) struct Live {
 /// error: the run goes on.
 pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
     let backend = &running.prepared.backends[stage.backend_index];
-    let mut facts = StageFacts {
-        backend: stage.backend.clone(),
-        block: stage.block,
-        command: None,
-        ready_s: None,
-        failure: None,
-        cause: None,
-        log_tail: Vec::new(),
-        evidence: Evidence::default(),
-    };
+    let mut facts = StageFacts::new(&stage.backend, stage.block);
+    facts.start_ns = Some(clock::now_ns());
     let began = start(running, backend, stage, &mut facts).await;
     let live = match began {
         Ok(live) => live,
@@ -67,10 +58,9 @@ pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
     running.watch(None, None);
     let last = LastWords::of(running, stage, live.server.as_ref());
     if live.server.is_some() {
-        facts
-            .evidence
-            .absorb(evidence::of_log(running, backend, stage));
+        facts.hear(Voice::Log, evidence::of_log(running, backend, stage));
     }
+    facts.stop_ns = Some(clock::now_ns());
     stop(running, live).await;
     match outcome {
         Ok(()) => running.manifest.put_stage(facts),
@@ -215,9 +205,20 @@ async fn measure(
     facts: &mut StageFacts,
 ) -> Result<(), String> {
     if let (Transport::Http(target), Some(control)) = (&live.transport, &live.control) {
+        let waiting = CancellationToken::new();
+        let weights = live
+            .server
+            .as_ref()
+            .and_then(|_| evidence::watch_weights(running, backend, stage, &waiting));
         let ready = wait_ready(running, backend, stage, target, control, live).await;
+        let ready_ns = clock::now_ns();
+        waiting.cancel();
+        if let Some(weights) = weights {
+            facts.weights_ns = weights.await.ok().flatten();
+        }
         facts.ready_s = Some(ready.map_err(|error| error.to_string())?);
-        facts.evidence = evidence::of_info(backend, control).await;
+        facts.ready_ns = Some(ready_ns);
+        facts.hear(Voice::Info, evidence::of_info(backend, control).await);
     }
     // Its cells must not be without it, whenever the run is cut off.
     running.manifest.put_stage(facts.clone());
@@ -240,7 +241,7 @@ async fn measure(
     if let Some(sampler) = sampler
         && let Ok(last) = sampler.await
     {
-        facts.evidence.absorb(last);
+        facts.hear(Voice::Metrics, last);
     }
     outcome
 }

@@ -172,6 +172,76 @@ pub struct StageFacts {
     pub log_tail: Vec<String>,
     /// What it told of itself once ready.
     pub evidence: Evidence,
+    /// When its start began, monotonic ns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_ns: Option<u64>,
+    /// When its log told that the weights are loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_ns: Option<u64>,
+    /// When it was ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_ns: Option<u64>,
+    /// When it was told to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_ns: Option<u64>,
+    /// What each of its voices tells of its KV cache: log, metrics, answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kv_told: Vec<KvTold>,
+}
+
+impl StageFacts {
+    /// A start of which nothing is known yet.
+    #[must_use]
+    pub fn new(backend: &str, block: u32) -> Self {
+        Self {
+            backend: backend.to_owned(),
+            block,
+            command: None,
+            ready_s: None,
+            failure: None,
+            cause: None,
+            log_tail: Vec::new(),
+            evidence: Evidence::default(),
+            start_ns: None,
+            weights_ns: None,
+            ready_ns: None,
+            stop_ns: None,
+            kv_told: Vec::new(),
+        }
+    }
+
+    /// Takes in what a voice tells, in place of what it told before.
+    pub fn hear(&mut self, voice: Voice, told: Evidence) {
+        let memory = told.of_memory();
+        self.kv_told.retain(|known| known.voice != voice);
+        if !memory.is_empty() {
+            let evidence = memory;
+            self.kv_told.push(KvTold { voice, evidence });
+        }
+        self.evidence.absorb(told);
+    }
+}
+
+/// What one of a server's voices tells of its KV cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KvTold {
+    /// Which voice.
+    pub voice: Voice,
+    /// What it tells; facts that have nothing to do with memory are left out.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+}
+
+/// Where a server speaks of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Voice {
+    /// Lines of its log.
+    Log,
+    /// Its metrics.
+    Metrics,
+    /// Answers about itself, asked once.
+    Info,
 }
 
 /// One measured cell.

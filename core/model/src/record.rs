@@ -321,6 +321,29 @@ pub struct Evidence {
     /// Bytes of the KV cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_bytes: Option<u64>,
+    /// Blocks that the KV cache is divided into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_blocks: Option<u64>,
+    /// Tokens of one block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_block_size: Option<u64>,
+    /// Full-length requests that fit at once, times their length: tokens that
+    /// the KV cache holds, as exactly as the server rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_tokens_about: Option<f64>,
+    /// Data type of the KV cache in effect; absent if it is the model's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_dtype: Option<String>,
+    /// Bytes of cached tensors after so many tokens of one sequence, pairs of
+    /// (tokens, bytes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_growth: Option<Vec<(u64, u64)>>,
+    /// Whether its weights are loaded; told by the line that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_loaded: Option<bool>,
+    /// Bytes of the weights on one device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_bytes: Option<u64>,
     /// Name of the model in effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
@@ -358,6 +381,13 @@ impl Evidence {
             generation_tokens,
             kv_cache_tokens,
             kv_cache_bytes,
+            kv_cache_blocks,
+            kv_block_size,
+            kv_cache_tokens_about,
+            kv_cache_dtype,
+            kv_growth,
+            weights_loaded,
+            weights_bytes,
             model,
             dtype,
             max_model_len,
@@ -365,6 +395,22 @@ impl Evidence {
             prefix_caching,
             attention_backend
         );
+    }
+
+    /// What it says of the sizes of KV cache and weights.
+    #[must_use]
+    pub fn of_memory(&self) -> Self {
+        Self {
+            kv_cache_tokens: self.kv_cache_tokens,
+            kv_cache_bytes: self.kv_cache_bytes,
+            kv_cache_blocks: self.kv_cache_blocks,
+            kv_block_size: self.kv_block_size,
+            kv_cache_tokens_about: self.kv_cache_tokens_about,
+            kv_cache_dtype: self.kv_cache_dtype.clone(),
+            kv_growth: self.kv_growth.clone(),
+            weights_bytes: self.weights_bytes,
+            ..Self::default()
+        }
     }
 
     /// Whether nothing is known.
