@@ -8,9 +8,17 @@ pub(crate) mod place;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+/// The program: the one that was built with the tests, or, for measurements that
+/// need a release build, the one that `INFERBENCH_TEST_PROGRAM` names.
+pub(crate) fn program() -> PathBuf {
+    let named = std::env::var_os("INFERBENCH_TEST_PROGRAM");
+    let built = || env!("CARGO_BIN_EXE_inferbench").into();
+    named.map_or_else(built, |file| std::path::absolute(file).unwrap())
+}
+
 /// Folder with the plugin libraries that the workspace builds.
 pub(crate) fn plugin_dir() -> PathBuf {
-    let exe = PathBuf::from(env!("CARGO_BIN_EXE_inferbench"));
+    let exe = program();
     let own = exe.parent().unwrap();
     let folders = [own.to_owned(), own.join("deps")];
     let found = folders
@@ -28,7 +36,7 @@ pub(crate) fn plugin_dir() -> PathBuf {
 
 /// The program with the workspace's plugins.
 pub(crate) fn inferbench() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_inferbench"));
+    let mut command = Command::new(program());
     command.arg("--plugin-dir").arg(plugin_dir());
     command
 }
