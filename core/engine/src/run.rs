@@ -253,6 +253,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         simulated: backend.plugin.description.simulated,
         attach: backend.attach.as_ref().map(|target| target.url("")),
         prompt_form: backend.form.name().to_owned(),
+        kv_estimate: None,
     });
     let host = machine::host_facts();
     Ok(Manifest {

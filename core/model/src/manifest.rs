@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::calibration::Calibration;
 use crate::causes::KnownCause;
 use crate::cell::{CellKey, SelfCheck};
+use crate::kv_cache::KvEstimate;
 use crate::plan::{RunPlan, Skipped};
 use crate::record::Evidence;
 
@@ -118,6 +119,10 @@ pub struct BackendFacts {
     pub attach: Option<String>,
     /// What it is asked with: `token_ids`, `text` or `messages`.
     pub prompt_form: String,
+    /// What its KV cache takes, from the model's own config; absent if it is
+    /// attached, or if the model is not on this machine or not understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_estimate: Option<KvEstimate>,
 }
 
 /// The machine.

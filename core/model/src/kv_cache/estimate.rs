@@ -1,0 +1,131 @@
+//! The estimate as plain data: what one GPU keeps, term by term.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What a term of the estimate stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TermKind {
+    /// Keys and values of layers that look at every token.
+    Attention,
+    /// One compressed vector per token (multi-head latent attention).
+    Latent,
+    /// Keys of the indexer that picks tokens for sparse attention.
+    Indexer,
+    /// Keys and values of layers that look at a window of the last tokens.
+    SlidingWindow,
+    /// Keys and values of layers that look at the tokens of one chunk.
+    Chunked,
+    /// Scales of a cache that is quantized per token and head.
+    Scales,
+    /// State of a state-space layer, the same for any length.
+    StateSpace,
+    /// State of a linear-attention layer, the same for any length.
+    LinearAttention,
+}
+
+/// One term: layers of one shape, and what they keep on one GPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KvTerm {
+    /// What it stands for.
+    pub kind: TermKind,
+    /// Layers of this shape on the GPU.
+    pub layers: u32,
+    /// Bytes of one token in all these layers; 0 for a state.
+    pub bytes_per_token: u64,
+    /// Bytes of one sequence of any length in all these layers; 0 unless a state.
+    pub bytes_per_sequence: u64,
+    /// Tokens of one sequence that are kept at most; absent if all are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cap_tokens: Option<u64>,
+    /// Blocks that each sequence takes beyond those its tokens fill.
+    #[serde(default)]
+    pub extra_blocks: u32,
+    /// The arithmetic in numbers: `36 layers x 8 KV heads x (128 + 128) x 2 B`.
+    pub formula: String,
+}
+
+impl KvTerm {
+    /// Bytes that a sequence of `tokens` takes, in whole blocks of `block_size` tokens.
+    #[must_use]
+    pub fn sequence_bytes(&self, tokens: u64, block_size: u32) -> u64 {
+        if self.bytes_per_token == 0 {
+            return self.bytes_per_sequence;
+        }
+        let kept = self.cap_tokens.map_or(tokens, |cap| tokens.min(cap));
+        let block = u64::from(block_size.max(1));
+        let blocks = kept.div_ceil(block) + u64::from(self.extra_blocks);
+        let bytes = blocks
+            .saturating_mul(block)
+            .saturating_mul(self.bytes_per_token);
+        bytes.saturating_add(self.bytes_per_sequence)
+    }
+}
+
+/// What the cache of a model takes on one GPU: that of the pipeline rank that
+/// needs the most.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct KvEstimate {
+    /// The model's `model_type`, that of its text part where it has one.
+    pub model_type: String,
+    /// Data type of the cache, such as `bfloat16` or `fp8`.
+    pub dtype: String,
+    /// GPUs that each layer is split over.
+    pub tensor_parallel: u32,
+    /// Ranks that the layers are dealt to.
+    pub pipeline_parallel: u32,
+    /// Tokens in one block of the cache.
+    pub block_size: u32,
+    /// Bytes of one token on one GPU, while every layer still keeps it.
+    pub bytes_per_token: u64,
+    /// Bytes of one sequence on one GPU whatever its length: the states.
+    pub bytes_per_sequence: u64,
+    /// The terms that these are the sums of.
+    pub terms: Vec<KvTerm>,
+    /// Bytes of the weights as stored, of the whole model; absent if its folder
+    /// does not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_bytes: Option<u64>,
+}
+
+impl KvEstimate {
+    /// Bytes that a sequence of `tokens` takes on one GPU, in whole blocks.
+    #[must_use]
+    pub fn sequence_bytes(&self, tokens: u64) -> u64 {
+        let each = self.terms.iter();
+        each.map(|term| term.sequence_bytes(tokens, self.block_size))
+            .fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn term(bytes_per_token: u64, cap_tokens: Option<u64>, extra_blocks: u32) -> KvTerm {
+        KvTerm {
+            kind: TermKind::Attention,
+            layers: 1,
+            bytes_per_token,
+            bytes_per_sequence: 0,
+            cap_tokens,
+            extra_blocks,
+            formula: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_sequence_takes_whole_blocks() {
+        assert_eq!(term(10, None, 0).sequence_bytes(17, 16), 320);
+        assert_eq!(term(10, None, 0).sequence_bytes(16, 16), 160);
+        assert_eq!(term(10, None, 0).sequence_bytes(0, 16), 0);
+    }
+
+    #[test]
+    fn a_window_stops_the_growth() {
+        let window = term(10, Some(128), 1);
+        assert_eq!(window.sequence_bytes(64, 16), 10 * (64 + 16));
+        assert_eq!(window.sequence_bytes(100_000, 16), 10 * (128 + 16));
+    }
+}
