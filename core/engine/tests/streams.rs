@@ -134,8 +134,8 @@ fn client_for(case: &Case) -> (BackendClient, RequestSpec) {
 }
 
 /// When the bytes that were due at a time were written: by that time in
-/// microseconds, the last write.
-type Writes = Arc<Mutex<BTreeMap<u64, u64>>>;
+/// microseconds, the first write and the last.
+type Writes = Arc<Mutex<BTreeMap<u64, (u64, u64)>>>;
 
 fn micros(ms: f64) -> u64 {
     (ms * 1e3).round() as u64
@@ -165,7 +165,12 @@ fn serve(case: &Case, peer: &mut Peer, writes: &Writes) {
         };
         wait_until(at(read.at_ms));
         let t_ns = clock::now_ns();
-        writes.lock().unwrap().insert(micros(read.at_ms), t_ns);
+        let mut writes = writes.lock().unwrap();
+        writes
+            .entry(micros(read.at_ms))
+            .and_modify(|(_, last_ns)| *last_ns = t_ns)
+            .or_insert((t_ns, t_ns));
+        drop(writes);
         peer.write(&bytes);
     }
     match case.end.how.as_str() {
@@ -237,14 +242,17 @@ fn check_times(case: &Case, record: &RequestRecord, writes: &Writes) {
     let (name, expected) = (&case.name, &case.expected);
     let sent_ns = record.sent_ns.unwrap();
     let writes = writes.lock().unwrap();
+    let ms = |t_ns: u64| (t_ns as f64 - sent_ns as f64) / 1e6;
     let written_ms = |due_ms: f64| {
-        let t_ns = writes[&micros(due_ms)];
-        (t_ns as f64 - sent_ns as f64) / 1e6
+        let (first_ns, last_ns) = writes[&micros(due_ms)];
+        (ms(first_ns), ms(last_ns))
     };
-    let near = |what: &str, found: Option<f64>, truth: Option<f64>, earliest: f64| {
+    let near = |what: &str, found: Option<f64>, truth: Option<(f64, f64)>, earliest: f64| {
         let fits = match (found, truth) {
             (None, None) => true,
-            (Some(found), Some(truth)) => (truth + earliest..=truth + LATEST_MS).contains(&found),
+            (Some(found), Some((first, last))) => {
+                (first + earliest..=last + LATEST_MS).contains(&found)
+            }
             _ => false,
         };
         assert!(
@@ -256,9 +264,11 @@ fn check_times(case: &Case, record: &RequestRecord, writes: &Writes) {
     let last = expected.e2e_ms.map(written_ms);
     near("ttft", record.ttft_ms, first, EARLIEST_MS);
     near("e2e", record.e2e_latency_ms, last, EARLIEST_MS);
+    // The shortest and the longest time between two writes.
+    let between = |from: (f64, f64), to: (f64, f64)| (to.0 - from.1, to.1 - from.0);
     let mut due_ms = expected.ttft_ms.unwrap_or_default();
     for (gap, due_gap_ms) in record.itl_ms.iter().zip(&expected.itl_ms) {
-        let truth = written_ms(due_ms + due_gap_ms) - written_ms(due_ms);
+        let truth = between(written_ms(due_ms), written_ms(due_ms + due_gap_ms));
         due_ms += due_gap_ms;
         // A gap is short by as much as the event before it came late.
         near("gap", Some(*gap), Some(truth), -LATEST_MS);
@@ -266,7 +276,11 @@ fn check_times(case: &Case, record: &RequestRecord, writes: &Writes) {
     let tokens = expected
         .output_tokens
         .filter(|_| expected.tpot_ms.is_some());
-    let truth = tokens.map(|tokens| (last.unwrap() - first.unwrap()) / f64::from(tokens - 1));
+    let truth = tokens.map(|tokens| {
+        let (shortest, longest) = between(first.unwrap(), last.unwrap());
+        let gaps = f64::from(tokens - 1);
+        (shortest / gaps, longest / gaps)
+    });
     near("tpot", record.tpot_ms, truth, -LATEST_MS);
 }
 
