@@ -331,7 +331,8 @@ pub struct Evidence {
     /// the KV cache holds, as exactly as the server rounds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_tokens_about: Option<f64>,
-    /// Data type of the KV cache in effect; absent if it is the model's own.
+    /// Data type of the KV cache in effect; absent if it is the model's own or not
+    /// told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_dtype: Option<String>,
     /// Bytes of cached tensors after so many tokens of one sequence, pairs of

@@ -145,6 +145,11 @@ pub fn vllm_evidence(text: &str) -> Evidence {
     Evidence {
         kv_cache_tokens: whole("kv_cache_size_tokens").or_else(blocks),
         kv_cache_bytes: whole("kv_cache_memory_bytes"),
+        kv_cache_blocks: whole("num_gpu_blocks"),
+        kv_block_size: first("block_size").and_then(|size| size.parse().ok()),
+        kv_cache_dtype: first("cache_dtype")
+            .filter(|dtype| *dtype != "auto")
+            .map(str::to_owned),
         prefix_caching: first("enable_prefix_caching").map(|on| on.eq_ignore_ascii_case("true")),
         ..samples.evidence(&VLLM_NAMES)
     }

@@ -26,16 +26,35 @@ pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, Pl
     let text = String::from_utf8_lossy(bytes);
     match source {
         EvidenceSource::Metrics => Ok(Samples::parse(&text).evidence(&NAMES)),
-        EvidenceSource::LogLine => match text.split_once("ready: ") {
-            Some((_, info)) => server_info(info.as_bytes()),
-            None => Ok(Evidence::default()),
-        },
+        EvidenceSource::LogLine => log_line(&text),
         EvidenceSource::Info(name) => match name.as_str() {
             MODELS_PROBE => models_evidence(bytes),
             SERVER_INFO_PROBE => server_info(bytes),
             _ => Ok(Evidence::default()),
         },
     }
+}
+
+fn log_line(line: &str) -> Result<Evidence, PluginError> {
+    if let Some((_, info)) = line.split_once("ready: ") {
+        return server_info(info.as_bytes());
+    }
+    let Some((_, info)) = line.split_once("loaded: ") else {
+        return Ok(Evidence::default());
+    };
+    let loaded: Value = serde_json::from_str(info)?;
+    Ok(Evidence {
+        weights_loaded: Some(true),
+        weights_bytes: loaded.get("weights_bytes").and_then(Value::as_u64),
+        ..Evidence::default()
+    })
+}
+
+/// Pairs of tokens and bytes.
+fn growth(info: &Value) -> Option<Vec<(u64, u64)>> {
+    let pairs = info.get("kv_growth")?.as_array()?;
+    let pair = |pair: &Value| Some((pair.get(0)?.as_u64()?, pair.get(1)?.as_u64()?));
+    pairs.iter().map(pair).collect()
 }
 
 fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
@@ -53,6 +72,8 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
         version: (!versions.is_empty()).then(|| versions.join(", ")),
         attention_backend: text("attn_implementation"),
         prefix_caching: Some(false),
+        weights_bytes: info.get("weights_bytes").and_then(Value::as_u64),
+        kv_growth: growth(&info),
         ..Evidence::default()
     })
 }
@@ -72,6 +93,22 @@ mod tests {
         assert_eq!(told.max_model_len, Some(4096));
         let version = told.version.as_deref();
         assert_eq!(version, Some("transformers 5.24.0, torch 2.13.0"));
+    }
+
+    #[test]
+    fn the_cache_s_growth_and_the_weights_are_told() {
+        let line = br#"loaded: {"weights_bytes": 1000}"#;
+        let told = read(&EvidenceSource::LogLine, line).unwrap();
+        assert_eq!(
+            (told.weights_loaded, told.weights_bytes),
+            (Some(true), Some(1000))
+        );
+        let info = br#"{"kv_growth": [[16, 16384], [32, 32768]]}"#;
+        let source = EvidenceSource::Info(SERVER_INFO_PROBE.to_owned());
+        let told = read(&source, info).unwrap();
+        assert_eq!(told.kv_growth, Some(vec![(16, 16384), (32, 32768)]));
+        let none = read(&source, br#"{"kv_growth": null}"#).unwrap();
+        assert_eq!(none.kv_growth, None);
     }
 
     #[test]

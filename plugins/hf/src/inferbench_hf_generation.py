@@ -11,6 +11,29 @@ import threading
 import time
 
 
+# The cache is measured after so many steps of so many tokens.
+CACHE_STEPS, CACHE_STEP = 8, 16
+
+
+def tensor_bytes(value, torch):
+    """Bytes of all tensors below a value, whatever the library keeps them in."""
+    seen, found, todo = set(), {}, [value]
+    while todo:
+        value = todo.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, torch.Tensor):
+            found[value.data_ptr()] = value.numel() * value.element_size()
+        elif isinstance(value, dict):
+            todo.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            todo.extend(value)
+        elif hasattr(value, "__dict__"):
+            todo.extend(vars(value).values())
+    return sum(found.values())
+
+
 class Refused(Exception):
     """A request that cannot be answered: HTTP status and words."""
 
@@ -44,6 +67,8 @@ class Engine:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         model = AutoModelForCausalLM.from_pretrained(args.model, trust_remote_code=remote, **options)
         self.model = model.to(device).eval()
+        weights = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        print(f"loaded: {json.dumps({'weights_bytes': weights})}", file=sys.stderr, flush=True)
         # Encoding changes a tokenizer's state, so decoding has one of its own.
         tokenizers = [AutoTokenizer.from_pretrained(args.model, trust_remote_code=remote) for _ in "ed"]
         self.encoder, self.decoder = tokenizers
@@ -66,8 +91,35 @@ class Engine:
             "max_position_embeddings": getattr(config, "max_position_embeddings", None),
             "transformers": transformers.__version__,
             "torch": torch.__version__,
+            "weights_bytes": weights,
+            "kv_growth": self.kv_growth(),
         }
         self.ready = True
+
+    def kv_growth(self):
+        """Pairs of a sequence's tokens and the bytes of its cache: on a GPU what
+        torch holds more than before, elsewhere the sizes of the tensors. None if
+        the model cannot be asked so; it is served all the same.
+        """
+        torch, device = self.torch, self.model.device
+        cuda = device.type == "cuda"
+        length = min(CACHE_STEPS * CACHE_STEP, self.max_len or CACHE_STEPS * CACHE_STEP)
+        pairs, cache = [], None
+        try:
+            with torch.inference_mode():
+                # What libraries take once, for their own work, comes first.
+                self.model(torch.ones((1, 1), dtype=torch.long, device=device), use_cache=True)
+                before = torch.cuda.memory_allocated(device) if cuda else 0
+                for tokens in range(CACHE_STEP, length + 1, CACHE_STEP):
+                    ids = torch.ones((1, CACHE_STEP), dtype=torch.long, device=device)
+                    cache = self.model(ids, past_key_values=cache, use_cache=True).past_key_values
+                    del ids
+                    held = torch.cuda.memory_allocated(device) - before if cuda else tensor_bytes(cache, torch)
+                    pairs.append((tokens, held))
+        except Exception as error:
+            print(f"cache cannot be measured: {error!r}", file=sys.stderr, flush=True)
+            return None
+        return pairs if pairs and pairs[-1][1] else None
 
     def prompt(self, body, chat):
         """Token ids of the prompt, checked."""

@@ -31,7 +31,7 @@ pub(crate) fn plan(options: &HfOptions, context: &LaunchContext) -> LaunchPlan {
             file(SCRIPT, include_str!("server.py")),
             file(GENERATION, include_str!("inferbench_hf_generation.py")),
         ],
-        log_patterns: vec!["ready: ".to_owned()],
+        log_patterns: vec!["ready: ".to_owned(), "loaded: ".to_owned()],
         stop: StopPlan {
             grace_s: 10,
             ..StopPlan::default()

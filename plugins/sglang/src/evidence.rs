@@ -5,6 +5,7 @@ use inferbench_plugin_api::prometheus::{MetricNames, Samples};
 use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
 use serde_json::Value;
 
+use crate::log::{gib, log_line};
 use crate::wire::SERVER_INFO_PROBE;
 
 /// Every prompt token is looked up in the radix cache.
@@ -41,8 +42,12 @@ fn metrics(text: &str) -> Evidence {
     // Each rank of a tensor-parallel group tells the same size.
     let tokens = samples.first("sglang:max_total_num_tokens");
     let tokens = tokens.map(|sample| sample.value).filter(|n| *n >= 1.0);
+    // This one is told in full, the page that is kept free included.
+    let gib = samples.first("sglang:kv_cache_memory_usage_gb");
+    let bytes = gib.map(|gib| (gib.value * (1_u64 << 30) as f64).round());
     Evidence {
         kv_cache_tokens: tokens.map(|n| n as u64),
+        kv_cache_bytes: bytes.filter(|n| *n >= 1.0).map(|n| n as u64),
         ..samples.evidence(&NAMES)
     }
 }
@@ -55,7 +60,7 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
         let text = at(path).and_then(Value::as_str);
         text.filter(|text| *text != "auto").map(str::to_owned)
     };
-    let gib = at("/internal_states/0/memory_usage/kvcache").and_then(Value::as_f64);
+    let size = at("/internal_states/0/memory_usage/kvcache").and_then(Value::as_f64);
     let radix_off = at("/disable_radix_cache").and_then(Value::as_bool);
     Ok(Evidence {
         model: text("/model_path"),
@@ -66,43 +71,9 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
         prefix_caching: radix_off.map(|off| !off),
         kv_cache_tokens: whole("/max_total_num_tokens")
             .or_else(|| whole("/internal_states/0/memory_usage/token_capacity")),
-        // Told to a thousandth of a GiB; below one GiB that is too coarse.
-        kv_cache_bytes: gib
-            .filter(|gib| *gib >= 1.0)
-            .map(|gib| (gib * (1_u64 << 30) as f64).round() as u64),
+        kv_cache_bytes: size.and_then(gib),
+        kv_cache_dtype: text("/kv_cache_dtype"),
+        kv_block_size: whole("/page_size"),
         ..Evidence::default()
     })
-}
-
-fn log_line(line: &str) -> Evidence {
-    Evidence {
-        kv_cache_tokens: number(line, "#tokens: ")
-            .or_else(|| number(line, "max_total_num_tokens=")),
-        max_model_len: number(line, "context_len="),
-        ..Evidence::default()
-    }
-}
-
-/// The whole number after `start`.
-fn number(line: &str, start: &str) -> Option<u64> {
-    let (_, rest) = line.split_once(start)?;
-    let end = rest.find(|c: char| !c.is_ascii_digit());
-    rest[..end.unwrap_or(rest.len())].parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn log_lines_tell_the_size_of_the_cache() {
-        // Lines of SGLang 0.5.23.
-        let line = "[2026-11-25 01:43:27] KV Cache is allocated. dtype: torch.float32, \
-                    #tokens: 65536, K size: 0.03 GB, V size: 0.03 GB";
-        assert_eq!(log_line(line).kv_cache_tokens, Some(65536));
-        let line = "max_total_num_tokens=65537, chunked_prefill_size=4096, context_len=2048, x";
-        let evidence = log_line(line);
-        assert_eq!(evidence.kv_cache_tokens, Some(65537));
-        assert_eq!(evidence.max_model_len, Some(2048));
-    }
 }

@@ -6,15 +6,9 @@ use inferbench_plugin_api::launch::command_line;
 use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
 
 use crate::describe::SglangOptions;
+use crate::log;
 
 const COMMAND: [&str; 3] = ["python3", "-m", "sglang.launch_server"];
-
-/// Parts of log lines that `evidence` reads, and the one that tells the start.
-const LOG_PATTERNS: [&str; 3] = [
-    "KV Cache is allocated",
-    "max_total_num_tokens=",
-    "The server is fired up",
-];
 
 pub(crate) fn plan(options: &SglangOptions, context: &LaunchContext) -> LaunchPlan {
     let arguments = flags(options, context).into_arguments();
@@ -29,7 +23,7 @@ pub(crate) fn plan(options: &SglangOptions, context: &LaunchContext) -> LaunchPl
     LaunchPlan {
         command: command_line(command, &COMMAND, arguments, &options.extra_args),
         env,
-        log_patterns: LOG_PATTERNS.map(str::to_owned).to_vec(),
+        log_patterns: log::PATTERNS.map(str::to_owned).to_vec(),
         stop: StopPlan {
             grace_s: 30,
             ..StopPlan::default()

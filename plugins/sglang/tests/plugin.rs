@@ -221,6 +221,8 @@ fn recorded_metrics_add_up_over_labels() {
         include_bytes!("captures/metrics.txt"),
     );
     assert_eq!(told.kv_cache_tokens, Some(65536));
+    // 2 layers, 1 head, 64 + 64 wide, 4 bytes: 1,024 a token, and one spare page.
+    assert_eq!(told.kv_cache_bytes, Some(65_537 * 1024));
     assert_eq!(told.prompt_tokens, Some(132.0));
     assert_eq!(told.generation_tokens, Some(200.0));
     assert_eq!(told.prefix_cache_hits, Some(81.0));

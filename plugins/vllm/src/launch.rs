@@ -6,17 +6,7 @@ use inferbench_plugin_api::launch::command_line;
 use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
 
 use crate::describe::VllmOptions;
-
-/// Parts of log lines that `evidence` reads, and those that tell the start.
-const LOG_PATTERNS: [&str; 7] = [
-    "LLM engine (v",
-    "KV cache size:",
-    "Available KV cache memory:",
-    "attention backend",
-    "AttentionBackendEnum",
-    "backend on V1 engine",
-    "Application startup complete",
-];
+use crate::log;
 
 pub(crate) fn plan(options: &VllmOptions, context: &LaunchContext) -> LaunchPlan {
     let model = &context.model;
@@ -34,7 +24,7 @@ pub(crate) fn plan(options: &VllmOptions, context: &LaunchContext) -> LaunchPlan
     LaunchPlan {
         command: command_line(command, &["vllm", "serve"], arguments, &options.extra_args),
         env,
-        log_patterns: LOG_PATTERNS.map(str::to_owned).to_vec(),
+        log_patterns: log::PATTERNS.map(str::to_owned).to_vec(),
         stop: StopPlan {
             grace_s: 30,
             ..StopPlan::default()

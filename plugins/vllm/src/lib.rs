@@ -3,6 +3,7 @@
 mod describe;
 mod evidence;
 mod launch;
+mod log;
 mod wire;
 
 use inferbench_plugin_api::openai::OpenAiWire;

@@ -1,0 +1,121 @@
+//! Sizes of KV cache and weights from lines that vLLM's versions have logged,
+//! each as somebody published it. The values are read off the lines.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use inferbench_plugin_api::{
+    Backend, Evidence, EvidenceSource, LaunchContext, ModelSpec, OpenContext,
+};
+use inferbench_vllm::Vllm;
+
+/// What the plugin reads from a log, through the lines that it asks for.
+fn told(log: &str) -> Evidence {
+    let plugin = Vllm::open(&OpenContext::default()).unwrap();
+    let context = LaunchContext {
+        model: ModelSpec::default(),
+        served_name: "m".to_owned(),
+        host: "127.0.0.1".to_owned(),
+        port: 8100,
+        seed: 0,
+        work_dir: "/w".into(),
+        max_concurrency: None,
+    };
+    let patterns = plugin.launch(&context).unwrap().unwrap().log_patterns;
+    let mut evidence = Evidence::default();
+    for line in log.lines() {
+        if patterns.iter().any(|part| line.contains(part)) {
+            let source = EvidenceSource::LogLine;
+            evidence.absorb(plugin.evidence(&source, line.as_bytes()).unwrap());
+        }
+    }
+    evidence
+}
+
+fn gib(gib: f64) -> Option<u64> {
+    Some((gib * 1_073_741_824.0_f64).round() as u64)
+}
+
+/// A server of vLLM 0.32.0 on a CPU.
+#[test]
+fn version_0_32_on_a_cpu_tells_tokens_and_memory() {
+    let told = told(
+        "(Worker pid=1924) INFO 11-25 01:18:38 [default_loader.py:501] Loading weights took 0.02 seconds\n\
+         (Worker pid=1924) INFO 11-25 01:18:39 [cpu_worker.py:260] Explicitly set (1.0/14.34) GiB for KV cache on node 0.\n\
+         (EngineCore pid=1790) INFO 11-25 01:18:39 [kv_cache_utils.py:2327] CPU KV cache size: 1,048,576 tokens, Maximum concurrency for 2,048 tokens per request: 512.00x\n",
+    );
+    assert_eq!(told.weights_loaded, Some(true));
+    assert_eq!(told.kv_cache_bytes, gib(1.0));
+    assert_eq!(told.kv_cache_tokens, Some(1_048_576));
+    assert_eq!(told.kv_cache_tokens_about, Some(1_048_576.0));
+}
+
+/// <https://github.com/vllm-project/vllm/issues/21348> (July 2025).
+#[test]
+fn lines_of_2025_tell_memory_and_tokens_apart() {
+    let told = told("Available KV cache memory: 8.11 GiB\nGPU KV cache size: 178,880 tokens\n");
+    assert_eq!(told.kv_cache_bytes, gib(8.11));
+    assert_eq!(told.kv_cache_tokens, Some(178_880));
+}
+
+/// <https://github.com/vllm-project/vllm/pull/13596> (February 2025): both the
+/// wording before and the one after.
+#[test]
+fn the_first_lines_of_the_new_engine_count_blocks_then_tokens() {
+    let before = told(
+        "INFO 02-20 00:01:02 kv_cache_utils.py:522] # GPU blocks: 127626\n\
+         INFO 02-20 00:01:02 kv_cache_utils.py:525] Maximum concurrency for 2048 tokens per request: 997.08x\n",
+    );
+    assert_eq!(before.kv_cache_blocks, Some(127_626));
+    assert_eq!(before.kv_cache_tokens, None);
+    let about = before.kv_cache_tokens_about.unwrap();
+    assert!((about - 2_042_019.84).abs() < 1e-6);
+    let after = told(
+        "INFO 02-19 23:56:55 kv_cache_utils.py:524] GPU KV cache size: 2,042,016 tokens\n\
+         INFO 02-19 23:56:55 kv_cache_utils.py:527] Maximum concurrency for 2,048 tokens per request: 997.08x\n",
+    );
+    assert_eq!(after.kv_cache_tokens, Some(2_042_016));
+}
+
+/// <https://github.com/vllm-project/vllm/issues/10517> (December 2024).
+#[test]
+fn lines_of_0_6_tell_all_in_one_row() {
+    let told = told(
+        "Loading model weights took 14.9888 GB\n\
+         Memory profiling results: total_gpu_memory=23.58GiB initial_memory_usage=15.34GiB peak_torch_memory=17.06GiB memory_usage_post_profile=15.35GiB non_torch_memory=0.35GiB kv_cache_size=3.81GiB gpu_memory_utilization=0.90\n\
+         GPU blocks: 1952, # CPU blocks: 2048\n\
+         Maximum concurrency for 20000 tokens per request: 1.56x\n",
+    );
+    assert_eq!(told.weights_bytes, gib(14.9888));
+    assert_eq!(told.weights_loaded, Some(true));
+    assert_eq!(told.kv_cache_bytes, gib(3.81));
+    assert_eq!(told.kv_cache_blocks, Some(1952));
+    assert_eq!(told.kv_cache_tokens_about, Some(31_200.0));
+}
+
+/// <https://github.com/vllm-project/vllm/pull/10511> (December 2024).
+#[test]
+fn a_table_of_the_memory_is_read() {
+    let told = told(
+        "INFO 12-13 19:54:18 worker.py:243] model weights take   14.96GiB\n\
+         INFO 12-13 19:54:18 worker.py:243] available_kv_cache_memory    53.29GiB\n",
+    );
+    assert_eq!(told.kv_cache_bytes, gib(53.29));
+}
+
+/// <https://github.com/vllm-project/vllm/pull/14447> (April 2025).
+#[test]
+fn a_sentence_on_the_memory_is_read() {
+    let told = told(
+        "(VllmWorkerProcess pid=521) INFO 04-12 08:21:19 [worker.py:267] model weights take 21.21GiB; non_torch_memory takes 0.20GiB; PyTorch activation peak memory takes 0.37GiB; the rest of the memory reserved for KV Cache is 1.57GiB.\n",
+    );
+    assert_eq!(told.kv_cache_bytes, gib(1.57));
+}
+
+/// What vLLM logs while it serves: the share in use is no size.
+#[test]
+fn lines_on_the_use_of_the_cache_are_no_size() {
+    let told = told(
+        "Engine 000: Avg prompt throughput: 96.5 tokens/s, Avg generation throughput: 427.0 tokens/s, Running: 0 reqs, Waiting: 0 reqs, CPU KV cache usage: 0.0%, Prefix cache hit rate: 0.0%\n",
+    );
+    assert_eq!(told, Evidence::default());
+}
