@@ -10,6 +10,7 @@ pub mod difference;
 pub mod doctor;
 pub mod exchange;
 pub mod fold;
+pub mod inference;
 pub mod kv_cache;
 pub mod manifest;
 pub mod metrics;

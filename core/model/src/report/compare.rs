@@ -1,14 +1,14 @@
 //! Who is better by how much, and whether the repeats carry it.
 //!
-//! The replicate is a repeat on a fresh server, not a request. No correction
-//! for looking at several levels is made.
+//! The replicate is a repeat on a fresh server, not a request. A verdict holds
+//! for all levels of its metric together.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::figure::Row;
 use crate::config::Level;
+use crate::inference::{CONFIDENCE, Interval, holm, paired_ratio};
 use crate::metrics::{Better, Metric};
 
 /// Smallest difference that counts, as a share.
@@ -37,22 +37,12 @@ pub struct Comparison {
     pub interval: Option<Interval>,
     /// What follows.
     pub outcome: Outcome,
-    /// Why nothing follows; absent if something does.
+    /// Why nothing follows, or less than the interval alone would say; absent
+    /// if what follows is what the interval says.
     pub reason: Option<Reason>,
-}
-
-/// Ratio of geometric means over repeats with its 95 % interval, paired by
-/// repeat.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Interval {
-    /// Ratio of best to second.
-    pub ratio: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
-    /// Repeats that both have.
-    pub blocks: usize,
+    /// Repeats in all with which it would likely be decided, if they scattered
+    /// as these do; absent if it is, or beyond a thousand.
+    pub blocks_to_decide: Option<u32>,
 }
 
 /// What a comparison shows.
@@ -83,31 +73,12 @@ pub enum Reason {
     TooManyFailed,
     /// No backend has a value above 0 in a metric of which more is better.
     AllZero,
+    /// The interval clears the margin at this level, but not so clearly that it
+    /// would hold for all levels of the metric together (Holm).
+    SeveralLevels,
     /// The metric is measured between events, which carry different numbers of
     /// tokens.
     EventsDiffer,
-}
-
-/// Ratio of geometric means of `(a, b)` pairs with a 95 % t interval on the
-/// log scale, n - 1 degrees of freedom. `None` below two pairs, or if a value
-/// is not above 0.
-#[must_use]
-pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Interval> {
-    if pairs.len() < 2 || pairs.iter().any(|(a, b)| *a <= 0.0 || *b <= 0.0) {
-        return None;
-    }
-    let logs: Vec<f64> = pairs.iter().map(|(a, b)| (a / b).ln()).collect();
-    let n = logs.len() as f64;
-    let mean = logs.iter().sum::<f64>() / n;
-    let squares: f64 = logs.iter().map(|log| (log - mean).powi(2)).sum();
-    let std_error = (squares / (n - 1.0) / n).sqrt();
-    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?.inverse_cdf(0.975);
-    Some(Interval {
-        ratio: mean.exp(),
-        low: (mean - t * std_error).exp(),
-        high: (mean + t * std_error).exp(),
-        blocks: logs.len(),
-    })
 }
 
 /// What an interval of best to second shows, the margin being the same on the
@@ -134,12 +105,51 @@ pub fn outcome(interval: &Interval, better: Better) -> Outcome {
 pub(super) fn all(rows: &[Row], levels: &[Level], metrics: &[&Metric]) -> Vec<Comparison> {
     let ranking = metrics.iter().filter(|m| m.better != Better::Neither);
     ranking
-        .flat_map(|metric| levels.iter().map(move |level| (metric, level)))
-        .filter_map(|(metric, level)| {
-            let at_level: Vec<&Row> = rows.iter().filter(|row| row.level == *level).collect();
-            compare(metric, *level, &at_level)
+        .flat_map(|metric| {
+            let at_levels = levels.iter().filter_map(|level| {
+                let at_level: Vec<&Row> = rows.iter().filter(|row| row.level == *level).collect();
+                compare(metric, *level, &at_level)
+            });
+            together(at_levels.collect(), metric.better)
         })
         .collect()
+}
+
+/// Says of each comparison of one metric what it shows, and how many repeats
+/// would decide what is open.
+fn together(mut family: Vec<Comparison>, better: Better) -> Vec<Comparison> {
+    let tested = |c: &&mut Comparison| c.reason.is_none() && c.interval.is_some();
+    let tested: Vec<&mut Comparison> = family.iter_mut().filter(tested).collect();
+    let intervals: Vec<Interval> = tested.iter().filter_map(|c| c.interval).collect();
+    let outcomes = outcomes(&intervals, better);
+    for ((comparison, interval), together) in tested.into_iter().zip(&intervals).zip(outcomes) {
+        comparison.outcome = together;
+        if together != outcome(interval, better) {
+            comparison.reason = Some(Reason::SeveralLevels);
+        } else if together == Outcome::Inconclusive {
+            comparison.blocks_to_decide = interval.blocks_to_decide(margin());
+        }
+    }
+    family
+}
+
+fn margin() -> f64 {
+    (1.0 + MARGIN).ln()
+}
+
+/// What the intervals of one metric, one per level, show together: *faster* only
+/// where it holds for all levels at once (Holm), so that a family of levels
+/// without a difference gives one in at most a twentieth of all runs.
+#[must_use]
+pub fn outcomes(intervals: &[Interval], better: Better) -> Vec<Outcome> {
+    let p_values: Vec<f64> = intervals.iter().map(|i| i.p_beyond(margin())).collect();
+    let holds = holm(&p_values, (1.0 - CONFIDENCE) / 2.0);
+    let each = intervals.iter().zip(holds);
+    each.map(|(interval, holds)| match outcome(interval, better) {
+        Outcome::Faster if !holds => Outcome::Inconclusive,
+        alone => alone,
+    })
+    .collect()
 }
 
 fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
@@ -161,7 +171,8 @@ fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
         no_verdict(rows, best, second, pairs.len() >= 2)
     };
     let outcome = match (reason, &interval) {
-        (None, Some(interval)) => outcome(interval, metric.better),
+        // Said once all levels are known.
+        (None, Some(_)) => Outcome::Inconclusive,
         (None, None) => without_ratio(&pairs, metric.better),
         (Some(_), _) => Outcome::NoVerdict,
     };
@@ -175,6 +186,7 @@ fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
         interval,
         outcome,
         reason,
+        blocks_to_decide: None,
     })
 }
 
@@ -224,28 +236,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_interval_is_students_over_log_ratios() {
-        // ratios 2 and 8: logs ln 2 and 3 ln 2, mean 2 ln 2, standard error ln 2,
-        // t(0.975, 1) = 12.7062 (table), so 4 * 2^±12.7062
-        let interval = paired_ratio(&[(2.0, 1.0), (8.0, 1.0)]).unwrap();
-        assert!((interval.ratio - 4.0).abs() < 1e-9);
-        assert!((interval.high / (4.0 * 2f64.powf(12.7062)) - 1.0).abs() < 1e-3);
-        assert!((interval.low * 2f64.powf(12.7062) / 4.0 - 1.0).abs() < 1e-3);
-    }
-
-    #[test]
-    fn one_pair_has_no_interval() {
-        assert_eq!(paired_ratio(&[(2.0, 1.0)]), None);
-        assert_eq!(paired_ratio(&[(2.0, 1.0), (0.0, 1.0)]), None);
-    }
-
-    #[test]
     fn only_an_interval_beyond_the_margin_is_faster() {
         let of = |low, high| Interval {
             ratio: 1.0,
             low,
             high,
             blocks: 3,
+            std_error: 0.1,
+            permutation_p: None,
         };
         let higher = |low, high| outcome(&of(low, high), Better::Higher);
         assert_eq!(higher(1.031, 2.0), Outcome::Faster);

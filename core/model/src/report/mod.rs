@@ -17,9 +17,10 @@ mod warnings;
 mod wording;
 mod yardstick;
 
+pub use crate::inference::Interval;
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use columns::MetricColumn;
-pub use compare::{Comparison, Interval, Outcome, Reason};
+pub use compare::{Comparison, Outcome, Reason};
 pub use environment::{Fact, SelfCheckRow};
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
 pub use figure::{BlockValue, Figure, Percentile, Row};

@@ -1,0 +1,111 @@
+//! What the comparison promises, tried on synthetic experiments: how often it
+//! is wrong, and how often it finds what is there.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+use inferbench_model::inference::{Interval, paired_ratio};
+use inferbench_model::metrics::Better;
+use inferbench_model::report::Outcome;
+use inferbench_model::report::compare::outcomes;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// A standard normal value (Box and Muller 1958).
+fn normal(rng: &mut ChaCha8Rng) -> f64 {
+    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
+    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+}
+
+/// One level of one experiment: both backends in each repeat, the log ratio
+/// around `log_ratio` with the scatter `scatter`; the better one comes first.
+fn level(rng: &mut ChaCha8Rng, blocks: usize, log_ratio: f64, scatter: f64) -> Interval {
+    let pairs: Vec<(f64, f64)> = (0..blocks)
+        .map(|_| ((log_ratio + scatter * normal(rng)).exp(), 1.0))
+        .collect();
+    let interval = paired_ratio(&pairs).unwrap();
+    if interval.ratio >= 1.0 {
+        return interval;
+    }
+    let swapped: Vec<(f64, f64)> = pairs.iter().map(|(a, b)| (*b, *a)).collect();
+    paired_ratio(&swapped).unwrap()
+}
+
+/// Upper end of the interval of Wilson (1927) for a share.
+fn at_most(found: usize, of: usize) -> f64 {
+    let (n, z) = (of as f64, 1.96);
+    let share = found as f64 / n;
+    let middle = share + z * z / (2.0 * n);
+    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
+    (middle - half) / (1.0 + z * z / n)
+}
+
+#[test]
+fn equal_backends_are_called_faster_in_at_most_a_twentieth_of_all_experiments() {
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    // Scatter far above the margin, which then protects nothing.
+    for (blocks, scatter) in [(2, 0.5), (3, 0.5), (5, 0.3), (10, 0.3)] {
+        let is_wrong = |rng: &mut ChaCha8Rng| {
+            let levels: Vec<Interval> = (0..6).map(|_| level(rng, blocks, 0.0, scatter)).collect();
+            outcomes(&levels, Better::Higher).contains(&Outcome::Faster)
+        };
+        let wrong = (0..1000).filter(|_| is_wrong(&mut rng)).count();
+        // The true share may lie below the found one: at 5 % it is not refuted.
+        assert!(
+            at_most(wrong, 1000) <= 0.05,
+            "{blocks} repeats: {wrong} of 1,000"
+        );
+    }
+}
+
+#[test]
+fn intervals_cover_the_truth_in_95_of_100_cases() {
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    for blocks in [2, 3, 5, 10] {
+        let covers = |rng: &mut ChaCha8Rng| {
+            let pairs: Vec<(f64, f64)> = (0..blocks)
+                .map(|_| ((0.3 + 0.1 * normal(rng)).exp(), 1.0))
+                .collect();
+            let interval = paired_ratio(&pairs).unwrap();
+            (interval.low..=interval.high).contains(&0.3_f64.exp())
+        };
+        let covered = (0..10_000).filter(|_| covers(&mut rng)).count();
+        let share = covered as f64 / 10_000.0;
+        assert!((0.93..=0.97).contains(&share), "{blocks} repeats: {share}");
+    }
+}
+
+/// Share of experiments with one level that find a difference.
+fn power(blocks: usize, difference: f64, scatter: f64) -> f64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(3);
+    let finds = |rng: &mut ChaCha8Rng| {
+        let found = level(rng, blocks, (1.0 + difference).ln(), scatter);
+        outcomes(&[found], Better::Higher)[0] == Outcome::Faster
+    };
+    (0..4000).filter(|_| finds(&mut rng)).count() as f64 / 4000.0
+}
+
+#[test]
+fn the_table_of_power_in_the_book_is_what_comes_out() {
+    let book = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/src/concepts/comparison.md"
+    );
+    let book = std::fs::read_to_string(book).unwrap();
+    for difference in [0.05, 0.10] {
+        for scatter in [0.01, 0.02, 0.05] {
+            let head = format!("| {:.0} % | {:.0} % |", difference * 100.0, scatter * 100.0);
+            let row = book.lines().find(|line| line.starts_with(&head));
+            let row = row.unwrap_or_else(|| panic!("no row {head}"));
+            let told = row.split('|').skip(3).filter_map(|cell| {
+                let percent: f64 = cell.trim().trim_end_matches(" %").parse().ok()?;
+                Some(percent / 100.0)
+            });
+            let told: Vec<f64> = told.collect();
+            let found = [3, 5, 10].map(|blocks| power(blocks, difference, scatter));
+            assert_eq!(told.len(), 3, "{row}");
+            for (told, found) in told.iter().zip(found) {
+                assert!((told - found).abs() <= 0.025, "{row}: found {found}");
+            }
+        }
+    }
+}
