@@ -9,8 +9,9 @@ use inferbench_model::config::{Config, Level, SloConfig};
 use inferbench_model::fold::CellFold;
 use inferbench_model::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::metrics::window::WindowFold;
-use inferbench_model::record::{Phase, RequestRecord, Timing};
+use inferbench_model::record::{Phase, RequestRecord, ServerSample, Timing};
 use inferbench_model::report::Report;
+use inferbench_model::report::kv::{self, KvObserver, KvReport, MemoryReading};
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -93,12 +94,31 @@ pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
         };
         digests.get(&name_of(&key)).unwrap_or(&nothing)
     };
-    let report = Report::build(&manifest, &config, &cells.cells, &digest_of);
+    let mut report = Report::build(&manifest, &config, &cells.cells, &digest_of);
+    report.take_kv(kv_of(&run, &manifest, &report.levels)?);
     Ok(Derived {
         manifest,
         cells,
         report,
     })
+}
+
+/// What is known of the KV caches. Files of samples that are not there tell
+/// nothing.
+fn kv_of(
+    run: &RunFolder,
+    manifest: &Manifest,
+    levels: &[Level],
+) -> Result<Option<KvReport>, StoreError> {
+    let mut observer = KvObserver::new(manifest);
+    let file = |name| Some(run.file(name)).filter(|path| path.exists());
+    if let Some(path) = file("gpu.jsonl") {
+        LineFile::open(&path)?.each(|reading: MemoryReading| observer.add_memory(&reading))?;
+    }
+    if let Some(path) = file("server_metrics.jsonl") {
+        LineFile::open(&path)?.each(|sample: ServerSample| observer.add_server(&sample))?;
+    }
+    Ok(kv::build(manifest, levels, &observer.finish()))
 }
 
 /// What the first reading takes of a line: the cell, and what its window

@@ -9,6 +9,7 @@ mod environment;
 mod events;
 mod fairness;
 mod figure;
+pub mod kv;
 pub mod number;
 mod pace;
 mod tiles;
@@ -88,6 +89,9 @@ pub struct Report {
     pub comparisons: Vec<Comparison>,
     /// Whether the backends did the same work.
     pub fairness: Fairness,
+    /// The KV caches: predicted, told, measured; absent if nothing is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv: Option<kv::KvReport>,
     /// What the client itself did, one row per measured cell.
     pub self_check: Vec<SelfCheckRow>,
     /// Machine, versions, seeds, workload.
@@ -144,6 +148,7 @@ impl Report {
             rows,
             comparisons,
             fairness,
+            kv: None,
             self_check: environment::self_check(cells),
             environment: environment::facts(manifest, config),
             request_failures: backend::request_failures(cells, digest_of),
@@ -151,6 +156,15 @@ impl Report {
         report.answer = answer::sentences(&report);
         report.warnings = warnings::build(&report, manifest, cells);
         report
+    }
+
+    /// Takes in what is known of the KV caches, with the warnings that follow.
+    pub fn take_kv(&mut self, kv: Option<kv::KvReport>) {
+        if let Some(kv) = &kv {
+            self.warnings.extend(kv.warnings());
+            self.warnings.sort_by_key(|warning| warning.severity);
+        }
+        self.kv = kv;
     }
 
     /// The row of a backend at a level.

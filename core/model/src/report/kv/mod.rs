@@ -1,0 +1,175 @@
+//! The KV cache of each backend three times over: predicted from the model's
+//! config, told by the server, and measured from outside; and where it was full.
+
+mod explain;
+mod fit;
+mod observe;
+mod table;
+
+pub use fit::{Line, least_squares};
+pub use observe::{KvObserver, KvUse, MemoryReading, MemorySteps, Observed};
+pub use table::{KvCell, KvLine, KvQuantity};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::number::{grouped, percent};
+use super::warnings::{Severity, Warning};
+use crate::config::Level;
+use crate::kv_cache::{KvEstimate, KvTerm};
+use crate::manifest::{KvTold, Manifest};
+
+/// Difference from which on a sentence explains it.
+pub const EXPLAINED_FROM: f64 = 0.05;
+/// Share of the KV cache from which on it is full: no room is left for a block
+/// of another request.
+pub const FULL_FROM: f64 = 0.99;
+
+/// What is known of the KV caches of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KvReport {
+    /// Backends of which something is known, in the order of the config.
+    pub backends: Vec<KvBackend>,
+    /// Use of the cache per backend and level, where the server tells it.
+    pub usage: Vec<KvUse>,
+}
+
+/// The KV cache of one backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KvBackend {
+    /// Label.
+    pub backend: String,
+    /// Terms of the prediction in numbers; none if there is no prediction.
+    pub terms: Vec<KvTerm>,
+    /// Data type of the cache that the prediction takes.
+    pub dtype: Option<String>,
+    /// Quantities of which something is known.
+    pub lines: Vec<KvLine>,
+    /// Memory of the GPUs around the start; absent without readings.
+    pub memory: Option<MemorySteps>,
+    /// Growth of the cache over the tokens of one sequence, if the server
+    /// measures it.
+    pub growth: Option<Line>,
+    /// What a reader should know: one sentence for each difference above 5 %.
+    pub sentences: Vec<String>,
+}
+
+/// Everything that is known of the KV caches; absent if that is nothing.
+///
+/// `observed`: what the samples of the run hold.
+#[must_use]
+pub fn build(manifest: &Manifest, levels: &[Level], observed: &Observed) -> Option<KvReport> {
+    let backends = manifest.backends.iter().filter_map(|facts| {
+        let stages = || manifest.stages.iter().filter(|s| s.backend == facts.label);
+        // Every start allocates afresh and alike: the first that tells stands for all.
+        let told = stages().find(|stage| !stage.kv_told.is_empty());
+        let memory = stages().find_map(|stage| observed.memory(&stage.backend, stage.block));
+        let max_model_len = told.and_then(|stage| stage.evidence.max_model_len);
+        let known = Known {
+            estimate: facts.kv_estimate.as_ref(),
+            told: told.map_or(&[], |stage| &stage.kv_told),
+            memory,
+            max_model_len,
+        };
+        known.backend(&facts.label)
+    });
+    let report = KvReport {
+        backends: backends.collect(),
+        usage: observed.usage(levels),
+    };
+    (!report.backends.is_empty() || !report.usage.is_empty()).then_some(report)
+}
+
+/// What one backend's part is made from.
+struct Known<'a> {
+    estimate: Option<&'a KvEstimate>,
+    told: &'a [KvTold],
+    memory: Option<MemorySteps>,
+    max_model_len: Option<u64>,
+}
+
+impl Known<'_> {
+    /// Nothing, if the server tells nothing and nothing was measured: a
+    /// prediction alone has `inferbench kv-cache`.
+    fn backend(&self, label: &str) -> Option<KvBackend> {
+        let growth = self.told.iter().find_map(|told| {
+            let points = told.evidence.kv_growth.as_deref()?;
+            least_squares(points)
+        });
+        let lines = table::lines(self, growth.as_ref());
+        let beyond_prediction = |line: &KvLine| {
+            line.measured.is_some()
+                || [&line.log, &line.metrics, &line.info]
+                    .iter()
+                    .any(|c| c.is_some())
+        };
+        if !lines.iter().any(beyond_prediction) {
+            return None;
+        }
+        Some(KvBackend {
+            backend: label.to_owned(),
+            terms: self.estimate.map_or_else(Vec::new, |e| e.terms.clone()),
+            dtype: self.estimate.map(|estimate| estimate.dtype.clone()),
+            sentences: explain::sentences(self, &lines),
+            lines,
+            memory: self.memory,
+            growth,
+        })
+    }
+}
+
+impl KvReport {
+    /// Whether the cache of a backend was full, or requests were put back, at a
+    /// level.
+    #[must_use]
+    pub fn is_pressed(&self, backend: &str, level: &Level) -> bool {
+        let mut pressed = self.usage.iter().filter(|usage| usage.is_pressed());
+        pressed.any(|usage| usage.backend == backend && usage.level == *level)
+    }
+
+    /// What stands at the top of the page: where the cache was the limit.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        let mut found: Vec<Warning> = Vec::new();
+        for usage in self.usage.iter().filter(|usage| usage.is_pressed()) {
+            let known = found
+                .iter_mut()
+                .find(|warning| warning.backend.as_ref() == Some(&usage.backend));
+            match known {
+                Some(warning) => warning.levels.push(usage.level),
+                None => found.push(Warning {
+                    severity: Severity::Warning,
+                    text: String::new(),
+                    backend: Some(usage.backend.clone()),
+                    levels: vec![usage.level],
+                }),
+            }
+        }
+        for warning in &mut found {
+            let own = self
+                .usage
+                .iter()
+                .filter(|usage| Some(&usage.backend) == warning.backend.as_ref());
+            warning.text = pressure(own.filter(|usage| usage.is_pressed()));
+        }
+        found
+    }
+}
+
+fn pressure<'a>(usage: impl Iterator<Item = &'a KvUse>) -> String {
+    let (mut peak, mut put_back) = (0.0_f64, 0.0);
+    for one in usage {
+        peak = peak.max(one.peak_usage_ratio.unwrap_or(0.0));
+        put_back += one.preemptions.unwrap_or(0.0);
+    }
+    let mut text = "the KV cache was the limit here: ".to_owned();
+    if peak > 0.0 {
+        text.push_str(&format!("up to {} in use", percent(peak)));
+    }
+    if put_back > 0.0 {
+        let count = grouped(put_back.round() as u64);
+        let comma = if peak > 0.0 { ", " } else { "" };
+        let times = if put_back > 1.0 { "times" } else { "time" };
+        text.push_str(&format!("{comma}requests put back {count} {times}"));
+    }
+    text
+}

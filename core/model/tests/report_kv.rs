@@ -1,0 +1,328 @@
+//! Predicted, told and measured KV caches side by side, on figures that servers
+//! have published or that follow by hand.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod fixture;
+
+use fixture::Run;
+use inferbench_model::cell::{CellKey, SelfCheck};
+use inferbench_model::config::Level;
+use inferbench_model::kv_cache::{KvEstimate, KvTerm, TermKind};
+use inferbench_model::manifest::{CellFacts, Manifest, Voice};
+use inferbench_model::record::{Evidence, ServerSample};
+use inferbench_model::report::Severity;
+use inferbench_model::report::kv::{self, KvBackend, KvObserver, KvQuantity, MemoryReading};
+
+const GIB: f64 = 1_073_741_824.0;
+
+fn term(kind: TermKind, bytes_per_token: u64) -> KvTerm {
+    KvTerm {
+        kind,
+        layers: 1,
+        bytes_per_token,
+        bytes_per_sequence: 0,
+        cap_tokens: None,
+        extra_blocks: 0,
+        formula: format!("{bytes_per_token} B"),
+    }
+}
+
+fn estimate(terms: Vec<KvTerm>) -> KvEstimate {
+    KvEstimate {
+        model_type: "t".to_owned(),
+        dtype: "bfloat16".to_owned(),
+        tensor_parallel: 1,
+        pipeline_parallel: 1,
+        block_size: 16,
+        bytes_per_token: terms.iter().map(|term| term.bytes_per_token).sum(),
+        bytes_per_sequence: 0,
+        terms,
+        weight_bytes: None,
+    }
+}
+
+fn told(tokens: Option<u64>, gib: Option<f64>) -> Evidence {
+    Evidence {
+        kv_cache_tokens: tokens,
+        kv_cache_bytes: gib.map(|gib| (gib * GIB).round() as u64),
+        ..Evidence::default()
+    }
+}
+
+/// A run of one backend whose server tells so much.
+fn manifest(estimate: Option<KvEstimate>, voices: &[(Voice, Evidence)]) -> Manifest {
+    let mut manifest = Run::new(&["b"], &[1, 8], 1).manifest;
+    manifest.backends[0].kv_estimate = estimate;
+    for (voice, evidence) in voices {
+        manifest.stages[0].hear(*voice, evidence.clone());
+    }
+    manifest
+}
+
+fn backend(manifest: &Manifest) -> KvBackend {
+    let observed = KvObserver::new(manifest).finish();
+    let report = kv::build(manifest, &[], &observed).unwrap();
+    report.backends.into_iter().next().unwrap()
+}
+
+fn line(backend: &KvBackend, quantity: KvQuantity) -> &kv::KvLine {
+    let mut lines = backend.lines.iter();
+    lines.find(|line| line.quantity == quantity).unwrap()
+}
+
+/// vLLM 0.32 on a CPU with the tiny model (2 layers, 1 KV head of 64, float32:
+/// 1,024 bytes a token) and 1 GiB: 2^30 / 1,024 = 1,048,576 by all voices.
+#[test]
+fn voices_that_agree_with_the_formula_are_said_to() {
+    let mut metrics = told(Some(1_048_576), Some(1.0));
+    metrics.kv_block_size = Some(128);
+    let voices = [
+        (Voice::Log, told(Some(1_048_576), Some(1.0))),
+        (Voice::Metrics, metrics.clone()),
+        (Voice::Info, metrics),
+    ];
+    let manifest = manifest(
+        Some(estimate(vec![term(TermKind::Attention, 1024)])),
+        &voices,
+    );
+    let backend = backend(&manifest);
+    let tokens = line(&backend, KvQuantity::Tokens);
+    assert_eq!(tokens.predicted, Some(1_048_576.0));
+    for cell in [tokens.log, tokens.metrics, tokens.info] {
+        assert_eq!(cell.unwrap().value, 1_048_576.0);
+        assert_eq!(cell.unwrap().difference, Some(0.0));
+    }
+    assert_eq!(line(&backend, KvQuantity::Bytes).predicted, Some(GIB));
+    assert_eq!(
+        backend.sentences,
+        ["what is told and measured is within 5 % of the prediction"]
+    );
+}
+
+/// vllm#10517: Llama-3.1-8B (128 KiB a token), 3.81 GiB, 1,952 blocks, room for
+/// 1.56 requests of 20,000 tokens. Blocks of 16, which no line says.
+#[test]
+fn blocks_become_tokens_by_the_number_of_full_requests() {
+    let log = Evidence {
+        kv_cache_blocks: Some(1952),
+        kv_cache_tokens_about: Some(31_200.0),
+        ..told(None, Some(3.81))
+    };
+    let manifest = manifest(
+        Some(estimate(vec![term(TermKind::Attention, 131_072)])),
+        &[(Voice::Log, log)],
+    );
+    let backend = backend(&manifest);
+    let tokens = line(&backend, KvQuantity::Tokens);
+    assert_eq!(tokens.log.unwrap().value, 31_232.0);
+    // 3.81 GiB hold 1,950 whole blocks.
+    assert_eq!(tokens.predicted, Some(31_200.0));
+    assert_eq!(backend.sentences.len(), 1);
+}
+
+/// sglang#11309: DeepSeek-V3.2's 1,462,784 tokens take 65.49 GiB with the
+/// indexer (61 layers of 656 + 132 bytes); the log says 54.52.
+#[test]
+fn a_term_that_is_left_out_is_named() {
+    let terms = vec![
+        term(TermKind::Latent, 61 * 656),
+        term(TermKind::Indexer, 61 * 132),
+    ];
+    let manifest = manifest(
+        Some(estimate(terms)),
+        &[(Voice::Log, told(Some(1_462_784), Some(54.52)))],
+    );
+    let backend = backend(&manifest);
+    let bytes = line(&backend, KvQuantity::Bytes);
+    assert!((bytes.predicted.unwrap() / GIB - 65.484).abs() < 0.001);
+    assert!((bytes.log.unwrap().difference.unwrap() + 0.1674).abs() < 0.001);
+    assert_eq!(backend.sentences.len(), 1, "{:?}", backend.sentences);
+    let sentence = &backend.sentences[0];
+    assert!(
+        sentence.ends_with("the term of the indexer is left out: 8052 B"),
+        "{sentence}"
+    );
+}
+
+/// vllm#25350: 48 layers of 4 heads of 128; fp8 halves what bfloat16 takes.
+#[test]
+fn another_data_type_is_named() {
+    let log = Evidence {
+        kv_cache_dtype: Some("fp8_e4m3".to_owned()),
+        ..told(Some(230_528), Some(10.55))
+    };
+    let manifest = manifest(
+        Some(estimate(vec![term(TermKind::Attention, 98_304)])),
+        &[(Voice::Log, log)],
+    );
+    let backend = backend(&manifest);
+    assert_eq!(backend.sentences.len(), 1, "{:?}", backend.sentences);
+    assert!(backend.sentences[0].ends_with(
+        "the bytes per element: the server keeps fp8_e4m3, the prediction takes bfloat16"
+    ));
+}
+
+/// The metrics of a vLLM whose 1 GiB was cut to 20 blocks of 128 by hand.
+#[test]
+fn blocks_set_by_hand_are_named() {
+    let metrics = Evidence {
+        kv_cache_blocks: Some(20),
+        kv_block_size: Some(128),
+        ..told(Some(2560), Some(1.0))
+    };
+    let manifest = manifest(
+        Some(estimate(vec![term(TermKind::Attention, 1024)])),
+        &[(Voice::Metrics, metrics)],
+    );
+    let backend = backend(&manifest);
+    assert_eq!(backend.sentences.len(), 1, "{:?}", backend.sentences);
+    assert!(backend.sentences[0].contains("the number of blocks: 20 of 128 tokens"));
+}
+
+#[test]
+fn growth_over_tokens_stands_beside_the_formula() {
+    let info = Evidence {
+        kv_growth: Some(vec![(16, 16_384), (32, 32_768), (48, 49_152)]),
+        ..Evidence::default()
+    };
+    let manifest = manifest(
+        Some(estimate(vec![term(TermKind::Attention, 1024)])),
+        &[(Voice::Info, info)],
+    );
+    let backend = backend(&manifest);
+    let growth = backend.growth.unwrap();
+    assert_eq!(
+        (growth.slope, growth.intercept, growth.points),
+        (1024.0, 0.0, 3)
+    );
+    let line = line(&backend, KvQuantity::BytesPerToken);
+    assert_eq!(line.measured.unwrap().difference, Some(0.0));
+}
+
+#[test]
+fn a_server_that_tells_nothing_has_no_part() {
+    let manifest = manifest(Some(estimate(vec![term(TermKind::Attention, 1024)])), &[]);
+    let observed = KvObserver::new(&manifest).finish();
+    assert_eq!(kv::build(&manifest, &[], &observed), None);
+}
+
+fn reading(t_ns: u64, index: u32, gib: f64) -> MemoryReading {
+    MemoryReading {
+        t_ns,
+        index,
+        memory_used_bytes: Some((gib * GIB) as u64),
+    }
+}
+
+/// Two GPUs: 1 GiB each before, 9 after the weights, 29 and 30 when ready.
+#[test]
+fn memory_steps_are_those_last_read_before_each_moment() {
+    let mut manifest = manifest(None, &[]);
+    let stage = &mut manifest.stages[0];
+    (stage.start_ns, stage.weights_ns, stage.ready_ns) = (Some(100), Some(200), Some(300));
+    let mut observer = KvObserver::new(&manifest);
+    for (t_ns, first, second) in [
+        (50, 0.5, 0.5),
+        (100, 1.0, 1.0),
+        (150, 5.0, 5.0),
+        (199, 9.0, 9.0),
+        (250, 20.0, 20.0),
+        (300, 29.0, 30.0),
+        (350, 31.0, 31.0),
+    ] {
+        observer.add_memory(&reading(t_ns, 0, first));
+        observer.add_memory(&reading(t_ns, 1, second));
+    }
+    let steps = observer.finish().memory("b", 0).unwrap();
+    let gib = |bytes: u64| bytes as f64 / GIB;
+    assert_eq!(gib(steps.before_bytes), 2.0);
+    assert_eq!(steps.weights_bytes.map(gib), Some(18.0));
+    assert_eq!(gib(steps.ready_bytes), 59.0);
+}
+
+fn cell(concurrency: u32, start_ns: u64, end_ns: u64) -> CellFacts {
+    CellFacts {
+        key: CellKey {
+            backend: "b".to_owned(),
+            block: 0,
+            level: Level::Concurrency(concurrency),
+        },
+        start_ns,
+        end_ns,
+        complete: true,
+        self_check: SelfCheck::default(),
+    }
+}
+
+fn sample(t_ns: u64, usage: f64, waiting: f64, preemptions: f64) -> ServerSample {
+    ServerSample {
+        t_ns,
+        backend: "b".to_owned(),
+        block: 0,
+        evidence: Evidence {
+            kv_cache_usage_ratio: Some(usage),
+            waiting_requests: Some(waiting),
+            preemptions: Some(preemptions),
+            ..Evidence::default()
+        },
+    }
+}
+
+/// Cells from 100 to 200 and from 210 to 400. The counter goes from 3 to 5
+/// between 150 and 230, of which 50 lie in the first cell and 20 in the second.
+#[test]
+fn a_full_cache_and_requests_put_back_belong_to_their_level() {
+    let mut manifest = manifest(None, &[]);
+    manifest.cells = vec![cell(1, 100, 200), cell(8, 210, 400)];
+    let mut observer = KvObserver::new(&manifest);
+    for one in [
+        sample(90, 0.9, 9.0, 3.0),
+        sample(150, 0.2, 0.0, 3.0),
+        sample(230, 0.4, 1.0, 5.0),
+        sample(300, 1.0, 7.0, 16.0),
+        sample(500, 0.0, 0.0, 16.0),
+    ] {
+        observer.add_server(&one);
+    }
+    let levels = [Level::Concurrency(1), Level::Concurrency(8)];
+    let report = kv::build(&manifest, &levels, &observer.finish()).unwrap();
+    let (one, eight) = (&report.usage[0], &report.usage[1]);
+    assert_eq!(
+        (one.peak_usage_ratio, one.preemptions),
+        (Some(0.2), Some(2.0))
+    );
+    assert_eq!(
+        (eight.peak_usage_ratio, eight.preemptions),
+        (Some(1.0), Some(11.0))
+    );
+    assert_eq!(eight.peak_waiting, Some(7.0));
+    assert!(report.is_pressed("b", &Level::Concurrency(8)));
+    let mut whole = Run::new(&["b"], &[1, 8], 1).report();
+    whole.take_kv(Some(report));
+    let warnings: Vec<String> = whole
+        .warnings
+        .iter()
+        .filter(|warning| warning.severity == Severity::Warning)
+        .map(|warning| warning.line(&levels))
+        .collect();
+    assert!(
+        warnings
+            .iter()
+            .any(|line| line.contains("the KV cache was the limit here")
+                && line.ends_with("requests put back 13 times")),
+        "{warnings:?}"
+    );
+}
+
+#[test]
+fn a_counter_that_begins_anew_counts_from_zero() {
+    let mut manifest = manifest(None, &[]);
+    manifest.cells = vec![cell(1, 100, 400)];
+    let mut observer = KvObserver::new(&manifest);
+    for one in [sample(100, 0.1, 0.0, 9.0), sample(200, 0.1, 0.0, 2.0)] {
+        observer.add_server(&one);
+    }
+    let report = kv::build(&manifest, &[Level::Concurrency(1)], &observer.finish()).unwrap();
+    assert_eq!(report.usage[0].preemptions, Some(2.0));
+}
