@@ -2,8 +2,32 @@
 //! token and per sequence, each term of them in numbers, tokens and sequences
 //! that fit into a budget, and the memory that a load needs.
 //!
-//! Files are read by the engine; this takes their bytes.
+//! Files are read by the engine; this takes their bytes. A model type that is
+//! not in [`families`] is an error that names it, never a guess.
 
+mod arithmetic;
+mod capacity;
+mod dtype;
+mod error;
 mod estimate;
+mod families;
+mod fields;
+mod forecast;
+mod heads;
+mod launch;
+mod layers;
+mod patterns;
+mod rank;
+mod size;
+mod states;
+mod weights;
 
+pub use arithmetic::{KvOptions, estimate};
+pub use capacity::{Budget, Capacity};
+pub use dtype::CacheDtype;
+pub use error::{Bad, KvError};
 pub use estimate::{KvEstimate, KvTerm, TermKind};
+pub use forecast::{Room, forecast};
+pub use launch::LaunchFacts;
+pub use size::{commas, gib, parse_size};
+pub use weights::{DtypeBytes, Weights, header_length, weights_of_header, weights_of_index};

@@ -1,0 +1,168 @@
+//! From a config and a server's options to the estimate of the GPU that needs
+//! the most.
+
+use serde_json::Value;
+
+use super::error::{Bad, KvError};
+use super::estimate::{KvEstimate, KvTerm};
+use super::families::{HeadRule, family};
+use super::fields::{self, Fields};
+use super::layers::{self, Model, Part};
+use super::rank::Rank;
+
+/// What a server does with a model, as far as the cache depends on it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KvOptions {
+    /// Data type of the cache; the model's own if absent or `auto`.
+    pub dtype: Option<String>,
+    /// Data type that the model runs in; that of its config if absent or `auto`.
+    pub model_dtype: Option<String>,
+    /// Data type of recurrent states; that of the config, else the model's, if absent.
+    pub state_dtype: Option<String>,
+    /// GPUs that each layer is split over, from 1.
+    pub tensor_parallel: u32,
+    /// Ranks that the layers are dealt to, from 1.
+    pub pipeline_parallel: u32,
+    /// Tokens in one block, from 1.
+    pub block_size: u32,
+    /// Tokens in one engine step, which vLLM keeps beyond a window; absent: a
+    /// window keeps its own tokens alone.
+    pub batched_tokens: Option<u64>,
+}
+
+impl Default for KvOptions {
+    fn default() -> Self {
+        Self {
+            dtype: None,
+            model_dtype: None,
+            state_dtype: None,
+            tensor_parallel: 1,
+            pipeline_parallel: 1,
+            block_size: 16,
+            batched_tokens: None,
+        }
+    }
+}
+
+/// The estimate for the model whose `config.json` this is.
+///
+/// # Errors
+/// See [`KvError`]: the file is no config, the model type is not known, a field
+/// is missing or wrong, figures do not divide.
+pub fn estimate(config: &[u8], options: &KvOptions) -> Result<KvEstimate, KvError> {
+    let config = fields::parse(config)?;
+    estimate_value(&config, options)
+}
+
+fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
+    let fields = Fields::of(config)?;
+    let Some(family) = family(fields.model_type) else {
+        return Err(unknown(fields));
+    };
+    let fields = fields.with_defaults(family.defaults);
+    check_options(options)?;
+    let model = layers::read(fields, family)?;
+    let rank = Rank::new(fields, options, family.heads == HeadRule::Latent)?;
+    rank.check_heads(&model)?;
+    let mut most: Option<Vec<KvTerm>> = None;
+    for part in dealt(&model, options.pipeline_parallel)? {
+        let terms = rank.terms(part)?;
+        if most
+            .as_ref()
+            .is_none_or(|so_far| weight(&terms) > weight(so_far))
+        {
+            most = Some(terms);
+        }
+    }
+    let terms = most.unwrap_or_default();
+    let sum = |of: fn(&KvTerm) -> u64| {
+        let each = terms.iter().map(of);
+        each.fold(0, u64::saturating_add)
+    };
+    Ok(KvEstimate {
+        model_type: fields.model_type.to_owned(),
+        dtype: rank.dtype.name().to_owned(),
+        tensor_parallel: options.tensor_parallel,
+        pipeline_parallel: options.pipeline_parallel,
+        block_size: options.block_size,
+        bytes_per_token: sum(|term| term.bytes_per_token),
+        bytes_per_sequence: sum(|term| term.bytes_per_sequence),
+        terms,
+        weight_bytes: None,
+    })
+}
+
+/// By which the rank that needs the most is found: a long sequence's bytes.
+fn weight(terms: &[KvTerm]) -> u64 {
+    const LONG: u64 = 131_072;
+    let each = terms.iter().map(|term| term.sequence_bytes(LONG, 1));
+    each.fold(0, u64::saturating_add)
+}
+
+fn unknown(fields: Fields<'_>) -> KvError {
+    let plain = [
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "hidden_size",
+    ];
+    let missing: Vec<&str> = plain
+        .into_iter()
+        .filter(|name| fields.value(name).is_none())
+        .collect();
+    let lacks = match missing.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; of plain attention's fields it lacks {}",
+            missing.join(", ")
+        ),
+    };
+    let short = |text: &str| text.chars().filter(|c| !c.is_control()).take(60).collect();
+    KvError::UnknownModel {
+        model_type: short(fields.model_type),
+        architecture: short(&fields.architecture()),
+        lacks,
+    }
+}
+
+fn check_options(options: &KvOptions) -> Bad<()> {
+    let named = [
+        ("tensor parallel size", options.tensor_parallel),
+        ("pipeline parallel size", options.pipeline_parallel),
+        ("block size", options.block_size),
+    ];
+    for (name, value) in named {
+        if value == 0 || value > 65_536 {
+            return Err(KvError::Wrong {
+                field: name.to_owned(),
+                value: value.to_string(),
+                must: "from 1 to 65,536".to_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// The layers of each rank, as vLLM deals them: alike, and what is left over one
+/// each to the ranks before the last, from the back.
+fn dealt(model: &Model, ranks: u32) -> Bad<Vec<&[Vec<Part>]>> {
+    let (count, ranks) = (model.layers.len(), ranks as usize);
+    if ranks > count {
+        return Err(KvError::Wrong {
+            field: "pipeline parallel size".to_owned(),
+            value: ranks.to_string(),
+            must: format!("at most the model's {count} layers"),
+        });
+    }
+    let mut sizes = vec![count / ranks; ranks];
+    for back in 0..count % ranks {
+        sizes[ranks - 2 - back] += 1;
+    }
+    let mut rest = &model.layers[..];
+    let parts = sizes.into_iter().map(|size| {
+        let (part, after) = rest.split_at(size);
+        rest = after;
+        part
+    });
+    Ok(parts.collect())
+}
