@@ -6,6 +6,7 @@ use inferbench_model::report::number::grouped;
 use inferbench_model::report::{Report, Severity};
 
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
+use crate::render::kv;
 
 /// Widest line, in columns.
 pub const WIDTH: usize = 100;
@@ -46,6 +47,9 @@ pub fn render_table(report: &Report, look: Look) -> String {
     }
     for sentence in &report.answer {
         lines.extend(wrapped(sentence, ""));
+    }
+    for line in kv::lines(report) {
+        lines.extend(wrapped(&line, "  "));
     }
     if !report.warnings.is_empty() {
         lines.push(String::new());

@@ -195,3 +195,30 @@ fn sglang_is_measured_through_both_of_its_apis() {
     let (_folder, run, _) = run(&[sglang("openai"), sglang("native")]);
     check_run(&run, &["sglang-openai", "sglang-native"]);
 }
+
+/// The tiny model keeps 2 layers x 1 KV head x (64 + 64) x 4 B = 1,024 bytes a
+/// token, so 1 GiB holds 2^30 / 1,024 = 1,048,576 of them.
+#[test]
+#[ignore = "needs vLLM and transformers: INFERBENCH_TEST_VLLM, INFERBENCH_TEST_HF_PYTHON, INFERBENCH_TEST_MODEL"]
+fn one_gib_of_the_tiny_model_is_the_same_number_of_tokens_by_every_voice() {
+    let (_folder, run, _) = run(&[vllm(), hf()]);
+    let report = json_file(&run.join("report.json"));
+    let backends = report["kv"]["backends"].as_array().unwrap();
+    let line = |backend: &str, quantity: &str| {
+        let backend = backends.iter().find(|b| b["backend"] == backend).unwrap();
+        let lines = backend["lines"].as_array().unwrap();
+        let line = lines.iter().find(|line| line["quantity"] == quantity);
+        line.unwrap_or_else(|| panic!("no {quantity}: {backend}"))
+            .clone()
+    };
+    let tokens = line("vllm", "tokens");
+    for voice in ["log", "metrics", "info"] {
+        assert_eq!(tokens[voice]["value"], 1_048_576.0, "{voice}: {tokens}");
+    }
+    let growth = line("hf", "bytes_per_token");
+    assert_eq!(growth["measured"]["value"], 1024.0, "{growth}");
+    // Once runs predict, the prediction is the same number.
+    if !tokens["predicted"].is_null() {
+        assert_eq!(tokens["predicted"], 1_048_576.0, "{tokens}");
+    }
+}

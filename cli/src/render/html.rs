@@ -12,6 +12,7 @@ use serde_json::Value;
 use tera::{Context, Tera};
 
 use super::grid::{self, WIDE};
+use super::kv;
 use super::marks;
 use super::{RenderError, charts, style};
 
@@ -98,8 +99,12 @@ fn context(report: &Report) -> Result<Context, RenderError> {
         text: warning.line(&report.levels),
     });
     let charts = charts::all(report)?;
-    let plots: std::collections::BTreeMap<&str, &Value> =
-        charts.iter().map(|c| (c.id.as_str(), &c.plot)).collect();
+    let over_time = charts::over_time(report);
+    let plots: std::collections::BTreeMap<&str, &Value> = charts
+        .iter()
+        .chain(&over_time)
+        .map(|c| (c.id.as_str(), &c.plot))
+        .collect();
     let mut context = Context::new();
     context.insert("report", report);
     context.insert("warnings", &warnings.collect::<Vec<_>>());
@@ -111,6 +116,9 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("keys", &keys.collect::<Vec<_>>());
     context.insert("requests", &(report.counts.ok + report.counts.failed));
     context.insert("charts", &charts);
+    context.insert("over_time", &over_time);
+    context.insert("kv_tables", &kv::tables(report));
+    context.insert("kv_usage", &kv::usage(report));
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);

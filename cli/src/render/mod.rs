@@ -5,6 +5,7 @@ mod charts;
 mod csv;
 pub mod grid;
 mod html;
+pub mod kv;
 mod markdown;
 mod marks;
 mod style;

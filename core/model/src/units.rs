@@ -11,6 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub const NS_PER_S: f64 = 1e9;
 /// Nanoseconds in a millisecond.
 pub const NS_PER_MS: f64 = 1e6;
+/// From a binary unit to the next.
+const BINARY_STEP: f64 = 1024.0;
 
 /// Milliseconds from one monotonic time to a later one; negative if `to_ns`
 /// lies before `from_ns`.
@@ -126,6 +128,20 @@ impl JsonSchema for DurationText {
     }
 }
 
+/// The largest binary unit that leaves at least 1 of `bytes`: its size in bytes,
+/// and its name after a space.
+#[must_use]
+pub fn binary_unit(bytes: f64) -> (f64, &'static str) {
+    let mut unit = (1.0, " B");
+    for name in [" KiB", " MiB", " GiB", " TiB"] {
+        if bytes < unit.0 * BINARY_STEP {
+            break;
+        }
+        unit = (unit.0 * BINARY_STEP, name);
+    }
+    unit
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,5 +164,13 @@ mod tests {
     fn time_running_backwards_is_negative() {
         assert_eq!(ms_between(3_000_000, 1_000_000), -2.0);
         assert_eq!(s_between(0, 2_500_000_000), 2.5);
+    }
+
+    #[test]
+    fn a_binary_unit_leaves_at_least_one() {
+        assert_eq!(binary_unit(0.0), (1.0, " B"));
+        assert_eq!(binary_unit(1023.0), (1.0, " B"));
+        assert_eq!(binary_unit(1_048_576.0), (1_048_576.0, " MiB"));
+        assert_eq!(binary_unit(3e9), (1_073_741_824.0, " GiB"));
     }
 }

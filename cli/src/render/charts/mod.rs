@@ -4,10 +4,13 @@
 mod axis;
 mod bars;
 mod labels;
+pub(super) mod timeline;
 mod trade;
 
+use inferbench_model::config::Level;
+use inferbench_model::report::kv::{KvReport, KvUse};
 use inferbench_model::report::{Figure, MetricColumn, Report};
-use plotly::common::{ErrorData, ErrorType, Font, Line, Marker, Mode};
+use plotly::common::{ErrorData, ErrorType, Font, HoverInfo, Line, Marker, MarkerSymbol, Mode};
 use plotly::layout::{Axis, AxisRange, HoverMode, Layout, Margin};
 use plotly::{Plot, Scatter};
 use serde::Serialize;
@@ -21,13 +24,15 @@ use labels::{end_labels, label_margin, plain};
 use trade::trade;
 
 /// Metrics with a chart over the levels, in order.
-const OVER_LEVELS: [&str; 6] = [
+const OVER_LEVELS: [&str; 8] = [
     "output_token_throughput",
     "ttft_ms",
     "tpot_ms",
     "itl_ms",
     "e2e_latency_ms",
     "goodput",
+    "gpu_energy_joules_per_output_token",
+    "cpu_energy_joules_per_output_token",
 ];
 
 /// Height of a chart, px, and what its axis titles and ticks take of it.
@@ -70,6 +75,46 @@ pub(super) fn all(report: &Report) -> Result<Vec<Chart>, RenderError> {
     Ok(charts)
 }
 
+/// The hardware over time; none if nothing was sampled.
+pub(super) fn over_time(report: &Report) -> Option<Chart> {
+    timeline::timeline(report)
+}
+
+/// Whether rings mark levels at which the KV cache was the limit.
+fn has_pressed(report: &Report) -> bool {
+    let pressed = |kv: &KvReport| kv.usage.iter().any(KvUse::is_pressed);
+    report.kv.as_ref().is_some_and(pressed)
+}
+
+/// Rings around the points at which the KV cache was full or requests were put
+/// back: that is where the curve bends.
+fn rings(
+    report: &Report,
+    points: &Points,
+    level_at: impl Fn(usize) -> Level,
+) -> Option<Box<Scatter<f64, f64>>> {
+    let kv = report.kv.as_ref()?;
+    let pressed = |at: &usize| kv.is_pressed(&points.label, &level_at(*at));
+    let places: Vec<usize> = (0..points.x.len()).filter(pressed).collect();
+    let of = |values: &[f64]| places.iter().map(|at| values[*at]).collect::<Vec<f64>>();
+    let ring = Marker::new()
+        .symbol(MarkerSymbol::CircleOpen)
+        .size(17)
+        .color(style::colour(points.place))
+        .line(Line::new().width(2.0).color(style::colour(points.place)));
+    (!places.is_empty()).then(|| {
+        Scatter::new(of(&points.x), of(&points.y))
+            .mode(Mode::Markers)
+            .marker(ring)
+            .name("KV cache full")
+            .hover_info(HoverInfo::Skip)
+            .show_legend(false)
+    })
+}
+
+/// What the rings mean, behind a chart's subtitle.
+const RINGED: &str = "; ringed where the KV cache was full or requests were put back";
+
 /// A backend's points in one chart: x, y, and what stands beside the line.
 struct Points {
     place: usize,
@@ -99,6 +144,12 @@ fn over_levels(report: &Report, metric: &MetricColumn) -> Result<Chart, RenderEr
                 .hover_template(hover(metric))
                 .show_legend(false),
         );
+    }
+    let is_throughput = metric.name == OVER_LEVELS[0];
+    for points in middle.iter().filter(|_| is_throughput) {
+        if let Some(rings) = rings(report, points, |at| report.levels[points.x[at] as usize]) {
+            plot.add_trace(rings);
+        }
     }
     for points in &middle {
         let mut trace = Scatter::new(points.x.clone(), points.y.clone())
@@ -137,10 +188,14 @@ fn over_levels(report: &Report, metric: &MetricColumn) -> Result<Chart, RenderEr
             .hover_mode(HoverMode::XUnified)
             .annotations(end_labels(&middle, &axis)),
     );
+    let mut subtitle = subtitle(metric, has_upper, report.blocks > 1);
+    if is_throughput && has_pressed(report) {
+        subtitle.push_str(RINGED);
+    }
     Ok(Chart {
         id: format!("chart-{}", metric.name),
         title: metric.label.clone(),
-        subtitle: subtitle(metric, has_upper, report.blocks > 1),
+        subtitle,
         height: HEIGHT,
         plot: serde_json::from_str(&plot.to_json())?,
     })

@@ -7,7 +7,10 @@ use plotly::{Plot, Scatter};
 
 use super::axis::ValueAxis;
 use super::labels::{label_margin, plain, point_labels};
-use super::{BOTTOM, Chart, HEIGHT, Points, RenderError, TOP, layout, line, marker};
+use super::{
+    BOTTOM, Chart, HEIGHT, Points, RINGED, RenderError, TOP, has_pressed, layout, line, marker,
+    rings,
+};
 
 /// Throughput against speed per user, a labelled point per level.
 pub(super) fn trade(report: &Report) -> Result<Option<Chart>, RenderError> {
@@ -19,9 +22,11 @@ pub(super) fn trade(report: &Report) -> Result<Option<Chart>, RenderError> {
             .rows
             .iter()
             .filter(|row| row.backend == backend.label);
+        let mut levels = Vec::new();
         let points: Vec<(f64, f64, String)> = rows
             .filter_map(|row| {
                 let (x, y) = (row.typical(x_name)?, row.typical(y_name)?);
+                levels.push(row.level);
                 Some((x, y, row.level.value_text()))
             })
             .collect();
@@ -47,12 +52,16 @@ pub(super) fn trade(report: &Report) -> Result<Option<Chart>, RenderError> {
                 )
                 .show_legend(false),
         );
-        drawn.push(Points {
+        let points = Points {
             place,
             label: backend.label.clone(),
             x,
             y,
-        });
+        };
+        if let Some(rings) = rings(report, &points, |at| levels[at]) {
+            plot.add_trace(rings);
+        }
+        drawn.push(points);
     }
     if drawn.is_empty() {
         return Ok(None);
@@ -78,11 +87,12 @@ pub(super) fn trade(report: &Report) -> Result<Option<Chart>, RenderError> {
             .annotations(labels),
     );
     let axis = report.levels.first().map_or("level", |level| level.axis());
+    let ringed = if has_pressed(report) { RINGED } else { "" };
     Ok(Some(Chart {
         id: "chart-trade".to_owned(),
         title: "Throughput against speed per user".to_owned(),
         subtitle: format!(
-            "output tokens/s in all over output tokens/s per user; a point per {axis}; up and right is better"
+            "output tokens/s in all over output tokens/s per user; a point per {axis}; up and right is better{ringed}"
         ),
         height,
         plot: serde_json::from_str(&plot.to_json())?,

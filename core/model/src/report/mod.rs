@@ -98,6 +98,9 @@ pub struct Report {
     pub environment: Vec<Fact>,
     /// Failed measured requests by backend and reason, one example each.
     pub request_failures: Vec<RequestFailure>,
+    /// Hardware and load over time; absent if nothing was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeline: Option<Timeline>,
 }
 
 impl Report {
@@ -152,6 +155,7 @@ impl Report {
             self_check: environment::self_check(cells),
             environment: environment::facts(manifest, config),
             request_failures: backend::request_failures(cells, digest_of),
+            timeline: None,
         };
         report.answer = answer::sentences(&report);
         report.warnings = warnings::build(&report, manifest, cells);

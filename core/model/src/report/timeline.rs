@@ -71,7 +71,7 @@ pub enum SeriesOf {
     Server,
 }
 
-/// One quantity over time, in buckets of equal width. The five lists are of
+/// One quantity over time, in buckets of equal width. The four lists are of
 /// equal length, one entry per bucket that has a reading, in order of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TimelineSeries {
@@ -102,6 +102,4 @@ pub struct TimelineSeries {
     pub mean: Vec<f64>,
     /// Largest reading in the bucket.
     pub max: Vec<f64>,
-    /// Number of readings in the bucket, at least 1.
-    pub n: Vec<u32>,
 }

@@ -1,0 +1,210 @@
+//! Hardware over time, KV caches and pressed levels on the page.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+#[path = "../../core/model/tests/fixture/mod.rs"]
+mod fixture;
+
+use inferbench::render::render_html;
+use inferbench::table::{Look, render_table};
+use inferbench_model::config::Level;
+use inferbench_model::report::kv::{
+    KvBackend, KvCell, KvLine, KvQuantity, KvReport, KvUse, MemorySteps,
+};
+use inferbench_model::report::{CellPhase, Report, SeriesOf, StagePhase, Timeline, TimelineSeries};
+
+const LEVELS: [u32; 2] = [1, 2];
+
+fn series(
+    of: SeriesOf,
+    name: &str,
+    unit: &str,
+    label: Option<&str>,
+    at: &dyn Fn(f64) -> f64,
+) -> TimelineSeries {
+    let t_s: Vec<f64> = (0..240).map(|n| f64::from(n) / 2.0).collect();
+    let within: Vec<f64> = match label {
+        Some("fast") => t_s.iter().copied().filter(|t| *t < 60.0).collect(),
+        Some(_) => t_s.iter().copied().filter(|t| *t >= 62.0).collect(),
+        None => t_s,
+    };
+    let values: Vec<f64> = within.iter().map(|t| at(*t)).collect();
+    TimelineSeries {
+        of,
+        name: name.to_owned(),
+        label: name.to_owned(),
+        unit: unit.to_owned(),
+        device: (of == SeriesOf::Gpu).then_some(0),
+        backend: label.map(str::to_owned),
+        bucket_s: 0.5,
+        gap_s: 1.5,
+        t_s: within,
+        min: values.clone(),
+        mean: values.clone(),
+        max: values,
+    }
+}
+
+fn timeline() -> Timeline {
+    let busy = |t: f64| {
+        if (10.0..60.0).contains(&t) || t > 72.0 {
+            1.0
+        } else {
+            0.0
+        }
+    };
+    let gpu = |name: &str, unit: &str, at: &dyn Fn(f64) -> f64| {
+        series(SeriesOf::Gpu, name, unit, None, at)
+    };
+    let host = |name: &str, unit: &str, at: &dyn Fn(f64) -> f64| {
+        series(SeriesOf::Host, name, unit, None, at)
+    };
+    let mut all = vec![
+        gpu("memory_used_bytes", "bytes", &|t| 1e9 + 28e9 * busy(t)),
+        gpu("utilization_percent", "percent", &|t| {
+            90.0 * busy(t) + (t * 3.0).sin() * 3.0 + 3.0
+        }),
+        gpu("power_watts", "watts", &|t| 60.0 + 380.0 * busy(t)),
+        gpu("sm_clock_mhz", "mhz", &|t| 600.0 + 1800.0 * busy(t)),
+        gpu("memory_clock_mhz", "mhz", &|_| 2619.0),
+        host("backend_cpu_percent", "percent", &|t| 140.0 * busy(t)),
+        host("client_cpu_percent", "percent", &|t| 9.0 * busy(t)),
+        host("backend_rss_bytes", "bytes", &|t| 3e9 + 1e9 * busy(t)),
+    ];
+    for label in ["fast", "slow"] {
+        let server = |name: &str, unit: &str, at: &dyn Fn(f64) -> f64| {
+            series(SeriesOf::Server, name, unit, Some(label), at)
+        };
+        all.push(server("running_requests", "requests", &|t| 2.0 * busy(t)));
+        all.push(server("waiting_requests", "requests", &|t| {
+            if t > 90.0 { 1.0 } else { 0.0 }
+        }));
+        all.push(server("kv_cache_usage_ratio", "ratio", &|t| {
+            (busy(t) * (t % 30.0) / 28.0).min(1.0)
+        }));
+        all.push(server("preemptions", "1", &|t| {
+            if label == "slow" && t > 100.0 {
+                14.0
+            } else {
+                0.0
+            }
+        }));
+    }
+    let stage = |label: &str, start: f64| StagePhase {
+        backend: label.to_owned(),
+        block: 0,
+        start_s: Some(start),
+        ready_s: Some(start + 10.0),
+        end_s: Some(start + 58.0),
+    };
+    let cell = |label: &str, level: u32, start: f64| CellPhase {
+        backend: label.to_owned(),
+        block: 0,
+        level: Level::Concurrency(level),
+        start_s: start,
+        end_s: start + 23.0,
+        window_start_s: Some(start + 3.0),
+        window_end_s: Some(start + 22.0),
+    };
+    Timeline {
+        zero_ns: 0,
+        end_s: 120.0,
+        stages: vec![stage("fast", 0.0), stage("slow", 62.0)],
+        cells: vec![
+            cell("fast", 1, 10.0),
+            cell("fast", 2, 34.0),
+            cell("slow", 1, 72.0),
+            cell("slow", 2, 96.0),
+        ],
+        series: all,
+        notes: Vec::new(),
+    }
+}
+
+fn kv() -> KvReport {
+    let cell = |value: f64, difference: f64| {
+        Some(KvCell {
+            value,
+            difference: Some(difference),
+        })
+    };
+    let usage = |label: &str, level: u32, peak: f64, preemptions: f64| KvUse {
+        backend: label.to_owned(),
+        level: Level::Concurrency(level),
+        peak_usage_ratio: Some(peak),
+        peak_waiting: Some(1.0),
+        preemptions: Some(preemptions),
+    };
+    KvReport {
+        backends: vec![KvBackend {
+            backend: "slow".to_owned(),
+            terms: Vec::new(),
+            dtype: Some("bfloat16".to_owned()),
+            lines: vec![KvLine {
+                quantity: KvQuantity::Tokens,
+                label: "Tokens that fit".to_owned(),
+                predicted: Some(31_200.0),
+                log: cell(31_232.0, 32.0 / 31_200.0),
+                metrics: cell(28_000.0, -3_200.0 / 31_200.0),
+                info: None,
+                measured: None,
+            }],
+            memory: Some(MemorySteps {
+                before_bytes: 1 << 30,
+                weights_bytes: Some(16 << 30),
+                ready_bytes: 29 << 30,
+            }),
+            growth: None,
+            sentences: vec!["the metrics are off".to_owned()],
+        }],
+        usage: vec![
+            usage("fast", 1, 0.4, 0.0),
+            usage("slow", 1, 0.5, 0.0),
+            usage("fast", 2, 0.6, 0.0),
+            usage("slow", 2, 1.0, 14.0),
+        ],
+    }
+}
+
+fn page(report: &Report) -> String {
+    let mut bytes = Vec::new();
+    render_html(report).unwrap().write_to(&mut bytes).unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn hardware_and_kv_caches_are_on_the_page() {
+    let mut report = fixture::two_backends().report();
+    assert_eq!(report.levels, LEVELS.map(Level::Concurrency));
+    report.timeline = Some(timeline());
+    report.take_kv(Some(kv()));
+    let page = page(&report);
+    // To be looked at.
+    let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hardware.html");
+    std::fs::write(path, &page).unwrap();
+    for wanted in [
+        "id=\"chart-timeline\"",
+        "id=\"kv-cache\"",
+        "Tokens that fit",
+        "−10.3 %",
+        "29.0 GiB when ready",
+        "ringed where the KV cache was full",
+        "GPU memory",
+        "slow, at concurrency 2: the KV cache was the limit here: up to 100 % in use, requests put back 14 times",
+    ] {
+        assert!(page.contains(wanted), "no {wanted}");
+    }
+    let told = render_table(&report, Look::Plain);
+    assert!(
+        told.contains("KV cache of slow: 28\u{2009}000 tokens, predicted 31\u{2009}200 (−10.3 %)"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_section_without_data_is_not_there() {
+    let page = page(&fixture::two_backends().report());
+    for absent in ["id=\"hardware\"", "id=\"kv-cache\"", "ringed where"] {
+        assert!(!page.contains(absent), "{absent} is there");
+    }
+}
