@@ -3,6 +3,7 @@ at a time. Every token is sent by the thread that generates, the moment the
 model yields it.
 """
 
+import inspect
 import json
 import queue
 import socket
@@ -104,15 +105,18 @@ class Engine:
         torch, device = self.torch, self.model.device
         cuda = device.type == "cuda"
         length = min(CACHE_STEPS * CACHE_STEP, self.max_len or CACHE_STEPS * CACHE_STEP)
+        # The argument's name since transformers 5.24, and the one before.
+        takes = inspect.signature(self.model.forward).parameters
+        name = "cache" if "cache" in takes else "past_key_values"
         pairs, cache = [], None
         try:
             with torch.inference_mode():
                 # What libraries take once, for their own work, comes first.
-                self.model(torch.ones((1, 1), dtype=torch.long, device=device), use_cache=True)
+                self.model(torch.ones((1, 1), dtype=torch.long, device=device), use_cache=True, return_dict=False)
                 before = torch.cuda.memory_allocated(device) if cuda else 0
                 for tokens in range(CACHE_STEP, length + 1, CACHE_STEP):
                     ids = torch.ones((1, CACHE_STEP), dtype=torch.long, device=device)
-                    cache = self.model(ids, past_key_values=cache, use_cache=True).past_key_values
+                    cache = self.model(ids, **{name: cache}, use_cache=True, return_dict=False)[1]
                     del ids
                     held = torch.cuda.memory_allocated(device) - before if cuda else tensor_bytes(cache, torch)
                     pairs.append((tokens, held))
