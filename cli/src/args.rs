@@ -96,6 +96,11 @@ pub enum Command {
         /// The run folder.
         folder: PathBuf,
     },
+    /// Hold a run against every rule that an auditor would: exit code 4 if one rejects it.
+    Verify {
+        /// The run folder.
+        folder: PathBuf,
+    },
     /// Measure how true this machine's figures are, against a simulated server that knows.
     Calibrate {
         /// Fewer streams and requests: some ten seconds instead of a minute.

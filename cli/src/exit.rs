@@ -91,6 +91,9 @@ pub(crate) enum CliError {
     /// A supervisor could not do its work.
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
+    /// A derived file could not be made in memory.
+    #[error("a derived file cannot be made")]
+    Rendered(#[source] std::io::Error),
     /// JSON could not be written.
     #[error("a result cannot be written as JSON")]
     Json(#[from] serde_json::Error),

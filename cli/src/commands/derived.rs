@@ -1,23 +1,48 @@
 //! The derived files of a run folder: written the same way after a run and by
-//! `report`.
+//! `report`, and made again by `verify`.
 
+use std::io::{self, Write};
 use std::path::Path;
 
 use inferbench_engine::derive::{Derived, derive};
 use inferbench_engine::store::RunFolder;
+use serde::Serialize;
 
 use crate::exit::CliError;
 use crate::render::{render_csv, render_html, render_markdown};
+
+/// Writes the contents of one file, which need not be held whole.
+type Fill = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()>>;
+
+/// Every derived file: its name and what fills it.
+pub(super) fn files(derived: &Derived) -> Result<Vec<(&'static str, Fill)>, CliError> {
+    let report = &derived.report;
+    let page = render_html(report)?;
+    Ok(vec![
+        ("cells.json", whole(json(&derived.cells)?)),
+        ("report.json", whole(json(report)?)),
+        ("report.html", Box::new(move |file| page.write_to(file))),
+        ("summary.md", whole(render_markdown(report))),
+        ("summary.csv", whole(render_csv(report)?)),
+    ])
+}
+
+fn whole(text: String) -> Fill {
+    Box::new(move |file| file.write_all(text.as_bytes()))
+}
+
+fn json(value: &impl Serialize) -> Result<String, CliError> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
+}
 
 /// Derives everything from the facts in `folder` and writes it there.
 pub(super) fn write(folder: &Path) -> Result<Derived, CliError> {
     let derived = derive(folder)?;
     let run = RunFolder::open(folder);
-    run.write_json("cells.json", &derived.cells)?;
-    run.write_json("report.json", &derived.report)?;
-    let page = render_html(&derived.report)?;
-    run.write_with("report.html", |file| page.write_to(file))?;
-    run.write("summary.md", render_markdown(&derived.report).as_bytes())?;
-    run.write("summary.csv", render_csv(&derived.report)?.as_bytes())?;
+    for (name, fill) in files(&derived)? {
+        run.write_with(name, fill)?;
+    }
     Ok(derived)
 }

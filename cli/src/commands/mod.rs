@@ -10,6 +10,7 @@ mod report;
 mod run;
 mod schema;
 mod validate;
+mod verify;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -49,6 +50,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),
         Command::Report { folder } => report::report(&folder, output),
+        Command::Verify { folder } => verify::verify(&folder, output),
         Command::Calibrate {
             quick,
             output: file,

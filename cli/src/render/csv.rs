@@ -2,7 +2,7 @@
 //! statistic, the unit in each column's name. The header is the same for every
 //! run; a missing value is an empty field.
 
-use inferbench_model::metrics::{self, Metric, Values};
+use inferbench_model::metrics::{self, Metric};
 use inferbench_model::report::{Figure, Percentile, Report, Row};
 
 use super::RenderError;
@@ -47,9 +47,9 @@ fn columns(metric: &Metric) -> Vec<String> {
     };
     let of_rate = ["mean", "min", "max"];
     let of_sample = ["mean", "p50", "p90", "p95", "p99", "n"];
-    let statistics: &[&str] = match metric.values {
-        Values::PerCell(_) => &of_rate,
-        _ => &of_sample,
+    let statistics: &[&str] = match metric.values.is_one_per_cell() {
+        true => &of_rate,
+        false => &of_sample,
     };
     statistics
         .iter()
@@ -77,7 +77,7 @@ fn record(report: &Report, row: &Row, metrics: &[&Metric]) -> Vec<String> {
     for metric in metrics {
         let figure = row.figures.get(metric.name);
         let known = figure.unwrap_or(&none);
-        if matches!(metric.values, Values::PerCell(_)) {
+        if metric.values.is_one_per_cell() {
             fields.extend([known.mean, known.block_min, known.block_max].map(text));
         } else {
             fields.push(text(known.mean));

@@ -5,12 +5,11 @@
 use std::time::Duration;
 
 use inferbench_model::report::number::bytes;
-use nvml_wrapper::Nvml;
 use procfs::{Current, Meminfo};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock;
-use crate::gpu;
+use crate::gpu::memory::MemoryInUse;
 
 /// How long memory may take to be given back.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -30,27 +29,27 @@ struct Memory {
 
 /// The machine before the first backend.
 pub(crate) struct Before {
-    nvml: Option<Nvml>,
+    gpus: MemoryInUse,
     memory: Memory,
 }
 
 impl Before {
     /// Looks at the machine as it is.
     pub(crate) fn now() -> Self {
-        let nvml = gpu::nvml().ok();
+        let mut gpus = MemoryInUse::open();
         Self {
-            memory: look(nvml.as_ref()),
-            nvml,
+            memory: look(&mut gpus),
+            gpus,
         }
     }
 
     /// Waits until memory is what it was. Gives a line for each kind that is
     /// not after [`LIMIT`], or when the run is to stop.
-    pub(crate) async fn wait(&self, cancel: &CancellationToken) -> Vec<String> {
+    pub(crate) async fn wait(&mut self, cancel: &CancellationToken) -> Vec<String> {
         let began_ns = clock::now_ns();
         loop {
             let waited = Duration::from_nanos(clock::now_ns().saturating_sub(began_ns));
-            let left = more_than(&self.memory, &look(self.nvml.as_ref()));
+            let left = more_than(&self.memory, &look(&mut self.gpus));
             if left.is_empty() || waited >= LIMIT || cancel.is_cancelled() {
                 let after = format!("{:.0} s after it was stopped", waited.as_secs_f64());
                 let line = |(what, more)| {
@@ -69,16 +68,9 @@ impl Before {
     }
 }
 
-fn look(nvml: Option<&Nvml>) -> Memory {
-    let used = |nvml: &Nvml, index| {
-        let device = nvml.device_by_index(index).ok()?;
-        Some(device.memory_info().ok()?.used)
-    };
-    let devices = nvml.map_or(0, |nvml| nvml.device_count().unwrap_or(0));
+fn look(gpus: &mut MemoryInUse) -> Memory {
     Memory {
-        gpus: (0..devices)
-            .map(|index| nvml.and_then(|nvml| used(nvml, index)))
-            .collect(),
+        gpus: gpus.look(),
         shared: Meminfo::current().ok().and_then(|memory| memory.shmem),
     }
 }
@@ -127,14 +119,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_machine_as_it_was_is_not_waited_for() {
-        let before = Before::now();
+        let mut before = Before::now();
         assert!(before.wait(&CancellationToken::new()).await.is_empty());
     }
 
     #[tokio::test]
     async fn a_run_that_stops_does_not_wait_and_tells_what_is_left() {
-        let before = Before {
-            nvml: None,
+        let mut before = Before {
+            gpus: MemoryInUse::open(),
             memory: Memory {
                 gpus: Vec::new(),
                 shared: Some(0),

@@ -138,11 +138,10 @@ fn spawn(
         level,
         force_output: config.workload.force_output,
     };
-    let path = [seed::ARRIVALS, u64::from(stage.block), level as u64];
     let load = CellLoad {
         key: key.clone(),
         load: config.load.clone(),
-        arrivals_seed: seed::derive(config.seed, &path),
+        arrivals_seed: seed::arrivals(config.seed, stage.block, level),
         keep_text: config.output_text,
     };
     let records = running.record_sink();

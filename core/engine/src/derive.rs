@@ -15,6 +15,7 @@ use inferbench_model::report::kv::{self, KvObserver, KvReport, MemoryReading};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::samples;
 use crate::store::{self, LineFile, RunFolder, StoreError};
 
 /// A run folder that nothing can be derived from.
@@ -73,11 +74,17 @@ pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
         })?;
     let file = LineFile::open(&run.file("requests.jsonl"))?;
     let cells = take_in(&file, &manifest, &config)?;
+    let windows = cells.list.iter().map(|c| (c.key.clone(), c.fold.window()));
+    let hardware = samples::take_in(&run, &manifest, &config, &windows.collect::<Vec<_>>())?;
     let mut rows = Vec::new();
     let mut digests = HashMap::new();
-    for cell in cells.list {
+    for (cell, hardware) in cells.list.into_iter().zip(hardware.cells) {
         let name = name_of(&cell.key);
-        rows.push(cell::row_of(cell.key, &cell.fold, cell.self_check));
+        let row = cell::row_of(cell.key, &cell.fold, cell.self_check);
+        rows.push(match hardware {
+            Some(hardware) => row.with_hardware(hardware),
+            None => row,
+        });
         digests.insert(name, cell.fold.digest());
     }
     let cells = CellsFile {

@@ -1,37 +1,51 @@
 //! Samples GPUs through NVML, or states once why there are none to sample.
 //!
-//! A figure that a device does not give is absent for that device alone.
+//! A figure that a device does not give is absent for that device alone. NVML
+//! is called on the sampler's own thread only: where it hangs, samples end and
+//! nothing waits for them.
 
+mod counter;
 mod device;
-mod select;
+mod library;
+pub(crate) mod memory;
+mod notes;
+mod owners;
+mod plausible;
+pub mod select;
+mod watched;
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::io;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use inferbench_model::config::GpuConfig;
+use inferbench_model::config::{BackendConfig, Config, Devices};
 use inferbench_model::manifest::GpuFacts;
 use inferbench_model::record::GpuSample;
 use nvml_wrapper::Nvml;
-use nvml_wrapper::error::NvmlError;
 use thiserror::Error;
 
-pub use select::{Listed, SelectError, select};
+pub use library::LIBRARY_VARIABLE;
+pub(crate) use library::nvml;
 
 use crate::clock::now_ns;
-use crate::ticker::Ticker;
-use device::Watched;
+use crate::machine::WatchedBackend;
+use crate::ticker::{Stopped, Ticker, Ticks};
+use notes::Notes;
+use select::{Chosen, Listed, SelectError, VisibleTo};
+use watched::Watched;
 
-/// Where NVML is looked for, in order; a bare name is the loader's business.
-const LIBRARIES: [&str; 3] = [
-    "libnvidia-ml.so.1",
-    "libnvidia-ml.so",
-    "/usr/lib/wsl/lib/libnvidia-ml.so.1",
-];
+/// How long NVML may take to start: with many cards and a driver that has to be
+/// loaded first it takes long.
+const OPEN_LIMIT: Duration = Duration::from_secs(30);
+/// How long a reading in progress may go on when sampling is to end.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
 
 /// Why GPUs cannot be sampled as asked.
 #[derive(Debug, Error)]
 pub enum GpuError {
-    /// `gpu.devices` names a device that is not there.
+    /// `gpu.devices` or `CUDA_VISIBLE_DEVICES` names a device that is not there.
     #[error(transparent)]
     Select(#[from] SelectError),
     /// The sampling thread could not be started.
@@ -39,8 +53,47 @@ pub enum GpuError {
     Thread(#[source] io::Error),
 }
 
+/// What is to be sampled.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Wanted {
+    /// Time between samples.
+    pub every: Duration,
+    /// Devices.
+    pub devices: Devices,
+    /// What each backend sees, where that decides.
+    pub visible_to: Vec<VisibleTo>,
+    /// NVML's library; absent for where it is usually.
+    pub library: Option<OsString>,
+}
+
+impl Wanted {
+    /// What a config asks for.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        Self {
+            every: config.gpu.sample_every.0,
+            devices: config.gpu.devices.clone(),
+            visible_to: config.backends.iter().map(visible_to).collect(),
+            library: std::env::var_os(LIBRARY_VARIABLE),
+        }
+    }
+}
+
+/// A server has its own environment on top of InferBench's.
+fn visible_to(backend: &BackendConfig) -> VisibleTo {
+    let variable = |name| {
+        let own = backend.env.get(name).cloned();
+        own.or_else(|| std::env::var(name).ok())
+    };
+    VisibleTo {
+        backend: backend.label().to_owned(),
+        devices: variable("CUDA_VISIBLE_DEVICES"),
+        order: variable("CUDA_DEVICE_ORDER"),
+    }
+}
+
 /// What is sampled.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct GpuStatus {
     /// The devices that are sampled, in NVML's order.
     pub facts: Vec<GpuFacts>,
@@ -53,119 +106,187 @@ pub struct GpuStatus {
 /// A thread that samples GPUs. It ends when this is stopped or dropped.
 #[derive(Debug)]
 pub struct GpuSampler {
-    ticker: Ticker<Vec<String>>,
+    ticker: Option<Ticker<()>>,
+    gate: Gate,
+    notes: Notes,
 }
 
+/// What the sampling thread tells of itself when NVML is open, or is not.
+type Opened = Result<Result<Vec<GpuFacts>, SelectError>, String>;
+
 impl GpuSampler {
-    /// Finds the devices that `config` asks for and begins to sample them,
-    /// each sample handed to `sink` on the sampler's own thread. No NVML, or
-    /// no device, is no error but an `absence`.
+    /// Finds the devices that are wanted and begins to sample them, each sample
+    /// handed to `sink` on the sampler's own thread. No NVML, or no device, is
+    /// no error but an `absence`.
     ///
     /// # Errors
     /// `Select` if a listed device is not there or not unique; `Thread`.
     pub fn start(
-        config: &GpuConfig,
+        wanted: Wanted,
+        backend: WatchedBackend,
         sink: impl Fn(GpuSample) + Send + 'static,
     ) -> Result<GpuStatus, GpuError> {
-        use inferbench_model::config::Devices;
-        if config.devices == Devices::None {
+        if wanted.devices == Devices::None {
             return Ok(absent("`gpu.devices` is none"));
         }
-        let nvml = match nvml() {
-            Ok(nvml) => nvml,
-            Err(absence) => return Ok(absent(absence)),
-        };
-        let there = match device::list(&nvml) {
-            Ok(there) if there.is_empty() => return Ok(absent("NVML lists no GPU")),
-            Ok(there) => there,
-            Err(error) => return Ok(absent(format!("NVML does not list its GPUs: {error}"))),
-        };
-        let indices = select(&config.devices, &there)?;
-        if indices.is_empty() {
-            return Ok(absent("`gpu.devices` is an empty list"));
-        }
-        let facts = indices.iter().map(|index| device::facts(&nvml, *index));
-        Ok(GpuStatus {
-            facts: facts.collect(),
-            absence: None,
-            sampler: Some(Self::spawn(nvml, indices, config, sink)?),
-        })
-    }
-
-    fn spawn(
-        nvml: Nvml,
-        indices: Vec<u32>,
-        config: &GpuConfig,
-        sink: impl Fn(GpuSample) + Send + 'static,
-    ) -> Result<Self, GpuError> {
-        let ticker = Ticker::start("gpu-samples", config.sample_every.0, move |ticks| {
-            let devices = indices.into_iter();
-            let mut watched: Vec<_> = devices
-                .map(|index| Watched::new(index, nvml.device_by_index(index)))
-                .collect();
-            while ticks.wait() {
-                for device in &mut watched {
-                    sink(device.sample(now_ns()));
-                }
-            }
-            watched.into_iter().flat_map(Watched::into_notes).collect()
+        let gate = Gate::new(sink);
+        let notes = Notes::default();
+        let (tell, opened) = mpsc::channel();
+        let (to, kept) = (gate.clone(), notes.clone());
+        let ticker = Ticker::start("gpu-samples", wanted.every, move |ticks| {
+            sample(ticks, &wanted, &backend, &to, &kept, tell);
         });
-        let ticker = ticker.map_err(GpuError::Thread)?;
-        Ok(Self { ticker })
+        let sampler = Self {
+            ticker: Some(ticker.map_err(GpuError::Thread)?),
+            gate,
+            notes,
+        };
+        match opened.recv_timeout(OPEN_LIMIT) {
+            Ok(Ok(facts)) => Ok(GpuStatus {
+                facts: facts?,
+                absence: None,
+                sampler: Some(sampler),
+            }),
+            Ok(Err(absence)) => Ok(absent(absence)),
+            Err(RecvTimeoutError::Timeout) => Ok(absent(format!(
+                "NVML has not started after {} s",
+                OPEN_LIMIT.as_secs()
+            ))),
+            Err(RecvTimeoutError::Disconnected) => Ok(absent("the GPU sampler panicked")),
+        }
     }
 
-    /// Ends sampling and waits for the thread. Returns a line for each figure
-    /// that a device told at first and later did not.
+    /// Ends sampling. Returns a line for each thing that a reader of the samples
+    /// should know. It waits for a reading in progress, but not for one that
+    /// hangs.
     #[must_use]
-    pub fn stop(self) -> Vec<String> {
-        self.ticker.stop().unwrap_or_else(|| {
-            vec!["the GPU sampler panicked: its later samples are missing".into()]
-        })
+    pub fn stop(mut self) -> Vec<String> {
+        let has_panicked = self.end() == Some(Stopped::Panicked);
+        let mut told = self.notes.told(now_ns());
+        if has_panicked {
+            told.push("the GPU sampler panicked: its later samples are missing".to_owned());
+        }
+        told
+    }
+
+    fn end(&mut self) -> Option<Stopped<()>> {
+        let stopped = self.ticker.take()?.stop_within(STOP_LIMIT);
+        self.gate.close();
+        Some(stopped)
+    }
+}
+
+impl Drop for GpuSampler {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
 fn absent(why: impl Into<String>) -> GpuStatus {
     GpuStatus {
-        facts: Vec::new(),
         absence: Some(why.into()),
-        sampler: None,
+        ..GpuStatus::default()
     }
 }
 
-/// NVML, wherever it lies; otherwise why there is none, in one line.
-pub(crate) fn nvml() -> Result<Nvml, String> {
-    open(&LIBRARIES)
-}
-
-/// The first library that loads and starts; otherwise why none does.
-fn open(libraries: &[&str]) -> Result<Nvml, String> {
-    for library in libraries {
-        match Nvml::builder().lib_path(OsStr::new(library)).init() {
-            Ok(nvml) => return Ok(nvml),
-            // There is a library: another name would only lead to the same one.
-            Err(error) if !is_no_library(&error) => return Err(init_absence(&error)),
-            Err(_) => {}
+/// The work of the sampling thread, from the opening of NVML to its closing.
+fn sample(
+    ticks: &mut Ticks,
+    wanted: &Wanted,
+    backend: &WatchedBackend,
+    gate: &Gate,
+    notes: &Notes,
+    tell: Sender<Opened>,
+) {
+    let (nvml, chosen) = match open(wanted, notes) {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => return drop(tell.send(Ok(Err(error)))),
+        Err(absence) => return drop(tell.send(Err(absence))),
+    };
+    let facts = chosen.iter().map(|one| device::facts(&nvml, *one, notes));
+    let facts = facts.collect();
+    let watch = |one: &Chosen| Watched::new(*one, device::open(&nvml, *one), notes.clone());
+    let mut watched: Vec<_> = chosen.iter().map(watch).collect();
+    // Whoever waits may have given up.
+    drop(tell.send(Ok(Ok(facts))));
+    drop(tell);
+    while ticks.wait() {
+        let running = backend.running();
+        for device in &mut watched {
+            gate.send(device.sample(&running));
         }
     }
-    Err(format!(
-        "no NVIDIA library: none of {} loads",
-        libraries.join(", ")
-    ))
 }
 
-fn is_no_library(error: &NvmlError) -> bool {
-    matches!(error, NvmlError::LibloadingError(_))
-}
-
-fn init_absence(error: &NvmlError) -> String {
-    match error {
-        NvmlError::LibRmVersionMismatch => {
-            "the NVIDIA library and the loaded driver have different versions: reboot, or reload the driver".to_owned()
+/// NVML and the devices that are wanted; otherwise why there is none.
+fn open(
+    wanted: &Wanted,
+    notes: &Notes,
+) -> Result<Result<(Nvml, Vec<Chosen>), SelectError>, String> {
+    let nvml = match &wanted.library {
+        Some(library) => library::by_hand(library.clone())?,
+        None => nvml()?,
+    };
+    let there = device::list(&nvml)?;
+    match choose(wanted, &there, notes) {
+        Ok(chosen) if chosen.is_empty() => Err(match wanted.devices {
+            Devices::Visible => "`CUDA_VISIBLE_DEVICES` leaves no GPU visible to any backend",
+            _ => "`gpu.devices` is an empty list",
         }
-        NvmlError::DriverNotLoaded => "the NVIDIA driver is not loaded".to_owned(),
-        other => format!("NVML does not start: {other}"),
+        .to_owned()),
+        Ok(chosen) => Ok(Ok((nvml, chosen))),
+        Err(error) => Ok(Err(error)),
     }
 }
 
-#[cfg(test)]
-mod tests;
+fn choose(wanted: &Wanted, there: &[Listed], notes: &Notes) -> Result<Vec<Chosen>, SelectError> {
+    match &wanted.devices {
+        Devices::None => Ok(Vec::new()),
+        Devices::All => Ok(select::all(there)),
+        Devices::Listed(names) => select::listed(names, there),
+        Devices::Visible => {
+            let mut chosen = Vec::new();
+            for to in &wanted.visible_to {
+                let visible = select::visible(to, there)?;
+                chosen.extend(visible.chosen);
+                visible
+                    .doubt
+                    .into_iter()
+                    .for_each(|doubt| notes.line(doubt));
+            }
+            chosen.sort_unstable();
+            chosen.dedup();
+            Ok(chosen)
+        }
+    }
+}
+
+/// Where samples go until it is closed. A thread that hangs must not keep what
+/// is behind it open.
+#[derive(Clone)]
+struct Gate(Arc<Mutex<Option<Sink>>>);
+
+type Sink = Box<dyn Fn(GpuSample) + Send>;
+
+impl Gate {
+    fn new(sink: impl Fn(GpuSample) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(sink)))))
+    }
+
+    fn send(&self, sample: GpuSample) {
+        let sink = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sink) = &*sink {
+            sink(sample);
+        }
+    }
+
+    fn close(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Gate")
+    }
+}

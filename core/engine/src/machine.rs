@@ -1,10 +1,13 @@
 //! Samples the host: CPU and memory of the backend's process tree, of
 //! InferBench and of the machine. A figure that cannot be read is absent.
 
+mod energy;
+mod proc_file;
 mod tree;
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,14 +16,20 @@ use inferbench_model::record::HostSample;
 use inferbench_model::units::{NS_PER_S, s_between};
 use nix::time::{ClockId, clock_gettime};
 use procfs::process::Process;
-use procfs::{CpuInfo, Current, CurrentSI, KernelStats, LoadAverage, Meminfo};
+use procfs::{CpuInfo, Current, Meminfo};
 
 use crate::clock::now_ns;
-use crate::processes;
 use crate::ticker::Ticker;
+use energy::Packages;
+use proc_file::ProcFile;
 use tree::TreeMeter;
 
 const PERCENT: f64 = 100.0;
+/// Shortest time between two readings of what processes share: the kernel goes
+/// through all their pages for it, and holds up what changes their memory.
+const PSS_EVERY: Duration = Duration::from_secs(5);
+/// Share of its time that such a reading may take.
+const PSS_SHARE: u32 = 100;
 
 /// What is known of this machine; what it does not tell is absent.
 #[must_use]
@@ -91,6 +100,11 @@ impl WatchedBackend {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = target;
     }
 
+    /// Label of the backend that runs, and the root of its process tree.
+    pub(crate) fn running(&self) -> Option<(String, Option<u32>)> {
+        self.current().map(|target| (target.label, target.pid))
+    }
+
     fn current(&self) -> Option<Target> {
         let target = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         target.clone()
@@ -115,7 +129,7 @@ impl HostSampler {
         sink: impl Fn(HostSample) + Send + 'static,
     ) -> io::Result<Self> {
         let ticker = Ticker::start("host-samples", every, move |ticks| {
-            let mut meter = Meter::default();
+            let mut meter = Meter::open();
             while ticks.wait() {
                 sink(meter.sample(watched.current()));
             }
@@ -130,21 +144,52 @@ impl HostSampler {
     }
 }
 
-/// What counters stood at in the last sample.
-#[derive(Default)]
+/// What is read, and what counters stood at in the last sample.
 struct Meter {
+    stat: ProcFile,
+    memory: ProcFile,
+    load: ProcFile,
+    own: ProcFile,
+    packages: Packages,
     last_ns: Option<u64>,
     client_ns: Option<u64>,
     host_ticks: Option<u64>,
     target: Option<Target>,
     tree: TreeMeter,
+    /// When what processes share is read next.
+    pss_due_ns: u64,
+}
+
+/// What processes use with shared pages divided.
+#[derive(Default)]
+struct Shared {
+    backend_bytes: Option<u64>,
+    client_bytes: Option<u64>,
+    every_ms: Option<u64>,
 }
 
 impl Meter {
+    fn open() -> Self {
+        Self {
+            stat: ProcFile::open("/proc/stat"),
+            memory: ProcFile::open("/proc/meminfo"),
+            load: ProcFile::open("/proc/loadavg"),
+            own: ProcFile::open("/proc/self/statm"),
+            packages: Packages::open(Path::new(energy::POWERCAP)),
+            last_ns: None,
+            client_ns: None,
+            host_ticks: None,
+            target: None,
+            tree: TreeMeter::default(),
+            pss_due_ns: 0,
+        }
+    }
+
     fn sample(&mut self, target: Option<Target>) -> HostSample {
         if target != self.target {
             self.tree = TreeMeter::default();
             self.target.clone_from(&target);
+            self.pss_due_ns = 0;
         }
         let t_ns = now_ns();
         let passed_s = self.last_ns.replace(t_ns).map(|last| s_between(last, t_ns));
@@ -153,25 +198,53 @@ impl Meter {
         let client_ns = process_cpu_ns();
         let client_s = rise(self.client_ns, client_ns).map(|ns| ns as f64 / NS_PER_S);
         self.client_ns = client_ns;
-        let host_ticks = host_busy_ticks();
+        let host_ticks = self.stat.read(proc_file::busy_ticks);
         let host_s = rise(self.host_ticks, host_ticks).map(seconds_of_ticks);
         self.host_ticks = host_ticks;
 
         let pid = target.as_ref().and_then(|target| target.pid);
-        let usage = pid.and_then(|pid| self.tree.measure(pid, &processes::all()));
+        let usage = pid.and_then(|pid| self.tree.measure(pid, t_ns));
         let tree_s = usage.and_then(|usage| usage.ticks).map(seconds_of_ticks);
+        let own_pages = self.own.read(proc_file::resident_pages);
+        let shared = self.shared(t_ns);
         HostSample {
             t_ns,
             backend: target.map(|target| target.label),
             backend_cpu_percent: share(tree_s),
             backend_rss_bytes: usage.map(|usage| usage.rss_pages * procfs::page_size()),
+            backend_pss_bytes: shared.backend_bytes,
             client_cpu_percent: share(client_s),
-            client_rss_bytes: own_rss_bytes(),
+            client_rss_bytes: own_pages.map(|pages| pages * procfs::page_size()),
+            client_pss_bytes: shared.client_bytes,
+            pss_every_ms: shared.every_ms,
             host_cpu_percent: share(host_s),
-            memory_available_bytes: Meminfo::current().ok().and_then(|m| m.mem_available),
-            load_1m: LoadAverage::current().ok().map(|load| f64::from(load.one)),
+            memory_available_bytes: self.memory.read(proc_file::available_bytes),
+            load_1m: self.load.read(proc_file::load_1m),
+            cpu_energy_joules: self.packages.joules(),
         }
     }
+
+    /// Nothing where it is not due.
+    fn shared(&mut self, t_ns: u64) -> Shared {
+        if t_ns < self.pss_due_ns {
+            return Shared::default();
+        }
+        let backend_bytes = self.tree.pss_bytes();
+        let own = Process::myself().ok();
+        let client_bytes = own.as_ref().and_then(tree::pss_bytes);
+        let every = pss_every(Duration::from_nanos(now_ns() - t_ns));
+        self.pss_due_ns = t_ns + u64::try_from(every.as_nanos()).unwrap_or(u64::MAX);
+        Shared {
+            backend_bytes,
+            client_bytes,
+            every_ms: u64::try_from(every.as_millis()).ok(),
+        }
+    }
+}
+
+/// Time until the next reading of what is shared, after one that took `took`.
+fn pss_every(took: Duration) -> Duration {
+    PSS_EVERY.max(took * PSS_SHARE)
 }
 
 fn share_percent(busy_s: f64, passed_s: f64) -> Option<f64> {
@@ -190,18 +263,6 @@ fn seconds_of_ticks(ticks: u64) -> f64 {
 fn process_cpu_ns() -> Option<u64> {
     let used = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok()?;
     u64::try_from(Duration::from(used).as_nanos()).ok()
-}
-
-fn own_rss_bytes() -> Option<u64> {
-    let memory = Process::myself().ok()?.statm().ok()?;
-    Some(memory.resident * procfs::page_size())
-}
-
-/// Ticks in which any core of this host worked since it was started.
-fn host_busy_ticks() -> Option<u64> {
-    let total = KernelStats::current().ok()?.total;
-    let interrupts = total.irq.unwrap_or(0) + total.softirq.unwrap_or(0);
-    Some(total.user + total.nice + total.system + interrupts)
 }
 
 #[cfg(test)]

@@ -178,7 +178,7 @@ impl PreparedRun {
         }
     }
 
-    fn preview_of(&self, index: usize) -> Result<Option<Launch>, NoLaunch> {
+    pub(crate) fn preview_of(&self, index: usize) -> Result<Option<Launch>, NoLaunch> {
         let name = ways::container_name("RUN", &self.backends[index].label, 0);
         self.launch(index, 0, Path::new("RUN_FOLDER/logs"), name)
     }

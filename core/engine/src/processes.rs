@@ -22,12 +22,10 @@ pub(crate) struct Stat {
     pub(crate) dead: bool,
 }
 
-/// Every process that can be read; one that vanishes meanwhile is left out.
-pub(crate) fn all() -> Vec<Stat> {
-    let all = procfs::process::all_processes().into_iter().flatten();
-    let stats = all.filter_map(|process| process.ok()?.stat().ok());
-    stats
-        .map(|stat| Stat {
+impl Stat {
+    /// What the kernel tells of a process.
+    pub(crate) fn of(stat: &procfs::process::Stat) -> Self {
+        Self {
             pid: stat.pid,
             parent: stat.ppid,
             group: stat.pgrp,
@@ -36,8 +34,15 @@ pub(crate) fn all() -> Vec<Stat> {
             ticks: stat.utime + stat.stime,
             rss_pages: stat.rss,
             dead: matches!(stat.state, 'Z' | 'X' | 'x'),
-        })
-        .collect()
+        }
+    }
+}
+
+/// Every process that can be read; one that vanishes meanwhile is left out.
+pub(crate) fn all() -> Vec<Stat> {
+    let all = procfs::process::all_processes().into_iter().flatten();
+    let stats = all.filter_map(|process| process.ok()?.stat().ok());
+    stats.map(|stat| Stat::of(&stat)).collect()
 }
 
 /// The process `root`, what is in the session or group that it leads or led

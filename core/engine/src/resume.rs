@@ -105,6 +105,7 @@ pub(crate) fn resume(folder: &Path, fresh: Manifest) -> Result<Resumed, ResumeEr
     let last_ns = manifest.cells.iter().map(|cell| cell.end_ns).max();
     clock::follow(last_ns.unwrap_or(0));
     manifest.anchors.push(clock::anchor());
+    manifest.files.clear();
     manifest.exit_state = ExitState::Running;
     Ok(Resumed {
         folder: run,

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use inferbench_model::cell::Counts;
-use inferbench_model::config::{GpuConfig, Level};
+use inferbench_model::config::{Config, Level};
 use inferbench_model::manifest::{
     BackendFacts, CellFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
@@ -20,9 +20,10 @@ use crate::between::Before;
 use crate::calibrate;
 use crate::clock;
 use crate::event::RunEvent;
-use crate::gpu::{GpuError, GpuSampler};
+use crate::gpu::{self, GpuError, GpuSampler};
 use crate::host::file_sha256;
 use crate::http::Target;
+use crate::kv_forecast;
 use crate::limits;
 use crate::load::{Progress, RecordSink};
 use crate::machine;
@@ -30,6 +31,7 @@ use crate::prepare::PreparedRun;
 use crate::resume::{self, ResumeError, Resumed};
 use crate::stage;
 use crate::store::{LineWriter, RunFolder, StoreError};
+use crate::verify;
 
 /// Prompts that the workload's fingerprint covers.
 const FINGERPRINT_PROMPTS: u64 = 64;
@@ -164,13 +166,7 @@ pub async fn run(
     let watched = machine::WatchedBackend::default();
     // A file that cannot be written ends the run as an interruption would.
     let cancel = stops.gentle.child_token();
-    let samplers = Samplers::start(
-        &prepared.config.gpu,
-        &folder,
-        &watched,
-        &cancel,
-        &mut manifest,
-    )?;
+    let samplers = Samplers::start(&prepared.config, &folder, &watched, &cancel, &mut manifest)?;
     let mut running = Running {
         prepared,
         requests: LineWriter::open(folder.file("requests.jsonl"), &cancel)?,
@@ -208,7 +204,7 @@ struct Samplers {
 impl Samplers {
     /// Starts them; what GPUs there are, or why there are none, goes to the manifest.
     fn start(
-        config: &GpuConfig,
+        config: &Config,
         folder: &RunFolder,
         watched: &machine::WatchedBackend,
         cancel: &CancellationToken,
@@ -216,13 +212,15 @@ impl Samplers {
     ) -> Result<Self, RunError> {
         let gpu_file = LineWriter::open(folder.file("gpu.jsonl"), cancel)?;
         let gpu_sink = gpu_file.sink();
-        let gpu = GpuSampler::start(config, move |sample| gpu_sink.send(sample))?;
+        let gpu = GpuSampler::start(gpu::Wanted::of(config), watched.clone(), move |sample| {
+            gpu_sink.send(sample);
+        })?;
         manifest.gpus = gpu.facts;
         manifest.gpu_absence = gpu.absence;
         let host_file = LineWriter::open(folder.file("host.jsonl"), cancel)?;
         let host_sink = host_file.sink();
         let take = move |sample| host_sink.send(sample);
-        let host = machine::HostSampler::start(config.sample_every.0, watched.clone(), take)
+        let host = machine::HostSampler::start(config.gpu.sample_every.0, watched.clone(), take)
             .map_err(RunError::Host)?;
         Ok(Self {
             gpu: gpu.sampler,
@@ -271,6 +269,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         stages: Vec::new(),
         cells: Vec::new(),
         warnings: Vec::new(),
+        files: Default::default(),
         exit_state: ExitState::Running,
     })
 }
@@ -278,10 +277,11 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
 impl Running<'_> {
     /// Every stage of which a cell is missing, one after the other.
     async fn do_stages(&mut self) -> Result<(), StoreError> {
-        let before = Before::now();
+        let mut before = Before::now();
         let stages = self.missing_stages();
         self.begin(&stages)?;
         self.warn_of_trust();
+        kv_forecast::foretell(self);
         for (place, stage) in stages.iter().enumerate() {
             if self.cancel.is_cancelled() {
                 break;
@@ -437,6 +437,7 @@ impl Running<'_> {
             self.cancel.is_cancelled(),
         );
         self.manifest.anchors.push(clock::anchor());
+        self.manifest.files = verify::file_facts(&self.folder)?;
         self.manifest.exit_state = exit_state;
         let manifest = self.prepared.secrets.masked_json(&self.manifest);
         self.folder.write_json("run.json", &manifest)?;

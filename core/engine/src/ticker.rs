@@ -11,7 +11,20 @@ use crate::clock::now_ns;
 #[derive(Debug)]
 pub(crate) struct Ticker<T> {
     stop: Option<Sender<()>>,
+    /// Closed when the work has ended.
+    working: Receiver<()>,
     thread: Option<JoinHandle<T>>,
+}
+
+/// How a thread was found when it was to end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stopped<T> {
+    /// It ended with this.
+    Done(T),
+    /// It panicked.
+    Panicked,
+    /// It is still at its work, and left to itself.
+    LeftBehind,
 }
 
 /// The times at which the thread is woken.
@@ -33,16 +46,19 @@ impl<T: Send + 'static> Ticker<T> {
         work: impl FnOnce(&mut Ticks) -> T + Send + 'static,
     ) -> io::Result<Self> {
         let (sender, stop) = mpsc::channel();
+        let (at_work, working) = mpsc::channel();
         let mut ticks = Ticks {
             stop,
             every_ns: u64::try_from(every.as_nanos()).unwrap_or(u64::MAX).max(1),
             next_ns: now_ns(),
         };
-        let thread = Builder::new()
-            .name(name.to_owned())
-            .spawn(move || work(&mut ticks))?;
+        let thread = Builder::new().name(name.to_owned()).spawn(move || {
+            let _at_work: Sender<()> = at_work;
+            work(&mut ticks)
+        })?;
         Ok(Self {
             stop: Some(sender),
+            working,
             thread: Some(thread),
         })
     }
@@ -51,6 +67,17 @@ impl<T: Send + 'static> Ticker<T> {
     /// if it panicked.
     pub(crate) fn stop(mut self) -> Option<T> {
         self.end()
+    }
+
+    /// Stops the thread and waits for its end, but no longer than `limit`: for
+    /// work that may hang in a call.
+    pub(crate) fn stop_within(mut self, limit: Duration) -> Stopped<T> {
+        self.stop.take();
+        if self.working.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
+            self.thread.take();
+            return Stopped::LeftBehind;
+        }
+        self.end().map_or(Stopped::Panicked, Stopped::Done)
     }
 }
 
@@ -122,5 +149,19 @@ mod tests {
         .unwrap();
         ticked.recv().unwrap();
         assert_eq!(ticker.stop(), Some(1));
+    }
+
+    #[test]
+    fn work_that_hangs_is_left_behind() {
+        let (release, hung) = mpsc::channel::<()>();
+        let hour = Duration::from_secs(3600);
+        let ticker = Ticker::start("test", hour, move |_| hung.recv().is_err()).unwrap();
+        assert_eq!(
+            ticker.stop_within(Duration::from_millis(10)),
+            Stopped::LeftBehind
+        );
+        drop(release);
+        let ticker = Ticker::start("test", hour, |ticks| while ticks.wait() {}).unwrap();
+        assert_eq!(ticker.stop_within(hour), Stopped::Done(()));
     }
 }

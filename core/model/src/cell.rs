@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{Level, SloConfig};
 use crate::fold::{CellFold, Work};
-use crate::metrics::MetricValue;
+use crate::hardware::{CellHardware, Served};
 use crate::metrics::window::Window;
+use crate::metrics::{self, MetricValue, Values};
 use crate::record::{Phase, RequestRecord};
 pub use crate::self_check::SelfCheck;
 use crate::self_check::{Breach, Offered, judge};
@@ -55,6 +56,9 @@ pub struct CellRow {
     /// Every metric by its name.
     #[serde(flatten)]
     pub metrics: IndexMap<String, MetricValue>,
+    /// What the load cost the hardware; absent if nothing was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<CellHardware>,
     /// What the client itself did during the cell.
     pub self_check: SelfCheck,
     /// Whether the figures can be trusted: no threshold of the self-check was
@@ -64,6 +68,38 @@ pub struct CellRow {
     pub breaches: Vec<Breach>,
     /// What a reader must know before trusting the row.
     pub warnings: Vec<String>,
+}
+
+impl CellRow {
+    /// The row with what the load cost the hardware, and every metric of it.
+    #[must_use]
+    pub fn with_hardware(mut self, hardware: CellHardware) -> Self {
+        let served = self.served();
+        for metric in metrics::all() {
+            if let Values::OfHardware(of) = metric.values {
+                let value = of(&hardware, &served).filter(|value| value.is_finite());
+                let name = metric.name.to_owned();
+                self.metrics.insert(name, MetricValue::Number(value));
+            }
+        }
+        self.warnings.extend(hardware.warnings());
+        self.hardware = Some(hardware);
+        self
+    }
+
+    /// What its requests got in the measured window.
+    fn served(&self) -> Served {
+        let window_s = self.window.map(|window| window.length_s());
+        let over_window = |rate: &str| {
+            let rate = self.metrics.get(rate).and_then(MetricValue::typical);
+            rate.zip(window_s).map(|(rate, window_s)| rate * window_s)
+        };
+        Served {
+            window_s,
+            output_tokens: over_window("output_token_throughput"),
+            requests: over_window("request_throughput"),
+        }
+    }
 }
 
 /// Measured requests by outcome.
@@ -145,6 +181,7 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         counts,
         window: fold.window(),
         metrics,
+        hardware: None,
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
         self_check,
         breaches,

@@ -219,6 +219,7 @@ impl CellFold {
     fn value(&self, metric: &Metric, tally: &Tally) -> MetricValue {
         let over = match &metric.values {
             Values::PerCell(cell) => cell.over,
+            Values::OfHardware(_) => return MetricValue::Number(None),
             _ => return MetricValue::Summary(summary([tally])),
         };
         let seconds = match over {
@@ -289,6 +290,7 @@ impl Tally {
             Values::PerRequest(_) => Self::Numbers(Vec::new()),
             Values::Pooled(pooled) => Self::Whole(Packed::default(), pooled.per_unit),
             Values::PerCell(_) => Self::Sum(Some(0.0)),
+            Values::OfHardware(_) => Self::Sum(None),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `run.json`: what a run was, where it ran, and how it ended.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -46,6 +48,9 @@ pub struct Manifest {
     pub cells: Vec<CellFacts>,
     /// Warnings of the run as a whole.
     pub warnings: Vec<String>,
+    /// Files of facts beside this one, by name, once the run has ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, FileFacts>,
     /// How the run ended.
     pub exit_state: ExitState,
 }
@@ -87,6 +92,15 @@ pub enum ExitState {
     Incomplete,
     /// It was interrupted.
     Interrupted,
+}
+
+/// A file as it was when the run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, hex.
+    pub sha256: String,
 }
 
 /// One moment on both clocks.

@@ -207,6 +207,9 @@ pub struct GpuSample {
     pub t_ns: u64,
     /// Index in NVML's order.
     pub index: u32,
+    /// Index of the MIG instance on that device; absent for the whole device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mig: Option<u32>,
     /// Memory in use on the device, without what the driver reserves where that
     /// is told apart. Where the device tells none: the sum over its processes.
     pub memory_used_bytes: Option<u64>,
@@ -237,20 +240,21 @@ pub struct GpuSample {
     pub throttle_reasons: Option<Vec<String>>,
     /// Performance state, 0 (fastest) to 15.
     pub performance_state: Option<u32>,
-    /// Bytes that came in over PCIe, per second, over the last 20 ms.
+    /// Bytes that came in over PCIe, per second.
     pub pcie_rx_bytes_per_s: Option<u64>,
-    /// Bytes that went out over PCIe, per second, over the last 20 ms.
+    /// Bytes that went out over PCIe, per second.
     pub pcie_tx_bytes_per_s: Option<u64>,
-    /// Memory of the backend's processes on this device.
+    /// Memory of the backend's processes on this device, looked at once a second.
     pub backend_memory_bytes: Option<u64>,
-    /// Memory in use on this device that is not the backend's.
+    /// Memory in use on this device that is not the backend's, looked at once a
+    /// second.
     pub others_memory_bytes: Option<u64>,
     /// How long the reading took, us.
     pub read_us: Option<u64>,
 }
 
 /// One reading of the host and of the process trees that matter.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HostSample {
     /// Monotonic time of the reading.
     pub t_ns: u64,
@@ -260,16 +264,31 @@ pub struct HostSample {
     pub backend_cpu_percent: Option<f64>,
     /// Resident memory of the backend's process tree.
     pub backend_rss_bytes: Option<u64>,
+    /// Its memory with shared pages divided among those who share them; read at
+    /// a rate of its own, see `pss_every_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_pss_bytes: Option<u64>,
     /// CPU of InferBench since the last sample, 100 per core.
     pub client_cpu_percent: Option<f64>,
     /// Resident memory of InferBench.
     pub client_rss_bytes: Option<u64>,
+    /// The same with shared pages divided, read like `backend_pss_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_pss_bytes: Option<u64>,
+    /// Time until the next reading of what is shared, in a sample that has one.
+    /// A sample without it has not read it: nothing follows from its absence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pss_every_ms: Option<u64>,
     /// CPU of the whole machine since the last sample, 100 per core.
     pub host_cpu_percent: Option<f64>,
     /// Memory that programs could still get.
     pub memory_available_bytes: Option<u64>,
     /// Mean of runnable tasks over one minute.
     pub load_1m: Option<f64>,
+    /// Energy of all CPU packages since the sampler's start, where the kernel
+    /// lets it be read.
+    #[serde(default)]
+    pub cpu_energy_joules: Option<f64>,
 }
 
 /// What a backend said of itself at one moment. Null where it does not tell.

@@ -27,6 +27,13 @@ pub fn derive(base: u64, path: &[u64]) -> u64 {
     u64::from_le_bytes(first)
 }
 
+/// The seed of an open loop's send times in one cell: `level` is the place of
+/// its level in the config.
+#[must_use]
+pub fn arrivals(base: u64, block: u32, level: usize) -> u64 {
+    derive(base, &[ARRIVALS, u64::from(block), level as u64])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -60,6 +60,12 @@ pub fn from_milli(thousandths: impl Into<f64>) -> f64 {
     thousandths.into() / 1e3
 }
 
+/// Bytes of so many KiB.
+#[must_use]
+pub fn from_kib(kib: u64) -> u64 {
+    kib.saturating_mul(1024)
+}
+
 /// A duration as the config writes it: `"30s"`, `"1m30s"`, `"100ms"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DurationText(pub Duration);

@@ -86,11 +86,7 @@ fn power(blocks: usize, difference: f64, scatter: f64) -> f64 {
 
 #[test]
 fn the_table_of_power_in_the_book_is_what_comes_out() {
-    let book = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../docs/src/concepts/comparison.md"
-    );
-    let book = std::fs::read_to_string(book).unwrap();
+    let book = include_str!("../../../docs/src/concepts/comparison.md");
     for difference in [0.05, 0.10] {
         for scatter in [0.01, 0.02, 0.05] {
             let head = format!("| {:.0} % | {:.0} % |", difference * 100.0, scatter * 100.0);

@@ -72,7 +72,7 @@ fn a_tree_that_burns_cpu_is_seen_and_its_end_too() {
 
 #[test]
 fn a_first_sample_has_levels_and_no_shares() {
-    let sample = Meter::default().sample(None);
+    let sample = Meter::open().sample(None);
     assert_eq!(sample.backend, None);
     assert_eq!(sample.backend_rss_bytes, None);
     assert_eq!(sample.client_cpu_percent, None);
@@ -84,7 +84,7 @@ fn a_first_sample_has_levels_and_no_shares() {
 
 #[test]
 fn the_clients_own_cpu_is_seen() {
-    let mut meter = Meter::default();
+    let mut meter = Meter::open();
     let before = process_cpu_ns().unwrap();
     meter.sample(None);
     while process_cpu_ns().unwrap() < before + 20_000_000 {
@@ -99,7 +99,7 @@ fn an_attached_server_has_a_label_and_no_figures() {
         label: "prod".to_owned(),
         pid: None,
     };
-    let sample = Meter::default().sample(Some(target));
+    let sample = Meter::open().sample(Some(target));
     assert_eq!(sample.backend.as_deref(), Some("prod"));
     assert_eq!(sample.backend_rss_bytes, None);
 }
@@ -130,4 +130,48 @@ fn this_host_tells_of_itself() {
     assert!(facts.memory_bytes.unwrap() > 1 << 20);
     assert!(facts.os.unwrap().contains("Linux"));
     assert!(facts.hostname.is_some());
+}
+
+#[test]
+fn what_is_shared_is_read_at_a_rate_of_its_own() {
+    let target = Target {
+        label: "sim".to_owned(),
+        pid: Some(std::process::id()),
+    };
+    let mut meter = Meter::open();
+    let first = meter.sample(Some(target.clone()));
+    assert!(first.backend_pss_bytes.unwrap() > 0);
+    assert!(first.client_pss_bytes.unwrap() > 0);
+    assert!(first.pss_every_ms.unwrap() >= 5000);
+    let second = meter.sample(Some(target));
+    assert_eq!(second.backend_pss_bytes, None);
+    assert_eq!(second.pss_every_ms, None);
+    assert!(second.backend_rss_bytes.is_some());
+    // a reading of 200 ms comes every 20 s
+    assert_eq!(pss_every(Duration::from_millis(200)).as_secs(), 20);
+    assert_eq!(pss_every(Duration::ZERO).as_secs(), 5);
+}
+
+/// Run with `cargo test -p inferbench-engine -- --ignored --nocapture sampling_costs`.
+#[test]
+#[ignore = "needs a quiet machine: it measures"]
+fn sampling_costs_little() {
+    let target = Target {
+        label: "sim".to_owned(),
+        pid: Some(std::process::id()),
+    };
+    let thread_ns = || {
+        let used = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+        Duration::from(used).as_nanos() as f64
+    };
+    let mut meter = Meter::open();
+    let before_ns = thread_ns();
+    // 6 s at 100 ms
+    for _ in 0..60 {
+        meter.sample(Some(target.clone()));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let each_us = (thread_ns() - before_ns) / 60.0 / 1e3;
+    println!("{each_us:.0} us of CPU a sample");
+    assert!(each_us < 1000.0, "{each_us} us");
 }

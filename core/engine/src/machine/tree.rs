@@ -1,8 +1,15 @@
 //! The processes that belong to a backend, and what they use together.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use crate::processes::{Stat, members};
+use procfs::process::Process;
+
+use crate::processes::{self, Stat, members};
+
+/// Time between two listings of all processes, which cost more than everything
+/// else that is sampled. In between only those are read that are known.
+const LIST_EVERY: Duration = Duration::from_secs(1);
 
 /// What a tree uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,19 +25,52 @@ pub(super) struct Usage {
 pub(super) struct TreeMeter {
     /// Ticks of each process, by pid and start, in the last measurement.
     last: Option<HashMap<(i32, u64), u64>>,
+    /// The processes of the last listing that still live.
+    known: Vec<Process>,
+    listed_ns: Option<u64>,
 }
 
 impl TreeMeter {
-    /// What the tree of `root` uses; `None` if no process of it lives.
+    /// What the tree of `root` uses at `now_ns`; `None` if no process of it lives.
     ///
     /// A process seen for the first time counts whole: it has started since.
-    /// What one used between the last measurement and its end is lost.
-    pub(super) fn measure(&mut self, root: u32, all: &[Stat]) -> Option<Usage> {
-        let root = i32::try_from(root).ok()?;
-        let living: Vec<&Stat> = members(root, all)
-            .into_iter()
-            .filter(|stat| !stat.dead)
-            .collect();
+    /// What one used between the last measurement and its end is lost, and one
+    /// that lived only between two listings is not seen.
+    pub(super) fn measure(&mut self, root: u32, now_ns: u64) -> Option<Usage> {
+        let every_ns = LIST_EVERY.as_nanos() as u64;
+        let is_due = (self.listed_ns).is_none_or(|listed_ns| now_ns - listed_ns >= every_ns);
+        if is_due {
+            self.listed_ns = Some(now_ns);
+            return self.list(root, &processes::all());
+        }
+        let mut living = Vec::with_capacity(self.known.len());
+        self.known.retain(|process| {
+            let stat = process.stat().ok().map(|stat| Stat::of(&stat));
+            let stat = stat.filter(|stat| !stat.dead);
+            living.extend(stat);
+            stat.is_some()
+        });
+        self.take(&living)
+    }
+
+    /// Finds the tree among all processes.
+    fn list(&mut self, root: u32, all: &[Stat]) -> Option<Usage> {
+        let members = members(i32::try_from(root).ok()?, all).into_iter();
+        let living: Vec<Stat> = members.filter(|stat| !stat.dead).copied().collect();
+        self.known.retain(|known| {
+            living
+                .iter()
+                .any(|s| s.pid == known.pid && known.is_alive())
+        });
+        for stat in &living {
+            if !self.known.iter().any(|known| known.pid == stat.pid) {
+                self.known.extend(Process::new(stat.pid));
+            }
+        }
+        self.take(&living)
+    }
+
+    fn take(&mut self, living: &[Stat]) -> Option<Usage> {
         if living.is_empty() {
             self.last = None;
             return None;
@@ -49,6 +89,23 @@ impl TreeMeter {
             rss_pages: living.iter().map(|stat| stat.rss_pages).sum(),
         })
     }
+
+    /// Memory of the tree with shared pages divided among those who share them,
+    /// bytes; `None` if that of one process cannot be read: the sum would be
+    /// too small.
+    pub(super) fn pss_bytes(&self) -> Option<u64> {
+        let living = self.known.iter().filter(|process| process.is_alive());
+        let each: Option<Vec<u64>> = living.map(pss_bytes).collect();
+        each.filter(|each| !each.is_empty())
+            .map(|each| each.iter().sum())
+    }
+}
+
+/// The same of one process.
+pub(super) fn pss_bytes(process: &Process) -> Option<u64> {
+    let rollup = process.smaps_rollup().ok()?.memory_map_rollup;
+    let maps = rollup.into_iter();
+    maps.map(|map| map.extension.map.get("Pss").copied()).sum()
 }
 
 #[cfg(test)]
@@ -61,7 +118,7 @@ mod tests {
         let mut meter = TreeMeter::default();
         let first = [stat(100, 1, 100, 50), stat(101, 100, 100, 7)];
         assert_eq!(
-            meter.measure(100, &first),
+            meter.list(100, &first),
             Some(Usage {
                 ticks: None,
                 rss_pages: 20
@@ -69,14 +126,14 @@ mod tests {
         );
         // 100 used 10 more, 101 has ended, 102 is new
         let second = [stat(100, 1, 100, 60), stat(102, 100, 100, 4)];
-        assert_eq!(meter.measure(100, &second).unwrap().ticks, Some(14));
+        assert_eq!(meter.list(100, &second).unwrap().ticks, Some(14));
         // the pid 102 now belongs to another process
         let reused = Stat {
             started: 9,
             ..stat(102, 100, 100, 3)
         };
         let third = [stat(100, 1, 100, 60), reused];
-        assert_eq!(meter.measure(100, &third).unwrap().ticks, Some(3));
+        assert_eq!(meter.list(100, &third).unwrap().ticks, Some(3));
     }
 
     #[test]
@@ -86,13 +143,32 @@ mod tests {
             dead: true,
             ..stat(100, 1, 100, 50)
         };
-        assert_eq!(meter.measure(100, &[dead, stat(1, 0, 1, 5)]), None);
-        assert_eq!(meter.measure(100, &[]), None);
+        assert_eq!(meter.list(100, &[dead, stat(1, 0, 1, 5)]), None);
+        assert_eq!(meter.list(100, &[]), None);
     }
 
     #[test]
     fn a_process_that_is_its_own_parent_ends_the_search() {
         let all = [stat(100, 100, 100, 1)];
         assert_eq!(members(100, &all).len(), 1);
+    }
+
+    #[test]
+    fn between_two_listings_the_known_processes_are_read_alone() {
+        let mut meter = TreeMeter::default();
+        let own = std::process::id();
+        assert!(meter.measure(own, 5).unwrap().rss_pages > 0);
+        assert!(meter.measure(own, 6).unwrap().ticks.is_some());
+        assert_eq!(meter.listed_ns, Some(5));
+        meter.measure(own, 5 + 1_000_000_000);
+        assert_eq!(meter.listed_ns, Some(5 + 1_000_000_000));
+    }
+
+    #[test]
+    fn shared_pages_are_counted_in_part() {
+        let own = Process::myself().unwrap();
+        let rss = own.statm().unwrap().resident * procfs::page_size();
+        let pss = pss_bytes(&own).unwrap();
+        assert!(pss > 0 && pss < 2 * rss, "{pss} {rss}");
     }
 }

@@ -56,9 +56,39 @@ impl LineFile {
     ///
     /// # Errors
     /// If the file cannot be read or any other line is bad; the line is named.
-    pub fn each<T: DeserializeOwned>(&self, mut take: impl FnMut(T)) -> Result<(), StoreError> {
+    pub fn each<T: DeserializeOwned>(&self, take: impl FnMut(T)) -> Result<(), StoreError> {
+        let words = |number: u64, error: serde_json::Error| format!("line {number}: {error}");
+        match self.lines(take, |number, error| Err(words(number, error)))? {
+            None => Ok(()),
+            Some(words) => {
+                let cause = io::Error::new(io::ErrorKind::InvalidData, words);
+                Err(at(&self.path, "holds a line that cannot be read")(cause))
+            }
+        }
+    }
+
+    /// Gives each line that can be understood to `take`, and how many could
+    /// not be, a last one that was cut off aside: for samples, of which some
+    /// may be missing.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn each_good<T: DeserializeOwned>(&self, take: impl FnMut(T)) -> Result<u64, StoreError> {
+        let mut bad = 0;
+        self.lines(take, |_, _| {
+            bad += 1;
+            Ok(())
+        })?;
+        Ok(bad)
+    }
+
+    /// Goes through the lines until one ends it with words.
+    fn lines<T: DeserializeOwned>(
+        &self,
+        mut take: impl FnMut(T),
+        mut bad: impl FnMut(u64, serde_json::Error) -> Result<(), String>,
+    ) -> Result<Option<String>, StoreError> {
         let mut file = &self.file;
-        let unreadable = at(&self.path, "cannot be read");
         let found = file.seek(SeekFrom::Start(0)).and_then(|_| {
             let mut reader = BufReader::with_capacity(READ_BYTES, file.take(self.bytes));
             let mut line = Vec::new();
@@ -71,18 +101,16 @@ impl LineFile {
                 match serde_json::from_slice(&line) {
                     Ok(row) => take(row),
                     Err(_) if !is_whole || line == b"\n" => {}
-                    Err(error) => return Ok(Some(format!("line {number}: {error}"))),
+                    Err(error) => {
+                        if let Err(words) = bad(number, error) {
+                            return Ok(Some(words));
+                        }
+                    }
                 }
             }
             Ok(None)
         });
-        match found.map_err(unreadable)? {
-            None => Ok(()),
-            Some(words) => {
-                let cause = io::Error::new(io::ErrorKind::InvalidData, words);
-                Err(at(&self.path, "holds a line that cannot be read")(cause))
-            }
-        }
+        found.map_err(at(&self.path, "cannot be read"))
     }
 }
 

@@ -54,6 +54,13 @@ pub fn plugin_file(name: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("no built plugin {name}: run `cargo build --workspace` first"))
 }
 
+/// The built stand-in for NVML.
+pub fn standin_nvml() -> PathBuf {
+    let files = built_folders().map(|folder| folder.join("libstandin_nvml.so"));
+    let found = files.into_iter().find(|file| file.is_file());
+    found.unwrap_or_else(|| panic!("no stand-in for NVML: run `cargo build --workspace` first"))
+}
+
 /// The built program `name`, if there is one.
 pub fn find_program(name: &str) -> Option<PathBuf> {
     let [_, above] = built_folders();

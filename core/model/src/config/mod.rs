@@ -350,11 +350,13 @@ impl Default for GpuConfig {
     }
 }
 
-/// Devices to sample: `all`, `none`, or a list of NVML indices or UUIDs.
+/// Devices to sample: `all`, `visible`, `none`, or a list of NVML indices or UUIDs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Devices {
     /// Every device NVML lists.
     All,
+    /// Those that `CUDA_VISIBLE_DEVICES` of the backends leaves visible.
+    Visible,
     /// No sampling.
     None,
     /// NVML indices or UUIDs.
@@ -368,9 +370,9 @@ impl JsonSchema for Devices {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
-            "description": "`all`, `none`, or a list of NVML indices or UUIDs",
+            "description": "`all`, `visible`, `none`, or a list of NVML indices or UUIDs",
             "anyOf": [
-                {"enum": ["all", "none"]},
+                {"enum": ["all", "visible", "none"]},
                 {"type": "array", "items": {"type": ["string", "integer"]}},
             ],
         })
@@ -381,6 +383,7 @@ impl Serialize for Devices {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::All => serializer.serialize_str("all"),
+            Self::Visible => serializer.serialize_str("visible"),
             Self::None => serializer.serialize_str("none"),
             Self::Listed(names) => names.serialize(serializer),
         }
@@ -394,12 +397,13 @@ impl<'de> Deserialize<'de> for Devices {
             type Value = Devices;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("`all`, `none` or a list of GPU indices or UUIDs")
+                f.write_str("`all`, `visible`, `none` or a list of GPU indices or UUIDs")
             }
 
             fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Devices, E> {
                 match text {
                     "all" => Ok(Devices::All),
+                    "visible" => Ok(Devices::Visible),
                     "none" => Ok(Devices::None),
                     _ => Err(E::invalid_value(serde::de::Unexpected::Str(text), &self)),
                 }

@@ -26,6 +26,8 @@ pub struct LaunchFacts {
     pub cache_tokens: Option<u64>,
     /// `--mamba-ssm-cache-dtype`, `--mamba-ssm-dtype`.
     pub state_dtype: Option<String>,
+    /// `--device`.
+    pub device: Option<String>,
 }
 
 const GIB: f64 = 1_073_741_824.0;
@@ -57,6 +59,7 @@ impl LaunchFacts {
         match flag.replace('_', "-").as_str() {
             "--kv-cache-dtype" => self.kv_dtype = text(),
             "--dtype" => self.dtype = text(),
+            "--device" => self.device = text(),
             "--mamba-ssm-cache-dtype" | "--mamba-ssm-dtype" => self.state_dtype = text(),
             "--tensor-parallel-size" | "--tp-size" | "--tp" | "-tp" => {
                 self.tensor_parallel = value.parse().ok();

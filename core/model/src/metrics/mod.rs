@@ -8,6 +8,7 @@ mod decode_ms_per_token;
 mod e2e_from_schedule_ms;
 mod e2e_latency_ms;
 mod goodput;
+mod hardware;
 mod input_tokens;
 mod itl_ms;
 mod output_token_throughput;
@@ -25,6 +26,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::SloConfig;
+use crate::hardware::{CellHardware, Served};
 use crate::packed::Packed;
 use crate::record::RequestRecord;
 use crate::stats::Summary;
@@ -70,6 +72,16 @@ pub enum Values {
     Pooled(Pooled),
     /// One value per cell.
     PerCell(PerCell),
+    /// One value per cell, out of what was sampled of the hardware meanwhile.
+    OfHardware(fn(&CellHardware, &Served) -> Option<f64>),
+}
+
+impl Values {
+    /// Whether a cell has one value, and so no percentiles.
+    #[must_use]
+    pub fn is_one_per_cell(&self) -> bool {
+        matches!(self, Self::PerCell(_) | Self::OfHardware(_))
+    }
 }
 
 /// Values that are pooled over requests: whole numbers, so that millions of
@@ -161,7 +173,7 @@ pub fn reference() -> String {
         let kind = match metric.values {
             Values::PerRequest(_) => "one value per request",
             Values::Pooled(_) => "pooled over the requests of a cell",
-            Values::PerCell(_) => "one value per cell",
+            Values::PerCell(_) | Values::OfHardware(_) => "one value per cell",
         };
         let better = match metric.better {
             Better::Higher => "higher is better",

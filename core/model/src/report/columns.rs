@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::events;
 use super::figure::Row;
-use crate::metrics::{Better, Metric, Values};
+use crate::metrics::{Better, Metric};
 
 /// One metric of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,7 +40,7 @@ impl MetricColumn {
             label: label(metric.name).to_owned(),
             unit: metric.unit.to_owned(),
             better: metric.better,
-            has_percentiles: !matches!(metric.values, Values::PerCell(_)),
+            has_percentiles: !metric.values.is_one_per_cell(),
             what: metric.what.to_owned(),
             formula: metric.formula.to_owned(),
             source: metric.source.to_owned(),
@@ -79,6 +79,28 @@ pub(super) fn label(name: &str) -> &str {
         "output_tokens" => "Output tokens",
         "cached_tokens" => "Cached prompt tokens",
         "tokens_per_event" => "Tokens per event",
+        "gpu_energy_joules" => "GPU energy",
+        "gpu_energy_joules_per_output_token" => "GPU energy per output token",
+        "gpu_energy_above_idle_joules_per_output_token" => "GPU energy per output token above idle",
+        "gpu_energy_joules_per_request" => "GPU energy per request",
+        "gpu_output_tokens_per_s_per_watt" => "Output tokens per second and watt",
+        "gpu_power_mean_watts" => "GPU power",
+        "gpu_utilization_mean_percent" => "GPU utilisation",
+        "gpu_memory_controller_mean_percent" => "GPU memory controller",
+        "gpu_sm_clock_mean_mhz" => "GPU clock",
+        "gpu_temperature_max_celsius" => "GPU temperature",
+        "gpu_throttled_s" => "GPU throttled",
+        "gpu_memory_peak_bytes" => "GPU memory",
+        "gpu_memory_startup_peak_bytes" => "GPU memory while starting",
+        "gpu_memory_idle_bytes" => "GPU memory before",
+        "backend_cpu_mean_percent" => "CPU of the backend",
+        "client_cpu_mean_percent" => "CPU of InferBench",
+        "host_cpu_mean_percent" => "CPU of the machine",
+        "backend_rss_peak_bytes" => "Resident memory of the backend",
+        "backend_rss_startup_peak_bytes" => "Resident memory while starting",
+        "backend_pss_max_bytes" => "Proportional memory of the backend",
+        "cpu_energy_joules" => "CPU energy",
+        "cpu_energy_joules_per_output_token" => "CPU energy per output token",
         other => other,
     }
 }

@@ -9,7 +9,7 @@ use super::pace::{self, Pace};
 use crate::cell::{CellRow, Counts};
 use crate::config::Level;
 use crate::fold;
-use crate::metrics::{Better, Metric, MetricValue, Values};
+use crate::metrics::{Better, Metric, MetricValue};
 use crate::stats::{Summary, samples_needed};
 
 /// One backend at one level.
@@ -170,7 +170,7 @@ fn figure(metric: &Metric, cells: &[&CellRow], digest_of: &DigestOf<'_>) -> Figu
         block_max: blocks.max,
         ..Figure::default()
     };
-    if matches!(metric.values, Values::PerCell(_)) {
+    if metric.values.is_one_per_cell() {
         return Figure {
             typical: blocks.mean,
             mean: blocks.mean,

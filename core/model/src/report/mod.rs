@@ -162,6 +162,13 @@ impl Report {
         report
     }
 
+    /// The report with hardware and load over time.
+    #[must_use]
+    pub fn with_timeline(mut self, timeline: Timeline) -> Self {
+        self.timeline = (!timeline.series.is_empty()).then_some(timeline);
+        self
+    }
+
     /// Takes in what is known of the KV caches, with the warnings that follow.
     pub fn take_kv(&mut self, kv: Option<kv::KvReport>) {
         if let Some(kv) = &kv {

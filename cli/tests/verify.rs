@@ -1,0 +1,175 @@
+//! `verify`: a run that is what it says, and runs that were changed.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{inferbench, run_folder, said};
+use inferbench_model::verify::RULES;
+use serde_json::Value;
+
+const CONFIG: &str = "
+name: audited
+model: { id: simulated }
+backends:
+  - { label: a, plugin: sim, options: { fixed_ttft_ms: 2, fixed_itl_ms: 1 } }
+workload: { input_tokens: 16, output_tokens: 8 }
+load: { request_rate: [200], requests: 40 }
+repeats: 1
+output_text: true
+";
+
+fn run_of(output: &Path) -> PathBuf {
+    let config = output.join("bench.yaml");
+    fs::write(&config, CONFIG).unwrap();
+    let results = output.join("results");
+    let run = said(
+        inferbench()
+            .arg("run")
+            .arg(config)
+            .arg("--output")
+            .arg(&results),
+    );
+    assert_eq!(run.code, Some(0), "{}", run.err);
+    run_folder(&results)
+}
+
+/// Exit code, and the ids of the rules with findings.
+fn verify(run: &Path) -> (Option<i32>, Vec<String>) {
+    let said = said(inferbench().args(["--json", "verify"]).arg(run));
+    let found: Value = serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
+    let rules = found["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), RULES.len());
+    let broken = rules.iter().filter(|rule| rule["count"] != 0);
+    let broken = broken.map(|rule| rule["id"].as_str().unwrap().to_owned());
+    (said.code, broken.collect())
+}
+
+/// Changes the first place of a file, derives everything again as someone would
+/// who wants to hide it, and verifies.
+fn changed(run: &Path, file: &str, change: impl Fn(&str) -> String) -> Vec<String> {
+    let path = run.join(file);
+    let before = fs::read_to_string(&path).unwrap();
+    let after = change(&before);
+    assert_ne!(before, after);
+    fs::write(&path, after).unwrap();
+    let again = said(inferbench().arg("report").arg(run));
+    assert_eq!(again.code, Some(0), "{}", again.err);
+    let (code, rules) = verify(run);
+    assert_eq!(code, Some(4), "{rules:?}");
+    fs::write(&path, before).unwrap();
+    said(inferbench().arg("report").arg(run));
+    rules
+}
+
+/// The text with the digit behind the `n`th `key` replaced by another.
+fn digit(text: &str, key: &str, n: usize) -> String {
+    let at = text.match_indices(key).nth(n);
+    let at = at.unwrap_or_else(|| panic!("no {key} {n} times")).0 + key.len();
+    let old = text.as_bytes()[at];
+    let new = if old == b'7' { "8" } else { "7" };
+    format!("{}{new}{}", &text[..at], &text[at + 1..])
+}
+
+#[test]
+fn a_run_is_accepted_and_one_that_was_changed_by_a_digit_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_of(folder.path());
+    let (code, rules) = verify(&run);
+    assert_eq!(code, Some(0), "{rules:?}");
+    // one repeat, simulated
+    assert!(rules.contains(&"V13".to_owned()) && rules.contains(&"V15".to_owned()));
+
+    let requests = "requests.jsonl";
+    for (key, rule) in [
+        ("\"ttft_ms\":", "V03"),
+        ("\"first_output_ns\":", "V03"),
+        ("\"itl_ms\":[", "V03"),
+        ("\"output_tokens\":", "V03"),
+        ("\"text\":\"", "V03"),
+        ("\"index\":", "V04"),
+        ("\"input_tokens\":", "V02"),
+    ] {
+        let rules = changed(&run, requests, |text| digit(text, key, 3));
+        assert!(rules.contains(&rule.to_owned()), "{key}: {rules:?}");
+        assert!(rules.contains(&"V02".to_owned()), "{key}: {rules:?}");
+    }
+    let rules = changed(&run, requests, |text| digit(text, "\"scheduled_ns\":", 5));
+    assert!(rules.contains(&"V05".to_owned()), "{rules:?}");
+    let rules = changed(&run, requests, |text| {
+        let (_, rest) = text.split_once('\n').unwrap();
+        rest.to_owned()
+    });
+    assert!(rules.contains(&"V04".to_owned()), "{rules:?}");
+    let rules = changed(&run, "run.json", |text| {
+        text.replace("\"block\": 0", "\"block\": 1")
+    });
+    assert!(rules.contains(&"V07".to_owned()), "{rules:?}");
+}
+
+#[test]
+fn a_derived_file_that_was_changed_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_of(folder.path());
+    for file in [
+        "cells.json",
+        "report.json",
+        "report.html",
+        "summary.csv",
+        "summary.md",
+    ] {
+        let path = run.join(file);
+        let before = fs::read_to_string(&path).unwrap();
+        fs::write(&path, format!("{before} ")).unwrap();
+        let verified = said(inferbench().arg("verify").arg(&run));
+        assert_eq!(verified.code, Some(4), "{file}");
+        assert!(
+            verified
+                .out
+                .contains(&format!("{file}: it is not what follows")),
+            "{}",
+            verified.out
+        );
+        fs::write(&path, before).unwrap();
+    }
+    fs::remove_file(run.join("host.jsonl")).unwrap();
+    let verified = said(inferbench().arg("verify").arg(&run));
+    assert!(
+        verified.out.contains("host.jsonl: it is not there"),
+        "{}",
+        verified.out
+    );
+}
+
+#[test]
+fn what_is_no_run_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let verified = said(inferbench().arg("verify").arg(folder.path()));
+    assert_eq!(verified.code, Some(2));
+    assert!(
+        verified.err.contains("run.json: cannot be read"),
+        "{}",
+        verified.err
+    );
+}
+
+#[test]
+fn the_book_lists_every_rule() {
+    let book = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../docs/src/reference/verify.md"
+    );
+    let book = fs::read_to_string(book).unwrap();
+    for rule in RULES {
+        let line = format!(
+            "| {} | {} | {} |",
+            rule.id,
+            rule.severity.word(),
+            rule.claim
+        );
+        assert!(book.contains(&line), "no line {line}");
+    }
+}

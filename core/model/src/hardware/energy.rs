@@ -1,0 +1,196 @@
+//! Energy over a measured window: by the counter and by the integral of power,
+//! with and without what the device draws when idle, and over all devices.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::counter::NoRise;
+use super::spans::SpanStats;
+use crate::units::s_between;
+
+/// Share of the window for which power must be known.
+const COVERED_SHARE: f64 = 0.99;
+/// Time before the first start for which power must be known, s.
+const IDLE_S: f64 = 1.0;
+/// Difference between both energies above which a row warns, percent.
+const DIFFERENCE_PERCENT: f64 = 10.0;
+
+/// Where an energy comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EnergySource {
+    /// The device's own counter.
+    Counter,
+    /// The integral of its power.
+    Power,
+}
+
+/// Energy of one GPU over a window, J.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuEnergy {
+    /// The figure that is used: of the counter, else of the power.
+    pub joules: Option<f64>,
+    /// Where it comes from.
+    pub source: Option<EnergySource>,
+    /// What the counter rose by, interpolated at the window's edges.
+    pub counter_joules: Option<f64>,
+    /// Why the counter gives none.
+    pub counter_absence: Option<String>,
+    /// Integral of the power by trapezoids.
+    pub power_joules: Option<f64>,
+    /// Why the power gives none.
+    pub power_absence: Option<String>,
+    /// (Power's - counter's) / counter's, percent.
+    pub difference_percent: Option<f64>,
+    /// Mean power before the first start of any backend, W.
+    pub idle_watts: Option<f64>,
+    /// Why it is not known.
+    pub idle_absence: Option<String>,
+    /// What is left of `joules` without `idle_watts` over the window.
+    pub above_idle_joules: Option<f64>,
+}
+
+/// Energy of several GPUs over a window, J.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PooledEnergy {
+    /// Sum over the GPUs that give one.
+    pub joules: Option<f64>,
+    /// The same without what they draw when idle; null if that of one is not known.
+    pub above_idle_joules: Option<f64>,
+    /// Whose energy is missing in the sum, in words; absent if none is.
+    pub partial: Option<String>,
+    /// Why there is no sum.
+    pub absence: Option<String>,
+}
+
+/// Energy of the CPU packages over a window, J.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CpuEnergy {
+    /// What their counter rose by, interpolated at the window's edges.
+    pub joules: Option<f64>,
+    /// Why there is none.
+    pub absence: Option<String>,
+}
+
+impl CpuEnergy {
+    pub(super) fn of(rise: Result<f64, NoRise>) -> Self {
+        let (joules, absence) = told(rise.map_err(|why| match why {
+            NoRise::Untold => "the kernel lets no CPU energy counter be read".to_owned(),
+            why => why.words("the CPU"),
+        }));
+        Self { joules, absence }
+    }
+}
+
+impl GpuEnergy {
+    /// `power`, `idle`: the power over the window and before the first start;
+    /// `idle` is absent if the first start is not known.
+    pub(super) fn of(
+        window_s: f64,
+        counter: Result<f64, NoRise>,
+        power: &SpanStats,
+        idle: Option<&SpanStats>,
+    ) -> Self {
+        let (counter_joules, counter_absence) =
+            told(counter.map_err(|why| why.words("the device")));
+        let (power_joules, power_absence) = told(integral(window_s, power));
+        let (idle_watts, idle_absence) = told(idle_power(idle));
+        let joules = counter_joules.or(power_joules);
+        let source = match (counter_joules, power_joules) {
+            (Some(_), _) => Some(EnergySource::Counter),
+            (None, Some(_)) => Some(EnergySource::Power),
+            (None, None) => None,
+        };
+        let both = power_joules.zip(counter_joules);
+        let above = joules.zip(idle_watts);
+        let above = above.map(|(joules, watts)| joules - watts * window_s);
+        Self {
+            joules,
+            source,
+            counter_joules,
+            counter_absence,
+            power_joules,
+            power_absence,
+            difference_percent: both.map(|(power, counter)| (power - counter) / counter * 100.0),
+            idle_watts,
+            idle_absence,
+            // A device that drew less than before has no energy above that.
+            above_idle_joules: above.filter(|joules| *joules >= 0.0),
+        }
+    }
+
+    pub(super) fn disagreement(&self, index: u32) -> Option<String> {
+        let percent = self.difference_percent?;
+        (percent.abs() > DIFFERENCE_PERCENT).then(|| {
+            format!(
+                "GPU {index}: the integral of its power is {percent:+.1} % off its energy counter"
+            )
+        })
+    }
+}
+
+impl PooledEnergy {
+    /// Of the devices in one cell; `ever`: which of them have an energy in some
+    /// cell of the run.
+    ///
+    /// A device that never has one makes the sum partial. One that has it in
+    /// other cells alone leaves this cell without a sum: it would look frugal.
+    pub(super) fn of(devices: &[(u32, &GpuEnergy)], ever: &[u32]) -> Self {
+        let names = |of: &dyn Fn(&u32, &GpuEnergy) -> bool| {
+            let these = devices.iter().filter(|(index, energy)| of(index, energy));
+            let names: Vec<String> = these.map(|(index, _)| format!("GPU {index}")).collect();
+            names.join(", ")
+        };
+        let lost = names(&|index, energy| energy.joules.is_none() && ever.contains(index));
+        if ever.is_empty() || !lost.is_empty() {
+            let absence = match ever.is_empty() {
+                true => "no GPU gives an energy".to_owned(),
+                false => format!("{lost} gives no energy over this window"),
+            };
+            return Self {
+                absence: Some(absence),
+                ..Self::default()
+            };
+        }
+        let given = devices.iter().filter(|(index, _)| ever.contains(index));
+        let given: Vec<&GpuEnergy> = given.map(|(_, energy)| *energy).collect();
+        let without = names(&|index, _| !ever.contains(index));
+        Self {
+            joules: given.iter().map(|energy| energy.joules).sum(),
+            above_idle_joules: given.iter().map(|energy| energy.above_idle_joules).sum(),
+            partial: (!without.is_empty())
+                .then(|| format!("energy is partial: without {without}, which gives none")),
+            absence: None,
+        }
+    }
+}
+
+fn told(found: Result<f64, String>) -> (Option<f64>, Option<String>) {
+    match found {
+        Ok(value) => (Some(value), None),
+        Err(why) => (None, Some(why)),
+    }
+}
+
+/// Mean power over the covered time, times the length of the window.
+fn integral(window_s: f64, power: &SpanStats) -> Result<f64, String> {
+    let covered_s = s_between(0, power.covered_ns);
+    match power.mean() {
+        Some(mean) if covered_s >= COVERED_SHARE * window_s => Ok(mean * window_s),
+        Some(_) => Err(format!(
+            "power is known for {covered_s:.1} of {window_s:.1} s, needs 99 %"
+        )),
+        None => Err("no two readings of power in the window".to_owned()),
+    }
+}
+
+fn idle_power(idle: Option<&SpanStats>) -> Result<f64, String> {
+    let idle = idle.ok_or("the time before the first start of a backend is not known")?;
+    let covered_s = s_between(0, idle.covered_ns);
+    match idle.mean() {
+        Some(mean) if covered_s >= IDLE_S => Ok(mean),
+        _ => Err(format!(
+            "power is known for {covered_s:.1} s before the first start of a backend, needs {IDLE_S} s"
+        )),
+    }
+}

@@ -1,0 +1,210 @@
+//! Takes in the samples of a run and gives what follows from them.
+
+use std::collections::BTreeMap;
+
+use super::buckets::Buckets;
+use super::energy::{GpuEnergy, PooledEnergy};
+use super::figures::CellHardware;
+use super::frame::{CellSpan, Frame, window};
+use super::gpu::GpuFold;
+use super::host::HostFold;
+use super::series::SERVER;
+use super::spans::{Places, Spans};
+use super::timeline::{self, Drawn};
+use crate::metrics::window::Window;
+use crate::record::{GpuSample, HostSample, ServerSample};
+use crate::report::timeline::{SeriesOf, Timeline};
+
+/// Time between two readings of a server's own metrics.
+const SERVER_EVERY_NS: u64 = 1_000_000_000;
+
+/// What follows from the samples of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hardware {
+    /// One entry per cell of the frame; absent if nothing was sampled.
+    pub cells: Vec<Option<CellHardware>>,
+    /// Everything over time.
+    pub timeline: Timeline,
+}
+
+/// The samples of a run as far as they have been taken in.
+pub struct HardwareFold {
+    frame: Frame,
+    spans: Spans,
+    gpus: BTreeMap<u32, GpuFold>,
+    host: HostFold,
+    servers: BTreeMap<String, Vec<Buckets>>,
+    passed_over: BTreeMap<&'static str, u64>,
+    notes: Vec<String>,
+}
+
+impl HardwareFold {
+    /// Nothing is sampled yet.
+    #[must_use]
+    pub fn new(frame: Frame) -> Self {
+        let mut spans: Vec<Window> = frame.idle().into_iter().collect();
+        for cell in &frame.cells {
+            let load = cell.ends_ns.and_then(|(start, end)| window(start, end));
+            spans.extend(
+                [cell.window, load, frame.startup(cell)]
+                    .into_iter()
+                    .flatten(),
+            );
+        }
+        spans.sort_unstable_by_key(|span| (span.start_ns, span.end_ns));
+        spans.dedup();
+        let spans: Spans = spans.into();
+        Self {
+            host: HostFold::new(&frame, &spans),
+            frame,
+            spans,
+            gpus: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            passed_over: BTreeMap::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Takes a sample of a GPU, those of one GPU in order of time. One whose
+    /// time runs backwards, that lies outside the run or is of a GPU that the
+    /// run does not list is passed over.
+    pub fn add_gpu(&mut self, sample: &GpuSample) {
+        let listed = self.frame.gpu_names.iter();
+        if !listed.map(|(index, _)| *index).any(|i| i == sample.index) {
+            self.pass_over("GPU samples are of a GPU that `run.json` does not list");
+            return;
+        }
+        let last_ns = self.gpus.get(&sample.index).map_or(0, |gpu| gpu.last_ns);
+        if !self.is_in_order(sample.t_ns, last_ns) {
+            return;
+        }
+        let (frame, spans) = (&self.frame, &self.spans);
+        let gpu = self.gpus.entry(sample.index);
+        gpu.or_insert_with(|| GpuFold::new(frame, spans))
+            .add(sample);
+    }
+
+    /// Takes a sample of the host, under the same terms.
+    pub fn add_host(&mut self, sample: &HostSample) {
+        if self.is_in_order(sample.t_ns, self.host.last_ns.unwrap_or(0)) {
+            self.host.add(sample);
+        }
+    }
+
+    /// Takes what a backend said of itself, under the same terms.
+    pub fn add_server(&mut self, sample: &ServerSample) {
+        if !self.is_in_order(sample.t_ns, 0) {
+            return;
+        }
+        let zero_ns = self.frame.zero_ns;
+        let all = self
+            .servers
+            .entry(sample.backend.clone())
+            .or_insert_with(|| SERVER.iter().map(|_| Buckets::new(zero_ns)).collect());
+        for (series, buckets) in SERVER.iter().zip(all) {
+            if let Some(value) = (series.of)(&sample.evidence).filter(|v| v.is_finite()) {
+                buckets.add(sample.t_ns, value);
+            }
+        }
+    }
+
+    /// Adds a line on what was wrong with the samples.
+    pub fn note(&mut self, words: String) {
+        self.notes.push(words);
+    }
+
+    fn is_in_order(&mut self, t_ns: u64, last_ns: u64) -> bool {
+        let is_after = self.frame.end_ns.is_some_and(|end_ns| t_ns > end_ns);
+        if is_after || t_ns < self.frame.zero_ns {
+            self.pass_over("samples lie outside the run");
+        } else if t_ns < last_ns {
+            self.pass_over("samples have a time that runs backwards");
+        } else {
+            return true;
+        }
+        false
+    }
+
+    fn pass_over(&mut self, why: &'static str) {
+        *self.passed_over.entry(why).or_default() += 1;
+    }
+
+    /// What follows from the samples.
+    #[must_use]
+    pub fn finish(mut self) -> Hardware {
+        let mut cells: Vec<_> = self
+            .frame
+            .cells
+            .iter()
+            .map(|cell| self.cell(cell))
+            .collect();
+        pool(&mut cells);
+        for (why, n) in std::mem::take(&mut self.passed_over) {
+            self.notes.push(format!("{n} {why}: passed over"));
+        }
+        let mut drawn: Vec<Drawn> = Vec::new();
+        for (index, gpu) in self.gpus {
+            drawn.extend(gpu.drawn(index));
+        }
+        drawn.extend(self.host.drawn());
+        for (backend, all) in self.servers {
+            let all = SERVER.iter().zip(all);
+            drawn.extend(all.map(|(series, buckets)| Drawn {
+                backend: Some(backend.clone()),
+                gap_ns: Frame::gap_ns(SERVER_EVERY_NS),
+                ..Drawn::of(SeriesOf::Server, series, buckets)
+            }));
+        }
+        Hardware {
+            cells,
+            timeline: timeline::build(&self.frame, drawn, self.notes),
+        }
+    }
+
+    fn place(&self, span: Option<Window>) -> Option<usize> {
+        let span = span?;
+        let key = |span: &Window| (span.start_ns, span.end_ns);
+        self.spans.binary_search_by_key(&key(&span), key).ok()
+    }
+
+    fn cell(&self, cell: &CellSpan) -> Option<CellHardware> {
+        if self.gpus.is_empty() && self.host.last_ns.is_none() {
+            return None;
+        }
+        let load = cell.ends_ns.and_then(|(start, end)| window(start, end));
+        let places = Places {
+            window: self.place(cell.window),
+            window_s: cell.window.map_or(0.0, |window| window.length_s()),
+            load: self.place(load),
+            startup: self.place(self.frame.startup(cell)),
+            idle: self.place(self.frame.idle()),
+        };
+        let gpus = self.gpus.iter().map(|(index, gpu)| {
+            let named = self.frame.gpu_names.iter().find(|(i, _)| i == index);
+            gpu.figures(*index, named.and_then(|(_, name)| name.clone()), &places)
+        });
+        Some(CellHardware {
+            gpus: gpus.collect(),
+            gpu_energy: None,
+            host: self.host.figures(&places),
+        })
+    }
+}
+
+/// Sums up the energy of each cell's GPUs.
+fn pool(cells: &mut [Option<CellHardware>]) {
+    let gpus = cells.iter().flatten().flat_map(|cell| &cell.gpus);
+    let mut ever: Vec<u32> = gpus
+        .filter(|gpu| gpu.energy.joules.is_some())
+        .map(|gpu| gpu.index)
+        .collect();
+    ever.sort_unstable();
+    ever.dedup();
+    for cell in cells.iter_mut().flatten() {
+        let gpus = cell.gpus.iter();
+        let energies: Vec<(u32, &GpuEnergy)> = gpus.map(|gpu| (gpu.index, &gpu.energy)).collect();
+        if !energies.is_empty() {
+            cell.gpu_energy = Some(PooledEnergy::of(&energies, &ever));
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The samples of one GPU.
+
+use super::buckets::Buckets;
+use super::counter::{CounterFold, NoRise};
+use super::energy::GpuEnergy;
+use super::figures::{GpuFigures, SeriesFigure};
+use super::frame::Frame;
+use super::held::HeldFold;
+use super::series::{GPU, GPU_MEMORY, GPU_POWERS};
+use super::spans::{Places, SpanFold, Spans};
+use super::timeline::Drawn;
+use crate::record::GpuSample;
+use crate::report::timeline::SeriesOf;
+
+/// What has been taken in of one GPU.
+pub(super) struct GpuFold {
+    pub(super) last_ns: u64,
+    gap_ns: u64,
+    series: Vec<(SpanFold, Buckets)>,
+    energy: CounterFold,
+    throttle: HeldFold,
+}
+
+impl GpuFold {
+    pub(super) fn new(frame: &Frame, spans: &Spans) -> Self {
+        let gap_ns = Frame::gap_ns(frame.sample_every_ns);
+        let series = GPU.iter().map(|_| {
+            let buckets = Buckets::new(frame.zero_ns);
+            (SpanFold::new(spans, gap_ns), buckets)
+        });
+        Self {
+            last_ns: 0,
+            gap_ns,
+            series: series.collect(),
+            energy: CounterFold::new(spans, gap_ns),
+            throttle: HeldFold::new(spans, gap_ns),
+        }
+    }
+
+    pub(super) fn add(&mut self, sample: &GpuSample) {
+        let t_ns = sample.t_ns;
+        self.last_ns = t_ns;
+        for (series, (spans, buckets)) in GPU.iter().zip(&mut self.series) {
+            if let Some(value) = (series.of)(sample).filter(|value| value.is_finite()) {
+                spans.add(t_ns, value);
+                buckets.add(t_ns, value);
+            }
+        }
+        if let Some(joules) = sample.energy_joules.filter(|joules| joules.is_finite()) {
+            self.energy.add(t_ns, joules);
+        }
+        if let Some(reasons) = &sample.throttle_reasons {
+            self.throttle.add(t_ns, reasons);
+        }
+    }
+
+    pub(super) fn figures(&self, index: u32, name: Option<String>, at: &Places) -> GpuFigures {
+        let series = GPU.iter().zip(&self.series).map(|(series, (spans, _))| {
+            let figure = SeriesFigure::of(&spans.over(at.window));
+            (series.name.to_owned(), figure)
+        });
+        let held = at.window.map(|window| self.throttle.over(window));
+        GpuFigures {
+            index,
+            name,
+            series: series.collect(),
+            memory: self.series[GPU_MEMORY].0.peaks(at),
+            energy: self.energy(at),
+            throttled_s: held.and_then(super::held::Held::throttled_s),
+            throttled_s_by_reason: held.map(super::held::Held::by_reason_s).unwrap_or_default(),
+        }
+    }
+
+    /// The power is the instant one if the device tells it, else the average.
+    fn energy(&self, at: &Places) -> GpuEnergy {
+        let powers = GPU_POWERS.map(|power| &self.series[power]);
+        let told = powers.iter().find(|(_, buckets)| !buckets.is_empty());
+        let (power, _) = told.unwrap_or(&powers[0]);
+        let rise = match at.window {
+            Some(window) => self.energy.rise(window),
+            None => Err(NoRise::NoWindow),
+        };
+        let idle = at.idle.map(|idle| power.over(Some(idle)));
+        GpuEnergy::of(at.window_s, rise, &power.over(at.window), idle.as_ref())
+    }
+
+    pub(super) fn drawn(self, index: u32) -> impl Iterator<Item = Drawn> {
+        let all = GPU.iter().zip(self.series);
+        all.map(move |(series, (_, buckets))| Drawn {
+            device: Some(index),
+            gap_ns: self.gap_ns,
+            ..Drawn::of(SeriesOf::Gpu, series, buckets)
+        })
+    }
+}

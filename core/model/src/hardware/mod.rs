@@ -1,0 +1,24 @@
+//! What the load cost the hardware: figures per cell and a thinned-out
+//! timeline, from the samples of a run. They are taken in one by one and never
+//! kept, so that a day of them needs no more memory than an hour.
+
+mod buckets;
+mod counter;
+mod energy;
+mod figures;
+mod fold;
+mod frame;
+mod gpu;
+mod held;
+mod host;
+mod series;
+mod spans;
+mod timeline;
+
+pub use energy::{CpuEnergy, EnergySource, GpuEnergy, PooledEnergy};
+pub use figures::{CellHardware, GpuFigures, HostFigures, MemoryPeaks, SeriesFigure, Served};
+pub use fold::{Hardware, HardwareFold};
+pub use frame::{CellSpan, Frame, StageSpan};
+
+#[cfg(test)]
+mod tests;

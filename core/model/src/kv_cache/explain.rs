@@ -1,0 +1,193 @@
+//! An estimate line by line, each figure with its arithmetic in numbers, so that
+//! it can be checked by hand.
+
+use serde::Serialize;
+
+use super::capacity::{Budget, Capacity};
+use super::estimate::{KvEstimate, KvTerm, TermKind};
+use super::size::{commas, gib};
+
+/// One line: what it is, how it comes about, what it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// What it is.
+    pub name: String,
+    /// The arithmetic in numbers; empty if there is none.
+    pub formula: String,
+    /// The outcome, with its unit.
+    pub value: String,
+}
+
+fn line(name: impl Into<String>, formula: impl Into<String>, value: impl Into<String>) -> Line {
+    Line {
+        name: name.into(),
+        formula: formula.into(),
+        value: value.into(),
+    }
+}
+
+impl TermKind {
+    /// In words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Attention => "attention",
+            Self::Latent => "latent attention",
+            Self::Indexer => "indexer",
+            Self::SlidingWindow => "sliding window",
+            Self::Chunked => "chunked attention",
+            Self::Scales => "scales",
+            Self::StateSpace => "state space",
+            Self::LinearAttention => "linear attention",
+        }
+    }
+}
+
+/// Bytes exactly, and, where that is easier to read, in a larger unit.
+fn both(bytes: u64) -> String {
+    if bytes < 10 * 1024 {
+        return gib(bytes);
+    }
+    format!("{} B ({})", commas(bytes), gib(bytes))
+}
+
+impl KvEstimate {
+    /// What one token and one sequence take, term by term.
+    #[must_use]
+    pub fn explain(&self) -> Vec<Line> {
+        let mut lines: Vec<Line> = self.terms.iter().map(of_term).collect();
+        if self.terms.len() > 1 || self.terms.is_empty() {
+            let of = |bytes: fn(&KvTerm) -> u64| {
+                let each = self.terms.iter().map(bytes).filter(|bytes| *bytes > 0);
+                each.map(commas).collect::<Vec<_>>().join(" + ")
+            };
+            let (tokens, sequences) = (of(|t| t.bytes_per_token), of(|t| t.bytes_per_sequence));
+            let total = both(self.bytes_per_token);
+            lines.push(line("per token", tokens, total));
+            if self.bytes_per_sequence > 0 {
+                lines.push(line(
+                    "per sequence",
+                    sequences,
+                    both(self.bytes_per_sequence),
+                ));
+            }
+        }
+        lines
+    }
+
+    /// What one sequence of `tokens` takes, term by term.
+    #[must_use]
+    pub fn explain_sequence(&self, tokens: u64) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
+        for term in &self.terms {
+            let bytes = term.sequence_bytes(tokens, self.block_size);
+            let name = term.kind.words();
+            lines.push(line(name, self.blocks_text(term, tokens), both(bytes)));
+        }
+        let each = self.terms.iter();
+        let parts: Vec<String> = each
+            .map(|term| commas(term.sequence_bytes(tokens, self.block_size)))
+            .collect();
+        if parts.len() != 1 {
+            let total = both(self.sequence_bytes(tokens));
+            lines.push(line("one sequence", parts.join(" + "), total));
+        }
+        lines
+    }
+
+    fn blocks_text(&self, term: &KvTerm, tokens: u64) -> String {
+        if term.bytes_per_token == 0 {
+            return "whatever its length".to_owned();
+        }
+        let kept = match term.cap_tokens {
+            Some(cap) if cap < tokens => {
+                format!("min({}, {})", commas(tokens), commas(cap))
+            }
+            _ => commas(tokens),
+        };
+        let extra = match term.extra_blocks {
+            0 => String::new(),
+            n => format!(" + {n}"),
+        };
+        let block = self.block_size;
+        format!(
+            "(ceil({kept} / {block}){extra}) x {block} tokens x {} B",
+            commas(term.bytes_per_token)
+        )
+    }
+
+    /// What fits into a budget, from memory to sequences.
+    #[must_use]
+    pub fn explain_capacity(&self, budget: &Budget, capacity: &Capacity) -> Vec<Line> {
+        let usable = budget.usable_bytes();
+        let mut lines = vec![
+            line(
+                "usable",
+                format!("{} B x {}", commas(budget.memory_bytes), budget.utilization),
+                both(usable),
+            ),
+            line(
+                "for the cache",
+                format!(
+                    "{} - {} weights - {} overhead",
+                    commas(usable),
+                    commas(budget.weight_bytes),
+                    commas(budget.overhead_bytes)
+                ),
+                both(capacity.cache_bytes),
+            ),
+        ];
+        if let Some(tokens) = capacity.tokens {
+            let state = match self.bytes_per_sequence {
+                0 => commas(capacity.cache_bytes),
+                state => format!("({} - {})", commas(capacity.cache_bytes), commas(state)),
+            };
+            let (block, per_token) = (self.block_size, commas(self.bytes_per_token));
+            let formula = format!("floor({state} / ({block} x {per_token})) blocks x {block}");
+            lines.push(line("tokens", formula, commas(tokens)));
+        }
+        if let Some(sequences) = capacity.sequences {
+            let (cache, each) = (capacity.cache_bytes, capacity.sequence_bytes);
+            let formula = format!("floor({} / {})", commas(cache), commas(each));
+            let name = format!("sequences of {}", commas(capacity.context_tokens));
+            lines.push(line(name, formula, commas(sequences)));
+        }
+        lines
+    }
+
+    /// What `sequences` of `tokens` each need: for the cache, and of the GPU.
+    #[must_use]
+    pub fn explain_need(&self, budget: &Budget, sequences: u64, tokens: u64) -> Vec<Line> {
+        let (each, needed) = (
+            self.sequence_bytes(tokens),
+            self.needed_bytes(sequences, tokens),
+        );
+        let taken = format!(
+            "({} + {} + {}) / {}",
+            commas(needed),
+            commas(budget.weight_bytes),
+            commas(budget.overhead_bytes),
+            budget.utilization
+        );
+        vec![
+            line(
+                format!("cache for {}", commas(sequences)),
+                format!("{} x {} B", commas(sequences), commas(each)),
+                both(needed),
+            ),
+            line(
+                "GPU memory",
+                taken,
+                both(self.memory_for(budget, sequences, tokens)),
+            ),
+        ]
+    }
+}
+
+fn of_term(term: &KvTerm) -> Line {
+    let value = match term.bytes_per_token {
+        0 => format!("{} per sequence", both(term.bytes_per_sequence)),
+        bytes => format!("{} per token", both(bytes)),
+    };
+    line(term.kind.words(), term.formula.clone(), value)
+}
