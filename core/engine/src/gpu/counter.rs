@@ -89,8 +89,8 @@ mod tests {
             assert_eq!(watch.note(n * STEP_NS, Some(5.0), Some(0.0)), None);
         }
         for n in 0..100_u32 {
-            let t_ns = u64::from(n) * STEP_NS;
-            assert_eq!(watch.note(t_ns, Some(f64::from(n / 5)), Some(9.0)), None);
+            let (t_ns, joules) = (u64::from(n) * STEP_NS, 5.0 + f64::from(n / 5));
+            assert_eq!(watch.note(t_ns, Some(joules), Some(9.0)), None);
         }
     }
 }
