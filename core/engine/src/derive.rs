@@ -101,7 +101,8 @@ pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
         };
         digests.get(&name_of(&key)).unwrap_or(&nothing)
     };
-    let mut report = Report::build(&manifest, &config, &cells.cells, &digest_of);
+    let report = Report::build(&manifest, &config, &cells.cells, &digest_of);
+    let mut report = report.with_timeline(hardware.timeline);
     report.take_kv(kv_of(&run, &manifest, &report.levels)?);
     Ok(Derived {
         manifest,
