@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use inferbench_engine::host::SearchPath;
+use inferbench_model::kv_cache::{KvOptions, parse_size};
 
 /// Which serving backend is fastest for my model on my hardware, and can I
 /// trust the answer?
@@ -131,11 +132,78 @@ pub enum Command {
         #[arg(long)]
         clean: bool,
     },
+    /// Predict a model's KV cache: what it takes, what fits, with every term in numbers.
+    KvCache(KvCacheArgs),
     /// Print completions for a shell.
     Completions {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Which model's cache is predicted, and for which server.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct KvCacheArgs {
+    /// Folder with the model's config.json, or a hub id that is in the hub's cache.
+    #[arg(value_name = "MODEL_DIR")]
+    pub model: String,
+    /// Memory of one GPU, such as 32GiB or 80GB; without it, nothing is said of what fits.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub gpu_memory: Option<u64>,
+    /// Share of it that the server may use, above 0 to 1.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    pub utilization: f64,
+    /// Memory of one GPU for activations, graphs and the runtime.
+    #[arg(long, value_name = "SIZE", default_value = "0B", value_parser = parse_size)]
+    pub overhead: u64,
+    /// Bytes of the model's weights, in place of what its files say.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub weights: Option<u64>,
+    /// Data type of the cache, such as fp8; the model's own if not given.
+    #[arg(long, value_name = "DTYPE")]
+    pub kv_dtype: Option<String>,
+    /// Data type that the model runs in; that of its config if not given.
+    #[arg(long, value_name = "DTYPE")]
+    pub dtype: Option<String>,
+    /// Data type of recurrent states; that of the config, else the model's, if not given.
+    #[arg(long, value_name = "DTYPE")]
+    pub state_dtype: Option<String>,
+    /// GPUs that each layer is split over.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub tp: u32,
+    /// Ranks that the layers are dealt to.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub pp: u32,
+    /// Length of a sequence, prompt and answer, tokens.
+    #[arg(long, value_name = "TOKENS", default_value_t = 8192,
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
+    pub context: u64,
+    /// Tokens in one block of the cache.
+    #[arg(long, value_name = "TOKENS", default_value_t = 16)]
+    pub block_size: u32,
+    /// Tokens in one engine step, which vLLM keeps beyond a window.
+    #[arg(long, value_name = "TOKENS")]
+    pub max_num_batched_tokens: Option<u64>,
+    /// Say what this many sequences at once need.
+    #[arg(long, value_name = "N",
+          value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
+    pub concurrency: Option<u64>,
+}
+
+impl KvCacheArgs {
+    /// What the estimate depends on.
+    #[must_use]
+    pub fn options(&self) -> KvOptions {
+        KvOptions {
+            dtype: self.kv_dtype.clone(),
+            model_dtype: self.dtype.clone(),
+            state_dtype: self.state_dtype.clone(),
+            tensor_parallel: self.tp,
+            pipeline_parallel: self.pp,
+            block_size: self.block_size,
+            batched_tokens: self.max_num_batched_tokens,
+        }
+    }
 }
 
 /// What to do with plugins.

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
 use inferbench_engine::derive::DeriveError;
+use inferbench_engine::kv_forecast::KvModelError;
 use inferbench_engine::plugin_check::PluginCheckError;
 use inferbench_engine::resume::ResumeError;
 use inferbench_engine::run::RunError;
@@ -67,6 +68,9 @@ pub(crate) enum CliError {
     /// The project of a plugin was not written.
     #[error(transparent)]
     New(#[from] NewError),
+    /// A KV cache could not be predicted.
+    #[error(transparent)]
+    KvCache(KvModelError),
     /// A plugin could not be checked.
     #[error(transparent)]
     PluginCheck(#[from] PluginCheckError),
@@ -144,6 +148,9 @@ impl CliError {
             && let Some(hint) = error.hint()
         {
             eprintln!("hint: {hint}");
+        }
+        if let Self::KvCache(KvModelError::NotHere { model }) = self {
+            eprintln!("hint: name the model's folder, or fetch it first: hf download {model}");
         }
         if let Self::NoPlugin { known, .. } = self {
             eprintln!("hint: loaded are {known}; see inferbench plugins");

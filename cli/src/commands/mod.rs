@@ -4,6 +4,7 @@ mod calibrate;
 mod check;
 mod derived;
 mod doctor;
+mod kv_cache;
 mod new;
 mod plugins;
 mod report;
@@ -71,6 +72,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             }
             doctor::doctor(folder, search, output)
         }
+        Command::KvCache(args) => kv_cache::kv_cache(&args, output),
         Command::Completions { shell } => {
             let mut command = Args::command();
             clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());

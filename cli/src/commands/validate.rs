@@ -3,10 +3,12 @@
 use std::path::Path;
 
 use inferbench_engine::host::SearchPath;
+use inferbench_engine::kv_forecast::smallest_gpu_bytes;
 use inferbench_engine::launch::command_text;
 use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::ways::Launch;
 use inferbench_model::config::Level;
+use inferbench_model::kv_cache::{KvEstimate, commas};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,6 +26,8 @@ struct Preview {
     estimated_output_tokens: Option<u64>,
     backends: Vec<BackendPreview>,
     skipped: Vec<String>,
+    /// Levels whose KV cache will not fit.
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -39,6 +43,12 @@ struct BackendPreview {
     /// Commands that stop what is not among its processes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stop: Vec<String>,
+    /// What its KV cache takes; absent if the model is not on this machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kv_estimate: Option<KvEstimate>,
+    /// Why its KV cache is not predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kv_absence: Option<String>,
 }
 
 pub(super) fn validate(
@@ -71,14 +81,23 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let per_cell = config.load.requests;
     let measured = per_cell.map(|n| n * cells as u64);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
-    let pairs = prepared.backends.iter().zip(launches);
-    let backends = pairs.map(|(backend, start)| {
+    let forecasts = prepared.kv_forecasts();
+    let is_foretold = forecasts.iter().any(Option::is_some);
+    let gpu_bytes = is_foretold.then(smallest_gpu_bytes).flatten();
+    let warnings = prepared.kv_warnings(&forecasts, gpu_bytes);
+    let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
+    let backends = pairs.map(|((backend, start), forecast)| {
         let launch = match (&backend.attach, &start) {
             (Some(target), _) => format!("attach to {}", target.url("")),
             (None, Some(start)) => command_text(&start.plan, &[], secrets),
             (None, None) => "in this process".to_owned(),
         };
         let start = start.unwrap_or_default();
+        let (kv_estimate, kv_absence) = match forecast.map(|one| one.estimate) {
+            Some(Ok(estimate)) => (Some(estimate), None),
+            Some(Err(words)) => (None, Some(words)),
+            None => (None, None),
+        };
         let stages = prepared.plan.stages.iter();
         BackendPreview {
             label: backend.label.clone(),
@@ -90,6 +109,8 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
                 .fetch
                 .map(|fetch| command_text(&fetch.plan, &[], secrets)),
             stop: start.stop_commands.iter().map(|c| c.join(" ")).collect(),
+            kv_estimate,
+            kv_absence,
         }
     });
     let skipped = prepared.plan.skipped.iter();
@@ -103,6 +124,7 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
         skipped: skipped
             .map(|s| format!("{} at {}: {}", s.backend, s.level, s.reason))
             .collect(),
+        warnings,
     }
 }
 
@@ -141,8 +163,38 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
         if !backend.stop.is_empty() {
             println!("  stopped by: {}", backend.stop.join("; "));
         }
+        if let Some(line) = kv_line(backend) {
+            println!("  KV cache: {line}");
+        }
     }
     for skipped in &preview.skipped {
         println!("\nskipped: {skipped}");
     }
+    for warning in &preview.warnings {
+        eprintln!("warning: {warning}");
+    }
+}
+
+/// What a backend's cache takes, in one line.
+fn kv_line(backend: &BackendPreview) -> Option<String> {
+    if let Some(words) = &backend.kv_absence {
+        return Some(format!("not predicted: {words}"));
+    }
+    let estimate = backend.kv_estimate.as_ref()?;
+    let mut takes = vec![format!("{} B per token", commas(estimate.bytes_per_token))];
+    if estimate.bytes_per_sequence > 0 {
+        takes.push(format!(
+            "{} B per sequence",
+            commas(estimate.bytes_per_sequence)
+        ));
+    }
+    let gpus = match (estimate.tensor_parallel, estimate.pipeline_parallel) {
+        (1, 1) => "",
+        _ => " on each GPU",
+    };
+    Some(format!(
+        "{}{gpus}, in {}",
+        takes.join(" and "),
+        estimate.dtype
+    ))
 }

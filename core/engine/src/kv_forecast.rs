@@ -47,12 +47,12 @@ pub enum KvModelError {
         source: io::Error,
     },
     /// What it says gives no estimate.
-    #[error("{}: {source}", folder.display())]
+    #[error("{}: {reason}", folder.display())]
     Kv {
         /// The model's folder.
         folder: PathBuf,
         /// Why.
-        source: KvError,
+        reason: KvError,
     },
 }
 
@@ -95,10 +95,10 @@ impl KvModel {
 
     /// An error of the arithmetic, with the model's folder.
     #[must_use]
-    pub fn because(&self, source: KvError) -> KvModelError {
+    pub fn because(&self, reason: KvError) -> KvModelError {
         KvModelError::Kv {
             folder: self.folder.clone(),
-            source,
+            reason,
         }
     }
 }
@@ -118,9 +118,9 @@ fn contents(file: &Path) -> Result<Vec<u8>, KvModelError> {
 /// Weights of a folder's safetensors: by data type where the files are there,
 /// else the total of their index.
 fn weights(folder: &Path) -> Result<Option<Weights>, KvModelError> {
-    let because = |source| KvModelError::Kv {
+    let because = |reason| KvModelError::Kv {
         folder: folder.to_owned(),
-        source,
+        reason,
     };
     let index_file = "model.safetensors.index.json";
     let index = folder.join(index_file);
@@ -166,9 +166,9 @@ fn shard(folder: &Path, file: &Path) -> Result<Weights, KvModelError> {
         file: file.to_owned(),
         source,
     };
-    let because = |source| KvModelError::Kv {
+    let because = |reason| KvModelError::Kv {
         folder: folder.to_owned(),
-        source,
+        reason,
     };
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let mut open = File::open(file).map_err(unreadable)?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::capacity::{Budget, Capacity};
 use super::estimate::{KvEstimate, KvTerm, TermKind};
-use super::size::{commas, gib};
+use super::size::{commas, exact};
 
 /// One line: what it is, how it comes about, what it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,35 +43,28 @@ impl TermKind {
     }
 }
 
-/// Bytes exactly, and, where that is easier to read, in a larger unit.
-fn both(bytes: u64) -> String {
-    if bytes < 10 * 1024 {
-        return gib(bytes);
-    }
-    format!("{} B ({})", commas(bytes), gib(bytes))
-}
-
 impl KvEstimate {
     /// What one token and one sequence take, term by term.
     #[must_use]
     pub fn explain(&self) -> Vec<Line> {
         let mut lines: Vec<Line> = self.terms.iter().map(of_term).collect();
-        if self.terms.len() > 1 || self.terms.is_empty() {
-            let of = |bytes: fn(&KvTerm) -> u64| {
-                let each = self.terms.iter().map(bytes).filter(|bytes| *bytes > 0);
-                each.map(commas).collect::<Vec<_>>().join(" + ")
-            };
-            let (tokens, sequences) = (of(|t| t.bytes_per_token), of(|t| t.bytes_per_sequence));
-            let total = both(self.bytes_per_token);
-            lines.push(line("per token", tokens, total));
-            if self.bytes_per_sequence > 0 {
-                lines.push(line(
-                    "per sequence",
-                    sequences,
-                    both(self.bytes_per_sequence),
-                ));
+        let mut total = |name: &str, bytes: fn(&KvTerm) -> u64, sum: u64| {
+            let parts: Vec<u64> = self.terms.iter().map(bytes).filter(|b| *b > 0).collect();
+            if parts.len() > 1 {
+                let parts: Vec<String> = parts.into_iter().map(commas).collect();
+                lines.push(line(name, parts.join(" + "), exact(sum)));
             }
-        }
+        };
+        total(
+            "per token",
+            |term| term.bytes_per_token,
+            self.bytes_per_token,
+        );
+        total(
+            "per sequence",
+            |term| term.bytes_per_sequence,
+            self.bytes_per_sequence,
+        );
         lines
     }
 
@@ -82,14 +75,14 @@ impl KvEstimate {
         for term in &self.terms {
             let bytes = term.sequence_bytes(tokens, self.block_size);
             let name = term.kind.words();
-            lines.push(line(name, self.blocks_text(term, tokens), both(bytes)));
+            lines.push(line(name, self.blocks_text(term, tokens), exact(bytes)));
         }
         let each = self.terms.iter();
         let parts: Vec<String> = each
             .map(|term| commas(term.sequence_bytes(tokens, self.block_size)))
             .collect();
         if parts.len() != 1 {
-            let total = both(self.sequence_bytes(tokens));
+            let total = exact(self.sequence_bytes(tokens));
             lines.push(line("one sequence", parts.join(" + "), total));
         }
         lines
@@ -105,15 +98,13 @@ impl KvEstimate {
             }
             _ => commas(tokens),
         };
-        let extra = match term.extra_blocks {
-            0 => String::new(),
-            n => format!(" + {n}"),
-        };
         let block = self.block_size;
-        format!(
-            "(ceil({kept} / {block}){extra}) x {block} tokens x {} B",
-            commas(term.bytes_per_token)
-        )
+        let blocks = match term.extra_blocks {
+            0 => format!("ceil({kept} / {block})"),
+            n => format!("(ceil({kept} / {block}) + {n})"),
+        };
+        let bytes = commas(term.bytes_per_token);
+        format!("{blocks} blocks x {block} tokens x {bytes} B")
     }
 
     /// What fits into a budget, from memory to sequences.
@@ -124,7 +115,7 @@ impl KvEstimate {
             line(
                 "usable",
                 format!("{} B x {}", commas(budget.memory_bytes), budget.utilization),
-                both(usable),
+                exact(usable),
             ),
             line(
                 "for the cache",
@@ -134,7 +125,7 @@ impl KvEstimate {
                     commas(budget.weight_bytes),
                     commas(budget.overhead_bytes)
                 ),
-                both(capacity.cache_bytes),
+                exact(capacity.cache_bytes),
             ),
         ];
         if let Some(tokens) = capacity.tokens {
@@ -173,12 +164,12 @@ impl KvEstimate {
             line(
                 format!("cache for {}", commas(sequences)),
                 format!("{} x {} B", commas(sequences), commas(each)),
-                both(needed),
+                exact(needed),
             ),
             line(
                 "GPU memory",
                 taken,
-                both(self.memory_for(budget, sequences, tokens)),
+                exact(self.memory_for(budget, sequences, tokens)),
             ),
         ]
     }
@@ -186,8 +177,8 @@ impl KvEstimate {
 
 fn of_term(term: &KvTerm) -> Line {
     let value = match term.bytes_per_token {
-        0 => format!("{} per sequence", both(term.bytes_per_sequence)),
-        bytes => format!("{} per token", both(bytes)),
+        0 => format!("{} per sequence", exact(term.bytes_per_sequence)),
+        bytes => format!("{} per token", exact(bytes)),
     };
     line(term.kind.words(), term.formula.clone(), value)
 }

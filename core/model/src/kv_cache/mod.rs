@@ -31,5 +31,5 @@ pub use estimate::{KvEstimate, KvTerm, TermKind};
 pub use explain::Line;
 pub use forecast::{Room, forecast};
 pub use launch::LaunchFacts;
-pub use size::{commas, gib, parse_size};
+pub use size::{commas, exact, gib, parse_size};
 pub use weights::{DtypeBytes, Weights, header_length, weights_of_header, weights_of_index};

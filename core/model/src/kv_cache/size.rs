@@ -60,6 +60,16 @@ pub fn gib(bytes: u64) -> String {
     format!("{} B", commas(bytes))
 }
 
+/// Bytes exactly, and, from 10 KiB on, also in the unit that fits:
+/// `65,536 B (64.00 KiB)`.
+#[must_use]
+pub fn exact(bytes: u64) -> String {
+    if bytes < 10 * 1024 {
+        return gib(bytes);
+    }
+    format!("{} B ({})", commas(bytes), gib(bytes))
+}
+
 /// A whole number with commas: `65,536`.
 #[must_use]
 pub fn commas(n: u64) -> String {

@@ -1,0 +1,242 @@
+//! `kv-cache`: what a model's cache takes and what fits, each figure with its
+//! arithmetic in numbers.
+
+use inferbench_engine::kv_forecast::{KvModel, KvModelError};
+use inferbench_model::kv_cache::{
+    Budget, Capacity, KvError, KvEstimate, Line, Weights, commas, exact, gib,
+};
+use serde::Serialize;
+
+use super::print_json;
+use crate::args::{KvCacheArgs, OutputArgs};
+use crate::exit::{CliError, Code};
+use crate::table::{WIDTH, wrapped_at};
+
+/// Columns of a line's name.
+const NAME_WIDTH: usize = 19;
+
+/// What `--json` writes.
+#[derive(Serialize)]
+struct Answer<'a> {
+    model: &'a str,
+    estimate: &'a KvEstimate,
+    weights: Option<&'a Weights>,
+    /// Absent without `--gpu-memory`.
+    budget: Option<&'a Budget>,
+    capacity: Option<&'a Capacity>,
+    /// Absent without `--concurrency`.
+    need: Option<Need>,
+    /// Every figure with its arithmetic in numbers.
+    lines: &'a [Section],
+}
+
+/// What a wanted load needs.
+#[derive(Serialize)]
+struct Need {
+    concurrency: u64,
+    context_tokens: u64,
+    cache_bytes: u64,
+    /// Of one GPU, with weights, overhead and utilization.
+    gpu_memory_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Section {
+    title: String,
+    lines: Vec<Line>,
+}
+
+pub(super) fn kv_cache(args: &KvCacheArgs, output: OutputArgs) -> Result<Code, CliError> {
+    let model = KvModel::read(&args.model)?;
+    let mut estimate = model.estimate(&args.options())?;
+    if args.weights.is_some() {
+        estimate.weight_bytes = args.weights;
+    }
+    let budget = budget(args, &estimate);
+    let because = |error: KvError| CliError::KvCache(model.because(error));
+    let capacity = args
+        .gpu_memory
+        .map(|_| estimate.capacity(&budget, args.context));
+    let capacity = capacity.transpose().map_err(because)?;
+    let need = match args.concurrency {
+        Some(concurrency) => {
+            // A share outside 0 to 1 is no divisor.
+            let whole = Budget {
+                memory_bytes: u64::MAX,
+                ..budget
+            };
+            whole.cache_bytes().map_err(because)?;
+            Some(need(&estimate, &budget, concurrency, args.context))
+        }
+        None => None,
+    };
+    let sections = sections(args, &model, &estimate, &budget, capacity.as_ref());
+    if output.json {
+        print_json(&Answer {
+            model: &args.model,
+            estimate: &estimate,
+            weights: model.weights.as_ref(),
+            budget: args.gpu_memory.map(|_| &budget),
+            capacity: capacity.as_ref(),
+            need,
+            lines: &sections,
+        })?;
+        return Ok(Code::Done);
+    }
+    println!("{}", headline(&args.model, &estimate));
+    for section in &sections {
+        show(section);
+    }
+    for note in notes(args, &estimate) {
+        println!("\n{note}");
+    }
+    Ok(Code::Done)
+}
+
+fn budget(args: &KvCacheArgs, estimate: &KvEstimate) -> Budget {
+    Budget {
+        memory_bytes: args.gpu_memory.unwrap_or(0),
+        utilization: args.utilization,
+        weight_bytes: estimate.weight_bytes_per_gpu().unwrap_or(0),
+        overhead_bytes: args.overhead,
+    }
+}
+
+fn need(estimate: &KvEstimate, budget: &Budget, concurrency: u64, tokens: u64) -> Need {
+    Need {
+        concurrency,
+        context_tokens: tokens,
+        cache_bytes: estimate.needed_bytes(concurrency, tokens),
+        gpu_memory_bytes: estimate.memory_for(budget, concurrency, tokens),
+    }
+}
+
+fn headline(model: &str, estimate: &KvEstimate) -> String {
+    let ranks = match (estimate.tensor_parallel, estimate.pipeline_parallel) {
+        (1, 1) => "1 GPU".to_owned(),
+        (tp, pp) => format!("TP {tp} x PP {pp}, on the GPU that holds the most"),
+    };
+    format!(
+        "{model}: {}, cache in {}, blocks of {} tokens, {ranks}",
+        estimate.model_type, estimate.dtype, estimate.block_size
+    )
+}
+
+fn sections(
+    args: &KvCacheArgs,
+    model: &KvModel,
+    estimate: &KvEstimate,
+    budget: &Budget,
+    capacity: Option<&Capacity>,
+) -> Vec<Section> {
+    let section = |title: String, lines: Vec<Line>| Section { title, lines };
+    let context = args.context;
+    let mut all = vec![
+        section("KV cache".to_owned(), estimate.explain()),
+        section(
+            format!("a sequence of {} tokens", commas(context)),
+            estimate.explain_sequence(context),
+        ),
+    ];
+    let weights = weight_lines(args, model, estimate);
+    if !weights.is_empty() {
+        all.push(section("weights".to_owned(), weights));
+    }
+    if let Some(capacity) = capacity {
+        let title = format!("what fits into {}", gib(budget.memory_bytes));
+        all.push(section(title, estimate.explain_capacity(budget, capacity)));
+    }
+    if let Some(concurrency) = args.concurrency {
+        let title = format!(
+            "what concurrency {} x {} tokens needs",
+            commas(concurrency),
+            commas(context)
+        );
+        all.push(section(
+            title,
+            estimate.explain_need(budget, concurrency, context),
+        ));
+    }
+    all
+}
+
+fn weight_lines(args: &KvCacheArgs, model: &KvModel, estimate: &KvEstimate) -> Vec<Line> {
+    let line = |name: &str, formula: String, value: String| Line {
+        name: name.to_owned(),
+        formula,
+        value,
+    };
+    let (Some(bytes), Some(per_gpu)) = (estimate.weight_bytes, estimate.weight_bytes_per_gpu())
+    else {
+        return Vec::new();
+    };
+    let stored = model.weights.as_ref().filter(|_| args.weights.is_none());
+    let by_dtype = stored.map_or(&[][..], |weights| &weights.by_dtype);
+    let parts: Vec<String> = by_dtype
+        .iter()
+        .map(|part| format!("{} {}", commas(part.bytes), part.dtype))
+        .collect();
+    let from = match (args.weights, parts.is_empty()) {
+        (Some(_), _) => "given by --weights".to_owned(),
+        (None, true) => "from the index of its safetensors".to_owned(),
+        (None, false) => parts.join(" + "),
+    };
+    let mut lines = vec![line("whole model", from, exact(bytes))];
+    if per_gpu != bytes {
+        let gpus = estimate.tensor_parallel * estimate.pipeline_parallel;
+        let formula = format!("ceil({} / {gpus})", commas(bytes));
+        let value = exact(per_gpu);
+        lines.push(line("per GPU", formula, value));
+    }
+    lines
+}
+
+/// Prints a section; what does not fit one line of 100 columns is broken, and
+/// its outcome stands on a line of its own.
+fn show(section: &Section) {
+    println!("\n{}", section.title);
+    for line in &section.lines {
+        let name = format!("  {:<NAME_WIDTH$}", line.name);
+        let whole = match line.formula.is_empty() {
+            true => format!("{name} {}", line.value),
+            false => format!("{name} {} = {}", line.formula, line.value),
+        };
+        if whole.chars().count() <= WIDTH {
+            println!("{whole}");
+            continue;
+        }
+        let indent = " ".repeat(NAME_WIDTH + 3);
+        let broken = wrapped_at(WIDTH - NAME_WIDTH - 3, &line.formula, "");
+        for (at, part) in broken.iter().enumerate() {
+            match at {
+                0 => println!("{name} {part}"),
+                _ => println!("{indent}{part}"),
+            }
+        }
+        println!("{indent}= {}", line.value);
+    }
+}
+
+fn notes(args: &KvCacheArgs, estimate: &KvEstimate) -> Vec<String> {
+    let mut notes = Vec::new();
+    let budgeted = args.gpu_memory.is_some() || args.concurrency.is_some();
+    if budgeted && estimate.weight_bytes.is_none() {
+        notes.push(
+            "note: the folder has no safetensors, so weights count as 0: give them with --weights"
+                .to_owned(),
+        );
+    }
+    if args.gpu_memory.is_some() && args.overhead == 0 {
+        notes.push(
+            "note: activations, graphs and the runtime count as 0: give them with --overhead"
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+impl From<KvModelError> for CliError {
+    fn from(error: KvModelError) -> Self {
+        Self::KvCache(error)
+    }
+}

@@ -1,0 +1,228 @@
+//! `kv-cache`, and what `validate` says of a level that cannot fit.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Said, inferbench, said};
+use serde_json::{Value, json};
+
+/// Llama 3.1 8B, with the index of its weights.
+fn llama(folder: &Path) -> PathBuf {
+    let folder = folder.join("llama");
+    fs::create_dir_all(&folder).unwrap();
+    let config = json!({"model_type": "llama", "architectures": ["LlamaForCausalLM"],
+        "num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 8,
+        "hidden_size": 4096, "vocab_size": 128_256, "max_position_embeddings": 131_072,
+        "torch_dtype": "bfloat16"});
+    fs::write(folder.join("config.json"), config.to_string()).unwrap();
+    let index = json!({"metadata": {"total_size": 16_060_522_496_u64}, "weight_map": {}});
+    fs::write(
+        folder.join("model.safetensors.index.json"),
+        index.to_string(),
+    )
+    .unwrap();
+    folder
+}
+
+fn kv_cache(model: &Path, arguments: &[&str]) -> Said {
+    said(inferbench().arg("kv-cache").arg(model).args(arguments))
+}
+
+#[test]
+fn every_term_is_shown_in_numbers_within_100_columns() {
+    let place = tempfile::tempdir().unwrap();
+    let model = llama(place.path());
+    let said = kv_cache(
+        &model,
+        &[
+            "--gpu-memory",
+            "32GiB",
+            "--tp",
+            "2",
+            "--context",
+            "4224",
+            "--concurrency",
+            "64",
+        ],
+    );
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    for line in said.out.lines().skip(1) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+    // 32 x 4 x 256 x 2 = 65,536; 264 blocks of 16 are 276,824,064 B; 30,923,764,531
+    // - 8,030,261,248 leave 22,893,503,283 B, which are 82 such sequences.
+    for part in [
+        "32 layers x max(1, 8 / 2) KV heads x (128 + 128) x 2 B",
+        "= 65,536 B (64.00 KiB) per token",
+        "ceil(4,224 / 16) blocks x 16 tokens x 65,536 B = 276,824,064 B (264.00 MiB)",
+        "ceil(16,060,522,496 / 2) = 8,030,261,248 B (7.48 GiB)",
+        "34,359,738,368 B x 0.9 = 30,923,764,531 B (28.80 GiB)",
+        "30,923,764,531 - 8,030,261,248 weights - 0 overhead",
+        "floor(22,893,503,283 / (16 x 65,536)) blocks x 16 = 349,312",
+        "floor(22,893,503,283 / 276,824,064) = 82",
+        "64 x 276,824,064 B = 17,716,740,096 B (16.50 GiB)",
+        "activations, graphs and the runtime count as 0",
+    ] {
+        assert!(said.out.contains(part), "{part:?} is not in\n{}", said.out);
+    }
+}
+
+#[test]
+fn the_same_figures_are_data_with_json() {
+    let place = tempfile::tempdir().unwrap();
+    let model = llama(place.path());
+    let said = kv_cache(
+        &model,
+        &[
+            "--gpu-memory",
+            "80GiB",
+            "--kv-dtype",
+            "fp8",
+            "--concurrency",
+            "4",
+            "--json",
+        ],
+    );
+    let found: Value = serde_json::from_str(&said.out).unwrap();
+    assert_eq!(found["estimate"]["bytes_per_token"], 65_536);
+    assert_eq!(found["estimate"]["dtype"], "fp8");
+    assert_eq!(
+        found["capacity"]["cache_bytes"],
+        77_309_411_328_u64 - 16_060_522_496
+    );
+    assert_eq!(found["capacity"]["sequences"], 114);
+    assert_eq!(found["need"]["cache_bytes"], 2_147_483_648_u64);
+}
+
+#[test]
+fn a_hub_id_in_the_local_cache_is_a_model_with_weights_by_dtype() {
+    let place = tempfile::tempdir().unwrap();
+    let repo = place.path().join("models--org--tiny");
+    let snapshot = repo.join("snapshots/abc");
+    fs::create_dir_all(&snapshot).unwrap();
+    fs::create_dir_all(repo.join("refs")).unwrap();
+    fs::write(repo.join("refs/main"), "abc").unwrap();
+    fs::copy(
+        llama(place.path()).join("config.json"),
+        snapshot.join("config.json"),
+    )
+    .unwrap();
+    let header = json!({"a": {"dtype": "BF16", "shape": [1024], "data_offsets": [0, 2048]},
+        "b": {"dtype": "F32", "shape": [2], "data_offsets": [2048, 2056]}});
+    let header = header.to_string();
+    let mut file = (header.len() as u64).to_le_bytes().to_vec();
+    file.extend(header.as_bytes());
+    fs::write(snapshot.join("model.safetensors"), file).unwrap();
+    let mut command = inferbench();
+    command.env("HF_HUB_CACHE", place.path());
+    let said = said(command.args(["kv-cache", "org/tiny"]));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let line = "2,048 BF16 + 8 F32 = 2,056 B";
+    assert!(said.out.contains(line), "{}", said.out);
+}
+
+#[test]
+fn what_cannot_be_estimated_is_one_line_and_exit_code_2() {
+    let place = tempfile::tempdir().unwrap();
+    let model = llama(place.path());
+    let with = |config: &str| {
+        let folder = place.path().join("other");
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("config.json"), config).unwrap();
+        kv_cache(&folder, &[])
+    };
+    let broken = [
+        (
+            kv_cache(&model, &["--gpu-memory", "8GiB"]),
+            "no room for a KV cache: 7.20 GiB of 8.00 GiB may be used per GPU, weights take 14.96 GiB and overhead 0 B",
+        ),
+        (
+            kv_cache(&model, &["--tp", "3"]),
+            "`num_attention_heads` is 32, which tensor parallel size 3 does not divide",
+        ),
+        (
+            kv_cache(&model, &["--kv-dtype", "fp7"]),
+            "cache dtype \"fp7\" is not known",
+        ),
+        (
+            kv_cache(&model, &["--concurrency", "2", "--utilization", "0"]),
+            "`utilization` is 0, must be above 0, at most 1",
+        ),
+        (
+            with("{\"model_type\": \"lla"),
+            "config.json is no JSON: line 1, column 19: it ends too early",
+        ),
+        (
+            with("{\"model_type\": \"new_thing\"}"),
+            "`model_type` is \"new_thing\" (architecture not named), which is not known here",
+        ),
+        (
+            with("{\"model_type\": \"llama\", \"num_hidden_layers\": \"two\"}"),
+            "`num_hidden_layers` is \"two\", must be a whole number",
+        ),
+    ];
+    for (said, words) in broken {
+        assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+        assert!(
+            said.err.starts_with("error: ") && said.err.contains(words),
+            "{}",
+            said.err
+        );
+        assert_eq!(said.err.lines().count(), 1, "{}", said.err);
+    }
+    let nowhere = kv_cache(Path::new("nobody/none"), &[]);
+    assert!(
+        nowhere
+            .err
+            .contains("neither a folder nor a model in the hub's cache\nhint: ")
+    );
+    let bare = kv_cache(&model, &["--gpu-memory", "32"]);
+    assert!(bare.err.contains("\"32\" is no size"), "{}", bare.err);
+}
+
+#[test]
+fn validate_warns_of_a_level_that_cannot_fit() {
+    let place = tempfile::tempdir().unwrap();
+    let model = llama(place.path());
+    let config = place.path().join("c.yaml");
+    let text = format!(
+        "name: kv
+model: {{ id: {}, max_model_len: 8192 }}
+backends:
+  - plugin: vllm
+    options: {{ extra_args: [\"--kv-cache-memory-bytes\", \"3435973836\"] }}
+  - plugin: sglang
+    options: {{ max_total_tokens: 20000 }}
+workload: {{ input_tokens: 4096, output_tokens: 128 }}
+load: {{ concurrency: [1, 64], requests: 64 }}
+",
+        model.display()
+    );
+    fs::write(&config, text).unwrap();
+    let told = said(inferbench().arg("validate").arg(&config));
+    assert_eq!(told.code, Some(0), "{}", told.err);
+    // 64 x 4,224 x 131,072 B = 33 GiB; 3.2 GiB hold 6 sequences of 528 MiB.
+    assert_eq!(
+        told.err,
+        "warning: vllm: concurrency 64 x 4,224 tokens needs 33.0 GiB, 3.2 GiB are free: expect queueing or preemption above 6
+warning: sglang: concurrency 64 x 4,224 tokens needs 270,336 tokens, 20,000 tokens are free: expect queueing or preemption above 4
+"
+    );
+    assert!(
+        told.out
+            .contains("  KV cache: 131,072 B per token, in bfloat16\n"),
+        "{}",
+        told.out
+    );
+    let told = said(inferbench().args(["validate", "--json"]).arg(&config));
+    let found: Value = serde_json::from_str(&told.out).unwrap();
+    assert_eq!(
+        found["backends"][0]["kv_estimate"]["bytes_per_token"],
+        131_072
+    );
+    assert_eq!(found["warnings"].as_array().unwrap().len(), 2);
+}
