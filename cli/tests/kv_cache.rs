@@ -226,3 +226,42 @@ warning: sglang: concurrency 64 x 4,224 tokens needs 270,336 tokens, 20,000 toke
     );
     assert_eq!(found["warnings"].as_array().unwrap().len(), 2);
 }
+
+#[test]
+fn a_run_keeps_the_estimate_and_the_warning_even_if_the_server_never_starts() {
+    let place = tempfile::tempdir().unwrap();
+    let model = llama(place.path());
+    let config = place.path().join("c.yaml");
+    let text = format!(
+        "name: kv
+model: {{ id: {}, max_model_len: 8192 }}
+backends:
+  - plugin: vllm
+    options: {{ command: [\"false\"], kv_cache_dtype: fp8, extra_args: [\"--kv-cache-memory-bytes=3435973836\"] }}
+workload: {{ input_tokens: 4096, output_tokens: 128 }}
+load: {{ concurrency: [64], requests: 64 }}
+repeats: 1
+",
+        model.display()
+    );
+    fs::write(&config, text).unwrap();
+    let results = place.path().join("results");
+    let mut command = inferbench();
+    command
+        .arg("run")
+        .arg(&config)
+        .arg("--output")
+        .arg(&results);
+    let told = said(&mut command);
+    assert_eq!(told.code, Some(3), "{}", told.err);
+    let warning = "vllm: concurrency 64 x 4,224 tokens needs 16.5 GiB, 3.2 GiB are free: expect queueing or preemption above 12";
+    assert!(told.err.contains(warning), "{}", told.err);
+    let folder = fs::read_dir(&results).unwrap().next().unwrap().unwrap();
+    let manifest = fs::read(folder.path().join("run.json")).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let estimate = &manifest["backends"][0]["kv_estimate"];
+    assert_eq!(estimate["bytes_per_token"], 65_536);
+    assert_eq!(estimate["weight_bytes"], 16_060_522_496_u64);
+    let kept = manifest["warnings"].as_array().unwrap();
+    assert!(kept.iter().any(|one| one == warning), "{kept:?}");
+}
