@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use nix::time::{ClockId, clock_gettime};
 use procfs::process::Process;
 
 use crate::processes::{self, Stat, members};
@@ -28,12 +29,15 @@ pub(super) struct TreeMeter {
     /// The processes of the last listing that still live.
     known: Vec<Process>,
     listed_ns: Option<u64>,
+    /// Ticks after boot at the last measurement.
+    measured: u64,
 }
 
 impl TreeMeter {
     /// What the tree of `root` uses at `now_ns`; `None` if no process of it lives.
     ///
-    /// A process seen for the first time counts whole: it has started since.
+    /// Of a process seen for the first time counts what it used since the last
+    /// measurement: all, if it has started since, else in proportion to its age.
     /// What one used between the last measurement and its end is lost, and one
     /// that lived only between two listings is not seen.
     pub(super) fn measure(&mut self, root: u32, now_ns: u64) -> Option<Usage> {
@@ -41,7 +45,7 @@ impl TreeMeter {
         let is_due = (self.listed_ns).is_none_or(|listed_ns| now_ns - listed_ns >= every_ns);
         if is_due {
             self.listed_ns = Some(now_ns);
-            return self.list(root, &processes::all());
+            return self.list(root, &processes::all(), boot_ticks());
         }
         let mut living = Vec::with_capacity(self.known.len());
         self.known.retain(|process| {
@@ -50,11 +54,11 @@ impl TreeMeter {
             living.extend(stat);
             stat.is_some()
         });
-        self.take(&living)
+        self.take(&living, boot_ticks())
     }
 
-    /// Finds the tree among all processes.
-    fn list(&mut self, root: u32, all: &[Stat]) -> Option<Usage> {
+    /// Finds the tree among all processes, at a time in ticks after boot.
+    fn list(&mut self, root: u32, all: &[Stat], now: u64) -> Option<Usage> {
         let members = members(i32::try_from(root).ok()?, all).into_iter();
         let living: Vec<Stat> = members.filter(|stat| !stat.dead).copied().collect();
         self.known.retain(|known| {
@@ -67,23 +71,24 @@ impl TreeMeter {
                 self.known.extend(Process::new(stat.pid));
             }
         }
-        self.take(&living)
+        self.take(&living, now)
     }
 
-    fn take(&mut self, living: &[Stat]) -> Option<Usage> {
+    fn take(&mut self, living: &[Stat], now: u64) -> Option<Usage> {
+        let since = std::mem::replace(&mut self.measured, now);
         if living.is_empty() {
             self.last = None;
             return None;
         }
-        let now = living.iter().map(|s| ((s.pid, s.started), s.ticks));
-        let now: HashMap<_, _> = now.collect();
         let ticks = self.last.as_ref().map(|last| {
-            let used = |(key, ticks): (&(i32, u64), &u64)| {
-                ticks.saturating_sub(last.get(key).copied().unwrap_or(0))
+            let used = |stat: &Stat| match last.get(&(stat.pid, stat.started)) {
+                Some(before) => stat.ticks.saturating_sub(*before),
+                None => used_since(stat, since, now),
             };
-            now.iter().map(used).sum()
+            living.iter().map(used).sum()
         });
-        self.last = Some(now);
+        let of = living.iter().map(|s| ((s.pid, s.started), s.ticks));
+        self.last = Some(of.collect());
         Some(Usage {
             ticks,
             rss_pages: living.iter().map(|stat| stat.rss_pages).sum(),
@@ -99,6 +104,24 @@ impl TreeMeter {
         each.filter(|each| !each.is_empty())
             .map(|each| each.iter().sum())
     }
+}
+
+/// What a process that was not known at `since` used until `now`, as if it had
+/// worked evenly from its start.
+fn used_since(stat: &Stat, since: u64, now: u64) -> u64 {
+    let age = now.saturating_sub(stat.started);
+    let known_for = now.saturating_sub(since);
+    if age <= known_for {
+        return stat.ticks;
+    }
+    stat.ticks * known_for / age
+}
+
+/// Ticks since the host was booted.
+fn boot_ticks() -> u64 {
+    let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map(Duration::from);
+    let ticks = since_boot.map(|d| d.as_secs_f64() * procfs::ticks_per_second() as f64);
+    ticks.map_or(0, |ticks| ticks as u64)
 }
 
 /// The same of one process.
@@ -118,7 +141,7 @@ mod tests {
         let mut meter = TreeMeter::default();
         let first = [stat(100, 1, 100, 50), stat(101, 100, 100, 7)];
         assert_eq!(
-            meter.list(100, &first),
+            meter.list(100, &first, 1),
             Some(Usage {
                 ticks: None,
                 rss_pages: 20
@@ -126,14 +149,14 @@ mod tests {
         );
         // 100 used 10 more, 101 has ended, 102 is new
         let second = [stat(100, 1, 100, 60), stat(102, 100, 100, 4)];
-        assert_eq!(meter.list(100, &second).unwrap().ticks, Some(14));
+        assert_eq!(meter.list(100, &second, 1).unwrap().ticks, Some(14));
         // the pid 102 now belongs to another process
         let reused = Stat {
             started: 9,
             ..stat(102, 100, 100, 3)
         };
         let third = [stat(100, 1, 100, 60), reused];
-        assert_eq!(meter.list(100, &third).unwrap().ticks, Some(3));
+        assert_eq!(meter.list(100, &third, 1).unwrap().ticks, Some(3));
     }
 
     #[test]
@@ -143,8 +166,8 @@ mod tests {
             dead: true,
             ..stat(100, 1, 100, 50)
         };
-        assert_eq!(meter.list(100, &[dead, stat(1, 0, 1, 5)]), None);
-        assert_eq!(meter.list(100, &[]), None);
+        assert_eq!(meter.list(100, &[dead, stat(1, 0, 1, 5)], 1), None);
+        assert_eq!(meter.list(100, &[], 1), None);
     }
 
     #[test]
@@ -170,5 +193,28 @@ mod tests {
         let rss = own.statm().unwrap().resident * procfs::page_size();
         let pss = pss_bytes(&own).unwrap();
         assert!(pss > 0 && pss < 2 * rss, "{pss} {rss}");
+    }
+
+    #[test]
+    fn a_process_found_late_counts_for_the_time_since_the_last_measurement() {
+        let mut meter = TreeMeter::default();
+        let root = stat(100, 1, 100, 50);
+        meter.take(&[root], 1000);
+        // Started at 910, 80 ticks used in 100: 5 of these 100 are since 1,005.
+        let late = Stat {
+            started: 910,
+            ..stat(101, 100, 100, 80)
+        };
+        meter.take(&[root], 1005);
+        assert_eq!(meter.take(&[root, late], 1010).unwrap().ticks, Some(4));
+        // Started since: all of it.
+        let young = Stat {
+            started: 1012,
+            ..stat(102, 100, 100, 3)
+        };
+        assert_eq!(
+            meter.take(&[root, late, young], 1015).unwrap().ticks,
+            Some(3)
+        );
     }
 }
