@@ -76,8 +76,6 @@ fn a_run_with_the_stand_in_has_its_figures_and_says_whose_they_are() {
     assert!(samples.iter().all(|sample| sample["power_watts"] == 250.0));
     let hardware = &cells["cells"][0]["hardware"]["gpus"][0];
     assert!(hardware.is_object(), "{}", cells["cells"][0]);
-    println!("{hardware:#}");
-    println!("{:#}", cells["cells"][0]["metrics"]);
 }
 
 #[test]
