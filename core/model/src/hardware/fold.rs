@@ -67,8 +67,12 @@ impl HardwareFold {
 
     /// Takes a sample of a GPU, those of one GPU in order of time. One whose
     /// time runs backwards, that lies outside the run or is of a GPU that the
-    /// run does not list is passed over.
+    /// run does not list is passed over. One of a MIG instance is a part of its
+    /// device, and is left to `gpu.jsonl`.
     pub fn add_gpu(&mut self, sample: &GpuSample) {
+        if sample.mig.is_some() {
+            return;
+        }
         let listed = self.frame.gpu_names.iter();
         if !listed.map(|(index, _)| *index).any(|i| i == sample.index) {
             self.pass_over("GPU samples are of a GPU that `run.json` does not list");

@@ -472,3 +472,21 @@ fn eight_devices_over_a_day_are_thinned_out_to_what_a_page_can_draw() {
     let joules = energy.unwrap().joules.unwrap();
     assert!((joules / 191_760_000.0 - 1.0).abs() < 1e-9, "{joules}");
 }
+
+#[test]
+fn a_mig_instance_does_not_mix_with_its_device() {
+    let samples: Vec<GpuSample> = (0..=30)
+        .flat_map(|t| {
+            let whole = watts(0, f64::from(t), 50.0);
+            let instance = GpuSample {
+                mig: Some(1),
+                power_watts: Some(9.0),
+                ..whole.clone()
+            };
+            [whole, instance]
+        })
+        .collect();
+    let cell = cell_of(frame(Some(span(10, 20)), 1), &samples);
+    // 10 s * 50 W
+    assert_eq!(cell.gpus[0].energy.power_joules, Some(500.0));
+}
