@@ -76,6 +76,11 @@ fn a_run_with_the_stand_in_has_its_figures_and_says_whose_they_are() {
     assert!(samples.iter().all(|sample| sample["power_watts"] == 250.0));
     let hardware = &cells["cells"][0]["hardware"]["gpus"][0];
     assert!(hardware.is_object(), "{}", cells["cells"][0]);
+    // The power before the first start is the same, so that nothing is above it.
+    let energy = &hardware["energy"];
+    assert_eq!(energy["idle_watts"], 250.0, "{energy}");
+    let [above, joules] = ["above_idle_joules", "joules"].map(|key| energy[key].as_f64().unwrap());
+    assert!(above < 0.02 * joules, "{energy}");
 }
 
 #[test]

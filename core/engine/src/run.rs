@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use inferbench_model::cell::Counts;
 use inferbench_model::config::{Config, Level};
@@ -35,6 +36,11 @@ use crate::verify;
 
 /// Prompts that the workload's fingerprint covers.
 const FINGERPRINT_PROMPTS: u64 = 64;
+
+/// Time for which GPUs are sampled before the first start.
+const IDLE_FOR: Duration = Duration::from_millis(1200);
+/// The same where samples are far apart.
+const IDLE_AT_MOST: Duration = Duration::from_secs(5);
 
 /// A run that could not be done.
 #[derive(Debug, Error)]
@@ -282,6 +288,7 @@ impl Running<'_> {
         self.begin(&stages)?;
         self.warn_of_trust();
         kv_forecast::foretell(self);
+        self.idle().await;
         for (place, stage) in stages.iter().enumerate() {
             if self.cancel.is_cancelled() {
                 break;
@@ -296,6 +303,21 @@ impl Running<'_> {
             self.save()?;
         }
         Ok(())
+    }
+
+    /// Lets the GPUs be sampled before anything runs: what they draw then is
+    /// told apart from what the load costs.
+    async fn idle(&self) {
+        let is_known = self.manifest.stages.iter().any(|s| s.start_ns.is_some());
+        if self.manifest.gpus.is_empty() || is_known {
+            return;
+        }
+        let every = self.prepared.config.gpu.sample_every.0;
+        let time = (IDLE_FOR + every * 2).min(IDLE_AT_MOST);
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.cancel.cancelled() => {}
+        }
     }
 
     /// Lets the machine cool down, if the config asks for it.

@@ -49,7 +49,9 @@ fn each<T: DeserializeOwned>(
     let bad = LineFile::open(path)?.each_good(|sample| take(fold, sample))?;
     if bad > 0 {
         let name = path.file_name().unwrap_or_default().display();
-        fold.note(format!("{bad} lines of {name} cannot be read: passed over"));
+        fold.note(format!(
+            "lines of {name} passed over, which cannot be read: {bad}"
+        ));
     }
     Ok(())
 }

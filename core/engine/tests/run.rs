@@ -441,3 +441,29 @@ async fn an_engine_in_this_process_is_measured_block_after_block_in_the_logged_o
     }
     assert_eq!(ran.derived().cells.cells.len(), 6);
 }
+
+#[tokio::test]
+async fn samples_that_are_torn_or_out_of_order_leave_a_note_and_the_report() {
+    let engine = json!([{"label": "a", "plugin": "fixture-engine"}]);
+    let ran = run(engine, json!({})).await;
+    let whole = ran.derived().report.timeline.unwrap();
+    assert_eq!(whole.notes, Vec::<String>::new());
+    let path = ran.file("host.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let (first, rest) = text.split_once('\n').unwrap();
+    let mut bytes = format!("{first}\n{{\"t_ns\": 12, \"back\n").into_bytes();
+    bytes.extend(b"\xff\xfe\n");
+    bytes.extend(format!("{rest}{first}\n{{\"t_ns\": 1").bytes());
+    fs::write(&path, bytes).unwrap();
+    fs::remove_file(ran.file("gpu.jsonl")).unwrap();
+    let torn = ran.derived().report.timeline.unwrap();
+    assert_eq!(
+        torn.notes,
+        [
+            "lines of host.jsonl passed over, which cannot be read: 2",
+            "samples passed over, with a time that runs backwards: 1",
+        ]
+    );
+    assert_eq!(torn.series, whole.series);
+    assert_eq!(torn.cells.len(), 1);
+}

@@ -12,6 +12,8 @@ use crate::units::s_between;
 const COVERED_SHARE: f64 = 0.99;
 /// Time before the first start for which power must be known, s.
 const IDLE_S: f64 = 1.0;
+/// Share by which two energies of the same power may differ.
+const IDLE_ERROR_SHARE: f64 = 0.01;
 /// Difference between both energies above which a row warns, percent.
 const DIFFERENCE_PERCENT: f64 = 10.0;
 
@@ -48,6 +50,9 @@ pub struct GpuEnergy {
     pub idle_absence: Option<String>,
     /// What is left of `joules` without `idle_watts` over the window.
     pub above_idle_joules: Option<f64>,
+    /// Why nothing is, where both are known: the device drew less than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub above_idle_absence: Option<String>,
 }
 
 /// Energy of several GPUs over a window, J.
@@ -103,7 +108,8 @@ impl GpuEnergy {
         };
         let both = power_joules.zip(counter_joules);
         let above = joules.zip(idle_watts);
-        let above = above.map(|(joules, watts)| joules - watts * window_s);
+        let above = above.map(|(joules, watts)| above_idle(joules, watts * window_s));
+        let (above_idle_joules, above_idle_absence) = above.map(told).unwrap_or_default();
         Self {
             joules,
             source,
@@ -114,8 +120,8 @@ impl GpuEnergy {
             difference_percent: both.map(|(power, counter)| (power - counter) / counter * 100.0),
             idle_watts,
             idle_absence,
-            // A device that drew less than before has no energy above that.
-            above_idle_joules: above.filter(|joules| *joules >= 0.0),
+            above_idle_joules,
+            above_idle_absence,
         }
     }
 
@@ -170,6 +176,18 @@ fn told(found: Result<f64, String>) -> (Option<f64>, Option<String>) {
         Ok(value) => (Some(value), None),
         Err(why) => (None, Some(why)),
     }
+}
+
+/// What a device took above its idle energy over the same time, J. What lies
+/// below by no more than the error of both is nothing.
+fn above_idle(joules: f64, idle_joules: f64) -> Result<f64, String> {
+    let above = joules - idle_joules;
+    if above < -IDLE_ERROR_SHARE * idle_joules {
+        return Err(format!(
+            "{joules:.1} J in the window, {idle_joules:.1} J at the power before the first start"
+        ));
+    }
+    Ok(above.max(0.0))
 }
 
 /// Mean power over the covered time, times the length of the window.

@@ -75,7 +75,7 @@ impl HardwareFold {
         }
         let listed = self.frame.gpu_names.iter();
         if !listed.map(|(index, _)| *index).any(|i| i == sample.index) {
-            self.pass_over("GPU samples are of a GPU that `run.json` does not list");
+            self.pass_over("GPU samples passed over, of a GPU that `run.json` does not list");
             return;
         }
         let last_ns = self.gpus.get(&sample.index).map_or(0, |gpu| gpu.last_ns);
@@ -120,9 +120,9 @@ impl HardwareFold {
     fn is_in_order(&mut self, t_ns: u64, last_ns: u64) -> bool {
         let is_after = self.frame.end_ns.is_some_and(|end_ns| t_ns > end_ns);
         if is_after || t_ns < self.frame.zero_ns {
-            self.pass_over("samples lie outside the run");
+            self.pass_over("samples passed over, outside the run");
         } else if t_ns < last_ns {
-            self.pass_over("samples have a time that runs backwards");
+            self.pass_over("samples passed over, with a time that runs backwards");
         } else {
             return true;
         }
@@ -144,7 +144,7 @@ impl HardwareFold {
             .collect();
         pool(&mut cells);
         for (why, n) in std::mem::take(&mut self.passed_over) {
-            self.notes.push(format!("{n} {why}: passed over"));
+            self.notes.push(format!("{why}: {n}"));
         }
         let mut drawn: Vec<Drawn> = Vec::new();
         for (index, gpu) in self.gpus {

@@ -226,6 +226,31 @@ fn what_the_device_draws_when_idle_is_taken_off_beside_the_gross_figure() {
 }
 
 #[test]
+fn a_device_that_draws_less_than_when_idle_has_no_energy_above_that() {
+    let energy = |load: f64| {
+        let mut frame = frame(Some(span(10, 20)), 1);
+        frame.stages = vec![StageSpan {
+            backend: "a".to_owned(),
+            block: 0,
+            start_ns: Some(4 * S),
+            ready_ns: None,
+            end_ns: None,
+        }];
+        let samples = (0..=30).map(|t| watts(0, f64::from(t), if t <= 4 { 50.0 } else { load }));
+        let samples: Vec<GpuSample> = samples.collect();
+        cell_of(frame, &samples).gpus.remove(0).energy
+    };
+    assert_eq!(energy(30.0).joules, Some(300.0));
+    assert_eq!(energy(30.0).above_idle_joules, None);
+    assert_eq!(
+        energy(30.0).above_idle_absence.as_deref(),
+        Some("300.0 J in the window, 500.0 J at the power before the first start")
+    );
+    // 499 J are 500 J but for the error of both
+    assert_eq!(energy(49.9).above_idle_joules, Some(0.0));
+}
+
+#[test]
 fn idle_power_needs_a_second_before_the_first_start() {
     let mut frame = frame(Some(span(10, 20)), 1);
     frame.stages = vec![StageSpan {
@@ -369,9 +394,9 @@ fn samples_whose_time_runs_backwards_are_passed_over_and_counted() {
     assert_eq!(
         hardware.timeline.notes,
         [
-            "1 GPU samples are of a GPU that `run.json` does not list: passed over",
-            "1 samples have a time that runs backwards: passed over",
-            "1 samples lie outside the run: passed over",
+            "GPU samples passed over, of a GPU that `run.json` does not list: 1",
+            "samples passed over, outside the run: 1",
+            "samples passed over, with a time that runs backwards: 1",
         ]
     );
 }
