@@ -25,6 +25,9 @@ use proc_file::ProcFile;
 use tree::TreeMeter;
 
 const PERCENT: f64 = 100.0;
+/// Shortest time between two samples: the kernel counts the CPU of a process in
+/// ticks of 10 ms, so that a share over less would be mostly rounding.
+const LEAST_EVERY: Duration = Duration::from_millis(100);
 /// Shortest time between two readings of what processes share: the kernel goes
 /// through all their pages for it, and holds up what changes their memory.
 const PSS_EVERY: Duration = Duration::from_secs(5);
@@ -118,7 +121,7 @@ pub struct HostSampler {
 }
 
 impl HostSampler {
-    /// Samples at once and then every `every`, each sample handed to `sink` on
+    /// Samples at once and then every `every`, 100 ms at least, each sample handed to `sink` on
     /// the sampler's own thread. CPU shares are absent in the first sample.
     ///
     /// # Errors
@@ -128,7 +131,7 @@ impl HostSampler {
         watched: WatchedBackend,
         sink: impl Fn(HostSample) + Send + 'static,
     ) -> io::Result<Self> {
-        let ticker = Ticker::start("host-samples", every, move |ticks| {
+        let ticker = Ticker::start("host-samples", every.max(LEAST_EVERY), move |ticks| {
             let mut meter = Meter::open();
             while ticks.wait() {
                 sink(meter.sample(watched.current()));

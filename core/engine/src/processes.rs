@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
+use procfs::FromRead;
 
 /// One process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,20 @@ pub(crate) fn all() -> Vec<Stat> {
     let all = procfs::process::all_processes().into_iter().flatten();
     let stats = all.filter_map(|process| process.ok()?.stat().ok());
     stats.map(|stat| Stat::of(&stat)).collect()
+}
+
+/// What one process is; `None` if it is gone.
+pub(crate) fn one(pid: i32) -> Option<Stat> {
+    let stat = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?;
+    let stat = procfs::process::Stat::from_read(stat).ok()?;
+    Some(Stat::of(&stat))
+}
+
+/// The number of every process.
+pub(crate) fn pids() -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.collect()
 }
 
 /// The process `root`, what is in the session or group that it leads or led

@@ -1,6 +1,6 @@
 //! The processes that belong to a backend, and what they use together.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use nix::time::{ClockId, clock_gettime};
@@ -8,9 +8,12 @@ use procfs::process::Process;
 
 use crate::processes::{self, Stat, members};
 
-/// Time between two listings of all processes, which cost more than everything
-/// else that is sampled. In between only those are read that are known.
+/// Time between two listings of all processes. In between only those are read
+/// that are known.
 const LIST_EVERY: Duration = Duration::from_secs(1);
+/// Listings that take it for granted that a stranger stays one, until all are
+/// read again: a number may come to belong to another process.
+const LISTS_OF_STRANGERS: u32 = 10;
 
 /// What a tree uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +32,10 @@ pub(super) struct TreeMeter {
     /// The processes of the last listing that still live.
     known: Vec<Process>,
     listed_ns: Option<u64>,
+    /// Processes that were found not to belong to the tree.
+    strangers: HashSet<i32>,
+    /// Listings since the strangers were read.
+    lists: u32,
     /// Ticks after boot at the last measurement.
     measured: u64,
 }
@@ -45,7 +52,8 @@ impl TreeMeter {
         let is_due = (self.listed_ns).is_none_or(|listed_ns| now_ns - listed_ns >= every_ns);
         if is_due {
             self.listed_ns = Some(now_ns);
-            return self.list(root, &processes::all(), boot_ticks());
+            let all = self.look_around();
+            return self.list(root, &all, boot_ticks());
         }
         let mut living = Vec::with_capacity(self.known.len());
         self.known.retain(|process| {
@@ -57,10 +65,27 @@ impl TreeMeter {
         self.take(&living, boot_ticks())
     }
 
+    /// Every process but the known strangers.
+    fn look_around(&mut self) -> Vec<Stat> {
+        self.lists = (self.lists + 1) % LISTS_OF_STRANGERS;
+        if self.lists == 0 {
+            self.strangers.clear();
+        }
+        let pids = processes::pids();
+        let there: HashSet<i32> = pids.iter().copied().collect();
+        self.strangers.retain(|pid| there.contains(pid));
+        let others = pids.iter().filter(|pid| !self.strangers.contains(pid));
+        others.filter_map(|pid| processes::one(*pid)).collect()
+    }
+
     /// Finds the tree among all processes, at a time in ticks after boot.
     fn list(&mut self, root: u32, all: &[Stat], now: u64) -> Option<Usage> {
-        let members = members(i32::try_from(root).ok()?, all).into_iter();
-        let living: Vec<Stat> = members.filter(|stat| !stat.dead).copied().collect();
+        let members = members(i32::try_from(root).ok()?, all);
+        let own: HashSet<i32> = members.iter().map(|stat| stat.pid).collect();
+        let strangers = all.iter().filter(|stat| !own.contains(&stat.pid));
+        self.strangers.extend(strangers.map(|stat| stat.pid));
+        let living = members.into_iter().filter(|stat| !stat.dead).copied();
+        let living: Vec<Stat> = living.collect();
         self.known.retain(|known| {
             living
                 .iter()
@@ -185,6 +210,26 @@ mod tests {
         assert_eq!(meter.listed_ns, Some(5));
         meter.measure(own, 5 + 1_000_000_000);
         assert_eq!(meter.listed_ns, Some(5 + 1_000_000_000));
+    }
+
+    #[test]
+    fn strangers_are_not_read_again_and_a_new_child_is_found() {
+        let mut meter = TreeMeter::default();
+        let own = std::process::id();
+        meter.measure(own, 0);
+        assert!(!meter.strangers.is_empty());
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let pid = i32::try_from(child.id()).unwrap();
+        meter.measure(own, 1_000_000_000);
+        let found = meter.known.iter().any(|process| process.pid == pid);
+        let read = meter.look_around();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(found);
+        assert!(read.iter().all(|stat| !meter.strangers.contains(&stat.pid)));
     }
 
     #[test]
