@@ -1,18 +1,19 @@
 //! A whole run: stage after stage, every fact into the run folder.
 
+mod samplers;
+mod so_far;
+
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use inferbench_model::cell::Counts;
-use inferbench_model::config::{Config, Level};
+use inferbench_model::config::Level;
 use inferbench_model::manifest::{
     BackendFacts, CellFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
 use inferbench_model::plan::Stage;
-use inferbench_model::record::{GpuSample, HostSample, Phase, RequestRecord, ServerSample};
-use inferbench_model::units::s_between;
+use inferbench_model::record::{RequestRecord, ServerSample};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +22,7 @@ use crate::between::Before;
 use crate::calibrate;
 use crate::clock;
 use crate::event::RunEvent;
-use crate::gpu::{self, GpuError, GpuSampler};
+use crate::gpu::GpuError;
 use crate::host::file_sha256;
 use crate::http::Target;
 use crate::kv_forecast;
@@ -33,6 +34,8 @@ use crate::resume::{self, ResumeError, Resumed};
 use crate::stage;
 use crate::store::{LineWriter, RunFolder, StoreError};
 use crate::verify;
+use samplers::Samplers;
+use so_far::SoFar;
 
 /// Prompts that the workload's fingerprint covers.
 const FINGERPRINT_PROMPTS: u64 = 64;
@@ -97,47 +100,6 @@ pub(crate) struct Running<'a> {
     watched: machine::WatchedBackend,
 }
 
-/// What onlookers are told of a cell when it ends. Records themselves are not
-/// kept: a cell may have more of them than fit into memory.
-struct SoFar {
-    counts: Counts,
-    /// Output tokens of successful requests; absent if one was not counted.
-    tokens: Option<u64>,
-    first_sent_ns: Option<u64>,
-    last_end_ns: u64,
-}
-
-impl Default for SoFar {
-    fn default() -> Self {
-        Self {
-            counts: Counts::default(),
-            tokens: Some(0),
-            first_sent_ns: None,
-            last_end_ns: 0,
-        }
-    }
-}
-
-impl SoFar {
-    fn add(&mut self, record: &RequestRecord) {
-        let sent_ns = record.sent_ns;
-        self.first_sent_ns = self.first_sent_ns.into_iter().chain(sent_ns).min();
-        self.last_end_ns = self.last_end_ns.max(record.end_ns);
-        if record.phase == Phase::Measured {
-            self.counts.note(record);
-        }
-        if record.is_ok() {
-            let told = record.output_tokens.map(u64::from);
-            self.tokens = self.tokens.zip(told).map(|(sum, told)| sum + told);
-        }
-    }
-
-    fn overall_token_throughput(&self) -> Option<f64> {
-        let seconds = s_between(self.first_sent_ns?, self.last_end_ns);
-        (seconds > 0.0).then(|| Some(self.tokens? as f64 / seconds))?
-    }
-}
-
 /// Where a run's folder is.
 #[derive(Debug, Clone, Copy)]
 pub enum Place<'a> {
@@ -197,53 +159,6 @@ pub async fn run(
 fn new_folder(prepared: &PreparedRun, output: &Path) -> Result<RunFolder, StoreError> {
     let stamp = clock::utc_now().replace([':', '-'], "").replace('.', "");
     RunFolder::create(output, &prepared.config.name, &stamp)
-}
-
-/// What samples the machine while a run goes on.
-struct Samplers {
-    gpu: Option<GpuSampler>,
-    gpu_file: LineWriter<GpuSample>,
-    host: machine::HostSampler,
-    host_file: LineWriter<HostSample>,
-}
-
-impl Samplers {
-    /// Starts them; what GPUs there are, or why there are none, goes to the manifest.
-    fn start(
-        config: &Config,
-        folder: &RunFolder,
-        watched: &machine::WatchedBackend,
-        cancel: &CancellationToken,
-        manifest: &mut Manifest,
-    ) -> Result<Self, RunError> {
-        let gpu_file = LineWriter::open(folder.file("gpu.jsonl"), cancel)?;
-        let gpu_sink = gpu_file.sink();
-        let gpu = GpuSampler::start(gpu::Wanted::of(config), watched.clone(), move |sample| {
-            gpu_sink.send(sample);
-        })?;
-        manifest.gpus = gpu.facts;
-        manifest.gpu_absence = gpu.absence;
-        let host_file = LineWriter::open(folder.file("host.jsonl"), cancel)?;
-        let host_sink = host_file.sink();
-        let take = move |sample| host_sink.send(sample);
-        let host = machine::HostSampler::start(config.gpu.sample_every.0, watched.clone(), take)
-            .map_err(RunError::Host)?;
-        Ok(Self {
-            gpu: gpu.sampler,
-            gpu_file,
-            host,
-            host_file,
-        })
-    }
-
-    /// Ends them and gives their warnings.
-    fn stop(self) -> Result<Vec<String>, StoreError> {
-        let warnings = self.gpu.map(GpuSampler::stop).unwrap_or_default();
-        self.host.stop();
-        self.gpu_file.close()?;
-        self.host_file.close()?;
-        Ok(warnings)
-    }
 }
 
 fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunError> {
