@@ -1,0 +1,137 @@
+//! What a run needs of its model: files that fit it, a vocabulary, prompts.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use inferbench_model::config::{Loaded, PromptSource};
+use inferbench_model::prompt::{IdRange, Vocabulary};
+use inferbench_model::yaml::YamlError;
+use inferbench_plugin_api::PromptForm;
+
+use super::{PreparedBackend, key};
+use crate::prompts::{self, PromptMaker};
+use crate::tokenizer::{self, ModelFiles};
+
+/// What the model's own files say against this run.
+pub(super) fn check_model(
+    loaded: &Loaded,
+    files: &ModelFiles,
+    backends: &[PreparedBackend],
+) -> Vec<YamlError> {
+    let id = &loaded.config.model.id;
+    let path = [key("model"), key("id")];
+    let simulated = backends.iter().all(|b| b.plugin.description.simulated);
+    let looks_local = id.starts_with(['/', '.', '~']);
+    let mut errors = Vec::new();
+    let Some(folder) = &files.folder else {
+        if looks_local && !simulated {
+            let words = format!("is \"{id}\", which is no folder");
+            errors.push(loaded.tree.error_at(&path, words, None));
+        }
+        return errors;
+    };
+    if backends.iter().all(|b| b.attach.is_some()) || simulated {
+        return errors;
+    }
+    let file = folder.join("config.json");
+    let Some(config) = files.config() else {
+        let words = format!("is \"{id}\", whose {} cannot be read", file.display());
+        errors.push(loaded.tree.error_at(&path, words, None));
+        return errors;
+    };
+    if config.get("model_type").and_then(|t| t.as_str()).is_none() {
+        let words = format!(
+            "is \"{id}\", whose {} names no `model_type`: not a model folder",
+            file.display()
+        );
+        errors.push(loaded.tree.error_at(&path, words, None));
+    }
+    errors.extend(check_length(loaded, &config));
+    errors
+}
+
+/// The longest request against the longest that the model takes.
+fn check_length(loaded: &Loaded, model: &serde_json::Value) -> Option<YamlError> {
+    let config = &loaded.config;
+    let limit = model
+        .get("max_position_embeddings")
+        .or_else(|| model.pointer("/text_config/max_position_embeddings"))?
+        .as_u64()?;
+    if config.model.max_model_len.is_some() || config.workload.prompts != PromptSource::Synthetic {
+        return None;
+    }
+    let prompt = u64::from(config.workload.input_tokens.bounds().1);
+    let answer = u64::from(config.workload.output_tokens.bounds().1);
+    (prompt + answer > limit).then(|| {
+        let words = format!(
+            "can be {prompt} tokens, with answers of up to {answer}: {} do not fit the model's {limit} (max_position_embeddings)",
+            prompt + answer
+        );
+        let path = [key("workload"), key("input_tokens")];
+        loaded.tree.error_at(&path, words, None)
+    })
+}
+
+pub(super) fn find_vocabulary(
+    loaded: &Loaded,
+    files: &ModelFiles,
+    backends: &[PreparedBackend],
+) -> Result<Option<Arc<dyn Vocabulary + Send + Sync>>, YamlError> {
+    let found = tokenizer::vocabulary(loaded.config.model.tokenizer.as_deref(), files);
+    let found = found.map_err(|error| {
+        let path = [key("model"), key("tokenizer")];
+        loaded
+            .tree
+            .error_at(&path, format!("cannot be used: {error}"), None)
+    })?;
+    Ok(found.or_else(|| declared_ids(backends)))
+}
+
+/// Ids that every backend says any prompt may use.
+fn declared_ids(backends: &[PreparedBackend]) -> Option<Arc<dyn Vocabulary + Send + Sync>> {
+    let spans = backends.iter().map(|b| b.plugin.description.token_ids);
+    let spans: Option<Vec<_>> = spans.collect();
+    let spans = spans?;
+    let lo = spans.iter().map(|span| span.lo).max()?;
+    let hi = spans.iter().map(|span| span.hi).min()?;
+    (lo < hi).then(|| Arc::new(IdRange::new(lo, hi)) as Arc<dyn Vocabulary + Send + Sync>)
+}
+
+pub(super) fn make_prompts(
+    loaded: &Loaded,
+    vocabulary: Option<Arc<dyn Vocabulary + Send + Sync>>,
+    backends: &[PreparedBackend],
+) -> Result<PromptMaker, YamlError> {
+    let workload = &loaded.config.workload;
+    if let (PromptSource::Jsonl, Some(file)) = (workload.prompts, &workload.file) {
+        let rows = prompts::read_jsonl(&PathBuf::from(file), workload).map_err(|error| {
+            let path = [key("workload"), key("file")];
+            loaded
+                .tree
+                .error_at(&path, format!("cannot be used: {error}"), None)
+        })?;
+        return Ok(PromptMaker::listed(workload.clone(), rows, vocabulary));
+    }
+    let needs_text = backends.iter().find(|b| b.form != PromptForm::TokenIds);
+    let has_text = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
+    let id = &loaded.config.model.id;
+    let hint = Some(format!(
+        "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
+    ));
+    let path = [key("model"), key("tokenizer")];
+    match (vocabulary, needs_text) {
+        (None, _) => {
+            let words = "is absent, and nothing here tells the vocabulary that synthetic prompts are made of";
+            Err(loaded.tree.error_at(&path, words, hint))
+        }
+        (Some(_), Some(backend)) if !has_text => {
+            let words = format!(
+                "is absent, but `{}` takes prompts as {}, and text of an exact length needs a tokenizer",
+                backend.label,
+                backend.form.name()
+            );
+            Err(loaded.tree.error_at(&path, words, hint))
+        }
+        (Some(vocabulary), _) => Ok(PromptMaker::synthetic(workload.clone(), vocabulary)),
+    }
+}
