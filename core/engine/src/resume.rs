@@ -8,6 +8,7 @@ use inferbench_model::cell::CellKey;
 use inferbench_model::config::Level;
 use inferbench_model::difference::{Difference, differences};
 use inferbench_model::manifest::{BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION};
+use inferbench_model::plan::Stage;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -60,6 +61,24 @@ pub(crate) struct Resumed {
 /// what belongs to cells that are still to be measured.
 pub(crate) fn resume(folder: &Path, fresh: Manifest) -> Result<Resumed, ResumeError> {
     let run = RunFolder::take(folder)?;
+    let mut manifest = read(&run)?;
+    check(folder, &manifest, &fresh)?;
+    manifest.cells.retain(|cell| cell.complete);
+    keep_done(&run, &mut manifest)?;
+    let changed = changed_plugins(&manifest.backends, &fresh.backends);
+    manifest.warnings.extend(changed);
+    let last_ns = manifest.cells.iter().map(|cell| cell.end_ns).max();
+    clock::follow(last_ns.unwrap_or(0));
+    manifest.anchors.push(clock::anchor());
+    manifest.files.clear();
+    manifest.exit_state = ExitState::Running;
+    Ok(Resumed {
+        folder: run,
+        manifest,
+    })
+}
+
+fn read(run: &RunFolder) -> Result<Manifest, ResumeError> {
     let path = run.file("run.json");
     let version: Version = read_json(&path)?;
     if version.schema_version != RUN_SCHEMA_VERSION {
@@ -68,9 +87,11 @@ pub(crate) fn resume(folder: &Path, fresh: Manifest) -> Result<Resumed, ResumeEr
             found: version.schema_version,
         });
     }
-    let mut manifest: Manifest = read_json(&path)?;
-    check(folder, &manifest, &fresh)?;
-    manifest.cells.retain(|cell| cell.complete);
+    Ok(read_json(&path)?)
+}
+
+/// Keeps the records and starts of the cells that the manifest has.
+fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError> {
     let done: HashSet<String> = manifest.cells.iter().map(|cell| name(&cell.key)).collect();
     let is_done = |backend: &str, block: u32, level: Level| {
         let backend = backend.to_owned();
@@ -82,13 +103,12 @@ pub(crate) fn resume(folder: &Path, fresh: Manifest) -> Result<Resumed, ResumeEr
         done.contains(&name(&key))
     };
     // A start of which a cell is missing is made anew, and told anew.
-    let mut whole: HashSet<(String, u32)> = HashSet::new();
-    for stage in &manifest.plan.stages {
+    let is_whole = |stage: &&Stage| {
         let mut levels = stage.levels.iter();
-        if levels.all(|level| is_done(&stage.backend, stage.block, *level)) {
-            whole.insert((stage.backend.clone(), stage.block));
-        }
-    }
+        levels.all(|level| is_done(&stage.backend, stage.block, *level))
+    };
+    let whole = manifest.plan.stages.iter().filter(is_whole);
+    let whole: HashSet<(String, u32)> = whole.map(|s| (s.backend.clone(), s.block)).collect();
     manifest
         .stages
         .retain(|stage| whole.contains(&(stage.backend.clone(), stage.block)));
@@ -99,18 +119,7 @@ pub(crate) fn resume(folder: &Path, fresh: Manifest) -> Result<Resumed, ResumeEr
     for file in SAMPLES {
         keep_lines(&run.file(file), |_| true)?;
     }
-    manifest
-        .warnings
-        .extend(changed_plugins(&manifest.backends, &fresh.backends));
-    let last_ns = manifest.cells.iter().map(|cell| cell.end_ns).max();
-    clock::follow(last_ns.unwrap_or(0));
-    manifest.anchors.push(clock::anchor());
-    manifest.files.clear();
-    manifest.exit_state = ExitState::Running;
-    Ok(Resumed {
-        folder: run,
-        manifest,
-    })
+    Ok(())
 }
 
 #[derive(Deserialize)]
