@@ -1,9 +1,9 @@
-//! What samples say about what was sampled: intervals, tests, trends. Pure
-//! statistics; what they mean for backends is the report's business.
+//! What repeats say about what they repeat. Pure statistics; what follows for
+//! backends is the report's business.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Binomial, ContinuousCDF, DiscreteCDF, Normal, StudentsT};
+use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Share of intervals that cover the truth.
 pub const CONFIDENCE: f64 = 0.95;
@@ -11,9 +11,6 @@ pub const CONFIDENCE: f64 = 0.95;
 const MAX_EXACT: usize = 8;
 /// Repeats beyond which nobody will go.
 const MAX_BLOCKS: u32 = 1_000;
-/// Values below which a trend is not looked for: the test's normal
-/// approximation is fair from about ten on.
-const MIN_TREND: usize = 10;
 
 /// Ratio of geometric means over repeats with its 95 % interval, paired by
 /// repeat.
@@ -139,90 +136,6 @@ pub fn holm(p_values: &[f64], alpha: f64) -> Vec<bool> {
     holds
 }
 
-/// Ranks, from 0, of the values of a sorted sample between which the `p`th
-/// percentile of what was sampled lies with a confidence of 95 % at least,
-/// whatever its distribution. `None` if the sample has no such values.
-#[must_use]
-pub fn percentile_ranks(n: usize, p: f64) -> Option<(usize, usize)> {
-    let share = p / 100.0;
-    let below = Binomial::new(share, u64::try_from(n).ok()?).ok()?;
-    let tail = (1.0 - CONFIDENCE) / 2.0;
-    // The smallest value lies above the percentile with probability share^n.
-    if share.powf(n as f64) > tail || (1.0 - share).powf(n as f64) > tail {
-        return None;
-    }
-    // The number of values below the percentile is binomial: at least `low`
-    // and at most `high` of them, each but for a tail.
-    let low = below.inverse_cdf(tail);
-    let high = below.inverse_cdf(1.0 - tail);
-    let low = usize::try_from(low.saturating_sub(1)).ok()?;
-    let high = usize::try_from(high).ok()?;
-    (high < n).then_some((low, high))
-}
-
-/// A monotonic trend of values in their order.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Trend {
-    /// Kendall's tau of value and place: -1 to 1.
-    pub tau: f64,
-    /// Two-sided p value of the test of Mann (1945) and Kendall, with ties.
-    pub p: f64,
-    /// Change from the first to the last value along the slope of Sen (1968),
-    /// as a share of the median.
-    pub change: f64,
-}
-
-/// The trend of `values`, in the order in which they came. `None` below ten
-/// values, if all are equal, or if their median is 0.
-#[must_use]
-pub fn trend(values: &[f64]) -> Option<Trend> {
-    let n = values.len();
-    if n < MIN_TREND {
-        return None;
-    }
-    let pairs = || (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    let sign = |(i, j): (usize, usize)| -> f64 {
-        match values[j].total_cmp(&values[i]) {
-            std::cmp::Ordering::Greater => 1.0,
-            std::cmp::Ordering::Less => -1.0,
-            std::cmp::Ordering::Equal => 0.0,
-        }
-    };
-    let s: f64 = pairs().map(sign).sum();
-    let variance = variance_of_s(values);
-    if variance <= 0.0 {
-        return None;
-    }
-    let z = (s.abs() - 1.0).max(0.0) / variance.sqrt();
-    let p = 2.0 * Normal::standard().sf(z);
-    let slopes = pairs().map(|(i, j)| (values[j] - values[i]) / (j - i) as f64);
-    let slope = median(slopes.collect());
-    let middle = median(values.to_vec());
-    (middle != 0.0).then(|| Trend {
-        tau: s / (n * (n - 1) / 2) as f64,
-        p: p.min(1.0),
-        change: slope * (n - 1) as f64 / middle.abs(),
-    })
-}
-
-fn variance_of_s(values: &[f64]) -> f64 {
-    let term = |n: f64| n * (n - 1.0) * (2.0 * n + 5.0);
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let ties = sorted.chunk_by(|a, b| a == b);
-    let ties: f64 = ties.map(|group| term(group.len() as f64)).sum();
-    (term(values.len() as f64) - ties) / 18.0
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -283,31 +196,5 @@ mod tests {
         assert_eq!(interval.blocks_to_decide(0.03), Some(3));
         let level = paired_ratio(&[(0.03_f64.exp(), 1.0), (0.03_f64.exp(), 1.0)]).unwrap();
         assert_eq!(level.blocks_to_decide(0.03_f64.exp().ln()), None);
-    }
-
-    #[test]
-    fn a_percentile_lies_between_order_statistics() {
-        // Conover, Practical Nonparametric Statistics: the median of 10 lies between
-        // the 2nd and the 9th with 97.9 %
-        assert_eq!(percentile_ranks(10, 50.0), Some((1, 8)));
-        assert_eq!(percentile_ranks(5, 50.0), None);
-        // 0.99^100 = 0.366: the largest of 100 is often below the p99
-        assert_eq!(percentile_ranks(100, 99.0), None);
-        // 0.99^368 = 0.0248: the first n that has an upper end
-        assert!(percentile_ranks(367, 99.0).is_none());
-        assert!(percentile_ranks(500, 99.0).is_some());
-    }
-
-    #[test]
-    fn a_rising_row_has_a_trend_and_a_level_one_has_none() {
-        let rising: Vec<f64> = (0..10).map(|i| 100.0 + f64::from(i)).collect();
-        let found = trend(&rising).unwrap();
-        // S = 45, variance 10 * 9 * 25 / 18 = 125, z = 44 / 11.18 = 3.935
-        near(found.tau, 1.0, 1e-12);
-        near(found.p, 8.3e-5, 1e-6);
-        // slope 1, over 9 steps, median 104.5
-        near(found.change, 9.0 / 104.5, 1e-12);
-        assert_eq!(trend(&[5.0; 20]), None);
-        assert_eq!(trend(&rising[..9]), None);
     }
 }
