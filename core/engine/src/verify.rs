@@ -12,6 +12,7 @@ use inferbench_model::manifest::{FileFacts, Manifest};
 use inferbench_model::plan::RunPlan;
 use inferbench_model::record::RequestRecord;
 use inferbench_model::report::FairnessState;
+use inferbench_model::report::compare::FAILED_LIMIT;
 use inferbench_model::seed;
 use inferbench_model::verify::{
     CLIENT, COMPLETE, CellAudit, FAILED, FILES, PLANNED, PLUGINS, REAL, REPEATS, SAME_WORK,
@@ -32,8 +33,6 @@ pub(crate) const FACTS: [&str; 4] = [
 ];
 /// Successful requests from which on a cell's median means something.
 const MIN_SAMPLES: u64 = 30;
-/// Share of failed requests above which those that survive are no fair sample.
-const MAX_FAILED: f64 = 0.05;
 /// Repeats from which on an interval is not mostly guesswork.
 const MIN_REPEATS: u32 = 3;
 
@@ -205,7 +204,7 @@ fn cells(derived: &Derived, found: &mut Verification) {
                 format!("{} successful requests", cell.counts.ok),
             );
         }
-        if all > 0 && cell.counts.failed as f64 > MAX_FAILED * all as f64 {
+        if all > 0 && cell.counts.failed as f64 > FAILED_LIMIT * all as f64 {
             found.find(
                 FAILED,
                 &name,

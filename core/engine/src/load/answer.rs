@@ -227,7 +227,7 @@ impl Answer {
 
     /// What came of it.
     pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> Outcome {
-        if let Some(head) = self.reader.head().filter(|head| head.status != 200) {
+        if let Some(head) = self.reader.head().filter(|head| !head.is_good()) {
             let words = error_words(head, &self.error_body);
             self.exchange.error(&words);
         }

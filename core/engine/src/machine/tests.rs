@@ -151,27 +151,3 @@ fn what_is_shared_is_read_at_a_rate_of_its_own() {
     assert_eq!(pss_every(Duration::from_millis(200)).as_secs(), 20);
     assert_eq!(pss_every(Duration::ZERO).as_secs(), 5);
 }
-
-/// Run with `cargo test -p inferbench-engine -- --ignored --nocapture sampling_costs`.
-#[test]
-#[ignore = "needs a quiet machine: it measures"]
-fn sampling_costs_little() {
-    let target = Target {
-        label: "sim".to_owned(),
-        pid: Some(std::process::id()),
-    };
-    let thread_ns = || {
-        let used = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
-        Duration::from(used).as_nanos() as f64
-    };
-    let mut meter = Meter::open();
-    let before_ns = thread_ns();
-    // 6 s at 100 ms
-    for _ in 0..60 {
-        meter.sample(Some(target.clone()));
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    let each_us = (thread_ns() - before_ns) / 60.0 / 1e3;
-    println!("{each_us:.0} us of CPU a sample");
-    assert!(each_us < 1000.0, "{each_us} us");
-}
