@@ -16,7 +16,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::samples;
-use crate::store::{self, LineFile, RunFolder, StoreError};
+use crate::store::{self, LineFile, RunFolder, SampleFile, StoreError};
 
 /// A run folder that nothing can be derived from.
 #[derive(Debug, Error)]
@@ -119,13 +119,10 @@ fn kv_of(
     levels: &[Level],
 ) -> Result<Option<KvReport>, StoreError> {
     let mut observer = KvObserver::new(manifest);
-    let file = |name| Some(run.file(name)).filter(|path| path.exists());
-    if let Some(path) = file("gpu.jsonl") {
-        LineFile::open(&path)?.each(|reading: MemoryReading| observer.add_memory(&reading))?;
-    }
-    if let Some(path) = file("server_metrics.jsonl") {
-        LineFile::open(&path)?.each(|sample: ServerSample| observer.add_server(&sample))?;
-    }
+    let file = |name| SampleFile::open(&run.file(name));
+    // Lines that cannot be read are counted where the hardware's figures are made.
+    file("gpu.jsonl")?.each_good(|reading: MemoryReading| observer.add_memory(&reading))?;
+    file("server_metrics.jsonl")?.each_good(|sample: ServerSample| observer.add_server(&sample))?;
     Ok(kv::build(manifest, levels, &observer.finish()))
 }
 

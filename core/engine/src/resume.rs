@@ -13,7 +13,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::clock;
-use crate::store::{RunFolder, StoreError, keep_lines, read_json};
+use crate::store::{RunFolder, StoreError, keep_lines, pack_leftovers, read_json};
 
 /// Keys of the config that say nothing about what is measured.
 const FREE_KEYS: [&str; 1] = ["output"];
@@ -117,7 +117,9 @@ fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError>
         cell.is_some_and(|cell| is_done(&cell.backend, cell.block, cell.level))
     })?;
     for file in SAMPLES {
-        keep_lines(&run.file(file), |_| true)?;
+        let file = run.file(file);
+        pack_leftovers(&file)?;
+        keep_lines(&file, |_| true)?;
     }
     Ok(())
 }

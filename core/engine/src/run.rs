@@ -138,7 +138,7 @@ pub async fn run(
     let mut running = Running {
         prepared,
         requests: LineWriter::open(folder.file("requests.jsonl"), &cancel)?,
-        server_metrics: LineWriter::open(folder.file("server_metrics.jsonl"), &cancel)?,
+        server_metrics: LineWriter::of_samples(folder.file("server_metrics.jsonl"), &cancel)?,
         folder,
         manifest,
         cancel,

@@ -10,7 +10,7 @@ use inferbench_model::manifest::Manifest;
 use inferbench_model::metrics::window::Window;
 use serde::de::DeserializeOwned;
 
-use crate::store::{LineFile, RunFolder, StoreError};
+use crate::store::{RunFolder, SampleFile, StoreError};
 
 /// What follows from the samples in `run`; `cells`: every cell with its window.
 /// A file that is not there holds none, and a line that cannot be understood is
@@ -43,10 +43,7 @@ fn each<T: DeserializeOwned>(
     fold: &mut HardwareFold,
     take: impl Fn(&mut HardwareFold, T),
 ) -> Result<(), StoreError> {
-    if !path.exists() {
-        return Ok(());
-    }
-    let bad = LineFile::open(path)?.each_good(|sample| take(fold, sample))?;
+    let bad = SampleFile::open(path)?.each_good(|sample| take(fold, sample))?;
     if bad > 0 {
         let name = path.file_name().unwrap_or_default().display();
         fold.note(format!(

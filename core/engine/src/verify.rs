@@ -22,10 +22,11 @@ use sha2::{Digest, Sha256};
 
 use crate::derive::Derived;
 use crate::host::file_sha256;
-use crate::store::{LineFile, RunFolder, StoreError};
+use crate::store::{LineFile, RunFolder, SampleFile, StoreError};
 
-/// Files of facts that a run leaves beside its manifest.
-pub(crate) const FACTS: [&str; 4] = [
+/// Files of facts that a run leaves beside its manifest; those of samples may
+/// have older parts beside them.
+const FACTS: [&str; 4] = [
     "requests.jsonl",
     "gpu.jsonl",
     "host.jsonl",
@@ -44,19 +45,14 @@ const MIN_REPEATS: u32 = 3;
 pub(crate) fn file_facts(folder: &RunFolder) -> Result<BTreeMap<String, FileFacts>, StoreError> {
     let mut found = BTreeMap::new();
     for name in FACTS {
-        let path = folder.file(name);
-        match hashed(&path) {
-            Ok(facts) => {
-                found.insert(name.to_owned(), facts);
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(source) => {
-                return Err(StoreError {
-                    path,
-                    action: "cannot be read",
-                    source,
-                });
-            }
+        for path in SampleFile::open(&folder.file(name))?.parts() {
+            let facts = hashed(path).map_err(|source| StoreError {
+                path: path.clone(),
+                action: "cannot be read",
+                source,
+            })?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            found.insert(name.into_owned(), facts);
         }
     }
     Ok(found)

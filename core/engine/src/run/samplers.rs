@@ -27,14 +27,14 @@ impl Samplers {
         cancel: &CancellationToken,
         manifest: &mut Manifest,
     ) -> Result<Self, RunError> {
-        let gpu_file = LineWriter::open(folder.file("gpu.jsonl"), cancel)?;
+        let gpu_file = LineWriter::of_samples(folder.file("gpu.jsonl"), cancel)?;
         let gpu_sink = gpu_file.sink();
         let gpu = GpuSampler::start(gpu::Wanted::of(config), watched.clone(), move |sample| {
             gpu_sink.send(sample);
         })?;
         manifest.gpus = gpu.facts;
         manifest.gpu_absence = gpu.absence;
-        let host_file = LineWriter::open(folder.file("host.jsonl"), cancel)?;
+        let host_file = LineWriter::of_samples(folder.file("host.jsonl"), cancel)?;
         let host_sink = host_file.sink();
         let take = move |sample| host_sink.send(sample);
         let host = machine::HostSampler::start(config.gpu.sample_every.0, watched.clone(), take)

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::rolled::{self, ROLL_AT_BYTES};
 use super::{StoreError, at};
 use crate::private;
 
@@ -40,14 +41,36 @@ impl<T: Serialize + Send + 'static> LineWriter<T> {
     /// # Errors
     /// If the file cannot be opened.
     pub fn open(path: PathBuf, failed: &CancellationToken) -> Result<Self, StoreError> {
+        Self::rolling(path, u64::MAX, failed)
+    }
+
+    /// As [`open`](Self::open), for samples: what has been written is packed away
+    /// whenever the file grows beyond some tens of MiB, see [`SampleFile`].
+    ///
+    /// # Errors
+    /// If the file cannot be opened.
+    ///
+    /// [`SampleFile`]: super::SampleFile
+    pub fn of_samples(path: PathBuf, failed: &CancellationToken) -> Result<Self, StoreError> {
+        Self::rolling(path, ROLL_AT_BYTES, failed)
+    }
+
+    /// `roll_at`: bytes from which on the file is packed away.
+    pub(super) fn rolling(
+        path: PathBuf,
+        roll_at: u64,
+        failed: &CancellationToken,
+    ) -> Result<Self, StoreError> {
         let file = private::append(&path).map_err(at(&path, "cannot be opened"))?;
+        let mut output =
+            Output::new(path.clone(), file, roll_at).map_err(at(&path, "cannot be read"))?;
         let (sender, receiver) = mpsc::channel::<Entry<T>>();
         let failed = failed.clone();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let thread = std::thread::Builder::new()
             .name(name.into_owned())
             .spawn(move || {
-                let written = append(file, &receiver);
+                let written = append(&mut output, &receiver);
                 if written.is_err() {
                     failed.cancel();
                 }
@@ -112,7 +135,42 @@ impl<T> LineSink<T> {
     }
 }
 
-fn append<T: Serialize>(mut file: File, receiver: &mpsc::Receiver<Entry<T>>) -> io::Result<()> {
+/// The file that lines are appended to.
+struct Output {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    roll_at: u64,
+}
+
+impl Output {
+    fn new(path: PathBuf, file: File, roll_at: u64) -> io::Result<Self> {
+        let bytes = file.metadata()?.len();
+        Ok(Self {
+            path,
+            file,
+            bytes,
+            roll_at,
+        })
+    }
+
+    /// Appends whole lines, and begins a new file if this one is large.
+    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.file.write_all(lines)?;
+        self.bytes += lines.len() as u64;
+        if self.bytes >= self.roll_at {
+            rolled::roll(&self.path)?;
+            self.file = private::append(&self.path)?;
+            self.bytes = 0;
+        }
+        Ok(())
+    }
+}
+
+fn append<T: Serialize>(
+    output: &mut Output,
+    receiver: &mpsc::Receiver<Entry<T>>,
+) -> io::Result<()> {
     let mut lines = Vec::with_capacity(2 * WRITE_FROM_BYTES);
     let mut written = Instant::now();
     loop {
@@ -130,7 +188,7 @@ fn append<T: Serialize>(mut file: File, receiver: &mpsc::Receiver<Entry<T>>) -> 
         // Lines that never pause must reach the file too.
         let is_due = written.elapsed() >= FLUSH_EVERY || flushed.is_some();
         if is_due || is_over || lines.len() >= WRITE_FROM_BYTES {
-            file.write_all(&lines)?;
+            output.write(&lines)?;
             lines.clear();
             written = Instant::now();
         }

@@ -2,6 +2,7 @@
 
 mod append;
 mod read;
+mod rolled;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -16,6 +17,8 @@ use crate::private;
 
 pub use append::{LineSink, LineWriter};
 pub use read::{LineFile, keep_lines, read_lines};
+pub use rolled::SampleFile;
+pub(crate) use rolled::pack_leftovers;
 
 /// A run folder that cannot be made or written.
 #[derive(Debug, Error)]

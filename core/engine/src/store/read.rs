@@ -10,7 +10,7 @@ use super::{StoreError, at};
 use crate::private;
 
 /// Bytes that are read at a time.
-const READ_BYTES: usize = 256 * 1024;
+pub(super) const READ_BYTES: usize = 256 * 1024;
 
 /// Reads a file of JSON lines. A last line that was cut off is passed over;
 /// any other bad line is an error that names it.
@@ -67,51 +67,47 @@ impl LineFile {
         }
     }
 
-    /// Gives each line that can be understood to `take`, and how many could
-    /// not be, a last one that was cut off aside: for samples, of which some
-    /// may be missing.
-    ///
-    /// # Errors
-    /// If the file cannot be read.
-    pub fn each_good<T: DeserializeOwned>(&self, take: impl FnMut(T)) -> Result<u64, StoreError> {
-        let mut bad = 0;
-        self.lines(take, |_, _| {
-            bad += 1;
-            Ok(())
-        })?;
-        Ok(bad)
-    }
-
     /// Goes through the lines until one ends it with words.
     fn lines<T: DeserializeOwned>(
         &self,
-        mut take: impl FnMut(T),
-        mut bad: impl FnMut(u64, serde_json::Error) -> Result<(), String>,
+        take: impl FnMut(T),
+        bad: impl FnMut(u64, serde_json::Error) -> Result<(), String>,
     ) -> Result<Option<String>, StoreError> {
         let mut file = &self.file;
         let found = file.seek(SeekFrom::Start(0)).and_then(|_| {
-            let mut reader = BufReader::with_capacity(READ_BYTES, file.take(self.bytes));
-            let mut line = Vec::new();
-            for number in 1_u64.. {
-                line.clear();
-                if reader.read_until(b'\n', &mut line)? == 0 {
-                    break;
-                }
-                let is_whole = line.last() == Some(&b'\n');
-                match serde_json::from_slice(&line) {
-                    Ok(row) => take(row),
-                    Err(_) if !is_whole || line == b"\n" => {}
-                    Err(error) => {
-                        if let Err(words) = bad(number, error) {
-                            return Ok(Some(words));
-                        }
-                    }
-                }
-            }
-            Ok(None)
+            let reader = BufReader::with_capacity(READ_BYTES, file.take(self.bytes));
+            lines(reader, take, bad)
         });
         found.map_err(at(&self.path, "cannot be read"))
     }
+}
+
+/// Gives each line of `reader` to `take`, and each that cannot be understood to
+/// `bad`, until that ends it with words. A last line that was cut off is passed
+/// over.
+pub(super) fn lines<T: DeserializeOwned>(
+    mut reader: impl BufRead,
+    mut take: impl FnMut(T),
+    mut bad: impl FnMut(u64, serde_json::Error) -> Result<(), String>,
+) -> io::Result<Option<String>> {
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        line.clear();
+        if reader.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        let is_whole = line.last() == Some(&b'\n');
+        match serde_json::from_slice(&line) {
+            Ok(row) => take(row),
+            Err(_) if !is_whole || line == b"\n" => {}
+            Err(error) => {
+                if let Err(words) = bad(number, error) {
+                    return Ok(Some(words));
+                }
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// Keeps those lines of a file for which `keeps` holds, as they are, and drops a
