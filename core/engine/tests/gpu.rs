@@ -238,6 +238,23 @@ fn g11_memory_of_a_unified_device_is_the_sum_over_its_processes() {
 }
 
 #[test]
+fn g12_a_device_that_tells_nothing_has_samples_of_nothing() {
+    let (samples, _) = play(
+        json!([{
+            "name": "Orin (nvgpu)",
+            "utilization_percent": "NOT_SUPPORTED", "power_milliwatts": "NOT_SUPPORTED",
+        }]),
+        2,
+    );
+    let expected = GpuSample {
+        t_ns: samples[1].t_ns,
+        read_us: samples[1].read_us,
+        ..GpuSample::default()
+    };
+    assert_eq!(samples[1], expected);
+}
+
+#[test]
 fn g13_memory_is_told_apart_between_the_backend_and_a_stranger() {
     let stranger = std::process::id();
     let mut server = std::process::Command::new("sleep")
