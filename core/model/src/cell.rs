@@ -14,6 +14,7 @@ use crate::metrics::{self, MetricValue, Values};
 use crate::record::{Phase, RequestRecord};
 pub use crate::self_check::SelfCheck;
 use crate::self_check::{Breach, Offered, judge};
+use crate::steady::Trends;
 
 /// Version of `cells.json`.
 pub const CELLS_SCHEMA_VERSION: u32 = 1;
@@ -59,6 +60,10 @@ pub struct CellRow {
     /// What the load cost the hardware; absent if nothing was sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<CellHardware>,
+    /// Whether throughput and latency stood still over the measured window;
+    /// absent with fewer than thirty requests.
+    #[serde(default, skip_serializing_if = "Trends::is_empty")]
+    pub trends: Trends,
     /// What the client itself did during the cell.
     pub self_check: SelfCheck,
     /// Whether the figures can be trusted: no threshold of the self-check was
@@ -182,6 +187,7 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         window: fold.window(),
         metrics,
         hardware: None,
+        trends: fold.trends(),
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
         self_check,
         breaches,

@@ -12,6 +12,7 @@ use crate::metrics::{self, Load, Metric, MetricValue, Over, Values};
 use crate::packed::{Packed, Pool};
 use crate::record::{Phase, RequestRecord};
 use crate::stats::Summary;
+use crate::steady::{TrendFold, Trends};
 use crate::units::s_between;
 
 /// Bytes of a SHA-256.
@@ -27,6 +28,7 @@ pub struct CellFold {
     tallies: Vec<(&'static Metric, Tally)>,
     work: Work,
     failures: HashMap<String, FailureExample>,
+    trends: TrendFold,
 }
 
 /// What is kept of a cell's records beside its row: enough to pool cells and
@@ -124,6 +126,7 @@ impl CellFold {
                 .collect(),
             work: Work::default(),
             failures: HashMap::new(),
+            trends: TrendFold::default(),
         }
     }
 
@@ -147,6 +150,9 @@ impl CellFold {
             self.counts.note(record);
             self.schedule.add(record);
             self.note_failure(record);
+        }
+        if let Some(window) = self.load.window.filter(|_| record.is_ok()) {
+            self.trends.add(window, &record.into());
         }
         if record.counts() {
             self.work.add(record);
@@ -195,6 +201,11 @@ impl CellFold {
     #[must_use]
     pub fn window(&self) -> Option<Window> {
         self.load.window
+    }
+
+    /// The trends over the measured window.
+    pub(crate) fn trends(&self) -> Trends {
+        self.trends.trends()
     }
 
     pub(crate) fn work(&self) -> &Work {

@@ -25,6 +25,8 @@ pub mod schedule;
 pub mod seed;
 pub mod self_check;
 pub mod stats;
+pub mod steady;
+pub mod trend;
 pub mod units;
 pub mod verify;
 pub mod yaml;

@@ -201,6 +201,7 @@ fn contest(report: &Report) -> Vec<String> {
     let reasons = [
         untrusted(report),
         failing(report, metric),
+        unsteady(report, metric),
         none_within(report, metric),
     ];
     let mut without: Vec<String> = reasons.into_iter().flatten().collect();
@@ -350,6 +351,13 @@ fn untrusted(report: &Report) -> Option<String> {
 fn failing(report: &Report, metric: &str) -> Option<String> {
     without_verdict(report, metric, Reason::TooManyFailed)
         .map(|at| format!("too many requests failed {at}."))
+}
+
+/// Without a capital letter.
+fn unsteady(report: &Report, metric: &str) -> Option<String> {
+    without_verdict(report, metric, Reason::NotSteady).map(|at| {
+        format!("the figures rose or fell while they were taken {at}: warm up and measure longer.")
+    })
 }
 
 /// Without a capital letter.

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::figure::Row;
+use super::steady;
 use crate::config::Level;
 use crate::inference::{CONFIDENCE, Interval, holm, paired_ratio};
 use crate::metrics::{Better, Metric};
@@ -76,6 +77,10 @@ pub enum Reason {
     /// The interval clears the margin at this level, but not so clearly that it
     /// would hold for all levels of the metric together (Holm).
     SeveralLevels,
+    /// The metric moved over the measured window: the best's for the worse, the
+    /// second's for the better, or either's where they are otherwise equal.
+    /// Another window could have given another answer.
+    NotSteady,
     /// The metric is measured between events, which carry different numbers of
     /// tokens.
     EventsDiffer,
@@ -110,9 +115,23 @@ pub(super) fn all(rows: &[Row], levels: &[Level], metrics: &[&Metric]) -> Vec<Co
                 let at_level: Vec<&Row> = rows.iter().filter(|row| row.level == *level).collect();
                 compare(metric, *level, &at_level)
             });
-            together(at_levels.collect(), metric.better)
+            let mut family = together(at_levels.collect(), metric.better);
+            family.iter_mut().for_each(|one| unsettle(one, rows));
+            family
         })
         .collect()
+}
+
+/// Takes back that two are equal where one of them moved.
+fn unsettle(comparison: &mut Comparison, rows: &[Row]) {
+    let names = [Some(&comparison.best), comparison.second.as_ref()];
+    let is_of = |row: &&Row| row.level == comparison.level && names.contains(&Some(&row.backend));
+    let mut pair = rows.iter().filter(is_of);
+    let moved = pair.any(|row| steady::is_unsteady(row, &comparison.metric));
+    if comparison.outcome == Outcome::Equivalent && moved {
+        comparison.outcome = Outcome::NoVerdict;
+        comparison.reason = Some(Reason::NotSteady);
+    }
 }
 
 /// Says of each comparison of one metric what it shows, and how many repeats
@@ -168,7 +187,8 @@ fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
     let reason = if metric.better == Better::Higher && best_value == 0.0 && second.is_some() {
         Some(Reason::AllZero)
     } else {
-        no_verdict(rows, best, second, pairs.len() >= 2)
+        no_verdict(rows, best, second, metric.name)
+            .or((pairs.len() < 2).then_some(Reason::OneRepeat))
     };
     let outcome = match (reason, &interval) {
         // Said once all levels are known.
@@ -203,7 +223,7 @@ fn without_ratio(pairs: &[(f64, f64)], better: Better) -> Outcome {
 
 /// A backend that the client held back might have been the best, so one such
 /// backend leaves the whole level without a verdict.
-fn no_verdict(rows: &[&Row], best: &Row, second: Option<&Row>, has_pairs: bool) -> Option<Reason> {
+fn no_verdict(rows: &[&Row], best: &Row, second: Option<&Row>, metric: &str) -> Option<Reason> {
     let Some(second) = second else {
         return Some(Reason::OneBackend);
     };
@@ -211,8 +231,8 @@ fn no_verdict(rows: &[&Row], best: &Row, second: Option<&Row>, has_pairs: bool) 
         Some(Reason::ClientWasLimit)
     } else if best.failed_share() > FAILED_LIMIT || second.failed_share() > FAILED_LIMIT {
         Some(Reason::TooManyFailed)
-    } else if !has_pairs {
-        Some(Reason::OneRepeat)
+    } else if steady::undermines(best, second, metric) {
+        Some(Reason::NotSteady)
     } else {
         None
     }

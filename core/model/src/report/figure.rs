@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DigestOf;
 use super::pace::{self, Pace};
+use super::steady::{self, Unsteady};
 use crate::cell::{CellRow, Counts};
 use crate::config::Level;
 use crate::fold;
@@ -30,6 +31,9 @@ pub struct Row {
     /// Offered and completed rate; absent for a closed loop, an infinite rate,
     /// or too few requests.
     pub pace: Option<Pace>,
+    /// What rose or fell over the measured window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unsteady: Vec<Unsteady>,
     /// Every metric by its name, in the order of `Report::metrics`.
     pub figures: IndexMap<String, Figure>,
 }
@@ -139,12 +143,14 @@ pub(super) fn row<'a>(
     let figures = metrics
         .iter()
         .map(|metric| (metric.name.to_owned(), figure(metric, cells, digest_of)));
+    let pace = pace::of(level, cells, digest_of);
     Row {
         backend: backend.to_owned(),
         level,
         blocks: cells.iter().map(|cell| cell.block).collect(),
         absence,
-        pace: pace::of(level, cells, digest_of),
+        pace,
+        unsteady: steady::of(level, cells, pace),
         client_was_limit: cells.iter().any(|cell| cell.self_check.client_was_limit),
         figures: if cells.is_empty() {
             IndexMap::new()

@@ -5,6 +5,7 @@ mod answer;
 mod backend;
 mod columns;
 pub mod compare;
+mod drift;
 mod environment;
 mod events;
 mod fairness;
@@ -12,6 +13,7 @@ mod figure;
 pub mod kv;
 pub mod number;
 mod pace;
+mod steady;
 mod tiles;
 pub mod timeline;
 mod warnings;
@@ -22,10 +24,12 @@ pub use crate::inference::Interval;
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use columns::MetricColumn;
 pub use compare::{Comparison, Outcome, Reason};
+pub use drift::Drift;
 pub use environment::{Fact, SelfCheckRow};
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use pace::{KEEPS_UP_FROM, Pace};
+pub use steady::{Series, Unsteady};
 pub use tiles::Tile;
 pub use timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
 pub use warnings::{Severity, Warning};
@@ -87,6 +91,9 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Best against second, per metric that ranks and level.
     pub comparisons: Vec<Comparison>,
+    /// The last repeat against the first; absent below three pairs of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift: Option<Drift>,
     /// Whether the backends did the same work.
     pub fairness: Fairness,
     /// The KV caches: predicted, told, measured; absent if nothing is known.
@@ -130,6 +137,7 @@ impl Report {
         let fairness = fairness::build(&backends, cells, digest_of);
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
+        let drift = drift::of(&rows, &levels);
         let mut report = Self {
             schema_version: REPORT_SCHEMA_VERSION,
             inferbench_version: manifest.inferbench_version.clone(),
@@ -148,6 +156,7 @@ impl Report {
             backends,
             levels,
             metrics: shown.iter().map(|m| MetricColumn::of(m, mixed)).collect(),
+            drift,
             rows,
             comparisons,
             fairness,

@@ -5,8 +5,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Report;
+use super::drift;
 use super::events;
 use super::fairness::FairnessState;
+use super::steady;
 use super::wording::at_levels;
 use crate::cell::CellRow;
 use crate::config::Level;
@@ -59,7 +61,9 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     let mut found = of_run(report, manifest);
     found.extend(of_starts(report));
     found.extend(of_fairness(report));
+    found.extend(merged(steady::warnings(report), &report.levels));
     found.extend(of_cells(report, cells));
+    found.extend(report.drift.as_ref().and_then(drift::warning));
     found.extend(events::warnings(report));
     found.sort_by_key(|warning| warning.severity);
     found
@@ -145,45 +149,47 @@ fn of_fairness(report: &Report) -> Vec<Warning> {
         .collect()
 }
 
-/// Warnings of cells that differ in their numbers only are one warning, in the
-/// words of the first.
 fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {
+    let each = cells.iter().flat_map(|cell| {
+        cell.warnings.iter().map(|text| Warning {
+            severity: severity_of(cell, text),
+            text: text.clone(),
+            backend: Some(cell.backend.clone()),
+            levels: vec![cell.level],
+        })
+    });
+    merged(each, &report.levels)
+}
+
+/// Warnings that differ in their numbers and levels only are one warning, in the
+/// words of the first.
+fn merged(each: impl Iterator<Item = Warning>, places: &[Level]) -> Vec<Warning> {
     let mut found: Vec<(String, usize, Warning)> = Vec::new();
-    for cell in cells {
-        for text in &cell.warnings {
-            let kind = without_numbers(text);
-            let known = found.iter_mut().find(|(known, _, warning)| {
-                *known == kind && warning.backend.as_deref() == Some(&cell.backend)
-            });
-            if let Some((_, times, warning)) = known {
+    for warning in each {
+        let kind = without_numbers(&warning.text);
+        let known = found
+            .iter_mut()
+            .find(|(known, _, first)| *known == kind && first.backend == warning.backend);
+        match known {
+            Some((_, times, first)) => {
                 *times += 1;
-                if !warning.levels.contains(&cell.level) {
-                    warning.levels.push(cell.level);
-                }
-                continue;
+                let new = warning.levels.iter();
+                let new = new.filter(|level| !first.levels.contains(level));
+                let new: Vec<Level> = new.copied().collect();
+                first.levels.extend(new);
             }
-            let warning = Warning {
-                severity: severity_of(cell, text),
-                text: text.clone(),
-                backend: Some(cell.backend.clone()),
-                levels: vec![cell.level],
-            };
-            found.push((kind, 1, warning));
+            None => found.push((kind, 1, warning)),
         }
     }
-    let places: Vec<Level> = report.levels.clone();
-    found
-        .into_iter()
-        .map(|(_, times, mut warning)| {
-            warning
-                .levels
-                .sort_by_key(|level| places.iter().position(|other| other == level));
-            if times > 1 && warning.text.chars().any(|c| c.is_ascii_digit()) {
-                warning.text = format!("{}; and {} more like it", warning.text, times - 1);
-            }
-            warning
-        })
-        .collect()
+    let place = |level: &Level| places.iter().position(|other| other == level);
+    let counted = found.into_iter().map(|(_, times, mut warning)| {
+        warning.levels.sort_by_key(place);
+        if times > 1 && warning.text.chars().any(|c| c.is_ascii_digit()) {
+            warning.text = format!("{}; and {} more like it", warning.text, times - 1);
+        }
+        warning
+    });
+    counted.collect()
 }
 
 fn severity_of(cell: &CellRow, text: &str) -> Severity {
