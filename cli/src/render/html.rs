@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use flate2::read::GzDecoder;
 use inferbench_model::config::Level;
 use inferbench_model::report::number::{bytes, grouped, percent, three_digits, with_unit};
-use inferbench_model::report::{Report, Severity};
+use inferbench_model::report::{Drift, Report, Severity};
 use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};
@@ -117,6 +117,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("requests", &(report.counts.ok + report.counts.failed));
     context.insert("charts", &charts);
     context.insert("over_time", &over_time);
+    context.insert("drift", &report.drift.as_ref().map(Drift::words));
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));

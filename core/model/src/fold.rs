@@ -11,7 +11,7 @@ use crate::metrics::window::Window;
 use crate::metrics::{self, Load, Metric, MetricValue, Over, Values};
 use crate::packed::{Packed, Pool};
 use crate::record::{Phase, RequestRecord};
-use crate::stats::Summary;
+use crate::stats::{Bounds, Summary};
 use crate::steady::{TrendFold, Trends};
 use crate::units::s_between;
 
@@ -231,7 +231,7 @@ impl CellFold {
         let over = match &metric.values {
             Values::PerCell(cell) => cell.over,
             Values::OfHardware(_) => return MetricValue::Number(None),
-            _ => return MetricValue::Summary(summary([tally])),
+            _ => return MetricValue::Summary(summary([tally]).0),
         };
         let seconds = match over {
             Over::Window => self.load.window.map(|window| window.length_s()),
@@ -267,15 +267,18 @@ impl CellFold {
     }
 }
 
-/// Summary of one metric over the requests of several cells together; empty
-/// for a metric that has one value per cell.
+/// Summary of one metric over the requests of several cells together, with the
+/// intervals of its percentiles; empty for a metric that has one value per cell.
 #[must_use]
-pub fn pooled<'a>(metric: &Metric, cells: impl IntoIterator<Item = &'a CellDigest>) -> Summary {
+pub fn pooled<'a>(
+    metric: &Metric,
+    cells: impl IntoIterator<Item = &'a CellDigest>,
+) -> (Summary, Bounds) {
     let cells = cells.into_iter();
     summary(cells.filter_map(|cell| cell.samples.get(metric.name)))
 }
 
-fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> Summary {
+fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> (Summary, Bounds) {
     let mut numbers: Vec<&[f64]> = Vec::new();
     let mut whole = Vec::new();
     let mut per_unit = None;
@@ -290,8 +293,8 @@ fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> Summary {
         }
     }
     match per_unit {
-        Some(per_unit) => Summary::of_whole(&Pool::of(whole), per_unit),
-        None => Summary::of(numbers.into_iter().flatten().copied()),
+        Some(per_unit) => Summary::of_whole_with_bounds(&Pool::of(whole), per_unit),
+        None => Summary::with_bounds(numbers.into_iter().flatten().copied()),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{Binomial, DiscreteCDF};
 use thiserror::Error;
 
+use crate::inference::CONFIDENCE;
 use crate::packed::Pool;
 
 /// A statistic that cannot be taken.
@@ -68,6 +70,45 @@ pub fn samples_needed(p: f64) -> usize {
     (100.0 / (100.0 - p)).round() as usize
 }
 
+/// Ranks, from 0, of the values of a sorted sample between which the `p`th
+/// percentile of what was sampled lies with a confidence of 95 % at least,
+/// whatever its distribution, if the values are independent of each other.
+/// `None` if the sample has no such values.
+#[must_use]
+pub fn percentile_ranks(n: usize, p: f64) -> Option<(usize, usize)> {
+    let share = p / 100.0;
+    let below = Binomial::new(share, u64::try_from(n).ok()?).ok()?;
+    let tail = (1.0 - CONFIDENCE) / 2.0;
+    // The smallest value lies above the percentile with probability share^n.
+    if share.powf(n as f64) > tail || (1.0 - share).powf(n as f64) > tail {
+        return None;
+    }
+    // The number of values below the percentile is binomial: at least `low`
+    // and at most `high` of them, each but for a tail.
+    let low = below.inverse_cdf(tail);
+    let high = below.inverse_cdf(1.0 - tail);
+    let low = usize::try_from(low.saturating_sub(1)).ok()?;
+    let high = usize::try_from(high).ok()?;
+    (high < n).then_some((low, high))
+}
+
+/// Percentiles of a [`Summary`].
+const PERCENTILES: [f64; 4] = [50.0, 90.0, 95.0, 99.0];
+
+/// The 95 % interval of each percentile of a [`Summary`], by order statistics;
+/// one is absent where the sample is too small for it.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Bounds([Option<(f64, f64)>; PERCENTILES.len()]);
+
+impl Bounds {
+    /// The interval of the percentile `p` (50, 90, 95 or 99).
+    #[must_use]
+    pub fn of(&self, p: u32) -> Option<(f64, f64)> {
+        let place = PERCENTILES.iter().position(|own| *own == f64::from(p))?;
+        self.0[place]
+    }
+}
+
 /// A sample in ten numbers. All but `n` are absent if n = 0, and `std`
 /// (n - 1 in its denominator) also if n = 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -97,6 +138,12 @@ impl Summary {
     /// finite are left out.
     #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+        Self::with_bounds(values).0
+    }
+
+    /// The summary with the intervals of its percentiles.
+    #[must_use]
+    pub fn with_bounds(values: impl IntoIterator<Item = f64>) -> (Self, Bounds) {
         let mut sorted: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
@@ -106,7 +153,11 @@ impl Summary {
             (squares / (n - 1) as f64).sqrt()
         });
         let at = |p| percentile(&sorted, p).ok();
-        Self {
+        let bounds = PERCENTILES.map(|p| {
+            let (low, high) = percentile_ranks(n, p)?;
+            Some((sorted[low], sorted[high]))
+        });
+        let summary = Self {
             mean,
             std,
             min: sorted.first().copied(),
@@ -116,40 +167,47 @@ impl Summary {
             p99: at(99.0),
             max: sorted.last().copied(),
             n,
-        }
+        };
+        (summary, Bounds(bounds))
     }
 
     /// Summary of whole numbers, of which `per_unit` make one unit of the
     /// result: exact, and without a copy of the sample.
     #[must_use]
     pub fn of_whole(pool: &Pool<'_>, per_unit: f64) -> Self {
+        Self::of_whole_with_bounds(pool, per_unit).0
+    }
+
+    /// The summary of whole numbers with the intervals of its percentiles.
+    #[must_use]
+    pub fn of_whole_with_bounds(pool: &Pool<'_>, per_unit: f64) -> (Self, Bounds) {
         let Some(last) = pool.len().checked_sub(1) else {
-            return Self::default();
+            return <(Self, Bounds)>::default();
         };
-        let places = [50.0, 90.0, 95.0, 99.0].map(|p| Place::of(p, last));
-        let mut ranks = vec![0, last];
-        ranks.extend(places.iter().flat_map(|place| [place.below, place.above]));
-        let values: Vec<f64> = pool
-            .at(&ranks)
-            .into_iter()
-            .map(|value| value as f64 / per_unit)
-            .collect();
-        let value = |at: usize| values.get(at).copied();
-        let percentile = |at: usize| {
-            let (below, above) = (value(2 + 2 * at)?, value(3 + 2 * at)?);
-            Some(places[at].between(below, above))
-        };
-        Self {
+        let places = PERCENTILES.map(|p| Place::of(p, last));
+        let ranks = PERCENTILES.map(|p| percentile_ranks(last + 1, p));
+        let mut wanted = vec![0, last];
+        wanted.extend(places.iter().flat_map(|place| [place.below, place.above]));
+        wanted.extend(ranks.iter().flatten().flat_map(|(low, high)| [low, high]));
+        let values = pool.at(&wanted);
+        let mut values = values.into_iter().map(|value| value as f64 / per_unit);
+        let mut pair = || values.next().zip(values.next());
+        let ends = pair();
+        let at = places.map(|place| pair().map(|(below, above)| place.between(below, above)));
+        let bounds = ranks.map(|ranks| ranks.and_then(|_| pair()));
+        let [p50, p90, p95, p99] = at;
+        let summary = Self {
             mean: pool.mean().map(|mean| mean / per_unit),
             std: pool.std().map(|std| std / per_unit),
-            min: value(0),
-            p50: percentile(0),
-            p90: percentile(1),
-            p95: percentile(2),
-            p99: percentile(3),
-            max: value(1),
+            min: ends.map(|(min, _)| min),
+            p50,
+            p90,
+            p95,
+            p99,
+            max: ends.map(|(_, max)| max),
             n: last + 1,
-        }
+        };
+        (summary, Bounds(bounds))
     }
 
     /// The percentile `p` (50, 90, 95 or 99), if the sample carries it.
@@ -230,5 +288,32 @@ mod tests {
         let of = |n: u32| Summary::of((0..n).map(f64::from));
         assert_eq!(of(99).carried(99), None);
         assert!(of(100).carried(99).is_some());
+    }
+
+    #[test]
+    fn a_percentile_lies_between_order_statistics() {
+        // Conover, Practical Nonparametric Statistics: the median of 10 lies between
+        // the 2nd and the 9th with 97.9 %
+        assert_eq!(percentile_ranks(10, 50.0), Some((1, 8)));
+        assert_eq!(percentile_ranks(5, 50.0), None);
+        // 0.99^100 = 0.366: the largest of 100 is often below the p99
+        assert_eq!(percentile_ranks(100, 99.0), None);
+        // 0.99^368 = 0.0248: the first n that has an upper end
+        assert!(percentile_ranks(367, 99.0).is_none());
+        assert!(percentile_ranks(500, 99.0).is_some());
+    }
+
+    #[test]
+    fn both_kinds_of_samples_have_the_same_bounds() {
+        // of ten values the second and the ninth bound the median
+        let values = [3, 6, 7, 8, 8, 10, 13, 15, 16, 20];
+        let (_, bounds) = Summary::with_bounds(values.map(f64::from));
+        assert_eq!((bounds.of(50), bounds.of(90)), (Some((6.0, 16.0)), None));
+        let mut packed = crate::packed::Packed::default();
+        values
+            .iter()
+            .for_each(|value| packed.push(i64::from(*value) * 1000));
+        let whole = Summary::of_whole_with_bounds(&Pool::of([&packed]), 1000.0);
+        assert_eq!(whole.1, bounds);
     }
 }

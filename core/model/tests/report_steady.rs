@@ -1,6 +1,8 @@
 //! Figures that move while they are taken, and a machine that drifts: what is
 //! said of them, and when it takes a verdict away.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 mod fixture;
 
 use fixture::{Run, Timetable, records};

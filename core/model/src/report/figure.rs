@@ -10,8 +10,8 @@ use super::steady::{self, Unsteady};
 use crate::cell::{CellRow, Counts};
 use crate::config::Level;
 use crate::fold;
-use crate::metrics::{Better, Metric, MetricValue};
-use crate::stats::{Summary, samples_needed};
+use crate::metrics::{Better, Metric};
+use crate::stats::{Bounds, Summary, samples_needed};
 
 /// One backend at one level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +102,14 @@ pub struct Figure {
 pub struct Percentile {
     /// The value; null if the sample is too small to carry it.
     pub value: Option<f64>,
+    /// Lower end of its 95 % interval by order statistics, which assumes no
+    /// distribution, but takes the requests for independent of each other; absent
+    /// if the sample is too small for it: below 6 values for p50, 368 for p99.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Its upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
     /// Values in the sample.
     pub n: usize,
     /// Values that the percentile needs.
@@ -109,9 +117,13 @@ pub struct Percentile {
 }
 
 impl Percentile {
-    fn of(summary: &Summary, p: u32) -> Self {
+    fn of(summary: &Summary, bounds: &Bounds, p: u32) -> Self {
+        let value = summary.carried(p);
+        let bounds = bounds.of(p).filter(|_| value.is_some());
         Self {
-            value: summary.carried(p),
+            value,
+            low: bounds.map(|(low, _)| low),
+            high: bounds.map(|(_, high)| high),
             n: summary.n,
             needed: samples_needed(f64::from(p)).min(100),
         }
@@ -184,26 +196,18 @@ fn figure(metric: &Metric, cells: &[&CellRow], digest_of: &DigestOf<'_>) -> Figu
             ..spread
         };
     }
-    let pooled = match cells {
-        [cell] => summary_of(cell, metric),
-        _ => fold::pooled(metric, cells.iter().map(|cell| digest_of(cell))),
-    };
+    let digests = cells.iter().map(|cell| digest_of(cell));
+    let (pooled, bounds) = fold::pooled(metric, digests);
+    let percentile = |p| Some(Percentile::of(&pooled, &bounds, p));
     Figure {
         typical: pooled.p50,
         mean: pooled.mean,
-        p50: Some(Percentile::of(&pooled, 50)),
-        p90: Some(Percentile::of(&pooled, 90)),
-        p95: Some(Percentile::of(&pooled, 95)),
-        p99: Some(Percentile::of(&pooled, 99)),
+        p50: percentile(50),
+        p90: percentile(90),
+        p95: percentile(95),
+        p99: percentile(99),
         n: pooled.n,
         ..spread
-    }
-}
-
-fn summary_of(cell: &CellRow, metric: &Metric) -> Summary {
-    match cell.metrics.get(metric.name) {
-        Some(MetricValue::Summary(summary)) => *summary,
-        _ => Summary::default(),
     }
 }
 
