@@ -2,6 +2,7 @@
 //! load, stamps what comes back, samples the machine and keeps the facts.
 
 mod between;
+mod cache_audit;
 pub mod calibrate;
 mod cell;
 pub mod clock;
@@ -31,6 +32,7 @@ pub mod resume;
 pub mod run;
 mod samples;
 pub mod secrets;
+mod single;
 mod stage;
 pub mod store;
 pub mod supervise;

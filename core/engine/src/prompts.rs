@@ -136,6 +136,12 @@ impl PromptMaker {
         }
     }
 
+    /// Whether the prompts are those of a list, and not made without end.
+    #[must_use]
+    pub fn come_from_a_list(&self) -> bool {
+        !self.listed.is_empty()
+    }
+
     /// The prompt of one request.
     ///
     /// # Errors

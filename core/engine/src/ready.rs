@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use inferbench_model::config::ReadyCheck;
-use inferbench_model::exchange::{Asked, Exchange};
 use inferbench_model::prompt::PromptKey;
-use inferbench_model::record::{Phase, RequestKey};
 use inferbench_plugin_api::RequestSpec;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -14,12 +12,11 @@ use crate::clock;
 use crate::control::{ControlError, ControlPlane};
 use crate::http::{Connection, Target};
 use crate::launch::{Exit, Server};
-use crate::load::MAKE_LIMIT;
-use crate::load::exchange::{self, Timeouts};
 use crate::port;
 use crate::prepare::PreparedBackend;
 use crate::processes;
 use crate::prompts::{self, PromptMaker};
+use crate::single::Single;
 use crate::supervise::MARK;
 
 /// Time between two tries.
@@ -204,29 +201,15 @@ impl Readiness<'_> {
         let content = prompts::content(&prompt, self.backend.form)
             .ok_or_else(|| never("no prompt in the form it wants".to_owned()))?;
         let spec = RequestSpec::one_token(self.model, content);
-        let made = prompts::wire_within(MAKE_LIMIT, &self.backend.client, self.target, &spec).await;
-        let wire = made.map_err(never)?;
-        let mut exchange = Exchange::default();
-        exchange.asked = Asked {
+        let single = Single {
+            backend: self.backend,
+            target: self.target,
+            spec: &spec,
             input_tokens: prompt.input_tokens,
-            output_tokens: 1,
-        };
-        let timeouts = Timeouts {
-            total: REQUEST_LIMIT,
-            idle: None,
+            limit: REQUEST_LIMIT,
         };
         let mut slot = self.open().await?;
-        let outcome = exchange::run(&mut slot, self.target, wire, exchange, timeouts, cancel).await;
-        let key = RequestKey {
-            backend: self.backend.label.clone(),
-            block: 0,
-            level: inferbench_model::config::Level::Concurrency(1),
-            phase: Phase::Warmup,
-            index: 0,
-        };
-        let record = outcome
-            .exchange
-            .finish_record(key, &outcome.end, outcome.end_ns, false);
+        let record = single.ask(&mut slot, cancel).await.map_err(never)?;
         if record.is_ok() {
             return Ok(());
         }

@@ -18,7 +18,7 @@ use crate::port::Port;
 use crate::prepare::{self, PreparedBackend};
 use crate::ready::{Readiness, ReadyError};
 use crate::run::Running;
-use crate::{cell, clock, evidence, ways};
+use crate::{cache_audit, cell, clock, evidence, ways};
 
 /// Longest that a control request may take.
 const CONTROL_LIMIT: Duration = Duration::from_secs(10);
@@ -220,6 +220,7 @@ async fn measure(
         facts.ready_ns = Some(ready_ns);
         facts.hear(Voice::Info, evidence::of_info(backend, control).await);
     }
+    facts.cache_audit = cache_audit::audit(running, backend, stage, live, &facts.evidence).await;
     // Its cells must not be without it, whenever the run is cut off.
     running.manifest.put_stage(facts.clone());
     let sampling = CancellationToken::new();

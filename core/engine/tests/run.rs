@@ -5,19 +5,23 @@
 
 mod common;
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::server::{Peer, SSE_HEAD, TestServer, answer, chunk, ending, event, wait_until};
+use common::server::{
+    Peer, Request, SSE_HEAD, TestServer, answer, chunk, ending, event, wait_until,
+};
 use inferbench_engine::derive::{Derived, derive};
 use inferbench_engine::event::RunEvent;
 use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::run::{self, Finished, Stops};
 use inferbench_engine::store::read_lines;
 use inferbench_model::config::load;
-use inferbench_model::manifest::{ExitState, Manifest, StageFacts};
+use inferbench_model::manifest::{ExitState, Manifest, PrefixCacheState, StageFacts};
 use inferbench_model::record::{Phase, RequestRecord};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -118,6 +122,11 @@ async fn run(backends: Value, extra: Value) -> Ran {
 /// An OpenAI server of the model `model`: four tokens, the first after 10 ms,
 /// the others 4 ms apart.
 fn llm(peer: &mut Peer, model: &str) {
+    llm_with(peer, model, |_| 10);
+}
+
+/// The same, its first token after as many ms as `first_ms` says of a request.
+fn llm_with(peer: &mut Peer, model: &str, first_ms: impl Fn(&Request) -> u64) {
     while let Some(request) = peer.request() {
         match request.line() {
             "GET /v1/models" => {
@@ -129,10 +138,14 @@ fn llm(peer: &mut Peer, model: &str) {
                     &models.to_string(),
                 ));
             }
+            "GET /health" | "POST /reset_prefix_cache" => {
+                peer.write(answer("200 OK", "application/json", "", "{}"));
+            }
             "POST /v1/completions" => {
+                let first_ns = request.read_ns + first_ms(&request) * 1_000_000;
                 peer.write(SSE_HEAD);
                 for n in 0..4 {
-                    wait_until(request.read_ns + 10_000_000 + n * 4_000_000);
+                    wait_until(first_ns + n * 4_000_000);
                     peer.write(chunk(event("t")));
                 }
                 peer.write(chunk(ending(8, 4)));
@@ -324,6 +337,71 @@ async fn a_cell_without_one_good_answer_makes_the_run_incomplete() {
     assert_eq!(row["ttft_ms"]["p50"], Value::Null);
 }
 
+/// A server that answers what it was asked before after 10 ms, and all else
+/// after 60 ms.
+fn with_a_cache_of_answers() -> TestServer {
+    let seen = Mutex::new(HashSet::new());
+    TestServer::start(move |peer| {
+        llm_with(peer, "m", |request| {
+            let is_new = seen.lock().unwrap().insert(request.body.clone());
+            if is_new { 60 } else { 10 }
+        });
+    })
+}
+
+#[tokio::test]
+async fn a_cache_of_answers_is_found_before_the_first_cell() {
+    let (cached, honest) = (
+        with_a_cache_of_answers(),
+        TestServer::start(|p| llm(p, "m")),
+    );
+    // This plugin empties the prefix cache, which those servers do not have.
+    let vllm = |label: &str, server: &TestServer| json!({"label": label, "plugin": "vllm", "attach": server.url()});
+    let backends = json!([vllm("cached", &cached), vllm("honest", &honest)]);
+    let ran = run(backends, json!({})).await;
+    let facts = ran.stage("cached").cache_audit.unwrap();
+    assert_eq!(facts.prefix_cache, PrefixCacheState::Emptied);
+    assert_eq!((facts.distinct_ms.len(), facts.repeated_ms.len()), (6, 6));
+    let report = ran.derived().report;
+    let audit_of = |backend: usize| report.backends[backend].cache_audit.as_ref().unwrap();
+    // 10 + 12 ms against 60 + 12
+    assert!(
+        (audit_of(0).ratio - 22.0 / 72.0).abs() < 0.1,
+        "{:?}",
+        audit_of(0)
+    );
+    assert!(audit_of(0).is_cached() && !audit_of(1).gains);
+    let warning = &report.warnings[0];
+    assert!(
+        warning
+            .text
+            .starts_with("The same prompt asked again, not the same for all: cached: takes 0.3"),
+        "{}",
+        warning.text
+    );
+    // None of its requests is a request of a cell.
+    let of_cached = ran.records().into_iter().filter(|r| r.backend == "cached");
+    let measured = of_cached.filter(|record| record.phase == Phase::Measured);
+    assert_eq!(measured.count(), 8);
+}
+
+#[tokio::test]
+async fn where_only_the_runs_own_requests_are_wanted_nothing_is_audited() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&asked);
+    let server = TestServer::start(move |peer| {
+        llm_with(peer, "m", |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            10
+        });
+    });
+    let mut backend = attached("quiet", &server);
+    backend["ready_check"] = json!("none");
+    let ran = run(json!([backend]), json!({})).await;
+    assert_eq!(ran.stage("quiet").cache_audit, None);
+    assert_eq!(asked.load(Ordering::Relaxed), ran.records().len());
+}
+
 #[tokio::test]
 async fn a_server_that_dies_under_load_fails_its_stage_and_leaves_its_records() {
     let command = [
@@ -333,7 +411,8 @@ async fn a_server_that_dies_under_load_fails_its_stage_and_leaves_its_records() 
         "--model",
         "{served_name}",
         "--exit-after-requests",
-        "6",
+        // readiness takes one, the audit of cached answers fourteen
+        "21",
     ];
     let started = Instant::now();
     let ran = run(json!([launched("dies", &command)]), json!({})).await;

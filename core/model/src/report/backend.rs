@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DigestOf;
+use super::cache_audit::CacheAudit;
 use crate::causes::KnownCause;
 use crate::cell::CellRow;
 use crate::config::{Config, Level};
@@ -48,6 +49,9 @@ pub struct BackendReport {
     pub prefix_caching: Option<bool>,
     /// Attention implementation in effect.
     pub attention_backend: Option<String>,
+    /// The same prompt asked again, against new ones; absent without an audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_audit: Option<CacheAudit>,
 }
 
 /// A start that failed or did not last.
@@ -140,6 +144,9 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
             log_tail: stage.log_tail.clone(),
         })
     });
+    let mut audits = stages
+        .iter()
+        .filter_map(|stage| CacheAudit::of(stage.cache_audit.as_ref()?));
     BackendReport {
         label: String::new(),
         plugin: String::new(),
@@ -158,6 +165,7 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
         kv_cache_bytes: evidence.kv_cache_bytes,
         prefix_caching: evidence.prefix_caching,
         attention_backend: evidence.attention_backend,
+        cache_audit: audits.next(),
     }
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::DigestOf;
 use super::backend::BackendReport;
+use super::cache_audit::CacheAudit;
 use super::number::{grouped, percent, three_digits};
 use crate::cell::CellRow;
 use crate::fold::{TextHash, Work};
@@ -104,7 +105,7 @@ pub(super) fn build(
         let values = measured.iter().map(|(backend, _)| of(backend)).collect();
         stated_row(what, &labels, values)
     };
-    let rows = vec![
+    let mut rows = vec![
         tokens(
             "Prompt tokens",
             |work| work.prompt,
@@ -125,8 +126,10 @@ pub(super) fn build(
             }),
             "it limits lengths, and does not change the work",
         ),
-        command_row(&measured.iter().map(|(b, _)| *b).collect::<Vec<_>>()),
     ];
+    let backends: Vec<&BackendReport> = measured.iter().map(|(b, _)| *b).collect();
+    rows.extend(asked_again_row(&backends));
+    rows.push(command_row(&backends));
     Fairness {
         rows,
         agreement: agreement(&measured),
@@ -192,6 +195,35 @@ fn stated_row(what: &str, labels: &[&str], values: Vec<Option<String>>) -> Fairn
         FairnessState::Same
     };
     row(what, state, labels, values)
+}
+
+/// A gain on a prompt that is asked again breaks the comparison, unless the
+/// prefix cache may explain it. `None` if no backend was audited.
+fn asked_again_row(backends: &[&BackendReport]) -> Option<FairnessRow> {
+    let labels: Vec<&str> = backends.iter().map(|b| b.label.as_str()).collect();
+    let audits: Vec<Option<&CacheAudit>> =
+        backends.iter().map(|b| b.cache_audit.as_ref()).collect();
+    let texts = audits.iter().map(|audit| audit.map(CacheAudit::words));
+    let known = || audits.iter().flatten();
+    known().next()?;
+    let state = if known().any(|audit| audit.gains) {
+        FairnessState::Differs
+    } else if known().count() < audits.len() {
+        FairnessState::Unknown
+    } else {
+        FairnessState::Same
+    };
+    let row = row(
+        "The same prompt asked again",
+        state,
+        &labels,
+        texts.collect(),
+    );
+    Some(if known().any(|audit| audit.is_cached()) {
+        row
+    } else {
+        explained(row, "the prefix cache, which could not be emptied")
+    })
 }
 
 fn command_row(backends: &[&BackendReport]) -> FairnessRow {

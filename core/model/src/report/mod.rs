@@ -3,6 +3,7 @@
 
 mod answer;
 mod backend;
+mod cache_audit;
 mod columns;
 pub mod compare;
 mod drift;
@@ -22,6 +23,7 @@ mod yardstick;
 
 pub use crate::inference::Interval;
 pub use backend::{BackendReport, Failure, RequestFailure};
+pub use cache_audit::CacheAudit;
 pub use columns::MetricColumn;
 pub use compare::{Comparison, Outcome, Reason};
 pub use drift::Drift;

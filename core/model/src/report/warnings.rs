@@ -61,6 +61,7 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     let mut found = of_run(report, manifest);
     found.extend(of_starts(report));
     found.extend(of_fairness(report));
+    found.extend(of_caches(report));
     found.extend(merged(steady::warnings(report), &report.levels));
     found.extend(of_cells(report, cells));
     found.extend(report.drift.as_ref().and_then(drift::warning));
@@ -159,6 +160,24 @@ fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {
         })
     });
     merged(each, &report.levels)
+}
+
+/// Said of a backend that is measured alone; of several, fairness says it.
+fn of_caches(report: &Report) -> impl Iterator<Item = Warning> {
+    let is_alone = report.measured().len() < 2;
+    let cached = report.backends.iter().filter_map(move |backend| {
+        let audit = backend.cache_audit.as_ref()?;
+        (is_alone && audit.is_cached()).then_some((backend, audit))
+    });
+    cached.map(|(backend, audit)| Warning {
+        severity: Severity::Critical,
+        text: format!(
+            "answers may come from a cache: a prompt that was asked before {}",
+            audit.words()
+        ),
+        backend: Some(backend.label.clone()),
+        levels: Vec::new(),
+    })
 }
 
 /// Warnings that differ in their numbers and levels only are one warning, in the
