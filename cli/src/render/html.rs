@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};
 
+use super::charts::explore::Explore;
 use super::grid::{self, WIDE};
 use super::kv;
 use super::marks;
@@ -19,6 +20,10 @@ use super::{RenderError, charts, style};
 const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
 const STYLE: &str = include_str!("../../../templates/report.css");
 const SCRIPT: &str = include_str!("../../../templates/report.js");
+/// Sections whose charts have choosers.
+const EXPLORE: &str = include_str!("../../../templates/explore.html.tera");
+const EXPLORE_STYLE: &str = include_str!("../../../templates/explore.css");
+const EXPLORE_SCRIPT: &str = include_str!("../../../templates/explore.js");
 /// Its ending turns Tera's escaping on.
 const NAME: &str = "report.html";
 
@@ -78,7 +83,7 @@ impl Page {
 /// cannot be written as JSON.
 pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     let mut tera = Tera::default();
-    tera.add_raw_template(NAME, TEMPLATE)?;
+    tera.add_raw_templates([("explore.html", EXPLORE), (NAME, TEMPLATE)])?;
     register_filters(&mut tera);
     let rendered = tera.render(NAME, &context(report)?)?;
     Ok(Page { rendered })
@@ -106,7 +111,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
         .map(|c| (c.id.as_str(), &c.plot))
         .collect();
     let mut context = Context::new();
-    context.insert("report", report);
+    context.insert("report", &without_lists(report));
     context.insert("warnings", &warnings.collect::<Vec<_>>());
     context.insert("marks", &marks::of(report));
     context.insert("several", &(report.measured().len() > 1));
@@ -121,10 +126,31 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
+    if let Some(explore) = Explore::of(report) {
+        context.insert("explore", &explore.sections());
+        let json = for_script(&serde_json::to_string(&explore)?);
+        context.insert("explore_data", &json);
+    }
+    context.insert("explore_style", EXPLORE_STYLE);
+    context.insert("explore_script", EXPLORE_SCRIPT);
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
     context.insert("plotly", LIBRARY);
     Ok(context)
+}
+
+/// The report as the template reads it: the lists behind charts are left out,
+/// which would take many times their size there.
+fn without_lists(report: &Report) -> Report {
+    let mut light = report.clone();
+    light.distributions.clear();
+    light.gaps_by_position.clear();
+    light.tokens_per_event.clear();
+    light.requests_over_time.clear();
+    if let Some(timeline) = &mut light.timeline {
+        timeline.series.clear();
+    }
+    light
 }
 
 /// JSON that may stand inside a script element: no tag can begin in it.

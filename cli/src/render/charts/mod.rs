@@ -3,6 +3,7 @@
 
 mod axis;
 mod bars;
+pub(super) mod explore;
 mod labels;
 pub(super) mod timeline;
 mod trade;

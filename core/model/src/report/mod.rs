@@ -2,10 +2,12 @@
 //! show, every number final. How it looks is left to others.
 
 mod answer;
+mod answers;
 mod backend;
 mod cache_audit;
 mod columns;
 pub mod compare;
+mod distribution;
 mod drift;
 mod environment;
 mod events;
@@ -14,6 +16,7 @@ mod figure;
 pub mod kv;
 pub mod number;
 mod pace;
+mod requests;
 mod steady;
 mod tiles;
 pub mod timeline;
@@ -22,15 +25,18 @@ mod wording;
 mod yardstick;
 
 pub use crate::inference::Interval;
+pub use answers::{GapsByPosition, TokensPerEvent, TokensShare};
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use cache_audit::CacheAudit;
 pub use columns::MetricColumn;
 pub use compare::{Comparison, Outcome, Reason};
+pub use distribution::{Distribution, DistributionCurve};
 pub use drift::Drift;
 pub use environment::{Fact, SelfCheckRow};
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use pace::{KEEPS_UP_FROM, Pace};
+pub use requests::{LoadOverTime, RequestLines, RequestsOverTime};
 pub use steady::{Series, Unsteady};
 pub use tiles::Tile;
 pub use timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
@@ -96,6 +102,19 @@ pub struct Report {
     /// The last repeat against the first; absent below three pairs of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
+    /// How the values of the latencies are distributed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distributions: Vec<Distribution>,
+    /// Gaps between output events by their position in the answer, one entry
+    /// per row of `rows` that has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps_by_position: Vec<GapsByPosition>,
+    /// Tokens of the output events; empty if every event that tells carries one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens_per_event: Vec<TokensPerEvent>,
+    /// Requests over time, one entry per row of `rows` and repeat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests_over_time: Vec<RequestsOverTime>,
     /// Whether the backends did the same work.
     pub fairness: Fairness,
     /// The KV caches: predicted, told, measured; absent if nothing is known.
@@ -137,10 +156,15 @@ impl Report {
         events::withhold(&mut rows, &mut comparisons, &mixed);
         let mixed = !mixed.is_empty();
         let fairness = fairness::build(&backends, cells, digest_of);
+        let ordered = in_order_of(&rows, cells);
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
         let drift = drift::of(&rows, &levels);
         let mut report = Self {
+            distributions: distribution::all(&rows, cells, digest_of),
+            gaps_by_position: answers::gaps(&rows, cells, digest_of),
+            tokens_per_event: answers::tokens(&backends, cells, digest_of),
+            requests_over_time: requests::all(&ordered, digest_of),
             schema_version: REPORT_SCHEMA_VERSION,
             inferbench_version: manifest.inferbench_version.clone(),
             name: config.name.clone(),
@@ -223,6 +247,17 @@ impl Report {
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
+}
+
+/// The cells behind the rows, row by row and repeat by repeat.
+fn in_order_of<'c>(rows: &[Row], cells: &'c [CellRow]) -> Vec<&'c CellRow> {
+    let mut ordered = Vec::with_capacity(cells.len());
+    for row in rows {
+        let mut own: Vec<&CellRow> = cells.iter().filter(|cell| row.is_of(cell)).collect();
+        own.sort_by_key(|cell| cell.block);
+        ordered.append(&mut own);
+    }
+    ordered
 }
 
 fn rows<'a>(
