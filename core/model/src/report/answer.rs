@@ -199,6 +199,7 @@ fn contest(report: &Report) -> Vec<String> {
     said.extend(winners(report, yardstick, &standing));
     said.extend(ties(report, yardstick, &standing));
     let reasons = [
+        unequal(report),
         untrusted(report),
         failing(report, metric),
         unsteady(report, metric),
@@ -326,6 +327,21 @@ fn contenders(comparisons: &[&Comparison]) -> String {
     } else {
         "the two best backends".to_owned()
     }
+}
+
+/// Without a capital letter.
+fn unequal(report: &Report) -> Option<String> {
+    let differ: Vec<String> = report
+        .fairness
+        .unequal_work()
+        .map(|row| row.what.to_lowercase())
+        .collect();
+    (!differ.is_empty()).then(|| {
+        format!(
+            "the backends did not do the same work ({} differ). Give them the same and run again.",
+            listed(&differ)
+        )
+    })
 }
 
 /// Without a capital letter.

@@ -13,6 +13,10 @@ use crate::fold::{TextHash, Work};
 /// Largest share by which token counts may differ and still be the same work.
 const SAME_WITHIN: f64 = 0.01;
 
+/// Conditions that are the work itself, not what it is done with.
+const WORK: [&str; 3] = ["Prompt tokens", "Output tokens", CACHED];
+const CACHED: &str = "Prompt tokens from the prefix cache";
+
 /// Evidence on whether the backends did the same work.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fairness {
@@ -107,11 +111,11 @@ pub(super) fn build(
     };
     let mut rows = vec![
         tokens(
-            "Prompt tokens",
+            WORK[0],
             |work| work.prompt,
             ["sent", "counted by the server"],
         ),
-        tokens("Output tokens", |work| work.answer, ["asked", "returned"]),
+        tokens(WORK[1], |work| work.answer, ["asked", "returned"]),
         cached_row(&labels, &sums_of(|work| work.cached)),
         explained(
             stated("Prompt form", &|b| b.prompt_form.clone()),
@@ -182,7 +186,7 @@ fn cached_row(labels: &[&str], sums: &[Option<(u64, u64)>]) -> FairnessRow {
         Some(_) => FairnessState::Differs,
     };
     let texts = shares.iter().map(|share| share.map(percent)).collect();
-    row("Prompt tokens from the prefix cache", state, labels, texts)
+    row(CACHED, state, labels, texts)
 }
 
 fn stated_row(what: &str, labels: &[&str], values: Vec<Option<String>>) -> FairnessRow {
@@ -318,6 +322,21 @@ fn alike(a: &[(u64, TextHash)], b: &[(u64, TextHash)]) -> (u64, u64) {
         }
     }
     (both, alike)
+}
+
+impl Fairness {
+    /// Conditions that break the comparison.
+    pub fn broken(&self) -> impl Iterator<Item = &FairnessRow> {
+        let several = self.rows.first().is_some_and(|row| row.values.len() > 1);
+        let rows = self.rows.iter();
+        rows.filter(move |row| several && row.breaks())
+    }
+
+    /// Conditions that break the comparison because the work itself differs.
+    pub fn unequal_work(&self) -> impl Iterator<Item = &FairnessRow> {
+        self.broken()
+            .filter(|row| WORK.contains(&row.what.as_str()))
+    }
 }
 
 impl FairnessRow {

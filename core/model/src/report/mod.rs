@@ -1,6 +1,7 @@
 //! `report.json`: the data that the page, the summaries and the terminal table
 //! show, every number final. How it looks is left to others.
 
+mod against;
 mod answer;
 mod backend;
 mod cache_audit;
@@ -14,14 +15,18 @@ mod figure;
 pub mod kv;
 pub mod number;
 mod pace;
+mod reproduce;
 mod steady;
 mod tiles;
 pub mod timeline;
+mod trade;
+mod trust;
 mod warnings;
 mod wording;
 mod yardstick;
 
 pub use crate::inference::Interval;
+pub use against::Against;
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use cache_audit::CacheAudit;
 pub use columns::MetricColumn;
@@ -31,9 +36,12 @@ pub use environment::{Fact, SelfCheckRow};
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use pace::{KEEPS_UP_FROM, Pace};
+pub use reproduce::Reproduce;
 pub use steady::{Series, Unsteady};
 pub use tiles::Tile;
 pub use timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
+pub use trade::{KEEPS_SLO_FROM, Reach, Trade, TradePer, TradePoint};
+pub use trust::{TrustAbout, TrustMark};
 pub use warnings::{Severity, Warning};
 pub use wording::at_levels;
 
@@ -81,6 +89,10 @@ pub struct Report {
     pub answer: Vec<String>,
     /// The best backend in each of the metrics that a reader asks for first.
     pub tiles: Vec<Tile>,
+    /// What was checked before the answer is trusted, and what was found; empty
+    /// if nothing was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<TrustMark>,
     /// What a reader must know before trusting it, most severe first.
     pub warnings: Vec<Warning>,
     /// Backends in the order of the config.
@@ -91,6 +103,9 @@ pub struct Report {
     pub metrics: Vec<MetricColumn>,
     /// One row per level and backend, levels first.
     pub rows: Vec<Row>,
+    /// Throughput against speed per user; absent if no level has both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trade: Option<Trade>,
     /// Best against second, per metric that ranks and level.
     pub comparisons: Vec<Comparison>,
     /// The last repeat against the first; absent below three pairs of them.
@@ -105,6 +120,9 @@ pub struct Report {
     pub self_check: Vec<SelfCheckRow>,
     /// Machine, versions, seeds, workload.
     pub environment: Vec<Fact>,
+    /// How to make the same run again; absent in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reproduce: Option<Reproduce>,
     /// Failed measured requests by backend and reason, one example each.
     pub request_failures: Vec<RequestFailure>,
     /// Hardware and load over time; absent if nothing was sampled.
@@ -132,11 +150,15 @@ impl Report {
                 .retain(|name, _| shown.iter().any(|metric| metric.name == name));
         }
         figure::mark_best(&mut rows, &levels, &shown);
+        against::fill(&mut rows, &levels, &shown);
         let mut comparisons = compare::all(&rows, &levels, &shown);
         let mixed = events::mixed_levels(&rows, &levels);
         events::withhold(&mut rows, &mut comparisons, &mixed);
         let mixed = !mixed.is_empty();
         let fairness = fairness::build(&backends, cells, digest_of);
+        if fairness.unequal_work().next().is_some() {
+            compare::withhold(&mut comparisons);
+        }
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
         let drift = drift::of(&rows, &levels);
@@ -154,7 +176,9 @@ impl Report {
             slo: config.slo,
             answer: Vec::new(),
             tiles: tiles::build(&comparisons, &levels, mixed),
+            trust: Vec::new(),
             warnings: Vec::new(),
+            trade: trade::build(manifest, config.slo, &rows),
             backends,
             levels,
             metrics: shown.iter().map(|m| MetricColumn::of(m, mixed)).collect(),
@@ -165,9 +189,12 @@ impl Report {
             kv: None,
             self_check: environment::self_check(cells),
             environment: environment::facts(manifest, config),
+            reproduce: Some(reproduce::of(manifest)),
             request_failures: backend::request_failures(cells, digest_of),
             timeline: None,
         };
+        report.trust = trust::marks(&report);
+        trust::doubt(&mut report);
         report.answer = answer::sentences(&report);
         report.warnings = warnings::build(&report, manifest, cells);
         report
