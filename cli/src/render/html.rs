@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use flate2::read::GzDecoder;
 use inferbench_model::config::Level;
 use inferbench_model::report::number::{bytes, grouped, percent, three_digits, with_unit};
 use inferbench_model::report::{Drift, Report, Severity};
@@ -11,16 +10,19 @@ use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};
 
-use super::grid::{self, WIDE};
+use super::contents;
+use super::grid::{self, Stat, WIDE};
 use super::kv;
 use super::marks;
-use super::{RenderError, charts, style};
+use super::{RenderError, charts, escape, style};
 
 const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
+const STILL: &str = include_str!("../../../templates/still.html.tera");
 const STYLE: &str = include_str!("../../../templates/report.css");
 const SCRIPT: &str = include_str!("../../../templates/report.js");
 /// Its ending turns Tera's escaping on.
 const NAME: &str = "report.html";
+const STILL_NAME: &str = "still.html";
 
 /// A heading of the table over levels.
 #[derive(Serialize)]
@@ -47,10 +49,10 @@ struct WarningLine {
 /// can be it: text is escaped, and so is the charts' JSON.
 const LIBRARY: &str = "<chart library>";
 
-/// Source of plotly.js, gzip.
-const PACKED_LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plotly.js.gz"));
+/// Source of plotly.js: gzip in base64, which the page's script unpacks.
+const PACKED_LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/plotly.js.gz.base64"));
 
-/// The page, whose chart library of several MB is never held whole.
+/// The page, whose chart library is put in when it is written.
 #[derive(Debug)]
 pub struct Page {
     rendered: String,
@@ -66,7 +68,7 @@ impl Page {
             return out.write_all(self.rendered.as_bytes());
         };
         out.write_all(before.as_bytes())?;
-        io::copy(&mut GzDecoder::new(PACKED_LIBRARY), out)?;
+        out.write_all(PACKED_LIBRARY.as_bytes())?;
         out.write_all(after.as_bytes())
     }
 }
@@ -78,14 +80,19 @@ impl Page {
 /// cannot be written as JSON.
 pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     let mut tera = Tera::default();
-    tera.add_raw_template(NAME, TEMPLATE)?;
+    tera.add_raw_templates([(STILL_NAME, STILL), (NAME, TEMPLATE)])?;
+    tera.set_escape_fn(escape::html);
     register_filters(&mut tera);
     let rendered = tera.render(NAME, &context(report)?)?;
-    Ok(Page { rendered })
+    Ok(Page {
+        rendered: contents::filled(&rendered),
+    })
 }
 
 fn context(report: &Report) -> Result<Context, RenderError> {
-    let columns = grid::shown(report, &WIDE);
+    let mut columns = grid::shown(report, &WIDE);
+    // Here every figure has its ratio below it.
+    columns.retain(|column| column.stat != Stat::Ratio);
     let headings = columns.iter().map(|column| Heading {
         text: column.heading_text(),
         unit: column.unit,
@@ -98,10 +105,11 @@ fn context(report: &Report) -> Result<Context, RenderError> {
         severity: warning.severity,
         text: warning.line(&report.levels),
     });
-    let charts = charts::all(report)?;
+    let charts = charts::all(report);
     let over_time = charts::over_time(report);
     let plots: std::collections::BTreeMap<&str, &Value> = charts
         .iter()
+        .map(|pictured| &pictured.chart)
         .chain(&over_time)
         .map(|c| (c.id.as_str(), &c.plot))
         .collect();
@@ -115,16 +123,25 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("groups", &grid::groups(report, &columns));
     context.insert("keys", &keys.collect::<Vec<_>>());
     context.insert("requests", &(report.counts.ok + report.counts.failed));
+    context.insert("config", &config_text(report)?);
+    context.insert("trade_id", charts::TRADE);
     context.insert("charts", &charts);
     context.insert("over_time", &over_time);
     context.insert("drift", &report.drift.as_ref().map(Drift::words));
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
+    context.insert("contents", contents::PLACE);
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
     context.insert("plotly", LIBRARY);
     Ok(context)
+}
+
+/// The config as YAML; `None` if the report does not have it.
+fn config_text(report: &Report) -> Result<Option<String>, RenderError> {
+    let config = report.reproduce.as_ref().map(|own| &own.config);
+    Ok(config.map(serde_yaml::to_string).transpose()?)
 }
 
 /// JSON that may stand inside a script element: no tag can begin in it.

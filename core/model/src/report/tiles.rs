@@ -27,7 +27,7 @@ pub struct Tile {
     pub comparison: Comparison,
     /// Why its verdict is not to be trusted, in words; empty if nothing speaks
     /// against it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub doubts: Vec<String>,
 }
 
