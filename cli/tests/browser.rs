@@ -184,7 +184,7 @@ fn a_click_on_a_key_hides_its_backend_and_a_drag_zooms() {
 /// The texts of the table's cells, line by line, as they stand on the page.
 const SHOWN: &str = "[...document.querySelectorAll('#results-table tr.line')].map(line => [...line.cells].map(cell => (cell.querySelector('b') || cell.firstChild || {}).textContent))";
 /// The ratios that are shown, line by line.
-const RATIOS: &str = "[...document.querySelectorAll('#results-table tr.line')].map(line => [...line.cells].map(cell => [...cell.querySelectorAll('small')].filter(own => !own.hidden).map(own => own.firstChild.textContent)).flat())";
+const RATIOS: &str = "[...document.querySelectorAll('#results-table tr.line')].map(line => [...line.cells].map(cell => [...cell.querySelectorAll('small')].filter(own => !own.hidden).map(own => own.firstChild.textContent.trim())).flat())";
 
 #[test]
 fn the_numbers_of_the_table_are_those_of_the_report() {

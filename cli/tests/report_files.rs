@@ -41,11 +41,11 @@ fn page(report: &Report) -> String {
     String::from_utf8(page).unwrap()
 }
 
-/// The page without the source of plotly.js.
+/// The page without the packed source of plotly.js.
 fn own_part(page: &str) -> String {
-    let start = page.find("<script>").unwrap();
-    let end = start + page[start..].find("</script>").unwrap();
-    format!("{}{}", &page[..start], &page[end..])
+    let (before, rest) = page.split_once("id=\"library\">").unwrap();
+    let (_, after) = rest.split_once("</script>").unwrap();
+    format!("{before}{after}")
 }
 
 #[test]

@@ -45,6 +45,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) 
         },
         height: TOP + BAR * series.len() + BOTTOM,
         right: WORDS,
+        names_up: 0.0,
         shaded: None,
         series,
         views: Vec::new(),
@@ -52,7 +53,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) 
     };
     let mut subtitle = metric.unit.clone();
     if metric.has_percentiles {
-        subtitle.push_str(", median of all requests");
+        subtitle.push_str(", median");
     }
     if has_p99 {
         subtitle.push_str("; the line ends at p99");

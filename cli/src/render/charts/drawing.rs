@@ -11,8 +11,11 @@ pub(super) struct Drawing {
     pub(super) height: usize,
     /// Room right of the axes for the names of the lines, px.
     pub(super) right: usize,
-    /// Part of the x axis, from its start, that is shaded, and why.
-    pub(super) shaded: Option<Shaded>,
+    /// How far above the end of its line a name stands, px, so that the line may
+    /// go on below it.
+    pub(super) names_up: f64,
+    /// Where the part of the x axis ends that is shaded, from its start.
+    pub(super) shaded: Option<f64>,
     /// What is drawn, lowest first.
     pub(super) series: Vec<Series>,
     /// Views of a chart over levels, the first shown at first; empty if there is
@@ -20,12 +23,6 @@ pub(super) struct Drawing {
     pub(super) views: Vec<View>,
     /// All values at one x are shown together.
     pub(super) unified: bool,
-}
-
-/// A shaded part of the x axis.
-pub(super) struct Shaded {
-    pub(super) to: f64,
-    pub(super) why: String,
 }
 
 /// What a series is.
@@ -98,8 +95,8 @@ impl Series {
         self.points.iter().map(value).collect()
     }
 
-    /// The point at which its name stands: the rightmost.
+    /// The point at which its name stands.
     pub(super) fn end(&self) -> Option<&Point> {
-        self.points.iter().max_by(|a, b| a.x.total_cmp(&b.x))
+        self.points.last()
     }
 }

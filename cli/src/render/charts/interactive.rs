@@ -81,7 +81,7 @@ fn line(series: &Series) -> Value {
         }
     };
     let mut trace = json!({
-        "mode": "lines+markers+text",
+        "mode": "lines+markers+text", "cliponaxis": false,
         "text": series.of(beside), "textposition": "top center", "textfont": {"size": 11},
         "hovertext": series.of(|point| plain(&point.text)),
         "line": {"color": colour, "width": 2.2, "dash": style::dash(series.place)},
@@ -180,10 +180,10 @@ fn layout(drawing: &Drawing) -> Value {
     });
     // All charts over the levels have the same steps.
     layout["xaxis"]["fixedrange"] = json!(drawing.unified);
-    if let Some(shaded) = &drawing.shaded {
+    if let Some(shaded) = drawing.shaded {
         layout["shapes"] = json!([{
             "type": "rect", "layer": "below", "xref": "x", "yref": "paper",
-            "x0": drawing.x.low, "x1": shaded.to, "y0": 0, "y1": 1,
+            "x0": drawing.x.low, "x1": shaded, "y0": 0, "y1": 1,
             "fillcolor": super::SHADE, "opacity": super::SHADE_OPACITY, "line": {"width": 0},
         }]);
     }
@@ -222,15 +222,8 @@ fn annotations(drawing: &Drawing) -> Vec<Value> {
     let ends = end_labels(drawing, &drawing.y).into_iter().map(|label| {
         json!({
             "text": plain(&label.text), "x": label.x, "y": drawing.y.at(label.y),
-            "xshift": 9, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
+            "xshift": super::NAME_RIGHT, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
             "showarrow": false, "font": {"size": 12},
-        })
-    });
-    let shaded = drawing.shaded.iter().map(|shaded| {
-        json!({
-            "text": plain(&shaded.why), "xref": "x", "yref": "paper", "x": drawing.x.low, "y": 1,
-            "xshift": 4, "xanchor": "left", "yanchor": "top", "showarrow": false,
-            "font": {"size": 11},
         })
     });
     let bars = drawing
@@ -244,5 +237,5 @@ fn annotations(drawing: &Drawing) -> Vec<Value> {
             "xanchor": "left", "yanchor": "middle", "showarrow": false, "font": {"size": 12},
         })
     });
-    ends.chain(beside).chain(shaded).collect()
+    ends.chain(beside).collect()
 }

@@ -10,7 +10,7 @@ const STEP: f64 = 15.0;
 /// Width of a letter, px.
 const LETTER: f64 = 7.0;
 /// Longest name at a line's end, letters.
-const LETTERS: usize = 18;
+const LETTERS: usize = 14;
 /// Width in which the names must not touch, px; the real one is the reader's.
 const WIDTH: f64 = 640.0;
 
@@ -25,7 +25,7 @@ pub(super) struct EndLabel {
     pub(super) up: f64,
 }
 
-/// A name right of each line's rightmost point, moved up where it would lie on
+/// A name right of each line's last point, moved up where it would lie on
 /// another. `y`: the scale of the view.
 pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
     let inner = (drawing.height - TOP - BOTTOM) as f64;
@@ -38,7 +38,10 @@ pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
     ends.into_iter()
         .map(|(series, x, value)| {
             let text = short(&series.name);
-            let (across, natural) = (drawing.x.share(x) * WIDTH, y.share(value) * inner);
+            let (across, natural) = (
+                drawing.x.share(x) * WIDTH,
+                y.share(value) * inner + drawing.names_up,
+            );
             let width = LETTER * (2 + text.chars().count()) as f64;
             let mut up = natural;
             for (other_across, other_width, other_up) in &placed {
@@ -94,7 +97,7 @@ mod tests {
     #[test]
     fn a_long_name_keeps_its_ends() {
         assert_eq!(short("vllm"), "vllm");
-        assert_eq!(short("abcdefghijklmnopqr"), "abcdefghijklmnopqr");
-        assert_eq!(short("abcdefghijklmnopqrstuvwxyz"), "abcdefghi…stuvwxyz");
+        assert_eq!(short("abcdefghijklmn"), "abcdefghijklmn");
+        assert_eq!(short("abcdefghijklmnopqrstuvwxyz"), "abcdefg…uvwxyz");
     }
 }

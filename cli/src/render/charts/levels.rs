@@ -41,6 +41,7 @@ pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String
         y: views[0].y.clone(),
         height: HEIGHT,
         right,
+        names_up: 0.0,
         shaded: None,
         series: upper.into_iter().chain(rings).chain(main).collect(),
         views: if has_upper { views } else { Vec::new() },
@@ -146,10 +147,10 @@ fn rings(report: &Report, line: &Series) -> Option<Series> {
 fn subtitle(report: &Report, metric: &MetricColumn, ringed: bool) -> String {
     let mut text = metric.unit.clone();
     if metric.has_percentiles {
-        text.push_str(", median of all requests");
+        text.push_str(", median");
     }
     if report.blocks > 1 {
-        text.push_str("; whiskers: least and most over repeats");
+        text.push_str("; whiskers over repeats");
     }
     if ringed {
         text.push_str(RINGED);

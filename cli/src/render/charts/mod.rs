@@ -44,6 +44,8 @@ const HEIGHT: usize = 250;
 const TOP: usize = 16;
 const BOTTOM: usize = 44;
 const LEFT: usize = 54;
+/// How far right of a line's end its name begins, px.
+const NAME_RIGHT: f64 = 12.0;
 /// Width of a still picture, px of its own box: the page scales it.
 const STILL_WIDTH: usize = 600;
 const WIDE_STILL_WIDTH: usize = 820;

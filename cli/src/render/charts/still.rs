@@ -122,8 +122,8 @@ pub(super) fn still(drawing: &Drawing, width: usize, view: &str) -> Still {
         bottom: frame.top + frame.down,
         grid: grid.map(|(value, _)| frame.y(value)).collect(),
         texts: texts(drawing, &frame),
-        shaded: drawing.shaded.as_ref().map(|shaded| {
-            let width = rounded(frame.x(shaded.to) - frame.left);
+        shaded: drawing.shaded.map(|shaded| {
+            let width = rounded(frame.x(shaded) - frame.left);
             (width, frame.down)
         }),
         strokes,
@@ -242,15 +242,14 @@ fn texts(drawing: &Drawing, frame: &Frame<'_>) -> Vec<Text> {
     let mut words = Words(Vec::new());
     of_axes(&mut words, frame);
     for label in end_labels(drawing, frame.y) {
-        let at = (frame.x(label.x) + 9.0, frame.y(label.y) - label.up + 4.0);
+        let at = (
+            frame.x(label.x) + super::NAME_RIGHT,
+            frame.y(label.y) - label.up + 4.0,
+        );
         words.put(at, "start", false, &label.text);
     }
     for series in &drawing.series {
         of_points(&mut words, frame, series);
-    }
-    if let Some(shaded) = &drawing.shaded {
-        let at = (frame.left + 4.0, frame.top + 12.0);
-        words.put(at, "start", true, &shaded.why);
     }
     words.0
 }

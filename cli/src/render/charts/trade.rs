@@ -4,7 +4,7 @@ use inferbench_model::report::number::three_digits;
 use inferbench_model::report::{KEEPS_SLO_FROM, Reach, Report, Trade, TradePer, TradePoint};
 
 use super::axis::Scale;
-use super::drawing::{Drawing, Point, Role, Series, Shaded};
+use super::drawing::{Drawing, Point, Role, Series};
 use super::{HEIGHT, RINGED, has_pressed, is_pressed, labels};
 
 /// Up to this many lines every point bears its level, or the labels lie on each
@@ -13,16 +13,22 @@ const LABELLED_LINES: usize = 3;
 /// Room that a point's label takes, as shares of the axes.
 const LABEL_ACROSS: f64 = 0.025;
 const LABEL_DOWN: f64 = 0.05;
+/// How far above its end a line is named, px: it goes on to the right, and down.
+const NAMES_UP: f64 = 9.0;
 
 /// The chart, and what is to be seen in it; `None` if no level has both figures.
 pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
     let trade = report.trade.as_ref()?;
+    // One point trades nothing.
+    if trade.points.len() < 2 {
+        return None;
+    }
     let mut lines = lines(report, trade);
     let (mut series, mut rings) = (vec![best(trade)], Vec::new());
+    series.retain(|_| lines.len() > 1);
     for line in &lines {
         rings.extend(ring(report, line));
     }
-    series.retain(|band| !band.points.is_empty());
     let xs = trade.points.iter().flat_map(|point| ends(&point.speed));
     let ys = trade
         .points
@@ -32,10 +38,8 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
     let x = Scale::near_values(xs).titled("output tokens/s per user (median)");
     let y = Scale::of_values(ys, false);
     join_labels(&mut lines, &x, &y);
-    let shaded = trade.slowest_within_slo_per_s.map(|least| Shaded {
-        to: least.min(x.high),
-        why: format!("breaks the SLO: below {} tokens/s", three_digits(least)),
-    });
+    let slowest = trade.slowest_within_slo_per_s;
+    let shaded = slowest.map(|least| least.min(x.high));
     series.extend(rings);
     series.extend(lines);
     let drawing = Drawing {
@@ -43,6 +47,7 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
         y,
         height: HEIGHT + 90,
         right,
+        names_up: NAMES_UP,
         shaded,
         series,
         views: Vec::new(),
@@ -177,12 +182,21 @@ fn subtitle(report: &Report, trade: &Trade) -> String {
         TradePer::Gpu => "per GPU",
         TradePer::Machine => "of the machine",
     };
-    let axis = report.levels.first().map_or("level", |level| level.axis());
-    let mut text = format!(
-        "output tokens/s {per}; a point per {axis}; up and right is better; broad band: nothing is better in both"
-    );
+    let mut text = format!("output tokens/s {per}; up and right is better");
+    if let [first, _, ..] = report.levels.as_slice() {
+        text.push_str(&format!("; a point per {}", first.axis()));
+    }
+    if report.measured().len() > 1 {
+        text.push_str("; broad band: nothing is better in both");
+    }
     if report.blocks > 1 {
         text.push_str("; crosses: least and most over repeats");
+    }
+    if let Some(least) = trade.slowest_within_slo_per_s {
+        text.push_str(&format!(
+            "; shaded: breaks the SLO, below {} tokens/s per user",
+            three_digits(least)
+        ));
     }
     if trade
         .points
