@@ -13,9 +13,9 @@ const BEST: &str = "best";
 pub struct RatioText {
     /// The baseline: its place in the report from 0, or `best`.
     pub baseline: String,
-    /// `0.250 ×`, or that the backend is the baseline itself.
+    /// `0.250 ×` with a space that keeps both together, or that the backend is the baseline itself.
     pub text: String,
-    /// `0.240–0.261`, the 95 % interval; empty below two repeats.
+    /// `(0.240–0.261)`, the 95 % interval; empty below two repeats.
     pub interval: String,
 }
 
@@ -51,10 +51,11 @@ fn ratio(figure: &Figure, own: &str, key: String, baseline: &str) -> Option<Rati
     }
     let against = figure.against(baseline)?;
     let ends = against.low.zip(against.high);
-    let interval = ends.map(|(low, high)| format!("{}–{}", three_digits(low), three_digits(high)));
+    let interval =
+        ends.map(|(low, high)| format!("({}–{})", three_digits(low), three_digits(high)));
     Some(RatioText {
         baseline: key,
-        text: format!("{} ×", three_digits(against.ratio)),
+        text: format!("{}\u{a0}×", three_digits(against.ratio)),
         interval: interval.unwrap_or_default(),
     })
 }

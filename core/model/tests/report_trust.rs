@@ -4,7 +4,6 @@
 mod fixture;
 
 use fixture::{Run, Timetable, fail, one_of_each, records, two_backends};
-use inferbench_model::cell::SelfCheck;
 use inferbench_model::config::Level;
 use inferbench_model::report::{Outcome, Reason, Report, TradePer, TrustAbout, TrustMark};
 use serde_json::json;
@@ -157,8 +156,26 @@ fn backends_that_did_other_work_get_no_verdict() {
     let work = found(&report, TrustAbout::Work);
     assert_eq!(
         (work.ok, work.text.as_str()),
-        (false, "not the same for all: output tokens")
+        (false, "work differs: output tokens")
     );
+}
+
+#[test]
+fn backends_that_all_miss_what_was_asked_by_as_much_are_compared() {
+    let mut run = Run::new(&["a", "b"], &[1], 2);
+    for block in 0..2 {
+        for (backend, gap_ms) in [("a", 5.0), ("b", 10.0)] {
+            let mut longer = records(backend, block, Timetable { gap_ms, ..FIRST });
+            longer
+                .iter_mut()
+                .for_each(|record| record.input_tokens = Some(540));
+            run.add(longer);
+        }
+    }
+    let report = run.report();
+    assert!(!found(&report, TrustAbout::Work).ok);
+    assert_eq!(report.comparisons[0].outcome, Outcome::Faster);
+    assert_eq!(report.tiles[0].doubts, ["work differs: prompt tokens"]);
 }
 
 #[test]
@@ -192,7 +209,7 @@ fn an_untrustworthy_level_puts_its_verdict_in_doubt() {
     );
     assert_eq!(
         found(&unsure, TrustAbout::Client).text,
-        "1 of 4 measurements are untrustworthy"
+        "untrustworthy: 1 of 4 measurements"
     );
     assert!(!found(&unsure, TrustAbout::Origin).ok);
 }

@@ -47,7 +47,7 @@ const LEFT: usize = 54;
 /// How far right of a line's end its name begins, px.
 const NAME_RIGHT: f64 = 12.0;
 /// Width of a still picture, px of its own box: the page scales it.
-const STILL_WIDTH: usize = 600;
+const STILL_WIDTH: usize = 440;
 const WIDE_STILL_WIDTH: usize = 820;
 
 /// The band of the best points, and the part that breaks the SLO: seen on white

@@ -13,10 +13,6 @@ use crate::fold::{TextHash, Work};
 /// Largest share by which token counts may differ and still be the same work.
 const SAME_WITHIN: f64 = 0.01;
 
-/// Conditions that are the work itself, not what it is done with.
-const WORK: [&str; 3] = ["Prompt tokens", "Output tokens", CACHED];
-const CACHED: &str = "Prompt tokens from the prefix cache";
-
 /// Evidence on whether the backends did the same work.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Fairness {
@@ -36,6 +32,10 @@ pub struct FairnessRow {
     /// Why a difference does not break the comparison; absent if it does, or
     /// if there is none.
     pub explained: Option<String>,
+    /// One backend did other work than another: more or fewer tokens for what was
+    /// asked. Where all miss what was asked by as much, none did.
+    #[serde(default)]
+    pub unequal_work: bool,
     /// The condition of each backend, in the order of the report.
     pub values: Vec<FairnessValue>,
 }
@@ -111,11 +111,11 @@ pub(super) fn build(
     };
     let mut rows = vec![
         tokens(
-            WORK[0],
+            "Prompt tokens",
             |work| work.prompt,
             ["sent", "counted by the server"],
         ),
-        tokens(WORK[1], |work| work.answer, ["asked", "returned"]),
+        tokens("Output tokens", |work| work.answer, ["asked", "returned"]),
         cached_row(&labels, &sums_of(|work| work.cached)),
         explained(
             stated("Prompt form", &|b| b.prompt_form.clone()),
@@ -158,6 +158,9 @@ fn token_row(
                 .map(|(a, b)| b as f64 / a as f64)
         })
         .collect();
+    let unequal = ratios
+        .as_ref()
+        .is_some_and(|ratios| spread(ratios.iter().copied()) > SAME_WITHIN);
     let state = match ratios {
         None => FairnessState::Unknown,
         Some(ratios) if spread(ratios.iter().copied().chain([1.0])) <= SAME_WITHIN => {
@@ -168,7 +171,10 @@ fn token_row(
     let text = |sums: &Option<(u64, u64)>| {
         sums.map(|(a, b)| format!("{} {}, {} {}", grouped(a), words[0], grouped(b), words[1]))
     };
-    row(what, state, labels, sums.iter().map(text).collect())
+    FairnessRow {
+        unequal_work: unequal,
+        ..row(what, state, labels, sums.iter().map(text).collect())
+    }
 }
 
 fn cached_row(labels: &[&str], sums: &[Option<(u64, u64)>]) -> FairnessRow {
@@ -186,7 +192,7 @@ fn cached_row(labels: &[&str], sums: &[Option<(u64, u64)>]) -> FairnessRow {
         Some(_) => FairnessState::Differs,
     };
     let texts = shares.iter().map(|share| share.map(percent)).collect();
-    row(CACHED, state, labels, texts)
+    row("Prompt tokens from the prefix cache", state, labels, texts)
 }
 
 fn stated_row(what: &str, labels: &[&str], values: Vec<Option<String>>) -> FairnessRow {
@@ -267,6 +273,7 @@ fn row(
         what: what.to_owned(),
         state,
         explained: None,
+        unequal_work: false,
         values: values.collect(),
     }
 }
@@ -332,10 +339,9 @@ impl Fairness {
         rows.filter(move |row| several && row.breaks())
     }
 
-    /// Conditions that break the comparison because the work itself differs.
+    /// Conditions that show that one backend did other work than another.
     pub fn unequal_work(&self) -> impl Iterator<Item = &FairnessRow> {
-        self.broken()
-            .filter(|row| WORK.contains(&row.what.as_str()))
+        self.broken().filter(|row| row.unequal_work)
     }
 }
 

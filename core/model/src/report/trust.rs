@@ -67,7 +67,7 @@ fn client(report: &Report) -> TrustMark {
         (0, n) => mark(
             TrustAbout::Client,
             false,
-            format!("{n} of {all} measurements are untrustworthy"),
+            format!("untrustworthy: {n} of {all} measurements"),
         ),
         (n, _) => mark(
             TrustAbout::Client,
@@ -88,11 +88,11 @@ fn work(report: &Report) -> TrustMark {
     }
 }
 
-/// `not the same for all: output tokens`.
+/// `work differs: output tokens`.
 fn differing(report: &Report) -> Option<String> {
     let broken = report.fairness.broken();
     let broken: Vec<String> = broken.map(|row| row.what.to_lowercase()).collect();
-    (!broken.is_empty()).then(|| format!("not the same for all: {}", listed(&broken)))
+    (!broken.is_empty()).then(|| format!("work differs: {}", listed(&broken)))
 }
 
 fn sample(report: &Report) -> TrustMark {
