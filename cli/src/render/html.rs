@@ -1,6 +1,6 @@
 //! The page: the template filled with the report.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use inferbench_model::config::Level;
@@ -90,13 +90,6 @@ pub fn render_html(report: &Report) -> Result<Page, RenderError> {
 }
 
 fn context(report: &Report) -> Result<Context, RenderError> {
-    let mut columns = grid::shown(report, &WIDE);
-    // Here every figure has its ratio below it.
-    columns.retain(|column| column.stat != Stat::Ratio);
-    let headings = columns.iter().map(|column| Heading {
-        text: column.heading_text(),
-        unit: column.unit,
-    });
     let keys = (0..report.backends.len()).map(|place| Key {
         colour: style::colour(place),
         marker: style::marker_path(place),
@@ -105,37 +98,53 @@ fn context(report: &Report) -> Result<Context, RenderError> {
         severity: warning.severity,
         text: warning.line(&report.levels),
     });
-    let charts = charts::all(report);
-    let over_time = charts::over_time(report);
-    let plots: std::collections::BTreeMap<&str, &Value> = charts
-        .iter()
-        .map(|pictured| &pictured.chart)
-        .chain(&over_time)
-        .map(|c| (c.id.as_str(), &c.plot))
-        .collect();
     let mut context = Context::new();
     context.insert("report", report);
     context.insert("warnings", &warnings.collect::<Vec<_>>());
     context.insert("marks", &marks::of(report));
     context.insert("several", &(report.measured().len() > 1));
-    context.insert("headings", &headings.collect::<Vec<_>>());
-    context.insert("footnote", &grid::footnote(report));
-    context.insert("groups", &grid::groups(report, &columns));
     context.insert("keys", &keys.collect::<Vec<_>>());
     context.insert("requests", &(report.counts.ok + report.counts.failed));
     context.insert("config", &config_text(report)?);
-    context.insert("trade_id", charts::TRADE);
-    context.insert("charts", &charts);
-    context.insert("over_time", &over_time);
+    insert_table(&mut context, report);
+    insert_charts(&mut context, report)?;
     context.insert("drift", &report.drift.as_ref().map(Drift::words));
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));
-    context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
     context.insert("contents", contents::PLACE);
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
     context.insert("plotly", LIBRARY);
     Ok(context)
+}
+
+/// The table over levels, where every figure has its ratio below it and not in a
+/// column.
+fn insert_table(context: &mut Context, report: &Report) {
+    let mut columns = grid::shown(report, &WIDE);
+    columns.retain(|column| column.stat != Stat::Ratio);
+    let headings = columns.iter().map(|column| Heading {
+        text: column.heading_text(),
+        unit: column.unit,
+    });
+    context.insert("headings", &headings.collect::<Vec<_>>());
+    context.insert("footnote", &grid::footnote(report));
+    context.insert("groups", &grid::groups(report, &columns));
+}
+
+fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderError> {
+    let charts = charts::all(report);
+    let over_time = charts::over_time(report);
+    let all = charts.iter().map(|pictured| &pictured.chart);
+    let plots: BTreeMap<&str, &Value> = all
+        .chain(&over_time)
+        .map(|chart| (chart.id.as_str(), &chart.plot))
+        .collect();
+    context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
+    context.insert("trade_id", charts::TRADE);
+    context.insert("charts", &charts);
+    context.insert("over_time", &over_time);
+    Ok(())
 }
 
 /// The config as YAML; `None` if the report does not have it.

@@ -1,5 +1,6 @@
 //! A whole run: stage after stage, every fact into the run folder.
 
+mod command;
 mod samplers;
 mod so_far;
 
@@ -178,7 +179,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
     Ok(Manifest {
         schema_version: RUN_SCHEMA_VERSION,
         inferbench_version: version.to_owned(),
-        command: command_line(prepared),
+        command: command::line(&prepared.secrets),
         config: prepared.secrets.masked_json(&prepared.config),
         workload_sha256: Some(prepared.prompts.fingerprint(FINGERPRINT_PROMPTS)?),
         backends: backends.collect(),
@@ -194,17 +195,6 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         files: Default::default(),
         exit_state: ExitState::Running,
     })
-}
-
-/// What this process was started with, the program by its bare name.
-fn command_line(prepared: &PreparedRun) -> Vec<String> {
-    let given = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned());
-    let mut words: Vec<String> = given.map(|word| prepared.secrets.masked(&word)).collect();
-    if let Some(program) = words.first_mut() {
-        let name = Path::new(program.as_str()).file_name();
-        *program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    }
-    words
 }
 
 impl Running<'_> {

@@ -1,6 +1,8 @@
 //! What a report says of every pair of backends, of throughput against speed, of
 //! trust, and of how to run it again, checked against hand arithmetic.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 mod fixture;
 
 use fixture::{Run, Timetable, fail, one_of_each, records, two_backends};

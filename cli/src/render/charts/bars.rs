@@ -51,14 +51,18 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) 
         views: Vec::new(),
         unified: false,
     };
-    let mut subtitle = metric.unit.clone();
+    (drawing, subtitle(metric, has_p99))
+}
+
+fn subtitle(metric: &MetricColumn, has_p99: bool) -> String {
+    let mut text = metric.unit.clone();
     if metric.has_percentiles {
-        subtitle.push_str(", median");
+        text.push_str(", median");
     }
     if has_p99 {
-        subtitle.push_str("; the line ends at p99");
+        text.push_str("; the line ends at p99");
     }
-    (drawing, subtitle)
+    text
 }
 
 fn bar(report: &Report, label: &str, at: usize, value: f64, p99: Option<f64>) -> Series {

@@ -22,6 +22,7 @@ pub mod timeline;
 mod trade;
 mod trust;
 mod warnings;
+mod withheld;
 mod wording;
 mod yardstick;
 
@@ -151,14 +152,8 @@ impl Report {
         }
         figure::mark_best(&mut rows, &levels, &shown);
         against::fill(&mut rows, &levels, &shown);
-        let mut comparisons = compare::all(&rows, &levels, &shown);
-        let mixed = events::mixed_levels(&rows, &levels);
-        events::withhold(&mut rows, &mut comparisons, &mixed);
-        let mixed = !mixed.is_empty();
         let fairness = fairness::build(&backends, cells, digest_of);
-        if fairness.unequal_work().next().is_some() {
-            compare::withhold(&mut comparisons);
-        }
+        let (comparisons, mixed) = compared(&mut rows, &levels, &shown, &fairness);
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
         let drift = drift::of(&rows, &levels);
@@ -193,11 +188,16 @@ impl Report {
             request_failures: backend::request_failures(cells, digest_of),
             timeline: None,
         };
-        report.trust = trust::marks(&report);
-        trust::doubt(&mut report);
-        report.answer = answer::sentences(&report);
-        report.warnings = warnings::build(&report, manifest, cells);
+        report.judge(manifest, cells);
         report
+    }
+
+    /// Says what follows from the figures.
+    fn judge(&mut self, manifest: &Manifest, cells: &[CellRow]) {
+        self.trust = trust::marks(self);
+        trust::doubt(self);
+        self.answer = answer::sentences(self);
+        self.warnings = warnings::build(self, manifest, cells);
     }
 
     /// The report with hardware and load over time.
@@ -250,6 +250,23 @@ impl Report {
 #[must_use]
 pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
+}
+
+/// Best against second wherever that is fair, and whether the events of the
+/// backends carry different numbers of tokens at some level.
+fn compared(
+    rows: &mut [Row],
+    levels: &[Level],
+    shown: &[&metrics::Metric],
+    fairness: &Fairness,
+) -> (Vec<Comparison>, bool) {
+    let mut comparisons = compare::all(rows, levels, shown);
+    let mixed = events::mixed_levels(rows, levels);
+    events::withhold(rows, &mut comparisons, &mixed);
+    if fairness.unequal_work().next().is_some() {
+        compare::withhold(&mut comparisons);
+    }
+    (comparisons, !mixed.is_empty())
 }
 
 fn rows<'a>(
