@@ -56,7 +56,7 @@ fn five_backends() -> Run {
                     jitter_ms: 1.5 * crowded,
                     gap_ms: 5.0 * slower * crowded * scatter,
                     tokens: 8,
-                    n: 256,
+                    n: 128,
                 };
                 run.add(records(label, block, plan));
             }

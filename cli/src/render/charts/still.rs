@@ -278,3 +278,80 @@ fn of_points(words: &mut Words, frame: &Frame<'_>, series: &Series) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::charts::HEIGHT;
+
+    fn scale() -> Scale {
+        Scale {
+            title: "load".to_owned(),
+            low: 0.0,
+            high: 100.0,
+            log: false,
+            ticks: None,
+            grid: true,
+        }
+    }
+
+    fn series(role: Role, points: &[(f64, f64)]) -> Series {
+        let points = points.iter().map(|(x, y)| Point {
+            x: *x,
+            y: *y,
+            ..Point::default()
+        });
+        Series {
+            role,
+            place: 0,
+            name: "a<b".to_owned(),
+            hover: String::new(),
+            points: points.collect(),
+        }
+    }
+
+    /// Axes of 500 by 190 px: 54 px from the left, 16 from above.
+    fn picture(series: Vec<Series>) -> Still {
+        let drawing = Drawing {
+            x: scale(),
+            y: scale(),
+            height: HEIGHT,
+            right: 46,
+            names_up: 0.0,
+            shaded: Some(20.0),
+            series,
+            views: Vec::new(),
+            unified: false,
+        };
+        still(&drawing, 600, "p99")
+    }
+
+    #[test]
+    fn points_stand_where_their_values_say() {
+        let mut line = series(Role::Main, &[(0.0, 0.0), (50.0, 100.0)]);
+        line.points[1].y_reach = Some((90.0, 100.0));
+        let picture = picture(vec![line]);
+        assert_eq!(picture.strokes[0].path, "M54 206L304 16");
+        // from 16 px to 16 + 19, with ends of 3 px to each side
+        assert_eq!(
+            picture.strokes[1].path,
+            "M304 35L304 16M301 35L307 35M301 16L307 16"
+        );
+        assert_eq!((picture.marks[1].x, picture.marks[1].y), (298.0, 10.0));
+        assert_eq!(picture.shaded, Some((100.0, 190.0)));
+        // 0, 20, 40, 60, 80 and 100 on both axes, the title, and the name
+        assert_eq!(picture.texts.len(), 6 + 6 + 1 + 1);
+        assert_eq!(picture.texts[13].text, "a<b");
+    }
+
+    #[test]
+    fn only_the_percentile_of_its_view_is_drawn() {
+        let both = vec![
+            series(Role::Upper("p90"), &[(0.0, 10.0), (100.0, 10.0)]),
+            series(Role::Upper("p99"), &[(0.0, 20.0), (100.0, 20.0)]),
+        ];
+        let paths: Vec<String> = picture(both).strokes.into_iter().map(|s| s.path).collect();
+        // 20 % of 190 px above the axis
+        assert_eq!(paths, ["M54 168L554 168"]);
+    }
+}
