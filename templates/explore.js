@@ -262,8 +262,11 @@
     show();
   }
 
-  if (data.distributions.length > 0) { spread(); }
-  if (data.gaps.length > 0) { stalls(); }
-  if (data.tokens.backends.length > 0) { tokens(); }
-  if (data.requests.length > 0) { requests(); }
+  // the chart library is unpacked by then
+  document.addEventListener("library", function () {
+    if (data.distributions.length > 0) { spread(); }
+    if (data.gaps.length > 0) { stalls(); }
+    if (data.tokens.backends.length > 0) { tokens(); }
+    if (data.requests.length > 0) { requests(); }
+  });
 })();

@@ -8,6 +8,7 @@ mod fixture;
 use fixture::{Run, Timetable, one_failed, one_of_each, records, two_backends};
 use inferbench::render::{render_csv, render_html, render_markdown};
 use inferbench::table::{Look, WIDTH, render_table};
+use inferbench_model::config::load;
 use inferbench_model::report::Report;
 
 const HOSTILE: &str = "a <script>alert('1')</script> & \"name\" of 60 characters | *md*";
@@ -41,11 +42,11 @@ fn page(report: &Report) -> String {
     String::from_utf8(page).unwrap()
 }
 
-/// The page without the source of plotly.js.
+/// The page without the packed source of plotly.js.
 fn own_part(page: &str) -> String {
-    let start = page.find("<script>").unwrap();
-    let end = start + page[start..].find("</script>").unwrap();
-    format!("{}{}", &page[..start], &page[end..])
+    let (before, rest) = page.split_once("id=\"library\">").unwrap();
+    let (_, after) = rest.split_once("</script>").unwrap();
+    format!("{before}{after}")
 }
 
 #[test]
@@ -169,6 +170,17 @@ fn verdict_and_tables_need_no_script() {
     assert!(page.contains("<h1>fast serves Qwen&#x2F;Qwen2.5-0.5B-Instruct fastest here.</h1>"));
     assert!(page.contains("too few samples"));
     assert!(page.contains("<b>333</b>"));
+}
+
+#[test]
+fn the_config_on_the_page_makes_the_same_run() {
+    let run = two_backends();
+    let page = page(&run.report());
+    let (_, rest) = page.split_once("<pre id=\"config\">").unwrap();
+    let (text, _) = rest.split_once("</pre>").unwrap();
+    let text = text.replace("&#x2F;", "/").replace("&quot;", "\"");
+    let again = load("again.yaml", &text, &|_| None).unwrap();
+    assert_eq!(again.config, run.config);
 }
 
 #[test]

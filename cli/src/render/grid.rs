@@ -5,6 +5,8 @@ use inferbench_model::report::number::{grouped, three_digits};
 use inferbench_model::report::{Figure, Outcome, Percentile, Report, Row};
 use serde::Serialize;
 
+use super::against::{self, RatioText};
+
 /// What of a metric a column shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stat {
@@ -97,6 +99,10 @@ pub struct Cell {
     pub too_few: Option<String>,
     /// More about it: the reason of a dash, or the spread.
     pub title: String,
+    /// The value with all its digits, for sorting and for files.
+    pub value: Option<f64>,
+    /// The value against that of each backend that may be the baseline.
+    pub against: Vec<RatioText>,
 }
 
 /// One backend at one level.
@@ -114,6 +120,10 @@ pub struct Line {
     pub ok: String,
     /// Failed requests; empty if there was none.
     pub failed: String,
+    /// Successful requests, as a number.
+    pub ok_count: u64,
+    /// Failed requests, as a number.
+    pub failed_count: u64,
     /// In some repeat a threshold of the self-check was broken.
     pub untrustworthy: bool,
 }
@@ -213,6 +223,8 @@ fn line(report: &Report, row: &Row, columns: &[Column]) -> Line {
             0 => String::new(),
             n => grouped(n),
         },
+        ok_count: row.counts.ok,
+        failed_count: row.counts.failed,
         untrustworthy: report.self_check.iter().any(|check| {
             check.backend == row.backend && check.level == row.level && !check.trustworthy
         }),
@@ -257,6 +269,7 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         });
     Cell {
         best: figure.best || as_good,
+        against: against::ratios(report, row, column.metric),
         ..number(value, title)
     }
 }
@@ -268,10 +281,10 @@ fn percentile(percentile: &Percentile) -> Cell {
             text: "too few".to_owned(),
             best: false,
             too_few: Some(format!("{} of {}", percentile.n, percentile.needed)),
-            title: format!(
+            ..dash(&format!(
                 "{} values; the percentile needs {}",
                 percentile.n, percentile.needed
-            ),
+            ))
         },
     }
 }
@@ -282,6 +295,8 @@ fn number(value: f64, title: String) -> Cell {
         best: false,
         too_few: None,
         title,
+        value: Some(value),
+        against: Vec::new(),
     }
 }
 
@@ -291,5 +306,7 @@ fn dash(title: &str) -> Cell {
         best: false,
         too_few: None,
         title: title.to_owned(),
+        value: None,
+        against: Vec::new(),
     }
 }

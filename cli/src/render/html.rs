@@ -1,9 +1,8 @@
 //! The page: the template filled with the report.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
-use flate2::read::GzDecoder;
 use inferbench_model::config::Level;
 use inferbench_model::report::number::{bytes, grouped, percent, three_digits, with_unit};
 use inferbench_model::report::{Drift, Report, Severity};
@@ -12,12 +11,14 @@ use serde_json::Value;
 use tera::{Context, Tera};
 
 use super::charts::explore::Explore;
-use super::grid::{self, WIDE};
+use super::contents;
+use super::grid::{self, Stat, WIDE};
 use super::kv;
 use super::marks;
-use super::{RenderError, charts, style};
+use super::{RenderError, charts, escape, style};
 
 const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
+const STILL: &str = include_str!("../../../templates/still.html.tera");
 const STYLE: &str = include_str!("../../../templates/report.css");
 const SCRIPT: &str = include_str!("../../../templates/report.js");
 /// Sections whose charts have choosers.
@@ -26,6 +27,7 @@ const EXPLORE_STYLE: &str = include_str!("../../../templates/explore.css");
 const EXPLORE_SCRIPT: &str = include_str!("../../../templates/explore.js");
 /// Its ending turns Tera's escaping on.
 const NAME: &str = "report.html";
+const STILL_NAME: &str = "still.html";
 
 /// A heading of the table over levels.
 #[derive(Serialize)]
@@ -52,10 +54,10 @@ struct WarningLine {
 /// can be it: text is escaped, and so is the charts' JSON.
 const LIBRARY: &str = "<chart library>";
 
-/// Source of plotly.js, gzip.
-const PACKED_LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/plotly.js.gz"));
+/// Source of plotly.js: gzip in base64, which the page's script unpacks.
+const PACKED_LIBRARY: &str = include_str!(concat!(env!("OUT_DIR"), "/plotly.js.gz.base64"));
 
-/// The page, whose chart library of several MB is never held whole.
+/// The page, whose chart library is put in when it is written.
 #[derive(Debug)]
 pub struct Page {
     rendered: String,
@@ -71,7 +73,7 @@ impl Page {
             return out.write_all(self.rendered.as_bytes());
         };
         out.write_all(before.as_bytes())?;
-        io::copy(&mut GzDecoder::new(PACKED_LIBRARY), out)?;
+        out.write_all(PACKED_LIBRARY.as_bytes())?;
         out.write_all(after.as_bytes())
     }
 }
@@ -83,18 +85,20 @@ impl Page {
 /// cannot be written as JSON.
 pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     let mut tera = Tera::default();
-    tera.add_raw_templates([("explore.html", EXPLORE), (NAME, TEMPLATE)])?;
+    tera.add_raw_templates([
+        ("explore.html", EXPLORE),
+        (STILL_NAME, STILL),
+        (NAME, TEMPLATE),
+    ])?;
+    tera.set_escape_fn(escape::html);
     register_filters(&mut tera);
     let rendered = tera.render(NAME, &context(report)?)?;
-    Ok(Page { rendered })
+    Ok(Page {
+        rendered: contents::filled(&rendered),
+    })
 }
 
 fn context(report: &Report) -> Result<Context, RenderError> {
-    let columns = grid::shown(report, &WIDE);
-    let headings = columns.iter().map(|column| Heading {
-        text: column.heading_text(),
-        unit: column.unit,
-    });
     let keys = (0..report.backends.len()).map(|place| Key {
         colour: style::colour(place),
         marker: style::marker_path(place),
@@ -103,29 +107,19 @@ fn context(report: &Report) -> Result<Context, RenderError> {
         severity: warning.severity,
         text: warning.line(&report.levels),
     });
-    let charts = charts::all(report)?;
-    let over_time = charts::over_time(report);
-    let plots: std::collections::BTreeMap<&str, &Value> = charts
-        .iter()
-        .chain(&over_time)
-        .map(|c| (c.id.as_str(), &c.plot))
-        .collect();
     let mut context = Context::new();
     context.insert("report", &without_lists(report));
     context.insert("warnings", &warnings.collect::<Vec<_>>());
     context.insert("marks", &marks::of(report));
     context.insert("several", &(report.measured().len() > 1));
-    context.insert("headings", &headings.collect::<Vec<_>>());
-    context.insert("footnote", &grid::footnote(report));
-    context.insert("groups", &grid::groups(report, &columns));
     context.insert("keys", &keys.collect::<Vec<_>>());
     context.insert("requests", &(report.counts.ok + report.counts.failed));
-    context.insert("charts", &charts);
-    context.insert("over_time", &over_time);
+    context.insert("config", &config_text(report)?);
+    insert_table(&mut context, report);
+    insert_charts(&mut context, report)?;
     context.insert("drift", &report.drift.as_ref().map(Drift::words));
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));
-    context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
     if let Some(explore) = Explore::of(report) {
         context.insert("explore", &explore.sections());
         let json = for_script(&serde_json::to_string(&explore)?);
@@ -133,6 +127,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     }
     context.insert("explore_style", EXPLORE_STYLE);
     context.insert("explore_script", EXPLORE_SCRIPT);
+    context.insert("contents", contents::PLACE);
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
     context.insert("plotly", LIBRARY);
@@ -151,6 +146,41 @@ fn without_lists(report: &Report) -> Report {
         timeline.series.clear();
     }
     light
+}
+
+/// The table over levels, where every figure has its ratio below it and not in a
+/// column.
+fn insert_table(context: &mut Context, report: &Report) {
+    let mut columns = grid::shown(report, &WIDE);
+    columns.retain(|column| column.stat != Stat::Ratio);
+    let headings = columns.iter().map(|column| Heading {
+        text: column.heading_text(),
+        unit: column.unit,
+    });
+    context.insert("headings", &headings.collect::<Vec<_>>());
+    context.insert("footnote", &grid::footnote(report));
+    context.insert("groups", &grid::groups(report, &columns));
+}
+
+fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderError> {
+    let charts = charts::all(report);
+    let over_time = charts::over_time(report);
+    let all = charts.iter().map(|pictured| &pictured.chart);
+    let plots: BTreeMap<&str, &Value> = all
+        .chain(&over_time)
+        .map(|chart| (chart.id.as_str(), &chart.plot))
+        .collect();
+    context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
+    context.insert("trade_id", charts::TRADE);
+    context.insert("charts", &charts);
+    context.insert("over_time", &over_time);
+    Ok(())
+}
+
+/// The config as YAML; `None` if the report does not have it.
+fn config_text(report: &Report) -> Result<Option<String>, RenderError> {
+    let config = report.reproduce.as_ref().map(|own| &own.config);
+    Ok(config.map(serde_yaml::to_string).transpose()?)
 }
 
 /// JSON that may stand inside a script element: no tag can begin in it.

@@ -1,8 +1,11 @@
 //! A report as files: the page, `summary.md` and `summary.csv`. Pure functions
 //! of the report; writing is left to others.
 
+mod against;
 mod charts;
+mod contents;
 mod csv;
+mod escape;
 pub mod grid;
 mod html;
 pub mod kv;
@@ -28,6 +31,9 @@ pub enum RenderError {
     /// A chart could not be written as JSON.
     #[error("report page, charts: {0}")]
     Chart(#[from] serde_json::Error),
+    /// The config could not be written as YAML.
+    #[error("report page, config: {0}")]
+    Config(#[from] serde_yaml::Error),
 }
 
 /// Tera tells the place in its first error and the fact in the last.

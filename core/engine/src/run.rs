@@ -1,5 +1,6 @@
 //! A whole run: stage after stage, every fact into the run folder.
 
+mod command;
 mod samplers;
 mod so_far;
 
@@ -178,6 +179,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
     Ok(Manifest {
         schema_version: RUN_SCHEMA_VERSION,
         inferbench_version: version.to_owned(),
+        command: command::line(&prepared.secrets),
         config: prepared.secrets.masked_json(&prepared.config),
         workload_sha256: Some(prepared.prompts.fingerprint(FINGERPRINT_PROMPTS)?),
         backends: backends.collect(),

@@ -23,6 +23,9 @@ pub struct Manifest {
     pub schema_version: u32,
     /// Version of InferBench.
     pub inferbench_version: String,
+    /// The command line that made it, secrets masked; empty if it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
     /// The config as resolved, secrets masked.
     pub config: Value,
     /// SHA-256 over the prompts of block 0, hex: equal for equal workloads.

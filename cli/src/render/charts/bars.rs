@@ -1,103 +1,86 @@
-//! The chart of one metric at one level.
+//! The chart of one metric at one level: there is no line to follow, so a bar
+//! per backend, and a thin line to its p99.
 
 use inferbench_model::report::number::three_digits;
 use inferbench_model::report::{MetricColumn, Report};
-use plotly::common::{HoverInfo, Line, Marker, Mode, Orientation, Position};
-use plotly::layout::{Axis, AxisRange, BarMode, HoverMode, Margin};
-use plotly::{Bar, Plot, Scatter};
 
-use super::labels::{plain, short};
-use super::{Chart, RenderError, TOP, layout, place_of, style, subtitle};
+use super::axis::Scale;
+use super::drawing::{Drawing, Point, Role, Series};
+use super::labels::short;
+use super::{BOTTOM, TOP, place_of};
 
-/// One level has no line to follow: a bar per backend, p99 as an outline.
-pub(super) fn bars(report: &Report, metric: &MetricColumn) -> Result<Chart, RenderError> {
-    let mut plot = Plot::new();
-    let rows: Vec<_> = report
-        .rows
-        .iter()
-        .filter_map(|row| Some((row, row.figures.get(&metric.name)?)))
-        .filter_map(|(row, figure)| Some((row, figure, figure.typical?)))
-        .collect();
-    let p99: Vec<Option<f64>> = rows
-        .iter()
-        .map(|(_, figure, _)| figure.p99.and_then(|p99| p99.value))
-        .collect();
-    let has_upper = p99.iter().any(Option::is_some);
-    let labels: Vec<String> = rows
-        .iter()
-        .map(|(row, ..)| plain(&short(&row.backend)))
-        .collect();
-    let places: Vec<f64> = (0..rows.len()).map(|place| place as f64).collect();
-    for (at, (row, _, value)) in rows.iter().enumerate() {
-        let place = place_of(report, &row.backend);
-        plot.add_trace(
-            Bar::new(vec![*value], vec![places[at]])
-                .orientation(Orientation::Horizontal)
-                .width(0.55)
-                .marker(Marker::new().color(style::colour(place)))
-                .hover_info(HoverInfo::Skip)
-                .show_legend(false),
-        );
-        plot.add_trace(
-            Scatter::new(vec![p99[at].unwrap_or(*value)], vec![places[at]])
-                .mode(Mode::Text)
-                .text(words(*value, p99[at]))
-                .text_position(Position::MiddleRight)
-                .hover_info(HoverInfo::Skip)
-                .show_legend(false),
-        );
-        if let Some(p99) = p99[at] {
-            plot.add_trace(
-                Scatter::new(vec![*value, p99], vec![places[at]; 2])
-                    .mode(Mode::Lines)
-                    .line(Line::new().color(style::colour(place)).width(1.5))
-                    .hover_info(HoverInfo::Skip)
-                    .show_legend(false),
-            );
-        }
+/// Room for a bar, px.
+const BAR: usize = 34;
+/// Room for the words beside the longest bar, px.
+const WORDS: usize = 130;
+
+/// The chart, and what its bars are.
+pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) {
+    let mut series = Vec::new();
+    let mut names = Vec::new();
+    let mut has_p99 = false;
+    for row in &report.rows {
+        let Some(figure) = row.figures.get(&metric.name) else {
+            continue;
+        };
+        let Some(value) = figure.typical else {
+            continue;
+        };
+        let p99 = figure.p99.and_then(|p99| p99.value);
+        has_p99 |= p99.is_some();
+        series.push(bar(report, &row.backend, names.len(), value, p99));
+        names.push(short(&row.backend));
     }
-    let largest = rows
-        .iter()
-        .map(|(.., value)| *value)
-        .chain(p99.into_iter().flatten());
-    let top = largest.fold(0.0, f64::max);
-    let height = 44 + 34 * rows.len();
-    let y_axis = Axis::new()
-        .tick_values(places)
-        .tick_text(labels)
-        .range(AxisRange::new(rows.len() as f64 - 0.5, -0.5))
-        .show_grid(false)
-        .zero_line(false)
-        .auto_margin(true)
-        .fixed_range(true);
-    let x_axis = Axis::new()
-        .range(AxisRange::new(0.0, top * 1.35))
-        .n_ticks(5)
-        .tick_format(",")
-        .fixed_range(true)
-        .zero_line(false);
-    plot.set_layout(
-        layout(16)
-            .height(height)
-            .margin(Margin::new().left(54).right(16).top(TOP).bottom(28))
-            .x_axis(x_axis)
-            .y_axis(y_axis)
-            .bar_mode(BarMode::Overlay)
-            .hover_mode(HoverMode::Closest),
-    );
-    Ok(Chart {
-        id: format!("chart-{}", metric.name),
-        title: metric.label.clone(),
-        subtitle: subtitle(metric, has_upper, false),
-        height,
-        plot: serde_json::from_str(&plot.to_json())?,
-    })
+    let points = series.iter().flat_map(|own| &own.points);
+    let ends = points.map(|point| point.x_reach.map_or(point.x, |(_, far)| far));
+    let x = Scale::of_values(ends, false);
+    let last = names.len() as f64 - 0.5;
+    let drawing = Drawing {
+        x,
+        y: Scale {
+            // From above: the first backend stands on top.
+            low: last,
+            high: -0.5,
+            ..Scale::of_steps("", names)
+        },
+        height: TOP + BAR * series.len() + BOTTOM,
+        right: WORDS,
+        names_up: 0.0,
+        shaded: None,
+        series,
+        views: Vec::new(),
+        unified: false,
+    };
+    (drawing, subtitle(metric, has_p99))
 }
 
-/// What stands beside a bar, after a no-break space that keeps it off the bar.
-fn words(value: f64, p99: Option<f64>) -> String {
-    match p99 {
-        Some(p99) => format!("\u{a0}{}, p99 {}", three_digits(value), three_digits(p99)),
-        None => format!("\u{a0}{}", three_digits(value)),
+fn subtitle(metric: &MetricColumn, has_p99: bool) -> String {
+    let mut text = metric.unit.clone();
+    if metric.has_percentiles {
+        text.push_str(", median");
+    }
+    if has_p99 {
+        text.push_str("; the line ends at p99");
+    }
+    text
+}
+
+fn bar(report: &Report, label: &str, at: usize, value: f64, p99: Option<f64>) -> Series {
+    let text = match p99 {
+        Some(p99) => format!("{}, p99 {}", three_digits(value), three_digits(p99)),
+        None => three_digits(value),
+    };
+    Series {
+        role: Role::Bar,
+        place: place_of(report, label),
+        name: label.to_owned(),
+        hover: String::new(),
+        points: vec![Point {
+            x: value,
+            y: at as f64,
+            x_reach: p99.map(|p99| (value, p99)),
+            text,
+            ..Point::default()
+        }],
     }
 }

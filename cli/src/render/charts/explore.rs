@@ -9,7 +9,6 @@ use inferbench_model::report::number::grouped;
 use inferbench_model::report::{
     DistributionCurve, GapsByPosition, Report, RequestsOverTime, TokensPerEvent, TokensShare,
 };
-use plotly::common::{DashType, MarkerSymbol};
 use serde::Serialize;
 
 use super::labels::{plain, short};
@@ -36,8 +35,8 @@ struct Look {
     /// For the charts.
     short: String,
     colour: &'static str,
-    dash: DashType,
-    marker: MarkerSymbol,
+    dash: &'static str,
+    marker: &'static str,
 }
 
 #[derive(Debug, Serialize)]

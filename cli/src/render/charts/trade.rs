@@ -1,116 +1,252 @@
 //! Throughput against speed per user.
 
-use inferbench_model::report::Report;
-use plotly::common::{Font, Mode, Position};
-use plotly::layout::{Axis, AxisRange, HoverMode};
-use plotly::{Plot, Scatter};
+use inferbench_model::report::number::three_digits;
+use inferbench_model::report::{KEEPS_SLO_FROM, Reach, Report, Trade, TradePer, TradePoint};
 
-use super::axis::ValueAxis;
-use super::labels::{label_margin, plain, point_labels};
-use super::{
-    BOTTOM, Chart, HEIGHT, Points, RINGED, RenderError, TOP, has_pressed, layout, line, marker,
-    rings,
-};
+use super::axis::Scale;
+use super::drawing::{Drawing, Point, Role, Series};
+use super::{HEIGHT, RINGED, has_pressed, is_pressed, labels};
 
-/// Throughput against speed per user, a labelled point per level.
-pub(super) fn trade(report: &Report) -> Result<Option<Chart>, RenderError> {
-    let (x_name, y_name) = ("per_user_token_rate", "output_token_throughput");
-    let mut plot = Plot::new();
-    let mut drawn = Vec::new();
-    for (place, backend) in report.backends.iter().enumerate() {
-        let rows = report
-            .rows
-            .iter()
-            .filter(|row| row.backend == backend.label);
-        let mut levels = Vec::new();
-        let points: Vec<(f64, f64, String)> = rows
-            .filter_map(|row| {
-                let (x, y) = (row.typical(x_name)?, row.typical(y_name)?);
-                levels.push(row.level);
-                Some((x, y, row.level.value_text()))
-            })
-            .collect();
-        if points.is_empty() {
-            continue;
-        }
-        let x: Vec<f64> = points.iter().map(|(x, ..)| *x).collect();
-        let y: Vec<f64> = points.iter().map(|(_, y, _)| *y).collect();
-        let texts: Vec<String> = points.into_iter().map(|(.., text)| text).collect();
-        let shown = sparse(&texts, report.backends.len(), report.levels.len());
-        plot.add_trace(
-            Scatter::new(x.clone(), y.clone())
-                .mode(Mode::LinesMarkersText)
-                .text_array(shown)
-                .hover_text_array(texts)
-                .text_position(Position::TopRight)
-                .text_font(Font::new().size(11))
-                .line(line(place))
-                .marker(marker(place))
-                .name(plain(&backend.label))
-                .hover_template(
-                    "%{hovertext}: %{y:.3s} tokens/s in all, %{x:.3s} tokens/s per user",
-                )
-                .show_legend(false),
-        );
-        let points = Points {
-            place,
-            label: backend.label.clone(),
-            x,
-            y,
-        };
-        if let Some(rings) = rings(report, &points, |at| levels[at]) {
-            plot.add_trace(rings);
-        }
-        drawn.push(points);
+/// Up to this many lines every point bears its level, or the labels lie on each
+/// other; of more lines only the ends do.
+const LABELLED_LINES: usize = 3;
+/// Room that a point's label takes, as shares of the axes.
+const LABEL_ACROSS: f64 = 0.025;
+const LABEL_DOWN: f64 = 0.05;
+/// How far above its end a line is named, px: it goes on to the right, and down.
+const NAMES_UP: f64 = 9.0;
+
+/// The chart, and what is to be seen in it; `None` if no level has both figures.
+pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
+    let trade = report.trade.as_ref()?;
+    // One point trades nothing.
+    if trade.points.len() < 2 {
+        return None;
     }
-    if drawn.is_empty() {
-        return Ok(None);
+    let mut lines = lines(report, trade);
+    let (mut series, mut rings) = (vec![best(trade)], Vec::new());
+    series.retain(|_| lines.len() > 1);
+    for line in &lines {
+        rings.extend(ring(report, line));
     }
-    let y_axis = ValueAxis::of(drawn.iter().flat_map(|p| p.y.iter().copied()), false);
-    let fastest = drawn.iter().flat_map(|p| &p.x).copied().fold(0.0, f64::max);
-    let x_high = fastest * 1.06;
-    let height = HEIGHT + 90;
-    let x_axis = Axis::new()
-        .title("output tokens/s per user (p50)")
-        .range(AxisRange::new(0.0, x_high))
-        .n_ticks(6)
-        .zero_line(false)
-        .fixed_range(true);
-    let inner = (height - TOP - BOTTOM) as f64;
-    let labels = point_labels(&drawn, x_high, y_axis.high, inner);
-    plot.set_layout(
-        layout(label_margin(&drawn))
-            .height(height)
-            .x_axis(x_axis)
-            .y_axis(y_axis.to_axis())
-            .hover_mode(HoverMode::Closest)
-            .annotations(labels),
-    );
-    let axis = report.levels.first().map_or("level", |level| level.axis());
-    let ringed = if has_pressed(report) { RINGED } else { "" };
-    Ok(Some(Chart {
-        id: "chart-trade".to_owned(),
-        title: "Throughput against speed per user".to_owned(),
-        subtitle: format!(
-            "output tokens/s in all over output tokens/s per user; a point per {axis}; up and right is better{ringed}"
-        ),
-        height,
-        plot: serde_json::from_str(&plot.to_json())?,
-    }))
+    let xs = trade.points.iter().flat_map(|point| ends(&point.speed));
+    let ys = trade
+        .points
+        .iter()
+        .flat_map(|point| ends(&point.throughput));
+    let right = labels::margin(lines.iter().map(|line| line.name.as_str()));
+    let x = Scale::near_values(xs).titled("output tokens/s per user (median)");
+    let y = Scale::of_values(ys, false);
+    join_labels(&mut lines, &x, &y);
+    let slowest = trade.slowest_within_slo_per_s;
+    let shaded = slowest.map(|least| least.min(x.high));
+    series.extend(rings);
+    series.extend(lines);
+    let drawing = Drawing {
+        x,
+        y,
+        height: HEIGHT + 90,
+        right,
+        names_up: NAMES_UP,
+        shaded,
+        series,
+        views: Vec::new(),
+        unified: false,
+    };
+    Some((drawing, subtitle(report, trade)))
 }
 
-/// With many lines only their ends are labelled, or the labels lie on each
-/// other; with one level none is.
-fn sparse(texts: &[String], lines: usize, levels: usize) -> Vec<String> {
-    let last = texts.len().saturating_sub(1);
-    let shown = |at: usize| levels > 1 && (lines <= 3 || at == 0 || at == last);
-    let kept = texts.iter().enumerate();
-    kept.map(|(at, text)| {
-        if shown(at) {
-            text.clone()
-        } else {
-            String::new()
+fn ends(reach: &Reach) -> [f64; 3] {
+    [reach.low, reach.typical, reach.high]
+}
+
+/// A line per backend, in the order of the levels.
+fn lines(report: &Report, trade: &Trade) -> Vec<Series> {
+    let backends = report.backends.iter().enumerate();
+    let lines = backends.map(|(place, backend)| {
+        let own = trade
+            .points
+            .iter()
+            .filter(|point| point.backend == backend.label);
+        let mut points: Vec<Point> = own.map(|own| point(report, own)).collect();
+        let few = report.backends.len() <= LABELLED_LINES;
+        let last = points.len().saturating_sub(1);
+        for (at, point) in points.iter_mut().enumerate() {
+            point.labelled = report.levels.len() > 1 && (few || at == 0 || at == last);
         }
+        Series {
+            role: Role::Main,
+            place,
+            name: backend.label.clone(),
+            hover: "%{hovertext}: %{y:.3s} tokens/s in all, %{x:.3s} tokens/s per user".to_owned(),
+            points,
+        }
+    });
+    lines.filter(|line| !line.points.is_empty()).collect()
+}
+
+/// Gives points of a line that lie on each other one label, at the last of them,
+/// and takes the labels that would lie on one of an earlier line.
+fn join_labels(lines: &mut [Series], x: &Scale, y: &Scale) {
+    let mut taken: Vec<(f64, f64)> = Vec::new();
+    for line in lines {
+        let mut place = |point: &Point| (x.share(point.x), y.share(point.y));
+        for at in 1..line.points.len() {
+            let (before, after) = (place(&line.points[at - 1]), place(&line.points[at]));
+            if touch(before, after) && line.points[at - 1].labelled && line.points[at].labelled {
+                let joined = format!("{}, {}", line.points[at - 1].label, line.points[at].label);
+                line.points[at].label = joined;
+                line.points[at - 1].labelled = false;
+            }
+        }
+        for point in &mut line.points {
+            let own = place(point);
+            point.labelled &= !taken.iter().any(|other| touch(*other, own));
+        }
+        taken.extend(
+            line.points
+                .iter()
+                .filter(|point| point.labelled)
+                .map(&mut place),
+        );
+    }
+}
+
+/// Whether labels at two places, given as shares of the axes, lie on each other.
+fn touch(a: (f64, f64), b: (f64, f64)) -> bool {
+    (a.0 - b.0).abs() < LABEL_ACROSS && (a.1 - b.1).abs() < LABEL_DOWN
+}
+
+fn point(report: &Report, own: &TradePoint) -> Point {
+    let reach = |reach: &Reach| (report.blocks > 1).then_some((reach.low, reach.high));
+    Point {
+        x: own.speed.typical,
+        y: own.throughput.typical,
+        x_reach: reach(&own.speed),
+        y_reach: reach(&own.throughput),
+        text: own.level.value_text(),
+        label: own.level.value_text(),
+        labelled: false,
+        hollow: own.keeps_slo == Some(false),
+    }
+}
+
+/// The points that nothing beats, from the slowest for a user to the fastest.
+fn best(trade: &Trade) -> Series {
+    let own = trade.points.iter().filter(|point| point.best);
+    let mut points: Vec<Point> = own
+        .map(|point| Point {
+            x: point.speed.typical,
+            y: point.throughput.typical,
+            ..Point::default()
+        })
+        .collect();
+    points.sort_by(|a, b| a.x.total_cmp(&b.x));
+    Series {
+        role: Role::Best,
+        place: 0,
+        name: "best".to_owned(),
+        hover: String::new(),
+        points,
+    }
+}
+
+/// Rings around the points at which the KV cache was full or requests were put
+/// back.
+fn ring(report: &Report, line: &Series) -> Option<Series> {
+    let pressed = |point: &&Point| {
+        let level = report
+            .levels
+            .iter()
+            .find(|level| level.value_text() == point.text);
+        level.is_some_and(|level| is_pressed(report, &line.name, level))
+    };
+    let points: Vec<Point> = line.points.iter().filter(pressed).cloned().collect();
+    (!points.is_empty()).then(|| Series {
+        role: Role::Ring,
+        place: line.place,
+        name: "KV cache full".to_owned(),
+        hover: String::new(),
+        points: points
+            .into_iter()
+            .map(|point| Point {
+                labelled: false,
+                ..point
+            })
+            .collect(),
     })
-    .collect()
+}
+
+fn subtitle(report: &Report, trade: &Trade) -> String {
+    let per = match trade.per {
+        TradePer::Gpu => "per GPU",
+        TradePer::Machine => "of the machine",
+    };
+    let mut text = format!("output tokens/s {per}; up and right is better");
+    if let [first, _, ..] = report.levels.as_slice() {
+        text.push_str(&format!("; a point per {}", first.axis()));
+    }
+    if report.measured().len() > 1 {
+        text.push_str("; broad band: nothing is better in both");
+    }
+    if report.blocks > 1 {
+        text.push_str("; crosses: least and most over repeats");
+    }
+    if let Some(least) = trade.slowest_within_slo_per_s {
+        text.push_str(&format!(
+            "; shaded: breaks the SLO, below {} tokens/s per user",
+            three_digits(least)
+        ));
+    }
+    if trade
+        .points
+        .iter()
+        .any(|point| point.keeps_slo == Some(false))
+    {
+        let percent = KEEPS_SLO_FROM * 100.0;
+        text.push_str(&format!(
+            "; hollow: less than {percent} % of requests met the SLO"
+        ));
+    }
+    if has_pressed(report) {
+        text.push_str(RINGED);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(points: &[(f64, f64, &str)]) -> Series {
+        let points = points.iter().map(|(x, y, text)| Point {
+            x: *x,
+            y: *y,
+            label: (*text).to_owned(),
+            labelled: true,
+            ..Point::default()
+        });
+        Series {
+            role: Role::Main,
+            place: 0,
+            name: "a".to_owned(),
+            hover: String::new(),
+            points: points.collect(),
+        }
+    }
+
+    #[test]
+    fn labels_of_points_that_lie_on_each_other_are_joined_or_left_out() {
+        let scale = Scale::of_values([100.0].into_iter(), false);
+        let mut lines = [
+            line(&[(10.0, 50.0, "1"), (10.5, 50.0, "2"), (90.0, 50.0, "4")]),
+            line(&[(10.0, 51.0, "1"), (10.0, 90.0, "2")]),
+        ];
+        join_labels(&mut lines, &scale, &scale);
+        let shown = lines.each_ref().map(|line| {
+            let own = line.points.iter().filter(|point| point.labelled);
+            own.map(|point| point.label.as_str()).collect::<Vec<_>>()
+        });
+        assert_eq!(shown, [vec!["1, 2", "4"], vec!["2"]]);
+    }
 }

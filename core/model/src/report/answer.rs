@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use super::compare::{Comparison, MARGIN, Outcome, Reason};
 use super::number::with_unit;
 use super::pace;
+use super::withheld::{failing, none_within, unequal, unsteady, untrusted};
 use super::wording::{at_levels, listed};
 use super::yardstick::{Yardstick, ratios};
 use super::{Report, RequestFailure};
@@ -199,6 +200,7 @@ fn contest(report: &Report) -> Vec<String> {
     said.extend(winners(report, yardstick, &standing));
     said.extend(ties(report, yardstick, &standing));
     let reasons = [
+        unequal(report),
         untrusted(report),
         failing(report, metric),
         unsteady(report, metric),
@@ -326,54 +328,6 @@ fn contenders(comparisons: &[&Comparison]) -> String {
     } else {
         "the two best backends".to_owned()
     }
-}
-
-/// Without a capital letter.
-fn untrusted(report: &Report) -> Option<String> {
-    let limited: Vec<Level> = report
-        .levels
-        .iter()
-        .copied()
-        .filter(|level| {
-            report
-                .rows
-                .iter()
-                .any(|row| row.level == *level && row.client_was_limit)
-        })
-        .collect();
-    (!limited.is_empty()).then(|| {
-        let at = at_levels(&report.levels, &limited);
-        format!("the client, not a backend, was the limit {at}.")
-    })
-}
-
-/// Without a capital letter.
-fn failing(report: &Report, metric: &str) -> Option<String> {
-    without_verdict(report, metric, Reason::TooManyFailed)
-        .map(|at| format!("too many requests failed {at}."))
-}
-
-/// Without a capital letter.
-fn unsteady(report: &Report, metric: &str) -> Option<String> {
-    without_verdict(report, metric, Reason::NotSteady).map(|at| {
-        format!("the figures rose or fell while they were taken {at}: warm up and measure longer.")
-    })
-}
-
-/// Without a capital letter.
-fn none_within(report: &Report, metric: &str) -> Option<String> {
-    without_verdict(report, metric, Reason::AllZero)
-        .map(|at| format!("no request of any backend met the SLO {at}."))
-}
-
-/// The levels that have no verdict for that reason, in words.
-fn without_verdict(report: &Report, metric: &str, reason: Reason) -> Option<String> {
-    let of_it = report
-        .comparisons
-        .iter()
-        .filter(|c| c.metric == metric && c.reason == Some(reason));
-    let levels: Vec<Level> = of_it.map(|c| c.level).collect();
-    (!levels.is_empty()).then(|| at_levels(&report.levels, &levels))
 }
 
 /// Said where latency decides and another backend than the best by p50 has the

@@ -84,6 +84,9 @@ pub enum Reason {
     /// The metric is measured between events, which carry different numbers of
     /// tokens.
     EventsDiffer,
+    /// The backends did not do the same work: prompts, answers or cached tokens
+    /// differ.
+    WorkDiffers,
 }
 
 /// What an interval of best to second shows, the margin being the same on the
@@ -131,6 +134,15 @@ fn unsettle(comparison: &mut Comparison, rows: &[Row]) {
     if comparison.outcome == Outcome::Equivalent && moved {
         comparison.outcome = Outcome::NoVerdict;
         comparison.reason = Some(Reason::NotSteady);
+    }
+}
+
+/// Takes every verdict between backends that did not do the same work.
+pub(super) fn withhold(comparisons: &mut [Comparison]) {
+    for comparison in comparisons.iter_mut().filter(|c| c.second.is_some()) {
+        comparison.outcome = Outcome::NoVerdict;
+        comparison.reason = Some(Reason::WorkDiffers);
+        comparison.blocks_to_decide = None;
     }
 }
 
@@ -238,7 +250,8 @@ fn no_verdict(rows: &[&Row], best: &Row, second: Option<&Row>, metric: &str) -> 
     }
 }
 
-fn pairs(best: &Row, second: &Row, metric: &str) -> Vec<(f64, f64)> {
+/// Values of both backends in each repeat that both have.
+pub(super) fn pairs(best: &Row, second: &Row, metric: &str) -> Vec<(f64, f64)> {
     let (Some(a), Some(b)) = (best.figures.get(metric), second.figures.get(metric)) else {
         return Vec::new();
     };

@@ -66,6 +66,7 @@ pub(super) fn withhold(rows: &mut [Row], comparisons: &mut [Comparison], mixed: 
         if let Some(figure) = row.figures.get_mut(BETWEEN_EVENTS) {
             figure.best = false;
             figure.ratio_to_best = None;
+            figure.against.clear();
         }
     }
     let withheld = comparisons

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DigestOf;
+use super::against::Against;
 use super::pace::{self, Pace};
 use super::steady::{self, Unsteady};
 use crate::cell::{CellRow, Counts};
@@ -101,6 +102,10 @@ pub struct Figure {
     pub ratio_to_best: Option<f64>,
     /// Whether this is the best typical value of several at this level.
     pub best: bool,
+    /// This figure over that of every other backend at this level, if the metric
+    /// ranks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub against: Vec<Against>,
 }
 
 /// A percentile, or the number of values that it would have needed.

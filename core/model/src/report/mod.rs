@@ -1,6 +1,7 @@
 //! `report.json`: the data that the page, the summaries and the terminal table
 //! show, every number final. How it looks is left to others.
 
+mod against;
 mod answer;
 mod answers;
 mod backend;
@@ -16,15 +17,20 @@ mod figure;
 pub mod kv;
 pub mod number;
 mod pace;
+mod reproduce;
 mod requests;
 mod steady;
 mod tiles;
 pub mod timeline;
+mod trade;
+mod trust;
 mod warnings;
+mod withheld;
 mod wording;
 mod yardstick;
 
 pub use crate::inference::Interval;
+pub use against::Against;
 pub use answers::{GapsByPosition, TokensPerEvent, TokensShare};
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use cache_audit::CacheAudit;
@@ -36,10 +42,13 @@ pub use environment::{Fact, SelfCheckRow};
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use pace::{KEEPS_UP_FROM, Pace};
+pub use reproduce::Reproduce;
 pub use requests::{LoadOverTime, RequestLines, RequestsOverTime};
 pub use steady::{Series, Unsteady};
 pub use tiles::Tile;
 pub use timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
+pub use trade::{KEEPS_SLO_FROM, Reach, Trade, TradePer, TradePoint};
+pub use trust::{TrustAbout, TrustMark};
 pub use warnings::{Severity, Warning};
 pub use wording::at_levels;
 
@@ -87,6 +96,10 @@ pub struct Report {
     pub answer: Vec<String>,
     /// The best backend in each of the metrics that a reader asks for first.
     pub tiles: Vec<Tile>,
+    /// What was checked before the answer is trusted, and what was found; empty
+    /// if nothing was measured.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trust: Vec<TrustMark>,
     /// What a reader must know before trusting it, most severe first.
     pub warnings: Vec<Warning>,
     /// Backends in the order of the config.
@@ -97,6 +110,9 @@ pub struct Report {
     pub metrics: Vec<MetricColumn>,
     /// One row per level and backend, levels first.
     pub rows: Vec<Row>,
+    /// Throughput against speed per user; absent if no level has both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trade: Option<Trade>,
     /// Best against second, per metric that ranks and level.
     pub comparisons: Vec<Comparison>,
     /// The last repeat against the first; absent below three pairs of them.
@@ -124,6 +140,9 @@ pub struct Report {
     pub self_check: Vec<SelfCheckRow>,
     /// Machine, versions, seeds, workload.
     pub environment: Vec<Fact>,
+    /// How to make the same run again; absent in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reproduce: Option<Reproduce>,
     /// Failed measured requests by backend and reason, one example each.
     pub request_failures: Vec<RequestFailure>,
     /// Hardware and load over time; absent if nothing was sampled.
@@ -151,11 +170,9 @@ impl Report {
                 .retain(|name, _| shown.iter().any(|metric| metric.name == name));
         }
         figure::mark_best(&mut rows, &levels, &shown);
-        let mut comparisons = compare::all(&rows, &levels, &shown);
-        let mixed = events::mixed_levels(&rows, &levels);
-        events::withhold(&mut rows, &mut comparisons, &mixed);
-        let mixed = !mixed.is_empty();
+        against::fill(&mut rows, &levels, &shown);
         let fairness = fairness::build(&backends, cells, digest_of);
+        let (comparisons, mixed) = compared(&mut rows, &levels, &shown, &fairness);
         let ordered = in_order_of(&rows, cells);
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
@@ -178,7 +195,9 @@ impl Report {
             slo: config.slo,
             answer: Vec::new(),
             tiles: tiles::build(&comparisons, &levels, mixed),
+            trust: Vec::new(),
             warnings: Vec::new(),
+            trade: trade::build(manifest, config.slo, &rows),
             backends,
             levels,
             metrics: shown.iter().map(|m| MetricColumn::of(m, mixed)).collect(),
@@ -189,12 +208,20 @@ impl Report {
             kv: None,
             self_check: environment::self_check(cells),
             environment: environment::facts(manifest, config),
+            reproduce: Some(reproduce::of(manifest)),
             request_failures: backend::request_failures(cells, digest_of),
             timeline: None,
         };
-        report.answer = answer::sentences(&report);
-        report.warnings = warnings::build(&report, manifest, cells);
+        report.judge(manifest, cells);
         report
+    }
+
+    /// Says what follows from the figures.
+    fn judge(&mut self, manifest: &Manifest, cells: &[CellRow]) {
+        self.trust = trust::marks(self);
+        trust::doubt(self);
+        self.answer = answer::sentences(self);
+        self.warnings = warnings::build(self, manifest, cells);
     }
 
     /// The report with hardware and load over time.
@@ -258,6 +285,23 @@ fn in_order_of<'c>(rows: &[Row], cells: &'c [CellRow]) -> Vec<&'c CellRow> {
         ordered.append(&mut own);
     }
     ordered
+}
+
+/// Best against second wherever that is fair, and whether the events of the
+/// backends carry different numbers of tokens at some level.
+fn compared(
+    rows: &mut [Row],
+    levels: &[Level],
+    shown: &[&metrics::Metric],
+    fairness: &Fairness,
+) -> (Vec<Comparison>, bool) {
+    let mut comparisons = compare::all(rows, levels, shown);
+    let mixed = events::mixed_levels(rows, levels);
+    events::withhold(rows, &mut comparisons, &mixed);
+    if fairness.unequal_work().next().is_some() {
+        compare::withhold(&mut comparisons);
+    }
+    (comparisons, !mixed.is_empty())
 }
 
 fn rows<'a>(

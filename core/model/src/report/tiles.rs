@@ -25,6 +25,10 @@ pub struct Tile {
     /// The comparison.
     #[serde(flatten)]
     pub comparison: Comparison,
+    /// Why its verdict is not to be trusted, in words; empty if nothing speaks
+    /// against it.
+    #[serde(default)]
+    pub doubts: Vec<String>,
 }
 
 /// `mixed`: the events of the backends carry different numbers of tokens at
@@ -53,6 +57,7 @@ pub(super) fn build(comparisons: &[Comparison], levels: &[Level], mixed: bool) -
                 label: super::columns::label(metric.name).to_owned(),
                 unit: metric.unit.to_owned(),
                 comparison: best.clone(),
+                doubts: Vec::new(),
             })
         })
         .collect()

@@ -34,6 +34,10 @@ pub struct FairnessRow {
     /// Why a difference does not break the comparison; absent if it does, or
     /// if there is none.
     pub explained: Option<String>,
+    /// One backend did other work than another: more or fewer tokens for what was
+    /// asked. Where all miss what was asked by as much, none did.
+    #[serde(default)]
+    pub unequal_work: bool,
     /// The condition of each backend, in the order of the report.
     pub values: Vec<FairnessValue>,
 }
@@ -140,6 +144,9 @@ fn token_row(
                 .map(|(a, b)| b as f64 / a as f64)
         })
         .collect();
+    let unequal = ratios
+        .as_ref()
+        .is_some_and(|ratios| spread(ratios.iter().copied()) > SAME_WITHIN);
     let state = match ratios {
         None => FairnessState::Unknown,
         Some(ratios) if spread(ratios.iter().copied().chain([1.0])) <= SAME_WITHIN => {
@@ -150,7 +157,10 @@ fn token_row(
     let text = |sums: &Option<(u64, u64)>| {
         sums.map(|(a, b)| format!("{} {}, {} {}", grouped(a), words[0], grouped(b), words[1]))
     };
-    row(what, state, labels, sums.iter().map(text).collect())
+    FairnessRow {
+        unequal_work: unequal,
+        ..row(what, state, labels, sums.iter().map(text).collect())
+    }
 }
 
 fn cached_row(labels: &[&str], sums: &[Option<(u64, u64)>]) -> FairnessRow {
@@ -249,6 +259,7 @@ fn row(
         what: what.to_owned(),
         state,
         explained: None,
+        unequal_work: false,
         values: values.collect(),
     }
 }
@@ -299,6 +310,20 @@ fn alike(a: &[(u64, TextHash)], b: &[(u64, TextHash)]) -> (u64, u64) {
         }
     }
     (both, alike)
+}
+
+impl Fairness {
+    /// Conditions that break the comparison.
+    pub fn broken(&self) -> impl Iterator<Item = &FairnessRow> {
+        let several = self.rows.first().is_some_and(|row| row.values.len() > 1);
+        let rows = self.rows.iter();
+        rows.filter(move |row| several && row.breaks())
+    }
+
+    /// Conditions that show that one backend did other work than another.
+    pub fn unequal_work(&self) -> impl Iterator<Item = &FairnessRow> {
+        self.broken().filter(|row| row.unequal_work)
+    }
 }
 
 impl FairnessRow {

@@ -1,0 +1,61 @@
+//! Ratios to a baseline as text: one for each backend that a reader may choose,
+//! and one to the best of the level.
+
+use inferbench_model::report::number::three_digits;
+use inferbench_model::report::{Figure, Report, Row};
+use serde::Serialize;
+
+/// What stands for the best backend of each level in the choice of a baseline.
+const BEST: &str = "best";
+
+/// A figure against that of one baseline.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RatioText {
+    /// The baseline: its place in the report from 0, or `best`.
+    pub baseline: String,
+    /// `0.250 ×` with a space that keeps both together, or that the backend is the baseline itself.
+    pub text: String,
+    /// `(0.240–0.261)`, the 95 % interval; empty below two repeats.
+    pub interval: String,
+}
+
+/// A row's figure against the best of its level and against every backend;
+/// empty if none can be held against another.
+pub(super) fn ratios(report: &Report, row: &Row, metric: &str) -> Vec<RatioText> {
+    let Some(figure) = row.figures.get(metric) else {
+        return Vec::new();
+    };
+    let best = report.rows.iter().find(|other| {
+        let own = other.figures.get(metric);
+        other.level == row.level && own.is_some_and(|figure| figure.best)
+    });
+    let best = best.map(|best| (BEST.to_owned(), best.backend.as_str()));
+    let backends = report.backends.iter().enumerate();
+    let each = backends.map(|(place, backend)| (place.to_string(), backend.label.as_str()));
+    let some = figure.against.iter().any(|against| against.ratio > 0.0);
+    best.into_iter()
+        .chain(each)
+        .filter(|_| some)
+        .filter_map(|(key, label)| ratio(figure, &row.backend, key, label))
+        .collect()
+}
+
+fn ratio(figure: &Figure, own: &str, key: String, baseline: &str) -> Option<RatioText> {
+    if own == baseline {
+        let text = if key == BEST { "best" } else { "baseline" };
+        return Some(RatioText {
+            baseline: key,
+            text: text.to_owned(),
+            interval: String::new(),
+        });
+    }
+    let against = figure.against(baseline)?;
+    let ends = against.low.zip(against.high);
+    let interval =
+        ends.map(|(low, high)| format!("({}–{})", three_digits(low), three_digits(high)));
+    Some(RatioText {
+        baseline: key,
+        text: format!("{}\u{a0}×", three_digits(against.ratio)),
+        interval: interval.unwrap_or_default(),
+    })
+}

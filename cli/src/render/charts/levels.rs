@@ -1,0 +1,159 @@
+//! One metric over the levels: the figures that are compared, with whiskers over
+//! repeats, and a higher percentile on demand.
+
+use inferbench_model::report::{Figure, MetricColumn, Percentile, Report};
+
+use super::axis::Scale;
+use super::drawing::{Drawing, Point, Role, Series, View};
+use super::{HEIGHT, RINGED, THROUGHPUT, has_pressed, hover, is_pressed, labels};
+
+/// Takes a percentile of a figure.
+type Take = fn(&Figure) -> Option<Percentile>;
+
+/// Views beside p50, and what each takes.
+const UPPER: [(&str, Take); 2] = [("p90", |figure| figure.p90), ("p99", |figure| figure.p99)];
+
+/// The chart, and what its lines are.
+pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String) {
+    let main = series(report, metric, Role::Main, |figure| figure.typical);
+    let upper: Vec<Series> = UPPER
+        .iter()
+        .flat_map(|(name, take)| {
+            series(report, metric, Role::Upper(name), |figure| {
+                take(figure)?.value
+            })
+        })
+        .collect();
+    let has_upper = !upper.is_empty();
+    let all = values(&main).chain(values(&upper));
+    let widest = Scale::of_values(all, metric.unit == "ms");
+    let views = views(&widest, &main, &upper);
+    let names = main.iter().map(|series| series.name.as_str());
+    let right = labels::margin(names);
+    let ringed = metric.name == THROUGHPUT && has_pressed(report);
+    let rings = main
+        .iter()
+        .filter(|_| ringed)
+        .filter_map(|line| rings(report, line));
+    let rings: Vec<Series> = rings.collect();
+    let drawing = Drawing {
+        x: steps(report),
+        y: views[0].y.clone(),
+        height: HEIGHT,
+        right,
+        names_up: 0.0,
+        shaded: None,
+        series: upper.into_iter().chain(rings).chain(main).collect(),
+        views: if has_upper { views } else { Vec::new() },
+        unified: true,
+    };
+    (drawing, subtitle(report, metric, ringed))
+}
+
+/// The levels as equal steps.
+fn steps(report: &Report) -> Scale {
+    let title = report.levels.first().map_or("", |level| level.axis());
+    let names = report.levels.iter().map(|level| level.value_text());
+    Scale::of_steps(title, names.collect())
+}
+
+fn series(
+    report: &Report,
+    metric: &MetricColumn,
+    role: Role,
+    value: impl Fn(&Figure) -> Option<f64>,
+) -> Vec<Series> {
+    let of = |(place, backend): (usize, &inferbench_model::report::BackendReport)| {
+        let points = report.levels.iter().enumerate().filter_map(|(at, level)| {
+            let row = report.row(&backend.label, level)?;
+            let figure = row.figures.get(&metric.name)?;
+            Some(Point {
+                x: at as f64,
+                y: value(figure)?,
+                y_reach: reach(report, role, figure),
+                ..Point::default()
+            })
+        });
+        let name = match role {
+            Role::Upper(view) => format!("{} {view}", backend.label),
+            _ => backend.label.clone(),
+        };
+        Series {
+            role,
+            place,
+            name,
+            hover: hover(metric),
+            points: points.collect(),
+        }
+    };
+    let backends = report.backends.iter().enumerate();
+    backends
+        .map(of)
+        .filter(|series| !series.points.is_empty())
+        .collect()
+}
+
+/// Least and most over repeats; only the figures that are compared have them.
+fn reach(report: &Report, role: Role, figure: &Figure) -> Option<(f64, f64)> {
+    let shown = report.blocks > 1 && role == Role::Main;
+    figure.block_min.zip(figure.block_max).filter(|_| shown)
+}
+
+fn values(series: &[Series]) -> impl Iterator<Item = f64> {
+    let points = series.iter().flat_map(|series| &series.points);
+    points.flat_map(|point| {
+        let (low, high) = point.y_reach.unwrap_or((point.y, point.y));
+        [point.y, low, high]
+    })
+}
+
+/// p50 alone, then with each percentile that has a value. All have the same kind
+/// of scale.
+fn views(widest: &Scale, main: &[Series], upper: &[Series]) -> Vec<View> {
+    let p50 = View {
+        name: "p50",
+        y: widest.over(values(main)),
+    };
+    let with = UPPER.iter().map(|(name, _)| {
+        let own = upper
+            .iter()
+            .filter(|series| series.role == Role::Upper(name));
+        let points = own.flat_map(|series| series.points.iter().map(|point| point.y));
+        View {
+            name,
+            y: widest.over(values(main).chain(points)),
+        }
+    });
+    std::iter::once(p50).chain(with).collect()
+}
+
+/// Rings around the points at which the KV cache was full or requests were put
+/// back: that is where the curve bends.
+fn rings(report: &Report, line: &Series) -> Option<Series> {
+    let pressed = |point: &&Point| {
+        let level = report.levels.get(point.x as usize);
+        level.is_some_and(|level| is_pressed(report, &line.name, level))
+    };
+    let points: Vec<Point> = line.points.iter().filter(pressed).cloned().collect();
+    (!points.is_empty()).then(|| Series {
+        role: Role::Ring,
+        place: line.place,
+        name: "KV cache full".to_owned(),
+        hover: String::new(),
+        points,
+    })
+}
+
+fn subtitle(report: &Report, metric: &MetricColumn, ringed: bool) -> String {
+    let mut text = metric.unit.clone();
+    if metric.has_percentiles {
+        text.push_str(", median");
+    }
+    if report.blocks > 1 {
+        text.push_str("; whiskers over repeats");
+    }
+    if ringed {
+        text.push_str(RINGED);
+    }
+    text
+}

@@ -1,0 +1,17 @@
+//! The command line of this process, for who wants to run it again.
+
+use std::path::Path;
+
+use crate::secrets::Secrets;
+
+/// What this process was started with, secrets masked, the program by its bare
+/// name.
+pub(super) fn line(secrets: &Secrets) -> Vec<String> {
+    let given = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let mut words: Vec<String> = given.map(|word| secrets.masked(&word)).collect();
+    if let Some(program) = words.first_mut() {
+        let name = Path::new(program.as_str()).file_name();
+        *program = name.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    }
+    words
+}

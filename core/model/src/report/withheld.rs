@@ -1,0 +1,70 @@
+//! Why there is no verdict, in words: sentences without a capital letter, `None`
+//! where the reason does not hold.
+
+use super::Report;
+use super::compare::Reason;
+use super::wording::{at_levels, listed};
+use crate::config::Level;
+
+/// Backends did other work than each other.
+pub(super) fn unequal(report: &Report) -> Option<String> {
+    let differ: Vec<String> = report
+        .fairness
+        .unequal_work()
+        .map(|row| row.what.to_lowercase())
+        .collect();
+    (!differ.is_empty()).then(|| {
+        format!(
+            "the backends did not do the same work ({} differ). Give them the same and run again.",
+            listed(&differ)
+        )
+    })
+}
+
+/// The client was the limit.
+pub(super) fn untrusted(report: &Report) -> Option<String> {
+    let limited: Vec<Level> = report
+        .levels
+        .iter()
+        .copied()
+        .filter(|level| {
+            report
+                .rows
+                .iter()
+                .any(|row| row.level == *level && row.client_was_limit)
+        })
+        .collect();
+    (!limited.is_empty()).then(|| {
+        let at = at_levels(&report.levels, &limited);
+        format!("the client, not a backend, was the limit {at}.")
+    })
+}
+
+/// Too many requests failed.
+pub(super) fn failing(report: &Report, metric: &str) -> Option<String> {
+    without_verdict(report, metric, Reason::TooManyFailed)
+        .map(|at| format!("too many requests failed {at}."))
+}
+
+/// The figures moved while they were taken.
+pub(super) fn unsteady(report: &Report, metric: &str) -> Option<String> {
+    without_verdict(report, metric, Reason::NotSteady).map(|at| {
+        format!("the figures rose or fell while they were taken {at}: warm up and measure longer.")
+    })
+}
+
+/// No request met the SLO.
+pub(super) fn none_within(report: &Report, metric: &str) -> Option<String> {
+    without_verdict(report, metric, Reason::AllZero)
+        .map(|at| format!("no request of any backend met the SLO {at}."))
+}
+
+/// The levels that have no verdict for that reason, in words.
+fn without_verdict(report: &Report, metric: &str, reason: Reason) -> Option<String> {
+    let of_it = report
+        .comparisons
+        .iter()
+        .filter(|c| c.metric == metric && c.reason == Some(reason));
+    let levels: Vec<Level> = of_it.map(|c| c.level).collect();
+    (!levels.is_empty()).then(|| at_levels(&report.levels, &levels))
+}
