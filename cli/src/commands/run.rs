@@ -47,6 +47,7 @@ pub(super) fn run(
             while let Some(event) = heard.recv().await {
                 progress.show(event);
             }
+            progress.end();
         });
         let version = env!("CARGO_PKG_VERSION");
         let finished = run::run(&prepared, place, version, events, &stops).await;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use inferbench_model::causes::KnownCause;
 use inferbench_model::cell::{CellKey, Counts};
+use inferbench_model::plan::Stage;
 
 use crate::secrets::Secrets;
 
@@ -14,8 +15,8 @@ pub enum RunEvent {
     Started {
         /// Its folder.
         folder: PathBuf,
-        /// Cells to measure.
-        cells: usize,
+        /// Starts of backends to come with their levels, in order.
+        stages: Vec<Stage>,
         /// Something is simulated.
         simulated: bool,
     },
@@ -92,6 +93,8 @@ pub enum RunEvent {
         sent: u64,
         /// Failed.
         failed: u64,
+        /// What goes on now.
+        live: LiveFigures,
     },
     /// A cell has ended.
     CellEnded {
@@ -104,6 +107,24 @@ pub enum RunEvent {
     },
     /// Something that a user should know.
     Warning(String),
+}
+
+/// A cell at this moment, for the eye alone; what nobody tells is absent.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct LiveFigures {
+    /// Requests that are sent and have not ended.
+    pub in_flight: u64,
+    /// Output tokens per second of the requests that ended in the last five
+    /// seconds.
+    pub output_tokens_per_s: Option<f64>,
+    /// Median over the last hundred requests.
+    pub ttft_ms_p50: Option<f64>,
+    /// Requests that the server says it works on.
+    pub server_running: Option<f64>,
+    /// Requests that wait at the server, as it says.
+    pub server_waiting: Option<f64>,
+    /// Power of all GPUs that are sampled.
+    pub gpu_power_watts: Option<f64>,
 }
 
 impl RunEvent {

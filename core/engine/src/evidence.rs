@@ -136,6 +136,7 @@ pub(crate) fn sample_metrics(
     let request = backend.probes.metrics.clone()?;
     let client = Arc::clone(&backend.client);
     let sink = running.server_metrics.sink();
+    let readings = running.readings.clone();
     let secrets = running.prepared.secrets.clone();
     let (label, block, stop) = (stage.backend.clone(), stage.block, stop.clone());
     Some(tokio::spawn(async move {
@@ -147,6 +148,7 @@ pub(crate) fn sample_metrics(
             {
                 secrets.mask_evidence(&mut evidence);
                 last.clone_from(&evidence);
+                readings.note_server(&evidence);
                 sink.send(ServerSample {
                     t_ns: clock::now_ns(),
                     backend: label.clone(),
@@ -155,6 +157,7 @@ pub(crate) fn sample_metrics(
                 });
             }
             if stop.is_cancelled() {
+                readings.note_server(&Evidence::default());
                 return last;
             }
             tokio::select! {

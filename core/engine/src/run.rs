@@ -1,6 +1,7 @@
 //! A whole run: stage after stage, every fact into the run folder.
 
 mod command;
+pub(crate) mod live;
 mod samplers;
 mod so_far;
 
@@ -28,13 +29,13 @@ use crate::host::file_sha256;
 use crate::http::Target;
 use crate::kv_forecast;
 use crate::limits;
-use crate::load::{Progress, RecordSink};
 use crate::machine;
 use crate::prepare::PreparedRun;
 use crate::resume::{self, ResumeError, Resumed};
 use crate::stage;
 use crate::store::{LineWriter, RunFolder, StoreError};
 use crate::verify;
+use live::Readings;
 use samplers::Samplers;
 use so_far::SoFar;
 
@@ -99,6 +100,7 @@ pub(crate) struct Running<'a> {
     /// A cell had no successful request.
     barren: bool,
     watched: machine::WatchedBackend,
+    pub(crate) readings: Readings,
 }
 
 /// Where a run's folder is.
@@ -135,7 +137,14 @@ pub async fn run(
     let watched = machine::WatchedBackend::default();
     // A file that cannot be written ends the run as an interruption would.
     let cancel = stops.gentle.child_token();
-    let samplers = Samplers::start(&prepared.config, &folder, &watched, &cancel, &mut manifest)?;
+    let readings = Readings::default();
+    let samplers = Samplers::start(
+        &prepared.config,
+        &folder,
+        (&watched, &readings),
+        &cancel,
+        &mut manifest,
+    )?;
     let mut running = Running {
         prepared,
         requests: LineWriter::open(folder.file("requests.jsonl"), &cancel)?,
@@ -148,6 +157,7 @@ pub async fn run(
         current: Arc::default(),
         barren: false,
         watched,
+        readings,
     };
     // Its future is large, and this one is often held by another.
     Box::pin(running.do_stages()).await?;
@@ -269,7 +279,7 @@ impl Running<'_> {
     fn begin(&mut self, stages: &[Stage]) -> Result<(), StoreError> {
         self.tell(RunEvent::Started {
             folder: self.folder.path().to_owned(),
-            cells: stages.iter().map(|stage| stage.levels.len()).sum(),
+            stages: stages.to_vec(),
             simulated: self.manifest.is_simulated(),
         });
         self.save()?;
@@ -300,15 +310,6 @@ impl Running<'_> {
         drop(self.events.send(event));
     }
 
-    pub(crate) fn tell_progress(&self, progress: &Progress) {
-        use std::sync::atomic::Ordering::Relaxed;
-        self.tell(RunEvent::CellProgress {
-            measured: progress.measured.load(Relaxed),
-            sent: progress.sent.load(Relaxed),
-            failed: progress.failed.load(Relaxed),
-        });
-    }
-
     /// A warning of the run as a whole, told and kept once.
     pub(crate) fn warn(&mut self, warning: String) {
         let warning = self.prepared.secrets.masked(&warning);
@@ -326,24 +327,6 @@ impl Running<'_> {
                 .set(label, pid.and_then(|pid| u32::try_from(pid).ok())),
             None => self.watched.clear(),
         }
-    }
-
-    /// Where the records of the next cell go.
-    pub(crate) fn record_sink(&self) -> RecordSink {
-        let file = self.requests.sink();
-        let secrets = self.prepared.secrets.clone();
-        let current = Arc::clone(&self.current);
-        if let Ok(mut current) = current.lock() {
-            // What a cell that ended with an error has left.
-            *current = SoFar::default();
-        }
-        Box::new(move |mut record: RequestRecord| {
-            secrets.mask_record(&mut record);
-            if let Ok(mut current) = current.lock() {
-                current.add(&record);
-            }
-            file.send(record);
-        })
     }
 
     /// Keeps the facts of the cell that has just ended, after its records, and

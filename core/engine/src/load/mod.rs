@@ -104,6 +104,8 @@ pub struct Progress {
     pub sent: AtomicU64,
     /// Measured requests that have ended.
     pub measured: AtomicU64,
+    /// Requests that have ended, of any phase.
+    pub ended: AtomicU64,
     /// Requests that failed.
     pub failed: AtomicU64,
     /// Output events of requests that have ended.
@@ -302,6 +304,7 @@ impl Shared {
         let (ok, sent) = (record.is_ok(), record.sent_ns.is_some());
         let progress = &self.progress;
         progress.output_events.fetch_add(events, Ordering::Relaxed);
+        progress.ended.fetch_add(1, Ordering::Relaxed);
         progress.failed.fetch_add(u64::from(!ok), Ordering::Relaxed);
         let measured = u64::from(phase == Phase::Measured);
         progress.measured.fetch_add(measured, Ordering::Relaxed);

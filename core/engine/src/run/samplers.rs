@@ -6,6 +6,7 @@ use inferbench_model::record::{GpuSample, HostSample};
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
+use super::live::Readings;
 use crate::gpu::{self, GpuSampler};
 use crate::machine;
 use crate::store::{LineWriter, RunFolder, StoreError};
@@ -23,13 +24,15 @@ impl Samplers {
     pub(super) fn start(
         config: &Config,
         folder: &RunFolder,
-        watched: &machine::WatchedBackend,
+        (watched, readings): (&machine::WatchedBackend, &Readings),
         cancel: &CancellationToken,
         manifest: &mut Manifest,
     ) -> Result<Self, RunError> {
         let gpu_file = LineWriter::of_samples(folder.file("gpu.jsonl"), cancel)?;
         let gpu_sink = gpu_file.sink();
+        let readings = readings.clone();
         let gpu = GpuSampler::start(gpu::Wanted::of(config), watched.clone(), move |sample| {
+            readings.note_gpu(&sample);
             gpu_sink.send(sample);
         })?;
         manifest.gpus = gpu.facts;

@@ -1,8 +1,14 @@
 //! The cell that runs, summed up for onlookers.
 
+use std::sync::Arc;
+
 use inferbench_model::cell::Counts;
 use inferbench_model::record::{Phase, RequestRecord};
 use inferbench_model::units::s_between;
+
+use super::Running;
+use super::live::Recent;
+use crate::load::RecordSink;
 
 /// What onlookers are told of a cell when it ends. Records themselves are not
 /// kept: a cell may have more of them than fit into memory.
@@ -12,6 +18,7 @@ pub(super) struct SoFar {
     tokens: Option<u64>,
     first_sent_ns: Option<u64>,
     last_end_ns: u64,
+    pub(super) recent: Recent,
 }
 
 impl Default for SoFar {
@@ -21,6 +28,7 @@ impl Default for SoFar {
             tokens: Some(0),
             first_sent_ns: None,
             last_end_ns: 0,
+            recent: Recent::default(),
         }
     }
 }
@@ -33,6 +41,7 @@ impl SoFar {
         if record.phase == Phase::Measured {
             self.counts.note(record);
         }
+        self.recent.add(record);
         if record.is_ok() {
             let told = record.output_tokens.map(u64::from);
             self.tokens = self.tokens.zip(told).map(|(sum, told)| sum + told);
@@ -42,5 +51,25 @@ impl SoFar {
     pub(super) fn overall_token_throughput(&self) -> Option<f64> {
         let seconds = s_between(self.first_sent_ns?, self.last_end_ns);
         (seconds > 0.0).then(|| Some(self.tokens? as f64 / seconds))?
+    }
+}
+
+impl Running<'_> {
+    /// Where the records of the next cell go.
+    pub(crate) fn record_sink(&self) -> RecordSink {
+        let file = self.requests.sink();
+        let secrets = self.prepared.secrets.clone();
+        let current = Arc::clone(&self.current);
+        if let Ok(mut current) = current.lock() {
+            // What a cell that ended with an error has left.
+            *current = SoFar::default();
+        }
+        Box::new(move |mut record: RequestRecord| {
+            secrets.mask_record(&mut record);
+            if let Ok(mut current) = current.lock() {
+                current.add(&record);
+            }
+            file.send(record);
+        })
     }
 }

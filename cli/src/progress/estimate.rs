@@ -1,0 +1,232 @@
+//! How long a run will still take, from what its parts have taken so far.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use inferbench_model::config::Level;
+use inferbench_model::plan::Stage;
+
+/// Times of what has ended, and what is still to come.
+#[derive(Debug, Default)]
+pub(super) struct Estimate {
+    /// Starts to come, the one that goes on first, and its levels to come.
+    to_come: Vec<Stage>,
+    /// What each backend took from the end of the one before to its first level.
+    starts: HashMap<String, Mean>,
+    levels: HashMap<(String, String), Mean>,
+    /// When what goes on now began.
+    began: Duration,
+    /// A level is being measured.
+    is_measuring: bool,
+}
+
+/// How long is left.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Left {
+    pub(super) time: Duration,
+    /// Every part that is to come has been seen once; else others stand in for it.
+    pub(super) is_sure: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    sum: Duration,
+    n: u32,
+}
+
+impl Mean {
+    fn add(&mut self, time: Duration) {
+        self.sum += time;
+        self.n += 1;
+    }
+
+    fn of<'a>(all: impl Iterator<Item = &'a Self>) -> Option<Duration> {
+        let all = all.fold(Self::default(), |mut all, one| {
+            all.sum += one.sum;
+            all.n += one.n;
+            all
+        });
+        (all.n > 0).then(|| all.sum / all.n)
+    }
+}
+
+impl Estimate {
+    /// Of a run whose starts are these; `now`: time since the run began.
+    pub(super) fn begin(&mut self, stages: Vec<Stage>, now: Duration) {
+        self.to_come = stages;
+        self.began = now;
+    }
+
+    /// A level of the first start to come begins.
+    pub(super) fn level_begins(&mut self, now: Duration) {
+        if let Some(stage) = self.to_come.first() {
+            // Between two levels of one start passes next to nothing.
+            let mean = self.starts.entry(stage.backend.clone()).or_default();
+            if mean.n == 0 || !self.is_measuring {
+                mean.add(now.saturating_sub(self.began));
+            }
+        }
+        self.began = now;
+        self.is_measuring = true;
+    }
+
+    /// It has ended.
+    pub(super) fn level_ends(&mut self, level: Level, now: Duration) {
+        let Some(stage) = self.to_come.first_mut() else {
+            return;
+        };
+        let key = (stage.backend.clone(), level.to_string());
+        let took = now.saturating_sub(self.began);
+        self.levels.entry(key).or_default().add(took);
+        stage.levels.retain(|other| *other != level);
+        self.began = now;
+        if stage.levels.is_empty() {
+            self.to_come.remove(0);
+            self.is_measuring = false;
+        }
+    }
+
+    /// The start that goes on has failed: its levels will not come.
+    pub(super) fn start_failed(&mut self, backend: &str, block: u32, now: Duration) {
+        let is_it = |stage: &Stage| stage.backend == backend && stage.block == block;
+        self.to_come.retain(|stage| !is_it(stage));
+        self.began = now;
+        self.is_measuring = false;
+    }
+
+    /// Levels to come, the one that goes on included.
+    pub(super) fn levels_to_come(&self) -> usize {
+        self.to_come.iter().map(|stage| stage.levels.len()).sum()
+    }
+
+    /// `None` before the first level has ended, and once none is to come.
+    pub(super) fn left(&self, now: Duration) -> Option<Left> {
+        if self.to_come.is_empty() {
+            return None;
+        }
+        let any_level = Mean::of(self.levels.values())?;
+        let any_start = Mean::of(self.starts.values()).unwrap_or_default();
+        let (mut time, mut is_sure) = (Duration::ZERO, true);
+        for (at, stage) in self.to_come.iter().enumerate() {
+            if at > 0 || !self.is_measuring {
+                let own = self.starts.get(&stage.backend);
+                is_sure &= own.is_some();
+                time += own.map_or(any_start, |own| own.sum / own.n);
+            }
+            for level in &stage.levels {
+                let own = self.levels.get(&(stage.backend.clone(), level.to_string()));
+                is_sure &= own.is_some();
+                time += own.map_or_else(
+                    || self.of_backend(stage).unwrap_or(any_level),
+                    |own| own.sum / own.n,
+                );
+            }
+        }
+        let passed = now.saturating_sub(self.began);
+        Some(Left {
+            time: time.saturating_sub(passed),
+            is_sure,
+        })
+    }
+
+    fn of_backend(&self, stage: &Stage) -> Option<Duration> {
+        let own = self
+            .levels
+            .iter()
+            .filter(|((label, _), _)| *label == stage.backend);
+        Mean::of(own.map(|(_, mean)| mean))
+    }
+}
+
+impl Left {
+    /// `about 3 min left`; `roughly` where other parts stand in.
+    pub(super) fn words(self) -> String {
+        let word = if self.is_sure { "about" } else { "roughly" };
+        format!("{word} {} left", length(self.time))
+    }
+}
+
+/// A length of time to two figures: `42 s`, `3 min 20 s`, `2 h 5 min`.
+pub(super) fn length(time: Duration) -> String {
+    let s = time.as_secs();
+    match s {
+        0..60 => format!("{s} s"),
+        60..600 => format!("{} min {} s", s / 60, s % 60),
+        600..3600 => format!("{} min", s / 60),
+        _ => format!("{} h {} min", s / 3600, s % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stage(backend: &str, block: u32, levels: &[u32]) -> Stage {
+        Stage {
+            backend_index: 0,
+            backend: backend.to_owned(),
+            block,
+            levels: levels.iter().map(|n| Level::Concurrency(*n)).collect(),
+        }
+    }
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    /// Two repeats of `a` at 1 and 2: its start takes 5 s, its levels 10 and 20.
+    fn after_the_first_repeat() -> Estimate {
+        let mut estimate = Estimate::default();
+        estimate.begin(vec![stage("a", 0, &[1, 2]), stage("a", 1, &[1, 2])], s(0));
+        assert_eq!(estimate.left(s(3)), None);
+        estimate.level_begins(s(5));
+        estimate.level_ends(Level::Concurrency(1), s(15));
+        estimate.level_begins(s(15));
+        estimate.level_ends(Level::Concurrency(2), s(35));
+        estimate
+    }
+
+    #[test]
+    fn a_second_repeat_takes_what_the_first_took() {
+        let mut estimate = after_the_first_repeat();
+        let left = estimate.left(s(36)).unwrap();
+        // 5 + 10 + 20, of which one has passed
+        assert_eq!((left.time, left.is_sure), (s(34), true));
+        assert_eq!(left.words(), "about 34 s left");
+        estimate.level_begins(s(40));
+        assert_eq!(estimate.left(s(44)).unwrap().time, s(26));
+        assert_eq!(estimate.levels_to_come(), 2);
+    }
+
+    #[test]
+    fn what_was_never_seen_is_told_roughly() {
+        let mut estimate = Estimate::default();
+        estimate.begin(vec![stage("a", 0, &[1, 2]), stage("b", 0, &[1])], s(0));
+        estimate.level_begins(s(4));
+        estimate.level_ends(Level::Concurrency(1), s(10));
+        // 6 for the other level of a, 4 + 6 for b
+        let left = estimate.left(s(10)).unwrap();
+        assert_eq!((left.time, left.is_sure), (s(16), false));
+        assert_eq!(left.words(), "roughly 16 s left");
+    }
+
+    #[test]
+    fn a_backend_that_failed_takes_no_more_time() {
+        let mut estimate = after_the_first_repeat();
+        estimate.start_failed("a", 1, s(40));
+        assert_eq!(estimate.left(s(41)), None);
+        assert_eq!(estimate.levels_to_come(), 0);
+    }
+
+    #[test]
+    fn lengths_are_told_as_a_person_would() {
+        for (seconds, words) in [
+            (42, "42 s"),
+            (200, "3 min 20 s"),
+            (900, "15 min"),
+            (7500, "2 h 5 min"),
+        ] {
+            assert_eq!(length(s(seconds)), words);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! What a run is doing, on standard error: a live view on a terminal, plain
+//! lines elsewhere.
+
+mod estimate;
+mod live;
+
+use std::io::IsTerminal;
+
+use indicatif::ProgressDrawTarget;
+use inferbench_engine::event::RunEvent;
+use inferbench_model::causes::KnownCause;
+use inferbench_model::cell::{CellKey, Counts};
+use inferbench_model::plan::Stage;
+
+use crate::args::OutputArgs;
+use live::Live;
+
+/// Shows a run's events.
+pub(crate) struct Progress {
+    quiet: bool,
+    live: Option<Live>,
+    cells: usize,
+    cells_begun: usize,
+}
+
+impl Progress {
+    pub(crate) fn new(output: OutputArgs) -> Self {
+        Self {
+            quiet: output.quiet,
+            live: None,
+            cells: 0,
+            cells_begun: 0,
+        }
+    }
+
+    pub(crate) fn show(&mut self, event: RunEvent) {
+        self.draw(&event);
+        if let RunEvent::BackendFailed {
+            backend,
+            cause,
+            known,
+            log_tail,
+            ..
+        } = &event
+        {
+            self.failed(backend, cause, known.as_ref(), log_tail);
+        } else if let RunEvent::Warning(words) = &event {
+            self.always(&format!("warning: {words}"));
+        } else if let Some(words) = self.words(event) {
+            self.line(&words);
+        }
+    }
+
+    /// Takes the live view away.
+    pub(crate) fn end(&mut self) {
+        if let Some(live) = self.live.take() {
+            live.end();
+        }
+    }
+
+    /// Brings the live view, if there is one, to where the run is.
+    fn draw(&mut self, event: &RunEvent) {
+        if let RunEvent::Started { stages, .. } = event {
+            self.cells = stages.iter().map(|stage| stage.levels.len()).sum();
+            self.begin(stages.clone());
+        }
+        let Some(live) = &mut self.live else { return };
+        let now = live.passed();
+        match event {
+            RunEvent::Fetching { backend, what, .. } => {
+                live.waits(&format!("{backend}: fetching {what}"));
+            }
+            RunEvent::Starting { backend, .. } => live.waits(&format!("{backend} is starting")),
+            RunEvent::Waiting { backend, last, .. } => {
+                live.waits(&format!("{backend} is starting: {last}"));
+            }
+            RunEvent::BackendFailed { backend, block, .. } => {
+                live.estimate().start_failed(backend, *block, now);
+                live.waits("");
+            }
+            RunEvent::CellStarted { key, requests, .. } => {
+                live.estimate().level_begins(now);
+                live.level(key, *requests);
+            }
+            RunEvent::CellProgress {
+                measured,
+                failed,
+                live: figures,
+                ..
+            } => live.goes_on(*measured, *failed, figures),
+            RunEvent::CellEnded { key, .. } => {
+                live.estimate().level_ends(key.level, now);
+                live.waits("");
+            }
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, stages: Vec<Stage>) {
+        if self.quiet || !std::io::stderr().is_terminal() {
+            return;
+        }
+        let mut live = Live::on(ProgressDrawTarget::stderr(), self.cells);
+        let now = live.passed();
+        live.estimate().begin(stages, now);
+        self.live = Some(live);
+    }
+
+    /// An event in a line, if it is worth one.
+    fn words(&mut self, event: RunEvent) -> Option<String> {
+        Some(match event {
+            RunEvent::Started {
+                folder, simulated, ..
+            } => {
+                let mark = if simulated { " (SIMULATED)" } else { "" };
+                format!(
+                    "{} cells to measure{mark}, in {}",
+                    self.cells,
+                    folder.display()
+                )
+            }
+            RunEvent::Starting {
+                backend,
+                block,
+                what,
+            } => format!("{backend} (repeat {}): starting: {what}", block + 1),
+            RunEvent::Fetching {
+                backend,
+                what,
+                line,
+            } => format!("{backend}: fetching {what}: {line}"),
+            RunEvent::Fetched {
+                backend,
+                what,
+                seconds,
+            } => format!("{backend}: fetched {what} in {seconds:.1} s"),
+            RunEvent::Waiting {
+                backend,
+                seconds,
+                last,
+            } => format!("{backend}: not ready after {seconds:.0} s: {last}"),
+            RunEvent::Ready { backend, seconds } => {
+                format!("{backend}: ready after {seconds:.1} s")
+            }
+            RunEvent::CellStarted { .. } => {
+                self.cells_begun += 1;
+                return None;
+            }
+            RunEvent::CellEnded {
+                key,
+                counts,
+                overall_token_throughput,
+            } => self.cell_ended(&key, &counts, overall_token_throughput),
+            RunEvent::CellProgress { .. }
+            | RunEvent::BackendFailed { .. }
+            | RunEvent::Warning(_) => return None,
+        })
+    }
+
+    fn cell_ended(&self, key: &CellKey, counts: &Counts, throughput: Option<f64>) -> String {
+        let speed =
+            throughput.map_or_else(String::new, |rate| format!(", {rate:.1} tokens/s overall"));
+        let failures = match counts.failed {
+            0 => String::new(),
+            n => format!(", {n} failed"),
+        };
+        format!(
+            "[{}/{}] {} at {}, repeat {}: {} ok{failures}{speed}",
+            self.cells_begun,
+            self.cells,
+            key.backend,
+            key.level,
+            key.block + 1,
+            counts.ok
+        )
+    }
+
+    fn failed(
+        &mut self,
+        backend: &str,
+        cause: &str,
+        known: Option<&KnownCause>,
+        log_tail: &[String],
+    ) {
+        self.always(&format!("error: {backend}: {cause}"));
+        if let Some(known) = known {
+            let line = known.line.as_deref().map(|line| format!(": {line}"));
+            let line = line.unwrap_or_default();
+            self.always(&format!("  cause: {}{line}", known.name));
+        }
+        for line in log_tail {
+            self.always(&format!("  | {line}"));
+        }
+        if let Some(known) = known {
+            self.always(&format!("hint: {}", known.hint));
+        }
+    }
+
+    fn line(&self, text: &str) {
+        if !self.quiet {
+            self.always(text);
+        }
+    }
+
+    fn always(&self, text: &str) {
+        match &self.live {
+            Some(live) => live.say(text),
+            None => eprintln!("{text}"),
+        }
+    }
+}
