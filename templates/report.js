@@ -191,7 +191,10 @@
     every(".scripted").forEach((hint) => { hint.hidden = false; });
     if (Object.values(plots).some((plot) => plot.views && Object.keys(plot.views).length)) {
       every(".views").forEach((choice) => { choice.hidden = false; });
+      const parts = Object.values(plots).flatMap((plot) => plot.parts || []);
       every("input[name=view]").forEach((choice) => {
+        choice.disabled = choice.value !== "p50" && !parts.includes(choice.value);
+        if (choice.disabled) { choice.parentElement.title = "too few samples"; }
         choice.addEventListener("change", () => { view = choice.value; showAll(); });
       });
     }
