@@ -198,7 +198,6 @@
         choice.addEventListener("change", () => { view = choice.value; showAll(); });
       });
     }
-    document.documentElement.dataset.drawn = "yes";
   }
 
   // The chart library is packed: half the size of the page. A browser that
@@ -211,5 +210,13 @@
     document.head.append(library);
   }
 
-  if (window.DecompressionStream) { unpack().then(draw); }
+  // Other scripts of the page draw with the library too.
+  const read = new Promise((done) => document.addEventListener("DOMContentLoaded", done));
+  if (window.DecompressionStream) {
+    Promise.all([unpack(), read]).then(() => {
+      draw();
+      document.dispatchEvent(new Event("library"));
+      document.documentElement.dataset.drawn = "yes";
+    });
+  }
 })();

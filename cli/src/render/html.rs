@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};
 
+use super::charts::explore::Explore;
 use super::contents;
 use super::grid::{self, Stat, WIDE};
 use super::kv;
@@ -20,6 +21,10 @@ const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
 const STILL: &str = include_str!("../../../templates/still.html.tera");
 const STYLE: &str = include_str!("../../../templates/report.css");
 const SCRIPT: &str = include_str!("../../../templates/report.js");
+/// Sections whose charts have choosers.
+const EXPLORE: &str = include_str!("../../../templates/explore.html.tera");
+const EXPLORE_STYLE: &str = include_str!("../../../templates/explore.css");
+const EXPLORE_SCRIPT: &str = include_str!("../../../templates/explore.js");
 /// Its ending turns Tera's escaping on.
 const NAME: &str = "report.html";
 const STILL_NAME: &str = "still.html";
@@ -80,7 +85,11 @@ impl Page {
 /// cannot be written as JSON.
 pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     let mut tera = Tera::default();
-    tera.add_raw_templates([(STILL_NAME, STILL), (NAME, TEMPLATE)])?;
+    tera.add_raw_templates([
+        (STILL_NAME, STILL),
+        ("explore.html", EXPLORE),
+        (NAME, TEMPLATE),
+    ])?;
     tera.set_escape_fn(escape::html);
     register_filters(&mut tera);
     let rendered = tera.render(NAME, &context(report)?)?;
@@ -99,7 +108,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
         text: warning.line(&report.levels),
     });
     let mut context = Context::new();
-    context.insert("report", report);
+    context.insert("report", &without_lists(report));
     context.insert("warnings", &warnings.collect::<Vec<_>>());
     context.insert("marks", &marks::of(report));
     context.insert("several", &(report.measured().len() > 1));
@@ -141,6 +150,13 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
         .map(|chart| (chart.id.as_str(), &chart.plot))
         .collect();
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
+    if let Some(explore) = Explore::of(report) {
+        context.insert("explore", &explore.sections());
+        let json = for_script(&serde_json::to_string(&explore)?);
+        context.insert("explore_data", &json);
+    }
+    context.insert("explore_style", EXPLORE_STYLE);
+    context.insert("explore_script", EXPLORE_SCRIPT);
     context.insert("trade_id", charts::TRADE);
     context.insert("charts", &charts);
     context.insert("over_time", &over_time);
@@ -151,6 +167,20 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
 fn config_text(report: &Report) -> Result<Option<String>, RenderError> {
     let config = report.reproduce.as_ref().map(|own| &own.config);
     Ok(config.map(serde_yaml::to_string).transpose()?)
+}
+
+/// The report as the template reads it: the lists behind charts are left out,
+/// which would take many times their size there.
+fn without_lists(report: &Report) -> Report {
+    let mut light = report.clone();
+    light.distributions.clear();
+    light.gaps_by_position.clear();
+    light.tokens_per_event.clear();
+    light.requests_over_time.clear();
+    if let Some(timeline) = &mut light.timeline {
+        timeline.series.clear();
+    }
+    light
 }
 
 /// JSON that may stand inside a script element: no tag can begin in it.

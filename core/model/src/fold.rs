@@ -1,6 +1,8 @@
 //! A cell taken in record by record: what its row and its report need of each
 //! is kept, packed; the record itself is not.
 
+mod tally;
+
 use std::collections::HashMap;
 
 use indexmap::IndexMap;
@@ -9,11 +11,13 @@ use crate::cell::Counts;
 use crate::config::SloConfig;
 use crate::metrics::window::Window;
 use crate::metrics::{self, Load, Metric, MetricValue, Over, Values};
-use crate::packed::{Packed, Pool};
+use crate::picture::{Picture, PictureFold};
 use crate::record::{Phase, RequestRecord};
-use crate::stats::{Bounds, Summary};
 use crate::steady::{TrendFold, Trends};
 use crate::units::s_between;
+pub use tally::pooled;
+use tally::{Tally, summary};
+pub(crate) use tally::{counted, order_statistics};
 
 /// Bytes of a SHA-256.
 pub(crate) type TextHash = [u8; 32];
@@ -29,6 +33,7 @@ pub struct CellFold {
     work: Work,
     failures: HashMap<String, FailureExample>,
     trends: TrendFold,
+    picture: PictureFold,
 }
 
 /// What is kept of a cell's records beside its row: enough to pool cells and
@@ -42,6 +47,8 @@ pub struct CellDigest {
     pub(crate) schedule: Schedule,
     /// The first failed measured request of each reason, in sending order.
     pub(crate) failures: Vec<FailureExample>,
+    /// What charts of single requests draw.
+    pub(crate) picture: Picture,
 }
 
 /// One failed measured request.
@@ -51,14 +58,6 @@ pub(crate) struct FailureExample {
     pub(crate) index: u64,
     pub(crate) http_status: Option<u16>,
     pub(crate) message: Option<String>,
-}
-
-/// Values of one metric.
-#[derive(Debug, Clone)]
-enum Tally {
-    Numbers(Vec<f64>),
-    Whole(Packed, f64),
-    Sum(Option<f64>),
 }
 
 /// Sums over the requests that count.
@@ -127,6 +126,7 @@ impl CellFold {
             work: Work::default(),
             failures: HashMap::new(),
             trends: TrendFold::default(),
+            picture: PictureFold::default(),
         }
     }
 
@@ -146,6 +146,7 @@ impl CellFold {
         for (metric, tally) in &mut self.tallies {
             tally.add(metric, &self.load, record);
         }
+        self.picture.add(record);
         if record.phase == Phase::Measured {
             self.counts.note(record);
             self.schedule.add(record);
@@ -181,13 +182,8 @@ impl CellFold {
 
     /// Packs what has come so far: to be called when no record comes for now.
     pub fn pack(&mut self) {
-        for (_, tally) in &mut self.tallies {
-            match tally {
-                Tally::Numbers(values) => values.shrink_to_fit(),
-                Tally::Whole(values, _) => values.pack(),
-                Tally::Sum(_) => {}
-            }
-        }
+        self.tallies.iter_mut().for_each(|(_, tally)| tally.pack());
+        self.picture.pack();
         self.work.hashes.shrink_to_fit();
     }
 
@@ -263,63 +259,7 @@ impl CellFold {
             work: self.work,
             schedule: self.schedule,
             failures,
-        }
-    }
-}
-
-/// Summary of one metric over the requests of several cells together, with the
-/// intervals of its percentiles; empty for a metric that has one value per cell.
-#[must_use]
-pub fn pooled<'a>(
-    metric: &Metric,
-    cells: impl IntoIterator<Item = &'a CellDigest>,
-) -> (Summary, Bounds) {
-    let cells = cells.into_iter();
-    summary(cells.filter_map(|cell| cell.samples.get(metric.name)))
-}
-
-fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> (Summary, Bounds) {
-    let mut numbers: Vec<&[f64]> = Vec::new();
-    let mut whole = Vec::new();
-    let mut per_unit = None;
-    for tally in tallies {
-        match tally {
-            Tally::Numbers(values) => numbers.push(values),
-            Tally::Whole(values, unit) => {
-                whole.push(values);
-                per_unit = Some(*unit);
-            }
-            Tally::Sum(_) => {}
-        }
-    }
-    match per_unit {
-        Some(per_unit) => Summary::of_whole_with_bounds(&Pool::of(whole), per_unit),
-        None => Summary::with_bounds(numbers.into_iter().flatten().copied()),
-    }
-}
-
-impl Tally {
-    fn new(metric: &Metric) -> Self {
-        match &metric.values {
-            Values::PerRequest(_) => Self::Numbers(Vec::new()),
-            Values::Pooled(pooled) => Self::Whole(Packed::default(), pooled.per_unit),
-            Values::PerCell(_) => Self::Sum(Some(0.0)),
-            Values::OfHardware(_) => Self::Sum(None),
-        }
-    }
-
-    fn add(&mut self, metric: &Metric, load: &Load, record: &RequestRecord) {
-        match (self, &metric.values) {
-            (Self::Numbers(values), Values::PerRequest(of)) if record.counts() => {
-                values.extend(of(record));
-            }
-            (Self::Whole(values, _), Values::Pooled(pooled)) if record.counts() => {
-                (pooled.each)(record, values);
-            }
-            (Self::Sum(sum), Values::PerCell(cell)) => {
-                *sum = sum.and_then(|sum| Some(sum + (cell.of)(load, record)?));
-            }
-            _ => {}
+            picture: self.picture.finish(),
         }
     }
 }

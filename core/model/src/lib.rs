@@ -16,6 +16,7 @@ pub mod kv_cache;
 pub mod manifest;
 pub mod metrics;
 pub mod packed;
+mod picture;
 pub mod plan;
 pub mod prompt;
 pub mod reason;

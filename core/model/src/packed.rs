@@ -4,11 +4,16 @@
 
 use std::collections::BTreeMap;
 
-/// Values that are sorted together. More make smaller steps and a larger
-/// buffer; these take 4 MiB.
+/// Values that are sorted together, unless told otherwise. More make smaller
+/// steps and a larger buffer; these take 4 MiB.
 const RUN: usize = 1 << 20;
-/// Halves of a 32-bit value, for counting by its upper and then its lower one.
-const HALF: usize = 1 << 16;
+/// Lower bits of a 32-bit value, for counting by its upper and then its lower
+/// ones: 2 MiB for the upper ones, and 32 KiB for each value that is looked for.
+const LOWER_BITS: u32 = 13;
+const UPPERS: usize = 1 << (u32::BITS - LOWER_BITS);
+const LOWERS: usize = 1 << LOWER_BITS;
+/// Values of several samples that are sorted rather than counted.
+const FEW: usize = 1 << 16;
 /// Code that begins a run; its value follows.
 const BEGIN: u64 = 0;
 /// Code that repeats the last value; how many times follows.
@@ -17,8 +22,10 @@ const REPEAT: u64 = 1;
 const STEP: u64 = 1;
 
 /// A sample of whole numbers in any order: nanoseconds, or tokens.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Packed {
+    /// Values that are sorted together.
+    run: usize,
     bytes: Vec<u8>,
     /// Values that are not packed yet.
     fresh: Vec<u32>,
@@ -29,7 +36,27 @@ pub struct Packed {
     squares: u128,
 }
 
+impl Default for Packed {
+    fn default() -> Self {
+        Self::with_run(RUN)
+    }
+}
+
 impl Packed {
+    /// An empty sample of which `run` values are sorted together: as many take 4
+    /// bytes each until they are.
+    pub(crate) fn with_run(run: usize) -> Self {
+        Self {
+            run,
+            bytes: Vec::new(),
+            fresh: Vec::new(),
+            wide: Vec::new(),
+            n: 0,
+            sum: 0,
+            squares: 0,
+        }
+    }
+
     /// Adds a value.
     pub fn push(&mut self, value: i64) {
         self.n += 1;
@@ -39,7 +66,7 @@ impl Packed {
         match u32::try_from(value) {
             Ok(value) => {
                 self.fresh.push(value);
-                if self.fresh.len() == RUN {
+                if self.fresh.len() >= self.run {
                     self.pack_run();
                 }
             }
@@ -54,6 +81,17 @@ impl Packed {
         self.fresh = Vec::new();
         self.bytes.shrink_to_fit();
         self.wide.shrink_to_fit();
+    }
+
+    /// The values, sorted: 8 bytes each.
+    pub(crate) fn to_sorted(&self) -> Vec<i64> {
+        let mut values = Vec::with_capacity(self.n);
+        for (value, times) in self.narrow() {
+            values.extend(std::iter::repeat_n(i64::from(value), times));
+        }
+        values.extend(&self.wide);
+        values.sort_unstable();
+        values
     }
 
     /// Number of values.
@@ -201,8 +239,8 @@ impl<'a> Pool<'a> {
     /// The values at these ranks of the sorted sample, from 0; a rank beyond
     /// the last is the last. Empty if there is no value.
     ///
-    /// Takes two passes over the values and 512 KiB a rank at most, whatever
-    /// the number of values.
+    /// Takes two passes over the values, and 2 MiB and 32 KiB a rank at most,
+    /// whatever the number of values.
     #[must_use]
     pub fn at(&self, ranks: &[usize]) -> Vec<i64> {
         let Some(last) = self.len().checked_sub(1) else {
@@ -232,54 +270,94 @@ impl<'a> Pool<'a> {
         self.0.iter().flat_map(|part| part.narrow())
     }
 
+    /// Every value of 32 bits with how often it stands among them, ascending.
+    /// For values of which few differ.
+    pub(crate) fn tally(&self) -> BTreeMap<u32, u64> {
+        let mut counts = BTreeMap::new();
+        for (value, times) in self.narrow() {
+            *counts.entry(value).or_default() += times as u64;
+        }
+        counts
+    }
+
     /// The values of 32 bits at these ranks among themselves.
     fn select(&self, ranks: &[usize]) -> Vec<u32> {
-        if ranks.is_empty() {
-            return Vec::new();
+        if self.len() > FEW {
+            return self.select_by_counting(ranks);
         }
-        let mut uppers = vec![0; HALF];
-        for (value, times) in self.narrow() {
-            uppers[value as usize >> 16] += times;
-        }
-        let places: Vec<(usize, usize)> = ranks.iter().map(|rank| walk(&uppers, *rank)).collect();
-        let mut lowers: BTreeMap<usize, Vec<usize>> = places
-            .iter()
-            .map(|(upper, _)| (*upper, vec![0; HALF]))
+        let values = self.narrow();
+        let mut all: Vec<u32> = values
+            .flat_map(|(value, times)| std::iter::repeat_n(value, times))
             .collect();
-        // Neighbours mostly share their upper half, so the look-up is kept.
-        let mut runs = self.narrow().peekable();
-        while let Some((value, times)) = runs.next() {
-            let upper = value as usize >> 16;
-            let mut found = lowers.get_mut(&upper);
-            let mut count = |value: u32, times| {
-                if let Some(lower) = found.as_mut() {
-                    lower[value as usize & (HALF - 1)] += times;
-                }
-            };
-            count(value, times);
-            while let Some((value, times)) = runs.next_if(|(v, _)| *v as usize >> 16 == upper) {
-                count(value, times);
-            }
+        all.sort_unstable();
+        ranks.iter().map(|rank| all[*rank]).collect()
+    }
+
+    fn select_by_counting(&self, ranks: &[usize]) -> Vec<u32> {
+        let mut uppers = vec![0; UPPERS];
+        for (value, times) in self.narrow() {
+            add(&mut uppers[upper(value)], times);
         }
+        let places = walk(&uppers, ranks);
+        drop(uppers);
+        let lowers = self.lowers(places.iter().map(|(upper, _)| *upper));
         places
             .iter()
             .map(|(upper, rank)| {
-                let lower = lowers.get(upper).map_or(0, |lower| walk(lower, *rank).0);
-                (upper << 16 | lower) as u32
+                let lower = lowers
+                    .get(upper)
+                    .map_or(0, |lower| walk(lower, &[*rank])[0].0);
+                (upper << LOWER_BITS | lower) as u32
             })
             .collect()
     }
+
+    /// How often each lower part stands beside each of these upper ones.
+    fn lowers(&self, uppers: impl Iterator<Item = usize>) -> BTreeMap<usize, Vec<u32>> {
+        let mut lowers: BTreeMap<usize, Vec<u32>> =
+            uppers.map(|upper| (upper, vec![0; LOWERS])).collect();
+        // Neighbours mostly share their upper part, so the look-up is kept.
+        let mut runs = self.narrow().peekable();
+        while let Some((value, times)) = runs.next() {
+            let shared = upper(value);
+            let mut found = lowers.get_mut(&shared);
+            let mut count = |value: u32, times: usize| {
+                if let Some(lower) = found.as_mut() {
+                    add(&mut lower[value as usize & (LOWERS - 1)], times);
+                }
+            };
+            count(value, times);
+            while let Some((value, times)) = runs.next_if(|(v, _)| upper(*v) == shared) {
+                count(value, times);
+            }
+        }
+        lowers
+    }
 }
 
-/// The bin in which a rank lies, and the rank inside it.
-fn walk(counts: &[usize], mut rank: usize) -> (usize, usize) {
-    for (bin, count) in counts.iter().enumerate() {
-        if rank < *count {
-            return (bin, rank);
+/// Counts that would not fit are 10 TB of records away.
+fn add(count: &mut u32, times: usize) {
+    *count = count.saturating_add(times as u32);
+}
+
+fn upper(value: u32) -> usize {
+    (value >> LOWER_BITS) as usize
+}
+
+/// The bins in which these ranks lie, each with the rank inside it.
+fn walk(counts: &[u32], ranks: &[usize]) -> Vec<(usize, usize)> {
+    let mut order: Vec<usize> = (0..ranks.len()).collect();
+    order.sort_unstable_by_key(|at| ranks[*at]);
+    let mut places = vec![(counts.len() - 1, 0); ranks.len()];
+    let (mut bin, mut before) = (0, 0);
+    for at in order {
+        while bin + 1 < counts.len() && before + counts[bin] as usize <= ranks[at] {
+            before += counts[bin] as usize;
+            bin += 1;
         }
-        rank -= count;
+        places[at] = (bin, ranks[at] - before);
     }
-    (counts.len() - 1, 0)
+    places
 }
 
 #[cfg(test)]
@@ -320,6 +398,14 @@ mod tests {
         assert_eq!(Pool::of([&packed]).at(&[0, 999_999]), [1, 1]);
     }
 
+    #[test]
+    fn all_values_come_back_sorted() {
+        let mut sample = Packed::with_run(2);
+        let values = [5, 1, 9_000_000_000, 3, -2];
+        values.iter().for_each(|value| sample.push(*value));
+        assert_eq!(sample.to_sorted(), [-2, 1, 3, 5, 9_000_000_000]);
+    }
+
     proptest! {
         #[test]
         fn ranks_are_those_of_the_sorted_sample(
@@ -345,6 +431,13 @@ mod tests {
             let pool = Pool::of(&all);
             prop_assert_eq!(pool.at(&ranks), sorted.clone());
             prop_assert_eq!(pool.len(), sorted.len());
+            let narrow: Vec<u32> = sorted.iter().filter_map(|v| u32::try_from(*v).ok()).collect();
+            let ranks: Vec<usize> = (0..narrow.len()).rev().collect();
+            let counted = pool.select_by_counting(&ranks);
+            prop_assert!(counted.iter().eq(narrow.iter().rev()));
+            let tally = pool.tally();
+            prop_assert_eq!(tally.values().sum::<u64>(), narrow.len() as u64);
+            prop_assert!(tally.keys().all(|value| narrow.binary_search(value).is_ok()));
         }
     }
 }

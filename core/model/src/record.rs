@@ -382,6 +382,15 @@ pub struct Evidence {
     /// Attention implementation in effect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention_backend: Option<String>,
+    /// Quantisation of the weights in effect; `none` if the server says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<String>,
+    /// Requests that its scheduler works on at once, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_requests: Option<u64>,
+    /// Prompt tokens that its scheduler takes into one step, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_batched_tokens: Option<u64>,
 }
 
 impl Evidence {
@@ -413,7 +422,10 @@ impl Evidence {
             max_model_len,
             version,
             prefix_caching,
-            attention_backend
+            attention_backend,
+            quantization,
+            max_running_requests,
+            max_batched_tokens
         );
     }
 

@@ -63,6 +63,21 @@ impl Place {
     }
 }
 
+/// A value to so many significant digits; as it is if it is not finite.
+#[must_use]
+pub fn rounded(value: f64, digits: i32) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let places = digits - 1 - value.abs().log10().floor() as i32;
+    let scale = 10_f64.powi(places.abs());
+    if places >= 0 {
+        (value * scale).round() / scale
+    } else {
+        (value / scale).round() * scale
+    }
+}
+
 /// Samples that a percentile needs so that at least one lies beyond it:
 /// 1 / (1 - p/100), so 10 for p90 and 100 for p99.
 #[must_use]
@@ -279,6 +294,15 @@ mod tests {
             percentile(&[1.0], 101.0).unwrap_err().to_string(),
             "percent is 101, must be within 0..=100"
         );
+    }
+
+    #[test]
+    fn values_keep_the_digits_that_are_asked_for() {
+        assert_eq!(rounded(34_359_738_368.0, 6), 34_359_700_000.0);
+        assert_eq!(rounded(212.345_678_9, 6), 212.346);
+        assert_eq!(rounded(212.345_678_9, 4), 212.3);
+        assert_eq!(rounded(0.0, 6), 0.0);
+        assert_eq!(rounded(-0.001_234_567_8, 6), -0.001_234_57);
     }
 
     #[test]

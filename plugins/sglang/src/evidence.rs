@@ -74,6 +74,13 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
         kv_cache_bytes: size.and_then(gib),
         kv_cache_dtype: text("/kv_cache_dtype"),
         kv_block_size: whole("/page_size"),
+        quantization: at("/quantization").and_then(|told| match told {
+            Value::Null => Some("none".to_owned()),
+            told => told.as_str().map(str::to_owned),
+        }),
+        max_running_requests: whole("/max_running_requests")
+            .or_else(|| whole("/internal_states/0/effective_max_running_requests_per_dp")),
+        max_batched_tokens: whole("/chunked_prefill_size"),
         ..Evidence::default()
     })
 }

@@ -26,6 +26,8 @@ static TOKENS: LazyLock<Regex> = pattern!(r"(?i)(?:#tokens:|max_total_num_tokens
 static SIZES: LazyLock<Regex> = pattern!(r"(?i)\b(K|V|KV) size:\s*([\d.]+)\s*GB");
 static DTYPE: LazyLock<Regex> = pattern!(r"(?i)KV Cache is allocated.*\bdtype:\s*torch\.(\w+)");
 static LENGTH: LazyLock<Regex> = pattern!(r"context_len[=:]\s*(\d+)");
+static RUNNING: LazyLock<Regex> = pattern!(r"max_running_requests[=:]\s*(\d+)");
+static CHUNK: LazyLock<Regex> = pattern!(r"chunked_prefill_size[=:]\s*(\d+)");
 static WEIGHTS: LazyLock<Regex> = pattern!(r"(?i)load weight end.*\bmem usage=([\d.]+)\s*GB");
 static LOADED: LazyLock<Regex> = pattern!(r"(?i)load weight end");
 
@@ -39,6 +41,8 @@ pub(crate) fn log_line(line: &str) -> Evidence {
         weights_bytes: group(&WEIGHTS, line)
             .and_then(|text| text.parse().ok())
             .and_then(gib),
+        max_running_requests: group(&RUNNING, line).and_then(whole),
+        max_batched_tokens: group(&CHUNK, line).and_then(whole),
         weights_loaded: LOADED.is_match(line).then_some(true),
         ..Evidence::default()
     }
@@ -79,5 +83,10 @@ mod tests {
         let evidence = log_line(line);
         assert_eq!(evidence.kv_cache_tokens, Some(65537));
         assert_eq!(evidence.max_model_len, Some(2048));
+        assert_eq!(evidence.max_batched_tokens, Some(4096));
+        let line = "chunked_prefill_size=-1, max_prefill_tokens=16384, max_running_requests=4096, ";
+        let evidence = log_line(line);
+        assert_eq!(evidence.max_running_requests, Some(4096));
+        assert_eq!(evidence.max_batched_tokens, None, "it is not chunked");
     }
 }

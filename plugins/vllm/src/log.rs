@@ -14,7 +14,7 @@ macro_rules! pattern {
 }
 
 /// Parts of log lines that are read here, and those that tell the start.
-pub(crate) const PATTERNS: [&str; 13] = [
+pub(crate) const PATTERNS: [&str; 15] = [
     "LLM engine (v",
     "KV cache",
     "KV Cache",
@@ -28,6 +28,8 @@ pub(crate) const PATTERNS: [&str; 13] = [
     "AttentionBackendEnum",
     "backend on V1 engine",
     "Application startup complete",
+    "non-default args",
+    "max_num_batched_tokens=",
 ];
 
 /// Whatever the device is called: `GPU`, `CPU`, `TPU`.
@@ -48,6 +50,20 @@ static WEIGHTS: LazyLock<Regex> =
     pattern!(r"(?i)(?:loading model weights|model loading) took ([\d.]+)\s*Gi?B");
 static LOADED: LazyLock<Regex> = pattern!(r"(?i)(?:loading (?:model )?weights|model loading) took");
 
+/// `'max_num_seqs': 8` among the arguments that are not vLLM's own.
+static SEQUENCES: LazyLock<Regex> = pattern!(r"non-default args.*'max_num_seqs': (\d+)");
+/// `Chunked prefill is enabled with max_num_batched_tokens=2048.`
+static BATCHED: LazyLock<Regex> = pattern!(
+    r"(?:prefill is enabled with max_num_batched_tokens=|'max_num_batched_tokens': )(\d+)"
+);
+
+fn quantization(told: &str) -> String {
+    match told {
+        "None" => "none".to_owned(),
+        told => told.trim_matches('\'').to_owned(),
+    }
+}
+
 /// What one line of the log says.
 pub(crate) fn log_line(line: &str) -> Evidence {
     let memory = group(&MEMORY, line).or_else(|| group(&SET, line));
@@ -65,6 +81,9 @@ pub(crate) fn log_line(line: &str) -> Evidence {
         weights_bytes: group(&WEIGHTS, line).and_then(gib),
         weights_loaded: LOADED.is_match(line).then_some(true),
         attention_backend: attention(line).map(str::to_owned),
+        quantization: between(line, " quantization=", ",").map(quantization),
+        max_running_requests: group(&SEQUENCES, line).and_then(whole),
+        max_batched_tokens: group(&BATCHED, line).and_then(whole),
         ..Evidence::default()
     }
 }

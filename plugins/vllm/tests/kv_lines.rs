@@ -119,3 +119,18 @@ fn lines_on_the_use_of_the_cache_are_no_size() {
     );
     assert_eq!(told, Evidence::default());
 }
+
+/// Lines of vLLM 0.32.0 on a CPU, and of its GPU build where it cuts prompts.
+#[test]
+fn the_scheduler_s_limits_and_the_quantisation_are_told() {
+    let limits = told(
+        "(EngineCore pid=1790) INFO 11-25 01:18:16 [core.py:133] Initializing a V1 LLM engine (v0.32.0) with config: model='/m', dtype=torch.float32, max_seq_len=2048, quantization=None, quantization_config=None, enforce_eager=True\n\
+         (APIServer pid=1591) INFO 11-25 01:18:02 [api_utils.py:286] non-default args: {'host': '127.0.0.1', 'max_model_len': 2048, 'max_num_seqs': 16}\n\
+         INFO [scheduler.py:231] Chunked prefill is enabled with max_num_batched_tokens=8192.\n",
+    );
+    assert_eq!(limits.quantization.as_deref(), Some("none"));
+    assert_eq!(limits.max_running_requests, Some(16));
+    assert_eq!(limits.max_batched_tokens, Some(8192));
+    let awq = told("LLM engine (v0.11.0) with config: dtype=torch.float16, quantization=awq, x");
+    assert_eq!(awq.quantization.as_deref(), Some("awq"));
+}

@@ -4,6 +4,7 @@
 mod axis;
 mod bars;
 mod drawing;
+pub(super) mod explore;
 mod interactive;
 mod labels;
 mod levels;

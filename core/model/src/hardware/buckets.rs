@@ -1,13 +1,14 @@
 //! Readings thinned out to buckets of equal width, of which there are never
 //! more than a fixed number: where they would be, neighbours become one.
 
+use crate::stats;
 use crate::units::{NS_PER_S, s_between};
 
 /// Width of a bucket as long as all of them have room.
 const FIRST_WIDTH_NS: u64 = 1_000_000;
 /// Buckets of one series at most.
 pub(super) const MOST_BUCKETS: usize = 720;
-/// Digits of a value that are kept.
+/// Digits of a value that are kept: more would only make a page larger.
 const DIGITS: i32 = 6;
 
 /// The buckets of one series.
@@ -104,9 +105,9 @@ impl Buckets {
         for bucket in &self.list {
             let n = bucket.n as f64;
             lists.t_s.push((bucket.t_s / n * 1e3).round() / 1e3);
-            lists.min.push(rounded(bucket.min));
-            lists.mean.push(rounded(bucket.sum / n));
-            lists.max.push(rounded(bucket.max));
+            lists.min.push(stats::rounded(bucket.min, DIGITS));
+            lists.mean.push(stats::rounded(bucket.sum / n, DIGITS));
+            lists.max.push(stats::rounded(bucket.max, DIGITS));
         }
         lists
     }
@@ -119,20 +120,6 @@ impl Bucket {
         self.sum += other.sum;
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
-    }
-}
-
-/// A value to six digits: more would only make a page larger.
-fn rounded(value: f64) -> f64 {
-    if value == 0.0 || !value.is_finite() {
-        return value;
-    }
-    let places = DIGITS - 1 - value.abs().log10().floor() as i32;
-    let scale = 10_f64.powi(places.abs());
-    if places >= 0 {
-        (value * scale).round() / scale
-    } else {
-        (value / scale).round() * scale
     }
 }
 
@@ -177,13 +164,5 @@ mod tests {
         assert!((50..=100).contains(&lists.t_s.len()), "{}", lists.t_s.len());
         assert_eq!(lists.max.iter().filter(|max| **max == 700.0).count(), 1);
         assert!(lists.min.iter().all(|min| *min == 100.0));
-    }
-
-    #[test]
-    fn values_keep_six_digits() {
-        assert_eq!(rounded(34_359_738_368.0), 34_359_700_000.0);
-        assert_eq!(rounded(212.345_678_9), 212.346);
-        assert_eq!(rounded(0.0), 0.0);
-        assert_eq!(rounded(-0.001_234_567_8), -0.001_234_57);
     }
 }

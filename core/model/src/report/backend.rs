@@ -49,6 +49,15 @@ pub struct BackendReport {
     pub prefix_caching: Option<bool>,
     /// Attention implementation in effect.
     pub attention_backend: Option<String>,
+    /// Quantisation of the weights in effect, as it says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<String>,
+    /// Requests that its scheduler works on at once, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_running_requests: Option<u64>,
+    /// Prompt tokens that its scheduler takes into one step, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_batched_tokens: Option<u64>,
     /// The same prompt asked again, against new ones; absent without an audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_audit: Option<CacheAudit>,
@@ -165,6 +174,9 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
         kv_cache_bytes: evidence.kv_cache_bytes,
         prefix_caching: evidence.prefix_caching,
         attention_backend: evidence.attention_backend,
+        quantization: evidence.quantization,
+        max_running_requests: evidence.max_running_requests,
+        max_batched_tokens: evidence.max_batched_tokens,
         cache_audit: audits.next(),
     }
 }

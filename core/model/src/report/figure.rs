@@ -47,6 +47,12 @@ impl Row {
         self.figures.get(metric)?.typical
     }
 
+    /// Whether a cell is one of those that the row is made of.
+    #[must_use]
+    pub fn is_of(&self, cell: &CellRow) -> bool {
+        self.backend == cell.backend && self.level == cell.level
+    }
+
     /// Whether at least one measured request succeeded.
     #[must_use]
     pub fn has_success(&self) -> bool {

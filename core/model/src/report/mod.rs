@@ -3,10 +3,12 @@
 
 mod against;
 mod answer;
+mod answers;
 mod backend;
 mod cache_audit;
 mod columns;
 pub mod compare;
+mod distribution;
 mod drift;
 mod environment;
 mod events;
@@ -16,6 +18,7 @@ pub mod kv;
 pub mod number;
 mod pace;
 mod reproduce;
+mod requests;
 mod steady;
 mod tiles;
 pub mod timeline;
@@ -28,16 +31,19 @@ mod yardstick;
 
 pub use crate::inference::Interval;
 pub use against::Against;
+pub use answers::{GapsByPosition, TokensPerEvent, TokensShare};
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use cache_audit::CacheAudit;
 pub use columns::MetricColumn;
 pub use compare::{Comparison, Outcome, Reason};
+pub use distribution::{Distribution, DistributionCurve};
 pub use drift::Drift;
 pub use environment::{Fact, SelfCheckRow};
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use pace::{KEEPS_UP_FROM, Pace};
 pub use reproduce::Reproduce;
+pub use requests::{LoadOverTime, RequestLines, RequestsOverTime};
 pub use steady::{Series, Unsteady};
 pub use tiles::Tile;
 pub use timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
@@ -112,6 +118,19 @@ pub struct Report {
     /// The last repeat against the first; absent below three pairs of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drift: Option<Drift>,
+    /// How the values of the latencies are distributed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub distributions: Vec<Distribution>,
+    /// Gaps between output events by their position in the answer, one entry
+    /// per row of `rows` that has any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gaps_by_position: Vec<GapsByPosition>,
+    /// Tokens of the output events; empty if every event that tells carries one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tokens_per_event: Vec<TokensPerEvent>,
+    /// Requests over time, one entry per row of `rows` and repeat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requests_over_time: Vec<RequestsOverTime>,
     /// Whether the backends did the same work.
     pub fairness: Fairness,
     /// The KV caches: predicted, told, measured; absent if nothing is known.
@@ -154,10 +173,15 @@ impl Report {
         against::fill(&mut rows, &levels, &shown);
         let fairness = fairness::build(&backends, cells, digest_of);
         let (comparisons, mixed) = compared(&mut rows, &levels, &shown, &fairness);
+        let ordered = in_order_of(&rows, cells);
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
         let drift = drift::of(&rows, &levels);
         let mut report = Self {
+            distributions: distribution::all(&rows, cells, digest_of),
+            gaps_by_position: answers::gaps(&rows, cells, digest_of),
+            tokens_per_event: answers::tokens(&backends, cells, digest_of),
+            requests_over_time: requests::all(&ordered, digest_of),
             schema_version: REPORT_SCHEMA_VERSION,
             inferbench_version: manifest.inferbench_version.clone(),
             name: config.name.clone(),
@@ -267,6 +291,17 @@ fn compared(
         compare::withhold(&mut comparisons);
     }
     (comparisons, !mixed.is_empty())
+}
+
+/// The cells behind the rows, row by row and repeat by repeat.
+fn in_order_of<'c>(rows: &[Row], cells: &'c [CellRow]) -> Vec<&'c CellRow> {
+    let mut ordered = Vec::with_capacity(cells.len());
+    for row in rows {
+        let mut own: Vec<&CellRow> = cells.iter().filter(|cell| row.is_of(cell)).collect();
+        own.sort_by_key(|cell| cell.block);
+        ordered.append(&mut own);
+    }
+    ordered
 }
 
 fn rows<'a>(

@@ -1,5 +1,7 @@
 //! Whether the backends did the same work under the same conditions.
 
+mod conditions;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -105,10 +107,6 @@ pub(super) fn build(
     let tokens = |what: &str, of: fn(&Work) -> Option<(u64, u64)>, words: [&str; 2]| {
         token_row(what, &labels, &sums_of(of), words)
     };
-    let stated = |what: &str, of: &dyn Fn(&BackendReport) -> Option<String>| {
-        let values = measured.iter().map(|(backend, _)| of(backend)).collect();
-        stated_row(what, &labels, values)
-    };
     let mut rows = vec![
         tokens(
             "Prompt tokens",
@@ -117,21 +115,9 @@ pub(super) fn build(
         ),
         tokens("Output tokens", |work| work.answer, ["asked", "returned"]),
         cached_row(&labels, &sums_of(|work| work.cached)),
-        explained(
-            stated("Prompt form", &|b| b.prompt_form.clone()),
-            "the prompt tokens above show whether it changed the work",
-        ),
-        stated("Data type in effect", &|b| {
-            b.dtype.as_deref().map(plain_dtype)
-        }),
-        explained(
-            stated("Longest prompt plus answer in effect", &|b| {
-                b.max_model_len.map(|n| format!("{} tokens", grouped(n)))
-            }),
-            "it limits lengths, and does not change the work",
-        ),
     ];
     let backends: Vec<&BackendReport> = measured.iter().map(|(b, _)| *b).collect();
+    rows.extend(conditions::rows(&backends, &labels));
     rows.extend(asked_again_row(&backends));
     rows.push(command_row(&backends));
     Fairness {
@@ -283,11 +269,6 @@ fn spread(values: impl Iterator<Item = f64>) -> f64 {
         (low.min(value), high.max(value))
     });
     high - low
-}
-
-/// PyTorch writes `torch.bfloat16` where others write `bfloat16`.
-fn plain_dtype(dtype: &str) -> String {
-    dtype.trim_start_matches("torch.").to_lowercase()
 }
 
 fn agreement(measured: &[(&BackendReport, Vec<(&CellRow, &Work)>)]) -> Vec<Agreement> {
