@@ -1,5 +1,4 @@
-// once the chart library is unpacked
-document.addEventListener("library", function () {
+(function () {
   "use strict";
   var data = JSON.parse(document.getElementById("explore").textContent);
   var config = { displayModeBar: false, responsive: true };
@@ -263,8 +262,11 @@ document.addEventListener("library", function () {
     show();
   }
 
-  if (data.distributions.length > 0) { spread(); }
-  if (data.gaps.length > 0) { stalls(); }
-  if (data.tokens.backends.length > 0) { tokens(); }
-  if (data.requests.length > 0) { requests(); }
-});
+  // the chart library is unpacked by then
+  document.addEventListener("library", function () {
+    if (data.distributions.length > 0) { spread(); }
+    if (data.gaps.length > 0) { stalls(); }
+    if (data.tokens.backends.length > 0) { tokens(); }
+    if (data.requests.length > 0) { requests(); }
+  });
+})();

@@ -153,6 +153,9 @@ fn every_section_is_there_and_in_the_contents() {
         let expected = [
             "charts",
             "results",
+            "distributions",
+            "answers",
+            "requests",
             "fairness",
             "self-check",
             "backends",

@@ -86,8 +86,8 @@ impl Page {
 pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     let mut tera = Tera::default();
     tera.add_raw_templates([
-        (STILL_NAME, STILL),
         ("explore.html", EXPLORE),
+        (STILL_NAME, STILL),
         (NAME, TEMPLATE),
     ])?;
     tera.set_escape_fn(escape::html);
@@ -125,6 +125,20 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("script", SCRIPT);
     context.insert("plotly", LIBRARY);
     Ok(context)
+}
+
+/// The report as the template reads it: the lists behind charts are left out,
+/// which would take many times their size there.
+fn without_lists(report: &Report) -> Report {
+    let mut light = report.clone();
+    light.distributions.clear();
+    light.gaps_by_position.clear();
+    light.tokens_per_event.clear();
+    light.requests_over_time.clear();
+    if let Some(timeline) = &mut light.timeline {
+        timeline.series.clear();
+    }
+    light
 }
 
 /// The table over levels, where every figure has its ratio below it and not in a
@@ -167,20 +181,6 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
 fn config_text(report: &Report) -> Result<Option<String>, RenderError> {
     let config = report.reproduce.as_ref().map(|own| &own.config);
     Ok(config.map(serde_yaml::to_string).transpose()?)
-}
-
-/// The report as the template reads it: the lists behind charts are left out,
-/// which would take many times their size there.
-fn without_lists(report: &Report) -> Report {
-    let mut light = report.clone();
-    light.distributions.clear();
-    light.gaps_by_position.clear();
-    light.tokens_per_event.clear();
-    light.requests_over_time.clear();
-    if let Some(timeline) = &mut light.timeline {
-        timeline.series.clear();
-    }
-    light
 }
 
 /// JSON that may stand inside a script element: no tag can begin in it.

@@ -276,6 +276,17 @@ pub fn schema() -> serde_json::Value {
     schemars::schema_for!(Report).to_value()
 }
 
+/// The cells behind the rows, row by row and repeat by repeat.
+fn in_order_of<'c>(rows: &[Row], cells: &'c [CellRow]) -> Vec<&'c CellRow> {
+    let mut ordered = Vec::with_capacity(cells.len());
+    for row in rows {
+        let mut own: Vec<&CellRow> = cells.iter().filter(|cell| row.is_of(cell)).collect();
+        own.sort_by_key(|cell| cell.block);
+        ordered.append(&mut own);
+    }
+    ordered
+}
+
 /// Best against second wherever that is fair, and whether the events of the
 /// backends carry different numbers of tokens at some level.
 fn compared(
@@ -291,17 +302,6 @@ fn compared(
         compare::withhold(&mut comparisons);
     }
     (comparisons, !mixed.is_empty())
-}
-
-/// The cells behind the rows, row by row and repeat by repeat.
-fn in_order_of<'c>(rows: &[Row], cells: &'c [CellRow]) -> Vec<&'c CellRow> {
-    let mut ordered = Vec::with_capacity(cells.len());
-    for row in rows {
-        let mut own: Vec<&CellRow> = cells.iter().filter(|cell| row.is_of(cell)).collect();
-        own.sort_by_key(|cell| cell.block);
-        ordered.append(&mut own);
-    }
-    ordered
 }
 
 fn rows<'a>(
