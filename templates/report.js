@@ -191,12 +191,13 @@
     every(".scripted").forEach((hint) => { hint.hidden = false; });
     if (Object.values(plots).some((plot) => plot.views && Object.keys(plot.views).length)) {
       every(".views").forEach((choice) => { choice.hidden = false; });
+      const parts = Object.values(plots).flatMap((plot) => plot.parts || []);
       every("input[name=view]").forEach((choice) => {
+        choice.disabled = choice.value !== "p50" && !parts.includes(choice.value);
+        if (choice.disabled) { choice.parentElement.title = "too few samples"; }
         choice.addEventListener("change", () => { view = choice.value; showAll(); });
       });
     }
-    document.dispatchEvent(new Event("library"));
-    document.documentElement.dataset.drawn = "yes";
   }
 
   // The chart library is packed: half the size of the page. A browser that
@@ -209,5 +210,13 @@
     document.head.append(library);
   }
 
-  if (window.DecompressionStream) { unpack().then(draw); }
+  // Other scripts of the page draw with the library too.
+  const read = new Promise((done) => document.addEventListener("DOMContentLoaded", done));
+  if (window.DecompressionStream) {
+    Promise.all([unpack(), read]).then(() => {
+      draw();
+      document.dispatchEvent(new Event("library"));
+      document.documentElement.dataset.drawn = "yes";
+    });
+  }
 })();

@@ -65,6 +65,25 @@ fn five_backends() -> Run {
     run
 }
 
+/// Three backends at one level.
+fn one_level() -> Run {
+    let mut run = Run::new(&["a", "b", "a-long-name-of-a-backend"], &[4], 3);
+    for block in 0..3 {
+        for (label, gap_ms) in [("a", 5.0), ("b", 5.02), ("a-long-name-of-a-backend", 9.0)] {
+            let plan = Timetable {
+                concurrency: 4,
+                ttft_ms: 20.0 + f64::from(block),
+                jitter_ms: 1.0,
+                gap_ms,
+                tokens: 8,
+                n: 100,
+            };
+            run.add(records(label, block, plan));
+        }
+    }
+    run
+}
+
 /// A run in which every text from outside is hostile.
 fn hostile() -> Run {
     let mut run = Run::new(&[HOSTILE, "plain"], &[1, 2], 2);
@@ -103,6 +122,7 @@ fn the_page_asks_for_nothing_but_itself_and_its_console_is_silent() {
         ("two", two_backends().report()),
         ("one", one_of_each().report()),
         ("failed", one_failed().report()),
+        ("level", one_level().report()),
     ];
     for (name, report) in reports {
         let (_folder, path) = written(name, &report);
@@ -133,6 +153,9 @@ fn every_section_is_there_and_in_the_contents() {
         let expected = [
             "charts",
             "results",
+            "distributions",
+            "answers",
+            "requests",
             "fairness",
             "self-check",
             "backends",
@@ -250,6 +273,20 @@ fn the_table_is_sorted_by_key_copied_and_saved() {
             page.ask(order).await,
             json!(["fast", "slow", "fast", "slow"])
         );
+        let hear = "(() => { navigator.clipboard.writeText = (text) => { window.copied = text; return Promise.resolve(); }; })()";
+        page.ask(hear).await;
+        page.press("#copy-results", "\u{e007}").await;
+        let copied = page.ask("window.copied").await;
+        let lines: Vec<&str> = copied.as_str().unwrap().lines().collect();
+        assert!(
+            lines[0].starts_with("Level\tBackend\tOutput throughput (tokens/s)\tTTFT p50 (ms)")
+        );
+        assert!(
+            lines[4].starts_with("concurrency 2\tslow\t"),
+            "{}",
+            lines[4]
+        );
+        assert_eq!(page.text("#results-said").await, "copied, tab-separated");
         let keep = "(() => { const make = URL.createObjectURL; URL.createObjectURL = (blob) => { window.kept = blob; return make.call(URL, blob); }; })()";
         page.ask(keep).await;
         page.click("#save-results").await;

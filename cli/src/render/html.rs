@@ -120,13 +120,6 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("drift", &report.drift.as_ref().map(Drift::words));
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));
-    if let Some(explore) = Explore::of(report) {
-        context.insert("explore", &explore.sections());
-        let json = for_script(&serde_json::to_string(&explore)?);
-        context.insert("explore_data", &json);
-    }
-    context.insert("explore_style", EXPLORE_STYLE);
-    context.insert("explore_script", EXPLORE_SCRIPT);
     context.insert("contents", contents::PLACE);
     context.insert("style", STYLE);
     context.insert("script", SCRIPT);
@@ -171,6 +164,13 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
         .map(|chart| (chart.id.as_str(), &chart.plot))
         .collect();
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
+    if let Some(explore) = Explore::of(report) {
+        context.insert("explore", &explore.sections());
+        let json = for_script(&serde_json::to_string(&explore)?);
+        context.insert("explore_data", &json);
+    }
+    context.insert("explore_style", EXPLORE_STYLE);
+    context.insert("explore_script", EXPLORE_SCRIPT);
     context.insert("trade_id", charts::TRADE);
     context.insert("charts", &charts);
     context.insert("over_time", &over_time);

@@ -7,6 +7,7 @@ mod fixture;
 
 use fixture::{Run, Timetable, fail, one_of_each, records, two_backends};
 use inferbench_model::config::Level;
+use inferbench_model::metrics::MetricValue;
 use inferbench_model::report::{Outcome, Reason, Report, TradePer, TrustAbout, TrustMark};
 use serde_json::json;
 
@@ -217,6 +218,25 @@ fn an_untrustworthy_level_puts_its_verdict_in_doubt() {
 }
 
 #[test]
+fn energy_per_token_has_a_tile_where_it_was_measured() {
+    let name = "gpu_energy_joules_per_output_token";
+    let mut run = two_backends();
+    let without = run.report().tiles;
+    assert!(without.iter().all(|tile| tile.comparison.metric != name));
+    for (cell, joules) in run.cells.iter_mut().zip([0.2, 0.5].into_iter().cycle()) {
+        let value = MetricValue::Number(Some(joules));
+        cell.metrics.insert(name.to_owned(), value);
+    }
+    let report = run.report();
+    let tile = report.tiles.last().unwrap();
+    assert_eq!(tile.comparison.metric, name);
+    assert_eq!(
+        (tile.comparison.best.as_str(), tile.comparison.best_value),
+        ("fast", 0.2)
+    );
+}
+
+#[test]
 fn few_requests_and_few_repeats_and_failures_are_named() {
     let report = one_of_each().report();
     assert_eq!(
@@ -241,6 +261,7 @@ fn few_requests_and_few_repeats_and_failures_are_named() {
         (sample.ok, sample.text.as_str()),
         (false, "only 8 requests at some level, 10 carry a p90")
     );
+    assert_eq!(report.tiles[0].doubts, ["only 8 requests"]);
     assert_eq!(
         found(&report, TrustAbout::Requests).text,
         "2 of 10 requests failed"

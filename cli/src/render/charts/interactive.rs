@@ -178,6 +178,9 @@ fn layout(drawing: &Drawing) -> Value {
         "xaxis": axis(&drawing.x), "yaxis": axis(&drawing.y),
         "annotations": annotations(drawing),
     });
+    if drawing.series.iter().any(|series| series.role == Role::Bar) {
+        layout["xaxis"]["nticks"] = json!(4);
+    }
     // All charts over the levels have the same steps.
     layout["xaxis"]["fixedrange"] = json!(drawing.unified);
     if let Some(shaded) = drawing.shaded {
@@ -213,6 +216,7 @@ fn axis(scale: &Scale) -> Value {
         None => {
             axis["tickformat"] = json!(",");
             axis["nticks"] = json!(6);
+            axis["tickangle"] = json!(0);
         }
     }
     axis

@@ -34,32 +34,50 @@ pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
         .filter_map(|series| series.end().map(|end| (series, end.x, end.y)))
         .collect();
     ends.sort_by(|a, b| a.2.total_cmp(&b.2));
-    let mut placed: Vec<(f64, f64, f64)> = Vec::new();
+    let mut taken = Vec::new();
     ends.into_iter()
         .map(|(series, x, value)| {
             let text = short(&series.name);
-            let (across, natural) = (
-                drawing.x.share(x) * WIDTH,
-                y.share(value) * inner + drawing.names_up,
-            );
-            let width = LETTER * (2 + text.chars().count()) as f64;
-            let mut up = natural;
-            for (other_across, other_width, other_up) in &placed {
-                let apart = across > other_across + other_width || across + width < *other_across;
-                if !apart && up < other_up + STEP {
-                    up = up.max(other_up + STEP);
-                }
-            }
-            placed.push((across, width, up));
+            let end = y.share(value) * inner;
+            let own = Taken {
+                across: drawing.x.share(x) * WIDTH,
+                width: LETTER * (2 + text.chars().count()) as f64,
+                up: end + drawing.names_up,
+            };
+            let own = own.above(&taken);
+            let up = own.up - end;
+            taken.push(own);
             EndLabel {
                 place: series.place,
                 text,
                 x,
                 y: value,
-                up: up - natural,
+                up,
             }
         })
         .collect()
+}
+
+/// Room that a name takes, px.
+struct Taken {
+    across: f64,
+    width: f64,
+    up: f64,
+}
+
+impl Taken {
+    /// The same, moved up where it would lie on one of `others`, which were
+    /// placed from below.
+    fn above(mut self, others: &[Self]) -> Self {
+        for other in others {
+            let apart =
+                self.across > other.across + other.width || self.across + self.width < other.across;
+            if !apart && self.up < other.up + STEP {
+                self.up = other.up + STEP;
+            }
+        }
+        self
+    }
 }
 
 /// Room for the longest name, px.
@@ -93,6 +111,19 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_moves_up_only_from_names_that_it_would_lie_on() {
+        let at = |across, up| Taken {
+            across,
+            width: 50.0,
+            up,
+        };
+        let placed = [at(0.0, 10.0), at(300.0, 12.0)];
+        // 10 + 15; free of the second one, which begins at 300
+        assert!((at(20.0, 11.0).above(&placed).up - 25.0).abs() < 1e-9);
+        assert!((at(100.0, 11.0).above(&placed).up - 11.0).abs() < 1e-9);
+    }
 
     #[test]
     fn a_long_name_keeps_its_ends() {

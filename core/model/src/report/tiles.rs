@@ -9,9 +9,22 @@ use crate::config::Level;
 use crate::metrics::{self, Better};
 
 /// Metrics with a tile, in order.
-const HEADLINES: [&str; 4] = ["output_token_throughput", "ttft_ms", "tpot_ms", "goodput"];
+const HEADLINES: [&str; 5] = [
+    "output_token_throughput",
+    "ttft_ms",
+    "tpot_ms",
+    "goodput",
+    ENERGY,
+];
 /// The same for an open loop, whose throughput follows the offered rate.
-const OPEN_HEADLINES: [&str; 4] = ["goodput", "e2e_from_schedule_ms", "ttft_ms", "tpot_ms"];
+const OPEN_HEADLINES: [&str; 5] = [
+    "goodput",
+    "e2e_from_schedule_ms",
+    "ttft_ms",
+    "tpot_ms",
+    ENERGY,
+];
+const ENERGY: &str = "gpu_energy_joules_per_output_token";
 /// Takes the place of `tpot_ms` where events carry different numbers of tokens.
 const PER_TOKEN: &str = "decode_ms_per_token";
 

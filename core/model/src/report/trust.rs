@@ -95,13 +95,19 @@ fn differing(report: &Report) -> Option<String> {
     (!broken.is_empty()).then(|| format!("work differs: {}", listed(&broken)))
 }
 
+/// Fewest requests of a backend at a level that tell something of it: those that
+/// carry a p90.
+fn needed() -> u64 {
+    samples_needed(90.0) as u64
+}
+
 fn sample(report: &Report) -> TrustMark {
     let counts = report.rows.iter().map(|row| row.counts.ok);
     let fewest = counts.filter(|n| *n > 0).min().unwrap_or(0);
-    let needed = samples_needed(90.0) as u64;
     if report.blocks < 2 {
         mark(TrustAbout::Sample, false, "one repeat: no verdict")
-    } else if fewest < needed {
+    } else if fewest < needed() {
+        let needed = needed();
         let text = format!("only {fewest} requests at some level, {needed} carry a p90");
         mark(TrustAbout::Sample, false, text)
     } else {
@@ -166,6 +172,13 @@ fn doubts(report: &Report, tile: &Tile, differs: Option<&String>) -> Vec<String>
     }
     if compared.second.is_some() && compared.reason != Some(Reason::WorkDiffers) {
         found.extend(differs.cloned());
+    }
+    let rows = labels
+        .iter()
+        .filter_map(|label| report.row(label, &compared.level));
+    let fewest = rows.map(|row| row.counts.ok).min().unwrap_or(0);
+    if fewest < needed() {
+        found.push(format!("only {fewest} requests"));
     }
     if labels.into_iter().any(in_it) {
         found.push("simulated".to_owned());
