@@ -14,6 +14,13 @@ pub const WIDTH: usize = 100;
 /// Widest label of a backend, in columns; a longer one loses its middle.
 const LABEL_WIDTH: usize = 16;
 
+/// Width of the longest bar, in columns, and the parts of a column that a bar
+/// can end with.
+const BAR_WIDTH: usize = 6;
+/// Column of the bars, behind the first figure, which they draw.
+const BAR_PLACE: usize = 2;
+const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
@@ -23,17 +30,20 @@ pub enum Look {
     Styled,
 }
 
-/// The table, the answer and the warnings, each line ended by a newline.
+/// The table, the answer and the warnings, each line ended by a newline. No line
+/// of text is wider than `width` columns; of the table those columns are left
+/// out that do not fit.
 #[must_use]
-pub fn render_table(report: &Report, look: Look) -> String {
-    let mut lines = head(report);
+pub fn render_table(report: &Report, look: Look, width: usize) -> String {
+    let wrapped = |text: &str, indent: &str| wrapped_at(width, text, indent);
+    let mut lines = wrapped(&head(report), "");
     lines.push(String::new());
     let columns = grid::shown(report, &NARROW);
     let groups = grid::groups(report, &columns);
     let all = || groups.iter().flat_map(|group| &group.lines);
     let has_figures = all().any(|line| line.absence.is_none());
     if has_figures {
-        lines.extend(table(&columns, &groups, look).lines());
+        lines.extend(fitting(report, columns, look, width).lines());
         if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
             lines.push("too few: a p99 needs 100 samples".to_owned());
         }
@@ -71,7 +81,7 @@ pub fn render_table(report: &Report, look: Look) -> String {
         .collect()
 }
 
-fn head(report: &Report) -> Vec<String> {
+fn head(report: &Report) -> String {
     let mut parts = vec![report.name.clone(), report.model.clone()];
     if report.simulated {
         parts.insert(0, "SIMULATED".to_owned());
@@ -83,10 +93,49 @@ fn head(report: &Report) -> Vec<String> {
         n => format!("{n} repeats"),
     });
     parts.push(format!("{} requests", grouped(all)));
-    wrapped(&parts.join(" · "), "")
+    parts.join(" · ")
 }
 
-fn table(columns: &[Column], groups: &[grid::Group], look: Look) -> Table {
+/// Columns in the order in which they give way, after the bars.
+const GIVE_WAY: [&str; 5] = ["vs", "ITL", "e2e", "TPOT", "good"];
+
+/// The table with as much as fits.
+fn fitting(report: &Report, mut columns: Vec<Column>, look: Look, width: usize) -> Table {
+    let of = |columns: &[Column], bars| {
+        let groups = grid::groups(report, columns);
+        table(columns, &groups, look, bars)
+    };
+    let fits = |table: &Table| {
+        let lines = table.lines();
+        lines.map(|line| measured(&line)).max() <= Some(width)
+    };
+    let mut made = of(&columns, true);
+    for heading in GIVE_WAY {
+        if fits(&made) {
+            return made;
+        }
+        made = of(&columns, false);
+        if fits(&made) {
+            return made;
+        }
+        columns.retain(|column| !column.heading.starts_with(heading));
+        made = of(&columns, false);
+    }
+    made
+}
+
+/// Columns that a line takes: control codes take none.
+fn measured(line: &str) -> usize {
+    let mut in_code = false;
+    let shown = line.trim_end().chars().filter(|letter| {
+        let is_code = in_code || *letter == '\u{1b}';
+        in_code = is_code && *letter != 'm';
+        !is_code
+    });
+    shown.count()
+}
+
+fn table(columns: &[Column], groups: &[grid::Group], look: Look, bars: bool) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     match look {
@@ -99,26 +148,52 @@ fn table(columns: &[Column], groups: &[grid::Group], look: Look) -> Table {
             .iter()
             .map(|c| format!("{}\n{}", c.heading_text(), c.unit)),
     );
+    let most = bars.then(|| most(groups));
+    if bars {
+        header.insert(BAR_PLACE.min(header.len()), String::new());
+    }
     header.push("ok\nfailed".to_owned());
     table.set_header(header);
     for group in groups {
         let level = comfy_table::Cell::new(&group.level).add_attribute(Attribute::Bold);
         table.add_row(vec![level]);
         for line in &group.lines {
-            table.add_row(row(line, look));
+            table.add_row(row(line, most, look));
         }
     }
-    for column in table.column_iter_mut().skip(1) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (place, column) in table.column_iter_mut().enumerate().skip(1) {
+        if !bars || place != BAR_PLACE {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     table
 }
 
-fn row(line: &Line, look: Look) -> TableRow {
+/// The largest value of the first column.
+fn most(groups: &[grid::Group]) -> f64 {
+    let lines = groups.iter().flat_map(|group| &group.lines);
+    let values = lines.filter_map(|line| line.cells.first()?.value);
+    values.fold(0.0, f64::max)
+}
+
+/// A value as a length, the largest one as the longest bar.
+fn bar(value: f64, most: f64) -> String {
+    let eighths = (value / most * (BAR_WIDTH * EIGHTHS.len()) as f64).round() as usize;
+    let (whole, part) = (eighths / EIGHTHS.len(), eighths % EIGHTHS.len());
+    format!("{}{}", "█".repeat(whole), EIGHTHS[part])
+}
+
+fn row(line: &Line, most: Option<f64>, look: Look) -> TableRow {
     let mark = if line.untrustworthy { " !" } else { "" };
     let label = format!("  {}{mark}", shortened(&line.backend, LABEL_WIDTH));
     let mut cells = vec![comfy_table::Cell::new(label)];
     cells.extend(line.cells.iter().map(|cell| figure(cell, look)));
+    if let Some(most) = most {
+        let value = line.cells.first().and_then(|cell| cell.value);
+        let length = value.filter(|_| most > 0.0).map(|value| bar(value, most));
+        let bar = comfy_table::Cell::new(length.unwrap_or_default());
+        cells.insert(BAR_PLACE.min(cells.len()), bar);
+    }
     let failed = if line.failed.is_empty() {
         "0"
     } else {
@@ -153,13 +228,8 @@ fn shortened(text: &str, width: usize) -> String {
     short
 }
 
-/// The text in lines of at most `WIDTH` columns, broken at spaces; all but the
+/// The text in lines of at most `width` columns, broken at spaces; all but the
 /// first begin with `indent`. A word that is longer stays whole.
-fn wrapped(text: &str, indent: &str) -> Vec<String> {
-    wrapped_at(WIDTH, text, indent)
-}
-
-/// As [`wrapped`], in lines of at most `width` columns.
 pub(crate) fn wrapped_at(width: usize, text: &str, indent: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split(' ') {
@@ -176,4 +246,18 @@ pub(crate) fn wrapped_at(width: usize, text: &str, indent: &str) -> Vec<String> 
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_is_as_long_as_its_share_of_the_largest() {
+        assert_eq!(bar(100.0, 100.0), "██████");
+        assert_eq!(bar(50.0, 100.0), "███");
+        // an eighth of a column is a 48th of the bar
+        assert_eq!(bar(1.0, 48.0), "▏");
+        assert_eq!(bar(0.0, 48.0), "");
+    }
 }

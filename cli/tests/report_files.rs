@@ -51,17 +51,17 @@ fn own_part(page: &str) -> String {
 
 #[test]
 fn table_of_two_backends() {
-    insta::assert_snapshot!(render_table(&two_backends().report(), Look::Plain));
+    insta::assert_snapshot!(render_table(&two_backends().report(), Look::Plain, WIDTH));
 }
 
 #[test]
 fn table_of_one_backend_level_and_repeat() {
-    insta::assert_snapshot!(render_table(&one_of_each().report(), Look::Plain));
+    insta::assert_snapshot!(render_table(&one_of_each().report(), Look::Plain, WIDTH));
 }
 
 #[test]
 fn table_with_a_backend_that_did_not_start() {
-    insta::assert_snapshot!(render_table(&one_failed().report(), Look::Plain));
+    insta::assert_snapshot!(render_table(&one_failed().report(), Look::Plain, WIDTH));
 }
 
 #[test]
@@ -80,14 +80,30 @@ fn summary_with_a_backend_that_did_not_start() {
 }
 
 #[test]
+fn a_narrow_terminal_gets_fewer_columns_and_no_line_beyond_its_width() {
+    let report = two_backends().report();
+    for width in [60, 80, 100] {
+        let table = render_table(&report, Look::Plain, width);
+        let widest = table.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(width), "{table}");
+        assert!(table.contains("output"), "{table}");
+        assert_eq!(
+            table.contains("best\n") || table.contains("best "),
+            width == 100,
+            "{table}"
+        );
+    }
+}
+
+#[test]
 fn the_table_fits_its_width_and_has_control_codes_only_when_asked() {
     let report = hostile();
-    let plain = render_table(&report, Look::Plain);
+    let plain = render_table(&report, Look::Plain, WIDTH);
     for line in plain.lines().filter(|line| !line.contains(HOSTILE)) {
         assert!(line.chars().count() <= WIDTH, "{line}");
     }
     assert!(!plain.contains('\u{1b}'));
-    assert!(render_table(&two_backends().report(), Look::Styled).contains('\u{1b}'));
+    assert!(render_table(&two_backends().report(), Look::Styled, WIDTH).contains('\u{1b}'));
 }
 
 #[test]
@@ -98,7 +114,7 @@ fn a_simulated_run_says_so_everywhere() {
         .iter_mut()
         .for_each(|b| b.simulated = true);
     let report = run.report();
-    assert!(render_table(&report, Look::Plain).starts_with("SIMULATED · "));
+    assert!(render_table(&report, Look::Plain, WIDTH).starts_with("SIMULATED · "));
     assert!(render_markdown(&report).contains("**SIMULATED**"));
     assert!(page(&report).contains("class=\"band\""));
     let honest = page(&two_backends().report());

@@ -6,7 +6,7 @@
 mod fixture;
 
 use inferbench::render::render_html;
-use inferbench::table::{Look, render_table};
+use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::Level;
 use inferbench_model::report::kv::{
     KvBackend, KvCell, KvLine, KvQuantity, KvReport, KvUse, MemorySteps,
@@ -194,7 +194,7 @@ fn hardware_and_kv_caches_are_on_the_page() {
     ] {
         assert!(page.contains(wanted), "no {wanted}");
     }
-    let told = render_table(&report, Look::Plain);
+    let told = render_table(&report, Look::Plain, WIDTH);
     assert!(
         told.contains("KV cache of slow: 28\u{2009}000 tokens, predicted 31\u{2009}200 (−10.3 %)"),
         "{told}"

@@ -25,7 +25,7 @@ pub(crate) use new::NewError;
 
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
-use crate::table::Look;
+use crate::table::{Look, WIDTH};
 
 /// Does what the command line asks.
 pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
@@ -111,9 +111,19 @@ fn print_json(value: &impl Serialize) -> Result<(), CliError> {
 
 /// How the terminal table looks where standard output goes.
 fn look() -> Look {
-    if std::io::stdout().is_terminal() {
+    let wants_none = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
+    if std::io::stdout().is_terminal() && !wants_none {
         Look::Styled
     } else {
         Look::Plain
     }
+}
+
+/// Columns that a line may have where standard output goes.
+fn width() -> usize {
+    let terminal = terminal_size::terminal_size_of(std::io::stdout());
+    let columns = terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns));
+    columns
+        .filter(|columns| *columns > 0)
+        .map_or(WIDTH, |columns| columns.min(WIDTH))
 }

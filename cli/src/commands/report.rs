@@ -13,7 +13,7 @@ pub(super) fn report(folder: &Path, output: OutputArgs) -> Result<Code, CliError
         print_json(&derived.report)?;
     } else {
         let look = super::look();
-        println!("{}", render_table(&derived.report, look));
+        println!("{}", render_table(&derived.report, look, super::width()));
         println!("page: {}", folder.join("report.html").display());
     }
     Ok(Code::Done)

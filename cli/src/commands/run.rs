@@ -61,7 +61,7 @@ pub(super) fn run(
         print_json(&derived.report)?;
     } else {
         let look = super::look();
-        println!("{}", render_table(&derived.report, look));
+        println!("{}", render_table(&derived.report, look, super::width()));
         println!("folder: {}", finished.folder.path().display());
         println!("page: {}", finished.folder.file("report.html").display());
     }

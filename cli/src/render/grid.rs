@@ -77,14 +77,15 @@ pub const WIDE: [Column; 10] = [
 ];
 
 /// Columns of the terminal.
-pub const NARROW: [Column; 7] = [
+pub const NARROW: [Column; 8] = [
     column("output_token_throughput", Stat::Typical, "output", "tok/s"),
+    column("output_token_throughput", Stat::Ratio, "vs", "best"),
     column("ttft_ms", Stat::Typical, "TTFT", "p50 ms"),
     column("ttft_ms", Stat::P99, "TTFT", "p99 ms"),
     column("tpot_ms", Stat::Typical, "TPOT", "p50 ms"),
     column("itl_ms", Stat::P99, "ITL", "p99 ms"),
     column("e2e_latency_ms", Stat::Typical, "e2e", "p50 ms"),
-    column("request_throughput", Stat::Typical, "req/s", ""),
+    column("goodput", Stat::Typical, "good", "req/s"),
 ];
 
 /// One figure as text.
@@ -276,7 +277,7 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
 
 fn percentile(percentile: &Percentile) -> Cell {
     match percentile.value {
-        Some(value) => number(value, format!("over {} values", percentile.n)),
+        Some(value) => number(value, over(percentile)),
         None => Cell {
             text: "too few".to_owned(),
             best: false,
@@ -287,6 +288,15 @@ fn percentile(percentile: &Percentile) -> Cell {
             ))
         },
     }
+}
+
+/// How many values a percentile is taken over, and its interval.
+fn over(percentile: &Percentile) -> String {
+    let interval = percentile.low.zip(percentile.high);
+    let interval = interval.map_or_else(String::new, |(low, high)| {
+        format!("; 95 %: {} to {}", three_digits(low), three_digits(high))
+    });
+    format!("over {} values{interval}", percentile.n)
 }
 
 fn number(value: f64, title: String) -> Cell {
