@@ -253,7 +253,8 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
 }
 
 /// Share of a closed loop's measured requests that may end under falling load
-/// without a warning: what four requests per slot give.
+/// without a warning. Up to two rounds of the slots may, where they do not end in
+/// step, so that eight requests per slot are enough.
 const TAIL_SHARE: f64 = 0.25;
 
 fn tail_warning(work: &Work, level: Level) -> Option<String> {
@@ -264,7 +265,7 @@ fn tail_warning(work: &Work, level: Level) -> Option<String> {
     (slots > 1 && tail as f64 > TAIL_SHARE * all as f64).then(|| {
         format!(
             "{tail} of {all} requests ended while the load was falling, for want of more: {} or more a level keep it up",
-            4 * u64::from(slots)
+            8 * u64::from(slots)
         )
     })
 }

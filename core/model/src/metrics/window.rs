@@ -1,5 +1,8 @@
 //! The measured window of a cell, read off its records.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -83,26 +86,32 @@ impl Window {
 /// The window of a cell, found request by request.
 ///
 /// It starts when the first measured request was sent, which is when warm-up
-/// ended. In a closed loop it ends when requests in flight first fall below the
-/// level: at the first end of a request that no further send followed. In an
+/// ended. In a closed loop it ends when requests in flight fall below the level
+/// for good: at the first end after the last send that filled every slot. In an
 /// open loop it ends with the last planned send, or, where all were sent at
 /// once, with the last end.
 #[derive(Debug, Clone, Default)]
 pub struct WindowFold {
     level: Option<Level>,
     start_ns: Option<u64>,
-    last_send_ns: Option<u64>,
     last_planned_ns: Option<u64>,
     last_end_ns: Option<u64>,
-    /// Ends that may still turn out to be after the last send.
-    ends_ns: Vec<u64>,
+    /// Of requests that were sent, of any phase.
+    sends_ns: Latest,
+    ends_ns: Latest,
 }
 
 impl WindowFold {
     /// Takes a request of the cell, of any phase and in any order.
     pub fn add(&mut self, timing: &Timing) {
-        self.last_send_ns = self.last_send_ns.max(timing.sent_ns);
-        self.add_end(timing.end_ns);
+        if let (Level::Concurrency(slots), Some(sent_ns)) = (timing.level, timing.sent_ns) {
+            // Slots that end together are filled one after the other, so that the
+            // last full moment may lie a whole round before the last send; until
+            // then no more than two rounds end.
+            let kept = 2 * slots as usize + 1;
+            self.sends_ns.add(sent_ns, kept);
+            self.ends_ns.add(timing.end_ns, kept);
+        }
         if timing.phase != Phase::Measured {
             return;
         }
@@ -116,27 +125,12 @@ impl WindowFold {
         self.last_end_ns = self.last_end_ns.max(Some(timing.end_ns));
     }
 
-    fn add_end(&mut self, end_ns: u64) {
-        if Some(end_ns) <= self.last_send_ns {
-            return;
-        }
-        if self.ends_ns.len() == self.ends_ns.capacity() {
-            let last_send_ns = self.last_send_ns;
-            self.ends_ns.retain(|end_ns| Some(*end_ns) > last_send_ns);
-        }
-        self.ends_ns.push(end_ns);
-    }
-
     /// The window; `None` if nothing was measured, or it has no length.
     #[must_use]
     pub fn window(&self) -> Option<Window> {
         let start_ns = self.start_ns?;
         let end_ns = match self.level? {
-            Level::Concurrency(_) => {
-                let last_send_ns = self.last_send_ns?;
-                let ends = self.ends_ns.iter().copied();
-                ends.filter(|end_ns| *end_ns > last_send_ns).min()?
-            }
+            Level::Concurrency(slots) => self.load_falls(slots)?,
             Level::RequestRate(_) => {
                 let planned_ns = self.last_planned_ns?;
                 if planned_ns > start_ns {
@@ -147,5 +141,94 @@ impl WindowFold {
             }
         };
         (end_ns > start_ns).then_some(Window { start_ns, end_ns })
+    }
+
+    /// The first end after the last send that made as many requests be in flight
+    /// as there are slots. Where there never were so many, the first end after
+    /// the last send.
+    fn load_falls(&self, slots: u32) -> Option<u64> {
+        let (sends, ends) = (self.sends_ns.ascending(), self.ends_ns.ascending());
+        let ends_after = |t_ns: u64| &ends[ends.partition_point(|end_ns| *end_ns <= t_ns)..];
+        let in_flight_from = |at: usize| {
+            let later_sends = sends.len() - 1 - at;
+            ends_after(sends[at]).len().saturating_sub(later_sends)
+        };
+        let places = (0..sends.len()).rev().take(slots as usize);
+        let full = places
+            .into_iter()
+            .find(|at| in_flight_from(*at) >= slots as usize);
+        let last_full_ns = full.map_or(*sends.last()?, |at| sends[at]);
+        ends_after(last_full_ns).first().copied()
+    }
+}
+
+/// The latest of some times.
+#[derive(Debug, Clone, Default)]
+struct Latest(BinaryHeap<Reverse<u64>>);
+
+impl Latest {
+    fn add(&mut self, t_ns: u64, kept: usize) {
+        self.0.push(Reverse(t_ns));
+        if self.0.len() > kept {
+            self.0.pop();
+        }
+    }
+
+    fn ascending(&self) -> Vec<u64> {
+        let mut times: Vec<u64> = self.0.iter().map(|time| time.0).collect();
+        times.sort_unstable();
+        times
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn window(slots: u32, requests: &[(u64, u64)]) -> Option<(u64, u64)> {
+        let mut fold = WindowFold::default();
+        for (sent_ns, end_ns) in requests {
+            fold.add(&Timing {
+                level: Level::Concurrency(slots),
+                phase: Phase::Measured,
+                scheduled_ns: None,
+                sent_ns: Some(*sent_ns),
+                end_ns: *end_ns,
+            });
+        }
+        fold.window().map(|window| (window.start_ns, window.end_ns))
+    }
+
+    #[test]
+    fn a_last_round_that_does_not_fill_the_slots_is_falling_load() {
+        // Four slots in step: two full rounds, and one of two requests.
+        let round = |sent: u64, n: u64| (0..n).map(move |slot| (sent + slot, sent + 10));
+        let requests: Vec<(u64, u64)> = round(0, 4)
+            .chain(round(10, 4))
+            .chain(round(20, 2))
+            .collect();
+        assert_eq!(window(4, &requests), Some((0, 20)));
+    }
+
+    #[test]
+    fn slots_that_end_one_by_one_are_full_until_the_first_end_without_a_send() {
+        // Two slots half a request apart; each send follows an end at once.
+        let requests = [(0, 10), (5, 15), (10, 20), (15, 25)];
+        assert_eq!(window(2, &requests), Some((0, 20)));
+    }
+
+    #[test]
+    fn fewer_requests_than_slots_fall_with_their_first_end() {
+        assert_eq!(window(8, &[(0, 10), (1, 12)]), Some((0, 10)));
+    }
+
+    #[test]
+    fn what_is_kept_tells_the_same_as_all_of_it() {
+        // Three slots in step for ten rounds, then one request.
+        let mut requests: Vec<(u64, u64)> = (0..30)
+            .map(|i| (i / 3 * 10 + i % 3, i / 3 * 10 + 10))
+            .collect();
+        requests.push((101, 109));
+        assert_eq!(window(3, &requests), Some((0, 100)));
     }
 }
