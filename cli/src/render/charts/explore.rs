@@ -9,8 +9,8 @@ use inferbench_model::report::number::grouped;
 use inferbench_model::report::{
     DistributionCurve, GapsByPosition, Report, RequestsOverTime, TokensPerEvent, TokensShare,
 };
-use plotly::common::{DashType, MarkerSymbol};
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::labels::{plain, short};
 use super::{place_of, style};
@@ -36,8 +36,8 @@ struct Look {
     /// For the charts.
     short: String,
     colour: &'static str,
-    dash: DashType,
-    marker: MarkerSymbol,
+    dash: Value,
+    marker: Value,
 }
 
 #[derive(Debug, Serialize)]
@@ -191,8 +191,8 @@ fn looks(report: &Report) -> Vec<Look> {
         label: label.to_owned(),
         short: plain(&short(label)),
         colour: style::colour(place),
-        dash: style::dash(place),
-        marker: style::marker(place),
+        dash: json!(style::dash(place)),
+        marker: json!(style::marker(place)),
     };
     let labels = report.backends.iter().map(|backend| backend.label.as_str());
     labels.enumerate().map(look).collect()
