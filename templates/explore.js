@@ -42,8 +42,8 @@
     return base;
   }
   // linear from zero, or logarithmic with ticks at 1, 2 and 5 where the range passes 30
-  function axis(low, high, unit, title) {
-    var found = { title: { text: title }, zeroline: false, fixedrange: true };
+  function axis(low, high, unit, title, narrow) {
+    var found = { title: { text: title }, zeroline: false, fixedrange: true, tickangle: 0 };
     if (!(low > 0 && high / low > 30)) {
       found.range = [0, high > 0 ? high * 1.05 : 1];
       found.nticks = 7;
@@ -53,7 +53,7 @@
     found.type = "log";
     found.range = [Math.log10(low / 1.15), Math.log10(high * 1.15)];
     found.tickvals = [];
-    var steps = high / low > 3000 ? [1] : [1, 2, 5];
+    var steps = high / low > (narrow ? 200 : 3000) ? [1] : narrow ? [1, 5] : [1, 2, 5];
     for (var decade = -6; decade < 9; decade += 1) {
       steps.forEach(function (step) { found.tickvals.push(Number(step + "e" + decade)); });
     }
@@ -61,6 +61,7 @@
     found.title.text = title.replace(", " + unit, "");
     return found;
   }
+  function is_narrow() { return document.body.clientWidth < 620; }
   function line(backend, width, dash) {
     return { color: data.backends[backend].colour, width: width, dash: dash || data.backends[backend].dash };
   }
@@ -91,13 +92,13 @@
         };
       });
       Plotly.react("chart-spread", traces, layout(340, {
-        xaxis: Object.assign(axis(low, high, one.unit, one.label + ", " + one.unit), { showgrid: true }),
+        xaxis: Object.assign(axis(low, high, one.unit, one.label + ", " + one.unit, is_narrow()), { showgrid: true }),
         yaxis: {
           title: { text: "share of " + one.of }, range: [0, 1.02], tickvals: [0, 0.25, 0.5, 0.75, 0.9, 0.99],
           ticktext: ["0", "25 %", "50 %", "75 %", "90 %", "99 %"], zeroline: false, fixedrange: true
         }
       }), config);
-      var counts = curves.map(function (curve) { return data.backends[curve.backend].label + " " + curve.n.toLocaleString("en").replace(/,/g, "\u2009"); });
+      var counts = curves.map(function (curve) { return data.backends[curve.backend].label + " " + curve.n.toLocaleString("en").replace(/,/g, "\u202f"); });
       get("spread-note").textContent = "Number of " + one.of + ": " + counts.join(", ") + "." + (one.caution ? " Caution: " + one.caution + "." : "");
     }
     levels();
@@ -145,17 +146,21 @@
   }
 
   function tokens() {
+    var places = data.tokens.backends.length * data.tokens.tokens.length;
+    var wide = get("chart-tokens").clientWidth * 0.65 / places > 40;
     var traces = data.tokens.backends.map(function (told) {
       return {
         type: "bar", x: data.tokens.tokens, y: told.shares, marker: { color: data.backends[told.backend].colour },
         name: data.backends[told.backend].short, customdata: told.events,
+        text: told.shares.map(function (share) { return share > 0 && wide ? digits(share * 100) + " %" : ""; }),
+        textposition: "outside", textangle: 0, cliponaxis: false, textfont: { size: 11 },
         hovertemplate: "%{y:.3~p} of its events (%{customdata:,})"
       };
     });
     Plotly.newPlot("chart-tokens", traces, layout(260, {
       barmode: "group", hovermode: "x", bargap: 0.3,
       xaxis: { type: "category", title: { text: "tokens of an event" }, fixedrange: true },
-      yaxis: { title: { text: "share of events" }, tickformat: ".0%", range: [0, 1.02], zeroline: false, fixedrange: true, nticks: 6 }
+      yaxis: { title: { text: "share of events" }, tickformat: ".0%", range: [0, 1.1], tickvals: [0, 0.25, 0.5, 0.75, 1], zeroline: false, fixedrange: true }
     }), config);
   }
 
@@ -249,7 +254,7 @@
         phase(one.to, one.end, "load falls");
         name(one.from, one.to, "measured");
       }
-      notes.push({ text: "<b>Requests</b>   ── in flight   ┈┈ waiting for their first output", xref: "paper", yref: "paper", x: 0, y: 0.285, xanchor: "left", yanchor: "bottom", showarrow: false });
+      notes.push({ text: "<b>Requests</b>   ── in flight   ┈┈ waiting", xref: "paper", yref: "paper", x: 0, y: 0.285, xanchor: "left", yanchor: "bottom", showarrow: false });
       Plotly.react("chart-requests", traces, layout(560, {
         barmode: "overlay", dragmode: "zoom", shapes: shapes, annotations: notes, margin: { l: 54, r: 18, t: 26, b: 46 },
         xaxis: { title: { text: "seconds since the first request was sent" }, range: [0, one.end], zeroline: false, showgrid: false, anchor: "y2", nticks: 10 },
@@ -264,9 +269,11 @@
 
   // the chart library is unpacked by then
   document.addEventListener("library", function () {
-    if (data.distributions.length > 0) { spread(); }
-    if (data.gaps.length > 0) { stalls(); }
-    if (data.tokens.backends.length > 0) { tokens(); }
-    if (data.requests.length > 0) { requests(); }
+    Array.prototype.forEach.call(document.querySelectorAll(".explore"), function (section) { section.classList.add("drawn"); });
+    // one after the other, so that the page answers in between
+    if (data.distributions.length > 0) { setTimeout(spread, 0); }
+    if (data.gaps.length > 0) { setTimeout(stalls, 0); }
+    if (data.tokens.backends.length > 0) { setTimeout(tokens, 0); }
+    if (data.requests.length > 0) { setTimeout(requests, 0); }
   });
 })();

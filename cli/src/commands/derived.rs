@@ -12,29 +12,30 @@ use crate::exit::CliError;
 use crate::render::{render_csv, render_html, render_markdown};
 
 /// Writes the contents of one file, which need not be held whole.
-type Fill = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()>>;
+type Fill<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
 /// Every derived file: its name and what fills it.
-pub(super) fn files(derived: &Derived) -> Result<Vec<(&'static str, Fill)>, CliError> {
+pub(super) fn files(derived: &Derived) -> Result<Vec<(&'static str, Fill<'_>)>, CliError> {
     let report = &derived.report;
     let page = render_html(report)?;
     Ok(vec![
-        ("cells.json", whole(json(&derived.cells)?)),
-        ("report.json", whole(json(report)?)),
+        ("cells.json", json(&derived.cells)),
+        ("report.json", json(report)),
         ("report.html", Box::new(move |file| page.write_to(file))),
         ("summary.md", whole(render_markdown(report))),
         ("summary.csv", whole(render_csv(report)?)),
     ])
 }
 
-fn whole(text: String) -> Fill {
+fn whole(text: String) -> Fill<'static> {
     Box::new(move |file| file.write_all(text.as_bytes()))
 }
 
-fn json(value: &impl Serialize) -> Result<String, CliError> {
-    let mut text = serde_json::to_string_pretty(value)?;
-    text.push('\n');
-    Ok(text)
+fn json<'a>(value: &'a impl Serialize) -> Fill<'a> {
+    Box::new(move |file| {
+        serde_json::to_writer_pretty(&mut *file, value)?;
+        file.write_all(b"\n")
+    })
 }
 
 /// Derives everything from the facts in `folder` and writes it there.
