@@ -45,15 +45,10 @@ pub(crate) async fn audit(
     live: &Live,
     told: &Evidence,
 ) -> Option<CacheAuditFacts> {
-    let config = &running.prepared.config.backends[stage.backend_index];
-    let prompts = &running.prepared.prompts;
-    let is_wanted = stage.block == 0
-        && config.ready_check == ReadyCheck::Request
-        && !prompts.come_from_a_list();
     let (Transport::Http(target), Some(control)) = (&live.transport, &live.control) else {
         return None;
     };
-    if !is_wanted {
+    if !is_wanted(running, stage) {
         return None;
     }
     let mut asking = Asking {
@@ -64,20 +59,7 @@ pub(crate) async fn audit(
         slot: None,
         emptied: true,
     };
-    let (mut distinct_ms, mut repeated_ms) = (Vec::new(), Vec::new());
-    let began = Instant::now();
-    // The first answers warm the server up, and a cache for what is repeated.
-    asking.latency_ms(NEW, PAIRS).await?;
-    asking.latency_ms(REPEATED, 0).await?;
-    for pair in 0..PAIRS {
-        if began.elapsed() > LIMIT || running.cancel.is_cancelled() {
-            break;
-        }
-        let new_ms = asking.latency_ms(NEW, pair).await?;
-        let again_ms = asking.latency_ms(REPEATED, 0).await?;
-        distinct_ms.push(new_ms);
-        repeated_ms.push(again_ms);
-    }
+    let (distinct_ms, repeated_ms) = asking.pairs().await?;
     let prefix_cache = match (told.prefix_caching, asking.emptied) {
         (Some(false), _) => PrefixCacheState::Off,
         (_, true) => PrefixCacheState::Emptied,
@@ -88,6 +70,14 @@ pub(crate) async fn audit(
         repeated_ms,
         prefix_cache,
     })
+}
+
+fn is_wanted(running: &Running<'_>, stage: &Stage) -> bool {
+    let prepared = running.prepared;
+    let config = &prepared.config.backends[stage.backend_index];
+    stage.block == 0
+        && config.ready_check == ReadyCheck::Request
+        && !prepared.prompts.come_from_a_list()
 }
 
 /// A server that is asked one thing after the other.
@@ -102,6 +92,24 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
+    /// Latencies of new prompts and of the repeated one, pair by pair, as many as
+    /// the time allows; `None` if a request failed.
+    async fn pairs(&mut self) -> Option<(Vec<f64>, Vec<f64>)> {
+        let (mut distinct_ms, mut repeated_ms) = (Vec::new(), Vec::new());
+        let began = Instant::now();
+        // The first answers warm the server up, and a cache for what is repeated.
+        self.latency_ms(NEW, PAIRS).await?;
+        self.latency_ms(REPEATED, 0).await?;
+        for pair in 0..PAIRS {
+            if began.elapsed() > LIMIT || self.running.cancel.is_cancelled() {
+                break;
+            }
+            distinct_ms.push(self.latency_ms(NEW, pair).await?);
+            repeated_ms.push(self.latency_ms(REPEATED, 0).await?);
+        }
+        Some((distinct_ms, repeated_ms))
+    }
+
     /// End-to-end latency of one answer; `None` if it failed.
     async fn latency_ms(&mut self, kind: usize, index: u64) -> Option<f64> {
         self.empty().await;
