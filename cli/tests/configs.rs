@@ -143,8 +143,8 @@ fn quickstart_launches_two_simulators() {
         &text,
         &[
             "quickstart: the config is good",
-            "inferbench-sim --host 127.0.0.1 --port 0 --model simulated --seed 1 --scheduler sequential --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
-            "inferbench-sim --host 127.0.0.1 --port 0 --model simulated --seed 1 --scheduler continuous --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
+            "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler sequential --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
+            "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler continuous --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
         ],
     );
 }
@@ -156,8 +156,8 @@ fn open_loop_launches_a_small_and_a_large_batch() {
         &text,
         &[
             "levels: 5 requests/s, 20 requests/s",
-            "inferbench-sim --host 127.0.0.1 --port 0 --model simulated --seed 1 --max-num-seqs 4",
-            "inferbench-sim --host 127.0.0.1 --port 0 --model simulated --seed 1 --max-num-seqs 64",
+            "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --max-num-seqs 4",
+            "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --max-num-seqs 64",
         ],
     );
 }
