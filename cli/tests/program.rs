@@ -204,6 +204,7 @@ fn a_simulated_run_is_whole_and_labelled_everywhere() {
         "server_metrics.jsonl",
         "summary.csv",
         "summary.md",
+        "summary.prom",
     ] {
         assert!(run.join(name).is_file(), "{name} is missing");
     }
@@ -233,6 +234,7 @@ fn a_report_is_made_again_byte_for_byte() {
         "report.json",
         "report.html",
         "summary.md",
+        "summary.prom",
         "summary.csv",
     ];
     let read = || names.map(|name| fs::read(run.join(name)).unwrap());

@@ -6,10 +6,11 @@
 mod fixture;
 
 use fixture::{Run, Timetable, one_failed, one_of_each, records, two_backends};
-use inferbench::render::{render_csv, render_html, render_markdown};
+use inferbench::render::{exports, render_csv, render_html, render_markdown, render_prometheus};
 use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::load;
 use inferbench_model::report::Report;
+use inferbench_plugin_api::prometheus::{Sample, Samples};
 
 const HOSTILE: &str = "a <script>alert('1')</script> & \"name\" of 60 characters | *md*";
 
@@ -207,4 +208,57 @@ fn a_run_without_any_figure_has_a_page_without_charts() {
     assert!(!page.contains("<script>"));
     assert!(page.contains("a gave no result."));
     assert!(page.contains("&lt;b&gt;boom&lt;&#x2F;b&gt;"));
+}
+
+/// The value of a metric of a backend at a level.
+fn gauge(samples: &Samples<'_>, metric: &str, labels: &[(&str, &str)]) -> Option<f64> {
+    let has = |sample: &&Sample<'_>| {
+        labels
+            .iter()
+            .all(|(key, value)| sample.label(key) == Some(value))
+    };
+    let name = format!("inferbench_{metric}");
+    samples.named(&name).find(has).map(|sample| sample.value)
+}
+
+#[test]
+fn gauges_are_in_base_units_and_say_whose_they_are() {
+    let text = render_prometheus(&two_backends().report()).unwrap();
+    let samples = Samples::parse(&text);
+    let of = |metric: &str, backend: &str, quantile: Option<&str>| {
+        let mut labels = vec![("backend", backend), ("level", "concurrency 1")];
+        labels.extend(quantile.map(|quantile| ("quantile", quantile)));
+        gauge(&samples, metric, &labels)
+    };
+    // 10 and 20 ms to the first of five tokens, which take 30 and 60 ms in all
+    assert_eq!(of("ttft_seconds", "fast", Some("0.5")), Some(0.01));
+    assert_eq!(of("ttft_seconds", "slow", Some("0.5")), Some(0.02));
+    let throughput = of("output_token_throughput_tokens_per_second", "fast", None);
+    assert!((throughput.unwrap() - 5.0 / 0.03).abs() < 1e-6);
+    // sixteen requests do not carry a p99
+    assert_eq!(of("ttft_seconds", "fast", Some("0.99")), None);
+    assert_eq!(of("requests_ok", "fast", None), Some(16.0));
+    assert!(text.contains("# TYPE inferbench_ttft_seconds gauge\n"));
+}
+
+#[test]
+fn hostile_labels_stay_inside_their_quotes() {
+    let mut run = two_backends();
+    run.config.name = "a \"b\" \\ c\nd".to_owned();
+    let text = render_prometheus(&run.report()).unwrap();
+    assert!(text.contains(r#"run="a \"b\" \\ c\nd""#), "{text}");
+    assert!(
+        text.lines()
+            .all(|line| line.starts_with('#') || line.starts_with("inferbench_"))
+    );
+}
+
+#[test]
+fn the_reference_tells_of_every_export() {
+    let page = include_str!("../../docs/src/reference/run-folder.md");
+    let files: Vec<&str> = exports().iter().map(|export| export.file).collect();
+    assert_eq!(files, ["summary.csv", "summary.md", "summary.prom"]);
+    for file in files {
+        assert!(page.contains(&format!("`{file}`")), "{file}");
+    }
 }

@@ -120,6 +120,7 @@ fn a_derived_file_that_was_changed_is_named() {
         "report.html",
         "summary.csv",
         "summary.md",
+        "summary.prom",
     ] {
         let path = run.join(file);
         let before = fs::read_to_string(&path).unwrap();

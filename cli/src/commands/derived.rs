@@ -9,7 +9,7 @@ use inferbench_engine::store::RunFolder;
 use serde::Serialize;
 
 use crate::exit::CliError;
-use crate::render::{render_csv, render_html, render_markdown};
+use crate::render::{exports, render_html};
 
 /// Writes the contents of one file, which need not be held whole.
 type Fill<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
@@ -18,13 +18,15 @@ type Fill<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 pub(super) fn files(derived: &Derived) -> Result<Vec<(&'static str, Fill<'_>)>, CliError> {
     let report = &derived.report;
     let page = render_html(report)?;
-    Ok(vec![
+    let mut files: Vec<(&str, Fill<'_>)> = vec![
         ("cells.json", json(&derived.cells)),
         ("report.json", json(report)),
         ("report.html", Box::new(move |file| page.write_to(file))),
-        ("summary.md", whole(render_markdown(report))),
-        ("summary.csv", whole(render_csv(report)?)),
-    ])
+    ];
+    for export in exports() {
+        files.push((export.file, whole((export.render)(report)?)));
+    }
+    Ok(files)
 }
 
 fn whole(text: String) -> Fill<'static> {

@@ -5,7 +5,11 @@
 use inferbench_model::metrics::{self, Metric};
 use inferbench_model::report::{Figure, Percentile, Report, Row};
 
-use super::RenderError;
+use super::{Export, RenderError};
+
+inventory::submit! {
+    Export { file: "summary.csv", render: render_csv }
+}
 
 const FACTS: [&str; 8] = [
     "run",

@@ -5,7 +5,12 @@ use std::fmt::Write as _;
 use inferbench_model::report::number::grouped;
 use inferbench_model::report::{FairnessState, Report, Severity};
 
+use super::Export;
 use super::grid::{self, Cell, Line, WIDE};
+
+inventory::submit! {
+    Export { file: "summary.md", render: |report| Ok(render_markdown(report)) }
+}
 
 /// The file `summary.md`.
 #[must_use]
