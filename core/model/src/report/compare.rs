@@ -277,6 +277,7 @@ mod tests {
             blocks: 3,
             std_error: 0.1,
             permutation_p: None,
+            unpaired: None,
         };
         let higher = |low, high| outcome(&of(low, high), Better::Higher);
         assert_eq!(higher(1.031, 2.0), Outcome::Faster);
