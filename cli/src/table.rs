@@ -6,7 +6,7 @@ use inferbench_model::report::number::grouped;
 use inferbench_model::report::{Report, Severity};
 
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
-use crate::render::kv;
+use crate::render::{kv, runs};
 
 /// Widest line, in columns.
 pub const WIDTH: usize = 100;
@@ -28,6 +28,11 @@ pub enum Look {
 pub fn render_table(report: &Report, look: Look) -> String {
     let mut lines = head(report);
     lines.push(String::new());
+    let differences = runs::difference_lines(report);
+    if !differences.is_empty() {
+        lines.extend(differences.iter().flat_map(|line| wrapped(line, "    ")));
+        lines.push(String::new());
+    }
     let columns = grid::shown(report, &NARROW);
     let groups = grid::groups(report, &columns);
     let all = || groups.iter().flat_map(|group| &group.lines);
@@ -47,6 +52,9 @@ pub fn render_table(report: &Report, look: Look) -> String {
     }
     for sentence in &report.answer {
         lines.extend(wrapped(sentence, ""));
+    }
+    for line in runs::change_lines(report) {
+        lines.extend(wrapped(&line, "    "));
     }
     for line in kv::lines(report) {
         lines.extend(wrapped(&line, "  "));

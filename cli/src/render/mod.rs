@@ -11,6 +11,7 @@ mod html;
 pub mod kv;
 mod markdown;
 mod marks;
+pub mod runs;
 mod style;
 
 pub use csv::render_csv;
