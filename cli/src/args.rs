@@ -6,6 +6,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
 use inferbench_engine::host::SearchPath;
 use inferbench_model::kv_cache::{KvOptions, parse_size};
+use inferbench_model::metrics::{self, Better, Metric};
 
 /// Which serving backend is fastest for my model on my hardware, and can I
 /// trust the answer?
@@ -97,6 +98,8 @@ pub enum Command {
         /// The run folder.
         folder: PathBuf,
     },
+    /// Set runs side by side: what differs, and what became better or worse.
+    Compare(CompareArgs),
     /// Hold a run against every rule that an auditor would: exit code 4 if one rejects it.
     Verify {
         /// The run folder.
@@ -139,6 +142,51 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Which runs are compared, and what must hold.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct CompareArgs {
+    /// Two or more run folders, each with a name of its own if that is wanted.
+    #[arg(required = true, num_args = 1.., value_name = "[NAME=]RUN")]
+    pub runs: Vec<String>,
+    /// The run that the others are held against, by folder or name; the first if not given.
+    #[arg(long, value_name = "RUN")]
+    pub baseline: Option<String>,
+    /// Exit code 4 if a figure is significantly worse than the baseline's by more than this.
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    pub fail_on_regression: Option<f64>,
+    /// Metric that must not become worse, more than once if wanted; if not given, the one
+    /// that decides who serves best.
+    #[arg(long, value_name = "NAME", value_parser = parse_metric, requires = "fail_on_regression")]
+    pub metric: Vec<String>,
+    /// Write the page, report.json and the summaries into this folder.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// Compare runs of different models or workloads too.
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// A share from a percentage, 0 % to below 100 %.
+fn parse_percent(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').map(str::trim);
+    let percent = number.and_then(|number| number.parse::<f64>().ok());
+    match percent {
+        Some(percent) if (0.0..100.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("must be a percentage from 0% to below 100%, such as 5%".to_owned()),
+    }
+}
+
+/// The name of a metric of which more or less is better.
+fn parse_metric(text: &str) -> Result<String, String> {
+    let ranks = |metric: &&&Metric| metric.better != Better::Neither;
+    let all = metrics::all();
+    if all.iter().filter(ranks).any(|metric| metric.name == text) {
+        return Ok(text.to_owned());
+    }
+    let known: Vec<&str> = all.iter().filter(ranks).map(|metric| metric.name).collect();
+    Err(format!("must be one of {}", known.join(", ")))
 }
 
 /// Which model's cache is predicted, and for which server.
@@ -260,5 +308,23 @@ mod tests {
     #[test]
     fn arguments_are_consistent() {
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn a_limit_is_a_percentage_below_a_hundred() {
+        assert_eq!(parse_percent("5%"), Ok(0.05));
+        assert_eq!(parse_percent("2.5 %"), Ok(0.025));
+        for wrong in ["5", "0.05", "100%", "-1%", "NaN%", "%", ""] {
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_metric_that_does_not_rank_is_refused() {
+        assert!(parse_metric("ttft_ms").is_ok());
+        for wrong in ["input_tokens", "latency"] {
+            let error = parse_metric(wrong).unwrap_err();
+            assert!(error.contains("output_token_throughput"), "{error}");
+        }
     }
 }

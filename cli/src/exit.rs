@@ -15,7 +15,7 @@ use inferbench_model::manifest::ExitState;
 use inferbench_model::yaml::YamlError;
 use thiserror::Error;
 
-use crate::commands::NewError;
+use crate::commands::{CompareCommandError, NewError};
 use crate::render::RenderError;
 
 /// How a command ended.
@@ -68,6 +68,9 @@ pub(crate) enum CliError {
     /// The project of a plugin was not written.
     #[error(transparent)]
     New(#[from] NewError),
+    /// Runs could not be compared.
+    #[error(transparent)]
+    Compare(#[from] CompareCommandError),
     /// A KV cache could not be predicted.
     #[error(transparent)]
     KvCache(KvModelError),
@@ -145,6 +148,11 @@ impl CliError {
             eprintln!("hint: resume with the config of the run, or start a new run");
         }
         if let Self::New(error) = self
+            && let Some(hint) = error.hint()
+        {
+            eprintln!("hint: {hint}");
+        }
+        if let Self::Compare(error) = self
             && let Some(hint) = error.hint()
         {
             eprintln!("hint: {hint}");

@@ -1,18 +1,18 @@
 //! The last thing a run prints: the table over levels, the answer and the
 //! warnings, within 100 columns.
 
+mod names;
+
 use comfy_table::{Attribute, CellAlignment, LineStyle, Row as TableRow, Table, TableStyle};
 use inferbench_model::report::number::grouped;
 use inferbench_model::report::{Report, Severity};
 
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
-use crate::render::kv;
+use crate::render::{kv, runs};
+use names::Names;
 
 /// Widest line, in columns.
 pub const WIDTH: usize = 100;
-
-/// Widest label of a backend, in columns; a longer one loses its middle.
-const LABEL_WIDTH: usize = 16;
 
 /// Width of the longest bar, in columns, and the parts of a column that a bar
 /// can end with.
@@ -36,14 +36,21 @@ pub enum Look {
 #[must_use]
 pub fn render_table(report: &Report, look: Look, width: usize) -> String {
     let wrapped = |text: &str, indent: &str| wrapped_at(width, text, indent);
+    let listed = |line: &str| listed_at(width, line);
     let mut lines = wrapped(&head(report), "");
     lines.push(String::new());
+    let names = Names::of(report);
+    let differences = runs::difference_lines(report, names.marks.as_deref());
+    if !differences.is_empty() {
+        lines.extend(differences.iter().flat_map(|line| listed(line)));
+        lines.push(String::new());
+    }
     let columns = grid::shown(report, &NARROW);
     let groups = grid::groups(report, &columns);
     let all = || groups.iter().flat_map(|group| &group.lines);
     let has_figures = all().any(|line| line.absence.is_none());
     if has_figures {
-        lines.extend(fitting(report, columns, look, width).lines());
+        lines.extend(fitting(report, columns, &names, look, width).lines());
         if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
             lines.push("too few: a p99 needs 100 samples".to_owned());
         }
@@ -57,6 +64,9 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
     }
     for sentence in &report.answer {
         lines.extend(wrapped(sentence, ""));
+    }
+    for line in runs::change_lines(report) {
+        lines.extend(listed(&line));
     }
     for line in kv::lines(report) {
         lines.extend(wrapped(&line, "  "));
@@ -100,10 +110,16 @@ fn head(report: &Report) -> String {
 const GIVE_WAY: [&str; 5] = ["vs", "ITL", "e2e", "TPOT", "good"];
 
 /// The table with as much as fits.
-fn fitting(report: &Report, mut columns: Vec<Column>, look: Look, width: usize) -> Table {
+fn fitting(
+    report: &Report,
+    mut columns: Vec<Column>,
+    names: &Names,
+    look: Look,
+    width: usize,
+) -> Table {
     let of = |columns: &[Column], bars| {
         let groups = grid::groups(report, columns);
-        table(columns, &groups, look, bars)
+        table(columns, &groups, names, (look, bars))
     };
     let fits = |table: &Table| {
         let lines = table.lines();
@@ -135,7 +151,13 @@ fn measured(line: &str) -> usize {
     shown.count()
 }
 
-fn table(columns: &[Column], groups: &[grid::Group], look: Look, bars: bool) -> Table {
+/// `bars`: whether the first figure is drawn too.
+fn table(
+    columns: &[Column],
+    groups: &[grid::Group],
+    names: &Names,
+    (look, bars): (Look, bool),
+) -> Table {
     let mut table = Table::new();
     table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
     match look {
@@ -158,7 +180,7 @@ fn table(columns: &[Column], groups: &[grid::Group], look: Look, bars: bool) -> 
         let level = comfy_table::Cell::new(&group.level).add_attribute(Attribute::Bold);
         table.add_row(vec![level]);
         for line in &group.lines {
-            table.add_row(row(line, most, look));
+            table.add_row(row(line, &names.backends[line.place], most, look));
         }
     }
     for (place, column) in table.column_iter_mut().enumerate().skip(1) {
@@ -183,9 +205,9 @@ fn bar(value: f64, most: f64) -> String {
     format!("{}{}", "█".repeat(whole), EIGHTHS[part])
 }
 
-fn row(line: &Line, most: Option<f64>, look: Look) -> TableRow {
+fn row(line: &Line, name: &str, most: Option<f64>, look: Look) -> TableRow {
     let mark = if line.untrustworthy { " !" } else { "" };
-    let label = format!("  {}{mark}", shortened(&line.backend, LABEL_WIDTH));
+    let label = format!("  {name}{mark}");
     let mut cells = vec![comfy_table::Cell::new(label)];
     cells.extend(line.cells.iter().map(|cell| figure(cell, look)));
     if let Some(most) = most {
@@ -213,21 +235,6 @@ fn figure(cell: &Cell, look: Look) -> comfy_table::Cell {
     }
 }
 
-/// The text, or its start and its end around an ellipsis; labels often differ
-/// in their last letters only.
-fn shortened(text: &str, width: usize) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= width {
-        return text.to_owned();
-    }
-    let end = width / 2;
-    let start = width - end - 1;
-    let mut short: String = letters[..start].iter().collect();
-    short.push('…');
-    short.extend(&letters[letters.len() - end..]);
-    short
-}
-
 /// The text in lines of at most `width` columns, broken at spaces; all but the
 /// first begin with `indent`. A word that is longer stays whole.
 pub(crate) fn wrapped_at(width: usize, text: &str, indent: &str) -> Vec<String> {
@@ -246,6 +253,15 @@ pub(crate) fn wrapped_at(width: usize, text: &str, indent: &str) -> Vec<String> 
         }
     }
     lines
+}
+
+/// A line of a list in lines of at most `width` columns; what goes on is
+/// indented further than it.
+fn listed_at(width: usize, line: &str) -> Vec<String> {
+    let text = line.trim_start();
+    let indent = " ".repeat(line.len() - text.len());
+    let lines = wrapped_at(width.saturating_sub(indent.len()), text, "    ");
+    lines.iter().map(|line| format!("{indent}{line}")).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use inferbench_engine::derive::{Derived, derive};
 use inferbench_engine::store::RunFolder;
+use inferbench_model::report::Report;
 use serde::Serialize;
 
 use crate::exit::CliError;
@@ -14,12 +15,17 @@ use crate::render::{exports, render_html};
 /// Writes the contents of one file, which need not be held whole.
 type Fill<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
-/// Every derived file: its name and what fills it.
+/// Every derived file of a run: its name and what fills it.
 pub(super) fn files(derived: &Derived) -> Result<Vec<(&'static str, Fill<'_>)>, CliError> {
-    let report = &derived.report;
+    let mut files = vec![("cells.json", json(&derived.cells))];
+    files.extend(of_report(&derived.report)?);
+    Ok(files)
+}
+
+/// Every file that follows from a report, of a run or of several.
+pub(super) fn of_report(report: &Report) -> Result<Vec<(&'static str, Fill<'_>)>, CliError> {
     let page = render_html(report)?;
     let mut files: Vec<(&str, Fill<'_>)> = vec![
-        ("cells.json", json(&derived.cells)),
         ("report.json", json(report)),
         ("report.html", Box::new(move |file| page.write_to(file))),
     ];

@@ -2,6 +2,7 @@
 
 mod calibrate;
 mod check;
+mod compare;
 mod derived;
 mod doctor;
 mod kv_cache;
@@ -21,6 +22,7 @@ use inferbench_engine::host::{PluginHost, SearchPath};
 use inferbench_model::config::{self, Loaded};
 use serde::Serialize;
 
+pub(crate) use compare::CompareCommandError;
 pub(crate) use new::NewError;
 
 use crate::args::{Args, Command};
@@ -51,6 +53,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),
         Command::Report { folder } => report::report(&folder, output),
+        Command::Compare(args) => compare::compare(&args, output),
         Command::Verify { folder } => verify::verify(&folder, output),
         Command::Calibrate {
             quick,

@@ -15,6 +15,7 @@ use super::contents;
 use super::grid::{self, Stat, WIDE};
 use super::kv;
 use super::marks;
+use super::runs;
 use super::{RenderError, charts, escape, style};
 
 const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
@@ -25,6 +26,8 @@ const SCRIPT: &str = include_str!("../../../templates/report.js");
 const EXPLORE: &str = include_str!("../../../templates/explore.html.tera");
 const EXPLORE_STYLE: &str = include_str!("../../../templates/explore.css");
 const EXPLORE_SCRIPT: &str = include_str!("../../../templates/explore.js");
+/// What differs between several runs.
+const RUNS: &str = include_str!("../../../templates/runs.html.tera");
 /// Its ending turns Tera's escaping on.
 const NAME: &str = "report.html";
 const STILL_NAME: &str = "still.html";
@@ -87,6 +90,7 @@ pub fn render_html(report: &Report) -> Result<Page, RenderError> {
     let mut tera = Tera::default();
     tera.add_raw_templates([
         ("explore.html", EXPLORE),
+        ("runs.html", RUNS),
         (STILL_NAME, STILL),
         (NAME, TEMPLATE),
     ])?;
@@ -118,6 +122,8 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     insert_table(&mut context, report);
     insert_charts(&mut context, report)?;
     context.insert("drift", &report.drift.as_ref().map(Drift::words));
+    context.insert("sides", &runs::of(report));
+    context.insert("limit", &runs::limit_text(report));
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));
     context.insert("contents", contents::PLACE);
@@ -213,7 +219,7 @@ fn register_filters(tera: &mut Tera) {
 
 /// An RFC 3339 time to the minute: `2026-11-25 14:02 UTC`; as it is if it is
 /// written with an offset.
-fn utc(time: &str) -> String {
+pub(super) fn utc(time: &str) -> String {
     match (time.strip_suffix('Z'), time.get(..16)) {
         (Some(_), Some(minutes)) => format!("{} UTC", minutes.replace('T', " ")),
         _ => time.to_owned(),

@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 
 use inferbench_model::report::number::grouped;
+use inferbench_model::report::runs::ChangeOutcome;
 use inferbench_model::report::{FairnessState, Report, Severity};
 
 use super::Export;
 use super::grid::{self, Cell, Line, WIDE};
+use super::runs;
 
 inventory::submit! {
     Export { file: "summary.md", render: |report| Ok(render_markdown(report)) }
@@ -17,6 +19,7 @@ inventory::submit! {
 pub fn render_markdown(report: &Report) -> String {
     let mut page = String::new();
     head(&mut page, report);
+    sides(&mut page, report);
     warnings(&mut page, report);
     table(&mut page, report);
     fairness(&mut page, report);
@@ -43,6 +46,65 @@ fn head(page: &mut String, report: &Report) {
     );
     for sentence in &report.answer {
         put(page, format_args!("> {}", escaped(sentence)));
+    }
+}
+
+/// What differs between several runs, what the gate found, and what changed.
+fn sides(page: &mut String, report: &Report) {
+    let Some(sides) = runs::of(report) else {
+        return;
+    };
+    let baseline = escaped(&sides.baseline);
+    if let (Some(limit), false) = (runs::limit_text(report), sides.checks.is_empty()) {
+        put(
+            page,
+            format_args!("\n## Not worse than {baseline} by more than {limit}?\n"),
+        );
+        for check in &sides.checks {
+            let mark = if check.fails { "**" } else { "" };
+            let text = escaped(&check.text);
+            put(page, format_args!("- {mark}{}{mark}: {text}", check.state));
+        }
+    }
+    let names = sides.runs.iter().map(|run| escaped(run));
+    let names: Vec<String> = names.collect();
+    put(page, format_args!("\n## What differs between the runs\n"));
+    put(page, format_args!("| | {} |", names.join(" | ")));
+    put(page, format_args!("|---{} |", "|---".repeat(names.len())));
+    for row in &sides.rows {
+        let values = row.values.iter().map(|value| escaped(value));
+        let values: Vec<String> = values.collect();
+        let what = escaped(&row.what);
+        put(page, format_args!("| {what} | {} |", values.join(" | ")));
+    }
+    if sides.changes.is_empty() {
+        return;
+    }
+    put(page, format_args!("\n## Against {baseline}\n"));
+    let columns = [
+        "Metric",
+        "Level",
+        "Backend",
+        "Before",
+        "Here",
+        "Ratio (95 %)",
+        "Verdict",
+    ];
+    put(page, format_args!("| {} |", columns.join(" | ")));
+    put(page, format_args!("|{}", "---|".repeat(columns.len())));
+    for change in &sides.changes {
+        let outcome = match change.kind {
+            ChangeOutcome::Worse => format!("**{}**", change.outcome),
+            _ => escaped(&change.outcome),
+        };
+        let backend = escaped(&change.backend);
+        put(
+            page,
+            format_args!(
+                "| {} | {} | {backend} | {} | {} | {} | {outcome} |",
+                change.metric, change.level, change.was, change.is, change.ratio
+            ),
+        );
     }
 }
 

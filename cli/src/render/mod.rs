@@ -12,6 +12,7 @@ pub mod kv;
 mod markdown;
 mod marks;
 mod prometheus;
+pub mod runs;
 mod style;
 
 pub use csv::render_csv;

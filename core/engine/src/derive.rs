@@ -2,16 +2,18 @@
 //! with no GPU, no network and no clock.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inferbench_model::cell::{self, CELLS_SCHEMA_VERSION, CellKey, CellRow, CellsFile, SelfCheck};
 use inferbench_model::config::{Config, Level, SloConfig};
-use inferbench_model::fold::CellFold;
+use inferbench_model::fold::{CellDigest, CellFold};
 use inferbench_model::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::metrics::window::WindowFold;
 use inferbench_model::record::{Phase, RequestRecord, ServerSample, Timing};
 use inferbench_model::report::Report;
 use inferbench_model::report::kv::{self, KvObserver, KvReport, MemoryReading};
+use inferbench_model::report::runs::{MeasuredRun, RunsError, RunsOptions};
+use inferbench_model::report::timeline::Timeline;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -58,57 +60,118 @@ pub struct Derived {
 /// # Errors
 /// See [`DeriveError`].
 pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
+    let (run, timeline) = measured(folder, None)?;
+    let places = run.cells.iter().map(cell_name).zip(&run.digests);
+    let digests: HashMap<String, &CellDigest> = places.collect();
+    let nothing = CellFold::new(None, run.config.slo).digest();
+    let digest_of = |row: &CellRow| digests.get(&cell_name(row)).copied().unwrap_or(&nothing);
+    let report = Report::build(&run.manifest, &run.config, &run.cells, &digest_of);
+    let mut report = report.with_timeline(timeline);
+    let folder = RunFolder::open(folder);
+    report.take_kv(kv_of(&folder, &run.manifest, &report.levels)?);
+    let cells = CellsFile {
+        schema_version: CELLS_SCHEMA_VERSION,
+        simulated: run.manifest.is_simulated(),
+        cells: run.cells,
+    };
+    Ok(Derived {
+        manifest: run.manifest,
+        cells,
+        report,
+    })
+}
+
+/// The report of several run folders side by side. `folders`: label and place
+/// of each. Goodput is counted with the limits of the baseline in all of them.
+///
+/// # Errors
+/// See [`CompareError`].
+pub fn compare(
+    folders: &[(String, PathBuf)],
+    options: &RunsOptions,
+) -> Result<Report, CompareError> {
+    let baseline = folders.get(options.baseline);
+    let slo = baseline.map(|(_, folder)| config_of(folder)).transpose()?;
+    let slo = slo.map(|config| config.slo);
+    let runs = folders.iter().map(|(label, folder)| {
+        let (run, _) = measured(folder, slo)?;
+        Ok(MeasuredRun {
+            label: label.clone(),
+            ..run
+        })
+    });
+    let runs = runs.collect::<Result<Vec<_>, DeriveError>>()?;
+    Ok(Report::build_several(&runs, options)?)
+}
+
+/// Runs that cannot be set side by side.
+#[derive(Debug, Error)]
+pub enum CompareError {
+    /// One of them cannot be read.
+    #[error(transparent)]
+    Derive(#[from] DeriveError),
+    /// They do not belong together.
+    #[error(transparent)]
+    Runs(#[from] RunsError),
+}
+
+fn config_of(folder: &Path) -> Result<Config, DeriveError> {
+    Ok(manifest_of(folder)?.1)
+}
+
+fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
     let run = RunFolder::open(folder);
-    let shown = folder.display().to_string();
-    let manifest: Manifest = store::read_json(&run.file("run.json"))?;
-    if manifest.schema_version != RUN_SCHEMA_VERSION {
+    let folder = folder.display().to_string();
+    let Version { schema_version } = store::read_json(&run.file("run.json"))?;
+    if schema_version != RUN_SCHEMA_VERSION {
         return Err(DeriveError::Version {
-            folder: shown,
-            found: manifest.schema_version,
+            folder,
+            found: schema_version,
         });
     }
-    let config: Config =
-        serde_json::from_value(manifest.config.clone()).map_err(|error| DeriveError::Config {
-            folder: shown,
-            reason: error.to_string(),
-        })?;
+    let manifest: Manifest = store::read_json(&run.file("run.json"))?;
+    let config = serde_json::from_value(manifest.config.clone());
+    let config = config.map_err(|error| DeriveError::Config {
+        folder,
+        reason: error.to_string(),
+    })?;
+    Ok((manifest, config))
+}
+
+/// The one field that every version of `run.json` has.
+#[derive(Deserialize)]
+struct Version {
+    schema_version: u32,
+}
+
+/// The cells of a run with what was kept of their records, and its timeline.
+/// `slo`: limits in place of those of its config.
+fn measured(folder: &Path, slo: Option<SloConfig>) -> Result<(MeasuredRun, Timeline), DeriveError> {
+    let run = RunFolder::open(folder);
+    let (manifest, mut config) = manifest_of(folder)?;
+    config.slo = slo.unwrap_or(config.slo);
     let file = LineFile::open(&run.file("requests.jsonl"))?;
     let cells = take_in(&file, &manifest, &config)?;
     let windows = cells.list.iter().map(|c| (c.key.clone(), c.fold.window()));
     let hardware = samples::take_in(&run, &manifest, &config, &windows.collect::<Vec<_>>())?;
     let mut rows = Vec::new();
-    let mut digests = HashMap::new();
+    let mut digests = Vec::new();
     for (cell, hardware) in cells.list.into_iter().zip(hardware.cells) {
-        let name = name_of(&cell.key);
         let row = cell::row_of(cell.key, &cell.fold, cell.self_check);
         rows.push(match hardware {
             Some(hardware) => row.with_hardware(hardware),
             None => row,
         });
-        digests.insert(name, cell.fold.digest());
+        digests.push(cell.fold.digest());
     }
-    let cells = CellsFile {
-        schema_version: CELLS_SCHEMA_VERSION,
-        simulated: manifest.is_simulated(),
-        cells: rows,
-    };
-    let nothing = CellFold::new(None, config.slo).digest();
-    let digest_of = |row: &CellRow| {
-        let key = CellKey {
-            backend: row.backend.clone(),
-            block: row.block,
-            level: row.level,
-        };
-        digests.get(&name_of(&key)).unwrap_or(&nothing)
-    };
-    let report = Report::build(&manifest, &config, &cells.cells, &digest_of);
-    let mut report = report.with_timeline(hardware.timeline);
-    report.take_kv(kv_of(&run, &manifest, &report.levels)?);
-    Ok(Derived {
+    let run = MeasuredRun {
+        label: config.name.clone(),
         manifest,
-        cells,
-        report,
-    })
+        config,
+        cells: rows,
+        digests,
+    };
+    Ok((run, hardware.timeline))
 }
 
 /// What is known of the KV caches. Files of samples that are not there tell
@@ -226,4 +289,8 @@ impl Cells {
 
 fn name_of(key: &CellKey) -> String {
     format!("{}\n{}\n{}", key.backend, key.block, key.level)
+}
+
+fn cell_name(row: &CellRow) -> String {
+    format!("{}\n{}\n{}", row.backend, row.block, row.level)
 }

@@ -12,8 +12,12 @@ const MAX_EXACT: usize = 8;
 /// Repeats beyond which nobody will go.
 const MAX_BLOCKS: u32 = 1_000;
 
-/// Ratio of geometric means over repeats with its 95 % interval, paired by
-/// repeat.
+/// Most repeats of two runs together for which every way to deal them is tried:
+/// 12,870 of them.
+const MAX_DEALT: usize = 16;
+
+/// Ratio of geometric means over repeats with its 95 % interval: paired by
+/// repeat within a run, of two separate groups between runs.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Interval {
     /// Ratio of the first to the second.
@@ -22,15 +26,31 @@ pub struct Interval {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// Repeats that both have.
+    /// Repeats that both have; between runs, those of the one that has fewer.
     pub blocks: usize,
     /// Standard error of the mean log ratio.
     pub std_error: f64,
-    /// Share of all exchanges of first and second within repeats that give a
-    /// mean log ratio as far from 0 as this one, itself included: what can be
-    /// said without assuming a distribution. With n repeats it is never below
-    /// 2 / 2^n. Absent above 8 repeats, where the t interval is fair.
+    /// Share of all exchanges of first and second within repeats (between runs:
+    /// of all ways to deal the repeats to the two) that give a mean log ratio as
+    /// far from 0 as this one, itself included: what can be said without
+    /// assuming a distribution. With n repeats it is never below 2 / 2^n.
+    /// Absent above 8 repeats, where the t interval is fair.
     pub permutation_p: Option<f64>,
+    /// How the repeats of two runs were held against each other; absent if they
+    /// are of one run and paired.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unpaired: Option<Unpaired>,
+}
+
+/// Two groups of repeats that are not paired: Welch's t on their log values.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Unpaired {
+    /// Repeats of the first and of the second.
+    pub blocks: [usize; 2],
+    /// Standard errors of the two mean logs.
+    pub std_errors: [f64; 2],
+    /// Degrees of freedom by Welch and Satterthwaite.
+    pub freedom: f64,
 }
 
 impl Interval {
@@ -40,7 +60,8 @@ impl Interval {
     }
 
     fn freedom(&self) -> f64 {
-        self.blocks as f64 - 1.0
+        let paired = self.blocks as f64 - 1.0;
+        self.unpaired.map_or(paired, |unpaired| unpaired.freedom)
     }
 
     /// Probability of a mean log ratio at least as far beyond `margin` (a log
@@ -57,18 +78,40 @@ impl Interval {
         }
     }
 
-    /// Repeats in all with which the interval would likely lie on one side of
-    /// `margin` (a log ratio), if mean and scatter stayed as they are; `None`
-    /// beyond a thousand.
+    /// Repeats in all (between runs: of each) with which the interval would
+    /// likely lie on one side of `margin` (a log ratio), if mean and scatter
+    /// stayed as they are; `None` beyond a thousand.
     #[must_use]
     pub fn blocks_to_decide(&self, margin: f64) -> Option<u32> {
-        let distance = (self.mean().abs() - margin).abs();
-        let scatter = self.std_error * (self.blocks as f64).sqrt();
-        let decides = |n: &u32| {
-            let n = f64::from(*n);
-            quantile(n - 1.0).is_some_and(|t| t * scatter / n.sqrt() < distance)
+        self.blocks_to_clear((self.mean().abs() - margin).abs())
+    }
+
+    /// Repeats in all (between runs: of each) with which half the interval's
+    /// width on the log scale would likely be below `distance`; `None` beyond a
+    /// thousand.
+    #[must_use]
+    pub fn blocks_to_clear(&self, distance: f64) -> Option<u32> {
+        let clears = |n: &u32| {
+            let (error, freedom) = self.with_blocks(f64::from(*n));
+            quantile(freedom).is_some_and(|t| t * error < distance)
         };
-        (2..=MAX_BLOCKS).find(decides)
+        (2..=MAX_BLOCKS).find(clears)
+    }
+
+    /// Standard error and degrees of freedom that `n` repeats, of each group,
+    /// would likely have.
+    fn with_blocks(&self, n: f64) -> (f64, f64) {
+        let Some(Unpaired {
+            blocks, std_errors, ..
+        }) = self.unpaired
+        else {
+            let scatter = self.std_error * (self.blocks as f64).sqrt();
+            return (scatter / n.sqrt(), n - 1.0);
+        };
+        let variance = |group: usize| std_errors[group].powi(2) * blocks[group] as f64;
+        let squares = [variance(0) / n, variance(1) / n];
+        let error = squares.iter().sum::<f64>().sqrt();
+        (error, welch_satterthwaite(squares, [n, n]))
     }
 }
 
@@ -99,7 +142,85 @@ pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Interval> {
         blocks: logs.len(),
         std_error,
         permutation_p: permutation_p(&logs),
+        unpaired: None,
     })
+}
+
+/// Ratio of geometric means of two groups that are not paired, with a 95 %
+/// interval by Welch's t on the log values. `None` if a group has fewer than two
+/// values, or if a value is not above 0. Source: Welch, Biometrika 34 (1947),
+/// pages 28 to 35.
+#[must_use]
+pub fn unpaired_ratio(first: &[f64], second: &[f64]) -> Option<Interval> {
+    let few = first.len().min(second.len()) < 2;
+    if few || first.iter().chain(second).any(|value| *value <= 0.0) {
+        return None;
+    }
+    let logs = [first, second].map(|values| values.iter().map(|v| v.ln()).collect::<Vec<_>>());
+    let n = [first.len() as f64, second.len() as f64];
+    let means = [mean(&logs[0]), mean(&logs[1])];
+    let square = |group: usize| {
+        let squares = logs[group].iter().map(|log| (log - means[group]).powi(2));
+        squares.sum::<f64>() / (n[group] - 1.0) / n[group]
+    };
+    let squares = [square(0), square(1)];
+    let freedom = welch_satterthwaite(squares, n);
+    let difference = means[0] - means[1];
+    let std_error = squares.iter().sum::<f64>().sqrt();
+    let t = quantile(freedom)?;
+    Some(Interval {
+        ratio: difference.exp(),
+        low: (difference - t * std_error).exp(),
+        high: (difference + t * std_error).exp(),
+        blocks: first.len().min(second.len()),
+        std_error,
+        permutation_p: dealt_p(&logs[0], &logs[1]),
+        unpaired: Some(Unpaired {
+            blocks: [first.len(), second.len()],
+            std_errors: squares.map(f64::sqrt),
+            freedom,
+        }),
+    })
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// Degrees of freedom of a difference of means whose squared standard errors
+/// and group sizes are given; those of equal variances if nothing scatters.
+fn welch_satterthwaite(squares: [f64; 2], n: [f64; 2]) -> f64 {
+    let sum = squares[0] + squares[1];
+    if sum == 0.0 {
+        return n[0] + n[1] - 2.0;
+    }
+    let parts = squares[0].powi(2) / (n[0] - 1.0) + squares[1].powi(2) / (n[1] - 1.0);
+    sum.powi(2) / parts
+}
+
+/// Exact two-sided permutation test of equal means: every way to deal all
+/// values to groups of these sizes.
+fn dealt_p(first: &[f64], second: &[f64]) -> Option<f64> {
+    let all: Vec<f64> = first.iter().chain(second).copied().collect();
+    if all.len() > MAX_DEALT {
+        return None;
+    }
+    let total: f64 = all.iter().sum();
+    let distance = |of_first: f64| {
+        let other = (total - of_first) / second.len() as f64;
+        (of_first / first.len() as f64 - other).abs()
+    };
+    let seen = distance(first.iter().sum());
+    let deals = (0_u32..1 << all.len()).filter(|deal| deal.count_ones() as usize == first.len());
+    let (mut count, mut as_far) = (0_u32, 0_u32);
+    for deal in deals {
+        let dealt = all.iter().enumerate().filter(|(i, _)| deal >> i & 1 == 1);
+        let of_first: f64 = dealt.map(|(_, log)| log).sum();
+        count += 1;
+        // Sums in another order differ in their last digits.
+        as_far += u32::from(distance(of_first) >= seen - 1e-12 * (1.0 + seen));
+    }
+    Some(f64::from(as_far) / f64::from(count))
 }
 
 /// Exact two-sided sign-flip test of mean 0.
@@ -196,5 +317,63 @@ mod tests {
         assert_eq!(interval.blocks_to_decide(0.03), Some(3));
         let level = paired_ratio(&[(0.03_f64.exp(), 1.0), (0.03_f64.exp(), 1.0)]).unwrap();
         assert_eq!(level.blocks_to_decide(0.03_f64.exp().ln()), None);
+    }
+
+    /// Hours of sleep gained with two drugs (Student 1908): R's data set `sleep`.
+    const SLEEP: [[f64; 10]; 2] = [
+        [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0],
+        [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4],
+    ];
+
+    #[test]
+    fn two_runs_are_held_against_each_other_by_welchs_t() {
+        // R's own example, t.test(extra ~ group, data = sleep): t = -1.8608,
+        // df = 17.776, 95 % interval -3.3654832 to 0.2054832, p = 0.07939.
+        let [a, b] = SLEEP.map(|values| values.map(f64::exp));
+        let interval = unpaired_ratio(&a, &b).unwrap();
+        near(interval.ratio.ln(), -1.58, 1e-9);
+        near(interval.low.ln(), -3.365_483_2, 1e-4);
+        near(interval.high.ln(), 0.205_483_2, 1e-4);
+        near(interval.unpaired.unwrap().freedom, 17.776, 1e-3);
+        near(interval.ratio.ln() / interval.std_error, -1.8608, 1e-4);
+        near(interval.p_beyond(0.0), 0.07939 / 2.0, 1e-4);
+        assert_eq!(interval.permutation_p, None);
+    }
+
+    #[test]
+    fn groups_of_other_sizes_have_the_error_of_both() {
+        // logs 0, 2 and 4, 5, 6: means 1 and 5, squared errors 2 / 2 and 1 / 3;
+        // freedom (4/3)^2 / (1 / 1 + (1/9) / 2) = 32/19
+        let first = [0.0_f64, 2.0].map(f64::exp);
+        let second = [4.0_f64, 5.0, 6.0].map(f64::exp);
+        let interval = unpaired_ratio(&first, &second).unwrap();
+        near(interval.ratio.ln(), -4.0, 1e-9);
+        near(interval.std_error, (4.0_f64 / 3.0).sqrt(), 1e-9);
+        let unpaired = interval.unpaired.unwrap();
+        near(unpaired.freedom, 32.0 / 19.0, 1e-9);
+        assert_eq!((unpaired.blocks, interval.blocks), ([2, 3], 2));
+        // of 10 ways to deal two of five only this one lies 4 apart: the next,
+        // {5, 6}, has 5.5 against 2
+        assert_eq!(interval.permutation_p, Some(0.1));
+    }
+
+    #[test]
+    fn groups_of_one_value_or_with_nothing_have_no_interval() {
+        assert_eq!(unpaired_ratio(&[1.0], &[1.0, 2.0]), None);
+        assert_eq!(unpaired_ratio(&[1.0, 2.0], &[1.0, 0.0]), None);
+        let equal = unpaired_ratio(&[1.1, 1.1], &[1.0, 1.0]).unwrap();
+        near(equal.low, 1.1, 1e-9);
+        near(equal.unpaired.unwrap().freedom, 2.0, 1e-9);
+    }
+
+    #[test]
+    fn repeats_of_each_run_to_decide_follow_from_both_scatters() {
+        // variances 0.0008 and 0.0008, difference 0.10: with 2 of each, error
+        // 0.0283 and t(2) = 4.303 give 0.122; with 3, 0.0231 and t(4) = 2.776, 0.0641
+        let of = |middle: f64| [middle - 0.02, middle + 0.02].map(f64::exp);
+        let interval = unpaired_ratio(&of(0.10), &of(0.0)).unwrap();
+        assert_eq!(interval.blocks_to_decide(0.0), Some(3));
+        assert_eq!(interval.blocks_to_decide(0.03), Some(3));
+        assert_eq!(interval.blocks_to_clear(0.13), Some(2));
     }
 }

@@ -4,10 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::compare;
 use super::figure::{Figure, Row};
+use super::held::Held;
 use crate::config::Level;
-use crate::inference::paired_ratio;
 use crate::metrics::{Better, Metric};
 
 /// A backend's figure over that of another backend, the baseline, in the same
@@ -19,7 +18,8 @@ pub struct Against {
     /// Ratio of geometric means over the repeats that both have; below two such
     /// repeats, or where a value is 0, ratio of the typical values.
     pub ratio: f64,
-    /// Lower end of its 95 % interval, paired by repeat; absent below two repeats.
+    /// Lower end of its 95 % interval, paired by repeat if both are of one run;
+    /// absent below two repeats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Upper end.
@@ -49,7 +49,7 @@ pub(super) fn fill(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
 }
 
 fn against(row: &Row, baseline: &Row, metric: &Metric) -> Option<Against> {
-    let interval = paired_ratio(&compare::pairs(row, baseline, metric.name));
+    let interval = Held::of(row, baseline, metric.name).interval();
     let ratio = match interval {
         Some(interval) => interval.ratio,
         None => row.typical(metric.name)? / baseline.typical(metric.name)?,

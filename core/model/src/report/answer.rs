@@ -5,6 +5,7 @@ use indexmap::IndexMap;
 use super::compare::{Comparison, MARGIN, Outcome, Reason};
 use super::number::with_unit;
 use super::pace;
+use super::runs::RunsCompared;
 use super::withheld::{failing, none_within, unequal, unsteady, untrusted};
 use super::wording::{at_levels, listed};
 use super::yardstick::{Yardstick, ratios};
@@ -22,6 +23,8 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
         [only] => alone(report, only),
         _ => contest(report),
     };
+    let of_runs = report.runs.as_ref().and_then(RunsCompared::headline);
+    said.splice(0..0, of_runs);
     if let (Some(prefix), Some(first)) = (simulated(report), said.first_mut()) {
         *first = format!("{prefix}: {first}");
     }

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::figure::Row;
+use super::held::Held;
 use super::steady;
 use crate::config::Level;
-use crate::inference::{CONFIDENCE, Interval, holm, paired_ratio};
+use crate::inference::{CONFIDENCE, Interval, holm};
 use crate::metrics::{Better, Metric};
 
 /// Smallest difference that counts, as a share.
@@ -89,6 +90,24 @@ pub enum Reason {
     WorkDiffers,
 }
 
+impl Reason {
+    /// The reason in a few words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::OneBackend => "only one has a value",
+            Self::OneRepeat => "one repeat",
+            Self::ClientWasLimit => "the client was the limit",
+            Self::TooManyFailed => "too many requests failed",
+            Self::AllZero => "a value is 0",
+            Self::SeveralLevels => "not clear enough for all levels together",
+            Self::NotSteady => "not steady",
+            Self::EventsDiffer => "events carry different numbers of tokens",
+            Self::WorkDiffers => "not the same work",
+        }
+    }
+}
+
 /// What an interval of best to second shows, the margin being the same on the
 /// log scale in both directions.
 #[must_use]
@@ -164,7 +183,8 @@ fn together(mut family: Vec<Comparison>, better: Better) -> Vec<Comparison> {
     family
 }
 
-fn margin() -> f64 {
+/// The margin on the log scale.
+pub(super) fn margin() -> f64 {
     (1.0 + MARGIN).ln()
 }
 
@@ -194,18 +214,18 @@ fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
     });
     let (best, best_value) = *ranked.first()?;
     let second = ranked.get(1).map(|(row, _)| *row);
-    let pairs = second.map_or_else(Vec::new, |second| pairs(best, second, metric.name));
-    let interval = paired_ratio(&pairs);
+    let held = second.map(|second| Held::of(best, second, metric.name));
+    let interval = held.as_ref().and_then(Held::interval);
     let reason = if metric.better == Better::Higher && best_value == 0.0 && second.is_some() {
         Some(Reason::AllZero)
     } else {
         no_verdict(rows, best, second, metric.name)
-            .or((pairs.len() < 2).then_some(Reason::OneRepeat))
+            .or_else(|| held.as_ref()?.is_too_few().then_some(Reason::OneRepeat))
     };
     let outcome = match (reason, &interval) {
         // Said once all levels are known.
         (None, Some(_)) => Outcome::Inconclusive,
-        (None, None) => without_ratio(&pairs, metric.better),
+        (None, None) => without_ratio(held.as_ref(), metric.better),
         (Some(_), _) => Outcome::NoVerdict,
     };
     Some(Comparison {
@@ -222,11 +242,10 @@ fn compare(metric: &Metric, level: Level, rows: &[&Row]) -> Option<Comparison> {
     })
 }
 
-/// What pairs show of which some hold a 0, so that they have no ratio: only a
+/// What repeats show of which some hold a 0, so that they have no ratio: only a
 /// second that gives nothing in every repeat is clear.
-fn without_ratio(pairs: &[(f64, f64)], better: Better) -> Outcome {
-    let clear = better == Better::Higher && pairs.iter().all(|(a, b)| *a > 0.0 && *b == 0.0);
-    if clear {
+fn without_ratio(held: Option<&Held>, better: Better) -> Outcome {
+    if better == Better::Higher && held.is_some_and(Held::only_first_gives) {
         Outcome::Faster
     } else {
         Outcome::Inconclusive
@@ -250,20 +269,6 @@ fn no_verdict(rows: &[&Row], best: &Row, second: Option<&Row>, metric: &str) -> 
     }
 }
 
-/// Values of both backends in each repeat that both have.
-pub(super) fn pairs(best: &Row, second: &Row, metric: &str) -> Vec<(f64, f64)> {
-    let (Some(a), Some(b)) = (best.figures.get(metric), second.figures.get(metric)) else {
-        return Vec::new();
-    };
-    a.per_block
-        .iter()
-        .filter_map(|x| {
-            let y = b.per_block.iter().find(|y| y.block == x.block)?;
-            Some((x.value?, y.value?))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +282,7 @@ mod tests {
             blocks: 3,
             std_error: 0.1,
             permutation_p: None,
+            unpaired: None,
         };
         let higher = |low, high| outcome(&of(low, high), Better::Higher);
         assert_eq!(higher(1.031, 2.0), Outcome::Faster);

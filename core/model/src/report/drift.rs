@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::MARGIN;
 use super::figure::{Figure, Row};
+use super::runs::MeasuredRun;
 use super::warnings::{Severity, Warning};
 use crate::config::Level;
 use crate::inference::paired_ratio;
@@ -38,6 +39,20 @@ impl Drift {
         let log = self.ratio.ln().abs();
         excludes_1 && log > (1.0 + MARGIN).ln()
     }
+}
+
+/// The drifts of several runs that matter, each of its own rows.
+pub(super) fn of_each_run(rows: &[Row], levels: &[Level], runs: &[MeasuredRun]) -> Vec<Warning> {
+    let each = (0..).zip(runs).filter_map(|(place, run)| {
+        let own = rows.iter().filter(|row| row.run == Some(place)).cloned();
+        let drift = of(&own.collect::<Vec<_>>(), levels)?;
+        let found = warning(&drift)?;
+        Some(Warning {
+            text: format!("{}: {}", run.label, found.text),
+            ..found
+        })
+    });
+    each.collect()
 }
 
 pub(super) fn of(rows: &[Row], levels: &[Level]) -> Option<Drift> {
@@ -121,6 +136,7 @@ mod tests {
         };
         Row {
             backend: "a".into(),
+            run: None,
             level: Level::Concurrency(1),
             blocks: vec![0, 1, 2],
             counts: Counts::default(),

@@ -19,6 +19,9 @@ use crate::stats::{Bounds, Summary, samples_needed};
 pub struct Row {
     /// Label of the backend.
     pub backend: String,
+    /// Place of its run from 0, where several runs are set side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<u32>,
     /// Level of the load.
     pub level: Level,
     /// Repeats that were measured, ascending, from 0.
@@ -169,6 +172,7 @@ pub(super) fn row<'a>(
     let pace = pace::of(level, cells, digest_of);
     Row {
         backend: backend.to_owned(),
+        run: None,
         level,
         blocks: cells.iter().map(|cell| cell.block).collect(),
         absence,

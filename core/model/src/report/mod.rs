@@ -14,11 +14,13 @@ mod environment;
 mod events;
 mod fairness;
 mod figure;
+mod held;
 pub mod kv;
 pub mod number;
 mod pace;
 mod reproduce;
 mod requests;
+pub mod runs;
 mod steady;
 mod tiles;
 pub mod timeline;
@@ -52,6 +54,8 @@ pub use trust::{TrustAbout, TrustMark};
 pub use warnings::{Severity, Warning};
 pub use wording::at_levels;
 
+use std::collections::HashMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +70,16 @@ pub const REPORT_SCHEMA_VERSION: u32 = 1;
 
 /// Gives what is kept of a cell's records.
 pub type DigestOf<'a> = dyn Fn(&CellRow) -> &'a CellDigest + 'a;
+
+/// What a report is made of.
+struct Source<'s> {
+    manifest: &'s Manifest,
+    config: &'s Config,
+    levels: Vec<Level>,
+    cells: &'s [CellRow],
+    /// Place of the run of each backend, where there are several runs.
+    run_of: HashMap<&'s str, u32>,
+}
 
 /// The file `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -102,6 +116,10 @@ pub struct Report {
     pub trust: Vec<TrustMark>,
     /// What a reader must know before trusting it, most severe first.
     pub warnings: Vec<Warning>,
+    /// What differs between the runs and what changed, where several are set side
+    /// by side; each backend is then one of one run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs: Option<runs::RunsCompared>,
     /// Backends in the order of the config.
     pub backends: Vec<BackendReport>,
     /// Levels in the order of the config.
@@ -160,10 +178,30 @@ impl Report {
         cells: &[CellRow],
         digest_of: &DigestOf<'a>,
     ) -> Self {
-        let levels = config.load.levels();
+        let source = Source {
+            manifest,
+            config,
+            levels: config.load.levels(),
+            cells,
+            run_of: HashMap::new(),
+        };
+        let mut report = Self::assemble(&source, digest_of);
+        report.judge(manifest, cells);
+        report
+    }
+
+    /// The report's figures, before anything is said of them.
+    fn assemble<'a>(source: &Source<'_>, digest_of: &DigestOf<'a>) -> Self {
+        let Source {
+            manifest,
+            config,
+            cells,
+            ..
+        } = *source;
+        let levels = source.levels.clone();
         let backends = backend::all(manifest, config);
         let all_metrics = metrics::all();
-        let mut rows = rows(manifest, &backends, &levels, cells, digest_of);
+        let mut rows = rows(source, &backends, digest_of);
         let shown = columns::with_values(&all_metrics, &rows);
         for row in &mut rows {
             row.figures
@@ -177,7 +215,7 @@ impl Report {
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
         let drift = drift::of(&rows, &levels);
-        let mut report = Self {
+        Self {
             distributions: distribution::all(&rows, cells, digest_of),
             gaps_by_position: answers::gaps(&rows, cells, digest_of),
             tokens_per_event: answers::tokens(&backends, cells, digest_of),
@@ -211,9 +249,8 @@ impl Report {
             reproduce: Some(reproduce::of(manifest)),
             request_failures: backend::request_failures(cells, digest_of),
             timeline: None,
-        };
-        report.judge(manifest, cells);
-        report
+            runs: None,
+        }
     }
 
     /// Says what follows from the figures.
@@ -304,31 +341,23 @@ fn compared(
     (comparisons, !mixed.is_empty())
 }
 
-fn rows<'a>(
-    manifest: &Manifest,
-    backends: &[BackendReport],
-    levels: &[Level],
-    cells: &[CellRow],
-    digest_of: &DigestOf<'a>,
-) -> Vec<Row> {
+fn rows<'a>(source: &Source<'_>, backends: &[BackendReport], digest_of: &DigestOf<'a>) -> Vec<Row> {
     let metrics = metrics::all();
-    let mut rows = Vec::with_capacity(levels.len() * backends.len());
-    for level in levels {
+    let mut rows = Vec::with_capacity(source.levels.len() * backends.len());
+    for level in &source.levels {
         for backend in backends {
-            let mut own: Vec<&CellRow> = cells
+            let mut own: Vec<&CellRow> = source
+                .cells
                 .iter()
                 .filter(|cell| cell.backend == backend.label && cell.level == *level)
                 .collect();
             own.sort_by_key(|cell| cell.block);
-            let absence = absence(manifest, backend, level, &own);
-            rows.push(figure::row(
-                &backend.label,
-                *level,
-                &own,
-                digest_of,
-                &metrics,
-                absence,
-            ));
+            let absence = absence(source.manifest, backend, level, &own);
+            let row = figure::row(&backend.label, *level, &own, digest_of, &metrics, absence);
+            rows.push(Row {
+                run: source.run_of.get(backend.label.as_str()).copied(),
+                ..row
+            });
         }
     }
     rows

@@ -8,6 +8,7 @@ use super::Report;
 use super::drift;
 use super::events;
 use super::fairness::FairnessState;
+use super::runs::RunsCompared;
 use super::steady;
 use super::wording::at_levels;
 use crate::cell::CellRow;
@@ -59,6 +60,7 @@ impl Warning {
 
 pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> Vec<Warning> {
     let mut found = of_run(report, manifest);
+    found.extend(report.runs.iter().flat_map(RunsCompared::warnings));
     found.extend(of_starts(report));
     found.extend(of_fairness(report));
     found.extend(of_caches(report));
@@ -70,7 +72,7 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     found
 }
 
-fn about_run(severity: Severity, text: impl Into<String>) -> Warning {
+pub(super) fn about_run(severity: Severity, text: impl Into<String>) -> Warning {
     Warning {
         severity,
         text: text.into(),
@@ -82,6 +84,8 @@ fn about_run(severity: Severity, text: impl Into<String>) -> Warning {
 fn of_run(report: &Report, manifest: &Manifest) -> Vec<Warning> {
     let mut found = Vec::new();
     match report.exit_state {
+        // Said of each run.
+        _ if report.runs.is_some() => {}
         ExitState::Interrupted => found.push(about_run(
             Severity::Critical,
             "the run was interrupted: levels are missing",

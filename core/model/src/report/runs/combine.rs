@@ -1,0 +1,295 @@
+//! Several runs as one: every backend of every run is a backend of its own.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::MeasuredRun;
+use crate::cell::CellRow;
+use crate::config::{Config, Level};
+use crate::fold::CellDigest;
+use crate::manifest::{ExitState, Manifest};
+use crate::plan::Skipped;
+use crate::report::{Fact, Report, Reproduce, Source, environment, reproduce};
+
+/// Several runs as one.
+pub(super) struct Combined<'r> {
+    pub(super) manifest: Manifest,
+    pub(super) config: Config,
+    pub(super) levels: Vec<Level>,
+    pub(super) cells: Vec<CellRow>,
+    /// Labels of the backends of each run, in the order of their configs.
+    pub(super) labels: Vec<Vec<String>>,
+    digests: HashMap<String, &'r CellDigest>,
+}
+
+impl Combined<'_> {
+    /// What was kept of a cell's records.
+    pub(super) fn digest_of(&self, cell: &CellRow) -> &CellDigest {
+        self.digests
+            .get(&name_of(cell))
+            .expect("every cell was put in with its digest")
+    }
+
+    pub(super) fn source(&self) -> Source<'_> {
+        let mut run_of = HashMap::new();
+        for (run, labels) in (0..).zip(&self.labels) {
+            run_of.extend(labels.iter().map(|label| (label.as_str(), run)));
+        }
+        Source {
+            manifest: &self.manifest,
+            config: &self.config,
+            levels: self.levels.clone(),
+            cells: &self.cells,
+            run_of,
+        }
+    }
+}
+
+/// `runs`: at least one.
+pub(super) fn combine(runs: &[MeasuredRun]) -> Combined<'_> {
+    let labels = labels(runs);
+    let levels = levels(runs);
+    let mut combined = Combined {
+        manifest: base(runs),
+        config: runs[0].config.clone(),
+        levels: levels.clone(),
+        cells: Vec::new(),
+        digests: HashMap::new(),
+        labels,
+    };
+    combined.config.backends.clear();
+    combined.config.repeats = runs.iter().map(|run| run.config.repeats).min().unwrap_or(1);
+    for (run, labels) in runs.iter().zip(combined.labels.clone()) {
+        combined.put(run, &labels, &levels);
+    }
+    combined
+}
+
+impl<'r> Combined<'r> {
+    fn put(&mut self, run: &'r MeasuredRun, labels: &[String], levels: &[Level]) {
+        let own = run.config.backends.iter().map(|backend| backend.label());
+        let new: HashMap<&str, &String> = own.zip(labels).collect();
+        let renamed = |label: &mut String| {
+            if let Some(new) = new.get(label.as_str()) {
+                label.clone_from(new);
+            }
+        };
+        let offset = self.config.backends.len();
+        for (backend, label) in run.config.backends.iter().zip(labels) {
+            let mut backend = backend.clone();
+            backend.label = Some(label.clone());
+            self.config.backends.push(backend);
+        }
+        let manifest = &run.manifest;
+        let first = self.manifest.backends.len();
+        self.manifest
+            .backends
+            .extend(manifest.backends.iter().cloned());
+        for facts in &mut self.manifest.backends[first..] {
+            renamed(&mut facts.label);
+        }
+        for stage in &manifest.stages {
+            let mut stage = stage.clone();
+            renamed(&mut stage.backend);
+            self.manifest.stages.push(stage);
+        }
+        for stage in &manifest.plan.stages {
+            let mut stage = stage.clone();
+            renamed(&mut stage.backend);
+            stage.backend_index += offset;
+            self.manifest.plan.stages.push(stage);
+        }
+        for skipped in &manifest.plan.skipped {
+            let mut skipped = skipped.clone();
+            renamed(&mut skipped.backend);
+            self.manifest.plan.skipped.push(skipped);
+        }
+        self.skip_missing(run, labels, levels);
+        let warnings = manifest.warnings.iter();
+        let warnings = warnings.map(|text| format!("{}: {text}", run.label));
+        self.manifest.warnings.extend(warnings);
+        let known = run.cells.iter().zip(&run.digests);
+        let known = known.filter(|(cell, _)| new.contains_key(cell.backend.as_str()));
+        for (cell, digest) in known {
+            let mut cell = cell.clone();
+            renamed(&mut cell.backend);
+            self.digests.insert(name_of(&cell), digest);
+            self.cells.push(cell);
+        }
+    }
+
+    /// Levels that other runs have.
+    fn skip_missing(&mut self, run: &MeasuredRun, labels: &[String], levels: &[Level]) {
+        let own = run.config.load.levels();
+        for level in levels.iter().filter(|level| !own.contains(level)) {
+            let skipped = labels.iter().map(|label| Skipped {
+                backend: label.clone(),
+                level: *level,
+                reason: "not a level of this run".to_owned(),
+            });
+            self.manifest.plan.skipped.extend(skipped);
+        }
+    }
+}
+
+fn name_of(cell: &CellRow) -> String {
+    format!("{}\n{}\n{}", cell.backend, cell.block, cell.level)
+}
+
+/// `run · backend`, or the run alone where every run has one backend of the same
+/// label.
+fn labels(runs: &[MeasuredRun]) -> Vec<Vec<String>> {
+    let own = |run: &MeasuredRun| -> Vec<String> {
+        let backends = run.config.backends.iter();
+        backends.map(|backend| backend.label().to_owned()).collect()
+    };
+    let first = own(&runs[0]);
+    let alike = first.len() == 1 && runs.iter().all(|run| own(run) == first);
+    let mut taken: Vec<String> = Vec::new();
+    let each = runs.iter().map(|run| {
+        let labels = own(run).into_iter().map(|label| match alike {
+            true => run.label.clone(),
+            false => format!("{} · {label}", run.label),
+        });
+        labels.map(|label| free(label, &mut taken)).collect()
+    });
+    each.collect()
+}
+
+/// The label, with a number behind it if it is taken.
+fn free(label: String, taken: &mut Vec<String>) -> String {
+    let mut found = label.clone();
+    let mut number = 2;
+    while taken.contains(&found) {
+        found = format!("{label} ({number})");
+        number += 1;
+    }
+    taken.push(found.clone());
+    found
+}
+
+/// The levels of all runs: in the order of the first if they agree, else
+/// ascending, closed loops first.
+fn levels(runs: &[MeasuredRun]) -> Vec<Level> {
+    let mut levels = runs[0].config.load.levels();
+    if runs.iter().all(|run| run.config.load.levels() == levels) {
+        return levels;
+    }
+    for level in runs[1..].iter().flat_map(|run| run.config.load.levels()) {
+        if !levels.contains(&level) {
+            levels.push(level);
+        }
+    }
+    let key = |level: &Level| match level {
+        Level::Concurrency(n) => (0, f64::from(*n)),
+        Level::RequestRate(rate) => (1, rate.0),
+    };
+    levels.sort_by(|a, b| {
+        let (a, b) = (key(a), key(b));
+        a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+    });
+    levels
+}
+
+/// The first run's manifest without what belongs to its backends; the GPUs only
+/// where every run has one, so that throughput is per GPU in all of them.
+fn base(runs: &[MeasuredRun]) -> Manifest {
+    let mut base = runs[0].manifest.clone();
+    base.backends.clear();
+    base.stages.clear();
+    base.plan.stages.clear();
+    base.plan.skipped.clear();
+    base.cells.clear();
+    base.warnings.clear();
+    base.files.clear();
+    if runs.iter().any(|run| run.manifest.gpus.len() != 1) {
+        base.gpus.clear();
+    }
+    base.exit_state = worst(runs);
+    base
+}
+
+fn worst(runs: &[MeasuredRun]) -> ExitState {
+    let states = [
+        ExitState::Running,
+        ExitState::Interrupted,
+        ExitState::Incomplete,
+    ];
+    let is_there = |state: &ExitState| runs.iter().any(|run| run.manifest.exit_state == *state);
+    states.into_iter().find(is_there).unwrap_or(ExitState::Done)
+}
+
+/// Puts what is said of a run in words that hold for all of them.
+pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun]) {
+    let each = |of: &dyn Fn(&MeasuredRun) -> String| {
+        let mut said: Vec<String> = Vec::new();
+        for text in runs.iter().map(of) {
+            if !said.contains(&text) {
+                said.push(text);
+            }
+        }
+        said.join(" / ")
+    };
+    report.name = each(&|run| run.label.clone());
+    report.model = each(&|run| run.config.model.id.clone());
+    report.machine = each(&|run| environment::machine_line(&run.manifest));
+    report.inferbench_version = each(&|run| run.manifest.inferbench_version.clone());
+    report.start_utc = None;
+    report.environment = environment_of(runs);
+    report.reproduce = Some(reproduce_of(runs));
+}
+
+/// Facts that are the same in all runs once, others once per run.
+fn environment_of(runs: &[MeasuredRun]) -> Vec<Fact> {
+    let of = |run: &MeasuredRun| environment::facts(&run.manifest, &run.config);
+    let facts: Vec<Vec<Fact>> = runs.iter().map(of).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for fact in facts.iter().flatten() {
+        if !names.contains(&fact.name.as_str()) {
+            names.push(&fact.name);
+        }
+    }
+    let mut said = Vec::new();
+    for name in names {
+        let find = |facts: &Vec<Fact>| facts.iter().find(|fact| fact.name == name).cloned();
+        let own: Vec<Option<Fact>> = facts.iter().map(find).collect();
+        if own.iter().all(|fact| *fact == own[0]) {
+            said.extend(own[0].clone());
+            continue;
+        }
+        let of_each = runs.iter().zip(own).filter_map(|(run, fact)| {
+            Some(Fact {
+                name: format!("{name} · {}", run.label),
+                text: fact?.text,
+            })
+        });
+        said.extend(of_each);
+    }
+    said
+}
+
+fn reproduce_of(runs: &[MeasuredRun]) -> Reproduce {
+    let mut configs = Map::new();
+    let mut hashes = Vec::new();
+    for run in runs {
+        let own = reproduce::of(&run.manifest);
+        configs.insert(run.label.clone(), own.config);
+        hashes.extend(own.hashes.into_iter().map(|hash| Fact {
+            name: format!("{}: {}", run.label, hash.name),
+            ..hash
+        }));
+    }
+    Reproduce {
+        command: Vec::new(),
+        config: Value::Object(configs),
+        hashes,
+    }
+}
+
+/// Whether the runs sent other prompts, so that their answers cannot agree.
+pub(super) fn prompts_differ(runs: &[MeasuredRun]) -> bool {
+    let first = &runs[0].manifest.workload_sha256;
+    runs.iter()
+        .any(|run| run.manifest.workload_sha256 != *first)
+}

@@ -1,0 +1,141 @@
+//! Several runs side by side: what differs between them, and what became better
+//! or worse since the one that all are held against.
+
+mod baseline;
+mod combine;
+mod difference;
+mod gate;
+mod refusal;
+mod words;
+
+pub use baseline::{Change, ChangeOutcome};
+pub use difference::{DifferenceAbout, RunDifference};
+pub use gate::{Gate, GateCheck, GateRule, GateState};
+pub use refusal::RunsError;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::warnings::Warning;
+use super::{Report, drift, environment};
+use crate::cell::CellRow;
+use crate::config::Config;
+use crate::fold::CellDigest;
+use crate::manifest::{ExitState, Manifest};
+
+/// A run with everything that a report is made of.
+#[derive(Debug)]
+pub struct MeasuredRun {
+    /// What it is called beside the others.
+    pub label: String,
+    /// Its manifest.
+    pub manifest: Manifest,
+    /// Its config.
+    pub config: Config,
+    /// Its cells.
+    pub cells: Vec<CellRow>,
+    /// What was kept of the records of each cell, in the order of `cells`.
+    pub digests: Vec<CellDigest>,
+}
+
+/// How runs are set side by side.
+#[derive(Debug, Clone, Default)]
+pub struct RunsOptions {
+    /// Place of the run that the others are held against, from 0.
+    pub baseline: usize,
+    /// Compare runs of different workloads or models too.
+    pub force: bool,
+    /// What must not become worse; absent if nothing is asked.
+    pub gate: Option<GateRule>,
+}
+
+/// What a report of several runs says of them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunsCompared {
+    /// The runs, in the order in which they were named.
+    pub runs: Vec<ComparedRun>,
+    /// Label of the run that the others are held against.
+    pub baseline: String,
+    /// What is not the same in all runs, most important first.
+    pub differences: Vec<RunDifference>,
+    /// Why the runs should not be compared, where that was forced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forced: Vec<String>,
+    /// Every backend against the same backend of the baseline.
+    pub changes: Vec<Change>,
+    /// What must not become worse, and whether it did; absent if nothing was
+    /// asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    /// What was found of single runs.
+    #[serde(skip)]
+    warnings: Vec<Warning>,
+}
+
+/// One of several runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ComparedRun {
+    /// What it is called beside the others.
+    pub label: String,
+    /// Its name in its config.
+    pub name: String,
+    /// Its start in UTC, RFC 3339.
+    pub start_utc: Option<String>,
+    /// Version of InferBench that made it.
+    pub inferbench_version: String,
+    /// Its machine in one line.
+    pub machine: String,
+    /// Repeats that its config asks for.
+    pub blocks: u32,
+    /// How it ended.
+    pub exit_state: ExitState,
+}
+
+impl ComparedRun {
+    fn of(run: &MeasuredRun) -> Self {
+        Self {
+            label: run.label.clone(),
+            name: run.config.name.clone(),
+            start_utc: run.manifest.anchors.first().map(|a| a.utc.clone()),
+            inferbench_version: run.manifest.inferbench_version.clone(),
+            machine: environment::machine_line(&run.manifest),
+            blocks: run.config.repeats,
+            exit_state: run.manifest.exit_state,
+        }
+    }
+}
+
+impl Report {
+    /// The report of several runs side by side: each backend of each run is one
+    /// of its backends. Repeats of different runs are not paired.
+    ///
+    /// # Errors
+    /// See [`RunsError`].
+    pub fn build_several(runs: &[MeasuredRun], options: &RunsOptions) -> Result<Self, RunsError> {
+        let forced = refusal::check(runs, options)?;
+        let combined = combine::combine(runs);
+        let digest_of = |cell: &CellRow| combined.digest_of(cell);
+        let source = combined.source();
+        let mut report = Self::assemble(&source, &digest_of);
+        combine::describe(&mut report, runs);
+        let warnings = drift::of_each_run(&report.rows, &report.levels, runs);
+        report.drift = None;
+        if combine::prompts_differ(runs) {
+            report.fairness.agreement.clear();
+        }
+        let baseline = baseline::Baseline::new(runs, &combined, options.baseline);
+        let changes = baseline.changes(&report, &combined, &digest_of);
+        let gate = options.gate.as_ref();
+        report.runs = Some(RunsCompared {
+            runs: runs.iter().map(ComparedRun::of).collect(),
+            baseline: runs[options.baseline].label.clone(),
+            differences: difference::all(runs, options.baseline),
+            forced,
+            changes,
+            gate: gate.map(|rule| baseline.gate(rule, &report, &combined, &digest_of)),
+            warnings,
+        });
+        report.judge(&combined.manifest, &combined.cells);
+        Ok(report)
+    }
+}

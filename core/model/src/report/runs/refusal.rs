@@ -1,0 +1,102 @@
+//! Runs that are not set side by side, and why.
+
+use serde_json::Value;
+use thiserror::Error;
+
+use super::{MeasuredRun, RunsOptions};
+use crate::difference::{Difference, differences};
+
+/// Runs that cannot be compared.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum RunsError {
+    /// One run, or none.
+    #[error("{0} run given, a comparison needs 2 or more")]
+    TooFew(usize),
+    /// Nothing was measured.
+    #[error("{0}: nothing was measured in this run, so there is nothing to compare")]
+    NothingMeasured(String),
+    /// The same run twice.
+    #[error("{a} and {b} are the same run, started at {start}")]
+    Same {
+        /// Label of one.
+        a: String,
+        /// Label of the other.
+        b: String,
+        /// Its start.
+        start: String,
+    },
+    /// Another model or workload.
+    #[error("the runs did other work: {}", .0.join("; "))]
+    OtherWork(Vec<String>),
+}
+
+/// What speaks against the comparison and was forced, in words.
+pub(super) fn check(runs: &[MeasuredRun], options: &RunsOptions) -> Result<Vec<String>, RunsError> {
+    if runs.len() < 2 {
+        return Err(RunsError::TooFew(runs.len()));
+    }
+    for (at, run) in runs.iter().enumerate() {
+        if run.cells.is_empty() {
+            return Err(RunsError::NothingMeasured(run.label.clone()));
+        }
+        let start = |run: &MeasuredRun| run.manifest.anchors.first().map(|a| a.utc.clone());
+        let mut earlier = runs[..at].iter();
+        if let Some(same) = earlier.find(|other| other.manifest == run.manifest) {
+            return Err(RunsError::Same {
+                a: same.label.clone(),
+                b: run.label.clone(),
+                start: start(run).unwrap_or_else(|| "an unknown time".to_owned()),
+            });
+        }
+    }
+    let baseline = &runs[options.baseline];
+    let others = runs.iter().enumerate();
+    let others = others.filter(|(at, _)| *at != options.baseline);
+    let found = others.flat_map(|(_, run)| other_work(baseline, run));
+    let found: Vec<String> = found.collect();
+    if found.is_empty() || options.force {
+        Ok(found)
+    } else {
+        Err(RunsError::OtherWork(found))
+    }
+}
+
+/// What of model and workload is not the same, with both values.
+fn other_work(was: &MeasuredRun, is: &MeasuredRun) -> Vec<String> {
+    let of = |run: &MeasuredRun, key: &str| {
+        let value = run.manifest.config.get(key);
+        serde_json::json!({ key: value })
+    };
+    let mut found = differences(&of(was, "model"), &of(is, "model"));
+    found.retain(|difference| difference.path == "model.id");
+    found.extend(differences(&of(was, "workload"), &of(is, "workload")));
+    let prompts = |run: &MeasuredRun| run.manifest.workload_sha256.clone().map(Value::String);
+    let (a, b) = (prompts(was), prompts(is));
+    let known = a.is_some() && b.is_some();
+    if known && a == b {
+        // The prompts themselves are the same, wherever they came from.
+        found.retain(|difference| difference.path != "workload.file");
+    } else if known && !found.iter().any(is_of_workload) {
+        found.push(Difference {
+            path: "SHA-256 of the prompts".to_owned(),
+            was: a,
+            is: b,
+        });
+    }
+    let words = |difference: Difference| {
+        let text = |value: Option<Value>| value.map_or("not set".to_owned(), |v| v.to_string());
+        format!(
+            "{} is {} in {} and {} in {}",
+            difference.path,
+            text(difference.was),
+            was.label,
+            text(difference.is),
+            is.label
+        )
+    };
+    found.into_iter().map(words).collect()
+}
+
+fn is_of_workload(difference: &Difference) -> bool {
+    difference.path.starts_with("workload")
+}
