@@ -85,8 +85,8 @@ pub fn of(report: &Report) -> Option<Sides> {
     let mut rows = vec![
         fact(runs, "Started", |run| {
             run.start_utc
-                .clone()
-                .unwrap_or_else(|| "unknown".to_owned())
+                .as_deref()
+                .map_or_else(|| "unknown".to_owned(), utc)
         }),
         fact(runs, "Repeats", |run| run.blocks.to_string()),
     ];
