@@ -15,7 +15,7 @@ use inferbench_model::manifest::{
     BackendFacts, CellFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
 use inferbench_model::plan::Stage;
-use inferbench_model::record::{RequestRecord, ServerSample};
+use inferbench_model::record::{Evidence, RequestRecord, ServerSample};
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ use crate::resume::{self, ResumeError, Resumed};
 use crate::stage;
 use crate::store::{LineWriter, RunFolder, StoreError};
 use crate::verify;
-use live::Readings;
+use live::{Readings, Recent};
 use samplers::Samplers;
 use so_far::SoFar;
 
@@ -97,6 +97,7 @@ pub(crate) struct Running<'a> {
     events: UnboundedSender<RunEvent>,
     requests: LineWriter<RequestRecord>,
     current: Arc<Mutex<SoFar>>,
+    recent: Arc<Mutex<Recent>>,
     /// A cell had no successful request.
     barren: bool,
     watched: machine::WatchedBackend,
@@ -155,6 +156,7 @@ pub async fn run(
         now: stops.now.clone(),
         events,
         current: Arc::default(),
+        recent: Arc::default(),
         barren: false,
         watched,
         readings,
@@ -325,7 +327,10 @@ impl Running<'_> {
             Some(label) => self
                 .watched
                 .set(label, pid.and_then(|pid| u32::try_from(pid).ok())),
-            None => self.watched.clear(),
+            None => {
+                self.watched.clear();
+                self.readings.note_server(&Evidence::default());
+            }
         }
     }
 

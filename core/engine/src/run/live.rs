@@ -91,8 +91,7 @@ impl Running<'_> {
             gpu_power_watts: moment.gpu_watts,
             ..LiveFigures::default()
         };
-        if let Ok(mut current) = self.current.lock() {
-            let recent = &mut current.recent;
+        if let Ok(mut recent) = self.recent.lock() {
             figures.output_tokens_per_s = recent.output_tokens_per_s(clock::now_ns());
             figures.ttft_ms_p50 = recent.ttft_ms_p50();
         }
@@ -145,9 +144,7 @@ impl Recent {
 
     /// Median over the last hundred requests that had a first token.
     pub(super) fn ttft_ms_p50(&self) -> Option<f64> {
-        let mut sorted: Vec<f64> = self.ttft_ms.iter().copied().collect();
-        sorted.sort_by(f64::total_cmp);
-        inferbench_model::stats::percentile(&sorted, 50.0).ok()
+        inferbench_model::stats::median(self.ttft_ms.iter().copied())
     }
 }
 

@@ -18,7 +18,6 @@ pub(super) struct SoFar {
     tokens: Option<u64>,
     first_sent_ns: Option<u64>,
     last_end_ns: u64,
-    pub(super) recent: Recent,
 }
 
 impl Default for SoFar {
@@ -28,7 +27,6 @@ impl Default for SoFar {
             tokens: Some(0),
             first_sent_ns: None,
             last_end_ns: 0,
-            recent: Recent::default(),
         }
     }
 }
@@ -41,7 +39,6 @@ impl SoFar {
         if record.phase == Phase::Measured {
             self.counts.note(record);
         }
-        self.recent.add(record);
         if record.is_ok() {
             let told = record.output_tokens.map(u64::from);
             self.tokens = self.tokens.zip(told).map(|(sum, told)| sum + told);
@@ -64,10 +61,18 @@ impl Running<'_> {
             // What a cell that ended with an error has left.
             *current = SoFar::default();
         }
+        let recent = Arc::clone(&self.recent);
+        if let Ok(mut recent) = recent.lock() {
+            *recent = Recent::default();
+        }
         Box::new(move |mut record: RequestRecord| {
             secrets.mask_record(&mut record);
             if let Ok(mut current) = current.lock() {
                 current.add(&record);
+            }
+            // The load waits for no onlooker: what one misses is for the eye alone.
+            if let Ok(mut recent) = recent.try_lock() {
+                recent.add(&record);
             }
             file.send(record);
         })
