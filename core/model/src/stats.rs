@@ -40,6 +40,14 @@ pub fn percentile(sorted: &[f64], p: f64) -> Result<f64, StatsError> {
     Ok(place.between(sorted[place.below], sorted[place.above]))
 }
 
+/// Median of values in any order; `None` if there is none.
+#[must_use]
+pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
+    let mut sorted: Vec<f64> = values.into_iter().collect();
+    sorted.sort_by(f64::total_cmp);
+    percentile(&sorted, 50.0).ok()
+}
+
 /// Where a percentile lies in a sorted sample.
 struct Place {
     below: usize,

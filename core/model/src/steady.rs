@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::window::Window;
 use crate::record::RequestRecord;
-use crate::trend::{MIN_TREND, Trend, median, trend};
+use crate::stats::median;
+use crate::trend::{MIN_TREND, Trend, trend};
 
 /// Spans of equal length or of equally many requests whose values are tested:
 /// at most so many.
@@ -148,9 +149,9 @@ fn grouped(values: &[Timed]) -> Vec<f64> {
     let groups = SPANS.min(sorted.len() / SPAN_REQUESTS);
     let bounds = |place: usize| place * sorted.len() / groups;
     (0..groups)
-        .map(|place| {
+        .filter_map(|place| {
             let group = &sorted[bounds(place)..bounds(place + 1)];
-            median(group.iter().map(|timed| f64::from(timed.value)).collect())
+            median(group.iter().map(|timed| f64::from(timed.value)))
         })
         .collect()
 }

@@ -7,6 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
+use crate::stats::median;
+
 /// Values below which a trend is not looked for: the test's normal
 /// approximation is fair from about ten on.
 pub const MIN_TREND: usize = 10;
@@ -45,8 +47,8 @@ pub fn trend(values: &[f64]) -> Option<Trend> {
     let z = (s.abs() - 1.0).max(0.0) / variance.sqrt();
     let p = 2.0 * Normal::standard().sf(z);
     let slopes = pairs().map(|(i, j)| (values[j] - values[i]) / (j - i) as f64);
-    let slope = median(slopes.collect());
-    let middle = median(values.to_vec());
+    let slope = median(slopes)?;
+    let middle = median(values.iter().copied())?;
     (middle != 0.0).then(|| Trend {
         tau: s / (n * (n - 1) / 2) as f64,
         p: p.min(1.0),
@@ -61,15 +63,6 @@ fn variance_of_s(values: &[f64]) -> f64 {
     let ties = sorted.chunk_by(|a, b| a == b);
     let ties: f64 = ties.map(|group| term(group.len() as f64)).sum();
     (term(values.len() as f64) - ties) / 18.0
-}
-
-pub(crate) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        0 => f64::midpoint(values[middle - 1], values[middle]),
-        _ => values[middle],
-    }
 }
 
 #[cfg(test)]

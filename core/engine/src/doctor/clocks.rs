@@ -4,6 +4,7 @@ use std::fs;
 
 use inferbench_model::doctor::Group;
 use inferbench_model::doctor::clocks::{CalibrationFacts, ClockSource, ReceiveStamps};
+use inferbench_model::stats::median;
 
 use super::{Ground, Probe, Teller};
 use crate::http::stamps;
@@ -55,12 +56,7 @@ fn read_ns() -> f64 {
         }
         clock::now_ns().saturating_sub(begin_ns) as f64 / READINGS as f64
     };
-    median((0..ROWS).map(|_| row()).collect()).unwrap_or(0.0)
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
+    median((0..ROWS).map(|_| row())).unwrap_or(0.0)
 }
 
 fn receive_stamps(_: &Ground, tell: &Teller) {
@@ -74,7 +70,7 @@ fn receive_stamps(_: &Ground, tell: &Teller) {
             ReceiveStamps {
                 reads: reads.len() as u32,
                 stamped: stamped.count() as u32,
-                delay_us: median(delays.map(delay).collect()),
+                delay_us: median(delays.map(delay)),
                 failure: None,
             }
         }

@@ -104,3 +104,15 @@ pub(super) fn label(name: &str) -> &str {
         other => other,
     }
 }
+
+/// Heading of a metric inside a sentence.
+pub(super) fn lower_label(metric: &str) -> String {
+    let text = label(metric);
+    match text.split_at_checked(1) {
+        // GPU and CPU stay as they are.
+        Some((first, rest)) if !rest.starts_with(char::is_uppercase) => {
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => text.to_owned(),
+    }
+}

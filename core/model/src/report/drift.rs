@@ -104,7 +104,7 @@ impl Drift {
             let way = if percent < 0.0 { "lower" } else { "higher" };
             format!("{:.1} % {way}", percent.abs())
         };
-        let name = super::columns::label(&self.metric).to_lowercase();
+        let name = super::columns::lower_label(&self.metric);
         format!(
             "{name} of the last repeat is {} than that of the first (95 %: {} to {}, {} pairs of backend and level)",
             change(self.ratio),

@@ -11,8 +11,9 @@ use super::pace::Pace;
 use super::warnings::{Severity, Warning};
 use crate::cell::CellRow;
 use crate::config::Level;
+use crate::stats::median;
 use crate::steady::Trends;
-use crate::trend::{Trend, median};
+use crate::trend::Trend;
 
 /// What is tested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,9 +100,10 @@ fn unsteady(series: Series, cells: &[&CellRow]) -> Option<Unsteady> {
         .partition(|change| *change > 0.0);
     let changes = if up.len() > down.len() { up } else { down };
     let repeats = changes.len();
-    (2 * repeats > trends.len()).then(|| Unsteady {
+    let change = median(changes).filter(|_| 2 * repeats > trends.len())?;
+    Some(Unsteady {
         series,
-        change: median(changes),
+        change,
         repeats,
         of: trends.len(),
     })

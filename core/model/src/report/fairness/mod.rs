@@ -78,45 +78,29 @@ pub struct Agreement {
     pub share: Option<f64>,
 }
 
+/// A backend with its cells and what was done in each.
+type Measured<'a> = (&'a BackendReport, Vec<(&'a CellRow, &'a Work)>);
+
 pub(super) fn build(
     backends: &[BackendReport],
     cells: &[CellRow],
     digest_of: &DigestOf<'_>,
 ) -> Fairness {
-    let measured: Vec<(&BackendReport, Vec<(&CellRow, &Work)>)> = backends
-        .iter()
-        .map(|backend| {
-            let own = cells.iter().filter(|cell| cell.backend == backend.label);
-            let work = own.map(|cell| (cell, &digest_of(cell).work));
-            (
-                backend,
-                work.filter(|(_, work)| work.requests > 0).collect(),
-            )
-        })
-        .filter(|(_, work): &(_, Vec<(&CellRow, &Work)>)| !work.is_empty())
+    let measured = backends.iter().map(|backend| {
+        let own = cells.iter().filter(|cell| cell.backend == backend.label);
+        let work = own.map(|cell| (cell, &digest_of(cell).work));
+        let work = work.filter(|(_, work)| work.requests > 0);
+        (backend, work.collect())
+    });
+    let measured: Vec<Measured<'_>> = measured
+        .filter(|(_, work): &Measured<'_>| !work.is_empty())
         .collect();
     if measured.is_empty() {
         return Fairness::default();
     }
     let labels: Vec<&str> = measured.iter().map(|(b, _)| b.label.as_str()).collect();
-    let sums_of = |of: fn(&Work) -> Option<(u64, u64)>| -> Vec<_> {
-        let each = measured.iter();
-        each.map(|(_, cells)| sums(cells.iter().filter_map(|(_, work)| of(work))))
-            .collect()
-    };
-    let tokens = |what: &str, of: fn(&Work) -> Option<(u64, u64)>, words: [&str; 2]| {
-        token_row(what, &labels, &sums_of(of), words)
-    };
-    let mut rows = vec![
-        tokens(
-            "Prompt tokens",
-            |work| work.prompt,
-            ["sent", "counted by the server"],
-        ),
-        tokens("Output tokens", |work| work.answer, ["asked", "returned"]),
-        cached_row(&labels, &sums_of(|work| work.cached)),
-    ];
     let backends: Vec<&BackendReport> = measured.iter().map(|(b, _)| *b).collect();
+    let mut rows = token_rows(&measured, &labels);
     rows.extend(conditions::rows(&backends, &labels));
     rows.extend(asked_again_row(&backends));
     rows.push(command_row(&backends));
@@ -124,6 +108,30 @@ pub(super) fn build(
         rows,
         agreement: agreement(&measured),
     }
+}
+
+/// Tokens sent and counted, asked and returned, and those from the prefix cache.
+fn token_rows(measured: &[Measured<'_>], labels: &[&str]) -> Vec<FairnessRow> {
+    let sums_of = |of: fn(&Work) -> Option<(u64, u64)>| -> Vec<_> {
+        let each = measured.iter();
+        each.map(|(_, cells)| sums(cells.iter().filter_map(|(_, work)| of(work))))
+            .collect()
+    };
+    vec![
+        token_row(
+            "Prompt tokens",
+            labels,
+            &sums_of(|work| work.prompt),
+            ["sent", "counted by the server"],
+        ),
+        token_row(
+            "Output tokens",
+            labels,
+            &sums_of(|work| work.answer),
+            ["asked", "returned"],
+        ),
+        cached_row(labels, &sums_of(|work| work.cached)),
+    ]
 }
 
 /// Sums of both numbers over several cells, or `None` if no cell has them.
@@ -271,7 +279,7 @@ fn spread(values: impl Iterator<Item = f64>) -> f64 {
     high - low
 }
 
-fn agreement(measured: &[(&BackendReport, Vec<(&CellRow, &Work)>)]) -> Vec<Agreement> {
+fn agreement(measured: &[Measured<'_>]) -> Vec<Agreement> {
     let mut pairs = Vec::new();
     for (at, (a, of_a)) in measured.iter().enumerate() {
         for (b, of_b) in &measured[at + 1..] {

@@ -69,54 +69,52 @@ pub(super) fn combine(runs: &[MeasuredRun]) -> Combined<'_> {
 impl<'r> Combined<'r> {
     fn put(&mut self, run: &'r MeasuredRun, labels: &[String], levels: &[Level]) {
         let own = run.config.backends.iter().map(|backend| backend.label());
-        let new: HashMap<&str, &String> = own.zip(labels).collect();
-        let renamed = |label: &mut String| {
-            if let Some(new) = new.get(label.as_str()) {
-                label.clone_from(new);
-            }
-        };
-        let offset = self.config.backends.len();
+        let new: NewLabels<'_> = own.zip(labels).collect();
+        self.put_facts(run, &new);
         for (backend, label) in run.config.backends.iter().zip(labels) {
             let mut backend = backend.clone();
             backend.label = Some(label.clone());
             self.config.backends.push(backend);
         }
-        let manifest = &run.manifest;
-        let first = self.manifest.backends.len();
-        self.manifest
-            .backends
-            .extend(manifest.backends.iter().cloned());
-        for facts in &mut self.manifest.backends[first..] {
-            renamed(&mut facts.label);
-        }
-        for stage in &manifest.stages {
-            let mut stage = stage.clone();
-            renamed(&mut stage.backend);
-            self.manifest.stages.push(stage);
-        }
-        for stage in &manifest.plan.stages {
-            let mut stage = stage.clone();
-            renamed(&mut stage.backend);
-            stage.backend_index += offset;
-            self.manifest.plan.stages.push(stage);
-        }
-        for skipped in &manifest.plan.skipped {
-            let mut skipped = skipped.clone();
-            renamed(&mut skipped.backend);
-            self.manifest.plan.skipped.push(skipped);
-        }
         self.skip_missing(run, labels, levels);
-        let warnings = manifest.warnings.iter();
-        let warnings = warnings.map(|text| format!("{}: {text}", run.label));
-        self.manifest.warnings.extend(warnings);
         let known = run.cells.iter().zip(&run.digests);
         let known = known.filter(|(cell, _)| new.contains_key(cell.backend.as_str()));
         for (cell, digest) in known {
             let mut cell = cell.clone();
-            renamed(&mut cell.backend);
+            rename(&new, &mut cell.backend);
             self.digests.insert(name_of(&cell), digest);
             self.cells.push(cell);
         }
+    }
+
+    /// Puts in what the manifest says; before the run's backends are put in.
+    fn put_facts(&mut self, run: &MeasuredRun, new: &NewLabels<'_>) {
+        let offset = self.config.backends.len();
+        let (from, to) = (&run.manifest, &mut self.manifest);
+        to.backends
+            .extend(from.backends.iter().cloned().map(|mut facts| {
+                rename(new, &mut facts.label);
+                facts
+            }));
+        to.stages
+            .extend(from.stages.iter().cloned().map(|mut stage| {
+                rename(new, &mut stage.backend);
+                stage
+            }));
+        let planned = from.plan.stages.iter().cloned().map(|mut stage| {
+            rename(new, &mut stage.backend);
+            stage.backend_index += offset;
+            stage
+        });
+        to.plan.stages.extend(planned);
+        let skipped = from.plan.skipped.iter().cloned().map(|mut skipped| {
+            rename(new, &mut skipped.backend);
+            skipped
+        });
+        to.plan.skipped.extend(skipped);
+        let warnings = from.warnings.iter();
+        to.warnings
+            .extend(warnings.map(|text| format!("{}: {text}", run.label)));
     }
 
     /// Levels that other runs have.
@@ -130,6 +128,15 @@ impl<'r> Combined<'r> {
             });
             self.manifest.plan.skipped.extend(skipped);
         }
+    }
+}
+
+/// What the backends of a run are called beside those of the others.
+type NewLabels<'a> = HashMap<&'a str, &'a String>;
+
+fn rename(new: &NewLabels<'_>, label: &mut String) {
+    if let Some(new) = new.get(label.as_str()) {
+        label.clone_from(new);
     }
 }
 

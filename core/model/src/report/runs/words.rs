@@ -4,7 +4,7 @@ use super::{Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck
 use super::{RunsCompared, Warning};
 use crate::config::Level;
 use crate::manifest::ExitState;
-use crate::report::columns::label;
+use crate::report::columns::{label, lower_label};
 use crate::report::compare::Reason;
 use crate::report::number::{percent, three_digits};
 use crate::report::warnings::{Severity, about_run};
@@ -136,17 +136,6 @@ fn counted(n: usize, what: &str) -> String {
     match n {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
-    }
-}
-
-fn lower_label(metric: &str) -> String {
-    let text = label(metric);
-    match text.split_at_checked(1) {
-        // GPU and CPU stay as they are.
-        Some((first, rest)) if !rest.starts_with(char::is_uppercase) => {
-            format!("{}{rest}", first.to_lowercase())
-        }
-        _ => text.to_owned(),
     }
 }
 
