@@ -45,23 +45,7 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
         lines.extend(differences.iter().flat_map(|line| listed(line)));
         lines.push(String::new());
     }
-    let columns = grid::shown(report, &NARROW);
-    let groups = grid::groups(report, &columns);
-    let all = || groups.iter().flat_map(|group| &group.lines);
-    let has_figures = all().any(|line| line.absence.is_none());
-    if has_figures {
-        lines.extend(fitting(report, columns, &names, look, width).lines());
-        if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
-            lines.push("too few: a p99 needs 100 samples".to_owned());
-        }
-        if all().any(|line| line.untrustworthy) {
-            lines.push("!: untrustworthy, the critical warnings say why".to_owned());
-        }
-        if let Some(footnote) = grid::footnote(report) {
-            lines.extend(wrapped(&footnote, "  "));
-        }
-        lines.push(String::new());
-    }
+    lines.extend(figures(report, &names, look, width));
     for sentence in &report.answer {
         lines.extend(wrapped(sentence, ""));
     }
@@ -80,15 +64,34 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        lines.extend(wrapped(
-            &format!("{word}: {}", warning.line(&report.levels)),
-            "  ",
-        ));
+        let text = format!("{word}: {}", warning.line(&report.levels));
+        lines.extend(wrapped(&text, "  "));
     }
+    let ended = lines.iter().map(|line| format!("{}\n", line.trim_end()));
+    ended.collect()
+}
+
+/// The table with what its marks mean; nothing if there are no figures.
+fn figures(report: &Report, names: &Names, look: Look, width: usize) -> Vec<String> {
+    let columns = grid::shown(report, &NARROW);
+    let groups = grid::groups(report, &columns);
+    let all = || groups.iter().flat_map(|group| &group.lines);
+    let mut lines = Vec::new();
+    if all().all(|line| line.absence.is_some()) {
+        return lines;
+    }
+    lines.extend(fitting(report, columns, names, look, width).lines());
+    if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
+        lines.push("too few: a p99 needs 100 samples".to_owned());
+    }
+    if all().any(|line| line.untrustworthy) {
+        lines.push("!: untrustworthy, the critical warnings say why".to_owned());
+    }
+    if let Some(footnote) = grid::footnote(report) {
+        lines.extend(wrapped_at(width, &footnote, "  "));
+    }
+    lines.push(String::new());
     lines
-        .iter()
-        .map(|line| format!("{}\n", line.trim_end()))
-        .collect()
 }
 
 fn head(report: &Report) -> String {
@@ -123,7 +126,10 @@ fn fitting(
     };
     let fits = |table: &Table| {
         let lines = table.lines();
-        lines.map(|line| measured(&line)).max() <= Some(width)
+        lines
+            .map(|line| console::measure_text_width(line.trim_end()))
+            .max()
+            <= Some(width)
     };
     let mut made = of(&columns, true);
     for heading in GIVE_WAY {
@@ -138,17 +144,6 @@ fn fitting(
         made = of(&columns, false);
     }
     made
-}
-
-/// Columns that a line takes: control codes take none.
-fn measured(line: &str) -> usize {
-    let mut in_code = false;
-    let shown = line.trim_end().chars().filter(|letter| {
-        let is_code = in_code || *letter == '\u{1b}';
-        in_code = is_code && *letter != 'm';
-        !is_code
-    });
-    shown.count()
 }
 
 /// `bars`: whether the first figure is drawn too.

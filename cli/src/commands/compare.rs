@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use inferbench_engine::derive::{CompareError, compare as compare_folders};
 use inferbench_engine::store::{RunFolder, StoreError};
+use inferbench_model::report::Report;
 use inferbench_model::report::runs::{GateRule, RunsError, RunsOptions};
 use thiserror::Error;
 
@@ -61,15 +62,7 @@ pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, Cl
     }
     let report = compare_folders(&folders, &options).map_err(CompareCommandError::Runs)?;
     if let Some(folder) = &args.output {
-        fs::create_dir_all(folder).map_err(|source| StoreError {
-            path: folder.clone(),
-            action: "cannot be made",
-            source,
-        })?;
-        let place = RunFolder::open(folder);
-        for (name, fill) in derived::of_report(&report)? {
-            place.write_with(name, fill)?;
-        }
+        write(&report, folder)?;
     }
     if output.json {
         print_json(&report)?;
@@ -84,6 +77,20 @@ pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, Cl
         Some(gate) if !gate.met => Code::GateNotMet,
         _ => Code::Done,
     })
+}
+
+/// Every file that follows from the report.
+fn write(report: &Report, folder: &Path) -> Result<(), CliError> {
+    fs::create_dir_all(folder).map_err(|source| StoreError {
+        path: folder.to_owned(),
+        action: "cannot be made",
+        source,
+    })?;
+    let place = RunFolder::open(folder);
+    for (name, fill) in derived::of_report(report)? {
+        place.write_with(name, fill)?;
+    }
+    Ok(())
 }
 
 /// Name and folder of each run: as given by `NAME=FOLDER`, else by as many last

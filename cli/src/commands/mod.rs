@@ -124,9 +124,6 @@ fn look() -> Look {
 
 /// Columns that a line may have where standard output goes.
 fn width() -> usize {
-    let terminal = terminal_size::terminal_size_of(std::io::stdout());
-    let columns = terminal.map(|(terminal_size::Width(columns), _)| usize::from(columns));
-    columns
-        .filter(|columns| *columns > 0)
-        .map_or(WIDTH, |columns| columns.min(WIDTH))
+    let size = console::Term::stdout().size_checked();
+    size.map_or(WIDTH, |(_, columns)| usize::from(columns).min(WIDTH))
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use indicatif::HumanDuration;
 use inferbench_model::config::Level;
 use inferbench_model::plan::Stage;
 
@@ -139,21 +140,10 @@ impl Estimate {
 }
 
 impl Left {
-    /// `about 3 min left`; `roughly` where other parts stand in.
+    /// `about 3 minutes left`; `roughly` where other parts stand in.
     pub(super) fn words(self) -> String {
         let word = if self.is_sure { "about" } else { "roughly" };
-        format!("{word} {} left", length(self.time))
-    }
-}
-
-/// A length of time to two figures: `42 s`, `3 min 20 s`, `2 h 5 min`.
-pub(super) fn length(time: Duration) -> String {
-    let s = time.as_secs();
-    match s {
-        0..60 => format!("{s} s"),
-        60..600 => format!("{} min {} s", s / 60, s % 60),
-        600..3600 => format!("{} min", s / 60),
-        _ => format!("{} h {} min", s / 3600, s % 3600 / 60),
+        format!("{word} {} left", HumanDuration(self.time))
     }
 }
 
@@ -192,7 +182,7 @@ mod tests {
         let left = estimate.left(s(36)).unwrap();
         // 5 + 10 + 20, of which one has passed
         assert_eq!((left.time, left.is_sure), (s(34), true));
-        assert_eq!(left.words(), "about 34 s left");
+        assert_eq!(left.words(), "about 34 seconds left");
         estimate.level_begins(s(40));
         assert_eq!(estimate.left(s(44)).unwrap().time, s(26));
         assert_eq!(estimate.levels_to_come(), 2);
@@ -207,7 +197,7 @@ mod tests {
         // 6 for the other level of a, 4 + 6 for b
         let left = estimate.left(s(10)).unwrap();
         assert_eq!((left.time, left.is_sure), (s(16), false));
-        assert_eq!(left.words(), "roughly 16 s left");
+        assert_eq!(left.words(), "roughly 16 seconds left");
     }
 
     #[test]
@@ -216,17 +206,5 @@ mod tests {
         estimate.start_failed("a", 1, s(40));
         assert_eq!(estimate.left(s(41)), None);
         assert_eq!(estimate.levels_to_come(), 0);
-    }
-
-    #[test]
-    fn lengths_are_told_as_a_person_would() {
-        for (seconds, words) in [
-            (42, "42 s"),
-            (200, "3 min 20 s"),
-            (900, "15 min"),
-            (7500, "2 h 5 min"),
-        ] {
-            assert_eq!(length(s(seconds)), words);
-        }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use inferbench_engine::event::LiveFigures;
 use inferbench_model::cell::CellKey;
 use inferbench_model::report::number::{three_digits, with_unit};
 
-use super::estimate::{Estimate, length};
+use super::estimate::Estimate;
 
 /// Time between two drawings of what no event changes.
 const TICK: Duration = Duration::from_millis(500);
@@ -57,7 +57,7 @@ impl Live {
         let left = self.estimate.left(passed);
         let left = left.map_or_else(String::new, |left| format!(" · {}", left.words()));
         self.run
-            .set_message(format!("levels · {}{left}", length(passed)));
+            .set_message(format!("levels · {}{left}", HumanDuration(passed)));
     }
 
     /// Something goes on that is no level.
@@ -188,7 +188,7 @@ mod tests {
         live.goes_on(23, 1, &FIGURES);
         let seen = terminal.contents();
         let lines: Vec<&str> = seen.lines().collect();
-        assert!(lines[0].ends_with("] 0/4 levels · 0 s"), "{seen}");
+        assert!(lines[0].ends_with("] 0/4 levels · 0 seconds"), "{seen}");
         assert_eq!(
             lines[1],
             "[===>            ] 23/96 vllm · concurrency 8 · repeat 2 · 1\u{2009}210 tok/s · TTFT 21.3 ms · 8 in flight (6 running"

@@ -8,7 +8,7 @@ use inferbench_model::report::{FairnessState, Report, Severity};
 
 use super::Export;
 use super::grid::{self, Cell, Line, WIDE};
-use super::runs;
+use super::runs::{self, Sides};
 
 inventory::submit! {
     Export { file: "summary.md", render: |report| Ok(render_markdown(report)) }
@@ -54,6 +54,13 @@ fn sides(page: &mut String, report: &Report) {
     let Some(sides) = runs::of(report) else {
         return;
     };
+    gate(page, report, &sides);
+    differences(page, &sides);
+    changes(page, &sides);
+}
+
+/// What must not become worse, and whether it did.
+fn gate(page: &mut String, report: &Report, sides: &Sides) {
     let baseline = escaped(&sides.baseline);
     if let (Some(limit), false) = (runs::limit_text(report), sides.checks.is_empty()) {
         put(
@@ -66,6 +73,9 @@ fn sides(page: &mut String, report: &Report) {
             put(page, format_args!("- {mark}{}{mark}: {text}", check.state));
         }
     }
+}
+
+fn differences(page: &mut String, sides: &Sides) {
     let names = sides.runs.iter().map(|run| escaped(run));
     let names: Vec<String> = names.collect();
     put(page, format_args!("\n## What differs between the runs\n"));
@@ -77,9 +87,13 @@ fn sides(page: &mut String, report: &Report) {
         let what = escaped(&row.what);
         put(page, format_args!("| {what} | {} |", values.join(" | ")));
     }
+}
+
+fn changes(page: &mut String, sides: &Sides) {
     if sides.changes.is_empty() {
         return;
     }
+    let baseline = escaped(&sides.baseline);
     put(page, format_args!("\n## Against {baseline}\n"));
     let columns = [
         "Metric",

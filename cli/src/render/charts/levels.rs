@@ -5,7 +5,7 @@ use inferbench_model::report::{Figure, MetricColumn, Percentile, Report};
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series, View};
-use super::{HEIGHT, RINGED, THROUGHPUT, has_pressed, hover, is_pressed, labels};
+use super::{HEIGHT, RINGED, THROUGHPUT, has_pressed, hover, labels};
 
 /// Takes a percentile of a figure.
 type Take = fn(&Figure) -> Option<Percentile>;
@@ -31,10 +31,11 @@ pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String
     let names = main.iter().map(|series| series.name.as_str());
     let right = labels::margin(names);
     let ringed = metric.name == THROUGHPUT && has_pressed(report);
+    let level_of = |point: &Point| report.levels.get(point.x as usize);
     let rings = main
         .iter()
         .filter(|_| ringed)
-        .filter_map(|line| rings(report, line));
+        .filter_map(|line| super::rings(report, line, level_of));
     let rings: Vec<Series> = rings.collect();
     let drawing = Drawing {
         x: steps(report),
@@ -125,23 +126,6 @@ fn views(widest: &Scale, main: &[Series], upper: &[Series]) -> Vec<View> {
         }
     });
     std::iter::once(p50).chain(with).collect()
-}
-
-/// Rings around the points at which the KV cache was full or requests were put
-/// back: that is where the curve bends.
-fn rings(report: &Report, line: &Series) -> Option<Series> {
-    let pressed = |point: &&Point| {
-        let level = report.levels.get(point.x as usize);
-        level.is_some_and(|level| is_pressed(report, &line.name, level))
-    };
-    let points: Vec<Point> = line.points.iter().filter(pressed).cloned().collect();
-    (!points.is_empty()).then(|| Series {
-        role: Role::Ring,
-        place: line.place,
-        name: "KV cache full".to_owned(),
-        hover: String::new(),
-        points,
-    })
 }
 
 fn subtitle(report: &Report, metric: &MetricColumn, ringed: bool) -> String {

@@ -20,7 +20,7 @@ use serde_json::Value;
 
 use super::style;
 use bars::bars;
-use drawing::Drawing;
+use drawing::{Drawing, Point, Role, Series};
 use levels::levels;
 use still::Still;
 use trade::trade;
@@ -142,9 +142,28 @@ fn has_pressed(report: &Report) -> bool {
     report.kv.as_ref().is_some_and(pressed)
 }
 
-fn is_pressed(report: &Report, label: &str, level: &Level) -> bool {
-    let kv = report.kv.as_ref();
-    kv.is_some_and(|kv| kv.is_pressed(label, level))
+/// Rings around the points of a backend's line at which the KV cache was full or
+/// requests were put back: that is where the curve bends.
+fn rings<'r>(
+    report: &Report,
+    line: &Series,
+    level_of: impl Fn(&Point) -> Option<&'r Level>,
+) -> Option<Series> {
+    let kv = report.kv.as_ref()?;
+    let pressed =
+        |point: &&Point| level_of(point).is_some_and(|level| kv.is_pressed(&line.name, level));
+    let points = line.points.iter().filter(pressed).map(|point| Point {
+        labelled: false,
+        ..point.clone()
+    });
+    let points: Vec<Point> = points.collect();
+    (!points.is_empty()).then(|| Series {
+        role: Role::Ring,
+        place: line.place,
+        name: "KV cache full".to_owned(),
+        hover: String::new(),
+        points,
+    })
 }
 
 fn hover(metric: &MetricColumn) -> String {

@@ -5,7 +5,7 @@ use inferbench_model::report::{KEEPS_SLO_FROM, Reach, Report, Trade, TradePer, T
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};
-use super::{HEIGHT, RINGED, has_pressed, is_pressed, labels};
+use super::{HEIGHT, RINGED, has_pressed, labels};
 
 /// Up to this many lines every point bears its level, or the labels lie on each
 /// other; of more lines only the ends do.
@@ -27,7 +27,11 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
     let (mut series, mut rings) = (vec![best(trade)], Vec::new());
     series.retain(|_| lines.len() > 1);
     for line in &lines {
-        rings.extend(ring(report, line));
+        let level_of = |point: &Point| {
+            let mut levels = report.levels.iter();
+            levels.find(|level| level.value_text() == point.text)
+        };
+        rings.extend(super::rings(report, line, level_of));
     }
     let xs = trade.points.iter().flat_map(|point| ends(&point.speed));
     let ys = trade
@@ -149,32 +153,6 @@ fn best(trade: &Trade) -> Series {
         hover: String::new(),
         points,
     }
-}
-
-/// Rings around the points at which the KV cache was full or requests were put
-/// back.
-fn ring(report: &Report, line: &Series) -> Option<Series> {
-    let pressed = |point: &&Point| {
-        let level = report
-            .levels
-            .iter()
-            .find(|level| level.value_text() == point.text);
-        level.is_some_and(|level| is_pressed(report, &line.name, level))
-    };
-    let points: Vec<Point> = line.points.iter().filter(pressed).cloned().collect();
-    (!points.is_empty()).then(|| Series {
-        role: Role::Ring,
-        place: line.place,
-        name: "KV cache full".to_owned(),
-        hover: String::new(),
-        points: points
-            .into_iter()
-            .map(|point| Point {
-                labelled: false,
-                ..point
-            })
-            .collect(),
-    })
 }
 
 fn subtitle(report: &Report, trade: &Trade) -> String {
