@@ -1,11 +1,10 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
-use indexmap::IndexMap;
-
-use super::compare::{Comparison, MARGIN, Outcome, Reason};
+use super::compare::{MARGIN, Outcome, Reason};
 use super::number::with_unit;
 use super::pace;
 use super::runs::RunsCompared;
+use super::standing::{Standing, contenders, levels_of};
 use super::withheld::{failing, none_within, unequal, unsteady, untrusted};
 use super::wording::{at_levels, listed};
 use super::yardstick::{Yardstick, ratios};
@@ -163,34 +162,6 @@ fn figures(report: &Report, label: &str) -> Option<String> {
     (!parts.is_empty()).then(|| format!("It {}.", parts.join("; ")))
 }
 
-/// What the levels show, sorted by what can be said of them.
-#[derive(Default)]
-struct Standing<'r> {
-    wins: IndexMap<&'r str, Vec<&'r Comparison>>,
-    leads: IndexMap<&'r str, Vec<&'r Comparison>>,
-    equal: Vec<&'r Comparison>,
-    open: Vec<&'r Comparison>,
-}
-
-impl<'r> Standing<'r> {
-    fn of(comparisons: impl Iterator<Item = &'r Comparison>) -> Self {
-        let mut standing = Self::default();
-        for comparison in comparisons {
-            let best = comparison.best.as_str();
-            match (comparison.outcome, comparison.reason) {
-                (Outcome::Faster, _) => standing.wins.entry(best).or_default().push(comparison),
-                (Outcome::Equivalent, _) => standing.equal.push(comparison),
-                (Outcome::Inconclusive, _) => standing.open.push(comparison),
-                (_, Some(Reason::OneRepeat)) => {
-                    standing.leads.entry(best).or_default().push(comparison);
-                }
-                _ => {}
-            }
-        }
-        standing
-    }
-}
-
 fn contest(report: &Report) -> Vec<String> {
     let yardstick = Yardstick::of(report);
     let metric = yardstick.metric();
@@ -315,24 +286,6 @@ fn capitalise(sentence: &mut str) {
     }
 }
 
-/// `vllm and sglang` if the comparisons are all of that pair.
-fn contenders(comparisons: &[&Comparison]) -> String {
-    let mut labels: Vec<&str> = Vec::new();
-    for comparison in comparisons {
-        for label in std::iter::once(&comparison.best).chain(&comparison.second) {
-            if !labels.contains(&label.as_str()) {
-                labels.push(label);
-            }
-        }
-    }
-    if labels.len() == 2 {
-        labels.sort_unstable();
-        labels.join(" and ")
-    } else {
-        "the two best backends".to_owned()
-    }
-}
-
 /// Said where latency decides and another backend than the best by p50 has the
 /// lower p99.
 fn tails(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
@@ -389,11 +342,4 @@ fn first_token(report: &Report, metric: &str, standing: &Standing<'_>) -> Option
             at_levels(&report.levels, &[comparison.level])
         )
     })
-}
-
-fn levels_of(comparisons: &[&Comparison]) -> Vec<Level> {
-    comparisons
-        .iter()
-        .map(|comparison| comparison.level)
-        .collect()
 }

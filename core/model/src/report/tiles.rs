@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::compare::Comparison;
+use super::objective;
 use super::yardstick::is_open;
 use crate::config::Level;
 use crate::metrics::{self, Better};
@@ -38,6 +39,10 @@ pub struct Tile {
     /// The comparison.
     #[serde(flatten)]
     pub comparison: Comparison,
+    /// What all levels of the metric show, as one sentence; empty where there is
+    /// nothing to compare with.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub sentence: String,
     /// Why its verdict is not to be trusted, in words; empty if nothing speaks
     /// against it.
     #[serde(default)]
@@ -66,7 +71,9 @@ pub(super) fn build(comparisons: &[Comparison], levels: &[Level], mixed: bool) -
                 Better::Higher => own.max_by(by_value),
                 _ => own.min_by(by_value),
             }?;
+            let own = comparisons.iter().filter(|c| c.metric == metric.name);
             Some(Tile {
+                sentence: objective::sentence(levels, own),
                 label: super::columns::label(metric.name).to_owned(),
                 unit: metric.unit.to_owned(),
                 comparison: best.clone(),

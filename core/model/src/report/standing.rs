@@ -1,0 +1,67 @@
+//! What the levels of one metric show, sorted by what can be said of them.
+
+use indexmap::IndexMap;
+
+use super::compare::{Comparison, Outcome, Reason};
+use crate::config::Level;
+
+/// The levels of one metric, each in the list of what it shows.
+#[derive(Default)]
+pub(super) struct Standing<'r> {
+    /// Shown to be better, by the better one.
+    pub(super) wins: IndexMap<&'r str, Vec<&'r Comparison>>,
+    /// Better in the only repeat, by the better one.
+    pub(super) leads: IndexMap<&'r str, Vec<&'r Comparison>>,
+    /// Shown to be equal.
+    pub(super) equal: Vec<&'r Comparison>,
+    /// The repeats scatter too much.
+    pub(super) open: Vec<&'r Comparison>,
+    /// Nothing may be said, for the reason that each gives.
+    pub(super) withheld: Vec<&'r Comparison>,
+}
+
+impl<'r> Standing<'r> {
+    /// `comparisons`: those of one metric, in the order of the levels.
+    pub(super) fn of(comparisons: impl Iterator<Item = &'r Comparison>) -> Self {
+        let mut standing = Self::default();
+        for comparison in comparisons {
+            let best = comparison.best.as_str();
+            match (comparison.outcome, comparison.reason) {
+                (Outcome::Faster, _) => standing.wins.entry(best).or_default().push(comparison),
+                (Outcome::Equivalent, _) => standing.equal.push(comparison),
+                (Outcome::Inconclusive, _) => standing.open.push(comparison),
+                (_, Some(Reason::OneRepeat)) => {
+                    standing.leads.entry(best).or_default().push(comparison);
+                }
+                _ => standing.withheld.push(comparison),
+            }
+        }
+        standing
+    }
+}
+
+/// `vllm and sglang` if the comparisons are all of that pair.
+pub(super) fn contenders(comparisons: &[&Comparison]) -> String {
+    let mut labels: Vec<&str> = Vec::new();
+    for comparison in comparisons {
+        for label in std::iter::once(&comparison.best).chain(&comparison.second) {
+            if !labels.contains(&label.as_str()) {
+                labels.push(label);
+            }
+        }
+    }
+    if labels.len() == 2 {
+        labels.sort_unstable();
+        labels.join(" and ")
+    } else {
+        "the two best backends".to_owned()
+    }
+}
+
+/// Their levels.
+pub(super) fn levels_of(comparisons: &[&Comparison]) -> Vec<Level> {
+    comparisons
+        .iter()
+        .map(|comparison| comparison.level)
+        .collect()
+}
