@@ -267,13 +267,17 @@
     show();
   }
 
-  // the chart library is unpacked by then
-  document.addEventListener("library", function () {
-    Array.prototype.forEach.call(document.querySelectorAll(".explore"), function (section) { section.classList.add("drawn"); });
-    // one after the other, so that the page answers in between
-    if (data.distributions.length > 0) { setTimeout(spread, 0); }
-    if (data.gaps.length > 0) { setTimeout(stalls, 0); }
-    if (data.tokens.backends.length > 0) { setTimeout(tokens, 0); }
-    if (data.requests.length > 0) { setTimeout(requests, 0); }
-  });
+  // drawn by the page's other script, once the chart library is there
+  function chart(id, draw) {
+    var element = get(id);
+    window.explore.push({
+      element: element,
+      draw: function () { element.parentElement.classList.add("drawn"); draw(); }
+    });
+  }
+  window.explore = [];
+  if (data.distributions.length > 0) { chart("chart-spread", spread); }
+  if (data.gaps.length > 0) { chart("chart-stalls", stalls); }
+  if (data.tokens.backends.length > 0) { chart("chart-tokens", tokens); }
+  if (data.requests.length > 0) { chart("chart-requests", requests); }
 })();

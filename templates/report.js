@@ -125,7 +125,7 @@
   // What is shown of a chart: without the hidden backends, in the chosen view.
   function show(id) {
     const plot = plots[id];
-    if (!plot.places) { return; }
+    if (!plot.places || !byId(id).data) { return; }
     const shown = plot.places.map((place, at) => !hidden.has(place) && [null, view].includes(plot.parts[at]));
     const changes = {};
     const chosen = plot.views[view];
@@ -160,33 +160,32 @@
   }
 
   // Pointing at one level shows it in every chart over the levels.
-  function together(elements) {
-    let busy = false;
-    const others = (element, act) => {
+  const shared = [];
+  let busy = false;
+  function joined(element) {
+    const others = (act) => {
       if (busy) { return; }
       busy = true;
-      elements.forEach((other) => { if (other !== element) { act(other); } });
+      shared.forEach((other) => { if (other !== element) { act(other); } });
       busy = false;
     };
-    elements.forEach((element) => {
-      element.on("plotly_hover", (event) => {
-        others(element, (other) => Plotly.Fx.hover(other, { xval: event.points[0].x }));
-      });
-      element.on("plotly_unhover", () => others(element, (other) => Plotly.Fx.unhover(other)));
+    element.on("plotly_hover", (event) => {
+      others((other) => Plotly.Fx.hover(other, { xval: event.points[0].x }));
     });
+    element.on("plotly_unhover", () => others((other) => Plotly.Fx.unhover(other)));
+    shared.push(element);
   }
 
-  function draw() {
-    const shared = [];
-    const config = { displayModeBar: false, responsive: true };
-    Object.keys(plots).forEach((id) => {
-      const element = byId(id);
-      // Its still picture goes first: the chart takes its width.
-      element.parentElement.classList.add("drawn");
-      Plotly.newPlot(element, plots[id].data, plots[id].layout, config);
-      if (plots[id].layout.hovermode === "x unified") { shared.push(element); }
-    });
-    together(shared);
+  function draw(id) {
+    const element = byId(id);
+    // Its still picture goes first: the chart takes its width.
+    element.parentElement.classList.add("drawn");
+    Plotly.newPlot(element, plots[id].data, plots[id].layout, { displayModeBar: false, responsive: true });
+    if (plots[id].layout.hovermode === "x unified") { joined(element); }
+    if (hidden.size > 0 || view !== "p50") { show(id); }
+  }
+
+  function controls() {
     switches();
     every(".scripted").forEach((hint) => { hint.hidden = false; });
     if (Object.values(plots).some((plot) => plot.views && Object.keys(plot.views).length)) {
@@ -200,6 +199,24 @@
     }
   }
 
+  // One chart after the other, those in sight first, so that the page answers
+  // in between.
+  async function drawAll() {
+    const own = Object.keys(plots).map((id) => ({ element: byId(id), draw: () => draw(id) }));
+    const charts = own.concat(window.explore || []);
+    const away = (chart) => {
+      const box = chart.element.parentElement.getBoundingClientRect();
+      return Math.max(0, box.top - window.innerHeight, -box.bottom);
+    };
+    while (charts.length > 0) {
+      const distances = charts.map(away);
+      const [next] = charts.splice(distances.indexOf(Math.min(...distances)), 1);
+      next.draw();
+      await new Promise((done) => setTimeout(done, 0));
+    }
+    document.documentElement.dataset.drawn = "yes";
+  }
+
   // The chart library is packed: half the size of the page. A browser that
   // cannot unpack it keeps the still pictures.
   async function unpack() {
@@ -210,13 +227,11 @@
     document.head.append(library);
   }
 
-  // Other scripts of the page draw with the library too.
   const read = new Promise((done) => document.addEventListener("DOMContentLoaded", done));
   if (window.DecompressionStream) {
     Promise.all([unpack(), read]).then(() => {
-      draw();
-      document.dispatchEvent(new Event("library"));
-      document.documentElement.dataset.drawn = "yes";
+      controls();
+      return drawAll();
     });
   }
 })();

@@ -347,6 +347,12 @@ fn without_scripts_verdict_table_and_pictures_remain() {
         );
         assert!(pictures >= 5, "{pictures}");
         assert_eq!(charts, 0);
+        // what a chooser shows at first is there too, and no chooser
+        for id in ["chart-spread", "chart-stalls", "chart-requests"] {
+            assert_eq!(page.visible(&format!("#{id} + svg.still")).await, 1, "{id}");
+        }
+        assert_eq!(page.visible(".choose").await, 0);
+        assert_eq!(page.visible(".of-chart").await, 0);
         assert_eq!(page.visible("#results-controls").await, 0);
     });
 }

@@ -166,12 +166,13 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
     let over_time = charts::over_time(report);
     let all = charts.iter().map(|pictured| &pictured.chart);
     let plots: BTreeMap<&str, &Value> = all
-        .chain(&over_time)
+        .chain(over_time.as_ref().map(|own| &own.chart))
         .map(|chart| (chart.id.as_str(), &chart.plot))
         .collect();
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
     if let Some(explore) = Explore::of(report) {
         context.insert("explore", &explore.sections());
+        context.insert("first", &explore.first_choices());
         let json = for_script(&serde_json::to_string(&explore)?);
         context.insert("explore_data", &json);
     }

@@ -80,7 +80,7 @@ pub fn tables(report: &Report) -> Vec<KvTable> {
 /// The use of the caches, in the order of the levels.
 #[must_use]
 pub fn usage(report: &Report) -> Vec<KvUsage> {
-    let number = |value: Option<f64>| value.map_or(DASH.to_owned(), three_digits);
+    let number = |value: Option<f64>| value.map_or(DASH.to_owned(), requests);
     let kv = report.kv.iter().flat_map(|kv| &kv.usage);
     kv.map(|usage| KvUsage {
         backend: usage.backend.clone(),
@@ -92,6 +92,14 @@ pub fn usage(report: &Report) -> Vec<KvUsage> {
         pressed: usage.is_pressed(),
     })
     .collect()
+}
+
+/// A number of requests, which is whole unless a server tells a mean.
+fn requests(number: f64) -> String {
+    if number.fract() == 0.0 && number >= 0.0 {
+        return grouped(number as u64);
+    }
+    three_digits(number)
 }
 
 fn place(report: &Report, label: &str) -> usize {

@@ -47,6 +47,17 @@ fn head(page: &mut String, report: &Report) {
     for sentence in &report.answer {
         put(page, format_args!("> {}", escaped(sentence)));
     }
+    objectives(page, report);
+}
+
+/// What each metric that a reader asks for first shows over all levels.
+fn objectives(page: &mut String, report: &Report) {
+    let compared = report.tiles.iter().filter(|tile| !tile.sentence.is_empty());
+    for (place, tile) in compared.enumerate() {
+        let gap = if place == 0 { "\n" } else { "" };
+        let (label, sentence) = (escaped(&tile.label), escaped(&tile.sentence));
+        put(page, format_args!("{gap}- **{label}**: {sentence}"));
+    }
 }
 
 /// What differs between several runs, what the gate found, and what changed.

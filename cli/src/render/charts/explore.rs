@@ -2,6 +2,8 @@
 //! and requests over time. The lists of the report as they are, with names and
 //! colours; the page's script draws those that are chosen.
 
+mod chosen;
+
 use std::collections::HashSet;
 
 use inferbench_model::config::Level;

@@ -3,6 +3,7 @@
 
 mod axis;
 mod bars;
+mod canvas;
 mod drawing;
 pub(super) mod explore;
 mod interactive;
@@ -20,9 +21,10 @@ use serde_json::Value;
 
 use super::style;
 use bars::bars;
+use canvas::Still;
 use drawing::{Drawing, Point, Role, Series};
 use levels::levels;
-use still::Still;
+use timeline::OverTime;
 use trade::trade;
 
 /// The metric whose curve bends where the KV cache is the limit.
@@ -129,7 +131,7 @@ fn pictured(id: &str, title: &str, subtitle: String, drawing: &Drawing, width: u
 }
 
 /// The hardware over time; none if nothing was sampled.
-pub(super) fn over_time(report: &Report) -> Option<Chart> {
+pub(super) fn over_time(report: &Report) -> Option<OverTime> {
     timeline::timeline(report)
 }
 

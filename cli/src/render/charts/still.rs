@@ -1,280 +1,118 @@
-//! A chart as a picture that needs no script: where each line and text stands,
-//! in the box of an SVG. How they are written is the template's business.
+//! A chart as a picture that needs no script.
 
-use serde::Serialize;
-
-use super::axis::Scale;
-use super::drawing::{Drawing, Point, Role, Series};
-use super::labels::{end_labels, short};
-use super::{BOTTOM, LEFT, TOP};
+use super::canvas::{Canvas, Pen, Still, path};
+use super::drawing::{Drawing, Role, Series};
+use super::labels::end_labels;
 use crate::render::style;
-
-/// A picture.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Still {
-    width: usize,
-    height: usize,
-    /// Left and right end of the axes, and the lower one.
-    left: f64,
-    right: f64,
-    bottom: f64,
-    top: f64,
-    /// Heights of the lines across.
-    grid: Vec<f64>,
-    texts: Vec<Text>,
-    /// Width of the shaded part, from the left end of the axes, and its height.
-    shaded: Option<(f64, f64)>,
-    strokes: Vec<Stroke>,
-    marks: Vec<Mark>,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Text {
-    x: f64,
-    y: f64,
-    /// `start`, `middle` or `end`.
-    anchor: &'static str,
-    /// Less weight than the names of the lines.
-    soft: bool,
-    text: String,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Stroke {
-    path: String,
-    colour: &'static str,
-    width: f64,
-    dash: &'static str,
-    opacity: f64,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Mark {
-    /// Where the middle of its box of 12 by 12 lies.
-    x: f64,
-    y: f64,
-    path: &'static str,
-    colour: &'static str,
-    hollow: bool,
-}
 
 /// Ring around a point.
 const RING: &str = "M6-2.5a8.5 8.5 0 1 0 .01 0z";
 /// Half of a bar's height, and of a whisker's end, px.
 const HALF_BAR: f64 = 9.0;
 const HALF_END: f64 = 3.0;
-
-/// The box of the axes.
-struct Frame<'d> {
-    x: &'d Scale,
-    y: &'d Scale,
-    left: f64,
-    top: f64,
-    across: f64,
-    down: f64,
-}
-
-impl Frame<'_> {
-    fn x(&self, value: f64) -> f64 {
-        rounded(self.left + self.x.share(value) * self.across)
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        rounded(self.top + (1.0 - self.y.share(value)) * self.down)
-    }
-}
-
-/// To a tenth of a pixel: more only takes room.
-fn rounded(pixels: f64) -> f64 {
-    (pixels * 10.0).round() / 10.0
-}
+/// Width of a line, of a thin one, of the best band, and of a whisker, px.
+const LINE: f64 = 2.2;
+const THIN: f64 = 1.0;
+const BAND: f64 = 11.0;
+const WHISKER: f64 = 1.2;
 
 /// The picture of a chart, `width` px wide, with the percentile `view` beside
 /// the figures that are compared.
 pub(super) fn still(drawing: &Drawing, width: usize, view: &str) -> Still {
     let y = drawing.scale_of(view);
-    let left = left_of(drawing);
-    let frame = Frame {
-        x: &drawing.x,
-        y,
-        left,
-        top: TOP as f64,
-        across: width as f64 - left - drawing.right as f64,
-        down: (drawing.height - TOP - BOTTOM) as f64,
-    };
+    let size = [width, drawing.height];
+    let mut canvas = Canvas::new([&drawing.x, y], size, drawing.right);
+    for label in end_labels(drawing, y) {
+        let at = (
+            canvas.x(label.x) + super::NAME_RIGHT,
+            canvas.y(label.y) - label.up + 4.0,
+        );
+        canvas.put(at, "start", false, &label.text);
+    }
+    for series in &drawing.series {
+        of_points(&mut canvas, series);
+    }
     let shown = drawing.series.iter().filter(|series| match series.role {
         Role::Upper(own) => own == view,
         _ => true,
     });
-    let (mut strokes, mut marks) = (Vec::new(), Vec::new());
     for series in shown {
-        strokes.extend(lines(&frame, series));
-        strokes.extend(whiskers(&frame, series));
-        marks.extend(markers(&frame, series));
+        lines(&mut canvas, series);
+        whiskers(&mut canvas, series);
+        markers(&mut canvas, series);
     }
-    let grid = y.ticks().into_iter().filter(|_| y.grid);
-    Still {
-        width,
-        height: drawing.height,
-        left: frame.left,
-        right: frame.left + frame.across,
-        top: frame.top,
-        bottom: frame.top + frame.down,
-        grid: grid.map(|(value, _)| frame.y(value)).collect(),
-        texts: texts(drawing, &frame),
-        shaded: drawing.shaded.map(|shaded| {
-            let width = rounded(frame.x(shaded) - frame.left);
-            (width, frame.down)
-        }),
-        strokes,
-        marks,
+    if let Some(shaded) = drawing.shaded {
+        canvas.shade_to(shaded);
     }
+    canvas.finish()
 }
 
-/// Names on the vertical axis need more room than numbers.
-fn left_of(drawing: &Drawing) -> f64 {
-    let ticks = drawing.y.ticks.iter().flatten();
-    let longest = ticks
-        .map(|(_, text)| text.chars().count())
-        .max()
-        .unwrap_or(0);
-    (LEFT as f64).max(12.0 + 7.0 * longest as f64)
-}
-
-fn path(points: &[(f64, f64)]) -> String {
-    let mut path = String::new();
-    for (at, (x, y)) in points.iter().enumerate() {
-        let command = if at == 0 { 'M' } else { 'L' };
-        path.push_str(&format!("{command}{x} {y}"));
-    }
-    // A line of one point is a dot.
-    if let [(x, y)] = points {
-        path.push_str(&format!("L{x} {y}"));
-    }
-    path
-}
-
-fn lines(frame: &Frame<'_>, series: &Series) -> Vec<Stroke> {
-    let of = |width, dash, opacity| Stroke {
-        path: path(&series.of(|point| (frame.x(point.x), frame.y(point.y)))),
-        colour: style::colour(series.place),
-        width,
-        dash,
-        opacity,
+fn lines(canvas: &mut Canvas<'_>, series: &Series) {
+    let colour = style::colour(series.place);
+    let dashed = |width| Pen {
+        dash: style::dash_lengths(series.place),
+        ..Pen::solid(colour, width)
     };
+    let points = series.of(|point| (point.x, point.y));
     match series.role {
-        Role::Main => vec![of(2.2, style::dash_lengths(series.place), 1.0)],
-        Role::Upper(_) => vec![of(1.0, style::dash_lengths(series.place), 1.0)],
-        Role::Best => vec![Stroke {
-            colour: super::BEST,
-            ..of(11.0, "none", super::BEST_OPACITY)
-        }],
-        Role::Ring => Vec::new(),
+        Role::Main => canvas.line(&points, dashed(LINE)),
+        Role::Upper(_) => canvas.line(&points, dashed(THIN)),
+        Role::Best => canvas.line(
+            &points,
+            Pen {
+                opacity: super::BEST_OPACITY,
+                ..Pen::solid(super::BEST, BAND)
+            },
+        ),
+        Role::Ring => {}
         Role::Bar => {
-            let bar = |point: &Point| Stroke {
-                path: path(&[
-                    (frame.left, frame.y(point.y)),
-                    (frame.x(point.x), frame.y(point.y)),
-                ]),
-                ..of(2.0 * HALF_BAR, "none", 1.0)
-            };
-            series.of(bar)
+            for (x, y) in points {
+                canvas.bar(x, y, Pen::solid(colour, 2.0 * HALF_BAR));
+            }
         }
     }
 }
 
-fn whiskers(frame: &Frame<'_>, series: &Series) -> Option<Stroke> {
+fn whiskers(canvas: &mut Canvas<'_>, series: &Series) {
     let mut all = String::new();
     for point in &series.points {
-        let (x, y) = (frame.x(point.x), frame.y(point.y));
+        let (x, y) = (canvas.x(point.x), canvas.y(point.y));
         if let Some((low, high)) = point.x_reach {
-            let (low, high) = (frame.x(low), frame.x(high));
+            let (low, high) = (canvas.x(low), canvas.x(high));
             all.push_str(&path(&[(low, y), (high, y)]));
         }
         if let Some((low, high)) = point.y_reach {
-            let (low, high) = (frame.y(low), frame.y(high));
+            let (low, high) = (canvas.y(low), canvas.y(high));
             all.push_str(&path(&[(x, low), (x, high)]));
             for end in [low, high] {
                 all.push_str(&path(&[(x - HALF_END, end), (x + HALF_END, end)]));
             }
         }
     }
-    (!all.is_empty()).then(|| Stroke {
-        path: all,
-        colour: style::colour(series.place),
-        width: 1.2,
-        dash: "none",
-        opacity: 1.0,
-    })
+    canvas.stroke(all, Pen::solid(style::colour(series.place), WHISKER));
 }
 
-fn markers(frame: &Frame<'_>, series: &Series) -> Vec<Mark> {
+fn markers(canvas: &mut Canvas<'_>, series: &Series) {
     let (path, ring) = match series.role {
         Role::Main => (style::marker_path(series.place), false),
         Role::Ring => (RING, true),
-        _ => return Vec::new(),
+        _ => return,
     };
-    series.of(|point| Mark {
-        x: rounded(frame.x(point.x) - 6.0),
-        y: rounded(frame.y(point.y) - 6.0),
-        path,
-        colour: style::colour(series.place),
-        hollow: ring || point.hollow,
-    })
-}
-
-/// What is written, each with where it stands.
-struct Words(Vec<Text>);
-
-impl Words {
-    fn put(&mut self, (x, y): (f64, f64), anchor: &'static str, soft: bool, text: &str) {
-        self.0.push(Text {
-            x: rounded(x),
-            y: rounded(y),
-            anchor,
-            soft,
-            text: text.to_owned(),
-        });
-    }
-}
-
-fn texts(drawing: &Drawing, frame: &Frame<'_>) -> Vec<Text> {
-    let mut words = Words(Vec::new());
-    of_axes(&mut words, frame);
-    for label in end_labels(drawing, frame.y) {
-        let at = (
-            frame.x(label.x) + super::NAME_RIGHT,
-            frame.y(label.y) - label.up + 4.0,
-        );
-        words.put(at, "start", false, &label.text);
-    }
-    for series in &drawing.series {
-        of_points(&mut words, frame, series);
-    }
-    words.0
-}
-
-fn of_axes(words: &mut Words, frame: &Frame<'_>) {
-    let bottom = frame.top + frame.down;
-    for (value, text) in frame.y.ticks() {
-        let at = (frame.left - 6.0, frame.y(value) + 4.0);
-        words.put(at, "end", true, &short(&text));
-    }
-    for (value, text) in frame.x.ticks() {
-        words.put((frame.x(value), bottom + 16.0), "middle", true, &text);
-    }
-    let middle = frame.left + frame.across / 2.0;
-    words.put((middle, bottom + 34.0), "middle", true, &frame.x.title);
-}
-
-fn of_points(words: &mut Words, frame: &Frame<'_>, series: &Series) {
     for point in &series.points {
-        let (x, y) = (frame.x(point.x), frame.y(point.y));
-        let far = point.x_reach.map_or(x, |(_, far)| frame.x(far).max(x));
+        let at = (canvas.x(point.x), canvas.y(point.y));
+        let hollow = ring || point.hollow;
+        canvas.mark(at, path, style::colour(series.place), hollow);
+    }
+}
+
+fn of_points(canvas: &mut Canvas<'_>, series: &Series) {
+    for point in &series.points {
+        let (x, y) = (canvas.x(point.x), canvas.y(point.y));
+        let far = point.x_reach.map_or(x, |(_, far)| canvas.x(far).max(x));
         if series.role == Role::Bar {
-            words.put((far + 5.0, y + 4.0), "start", false, &point.text);
+            canvas.put((far + 5.0, y + 4.0), "start", false, &point.text);
         } else if point.labelled {
-            words.put((x, y - 8.0), "middle", true, &point.label);
+            canvas.put((x, y - 8.0), "middle", true, &point.label);
         }
     }
 }
@@ -283,6 +121,8 @@ fn of_points(words: &mut Words, frame: &Frame<'_>, series: &Series) {
 mod tests {
     use super::*;
     use crate::render::charts::HEIGHT;
+    use crate::render::charts::axis::Scale;
+    use crate::render::charts::drawing::Point;
 
     fn scale() -> Scale {
         Scale {
@@ -338,7 +178,8 @@ mod tests {
             "M304 35L304 16M301 35L307 35M301 16L307 16"
         );
         assert_eq!((picture.marks[1].x, picture.marks[1].y), (298.0, 10.0));
-        assert_eq!(picture.shaded, Some((100.0, 190.0)));
+        // the first 20 of 100
+        assert_eq!(picture.shaded, [(54.0, 100.0)]);
         // 0, 20, 40, 60, 80 and 100 on both axes, the title, and the name
         assert_eq!(picture.texts.len(), 6 + 6 + 1 + 1);
         assert_eq!(picture.texts[13].text, "a<b");

@@ -1,9 +1,13 @@
 //! Hardware and load over the time of the run: panels above each other on one
 //! time axis, with the levels shaded behind them.
 
+mod panels;
+
 use inferbench_model::report::{CellPhase, Report, SeriesOf, StagePhase, Timeline, TimelineSeries};
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::canvas::Still;
 use super::labels::{plain, short};
 use super::{Chart, place_of, style};
 
@@ -21,6 +25,18 @@ const WIDTH: f64 = 1080.0;
 const NEUTRAL: &str = "#7d8590";
 /// Id of the chart's element.
 pub(in crate::render) const ID: &str = "chart-timeline";
+
+/// How much higher a panel is than its largest value.
+const ROOM: f64 = 1.06;
+
+/// The chart, and the same without scripts.
+#[derive(Debug, Clone, Serialize)]
+pub(in crate::render) struct OverTime {
+    #[serde(flatten)]
+    pub(in crate::render) chart: Chart,
+    /// One picture per panel.
+    stills: Vec<Still>,
+}
 
 /// One panel: its heading and the quantities in it, by their names.
 struct Panel {
@@ -95,7 +111,7 @@ struct Drawn<'a> {
 }
 
 /// The chart; none if nothing was sampled.
-pub(super) fn timeline(report: &Report) -> Option<Chart> {
+pub(super) fn timeline(report: &Report) -> Option<OverTime> {
     let timeline = report.timeline.as_ref()?;
     let panels: Vec<Drawn<'_>> = PANELS
         .iter()
@@ -129,7 +145,7 @@ pub(super) fn timeline(report: &Report) -> Option<Chart> {
             "domain": [bottom, top], "fixedrange": true, "zeroline": false, "nticks": 4,
             "range": [0.0, unit.high], "tickformat": unit.ticks,
         });
-        annotations.push(heading(panel, unit.suffix, top, inner, &devices));
+        annotations.push(heading(panel, &unit, top, inner, &devices));
         for (series, nth, what) in &panel.lines {
             let device = devices
                 .iter()
@@ -140,19 +156,23 @@ pub(super) fn timeline(report: &Report) -> Option<Chart> {
                 series,
                 at,
                 *nth + device.unwrap_or(0),
-                &colour,
+                colour,
                 &what,
                 &unit,
             ));
         }
     }
     layout["annotations"] = Value::Array(annotations);
-    Some(Chart {
+    let chart = Chart {
         id: ID.to_owned(),
         title: "Hardware and load over time".to_owned(),
-        subtitle: "means of short spans of time; shaded: a level, darker where it was measured, grey while a server starts; drag across to zoom, double click for all".to_owned(),
+        subtitle: "means of short spans of time".to_owned(),
         height,
         plot: json!({"data": traces, "layout": layout}),
+    };
+    Some(OverTime {
+        chart,
+        stills: panels::stills(report, timeline, &panels),
     })
 }
 
@@ -228,7 +248,7 @@ impl Unit {
             scale,
             suffix,
             ticks,
-            high: top * 1.06,
+            high: top * ROOM,
         }
     }
 }
@@ -287,17 +307,28 @@ fn label(series: &TimelineSeries, what: &str, several: bool) -> String {
     parts.join(" ")
 }
 
-fn colour(report: &Report, series: &TimelineSeries) -> String {
+fn colour(report: &Report, series: &TimelineSeries) -> &'static str {
     match (series.of, &series.backend) {
-        (SeriesOf::Server, Some(label)) => style::colour(place_of(report, label)).to_owned(),
-        _ => NEUTRAL.to_owned(),
+        (SeriesOf::Server, Some(label)) => style::colour(place_of(report, label)),
+        _ => NEUTRAL,
     }
 }
 
-/// The heading above a panel, with its lines' names where there are several.
-fn heading(panel: &Drawn<'_>, unit: &str, top: f64, inner: usize, devices: &[u32]) -> Value {
-    let comma = if unit.is_empty() { "" } else { "," };
-    let mut text = format!("<b>{}</b>{comma}{unit}", panel.title);
+/// The heading above a panel.
+fn heading(panel: &Drawn<'_>, unit: &Unit, top: f64, inner: usize, devices: &[u32]) -> Value {
+    let text = keys(panel, unit, devices);
+    let (title, rest) = text.split_at(panel.title.len());
+    json!({
+        "text": format!("<b>{title}</b>{}", plain(rest)),
+        "xref": "paper", "yref": "paper", "x": 0, "y": top + 3.0 / inner as f64,
+        "xanchor": "left", "yanchor": "bottom", "showarrow": false, "font": {"size": 12},
+    })
+}
+
+/// A panel's title and unit, with its lines' names where there are several.
+fn keys(panel: &Drawn<'_>, unit: &Unit, devices: &[u32]) -> String {
+    let comma = if unit.suffix.is_empty() { "" } else { "," };
+    let mut text = format!("{}{comma}{}", panel.title, unit.suffix);
     let mut seen: Vec<String> = Vec::new();
     for (series, nth, what) in &panel.lines {
         let device = devices
@@ -316,13 +347,10 @@ fn heading(panel: &Drawn<'_>, unit: &str, top: f64, inner: usize, devices: &[u32
             continue;
         }
         let dash = ["──", "┈┈", "╌╌"][(nth + device.unwrap_or(0)) % DASHES.len()];
-        text.push_str(&format!("   {dash} {}", plain(&key)));
+        text.push_str(&format!("   {dash} {key}"));
         seen.push(key);
     }
-    json!({
-        "text": text, "xref": "paper", "yref": "paper", "x": 0, "y": top + 3.0 / inner as f64,
-        "xanchor": "left", "yanchor": "bottom", "showarrow": false, "font": {"size": 12},
-    })
+    text
 }
 
 /// Bands behind all panels: starts, levels, and what of them was measured.
