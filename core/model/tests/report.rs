@@ -322,6 +322,35 @@ fn many_failures_leave_no_verdict() {
 }
 
 #[test]
+fn what_more_than_two_backends_all_have_is_said_once() {
+    let warned = |labels: &[&str], failing: &[&str]| {
+        let mut run = Run::new(labels, &[1, 2], 1);
+        for label in labels {
+            for concurrency in [1, 2] {
+                let mut own = records(label, 0, at(concurrency, 5.0));
+                if failing.contains(label) {
+                    fail(&mut own[3], "timeout", None, "no answer within 600 s");
+                }
+                run.add(own);
+            }
+        }
+        let report = run.report();
+        let about = report.warnings.iter();
+        let about = about.filter(|w| w.text.contains("failed"));
+        about.map(|w| w.line(&report.levels)).collect::<Vec<_>>()
+    };
+    let three = ["a", "b", "c"];
+    assert_eq!(
+        warned(&three, &three),
+        ["at every level: 1 of 8 requests failed (1 timeout); and 5 more like it, over all backends"]
+    );
+    let own = "at every level: 1 of 8 requests failed (1 timeout); and 1 more like it";
+    let of = |label| format!("{label}, {own}");
+    assert_eq!(warned(&three, &["a", "b"]), [of("a"), of("b")]);
+    assert_eq!(warned(&["a", "b"], &["a", "b"]), [of("a"), of("b")]);
+}
+
+#[test]
 fn a_skipped_level_says_why() {
     let mut run = two_backends();
     run.config.backends[1].max_concurrency = Some(1);

@@ -34,28 +34,43 @@ pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
         .filter_map(|series| series.end().map(|end| (series, end.x, end.y)))
         .collect();
     ends.sort_by(|a, b| a.2.total_cmp(&b.2));
-    let mut taken = Vec::new();
-    ends.into_iter()
-        .map(|(series, x, value)| {
-            let text = short(&series.name);
-            let end = y.share(value) * inner;
-            let own = Taken {
-                across: drawing.x.share(x) * WIDTH,
-                width: LETTER * (2 + text.chars().count()) as f64,
-                up: end + drawing.names_up,
-            };
-            let own = own.above(&taken);
-            let up = own.up - end;
-            taken.push(own);
-            EndLabel {
-                place: series.place,
-                text,
-                x,
-                y: value,
-                up,
+    let mut taken: Vec<Taken> = Vec::new();
+    let mut labels: Vec<EndLabel> = Vec::new();
+    for (series, x, value) in ends {
+        let text = short(&series.name);
+        let own = Taken {
+            across: drawing.x.share(x) * WIDTH,
+            width: LETTER * (2 + text.chars().count()) as f64,
+            up: y.share(value) * inner + drawing.names_up,
+        };
+        taken.push(own.above(&taken));
+        labels.push(EndLabel {
+            place: series.place,
+            text,
+            x,
+            y: value,
+            up: 0.0,
+        });
+    }
+    keep_below(&mut taken, inner + drawing.names_up);
+    for (label, own) in labels.iter_mut().zip(&taken) {
+        label.up = own.up - y.share(label.y) * inner;
+    }
+    labels
+}
+
+/// Moves names that were pushed above the top down again, and those that they
+/// then lie on. `taken`: placed from below.
+fn keep_below(taken: &mut [Taken], top: f64) {
+    for at in (0..taken.len()).rev() {
+        let (own, above) = taken[at..].split_first_mut().expect("it begins at a place");
+        own.up = own.up.min(top);
+        for other in above.iter() {
+            if own.meets(other) {
+                own.up = own.up.min(other.up - STEP);
             }
-        })
-        .collect()
+        }
+    }
 }
 
 /// Room that a name takes, px.
@@ -70,13 +85,16 @@ impl Taken {
     /// placed from below.
     fn above(mut self, others: &[Self]) -> Self {
         for other in others {
-            let apart =
-                self.across > other.across + other.width || self.across + self.width < other.across;
-            if !apart && self.up < other.up + STEP {
+            if self.meets(other) && self.up < other.up + STEP {
                 self.up = other.up + STEP;
             }
         }
         self
+    }
+
+    /// Whether the two lie above each other.
+    fn meets(&self, other: &Self) -> bool {
+        self.across <= other.across + other.width && self.across + self.width >= other.across
     }
 }
 
@@ -123,6 +141,23 @@ mod tests {
         // 10 + 15; free of the second one, which begins at 300
         assert!((at(20.0, 11.0).above(&placed).up - 25.0).abs() < 1e-9);
         assert!((at(100.0, 11.0).above(&placed).up - 11.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn names_pushed_above_the_top_move_down_together() {
+        let at = |across, up| Taken {
+            across,
+            width: 50.0,
+            up,
+        };
+        // five names in steps of 15 from 80 on end at 140: the top is at 100
+        let mut taken: Vec<Taken> = (0..5)
+            .map(|n| at(0.0, 80.0 + 15.0 * f64::from(n)))
+            .collect();
+        taken.push(at(300.0, 90.0));
+        keep_below(&mut taken, 100.0);
+        let ups: Vec<f64> = taken.iter().map(|own| own.up).collect();
+        assert_eq!(ups, [40.0, 55.0, 70.0, 85.0, 100.0, 90.0]);
     }
 
     #[test]

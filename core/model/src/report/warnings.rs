@@ -64,7 +64,7 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     found.extend(of_starts(report));
     found.extend(of_fairness(report));
     found.extend(of_caches(report));
-    found.extend(merged(steady::warnings(report), &report.levels));
+    found.extend(merged(steady::warnings(report), report));
     found.extend(of_cells(report, cells));
     found.extend(report.drift.as_ref().and_then(drift::warning));
     found.extend(events::warnings(report));
@@ -163,7 +163,7 @@ fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {
             levels: vec![cell.level],
         })
     });
-    merged(each, &report.levels)
+    merged(each, report)
 }
 
 /// Said of a backend that is measured alone; of several, fairness says it.
@@ -184,35 +184,79 @@ fn of_caches(report: &Report) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// Warnings that differ in their numbers and levels only are one warning, in the
-/// words of the first.
-fn merged(each: impl Iterator<Item = Warning>, places: &[Level]) -> Vec<Warning> {
-    let mut found: Vec<(String, usize, Warning)> = Vec::new();
-    for warning in each {
-        let kind = without_numbers(&warning.text);
-        let known = found
-            .iter_mut()
-            .find(|(known, _, first)| *known == kind && first.backend == warning.backend);
-        match known {
-            Some((_, times, first)) => {
-                *times += 1;
-                let new = warning.levels.iter();
-                let new = new.filter(|level| !first.levels.contains(level));
-                let new: Vec<Level> = new.copied().collect();
-                first.levels.extend(new);
+/// Warnings of the same kind, which differ in their numbers and levels only.
+struct Kind {
+    /// The words without numbers.
+    words: String,
+    times: usize,
+    first: Warning,
+}
+
+/// Warnings of one kind are one warning, in the words of the first: those of one
+/// backend, and those of all where more than two backends have it.
+fn merged(each: impl Iterator<Item = Warning>, report: &Report) -> Vec<Warning> {
+    let one = each.map(|warning| Kind {
+        words: without_numbers(&warning.text),
+        times: 1,
+        first: warning,
+    });
+    let of_backends = joined(one);
+    let everywhere = |kind: &Kind| {
+        let same = of_backends.iter().filter(|own| own.words == kind.words);
+        report.backends.len() > 2 && same.count() == report.backends.len()
+    };
+    let widened: Vec<bool> = of_backends.iter().map(everywhere).collect();
+    let each = of_backends.into_iter().zip(widened);
+    let each = each.map(|(mut kind, everywhere)| {
+        if everywhere {
+            kind.first.backend = None;
+        }
+        kind
+    });
+    let all = joined(each);
+    let is_of_all = |warning: &Warning| warning.backend.is_none();
+    let place = |level: &Level| report.levels.iter().position(|other| other == level);
+    let counted = all.into_iter().map(
+        |Kind {
+             times, mut first, ..
+         }| {
+            first.levels.sort_by_key(place);
+            let of_all = if is_of_all(&first) {
+                ", over all backends"
+            } else {
+                ""
+            };
+            if times > 1 && first.text.chars().any(|c| c.is_ascii_digit()) {
+                first.text = format!("{}; and {} more like it{of_all}", first.text, times - 1);
+            } else if times > 1 {
+                first.text.push_str(of_all);
             }
-            None => found.push((kind, 1, warning)),
+            first
+        },
+    );
+    counted.collect()
+}
+
+/// Joins those of the same words and the same backend.
+fn joined(each: impl Iterator<Item = Kind>) -> Vec<Kind> {
+    let mut found: Vec<Kind> = Vec::new();
+    for kind in each {
+        let is_same = |known: &&mut Kind| {
+            known.words == kind.words && known.first.backend == kind.first.backend
+        };
+        match found.iter_mut().find(is_same) {
+            Some(known) => {
+                known.times += kind.times;
+                let levels = &mut known.first.levels;
+                let new = kind.first.levels.iter();
+                let new = new.filter(|level| !levels.contains(level));
+                let new: Vec<Level> = new.copied().collect();
+                levels.extend(new);
+            }
+            None => found.push(kind),
         }
     }
-    let place = |level: &Level| places.iter().position(|other| other == level);
-    let counted = found.into_iter().map(|(_, times, mut warning)| {
-        warning.levels.sort_by_key(place);
-        if times > 1 && warning.text.chars().any(|c| c.is_ascii_digit()) {
-            warning.text = format!("{}; and {} more like it", warning.text, times - 1);
-        }
-        warning
-    });
-    counted.collect()
+    found
 }
 
 fn severity_of(cell: &CellRow, text: &str) -> Severity {
