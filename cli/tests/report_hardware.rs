@@ -208,3 +208,30 @@ fn a_section_without_data_is_not_there() {
         assert!(!page.contains(absent), "{absent} is there");
     }
 }
+
+/// The series of the chart over time, by name.
+fn traces(page: &str) -> Vec<serde_json::Value> {
+    let plots = page.split("id=\"plots\">").nth(1).unwrap();
+    let plots = plots.split("</script>").next().unwrap();
+    let plots: serde_json::Value = serde_json::from_str(plots).unwrap();
+    plots["chart-timeline"]["data"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_peak_that_a_mean_hides_is_drawn_behind_the_line() {
+    let mut report = fixture::two_backends().report();
+    let mut timeline = timeline();
+    let is_power = |series: &&mut TimelineSeries| series.name == "power_watts";
+    let power = timeline.series.iter_mut().find(is_power).unwrap();
+    // of readings between 55 and 600 W only the mean is on the line
+    power.min[3] = 55.0;
+    power.max[3] = 600.0;
+    report.timeline = Some(timeline);
+    let traces = traces(&page(&report));
+    let bands: Vec<_> = traces.iter().filter(|t| t["fill"] == "toself").collect();
+    assert_eq!(bands.len(), 1);
+    let heights = bands[0]["y"].as_array().unwrap();
+    let numbers = heights.iter().filter_map(serde_json::Value::as_f64);
+    assert_eq!(numbers.clone().fold(0.0, f64::max), 600.0);
+    assert_eq!(numbers.fold(f64::INFINITY, f64::min), 55.0);
+}

@@ -29,6 +29,9 @@ const DASHES: [(&str, &str); 5] = [
     ("longdash", "14 5"),
 ];
 
+/// What is no backend's: legible on white and on black.
+pub(super) const NEUTRAL: &str = "#7d8590";
+
 /// Colour of the backend at `place`.
 pub(super) fn colour(place: usize) -> &'static str {
     COLOURS[place % COLOURS.len()]

@@ -342,7 +342,9 @@ fn what_more_than_two_backends_all_have_is_said_once() {
     let three = ["a", "b", "c"];
     assert_eq!(
         warned(&three, &three),
-        ["at every level: 1 of 8 requests failed (1 timeout); and 5 more like it, over all backends"]
+        [
+            "at every level: 1 of 8 requests failed (1 timeout); and 5 more like it, over all backends"
+        ]
     );
     let own = "at every level: 1 of 8 requests failed (1 timeout); and 1 more like it";
     let of = |label| format!("{label}, {own}");

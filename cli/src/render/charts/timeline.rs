@@ -1,30 +1,26 @@
 //! Hardware and load over the time of the run: panels above each other on one
 //! time axis, with the levels shaded behind them.
 
+mod interactive;
 mod panels;
+
+use std::ops::Range;
 
 use inferbench_model::report::{CellPhase, Report, SeriesOf, StagePhase, Timeline, TimelineSeries};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::canvas::Still;
 use super::labels::{plain, short};
+use super::style::NEUTRAL;
 use super::{Chart, place_of, style};
 
-/// Height of a panel and of the gap above it, which holds its heading, px.
-const PANEL: usize = 84;
-const GAP: usize = 30;
-/// Room for the levels' names above and for the axis below, px.
-const TOP: usize = 42;
-const BOTTOM: usize = 46;
-/// Width that a name above the panels is thought to have, px for a letter and px
-/// for the whole axis of a laptop's page.
+/// Width of a letter, px.
 const LETTER: f64 = 6.6;
-const WIDTH: f64 = 1080.0;
-/// Lines that belong to no backend: legible on white and on black.
-const NEUTRAL: &str = "#7d8590";
 /// Id of the chart's element.
 pub(in crate::render) const ID: &str = "chart-timeline";
+
+/// Of the band between the least and the most behind a line of means.
+const BAND_OPACITY: f64 = 0.28;
 
 /// How much higher a panel is than its largest value.
 const ROOM: f64 = 1.06;
@@ -120,55 +116,13 @@ pub(super) fn timeline(report: &Report) -> Option<OverTime> {
     if panels.is_empty() {
         return None;
     }
-    let inner = panels.len() * (PANEL + GAP);
-    let height = TOP + inner + BOTTOM;
-    let devices = devices(timeline);
-    let mut layout = json!({
-        "autosize": true, "height": height, "showlegend": false,
-        "margin": {"l": 58, "r": 14, "t": TOP, "b": BOTTOM},
-        "font": {"size": 12, "family": "system-ui, sans-serif"},
-        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
-        "hovermode": "x", "hoversubplots": "axis", "dragmode": "zoom",
-        "shapes": shapes(report, timeline),
-        "xaxis": {
-            "title": {"text": "seconds since the start of the run"}, "zeroline": false,
-            "range": [0.0, timeline.end_s], "showgrid": false, "nticks": 10,
-            "anchor": format!("y{}", panels.len()),
-        },
-    });
-    let mut annotations = names(report, timeline);
-    let mut traces = Vec::new();
-    for (at, panel) in panels.iter().enumerate() {
-        let unit = Unit::of(panel);
-        let (top, bottom) = domain(at, inner);
-        layout[axis_key(at)] = json!({
-            "domain": [bottom, top], "fixedrange": true, "zeroline": false, "nticks": 4,
-            "range": [0.0, unit.high], "tickformat": unit.ticks,
-        });
-        annotations.push(heading(panel, &unit, top, inner, &devices));
-        for (series, nth, what) in &panel.lines {
-            let device = devices
-                .iter()
-                .position(|device| Some(*device) == series.device);
-            let colour = colour(report, series);
-            let what = label(series, what, devices.len() > 1);
-            traces.push(trace(
-                series,
-                at,
-                *nth + device.unwrap_or(0),
-                colour,
-                &what,
-                &unit,
-            ));
-        }
-    }
-    layout["annotations"] = Value::Array(annotations);
+    let (plot, height) = interactive::plot(report, timeline, &panels);
     let chart = Chart {
         id: ID.to_owned(),
         title: "Hardware and load over time".to_owned(),
-        subtitle: "means of short spans of time".to_owned(),
+        subtitle: "means of short spans of time, before the least and the most in each".to_owned(),
         height,
-        plot: json!({"data": traces, "layout": layout}),
+        plot,
     };
     Some(OverTime {
         chart,
@@ -196,21 +150,6 @@ fn devices(timeline: &Timeline) -> Vec<u32> {
     found.sort_unstable();
     found.dedup();
     found
-}
-
-fn axis_key(at: usize) -> String {
-    if at == 0 {
-        "yaxis".to_owned()
-    } else {
-        format!("yaxis{}", at + 1)
-    }
-}
-
-/// Top and bottom of a panel, as shares of the height of all.
-fn domain(at: usize, inner: usize) -> (f64, f64) {
-    let from_top = |pixels: usize| 1.0 - pixels as f64 / inner as f64;
-    let top = at * (PANEL + GAP) + GAP;
-    (from_top(top), from_top(top + PANEL).max(0.0))
 }
 
 /// How a panel's values are written.
@@ -253,43 +192,17 @@ impl Unit {
     }
 }
 
-/// A line with its gaps.
-fn trace(
-    series: &TimelineSeries,
-    panel: usize,
-    dash: usize,
-    colour: &str,
-    what: &str,
-    unit: &Unit,
-) -> Value {
-    let (mut x, mut y) = (Vec::new(), Vec::new());
-    let mut last: Option<f64> = None;
-    for (t_s, value) in series.t_s.iter().zip(&series.mean) {
-        if last.is_some_and(|last| t_s - last > series.gap_s) {
-            x.push(json!(t_s));
-            y.push(Value::Null);
-        }
-        last = Some(*t_s);
-        x.push(json!(t_s));
-        y.push(json!(value / unit.scale));
+/// The stretches of a series between its gaps.
+fn parts(series: &TimelineSeries) -> Vec<Range<usize>> {
+    let is_gap = |at: &usize| series.t_s[*at] - series.t_s[*at - 1] > series.gap_s;
+    let mut parts = Vec::new();
+    let mut from = 0;
+    for gap in (1..series.t_s.len()).filter(is_gap) {
+        parts.push(from..gap);
+        from = gap;
     }
-    let format = match series.unit.as_str() {
-        "ratio" => "%{y:.1%}".to_owned(),
-        _ => format!("%{{y:.3~s}}{}", unit.suffix),
-    };
-    let shape = if series.name == "preemptions" {
-        "hv"
-    } else {
-        "linear"
-    };
-    let lone = series.t_s.len() == 1;
-    json!({
-        "type": "scatter", "mode": if lone { "markers" } else { "lines" },
-        "x": x, "y": y, "xaxis": "x", "yaxis": format!("y{}", panel + 1), "connectgaps": false,
-        "line": {"color": colour, "width": 1.6, "dash": DASHES[dash % DASHES.len()], "shape": shape},
-        "marker": {"color": colour, "size": 5},
-        "name": plain(what), "hovertemplate": format!("{}: {format}<extra></extra>", plain(what)),
-    })
+    parts.push(from..series.t_s.len());
+    parts
 }
 
 fn label(series: &TimelineSeries, what: &str, several: bool) -> String {
@@ -312,17 +225,6 @@ fn colour(report: &Report, series: &TimelineSeries) -> &'static str {
         (SeriesOf::Server, Some(label)) => style::colour(place_of(report, label)),
         _ => NEUTRAL,
     }
-}
-
-/// The heading above a panel.
-fn heading(panel: &Drawn<'_>, unit: &Unit, top: f64, inner: usize, devices: &[u32]) -> Value {
-    let text = keys(panel, unit, devices);
-    let (title, rest) = text.split_at(panel.title.len());
-    json!({
-        "text": format!("<b>{title}</b>{}", plain(rest)),
-        "xref": "paper", "yref": "paper", "x": 0, "y": top + 3.0 / inner as f64,
-        "xanchor": "left", "yanchor": "bottom", "showarrow": false, "font": {"size": 12},
-    })
 }
 
 /// A panel's title and unit, with its lines' names where there are several.
@@ -351,69 +253,6 @@ fn keys(panel: &Drawn<'_>, unit: &Unit, devices: &[u32]) -> String {
         seen.push(key);
     }
     text
-}
-
-/// Bands behind all panels: starts, levels, and what of them was measured.
-fn shapes(report: &Report, timeline: &Timeline) -> Value {
-    let band = |x0: f64, x1: f64, colour: &str, opacity: f64| {
-        json!({
-            "type": "rect", "layer": "below", "xref": "x", "yref": "paper",
-            "x0": x0, "x1": x1, "y0": 0, "y1": 1,
-            "fillcolor": colour, "opacity": opacity, "line": {"width": 0},
-        })
-    };
-    let mut shapes = Vec::new();
-    for stage in &timeline.stages {
-        if let (Some(start), Some(ready)) = (stage.start_s, stage.ready_s) {
-            shapes.push(band(start, ready, NEUTRAL, 0.14));
-        }
-    }
-    for cell in &timeline.cells {
-        let colour = style::colour(place_of(report, &cell.backend));
-        shapes.push(band(cell.start_s, cell.end_s, colour, 0.09));
-        if let (Some(from), Some(to)) = (cell.window_start_s, cell.window_end_s) {
-            shapes.push(band(from, to, colour, 0.10));
-        }
-    }
-    Value::Array(shapes)
-}
-
-/// Names above the panels: of each start, and below it of its levels, where
-/// there is room for them.
-fn names(report: &Report, timeline: &Timeline) -> Vec<Value> {
-    let mut found = Vec::new();
-    let width = |from: f64, to: f64| (to - from) / timeline.end_s * WIDTH;
-    let name = |text: &str, from: f64, to: f64, above: f64| {
-        json!({
-            "text": plain(text), "xref": "x", "yref": "paper", "x": f64::midpoint(from, to), "y": 1,
-            "yshift": above, "xanchor": "center", "yanchor": "bottom", "showarrow": false,
-            "font": {"size": 11},
-        })
-    };
-    let fits =
-        |text: &str, from: f64, to: f64| text.chars().count() as f64 * LETTER <= width(from, to);
-    for stage in &timeline.stages {
-        let Some((from, to)) = extent(stage, &timeline.cells) else {
-            continue;
-        };
-        let label = short(&stage.backend);
-        let long = format!("{label} · repeat {}", stage.block + 1);
-        let text = if report.blocks > 1 && fits(&long, from, to) {
-            long
-        } else {
-            label
-        };
-        if fits(&text, from, to) {
-            found.push(name(&text, from, to, 16.0));
-        }
-    }
-    for cell in &timeline.cells {
-        let text = cell.level.value_text();
-        if fits(&text, cell.start_s, cell.end_s) {
-            found.push(name(&text, cell.start_s, cell.end_s, 0.0));
-        }
-    }
-    found
 }
 
 /// From the first to the last cell of a start.

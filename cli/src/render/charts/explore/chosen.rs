@@ -8,7 +8,7 @@ use super::{Curve, Explore, Gaps, Measurement, Metric};
 use crate::render::charts::axis::Scale;
 use crate::render::charts::canvas::{Canvas, Pen, Still, path};
 use crate::render::charts::{BOTTOM, TOP, WIDE_STILL_WIDTH};
-use crate::render::style;
+use crate::render::style::{self, NEUTRAL};
 
 /// Heights of the pictures, px, and the room right of their axes.
 const HEIGHT: usize = 280;
@@ -29,8 +29,6 @@ const OF_ROW: f64 = 0.8;
 /// A small circle in a box of 12 by 12, and a cross.
 const DOT: &str = "M6 3.8a2.2 2.2 0 1 0 .01 0z";
 const CROSS: &str = "M3 3l6 6M9 3l-6 6";
-/// What is no backend's: legible on white and on black.
-const NEUTRAL: &str = "#7d8590";
 /// Shares with a line across a distribution.
 const SHARES: [(f64, &str); 6] = [
     (0.0, "0"),

@@ -3,9 +3,11 @@
 use inferbench_model::report::number::three_digits;
 use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
 
-use super::{DASHES, Drawn, LETTER, NEUTRAL, Unit, colour, devices, extent, keys};
+use super::{
+    BAND_OPACITY, DASHES, Drawn, LETTER, NEUTRAL, Unit, colour, devices, extent, keys, parts,
+};
 use crate::render::charts::axis::Scale;
-use crate::render::charts::canvas::{Canvas, Pen, Still};
+use crate::render::charts::canvas::{Canvas, Pen, Still, path};
 use crate::render::charts::labels::short;
 use crate::render::charts::{BOTTOM, TOP, WIDE_STILL_WIDTH};
 
@@ -118,20 +120,26 @@ fn pen(report: &Report, series: &TimelineSeries, dash: usize) -> Pen {
     }
 }
 
-/// A line, cut where nothing was sampled.
+/// A line, cut where nothing was sampled, before the least and the most of what
+/// each of its points stands for.
 fn lines(canvas: &mut Canvas<'_>, series: &TimelineSeries, unit: &Unit, pen: Pen) {
-    let mut part: Vec<(f64, f64)> = Vec::new();
-    for (t_s, mean) in series.t_s.iter().zip(&series.mean) {
-        let follows = part
-            .last()
-            .is_none_or(|(last, _)| t_s - last <= series.gap_s);
-        if !follows {
-            canvas.line(&part, pen);
-            part.clear();
+    let mut reach = String::new();
+    for (at, (min, max)) in series.min.iter().zip(&series.max).enumerate() {
+        if min < max {
+            let x = canvas.x(series.t_s[at]);
+            let ends = [min, max].map(|value| (x, canvas.y(value / unit.scale)));
+            reach.push_str(&path(&ends));
         }
-        part.push((*t_s, mean / unit.scale));
     }
-    canvas.line(&part, pen);
+    let faint = Pen {
+        opacity: BAND_OPACITY,
+        ..Pen::solid(pen.colour, LINE)
+    };
+    canvas.stroke(reach, faint);
+    for part in parts(series) {
+        let points = part.map(|at| (series.t_s[at], series.mean[at] / unit.scale));
+        canvas.line(&points.collect::<Vec<_>>(), pen);
+    }
 }
 
 #[cfg(test)]
