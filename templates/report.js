@@ -194,7 +194,11 @@
       every("input[name=view]").forEach((choice) => {
         choice.disabled = choice.value !== "p50" && !parts.includes(choice.value);
         if (choice.disabled) { choice.parentElement.title = "too few samples"; }
-        choice.addEventListener("change", () => { view = choice.value; showAll(); });
+        choice.addEventListener("change", () => {
+          view = choice.value;
+          every(".of-view").forEach((hint) => { hint.hidden = hint.dataset.view !== view; });
+          showAll();
+        });
       });
     }
   }

@@ -1,7 +1,7 @@
 //! Ratios to a baseline as text: one for each backend that a reader may choose,
 //! and one to the best of the level.
 
-use inferbench_model::report::number::three_digits;
+use inferbench_model::report::number::{ends, three_digits};
 use inferbench_model::report::{Figure, Report, Row};
 use serde::Serialize;
 
@@ -50,9 +50,10 @@ fn ratio(figure: &Figure, own: &str, key: String, baseline: &str) -> Option<Rati
         });
     }
     let against = figure.against(baseline)?;
-    let ends = against.low.zip(against.high);
-    let interval =
-        ends.map(|(low, high)| format!("({}–{})", three_digits(low), three_digits(high)));
+    let interval = against.low.zip(against.high).map(|(low, high)| {
+        let [low, high] = ends(low, high);
+        format!("({low}–{high})")
+    });
     Some(RatioText {
         baseline: key,
         text: format!("{}\u{a0}×", three_digits(against.ratio)),

@@ -2,7 +2,7 @@
 //! which columns, how a figure is written, which is marked as best.
 
 use inferbench_model::report::number::{grouped, three_digits};
-use inferbench_model::report::{Figure, Outcome, Percentile, Report, Row};
+use inferbench_model::report::{Figure, Outcome, Percentile, Reason, Report, Row};
 use serde::Serialize;
 
 use super::against::{self, RatioText};
@@ -242,10 +242,34 @@ fn cell(report: &Report, row: &Row, column: &Column) -> Cell {
             Some(p99) => percentile(&p99),
             None => dash("a rate has no percentiles"),
         },
-        Stat::Ratio => match figure.ratio_to_best {
+        Stat::Ratio => match ratio_to_best(report, row, column.metric, figure) {
             Some(ratio) => number(ratio, String::new()),
             None => dash("nothing to compare with at this level"),
         },
+    }
+}
+
+/// The ratio over the repeats, as everywhere; that of the figures where it is not
+/// known.
+fn ratio_to_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> Option<f64> {
+    let best = report.comparison(metric, &row.level).map(|own| &own.best);
+    let over_repeats = best.and_then(|best| figure.against(best));
+    over_repeats
+        .map(|against| against.ratio)
+        .or(figure.ratio_to_best)
+}
+
+/// Whether a figure is marked as the best of its level: it was shown to be, or to
+/// be equal to it. One repeat shows nothing, and has a best figure all the same.
+fn is_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> bool {
+    let Some(comparison) = report.comparison(metric, &row.level) else {
+        return figure.best;
+    };
+    let is_second = comparison.second.as_deref() == Some(&row.backend);
+    match comparison.outcome {
+        Outcome::Faster => figure.best,
+        Outcome::Equivalent => figure.best || is_second,
+        _ => figure.best && comparison.reason == Some(Reason::OneRepeat),
     }
 }
 
@@ -262,14 +286,8 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         ),
         _ => String::new(),
     };
-    let as_good = report
-        .comparison(column.metric, &row.level)
-        .is_some_and(|comparison| {
-            comparison.outcome == Outcome::Equivalent
-                && comparison.second.as_deref() == Some(&row.backend)
-        });
     Cell {
-        best: figure.best || as_good,
+        best: is_best(report, row, column.metric, figure),
         against: against::ratios(report, row, column.metric),
         ..number(value, title)
     }

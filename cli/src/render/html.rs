@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use inferbench_model::config::Level;
-use inferbench_model::report::number::{bytes, grouped, percent, three_digits, with_unit};
-use inferbench_model::report::{Drift, Report, Severity};
+use inferbench_model::report::number::{bytes, ends, grouped, percent, three_digits, with_unit};
+use inferbench_model::report::{Drift, Report, Severity, Warning};
 use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};
@@ -114,6 +114,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     let mut context = Context::new();
     context.insert("report", &without_lists(report));
     context.insert("warnings", &warnings.collect::<Vec<_>>());
+    context.insert("warnings_heading", &warnings_heading(report));
     context.insert("marks", &marks::of(report));
     context.insert("several", &(report.measured().len() > 1));
     context.insert("keys", &keys.collect::<Vec<_>>());
@@ -131,6 +132,20 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("script", SCRIPT);
     context.insert("plotly", LIBRARY);
     Ok(context)
+}
+
+/// `2 warnings, 1 note`.
+fn warnings_heading(report: &Report) -> String {
+    let all = report.warnings.len();
+    let is_note = |warning: &&Warning| warning.severity == Severity::Note;
+    let notes = report.warnings.iter().filter(is_note).count();
+    let counted = |n: usize, what: &str| match n {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        n => Some(format!("{n} {what}s")),
+    };
+    let parts = [counted(all - notes, "warning"), counted(notes, "note")];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// The report as the template reads it: the lists behind charts are left out,
@@ -206,6 +221,15 @@ fn register_filters(tera: &mut Tera) {
             let unit = arguments.get("unit").and_then(Value::as_str);
             let number = value.as_f64().ok_or_else(|| misfit("with_unit", value))?;
             Ok(Value::from(with_unit(number, unit.unwrap_or_default())))
+        },
+    );
+    tera.register_filter(
+        "range",
+        |value: &Value, arguments: &HashMap<String, Value>| {
+            let high = arguments.get("high").and_then(Value::as_f64);
+            let both = value.as_f64().zip(high);
+            let (low, high) = both.ok_or_else(|| misfit("range", value))?;
+            Ok(Value::from(ends(low, high).join(" to ")))
         },
     );
     tera.register_filter("utc", |value: &Value, _: &HashMap<String, Value>| {

@@ -139,6 +139,21 @@ impl Counts {
         *self.by_reason.entry(reason.to_owned()).or_default() += 1;
     }
 
+    /// `3 of 40 requests failed (2 timeout, 1 server_error)`; `None` if none did.
+    #[must_use]
+    pub fn failed_words(&self) -> Option<String> {
+        let all = self.ok + self.failed;
+        let reasons = self.by_reason.iter();
+        let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
+        (self.failed > 0).then(|| {
+            format!(
+                "{} of {all} requests failed ({})",
+                self.failed,
+                reasons.join(", ")
+            )
+        })
+    }
+
     /// Adds the counts of another cell.
     pub fn add(&mut self, other: &Self) {
         self.ok += other.ok;
@@ -198,19 +213,7 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
 fn warnings(fold: &CellFold, level: Level, breaches: &[Breach]) -> Vec<String> {
     let (counts, work) = (fold.counts(), fold.work());
     let mut found = Vec::new();
-    let all = counts.ok + counts.failed;
-    if counts.failed > 0 {
-        let reasons: Vec<String> = counts
-            .by_reason
-            .iter()
-            .map(|(reason, n)| format!("{n} {reason}"))
-            .collect();
-        found.push(format!(
-            "{} of {all} requests failed ({})",
-            counts.failed,
-            reasons.join(", ")
-        ));
-    }
+    found.extend(counts.failed_words());
     if fold.window().is_none() {
         found.push("no measured window: nothing was measured under steady load".to_owned());
     }

@@ -5,7 +5,7 @@
 
 mod fixture;
 
-use fixture::{Run, Timetable, fail, one_of_each, records, two_backends};
+use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
 use inferbench_model::config::Level;
 use inferbench_model::metrics::MetricValue;
 use inferbench_model::report::{Outcome, Reason, Report, TradePer, TrustAbout, TrustMark};
@@ -264,8 +264,12 @@ fn few_requests_and_few_repeats_and_failures_are_named() {
     assert_eq!(report.tiles[0].doubts, ["only 8 requests"]);
     assert_eq!(
         found(&report, TrustAbout::Requests).text,
-        "2 of 10 requests failed"
+        "a: 2 of 10 requests failed"
     );
+    let absent = one_failed().report();
+    let mark = found(&absent, TrustAbout::Requests);
+    assert!(!mark.ok);
+    assert!(mark.text.ends_with(" gave no result"), "{}", mark.text);
 }
 
 #[test]

@@ -6,6 +6,11 @@ use inferbench_model::report::number::{grouped, three_digits};
 const LOG_FROM: f64 = 30.0;
 /// Share of the largest value above which the smallest is far from zero.
 const FAR: f64 = 0.4;
+/// Least range of an axis far from zero, as a share of the largest value, so that
+/// small differences look small; and what it leaves below the least, as a share
+/// of the range.
+const LEAST_RANGE: f64 = 0.3;
+const BELOW: f64 = 0.25;
 /// Least number of ticks on a linear axis.
 const TICKS: f64 = 5.0;
 
@@ -47,7 +52,7 @@ impl Scale {
         let (low, high) = ends(values);
         let mut scale = Self::of_values([low, high].into_iter(), false);
         if low > FAR * high {
-            scale.low = low * (1.0 - FAR);
+            scale.low = low - BELOW * (high - low).max(LEAST_RANGE * high);
         }
         scale
     }
@@ -182,8 +187,9 @@ mod tests {
     fn values_far_from_zero_need_no_zero() {
         let near = |low, high| Scale::near_values([low, high].into_iter()).low;
         assert_eq!(near(39.0, 100.0), 0.0);
-        // 0.6 of the least
-        assert!((near(50.0, 100.0) - 30.0).abs() < 1e-9);
+        // a quarter of the range of 50, and of the least range, 30, below the least
+        assert!((near(50.0, 100.0) - 37.5).abs() < 1e-9);
+        assert!((near(99.0, 100.0) - 91.5).abs() < 1e-9);
     }
 
     #[test]

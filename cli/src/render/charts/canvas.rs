@@ -58,9 +58,10 @@ pub(super) struct Pen {
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Mark {
-    /// Where the middle of its box of 12 by 12 lies.
+    /// Where its box of 12 by 12 begins, before it is scaled.
     pub(super) x: f64,
     pub(super) y: f64,
+    scale: f64,
     path: &'static str,
     colour: &'static str,
     hollow: bool,
@@ -147,17 +148,18 @@ impl<'d> Canvas<'d> {
         self.stroke(path(&[(self.picture.left, y), (self.x(to), y)]), pen);
     }
 
-    /// Puts a marker, a path in a box of 12 by 12, at a point in px.
+    /// Puts a marker, a path in a box of 12 by 12, with its middle at a point in px.
     pub(super) fn mark(
         &mut self,
         (x, y): (f64, f64),
-        path: &'static str,
+        (path, scale): (&'static str, f64),
         colour: &'static str,
         hollow: bool,
     ) {
         self.picture.marks.push(Mark {
-            x: rounded(x - 6.0),
-            y: rounded(y - 6.0),
+            x: rounded(x - 6.0 * scale),
+            y: rounded(y - 6.0 * scale),
+            scale,
             path,
             colour,
             hollow,
@@ -178,7 +180,7 @@ impl<'d> Canvas<'d> {
     /// Shades what lies before a value on the horizontal axis.
     pub(super) fn shade_to(&mut self, to: f64) {
         let left = self.picture.left;
-        let width = rounded(self.x(to) - left);
+        let width = rounded(self.x(to) - left).max(0.0);
         self.picture.shaded.push((left, width));
     }
 

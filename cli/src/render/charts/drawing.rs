@@ -3,6 +3,11 @@
 
 use super::axis::Scale;
 
+/// How much larger a marker is than that of the next line above it, and how often
+/// that adds up.
+const PEEK: f64 = 0.3;
+const MOST_PEEKS: usize = 3;
+
 /// One chart, in the units of the data.
 pub(super) struct Drawing {
     pub(super) x: Scale,
@@ -81,6 +86,13 @@ impl Drawing {
     pub(super) fn scale_of(&self, view: &str) -> &Scale {
         let found = self.views.iter().find(|own| own.name == view);
         found.map_or(&self.y, |view| &view.y)
+    }
+
+    /// How much larger the markers of a line are than those of the topmost one, so
+    /// that points which lie on each other are all seen.
+    pub(super) fn marker_scale(&self, line: &Series) -> f64 {
+        let above = self.named().filter(|other| other.place > line.place);
+        1.0 + PEEK * above.count().min(MOST_PEEKS) as f64
     }
 
     /// Lines with a name at their end.

@@ -8,10 +8,14 @@ use super::labels::{end_labels, plain};
 use super::{BOTTOM, LEFT, TOP};
 use crate::render::style;
 
+/// Size of a marker, px.
+const MARKER: f64 = 8.0;
+
 /// Data and layout for plotly.js, and for the page's script: the backend that
 /// each trace is of, the view that it belongs to, and what each view changes.
 pub(super) fn plot(drawing: &Drawing) -> Value {
-    let traces = drawing.series.iter().map(trace);
+    let scaled = |series| trace(series, drawing.marker_scale(series));
+    let traces = drawing.series.iter().map(scaled);
     let places = drawing.series.iter().map(|series| match series.role {
         Role::Best => Value::Null,
         _ => json!(series.place),
@@ -41,9 +45,9 @@ pub(super) fn plot(drawing: &Drawing) -> Value {
     })
 }
 
-fn trace(series: &Series) -> Value {
+fn trace(series: &Series, marker_scale: f64) -> Value {
     let mut trace = match series.role {
-        Role::Main => line(series),
+        Role::Main => line(series, marker_scale),
         Role::Upper(_) => thin_line(series),
         Role::Best => band(series),
         Role::Ring => rings(series),
@@ -63,7 +67,7 @@ fn trace(series: &Series) -> Value {
     trace
 }
 
-fn line(series: &Series) -> Value {
+fn line(series: &Series, marker_scale: f64) -> Value {
     let colour = style::colour(series.place);
     let symbol = |point: &Point| {
         let name = style::marker(series.place);
@@ -85,7 +89,7 @@ fn line(series: &Series) -> Value {
         "text": series.of(beside), "textposition": "top center", "textfont": {"size": 11},
         "hovertext": series.of(|point| plain(&point.text)),
         "line": {"color": colour, "width": 2.2, "dash": style::dash(series.place)},
-        "marker": {"color": colour, "size": 8, "symbol": series.of(symbol)},
+        "marker": {"color": colour, "size": MARKER * marker_scale, "symbol": series.of(symbol)},
     });
     if let Some(reach) = reach(series, colour, |point| (point.x, point.x_reach)) {
         trace["error_x"] = reach;

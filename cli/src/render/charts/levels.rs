@@ -10,6 +10,8 @@ use super::{HEIGHT, RINGED, THROUGHPUT, has_pressed, hover, labels};
 /// Takes a percentile of a figure.
 type Take = fn(&Figure) -> Option<Percentile>;
 
+/// Names of the views beside p50.
+pub(super) const VIEWS: [&str; UPPER.len()] = [UPPER[0].0, UPPER[1].0];
 /// Views beside p50, and what each takes.
 const UPPER: [(&str, Take); 2] = [("p90", |figure| figure.p90), ("p99", |figure| figure.p99)];
 

@@ -85,8 +85,11 @@ pub(super) struct Pictured {
     pub(super) chart: Chart,
     /// The picture that stands until the chart is drawn, and on paper.
     still: Still,
-    /// Whether higher percentiles can be shown in it.
-    has_views: bool,
+    /// Whether it has lines of p99.
+    has_p99: bool,
+    /// Views of the page for which this chart has nothing more than the medians,
+    /// though its metric has percentiles.
+    without: Vec<&'static str>,
 }
 
 /// The charts of a report; none if nothing was measured.
@@ -94,7 +97,8 @@ pub(super) fn all(report: &Report) -> Vec<Pictured> {
     let mut charts = Vec::new();
     if let Some((drawing, subtitle)) = trade(report) {
         let title = "Throughput against speed per user";
-        charts.push(pictured(TRADE, title, subtitle, &drawing, WIDE_STILL_WIDTH));
+        let named = (TRADE, title, subtitle);
+        charts.push(pictured(named, &drawing, WIDE_STILL_WIDTH, false));
     }
     for name in OVER_LEVELS {
         let Some(metric) = report.metrics.iter().find(|metric| metric.name == name) else {
@@ -105,18 +109,23 @@ pub(super) fn all(report: &Report) -> Vec<Pictured> {
             _ => levels(report, metric),
         };
         let id = format!("chart-{}", metric.name);
-        charts.push(pictured(
-            &id,
-            &metric.label,
-            subtitle,
-            &drawing,
-            STILL_WIDTH,
-        ));
+        let named = (id.as_str(), metric.label.as_str(), subtitle);
+        let has_percentiles = metric.has_percentiles && report.levels.len() > 1;
+        charts.push(pictured(named, &drawing, STILL_WIDTH, has_percentiles));
     }
     charts
 }
 
-fn pictured(id: &str, title: &str, subtitle: String, drawing: &Drawing, width: usize) -> Pictured {
+fn pictured(
+    (id, title, subtitle): (&str, &str, String),
+    drawing: &Drawing,
+    width: usize,
+    has_percentiles: bool,
+) -> Pictured {
+    let has = |view: &str| {
+        let mut roles = drawing.series.iter().map(|series| series.role);
+        roles.any(|role| matches!(role, Role::Upper(own) if own == view))
+    };
     Pictured {
         chart: Chart {
             id: id.to_owned(),
@@ -126,7 +135,14 @@ fn pictured(id: &str, title: &str, subtitle: String, drawing: &Drawing, width: u
             plot: interactive::plot(drawing),
         },
         still: still::still(drawing, width, "p99"),
-        has_views: !drawing.views.is_empty(),
+        has_p99: has("p99"),
+        without: match has_percentiles {
+            true => levels::VIEWS
+                .into_iter()
+                .filter(|view| !has(view))
+                .collect(),
+            false => Vec::new(),
+        },
     }
 }
 

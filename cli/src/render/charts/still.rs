@@ -39,7 +39,7 @@ pub(super) fn still(drawing: &Drawing, width: usize, view: &str) -> Still {
     for series in shown {
         lines(&mut canvas, series);
         whiskers(&mut canvas, series);
-        markers(&mut canvas, series);
+        markers(&mut canvas, series, drawing.marker_scale(series));
     }
     if let Some(shaded) = drawing.shaded {
         canvas.shade_to(shaded);
@@ -92,16 +92,16 @@ fn whiskers(canvas: &mut Canvas<'_>, series: &Series) {
     canvas.stroke(all, Pen::solid(style::colour(series.place), WHISKER));
 }
 
-fn markers(canvas: &mut Canvas<'_>, series: &Series) {
-    let (path, ring) = match series.role {
-        Role::Main => (style::marker_path(series.place), false),
-        Role::Ring => (RING, true),
+fn markers(canvas: &mut Canvas<'_>, series: &Series, scale: f64) {
+    let (marker, ring) = match series.role {
+        Role::Main => ((style::marker_path(series.place), scale), false),
+        Role::Ring => ((RING, 1.0), true),
         _ => return,
     };
     for point in &series.points {
         let at = (canvas.x(point.x), canvas.y(point.y));
         let hollow = ring || point.hollow;
-        canvas.mark(at, path, style::colour(series.place), hollow);
+        canvas.mark(at, marker, style::colour(series.place), hollow);
     }
 }
 

@@ -39,10 +39,12 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
         .iter()
         .flat_map(|point| ends(&point.throughput));
     let right = labels::margin(lines.iter().map(|line| line.name.as_str()));
-    let x = Scale::near_values(xs).titled("output tokens/s per user (median)");
+    let slowest = trade.slowest_within_slo_per_s;
+    // What breaks the SLO is seen as a part of the picture.
+    let x = Scale::near_values(xs.chain(slowest))
+        .titled("output tokens/s per user while the answer runs (median)");
     let y = Scale::of_values(ys, false);
     join_labels(&mut lines, &x, &y);
-    let slowest = trade.slowest_within_slo_per_s;
     let shaded = slowest.map(|least| least.min(x.high));
     series.extend(rings);
     series.extend(lines);

@@ -87,8 +87,10 @@ impl Window {
 ///
 /// It starts when the first measured request was sent, which is when warm-up
 /// ended. In a closed loop it ends when requests in flight fall below the level
-/// for good: at the first end after the last send that filled every slot. In an
-/// open loop it ends with the last planned send, or, where all were sent at
+/// for good: at the first end after the last send that filled every slot, or at
+/// the last of those that end together with it. Requests of one batch end in one
+/// step of a server, and a window that ended between them would lose almost a
+/// round of completed requests. In an open loop it ends with the last planned send, or, where all were sent at
 /// once, with the last end.
 #[derive(Debug, Clone, Default)]
 pub struct WindowFold {
@@ -99,7 +101,14 @@ pub struct WindowFold {
     /// Of requests that were sent, of any phase.
     sends_ns: Latest,
     ends_ns: Latest,
+    /// Requests that were sent, and how long they took together.
+    sent: u64,
+    taken_ns: u128,
 }
+
+/// Requests end together if they do within one part in so many of the mean time
+/// that a request takes.
+const TOGETHER: u128 = 100;
 
 impl WindowFold {
     /// Takes a request of the cell, of any phase and in any order.
@@ -111,6 +120,8 @@ impl WindowFold {
             let kept = 2 * slots as usize + 1;
             self.sends_ns.add(sent_ns, kept);
             self.ends_ns.add(timing.end_ns, kept);
+            self.sent += 1;
+            self.taken_ns += u128::from(timing.end_ns.saturating_sub(sent_ns));
         }
         if timing.phase != Phase::Measured {
             return;
@@ -144,8 +155,8 @@ impl WindowFold {
     }
 
     /// The first end after the last send that made as many requests be in flight
-    /// as there are slots. Where there never were so many, the first end after
-    /// the last send.
+    /// as there are slots, or the last one together with it. Where there never were
+    /// so many, the first end after the last send.
     fn load_falls(&self, slots: u32) -> Option<u64> {
         let (sends, ends) = (self.sends_ns.ascending(), self.ends_ns.ascending());
         let ends_after = |t_ns: u64| &ends[ends.partition_point(|end_ns| *end_ns <= t_ns)..];
@@ -158,7 +169,13 @@ impl WindowFold {
             .into_iter()
             .find(|at| in_flight_from(*at) >= slots as usize);
         let last_full_ns = full.map_or(*sends.last()?, |at| sends[at]);
-        ends_after(last_full_ns).first().copied()
+        let falling = ends_after(last_full_ns);
+        let first_ns = *falling.first()?;
+        let together_ns = self.taken_ns / u128::from(self.sent.max(1)) / TOGETHER;
+        let together = falling
+            .iter()
+            .take_while(|end_ns| u128::from(**end_ns - first_ns) <= together_ns);
+        together.last().copied()
     }
 }
 
@@ -208,6 +225,19 @@ mod tests {
             .chain(round(20, 2))
             .collect();
         assert_eq!(window(4, &requests), Some((0, 20)));
+    }
+
+    #[test]
+    fn a_batch_that_ends_within_a_hundredth_of_a_request_is_in_the_window() {
+        // Four slots in step, each batch ending over 9 of 1000: a hundredth is 10.
+        let round =
+            |n: u64| (0..4).map(move |slot| (1000 * n + 3 * slot, 1000 * (n + 1) + 3 * slot));
+        let requests: Vec<(u64, u64)> = round(0).chain(round(1)).collect();
+        assert_eq!(window(4, &requests), Some((0, 2009)));
+        // The last one is late by more than that.
+        let mut late = requests;
+        late[7].1 = 2011;
+        assert_eq!(window(4, &late), Some((0, 2006)));
     }
 
     #[test]

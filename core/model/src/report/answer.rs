@@ -1,6 +1,6 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
-use super::compare::{MARGIN, Outcome, Reason};
+use super::compare::{Comparison, MARGIN, Outcome};
 use super::number::with_unit;
 use super::pace;
 use super::runs::RunsCompared;
@@ -25,7 +25,7 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
     let of_runs = report.runs.as_ref().and_then(RunsCompared::headline);
     said.splice(0..0, of_runs);
     if let (Some(prefix), Some(first)) = (simulated(report), said.first_mut()) {
-        *first = format!("{prefix}: {first}");
+        *first = format!("{prefix}: {}", without_capital(first, report));
     }
     if !measured.is_empty() {
         let absent = report
@@ -53,13 +53,23 @@ fn simulated(report: &Report) -> Option<String> {
     if labels.is_empty() {
         None
     } else if labels.len() == report.backends.len() {
-        Some("Simulated, says nothing about real backends".to_owned())
+        Some("Simulated".to_owned())
     } else {
-        Some(format!(
-            "Partly simulated ({}), says nothing about {}",
-            labels.join(", "),
-            if labels.len() == 1 { "it" } else { "them" }
-        ))
+        Some(format!("Partly simulated ({})", labels.join(", ")))
+    }
+}
+
+/// A sentence as it stands behind a colon; a name stays as it is.
+fn without_capital(sentence: &str, report: &Report) -> String {
+    let is_name = |label: &str| sentence.starts_with(label);
+    let named = report
+        .backends
+        .iter()
+        .any(|backend| is_name(&backend.label));
+    let mut letters = sentence.chars();
+    match letters.next() {
+        Some(first) if !named => first.to_lowercase().chain(letters).collect(),
+        _ => sentence.to_owned(),
     }
 }
 
@@ -190,7 +200,7 @@ fn contest(report: &Report) -> Vec<String> {
     }
     said.extend(without);
     said.extend(tails(report, yardstick, &standing));
-    said.extend(first_token(report, metric, &standing));
+    said.extend(first_token(report, metric));
     said.extend(pace::sentences(report));
     said
 }
@@ -234,18 +244,27 @@ fn leaders(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Ve
     if standing.leads.is_empty() {
         return Vec::new();
     }
-    let parts: Vec<String> = standing
-        .leads
-        .iter()
-        .map(|(leader, led)| {
-            let at = at_levels(&report.levels, &levels_of(led));
-            format!("{leader} {at} ({} the next)", ratios(led))
-        })
-        .collect();
-    vec![
-        "One repeat: figures, no verdict.".to_owned(),
-        format!("{} came from {}.", yardstick.lead(), listed(&parts)),
-    ]
+    let mut said = vec!["One repeat: figures, no verdict.".to_owned()];
+    let (mut parts, mut alike) = (Vec::new(), Vec::new());
+    for (leader, led) in &standing.leads {
+        let (near, ahead): (Vec<&Comparison>, _) = led.iter().partition(|c| c.is_near());
+        alike.extend(near);
+        if !ahead.is_empty() {
+            let at = at_levels(&report.levels, &levels_of(&ahead));
+            parts.push(format!("{leader} {at} ({} the next)", ratios(&ahead)));
+        }
+    }
+    if !parts.is_empty() {
+        let lead = yardstick.lead();
+        said.push(format!("{lead} came from {}.", listed(&parts)));
+    }
+    if !alike.is_empty() {
+        let mut at = at_levels(&report.levels, &levels_of(&alike));
+        capitalise(&mut at);
+        let margin = MARGIN * 100.0;
+        said.push(format!("{at} the best two lie within {margin} %."));
+    }
+    said
 }
 
 fn ties(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
@@ -265,10 +284,16 @@ fn ties(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<S
             format!("{who} serve {equally} {at} (within {margin}).")
         });
     }
+    let mut unshown = Vec::new();
     if !standing.open.is_empty() {
         let at = at_levels(&report.levels, &levels_of(&standing.open));
         let who = contenders(&standing.open);
-        let mut sentence = format!("{at} the repeats scatter too much to tell {who} apart.");
+        unshown.push(format!(
+            "{at} the repeats scatter too much to tell {who} apart."
+        ));
+    }
+    unshown.extend(unclear(report, &standing.unclear));
+    for mut sentence in unshown {
         if alone && said.is_empty() {
             sentence = format!("No winner could be shown: {sentence}");
         } else {
@@ -277,6 +302,22 @@ fn ties(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<S
         said.push(sentence);
     }
     said
+}
+
+/// What is clear at its own level, and not for all levels together.
+fn unclear(report: &Report, standing: &[&Comparison]) -> Option<String> {
+    let best = &standing.first()?.best;
+    let at = at_levels(&report.levels, &levels_of(standing));
+    let who = if standing.iter().all(|c| c.best == *best) {
+        best
+    } else {
+        "one of them"
+    };
+    Some(format!(
+        "{at} {who} was ahead ({} the next), but not so clearly that it holds for all {} levels together.",
+        ratios(standing),
+        report.levels.len()
+    ))
 }
 
 /// Makes the first letter a capital one.
@@ -322,7 +363,7 @@ fn tails(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<
 }
 
 /// Said only where another backend answers first than the one that gives most.
-fn first_token(report: &Report, metric: &str, standing: &Standing<'_>) -> Option<String> {
+fn first_token(report: &Report, metric: &str) -> Option<String> {
     let tile = report
         .tiles
         .iter()
@@ -332,8 +373,7 @@ fn first_token(report: &Report, metric: &str, standing: &Standing<'_>) -> Option
         .tiles
         .iter()
         .find(|t| t.comparison.metric == metric)?;
-    let shown = comparison.outcome == Outcome::Faster
-        || (comparison.reason == Some(Reason::OneRepeat) && !standing.leads.is_empty());
+    let shown = comparison.outcome == Outcome::Faster;
     (shown && comparison.best != most.comparison.best).then(|| {
         format!(
             "{} answers first: its first token comes after {} (p50) {}.",

@@ -43,10 +43,31 @@ impl MetricColumn {
             has_percentiles: !metric.values.is_one_per_cell(),
             what: metric.what.to_owned(),
             formula: metric.formula.to_owned(),
-            source: metric.source.to_owned(),
+            source: plain(metric.source),
             caution: not_compared.then(|| events::CAUTION.to_owned()),
         }
     }
+}
+
+/// The text without the links and code marks that it has in the book.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, name, after)) = next_link(rest) {
+        plain.push_str(before);
+        plain.push_str(name);
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain.replace('`', "")
+}
+
+/// What stands before a link, its name, and what follows it.
+fn next_link(text: &str) -> Option<(&str, &str, &str)> {
+    let (named, linked) = text.split_once("](")?;
+    let (before, name) = named.rsplit_once('[')?;
+    let (_, after) = linked.split_once(')')?;
+    Some((before, name, after))
 }
 
 /// Metrics of which at least one row has a value.
@@ -114,5 +135,19 @@ pub(super) fn lower_label(metric: &str) -> String {
             format!("{}{rest}", first.to_lowercase())
         }
         _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_no_links_into_the_book() {
+        assert_eq!(
+            plain("`a_b`, rss; [Hardware](../x.md) and [KV](y.md)."),
+            "a_b, rss; Hardware and KV."
+        );
+        assert_eq!(plain("[0, 1] (both)"), "[0, 1] (both)");
     }
 }

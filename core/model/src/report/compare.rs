@@ -47,6 +47,14 @@ pub struct Comparison {
     pub blocks_to_decide: Option<u32>,
 }
 
+impl Comparison {
+    /// Whether the two figures lie within the margin, whatever the repeats say.
+    pub(super) fn is_near(&self) -> bool {
+        let ratio = self.second_value.map(|second| self.best_value / second);
+        ratio.is_some_and(|ratio| (1.0 / (1.0 + MARGIN)..=1.0 + MARGIN).contains(&ratio))
+    }
+}
+
 /// What a comparison shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -12,19 +12,37 @@ pub const THIN_SPACE: char = '\u{2009}';
 /// finite; anything else is written as a dash.
 #[must_use]
 pub fn three_digits(value: f64) -> String {
+    significant(value, 3)
+}
+
+/// Both ends of a range, to three significant digits, or to as many more as tell
+/// them apart, up to five: `3.20` and `3.60`, `0.9993` and `1.001`.
+#[must_use]
+pub fn ends(low: f64, high: f64) -> [String; 2] {
+    let mut written = [low, high].map(three_digits);
+    for digits in 4..=5 {
+        if low == high || written[0] != written[1] {
+            break;
+        }
+        written = [low, high].map(|end| significant(end, digits));
+    }
+    written
+}
+
+fn significant(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return "–".to_owned();
     }
     if value == 0.0 {
         return "0".to_owned();
     }
-    let scientific = format!("{value:.2e}");
+    let scientific = format!("{value:.*e}", digits - 1);
     let exponent: i32 = scientific
         .split_once('e')
         .and_then(|(_, exponent)| exponent.parse().ok())
         .unwrap_or(0);
     let rounded: f64 = scientific.parse().unwrap_or(value);
-    let decimals = usize::try_from(2 - exponent).unwrap_or(0);
+    let decimals = usize::try_from(digits as i32 - 1 - exponent).unwrap_or(0);
     grouped_text(&format!("{rounded:.decimals$}"))
 }
 
@@ -90,6 +108,17 @@ fn grouped_text(number: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_ends_of_a_narrow_range_are_told_apart() {
+        assert_eq!(ends(3.2, 3.6), ["3.20", "3.60"]);
+        assert_eq!(ends(0.99931, 1.0012), ["0.999", "1.00"]);
+        assert_eq!(ends(1.0012, 1.0031), ["1.001", "1.003"]);
+        assert_eq!(ends(0.909_21, 0.909_36), ["0.9092", "0.9094"]);
+        // equal, or equal to five digits
+        assert_eq!(ends(4.0, 4.0), ["4.00", "4.00"]);
+        assert_eq!(ends(1.000_001, 1.000_002), ["1.0000", "1.0000"]);
+    }
 
     #[test]
     fn numbers_carry_three_significant_digits() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::compare::{Comparison, MARGIN, Reason};
-use super::number::three_digits;
+use super::number::{ends, three_digits};
 use super::standing::{Standing, contenders, levels_of};
 use super::wording::at_levels;
 use super::yardstick::ratios;
@@ -26,13 +26,9 @@ pub(super) fn sentence<'r>(
             .iter()
             .map(|(who, won)| winner(levels, who, won)),
     );
-    parts.extend(standing.leads.iter().map(|(who, led)| {
-        let at = at_levels(levels, &levels_of(led));
-        format!(
-            "{who} has the better figure {at} ({} the next), from one repeat",
-            ratios(led)
-        )
-    }));
+    for (who, led) in &standing.leads {
+        parts.extend(leader(levels, who, led));
+    }
     if !standing.equal.is_empty() {
         let at = at_levels(levels, &levels_of(&standing.equal));
         let (who, margin) = (contenders(&standing.equal), MARGIN * 100.0);
@@ -42,6 +38,10 @@ pub(super) fn sentence<'r>(
             String::new()
         };
         parts.push(format!("{who}equal {at} (within {margin} %)"));
+    }
+    if !standing.unclear.is_empty() {
+        let at = at_levels(levels, &levels_of(&standing.unclear));
+        parts.push(format!("{at} {}", Reason::SeveralLevels.words()));
     }
     parts.extend(undecided(levels, &standing.open));
     parts.extend(withheld(levels, &standing.withheld));
@@ -62,7 +62,8 @@ fn winner(levels: &[Level], who: &str, won: &[&Comparison]) -> String {
         return format!("{who} is the only one that gives any {at}");
     };
     let second = most.second.as_deref().unwrap_or("the next");
-    let [ratio, low, high] = [interval.ratio, interval.low, interval.high].map(three_digits);
+    let ratio = three_digits(interval.ratio);
+    let [low, high] = ends(interval.low, interval.high);
     let by = format!("{ratio} times {second} ({low} to {high})");
     match won {
         [_] => format!("{who} leads {at}: {by}"),
@@ -71,6 +72,25 @@ fn winner(levels: &[Level], who: &str, won: &[&Comparison]) -> String {
             at_levels(levels, &[most.level])
         ),
     }
+}
+
+/// Where a backend has the better figure in the only repeat.
+fn leader(levels: &[Level], who: &str, led: &[&Comparison]) -> Vec<String> {
+    let (near, ahead): (Vec<&Comparison>, _) = led.iter().partition(|c| c.is_near());
+    let mut parts = Vec::new();
+    if !ahead.is_empty() {
+        let at = at_levels(levels, &levels_of(&ahead));
+        parts.push(format!(
+            "{who} has the better figure {at} ({} the next), from one repeat",
+            ratios(&ahead)
+        ));
+    }
+    if !near.is_empty() {
+        let at = at_levels(levels, &levels_of(&near));
+        let margin = MARGIN * 100.0;
+        parts.push(format!("within {margin} % {at}, from one repeat"));
+    }
+    parts
 }
 
 /// The levels whose repeats scatter too much, and how many would decide.

@@ -16,6 +16,8 @@ pub(super) struct Standing<'r> {
     pub(super) equal: Vec<&'r Comparison>,
     /// The repeats scatter too much.
     pub(super) open: Vec<&'r Comparison>,
+    /// Clear at its own level, and not for all levels together.
+    pub(super) unclear: Vec<&'r Comparison>,
     /// Nothing may be said, for the reason that each gives.
     pub(super) withheld: Vec<&'r Comparison>,
 }
@@ -29,6 +31,9 @@ impl<'r> Standing<'r> {
             match (comparison.outcome, comparison.reason) {
                 (Outcome::Faster, _) => standing.wins.entry(best).or_default().push(comparison),
                 (Outcome::Equivalent, _) => standing.equal.push(comparison),
+                (Outcome::Inconclusive, Some(Reason::SeveralLevels)) => {
+                    standing.unclear.push(comparison);
+                }
                 (Outcome::Inconclusive, _) => standing.open.push(comparison),
                 (_, Some(Reason::OneRepeat)) => {
                     standing.leads.entry(best).or_default().push(comparison);

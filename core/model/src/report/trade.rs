@@ -50,7 +50,8 @@ pub struct TradePoint {
     pub speed: Reach,
     /// Output tokens per second in all.
     pub throughput: Reach,
-    /// No other point has both more throughput and more speed.
+    /// No other point has both more throughput and more speed; of the points that
+    /// keep the SLO, where there is one.
     pub best: bool,
     /// Whether at least 90 % of the completed requests met the SLO; absent
     /// without an SLO.
@@ -109,13 +110,13 @@ fn point(row: &Row) -> Option<TradePoint> {
 }
 
 fn mark_best(points: &mut [TradePoint]) {
-    let values: Vec<(f64, f64)> = points
-        .iter()
-        .map(|point| (point.speed.typical, point.throughput.typical))
-        .collect();
-    for (point, (x, y)) in points.iter_mut().zip(&values) {
-        let beats = |(a, b): &(f64, f64)| a >= x && b >= y && (a > x || b > y);
-        point.best = !values.iter().any(beats);
+    let of = |point: &TradePoint| (point.speed.typical, point.throughput.typical);
+    let counts = |point: &&TradePoint| point.keeps_slo != Some(false);
+    let values: Vec<(f64, f64)> = points.iter().filter(counts).map(of).collect();
+    for point in points.iter_mut() {
+        let (x, y) = of(point);
+        let beats = |(a, b): &(f64, f64)| *a >= x && *b >= y && (*a > x || *b > y);
+        point.best = counts(&&*point) && !values.iter().any(beats);
     }
 }
 
@@ -151,6 +152,17 @@ mod tests {
         mark_best(&mut points);
         let best: Vec<bool> = points.iter().map(|point| point.best).collect();
         assert_eq!(best, [true, false, true, true]);
+    }
+
+    #[test]
+    fn a_point_that_breaks_the_slo_is_not_best_and_beats_nothing() {
+        let broken = TradePoint {
+            keeps_slo: Some(false),
+            ..at(100.0, 900.0)
+        };
+        let mut points = [broken, at(90.0, 400.0)];
+        mark_best(&mut points);
+        assert_eq!(points.map(|point| point.best), [false, true]);
     }
 
     #[test]

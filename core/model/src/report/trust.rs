@@ -120,15 +120,29 @@ fn sample(report: &Report) -> TrustMark {
     }
 }
 
+/// Requests that failed and whose, and backends that gave nothing.
 fn requests(report: &Report) -> TrustMark {
-    let all = report.counts.ok + report.counts.failed;
-    match report.counts.failed {
-        0 => mark(TrustAbout::Requests, true, "no request failed"),
-        n => mark(
-            TrustAbout::Requests,
-            false,
-            format!("{} of {} requests failed", grouped(n), grouped(all)),
-        ),
+    let measured = report.measured();
+    let mut found: Vec<String> = Vec::new();
+    for backend in &report.backends {
+        let label = backend.label.as_str();
+        let rows = report.rows.iter().filter(|row| row.backend == label);
+        let (ok, failed) = rows.fold((0, 0), |(ok, failed), row| {
+            (ok + row.counts.ok, failed + row.counts.failed)
+        });
+        if !measured.contains(&label) {
+            found.push(format!("{label} gave no result"));
+        } else if failed > 0 {
+            let all = grouped(ok + failed);
+            found.push(format!(
+                "{label}: {} of {all} requests failed",
+                grouped(failed)
+            ));
+        }
+    }
+    match found.is_empty() {
+        true => mark(TrustAbout::Requests, true, "no request failed"),
+        false => mark(TrustAbout::Requests, false, found.join("; ")),
     }
 }
 

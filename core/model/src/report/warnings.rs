@@ -11,7 +11,7 @@ use super::fairness::FairnessState;
 use super::runs::RunsCompared;
 use super::steady;
 use super::wording::at_levels;
-use crate::cell::CellRow;
+use crate::cell::{CellRow, Counts};
 use crate::config::Level;
 use crate::manifest::{ExitState, Manifest};
 
@@ -65,6 +65,7 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     found.extend(of_fairness(report));
     found.extend(of_caches(report));
     found.extend(merged(steady::warnings(report), report));
+    found.extend(of_requests(report));
     found.extend(of_cells(report, cells));
     found.extend(report.drift.as_ref().and_then(drift::warning));
     found.extend(events::warnings(report));
@@ -154,9 +155,32 @@ fn of_fairness(report: &Report) -> Vec<Warning> {
         .collect()
 }
 
+/// How many requests of each backend failed, over all its levels and repeats.
+fn of_requests(report: &Report) -> impl Iterator<Item = Warning> {
+    report.backends.iter().filter_map(|backend| {
+        let own = report
+            .rows
+            .iter()
+            .filter(|row| row.backend == backend.label);
+        let mut counts = Counts::default();
+        own.clone().for_each(|row| counts.add(&row.counts));
+        let failing = own.filter(|row| row.counts.failed > 0);
+        Some(Warning {
+            severity: Severity::Warning,
+            text: counts.failed_words()?,
+            backend: Some(backend.label.clone()),
+            levels: failing.map(|row| row.level).collect(),
+        })
+    })
+}
+
+/// Without failed requests, which are counted over all cells.
 fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {
     let each = cells.iter().flat_map(|cell| {
-        cell.warnings.iter().map(|text| Warning {
+        let failed = cell.counts.failed_words();
+        let others = cell.warnings.iter();
+        let others = others.filter(move |text| failed.as_ref() != Some(text));
+        others.map(|text| Warning {
             severity: severity_of(cell, text),
             text: text.clone(),
             backend: Some(cell.backend.clone()),

@@ -2,7 +2,7 @@
 //! where the reason does not hold.
 
 use super::Report;
-use super::compare::Reason;
+use super::compare::{FAILED_LIMIT, Reason};
 use super::wording::{at_levels, listed};
 use crate::config::Level;
 
@@ -40,10 +40,19 @@ pub(super) fn untrusted(report: &Report) -> Option<String> {
     })
 }
 
-/// Too many requests failed.
+/// Too many requests failed, and whose.
 pub(super) fn failing(report: &Report, metric: &str) -> Option<String> {
-    without_verdict(report, metric, Reason::TooManyFailed)
-        .map(|at| format!("too many requests failed {at}."))
+    let at = without_verdict(report, metric, Reason::TooManyFailed)?;
+    let labels = report.backends.iter().map(|backend| &backend.label);
+    let fails = |label: &&String| {
+        let mut own = report.rows.iter().filter(|row| row.backend == **label);
+        own.any(|row| row.failed_share() > FAILED_LIMIT)
+    };
+    let who: Vec<String> = labels.filter(fails).cloned().collect();
+    Some(format!(
+        "too many requests of {} failed {at}.",
+        listed(&who)
+    ))
 }
 
 /// The figures moved while they were taken.

@@ -119,7 +119,7 @@ impl Explore<'_> {
             canvas.line(&p99, pen(own.backend, THIN));
             for (x, longest) in at().zip(own.max) {
                 let place = (canvas.x(x), canvas.y(*longest));
-                canvas.mark(place, DOT, style::colour(own.backend), true);
+                canvas.mark(place, (DOT, 1.0), style::colour(own.backend), true);
             }
         }
         Some(Chosen {
@@ -215,7 +215,7 @@ fn request_lines(one: &Measurement<'_>) -> Still {
             running.push_str(&path(&[first, last]));
         }
         if one.failed.contains(&row) {
-            canvas.mark(last, CROSS, NEUTRAL, true);
+            canvas.mark(last, (CROSS, 1.0), NEUTRAL, true);
         }
     }
     let row = (canvas.y(0.0) - canvas.y(1.0)).abs();

@@ -14,6 +14,8 @@ const GAP: usize = 30;
 /// Room for the levels' names above and for the axis below, px.
 const TOP: usize = 42;
 const BOTTOM: usize = 46;
+/// Readings of a line up to which each is shown: between them nothing is known.
+const FEW_READINGS: usize = 200;
 /// Width that the axis has on a laptop's page, px.
 const WIDTH: f64 = 1080.0;
 
@@ -135,12 +137,16 @@ fn trace(
     } else {
         "linear"
     };
-    let lone = series.t_s.len() == 1;
+    let mode = match series.t_s.len() {
+        1 => "markers",
+        n if n < FEW_READINGS => "lines+markers",
+        _ => "lines",
+    };
     json!({
-        "type": "scatter", "mode": if lone { "markers" } else { "lines" },
+        "type": "scatter", "mode": mode,
         "x": x, "y": y, "xaxis": "x", "yaxis": format!("y{}", panel + 1), "connectgaps": false,
         "line": {"color": colour, "width": 1.6, "dash": DASHES[dash % DASHES.len()], "shape": shape},
-        "marker": {"color": colour, "size": 5},
+        "marker": {"color": colour, "size": 4},
         "name": plain(what), "hovertemplate": format!("{}: {format}<extra></extra>", plain(what)),
     })
 }
