@@ -6,6 +6,7 @@ use inferbench_model::report::{Figure, Outcome, Percentile, Reason, Report, Row}
 use serde::Serialize;
 
 use super::against::{self, RatioText};
+use super::charts::short;
 
 /// What of a metric a column shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +112,8 @@ pub struct Cell {
 pub struct Line {
     /// Label of the backend.
     pub backend: String,
+    /// The same, cut in its middle if it is long.
+    pub brief: String,
     /// Place of the backend in the report, from 0.
     pub place: usize,
     /// Why there are no figures.
@@ -216,6 +219,7 @@ fn line(report: &Report, row: &Row, columns: &[Column]) -> Line {
         .position(|backend| backend.label == row.backend);
     Line {
         backend: row.backend.clone(),
+        brief: short(&row.backend),
         place: place.unwrap_or_default(),
         absence: row.absence.clone(),
         cells: columns.iter().map(|c| cell(report, row, c)).collect(),

@@ -106,7 +106,7 @@ pub(super) fn margin<'n>(names: impl Iterator<Item = &'n str>) -> usize {
 
 /// A name that fits beside a chart. What tells long names apart may stand at
 /// their end, so the middle goes.
-pub(super) fn short(name: &str) -> String {
+pub(in crate::render) fn short(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     if letters.len() <= LETTERS {
         return name.to_owned();

@@ -23,6 +23,7 @@ use super::style;
 use bars::bars;
 use canvas::Still;
 use drawing::{Drawing, Point, Role, Series};
+pub(super) use labels::short;
 use levels::levels;
 use timeline::OverTime;
 use trade::trade;

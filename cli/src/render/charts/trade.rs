@@ -163,8 +163,8 @@ fn subtitle(report: &Report, trade: &Trade) -> String {
         TradePer::Machine => "of the machine",
     };
     let mut text = format!("output tokens/s {per}; up and right is better");
-    if let [first, _, ..] = report.levels.as_slice() {
-        text.push_str(&format!("; a point per {}", first.axis()));
+    if report.levels.len() > 1 {
+        text.push_str("; a point per level");
     }
     if report.measured().len() > 1 {
         text.push_str("; broad band: nothing is better in both");
