@@ -51,21 +51,29 @@ impl TextMarks {
     /// up to there.
     #[must_use]
     pub fn of(text: &str) -> Self {
+        let is_ascii = text.is_ascii();
+        let chars = if is_ascii {
+            text.len() as u64
+        } else {
+            text.chars().count() as u64
+        };
         let mut crc = crc32fast::Hasher::new();
-        let mut digits = String::new();
-        let (mut chars, mut marks, mut from) = (0, 0, 0);
-        let mut next = end(marks);
-        for (at, c) in text.char_indices() {
-            chars += 1;
-            if chars == next {
-                let to = at + c.len_utf8();
-                crc.update(&text.as_bytes()[from..to]);
-                let first = crc.clone().finalize() >> 28;
-                digits.extend(char::from_digit(first, 16));
-                from = to;
-                marks += 1;
-                next = end(marks);
-            }
+        let mut digits = String::with_capacity(count(chars) as usize);
+        let (mut rest, mut place) = (text, 0);
+        for next in (0..count(chars)).map(end) {
+            let step = (next - place) as usize;
+            // Most answers are ASCII, where nothing must be counted.
+            let bytes = if is_ascii {
+                step
+            } else {
+                let mut ends = rest.char_indices().map(|(at, c)| at + c.len_utf8());
+                ends.nth(step - 1).unwrap_or(rest.len())
+            };
+            let (stretch, behind) = rest.split_at(bytes);
+            crc.update(stretch.as_bytes());
+            let first = crc.clone().finalize() >> 28;
+            digits.extend(char::from_digit(first, 16));
+            (rest, place) = (behind, next);
         }
         Self {
             chars,

@@ -105,7 +105,7 @@ fn malformed_marks_and_unknown_lengths_are_not_placed() {
     assert_eq!((parting.looked_at, parting.placed), (3, 3));
     assert_eq!(
         parting.words,
-        "of the others 3 could be placed, at about token 9 of 16 (earliest: 9)"
+        "3 of the others, which could be placed, part at about token 9 of 16 (earliest: 9)"
     );
 }
 
@@ -121,10 +121,28 @@ fn tokens_of_reasoning_are_none_of_the_text() {
     parts_at(&mut b[0], 8);
     // Characters 32 to 35 at 8 characters a token.
     let found = agreement(reasoned("a"), b);
+    assert_eq!(found.line(), "0 of 1 (0 %); it parts at about token 5 of 8");
+}
+
+#[test]
+fn the_answers_that_part_are_named_by_how_many_there_are() {
+    let line = |n: u64, differing: usize| {
+        let mut b = answers("b", n);
+        for record in &mut b[..differing] {
+            parts_at(record, 5);
+        }
+        agreement(answers("a", n), b).line()
+    };
+    let place = "at about token 6 of 16";
     assert_eq!(
-        found.line(),
-        "0 of 1 (0 %); the other one parts at about token 5 of 8"
+        line(2, 1),
+        format!("1 of 2 (50.0 %); the other one parts {place}")
     );
+    assert_eq!(
+        line(2, 2),
+        format!("0 of 2 (0 %); they part {place} (earliest: 6)")
+    );
+    assert_eq!(line(2, 0), "2 of 2 (100 %)");
 }
 
 #[test]
@@ -152,14 +170,14 @@ fn a_warning_tells_when_half_of_ten_answers_part_at_the_start() {
         }
         let report = report(answers("a", n), b);
         let mut texts = report.warnings.into_iter().map(|warning| warning.text);
-        texts.find(|text| text.contains("part within"))
+        texts.find(|text| text.contains("answers part"))
     };
     // Mark 3 is that of characters 12 to 15, token 4; mark 4 that of token 5.
     assert_eq!(
         warned(10, 5, 3).unwrap(),
-        "5 of 10 answers of a and b part within about the first 4 tokens, more than rounding \
-         does: look whether both got the same prompt (chat template, beginning-of-text token) \
-         and serve the same weights"
+        "most answers part within about the first 4 tokens, which is more than rounding does: \
+         a and b (5 of 10); look whether they got the same prompt (chat template, \
+         beginning-of-text token) and serve the same weights"
     );
     assert_eq!(warned(10, 4, 3), None);
     assert_eq!(warned(10, 10, 4), None);

@@ -63,7 +63,8 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     found.extend(report.runs.iter().flat_map(RunsCompared::warnings));
     found.extend(of_starts(report));
     found.extend(of_fairness(report));
-    found.extend(of_answers(report));
+    let doubt = report.fairness.doubt();
+    found.extend(doubt.map(|text| about_run(Severity::Warning, text)));
     found.extend(of_caches(report));
     found.extend(merged(steady::warnings(report), report));
     found.extend(of_cells(report, cells));
@@ -153,11 +154,6 @@ fn of_fairness(report: &Report) -> Vec<Warning> {
                 }),
         )
         .collect()
-}
-
-fn of_answers(report: &Report) -> impl Iterator<Item = Warning> {
-    let pairs = report.fairness.agreement.iter();
-    pairs.filter_map(|pair| Some(about_run(Severity::Warning, pair.doubt()?)))
 }
 
 fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {

@@ -83,7 +83,7 @@ fn of_pair((a, of_a): &Measured<'_>, (b, of_b): &Measured<'_>) -> Agreement {
             looked_at += place(work, other, &both, &mut places);
         }
     }
-    let parting = Parting::of(looked_at, places, compared - identical);
+    let parting = Parting::of(looked_at, places, identical, compared - identical);
     Agreement {
         a: a.label.clone(),
         b: b.label.clone(),
@@ -135,8 +135,8 @@ fn first_difference(a: &Beginning, b: &Beginning) -> Place {
 }
 
 impl Parting {
-    /// `differing`: all answers that differ, placed or not.
-    fn of(looked_at: u64, places: Vec<Place>, differing: u64) -> Option<Self> {
+    /// `identical` and `differing`: all answers, looked at or not.
+    fn of(looked_at: u64, places: Vec<Place>, identical: u64, differing: u64) -> Option<Self> {
         let (mut tokens, mut lengths): (Vec<u64>, Vec<u64>) = places.into_iter().unzip();
         tokens.sort_unstable();
         lengths.sort_unstable();
@@ -154,29 +154,32 @@ impl Parting {
             mostly_at_start: looked_at >= FEWEST && most,
             words: String::new(),
         };
-        parting.words = parting.said(differing);
+        parting.words = parting.said(identical, differing);
         Some(parting)
     }
 
     /// `the others part at about token 41 of 128 (earliest: 3)`.
-    fn said(&self, differing: u64) -> String {
-        let place = format!(
-            "at about token {} of {}",
+    fn said(&self, identical: u64, differing: u64) -> String {
+        let (placed, unplaced) = (self.placed, differing - self.placed);
+        let whom = match (identical, placed, unplaced) {
+            (_, _, 1..) => format!(
+                "{} of the others, which could be placed, part",
+                grouped(placed)
+            ),
+            (0, 1, 0) => "it parts".to_owned(),
+            (0, _, 0) => "they part".to_owned(),
+            (_, 1, 0) => "the other one parts".to_owned(),
+            _ => "the others part".to_owned(),
+        };
+        let earliest = match placed {
+            1 => String::new(),
+            _ => format!(" (earliest: {})", grouped(self.earliest_token)),
+        };
+        format!(
+            "{whom} at about token {} of {}{earliest}",
             grouped(self.median_token),
             grouped(self.of_tokens)
-        );
-        match (self.placed, differing - self.placed) {
-            (1, 0) => format!("the other one parts {place}"),
-            (_, 0) => format!(
-                "the others part {place} (earliest: {})",
-                grouped(self.earliest_token)
-            ),
-            (placed, _) => format!(
-                "of the others {} could be placed, {place} (earliest: {})",
-                grouped(placed),
-                grouped(self.earliest_token)
-            ),
-        }
+        )
     }
 }
 
@@ -196,17 +199,26 @@ impl Agreement {
         }
     }
 
-    /// What to look at where most answers part at their start.
-    pub(crate) fn doubt(&self) -> Option<String> {
+    /// `a and b (90 of 96)`, where most answers part at their start.
+    fn suspect(&self) -> Option<String> {
         let parting = self.parting.as_ref().filter(|p| p.mostly_at_start)?;
+        let (at_start, looked_at) = (grouped(parting.at_start), grouped(parting.looked_at));
         Some(format!(
-            "{} of {} answers of {} and {} part within about the first {START_TOKENS} tokens, \
-             more than rounding does: look whether both got the same prompt (chat template, \
-             beginning-of-text token) and serve the same weights",
-            grouped(parting.at_start),
-            grouped(parting.looked_at),
-            self.a,
-            self.b
+            "{} and {} ({at_start} of {looked_at})",
+            self.a, self.b
         ))
     }
+}
+
+/// What to look at where most answers of some pairs part at their start.
+pub(super) fn doubt(pairs: &[Agreement]) -> Option<String> {
+    let suspects: Vec<String> = pairs.iter().filter_map(Agreement::suspect).collect();
+    (!suspects.is_empty()).then(|| {
+        format!(
+            "most answers part within about the first {START_TOKENS} tokens, which is more than \
+             rounding does: {}; look whether they got the same prompt (chat template, \
+             beginning-of-text token) and serve the same weights",
+            suspects.join(", ")
+        )
+    })
 }

@@ -274,6 +274,11 @@ impl Fairness {
         rows.filter(move |row| several && row.breaks())
     }
 
+    /// What to look at where backends hardly saw the same prompt.
+    pub(super) fn doubt(&self) -> Option<String> {
+        agreement::doubt(&self.agreement)
+    }
+
     /// Conditions that show that one backend did other work than another.
     pub fn unequal_work(&self) -> impl Iterator<Item = &FairnessRow> {
         self.broken().filter(|row| row.unequal_work)
