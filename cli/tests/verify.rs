@@ -92,6 +92,8 @@ fn a_run_is_accepted_and_one_that_was_changed_by_a_digit_is_not() {
         ("\"itl_ms\":[", "V03"),
         ("\"output_tokens\":", "V03"),
         ("\"text\":\"", "V03"),
+        ("\"text_marks\":\"", "V03"),
+        ("\"text_chars\":", "V03"),
         ("\"index\":", "V04"),
         ("\"input_tokens\":", "V02"),
     ] {

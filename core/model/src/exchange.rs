@@ -5,7 +5,8 @@
 use sha2::{Digest, Sha256};
 
 use crate::reason::FailureReason;
-use crate::record::{RequestKey, RequestRecord, Status, TokenSource};
+use crate::record::{Phase, RequestKey, RequestRecord, Status, TokenSource};
+use crate::text_marks::TextMarks;
 use crate::units::ms_between;
 
 /// Kind of an output event.
@@ -200,6 +201,8 @@ impl Exchange {
         let first = self.output_ns.first().copied();
         let last = self.output_ns.last().copied();
         let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
+        let marks = (failure.is_none() && key.phase == Phase::Measured && !self.text.is_empty())
+            .then(|| TextMarks::of(&self.text));
         let hash = (!self.text.is_empty()).then(|| hex(&Sha256::digest(self.text.as_bytes())));
         RequestRecord {
             backend: key.backend,
@@ -239,6 +242,8 @@ impl Exchange {
             events_sharing_a_read: self.reads.sharing(),
             malformed_events: self.malformed_events,
             text_sha256: hash,
+            text_chars: marks.as_ref().map(TextMarks::chars),
+            text_marks: marks.map(TextMarks::into_digits),
             text: keep_text.then_some(self.text),
             reasoning_text: (keep_text && !self.reasoning.is_empty()).then_some(self.reasoning),
             finish_reason: self.finish_reason,
@@ -316,7 +321,6 @@ pub fn hex(bytes: &[u8]) -> String {
 mod tests {
     use super::*;
     use crate::config::Level;
-    use crate::record::Phase;
 
     fn key() -> RequestKey {
         RequestKey {
@@ -438,6 +442,29 @@ mod tests {
         let record = record(exchange);
         assert_eq!(record.tokens_per_event, Some(vec![5, 0, 1]));
         assert_eq!(record.output_tokens, Some(6));
+    }
+
+    #[test]
+    fn only_a_measured_answer_that_succeeded_has_marks_of_its_text() {
+        let answer = |phase, end| {
+            let mut exchange = sent();
+            exchange.output(ms(10), OutputKind::Reasoning, "hm", None);
+            exchange.output(ms(20), OutputKind::Text, "1234", None);
+            exchange.output(ms(30), OutputKind::Text, "56789", None);
+            if end {
+                exchange.finish("stop");
+            }
+            let key = RequestKey { phase, ..key() };
+            let record = exchange.finish_record(key, &StreamEnd::Clean, ms(40), false);
+            (record.text_chars, record.text_marks)
+        };
+        // CRC-32 of 1234 is 9be3e0a3, of 12345678 9ae0daaf.
+        let marks = (Some(9), Some("99".to_owned()));
+        assert_eq!(answer(Phase::Measured, true), marks);
+        assert_eq!(answer(Phase::Measured, false), (None, None));
+        assert_eq!(answer(Phase::Warmup, true), (None, None));
+        let silent = record(sent());
+        assert_eq!((silent.text_chars, silent.text_marks), (None, None));
     }
 
     #[test]

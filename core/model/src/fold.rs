@@ -1,6 +1,7 @@
 //! A cell taken in record by record: what its row and its report need of each
 //! is kept, packed; the record itself is not.
 
+mod beginnings;
 mod tally;
 
 use std::collections::HashMap;
@@ -15,6 +16,7 @@ use crate::picture::{Picture, PictureFold};
 use crate::record::{Phase, RequestRecord};
 use crate::steady::{TrendFold, Trends};
 use crate::units::s_between;
+pub(crate) use beginnings::{Beginning, Beginnings};
 pub use tally::pooled;
 use tally::{Tally, summary};
 pub(crate) use tally::{counted, order_statistics};
@@ -87,6 +89,8 @@ pub(crate) struct Work {
     pub(crate) events_sharing: u64,
     /// Index and hash of each answer's text.
     pub(crate) hashes: Vec<(u64, TextHash)>,
+    /// Marks of the first answers' texts.
+    pub(crate) beginnings: Beginnings,
 }
 
 /// When measured requests of a schedule were planned, sent and over.
@@ -287,6 +291,7 @@ impl Work {
         }
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
         self.hashes.extend(hash.map(|hash| (record.index, hash)));
+        self.beginnings.add(record);
     }
 }
 

@@ -27,6 +27,7 @@ pub mod seed;
 pub mod self_check;
 pub mod stats;
 pub mod steady;
+pub mod text_marks;
 pub mod trend;
 pub mod units;
 pub mod verify;

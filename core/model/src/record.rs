@@ -148,6 +148,14 @@ pub struct RequestRecord {
     pub malformed_events: u32,
     /// SHA-256 of the answer's text, hex.
     pub text_sha256: Option<String>,
+    /// Length of the answer's text in characters, and its marks: what
+    /// [`TextMarks`](crate::text_marks::TextMarks) makes of it. Absent unless the
+    /// request counts and has text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_chars: Option<u64>,
+    /// See `text_chars`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_marks: Option<String>,
     /// The answer's text, if it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,

@@ -64,6 +64,10 @@ pub struct SimOptions {
     pub extra_args: Vec<String>,
     /// Seed of all answers. Default the run's.
     pub seed: Option<u64>,
+    /// Token of each answer, from 1, from which on it is another than without
+    /// this option, as rounding makes it. Default never.
+    #[schemars(range(min = 1))]
+    pub parts_at_token: Option<u32>,
     /// Size of the vocabulary, tokens. Default 32000; prompts use ids below
     /// 32000, so it cannot be less.
     #[schemars(range(min = 32000))]

@@ -28,6 +28,7 @@ fn flags(options: &SimOptions, context: &LaunchContext) -> Flags {
         .with("--port", context.port)
         .with("--model", &context.served_name)
         .with("--seed", options.seed.unwrap_or(context.seed))
+        .option("--parts-at-token", options.parts_at_token)
         .option("--max-model-len", context.model.max_model_len)
         .option("--vocab-size", options.vocab_size)
         .option("--mean-output-tokens", options.mean_output_tokens)

@@ -43,7 +43,7 @@ pub use compare::{Comparison, Outcome, Reason};
 pub use distribution::{Distribution, DistributionCurve};
 pub use drift::Drift;
 pub use environment::{Fact, SelfCheckRow};
-pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue};
+pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue, Parting};
 pub use figure::{BlockValue, Figure, Percentile, Row};
 pub use pace::{KEEPS_UP_FROM, Pace};
 pub use reproduce::Reproduce;

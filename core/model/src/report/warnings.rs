@@ -63,6 +63,8 @@ pub(super) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> 
     found.extend(report.runs.iter().flat_map(RunsCompared::warnings));
     found.extend(of_starts(report));
     found.extend(of_fairness(report));
+    let doubt = report.fairness.doubt();
+    found.extend(doubt.map(|text| about_run(Severity::Warning, text)));
     found.extend(of_caches(report));
     found.extend(merged(steady::warnings(report), report));
     found.extend(of_requests(report));

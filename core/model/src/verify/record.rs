@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::exchange::hex;
 use crate::reason::FailureReason;
 use crate::record::{RequestRecord, Status};
+use crate::text_marks::TextMarks;
 use crate::units::{NS_PER_MS, ms_between};
 
 /// What does not agree within a record, in words; nothing if all does.
@@ -36,6 +37,7 @@ pub fn faults(record: &RequestRecord) -> Vec<String> {
     found.extend(order(record));
     found.extend(gaps(record));
     found.extend(hash(record));
+    found.extend(marks(record));
     found.extend(outcome(record));
     found
 }
@@ -86,6 +88,28 @@ fn hash(record: &RequestRecord) -> Option<String> {
     let hash = hex(&Sha256::digest(text.as_bytes()));
     (record.text_sha256.as_ref() != Some(&hash))
         .then(|| "text_sha256 is not the hash of the text".to_owned())
+}
+
+/// Marks are those of some text, and of the record's own where that is kept.
+fn marks(record: &RequestRecord) -> Option<String> {
+    let (chars, digits) = match (record.text_chars, &record.text_marks) {
+        (None, None) => return None,
+        (Some(chars), Some(digits)) => (chars, digits),
+        (Some(_), None) => return Some("it has text_chars and no text_marks".to_owned()),
+        (None, Some(_)) => return Some("it has text_marks and no text_chars".to_owned()),
+    };
+    let told = match TextMarks::read(chars, digits) {
+        Ok(told) => told,
+        Err(error) => return Some(error.to_string()),
+    };
+    let follow = TextMarks::of(record.text.as_ref()?);
+    if told.chars() != follow.chars() {
+        let has = follow.chars();
+        return Some(format!(
+            "text_chars is {chars}, the text has {has} characters"
+        ));
+    }
+    (told != follow).then(|| "text_marks are not those of the text".to_owned())
 }
 
 fn outcome(record: &RequestRecord) -> Option<String> {

@@ -52,6 +52,9 @@ pub(crate) struct Args {
     /// Seed of all answers
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Token of each answer, from 1, from which on it is another than without this
+    #[arg(long, value_name = "TOKEN", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) parts_at_token: Option<u32>,
     /// Token ids lie in 0..N
     #[arg(long, default_value_t = 32_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) vocab_size: u32,
@@ -207,6 +210,7 @@ impl Args {
             max_model_len: self.max_model_len as usize,
             vocab_size: self.vocab_size,
             seed: self.seed,
+            parts_at_token: self.parts_at_token,
             mean_output_tokens: self.mean_output_tokens,
         }
     }

@@ -37,6 +37,8 @@ pub(crate) struct Limits {
     pub(crate) vocab_size: u32,
     /// Seed of all answers.
     pub(crate) seed: u64,
+    /// Token of each answer from which on it is another one.
+    pub(crate) parts_at_token: Option<u32>,
     /// Mean natural answer length, tokens; 0 = never ends by itself.
     pub(crate) mean_output_tokens: u32,
 }
@@ -168,7 +170,8 @@ pub(crate) fn parse_job(endpoint: Endpoint, body: &[u8], limits: &Limits) -> Res
                 ApiError::bad(Some("min_tokens"), text)
             })?,
     };
-    let mut tokens = TokenStream::new(limits.seed, prompt_hash(&prompt_ids), limits.vocab_size);
+    let mut tokens = TokenStream::new(limits.seed, prompt_hash(&prompt_ids), limits.vocab_size)
+        .parting_at(limits.parts_at_token);
     let natural = tokens
         .natural_length(limits.mean_output_tokens)
         .map(|n| n.max(min_tokens));

@@ -5,6 +5,7 @@ fn limits() -> Limits {
         model: "simulated".into(),
         max_model_len: 100,
         vocab_size: 1000,
+        parts_at_token: None,
         seed: 1,
         mean_output_tokens: 8,
     }

@@ -63,6 +63,9 @@ pub(crate) fn push_message_ids(ids: &mut Vec<u32>, role: &str, content: &str, vo
 pub(crate) struct TokenStream {
     rng: ChaCha8Rng,
     vocab_size: u32,
+    /// Tokens still to come before it parts from the answer that seed and prompt
+    /// give; never if absent.
+    alike: Option<u32>,
 }
 
 impl TokenStream {
@@ -74,6 +77,15 @@ impl TokenStream {
         Self {
             rng: ChaCha8Rng::from_seed(key),
             vocab_size,
+            alike: None,
+        }
+    }
+
+    /// The same up to `token`, from 1, from which on every one is the next higher id.
+    pub(crate) fn parting_at(self, token: Option<u32>) -> Self {
+        Self {
+            alike: token.map(|token| token.saturating_sub(1)),
+            ..self
         }
     }
 
@@ -96,7 +108,15 @@ impl TokenStream {
 
     /// Next token id, in `0..vocab_size`.
     pub(crate) fn next_id(&mut self) -> u32 {
-        scale(self.rng.next_u32(), self.vocab_size)
+        let id = scale(self.rng.next_u32(), self.vocab_size);
+        match &mut self.alike {
+            None => id,
+            Some(0) => (id + 1) % self.vocab_size,
+            Some(tokens) => {
+                *tokens -= 1;
+                id
+            }
+        }
     }
 }
 
@@ -131,6 +151,20 @@ mod tests {
         assert_ne!(draw(1, &[5, 6]), draw(2, &[5, 6]));
         assert_ne!(draw(1, &[5, 6]), draw(1, &[6, 5]));
         assert!(draw(1, &[5]).iter().all(|id| *id < 1000));
+    }
+
+    #[test]
+    fn an_answer_parts_at_the_token_asked_for_and_stays_apart() {
+        let draw = |token| {
+            let mut stream = TokenStream::new(1, 2, 1000).parting_at(token);
+            stream.natural_length(50);
+            (0..20).map(|_| stream.next_id()).collect::<Vec<_>>()
+        };
+        let (as_it_is, parted) = (draw(None), draw(Some(5)));
+        assert_eq!(as_it_is[..4], parted[..4]);
+        let pairs = as_it_is[4..].iter().zip(&parted[4..]);
+        assert!(pairs.clone().all(|(a, b)| (a + 1) % 1000 == *b));
+        assert_ne!(as_it_is[0], draw(Some(1))[0]);
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! Whether the backends did the same work under the same conditions.
 
+mod agreement;
 mod conditions;
 
+pub use agreement::{Agreement, Parting};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DigestOf;
 use super::backend::BackendReport;
 use super::cache_audit::CacheAudit;
-use super::number::{grouped, percent, three_digits};
+use super::number::{grouped, percent};
 use crate::cell::CellRow;
-use crate::fold::{TextHash, Work};
+use crate::fold::Work;
 
 /// Largest share by which token counts may differ and still be the same work.
 const SAME_WITHIN: f64 = 0.01;
@@ -63,21 +65,6 @@ pub struct FairnessValue {
     pub text: Option<String>,
 }
 
-/// How many answers two backends gave alike, by the hash of the text.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Agreement {
-    /// Label of one backend.
-    pub a: String,
-    /// Label of the other.
-    pub b: String,
-    /// Requests that both answered and whose answers were hashed.
-    pub compared: u64,
-    /// Those with identical text.
-    pub identical: u64,
-    /// Identical over compared; absent if none was compared.
-    pub share: Option<f64>,
-}
-
 /// A backend with its cells and what was done in each.
 type Measured<'a> = (&'a BackendReport, Vec<(&'a CellRow, &'a Work)>);
 
@@ -106,7 +93,7 @@ pub(super) fn build(
     rows.push(command_row(&backends));
     Fairness {
         rows,
-        agreement: agreement(&measured),
+        agreement: agreement::of_all(&measured),
     }
 }
 
@@ -279,53 +266,17 @@ fn spread(values: impl Iterator<Item = f64>) -> f64 {
     high - low
 }
 
-fn agreement(measured: &[Measured<'_>]) -> Vec<Agreement> {
-    let mut pairs = Vec::new();
-    for (at, (a, of_a)) in measured.iter().enumerate() {
-        for (b, of_b) in &measured[at + 1..] {
-            let (mut compared, mut identical) = (0, 0);
-            for (cell, work) in of_a {
-                let same = |other: &CellRow| other.block == cell.block && other.level == cell.level;
-                let others = of_b.iter().filter(|(other, _)| same(other));
-                for (_, other) in others {
-                    let (both, alike) = alike(&work.hashes, &other.hashes);
-                    compared += both;
-                    identical += alike;
-                }
-            }
-            pairs.push(Agreement {
-                a: a.label.clone(),
-                b: b.label.clone(),
-                compared,
-                identical,
-                share: (compared > 0).then(|| identical as f64 / compared as f64),
-            });
-        }
-    }
-    pairs
-}
-
-/// How many indices two cells have both hashed, and with how many of them the
-/// texts are identical. Both ascend by index.
-fn alike(a: &[(u64, TextHash)], b: &[(u64, TextHash)]) -> (u64, u64) {
-    let (mut both, mut alike) = (0, 0);
-    let mut others = b.iter().peekable();
-    for (index, hash) in a {
-        while others.next_if(|(other, _)| other < index).is_some() {}
-        if let Some((_, other)) = others.next_if(|(other, _)| other == index) {
-            both += 1;
-            alike += u64::from(hash == other);
-        }
-    }
-    (both, alike)
-}
-
 impl Fairness {
     /// Conditions that break the comparison.
     pub fn broken(&self) -> impl Iterator<Item = &FairnessRow> {
         let several = self.rows.first().is_some_and(|row| row.values.len() > 1);
         let rows = self.rows.iter();
         rows.filter(move |row| several && row.breaks())
+    }
+
+    /// What to look at where backends hardly saw the same prompt.
+    pub(super) fn doubt(&self) -> Option<String> {
+        agreement::doubt(&self.agreement)
     }
 
     /// Conditions that show that one backend did other work than another.
@@ -350,21 +301,5 @@ impl FairnessRow {
     #[must_use]
     pub fn breaks(&self) -> bool {
         self.state == FairnessState::Differs && self.explained.is_none()
-    }
-}
-
-impl Agreement {
-    /// `96 of 96 (100 %)`, or that nothing could be compared.
-    #[must_use]
-    pub fn line(&self) -> String {
-        match self.share {
-            Some(share) => format!(
-                "{} of {} ({} %)",
-                grouped(self.identical),
-                grouped(self.compared),
-                three_digits(share * 100.0)
-            ),
-            None => "none could be compared".to_owned(),
-        }
     }
 }
