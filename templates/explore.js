@@ -136,7 +136,7 @@
         trace(gaps.p50, "p50", { line: line(gaps.backend, 2.2) });
       });
       Plotly.react("chart-stalls", traces, layout(320, {
-        xaxis: { title: { text: "gap after the output event with this number" }, zeroline: false, showgrid: false, fixedrange: true, range: [1 - end * 0.01, end * 1.01], nticks: 10, tickformat: "," },
+        xaxis: { title: { text: "gap after the output event with this number" }, zeroline: false, showgrid: false, fixedrange: true, range: [1 - end * 0.01, end * 1.01], nticks: 10, dtick: end < 12 ? 1 : undefined, tickformat: ",d" },
         yaxis: axis(low, high, "ms", "gap, ms"), margin: { l: 78, r: 18, t: 12, b: 46 }
       }), config);
       get("stalls-note").textContent = "Thick line p50, " + (without ? "too few samples for p99" : "thin line p99") + ", points the longest gap" + (width > 1 ? "; up to " + width + " neighbouring gaps share a place" : "") + ".";

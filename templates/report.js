@@ -176,10 +176,18 @@
     shared.push(element);
   }
 
+  // Names that would lie on each other in so narrow a window.
+  function leaveOut(element, plot) {
+    const width = element.clientWidth - plot.margins;
+    const least = plot.least_widths || [];
+    plot.layout.annotations = (plot.layout.annotations || []).filter((_, at) => !(least[at] > width));
+  }
+
   function draw(id) {
     const element = byId(id);
     // Its still picture goes first: the chart takes its width.
     element.parentElement.classList.add("drawn");
+    leaveOut(element, plots[id]);
     Plotly.newPlot(element, plots[id].data, plots[id].layout, { displayModeBar: false, responsive: true });
     if (plots[id].layout.hovermode === "x unified") { joined(element); }
     if (hidden.size > 0 || view !== "p50") { show(id); }

@@ -1,6 +1,6 @@
 //! The panels as one chart for plotly.js.
 
-use inferbench_model::report::{Report, Timeline, TimelineSeries};
+use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,8 +14,12 @@ const GAP: usize = 30;
 /// Room for the levels' names above and for the axis below, px.
 const TOP: usize = 42;
 const BOTTOM: usize = 46;
-/// Readings of a line up to which each is shown: between them nothing is known.
+/// Readings that a server gave of itself up to which each is shown: between them
+/// nothing is known.
 const FEW_READINGS: usize = 200;
+/// Room left and right of the axis, px.
+const LEFT: usize = 58;
+const RIGHT: usize = 14;
 /// Width that the axis has on a laptop's page, px.
 const WIDTH: f64 = 1080.0;
 
@@ -25,7 +29,8 @@ pub(super) fn plot(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>]) -
     let height = TOP + inner + BOTTOM;
     let devices = devices(timeline);
     let mut layout = layout(report, timeline, height, panels.len());
-    let mut annotations = names(report, timeline);
+    let names = names(report, timeline);
+    let (mut annotations, least): (Vec<Value>, Vec<f64>) = names.into_iter().unzip();
     let mut traces = Vec::new();
     for (at, panel) in panels.iter().enumerate() {
         let unit = Unit::of(panel);
@@ -47,13 +52,15 @@ pub(super) fn plot(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>]) -
         }
     }
     layout["annotations"] = Value::Array(annotations);
-    (json!({"data": traces, "layout": layout}), height)
+    let plot =
+        json!({"data": traces, "layout": layout, "least_widths": least, "margins": LEFT + RIGHT});
+    (plot, height)
 }
 
 fn layout(report: &Report, timeline: &Timeline, height: usize, panels: usize) -> Value {
     json!({
         "autosize": true, "height": height, "showlegend": false,
-        "margin": {"l": 58, "r": 14, "t": TOP, "b": BOTTOM},
+        "margin": {"l": LEFT, "r": RIGHT, "t": TOP, "b": BOTTOM},
         "font": {"size": 12, "family": "system-ui, sans-serif"},
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "hovermode": "x", "hoversubplots": "axis", "dragmode": "zoom",
@@ -139,7 +146,7 @@ fn trace(
     };
     let mode = match series.t_s.len() {
         1 => "markers",
-        n if n < FEW_READINGS => "lines+markers",
+        n if n < FEW_READINGS && series.of == SeriesOf::Server => "lines+markers",
         _ => "lines",
     };
     json!({
@@ -187,20 +194,23 @@ fn shapes(report: &Report, timeline: &Timeline) -> Value {
     Value::Array(shapes)
 }
 
-/// Names above the panels: of each start, and below it of its levels, where
-/// there is room for them.
-fn names(report: &Report, timeline: &Timeline) -> Vec<Value> {
+/// Names above the panels, each with the width of the axis from which on it has
+/// room, px: of each start, and below it of its levels. Those that have none even
+/// on a wide page are left out.
+fn names(report: &Report, timeline: &Timeline) -> Vec<(Value, f64)> {
     let mut found = Vec::new();
-    let width = |from: f64, to: f64| (to - from) / timeline.end_s * WIDTH;
+    let least = |text: &str, from: f64, to: f64| {
+        text.chars().count() as f64 * LETTER * timeline.end_s / (to - from)
+    };
     let name = |text: &str, from: f64, to: f64, above: f64| {
-        json!({
+        let name = json!({
             "text": plain(text), "xref": "x", "yref": "paper", "x": f64::midpoint(from, to), "y": 1,
             "yshift": above, "xanchor": "center", "yanchor": "bottom", "showarrow": false,
             "font": {"size": 11},
-        })
+        });
+        (name, least(text, from, to).ceil())
     };
-    let fits =
-        |text: &str, from: f64, to: f64| text.chars().count() as f64 * LETTER <= width(from, to);
+    let fits = |text: &str, from: f64, to: f64| least(text, from, to) <= WIDTH;
     for stage in &timeline.stages {
         let Some((from, to)) = extent(stage, &timeline.cells) else {
             continue;
