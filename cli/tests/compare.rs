@@ -106,7 +106,7 @@ fn a_slower_run_is_found_and_fails_the_build_and_the_same_one_does_not() {
     let first = text.lines().find(|line| line.starts_with("> ")).unwrap();
     // what regressed, by how much, with which interval
     assert!(
-        first.contains("Regression: ") && first.contains("time per output token at concurrency 1"),
+        first.contains("regression: ") && first.contains("time per output token at concurrency 1"),
         "{first}"
     );
     assert!(
@@ -267,7 +267,7 @@ fn a_level_of_some_runs_is_shown_and_no_verdict_over_all_runs_takes_it_in() {
     let gated = compare(&[&was, &apart], &["--fail-on-regression", "5%"]);
     assert_eq!(gated.code, Some(4), "{}", gated.err);
     let words = gated.out.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.contains("Gate not met: nothing in"), "{words}");
+    assert!(words.contains("gate not met: nothing in"), "{words}");
 }
 
 #[test]
