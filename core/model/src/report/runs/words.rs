@@ -5,7 +5,7 @@ use crate::config::Level;
 use crate::manifest::ExitState;
 use crate::report::columns::{label, lower_label};
 use crate::report::compare::Reason;
-use crate::report::number::three_digits;
+use crate::report::number::{ends, three_digits};
 use crate::report::warnings::{Severity, about_run};
 use crate::report::wording::listed;
 
@@ -169,12 +169,10 @@ impl Change {
             .map(|(value, was)| value / was)
             .filter(|r| r.is_finite());
         match (&self.interval, plain) {
-            (Some(interval), _) => format!(
-                "{} × ({} to {})",
-                three_digits(interval.ratio),
-                three_digits(interval.low),
-                three_digits(interval.high)
-            ),
+            (Some(interval), _) => {
+                let [low, high] = ends(interval.low, interval.high);
+                format!("{} × ({low} to {high})", three_digits(interval.ratio))
+            }
             (None, Some(ratio)) => format!("{} ×", three_digits(ratio)),
             (None, None) => "–".to_owned(),
         }
@@ -183,12 +181,8 @@ impl Change {
     /// `0.919 times, 0.901 to 0.938`; empty without an interval.
     fn ratio_words(&self) -> String {
         self.interval.map_or_else(String::new, |interval| {
-            format!(
-                "{} times, {} to {}",
-                three_digits(interval.ratio),
-                three_digits(interval.low),
-                three_digits(interval.high)
-            )
+            let [low, high] = ends(interval.low, interval.high);
+            format!("{} times, {low} to {high}", three_digits(interval.ratio))
         })
     }
 
