@@ -19,7 +19,7 @@ pub(super) fn verify(folder: &Path, output: OutputArgs) -> Result<Code, CliError
         fill(&mut bytes).map_err(CliError::Rendered)?;
         match fs::read(folder.join(name)) {
             Ok(there) if there == bytes => {}
-            Ok(_) => found.find(DERIVED, name, "it is not what follows from the facts"),
+            Ok(there) => found.find(DERIVED, name, unlike(&there, &bytes)),
             Err(error) => found.find(DERIVED, name, format!("it cannot be read: {error}")),
         }
     }
@@ -33,6 +33,20 @@ pub(super) fn verify(folder: &Path, output: OutputArgs) -> Result<Code, CliError
     } else {
         Code::GateNotMet
     })
+}
+
+/// What is wrong with a derived file that is not what this build makes.
+fn unlike(there: &[u8], made: &[u8]) -> String {
+    let version = |bytes: &[u8]| -> Option<u64> {
+        let file: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        file["schema_version"].as_u64()
+    };
+    match (version(there), version(made)) {
+        (Some(was), Some(is)) if was != is => {
+            format!("it has schema_version {was}, this build writes {is}")
+        }
+        _ => "it is not what follows from the facts".to_owned(),
+    }
 }
 
 fn show(found: &Verification, quiet: bool) {

@@ -33,11 +33,16 @@ fn head(page: &mut String, report: &Report) {
         put(page, format_args!("**SIMULATED**\n"));
     }
     let all = report.counts.ok + report.counts.failed;
-    let start = report.start_utc.as_deref().unwrap_or("start unknown");
+    let start = match (&report.start_utc, &report.runs) {
+        (Some(start), _) => format!("{start} · "),
+        // Each run has its own, below.
+        (None, Some(_)) => String::new(),
+        (None, None) => "start unknown · ".to_owned(),
+    };
     put(
         page,
         format_args!(
-            "{} · {} · {start} · repeats: {} · requests: {}\n",
+            "{} · {} · {start}repeats: {} · requests: {}\n",
             escaped(&report.model),
             escaped(&report.machine),
             report.blocks,
@@ -91,7 +96,7 @@ fn differences(page: &mut String, sides: &Sides) {
     let names: Vec<String> = names.collect();
     put(page, format_args!("\n## What differs between the runs\n"));
     put(page, format_args!("| | {} |", names.join(" | ")));
-    put(page, format_args!("|---{} |", "|---".repeat(names.len())));
+    put(page, format_args!("|---|{}", "---|".repeat(names.len())));
     for row in &sides.rows {
         let values = row.values.iter().map(|value| escaped(value));
         let values: Vec<String> = values.collect();
@@ -106,11 +111,12 @@ fn changes(page: &mut String, sides: &Sides) {
     }
     let baseline = escaped(&sides.baseline);
     put(page, format_args!("\n## Against {baseline}\n"));
+    let before = format!("In {baseline}");
     let columns = [
         "Metric",
         "Level",
         "Backend",
-        "Before",
+        &before,
         "Here",
         "Ratio (95 %)",
         "Verdict",
@@ -118,8 +124,9 @@ fn changes(page: &mut String, sides: &Sides) {
     put(page, format_args!("| {} |", columns.join(" | ")));
     put(page, format_args!("|{}", "---|".repeat(columns.len())));
     for change in &sides.changes {
-        let outcome = match change.kind {
-            ChangeOutcome::Worse => format!("**{}**", change.outcome),
+        let outcome = match (change.kind, &change.more) {
+            (ChangeOutcome::Worse, None) => format!("**{}**", change.word),
+            (ChangeOutcome::Worse, Some(more)) => format!("**{}**: {}", change.word, escaped(more)),
             _ => escaped(&change.outcome),
         };
         let backend = escaped(&change.backend);

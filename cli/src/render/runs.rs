@@ -61,8 +61,12 @@ pub struct ChangeLine {
     pub is: String,
     /// Backend over baseline with its interval.
     pub ratio: String,
-    /// What follows.
+    /// What follows, and what more is to be said of it.
     pub outcome: String,
+    /// What follows, in a word or two.
+    pub word: &'static str,
+    /// What more is to be said of it.
+    pub more: Option<String>,
     /// The same as a fixed word.
     pub kind: ChangeOutcome,
 }
@@ -142,6 +146,8 @@ fn change(report: &Report, change: &Change) -> ChangeLine {
         is: value(change.value),
         ratio: change.ratio_text(),
         outcome: change.outcome_text(),
+        word: change.outcome_word(),
+        more: change.outcome_more(),
         kind: change.outcome,
     }
 }
@@ -223,11 +229,9 @@ pub fn change_lines(report: &Report) -> Vec<String> {
 fn counts_line(changes: &[ChangeLine]) -> String {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for change in changes {
-        let end = change.outcome.find([':', ';']);
-        let word = end.map_or(change.outcome.as_str(), |end| &change.outcome[..end]);
-        match counts.iter_mut().find(|(known, _)| *known == word) {
+        match counts.iter_mut().find(|(known, _)| *known == change.word) {
             Some((_, n)) => *n += 1,
-            None => counts.push((word, 1)),
+            None => counts.push((change.word, 1)),
         }
     }
     let counts: Vec<String> = counts

@@ -95,8 +95,10 @@ pub fn compare(
     let slo = slo.map(|config| config.slo);
     let runs = folders.iter().map(|(label, folder)| {
         let (run, _) = measured(folder, slo)?;
+        let levels = run.config.load.levels();
         Ok(MeasuredRun {
             label: label.clone(),
+            kv: kv_of(&RunFolder::open(folder), &run.manifest, &levels)?,
             ..run
         })
     });
@@ -170,6 +172,7 @@ fn measured(folder: &Path, slo: Option<SloConfig>) -> Result<(MeasuredRun, Timel
         config,
         cells: rows,
         digests,
+        kv: None,
     };
     Ok((run, hardware.timeline))
 }

@@ -91,9 +91,16 @@ impl Interval {
     /// thousand.
     #[must_use]
     pub fn blocks_to_clear(&self, distance: f64) -> Option<u32> {
+        self.blocks_to_clear_at(distance, (1.0 - CONFIDENCE) / 2.0)
+    }
+
+    /// The same for an interval that leaves `tail` on each side, above 0 and
+    /// below a half: that which one of several tests faces.
+    #[must_use]
+    pub fn blocks_to_clear_at(&self, distance: f64, tail: f64) -> Option<u32> {
         let clears = |n: &u32| {
             let (error, freedom) = self.with_blocks(f64::from(*n));
-            quantile(freedom).is_some_and(|t| t * error < distance)
+            quantile_at(freedom, tail).is_some_and(|t| t * error < distance)
         };
         (2..=MAX_BLOCKS).find(clears)
     }
@@ -117,8 +124,12 @@ impl Interval {
 
 /// Upper quantile of Student's t that leaves half of what is not covered.
 fn quantile(freedom: f64) -> Option<f64> {
+    quantile_at(freedom, (1.0 - CONFIDENCE) / 2.0)
+}
+
+fn quantile_at(freedom: f64, tail: f64) -> Option<f64> {
     let t = StudentsT::new(0.0, 1.0, freedom).ok()?;
-    Some(t.inverse_cdf(1.0 - (1.0 - CONFIDENCE) / 2.0))
+    Some(t.inverse_cdf(1.0 - tail))
 }
 
 /// Ratio of geometric means of `(a, b)` pairs with a 95 % t interval on the
@@ -257,6 +268,14 @@ pub fn holm(p_values: &[f64], alpha: f64) -> Vec<bool> {
     holds
 }
 
+/// Level that the next of the tests that do not hold faces: `alpha` over their
+/// number, `alpha` if all hold.
+#[must_use]
+pub fn holm_next(holds: &[bool], alpha: f64) -> f64 {
+    let open = holds.iter().filter(|holds| !**holds).count();
+    alpha / open.max(1) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +325,9 @@ mod tests {
         let holds = holm(&[0.03, 0.01, 0.04, 0.015], 0.05);
         assert_eq!(holds, [false, true, false, true]);
         assert!(holm(&[], 0.05).is_empty());
+        // 0.03 was held against 0.05 / 2, the other open one waits behind it
+        assert_eq!(holm_next(&holds, 0.05), 0.025);
+        assert_eq!(holm_next(&[true], 0.05), 0.05);
     }
 
     #[test]
@@ -375,5 +397,9 @@ mod tests {
         assert_eq!(interval.blocks_to_decide(0.0), Some(3));
         assert_eq!(interval.blocks_to_decide(0.03), Some(3));
         assert_eq!(interval.blocks_to_clear(0.13), Some(2));
+        // one of five tests leaves 0.005 on each side: t(4) = 4.604 gives 0.1063
+        // with 3, t(6) = 3.707 times 0.0200 gives 0.0741 with 4
+        assert_eq!(interval.blocks_to_clear_at(0.10, 0.005), Some(4));
+        assert_eq!(interval.blocks_to_clear(0.10), Some(3));
     }
 }

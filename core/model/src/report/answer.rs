@@ -194,7 +194,13 @@ fn contest(report: &Report) -> Vec<String> {
     match without.first_mut() {
         Some(first) if said.is_empty() => *first = format!("No verdict: {first}"),
         None if said.is_empty() => {
-            said.push("No two backends were measured at the same level: no comparison.".to_owned());
+            let why = match &report.runs {
+                Some(runs) if runs.levels_of_some.len() == report.levels.len() => {
+                    "No level is one of every run: no comparison over all of them."
+                }
+                _ => "No two backends were measured at the same level: no comparison.",
+            };
+            said.push(why.to_owned());
         }
         _ => without.iter_mut().for_each(|sentence| capitalise(sentence)),
     }

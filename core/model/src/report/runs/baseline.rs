@@ -6,21 +6,29 @@ use serde::{Deserialize, Serialize};
 use super::MeasuredRun;
 use super::combine::Combined;
 use crate::config::Level;
-use crate::inference::{CONFIDENCE, Interval, holm};
+use crate::inference::{CONFIDENCE, Interval, holm, holm_next};
 use crate::metrics::{self, Better, Metric};
 use crate::report::compare::{self, FAILED_LIMIT, MARGIN, Reason, margin};
 use crate::report::held::Held;
 use crate::report::{BackendReport, DigestOf, Report, Row, events, fairness, steady, yardstick};
 
 /// Metrics that are held against the baseline, in order.
-const METRICS: [&str; 4] = [
+const METRICS: [&str; 6] = [
     "output_token_throughput",
     "ttft_ms",
     "tpot_ms",
     "e2e_latency_ms",
+    "goodput",
+    "gpu_energy_joules_per_output_token",
 ];
 /// The same for an open loop, whose throughput follows the offered rate.
-const OPEN_METRICS: [&str; 4] = ["goodput", "e2e_from_schedule_ms", "ttft_ms", "tpot_ms"];
+const OPEN_METRICS: [&str; 5] = [
+    "goodput",
+    "e2e_from_schedule_ms",
+    "ttft_ms",
+    "tpot_ms",
+    "gpu_energy_joules_per_output_token",
+];
 
 /// A backend against the same backend of the baseline, in one metric at one
 /// level.
@@ -46,10 +54,13 @@ pub struct Change {
     /// Why nothing follows, or less than the interval alone would say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Repeats of each run with which it would likely be decided; absent if it
-    /// is, or beyond a thousand.
+    /// Repeats of each run with which it would likely be decided, beside what is
+    /// open now in its metric; absent if it is, or beyond a thousand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks_to_decide: Option<u32>,
+    /// In some repeat the measurement of either is untrustworthy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
 }
 
 /// What became of a metric.
@@ -81,6 +92,8 @@ pub(super) struct Place<'r> {
     pub(super) baseline: &'r Row,
     /// The two did not do the same work.
     work_differs: bool,
+    /// In some repeat the measurement of either is untrustworthy.
+    pub(super) in_doubt: bool,
 }
 
 impl Baseline {
@@ -134,6 +147,7 @@ impl Baseline {
                         row,
                         baseline,
                         work_differs,
+                        in_doubt: in_doubt(report, row) || in_doubt(report, baseline),
                     });
                 }
             }
@@ -149,16 +163,22 @@ impl Baseline {
         digest_of: &DigestOf<'_>,
     ) -> Vec<Change> {
         let places = self.places(report, combined, digest_of);
-        let names = if yardstick::is_open(&report.levels) {
-            OPEN_METRICS
+        let names: &[&str] = if yardstick::is_open(&report.levels) {
+            &OPEN_METRICS
         } else {
-            METRICS
+            &METRICS
         };
-        let metrics = names.into_iter().filter_map(metrics::named);
+        let metrics = names.iter().filter_map(|name| metrics::named(name));
         metrics
             .flat_map(|metric| of_metric(metric, &places))
             .collect()
     }
+}
+
+/// Whether a measurement that a row is made of is untrustworthy.
+fn in_doubt(report: &Report, row: &Row) -> bool {
+    let mut own = report.self_check.iter();
+    own.any(|found| !found.trustworthy && found.backend == row.backend && found.level == row.level)
 }
 
 /// The changes of one metric, which hold together (Holm).
@@ -169,7 +189,9 @@ fn of_metric(metric: &Metric, places: &[Place<'_>]) -> Vec<Change> {
     let mut tested: Vec<&mut Change> = found.iter_mut().filter(is_tested).collect();
     let intervals: Vec<Interval> = tested.iter().filter_map(|c| c.interval).collect();
     let p_values: Vec<f64> = intervals.iter().map(|i| i.p_beyond(margin())).collect();
-    let holds = holm(&p_values, (1.0 - CONFIDENCE) / 2.0);
+    let alpha = (1.0 - CONFIDENCE) / 2.0;
+    let holds = holm(&p_values, alpha);
+    let next = holm_next(&holds, alpha);
     for ((change, interval), holds) in tested.iter_mut().zip(&intervals).zip(holds) {
         let alone = outcome(interval, metric.better);
         let is_clear = matches!(alone, ChangeOutcome::Better | ChangeOutcome::Worse);
@@ -178,7 +200,9 @@ fn of_metric(metric: &Metric, places: &[Place<'_>]) -> Vec<Change> {
             change.outcome = ChangeOutcome::Inconclusive;
             change.reason = Some(Reason::SeveralLevels);
         } else if alone == ChangeOutcome::Inconclusive {
-            change.blocks_to_decide = interval.blocks_to_decide(margin());
+            let beyond = interval.ratio.ln().abs() - margin();
+            let tail = if beyond > 0.0 { next } else { alpha };
+            change.blocks_to_decide = interval.blocks_to_clear_at(beyond.abs(), tail);
         }
     }
     found
@@ -201,6 +225,7 @@ fn change(metric: &Metric, place: &Place<'_>) -> Option<Change> {
         outcome: ChangeOutcome::NoVerdict,
         reason: no_verdict(metric, place, interval.as_ref()),
         blocks_to_decide: None,
+        in_doubt: place.in_doubt,
     })
 }
 

@@ -10,7 +10,11 @@ use crate::config::{Config, Level};
 use crate::fold::CellDigest;
 use crate::manifest::{ExitState, Manifest};
 use crate::plan::Skipped;
+use crate::report::kv::KvReport;
 use crate::report::{Fact, Report, Reproduce, Source, environment, reproduce};
+
+/// Why a backend has no figures at a level of another run.
+pub(super) const NO_LEVEL: &str = "not a level of this run";
 
 /// Several runs as one.
 pub(super) struct Combined<'r> {
@@ -124,7 +128,7 @@ impl<'r> Combined<'r> {
             let skipped = labels.iter().map(|label| Skipped {
                 backend: label.clone(),
                 level: *level,
-                reason: "not a level of this run".to_owned(),
+                reason: NO_LEVEL.to_owned(),
             });
             self.manifest.plan.skipped.extend(skipped);
         }
@@ -245,6 +249,26 @@ pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun]) {
     report.start_utc = None;
     report.environment = environment_of(runs);
     report.reproduce = Some(reproduce_of(runs));
+}
+
+/// What is known of the KV caches of all runs, under their labels here.
+pub(super) fn kv(runs: &[MeasuredRun], combined: &Combined<'_>) -> Option<KvReport> {
+    let mut all = KvReport::default();
+    for (run, labels) in runs.iter().zip(&combined.labels) {
+        let own = run.config.backends.iter().map(|backend| backend.label());
+        let new: NewLabels<'_> = own.zip(labels).collect();
+        let Some(mut kv) = run.kv.clone() else {
+            continue;
+        };
+        let backends = kv.backends.iter_mut().map(|backend| &mut backend.backend);
+        let usage = kv.usage.iter_mut().map(|usage| &mut usage.backend);
+        backends.chain(usage).for_each(|label| rename(&new, label));
+        all.backends.append(&mut kv.backends);
+        all.usage.append(&mut kv.usage);
+    }
+    let place = |level: &Level| combined.levels.iter().position(|other| other == level);
+    all.usage.sort_by_key(|usage| place(&usage.level));
+    (!all.backends.is_empty() || !all.usage.is_empty()).then_some(all)
 }
 
 /// Facts that are the same in all runs once, others once per run.

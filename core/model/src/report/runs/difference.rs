@@ -9,8 +9,8 @@ use crate::difference::differences;
 use crate::manifest::{GpuFacts, Manifest};
 use crate::report::number;
 
-/// Keys of a config that change no figure.
-const FREE_KEYS: [&str; 2] = ["name", "output"];
+/// Keys of a config that change no figure, or are told of every run.
+const FREE_KEYS: [&str; 3] = ["name", "output", "repeats"];
 
 /// One thing that is not the same in all runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -51,7 +51,7 @@ fn of_configs(runs: &[MeasuredRun], baseline: usize) -> Vec<RunDifference> {
     let single = runs.iter().all(|run| run.config.backends.len() == 1);
     let configs: Vec<Value> = runs
         .iter()
-        .map(|run| by_label(run.manifest.config.clone(), single))
+        .map(|run| lists_whole(by_label(run.manifest.config.clone(), single)))
         .collect();
     let mut found = table(DifferenceAbout::Config, &configs, baseline);
     found.retain(|difference| !FREE_KEYS.contains(&difference.what.as_str()));
@@ -76,6 +76,26 @@ fn by_label(mut config: Value, single: bool) -> Value {
     }
     config["backends"] = labelled.into();
     config
+}
+
+/// Lists of plain values as one value, so that they are told whole: a level more
+/// is not a difference at every place behind it.
+fn lists_whole(value: Value) -> Value {
+    let is_plain = |value: &Value| !value.is_array() && !value.is_object();
+    match value {
+        Value::Array(list) if !list.is_empty() && list.iter().all(is_plain) => {
+            let words: Vec<String> = list.iter().filter_map(|v| text(Some(v))).collect();
+            words.join(", ").into()
+        }
+        Value::Array(list) => list.into_iter().map(lists_whole).collect(),
+        Value::Object(map) => {
+            let told = map
+                .into_iter()
+                .map(|(key, value)| (key, lists_whole(value)));
+            told.collect::<Map<String, Value>>().into()
+        }
+        plain => plain,
+    }
 }
 
 /// A row for each place at which some value differs from the baseline's.

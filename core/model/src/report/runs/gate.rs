@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::baseline::{Baseline, Place, no_verdict};
 use super::combine::Combined;
 use crate::config::Level;
-use crate::inference::{CONFIDENCE, Interval, holm};
+use crate::inference::{CONFIDENCE, Interval, holm, holm_next};
 use crate::metrics::{self, Better, Metric};
 use crate::report::compare::{FAILED_LIMIT, Reason};
 use crate::report::held::Held;
@@ -66,10 +66,13 @@ pub struct GateCheck {
     /// Why nothing can be said, where that is no matter of scatter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Repeats of each run with which it would likely be decided; absent if it
-    /// is, or beyond a thousand.
+    /// Repeats of each run with which it would likely be decided, beside the
+    /// checks that are open now; absent if it is, or beyond a thousand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks_to_decide: Option<u32>,
+    /// In some repeat the measurement of either is untrustworthy.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
 }
 
 /// What a check shows.
@@ -160,6 +163,7 @@ impl Test {
             state,
             reason: reason.filter(|_| value.is_some()),
             blocks_to_decide: None,
+            in_doubt: place.in_doubt,
         };
         let better = metric.better;
         let interval = interval.filter(|_| reason.is_none() && state == GateState::Undecided);
@@ -182,7 +186,10 @@ fn worse_by(ratio: f64, better: Better) -> f64 {
 fn decide(tests: &mut [Test], limit: f64) {
     let tested = || tests.iter().filter_map(|test| test.interval);
     let p_values: Vec<f64> = tested().map(|interval| interval.p_beyond(0.0)).collect();
-    let mut holds = holm(&p_values, (1.0 - CONFIDENCE) / 2.0).into_iter();
+    let alpha = (1.0 - CONFIDENCE) / 2.0;
+    let holds = holm(&p_values, alpha);
+    let next = holm_next(&holds, alpha);
+    let mut holds = holds.into_iter();
     for test in tests {
         let Some(interval) = test.interval else {
             continue;
@@ -201,9 +208,83 @@ fn decide(tests: &mut [Test], limit: f64) {
             check.state = GateState::Regressed;
         } else if worse <= may && check.high.is_some_and(|high| high <= limit) {
             check.state = GateState::Held;
+        } else if worse > may {
+            check.blocks_to_decide = interval.blocks_to_clear_at(worse, next);
         } else {
-            let distance = if worse > may { worse } else { may - worse };
-            check.blocks_to_decide = interval.blocks_to_clear(distance);
+            check.blocks_to_decide = interval.blocks_to_clear(may - worse);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inference::unpaired_ratio;
+
+    /// Throughput of two runs of three repeats: 100 and `level` of it, both
+    /// scattering by `scatter` on the log scale.
+    fn throughput(level: f64, scatter: f64) -> Test {
+        let of = |mean: f64| [-scatter, 0.0, scatter].map(|off| mean * off.exp());
+        let interval = unpaired_ratio(&of(100.0 * level), &of(100.0)).unwrap();
+        let worse = |ratio: f64| worse_by(ratio, Better::Higher);
+        Test {
+            check: GateCheck {
+                metric: "output_token_throughput".to_owned(),
+                level: Level::Concurrency(8),
+                backend: "new".to_owned(),
+                baseline: "old".to_owned(),
+                worse_by: Some(worse(interval.ratio)),
+                low: Some(worse(interval.high)),
+                high: Some(worse(interval.low)),
+                state: GateState::Undecided,
+                reason: None,
+                blocks_to_decide: None,
+                in_doubt: false,
+            },
+            better: Better::Higher,
+            interval: Some(interval),
+        }
+    }
+
+    fn state(test: Test) -> GateState {
+        let mut tests = [test];
+        decide(&mut tests, 0.05);
+        tests[0].check.state
+    }
+
+    #[test]
+    fn what_is_just_beyond_the_limit_is_found_and_what_is_just_within_is_held() {
+        // half the interval is t(4) = 2.776 times 0.001 * sqrt(2 / 3): 0.23 %
+        assert_eq!(state(throughput(0.94, 0.001)), GateState::Regressed);
+        assert_eq!(state(throughput(0.96, 0.001)), GateState::Held);
+        assert_eq!(state(throughput(1.10, 0.001)), GateState::Held);
+    }
+
+    #[test]
+    fn wide_scatter_shows_and_excludes_nothing() {
+        // half the interval is 2.776 * 0.1 * sqrt(2 / 3): 0.227 on the log scale
+        for level in [0.90, 0.96, 1.05] {
+            assert_eq!(
+                state(throughput(level, 0.1)),
+                GateState::Undecided,
+                "{level}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_of_ten_checks_faces_a_tenth_of_the_chance_and_is_told_so() {
+        // a mean of ln 0.9 = -0.1054 over an error of 0.0258 * sqrt(2 / 3) = 0.0211
+        // is t(4) = 5.00, p = 0.0037: below 0.025, above 0.025 / 10
+        let mut alone = vec![throughput(0.9, 0.0258)];
+        decide(&mut alone, 0.05);
+        assert_eq!(alone[0].check.state, GateState::Regressed);
+        let mut ten = vec![throughput(0.9, 0.0258)];
+        ten.extend((0..9).map(|_| throughput(1.0, 0.1)));
+        decide(&mut ten, 0.05);
+        assert_eq!(ten[0].check.state, GateState::Undecided);
+        // 0.0025 on each side: t(4) = 5.598 gives 0.118 with 3 repeats, t(6) =
+        // 4.317 times 0.0258 * sqrt(2 / 4) gives 0.0788 with 4
+        assert_eq!(ten[0].check.blocks_to_decide, Some(4));
     }
 }

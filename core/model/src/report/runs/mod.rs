@@ -5,6 +5,7 @@ mod baseline;
 mod combine;
 mod difference;
 mod gate;
+mod gate_words;
 mod refusal;
 mod words;
 
@@ -16,10 +17,11 @@ pub use refusal::RunsError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::kv::KvReport;
 use super::warnings::Warning;
-use super::{Report, drift, environment};
+use super::{Report, drift, environment, events, tiles};
 use crate::cell::CellRow;
-use crate::config::Config;
+use crate::config::{Config, Level};
 use crate::fold::CellDigest;
 use crate::manifest::{ExitState, Manifest};
 
@@ -36,6 +38,8 @@ pub struct MeasuredRun {
     pub cells: Vec<CellRow>,
     /// What was kept of the records of each cell, in the order of `cells`.
     pub digests: Vec<CellDigest>,
+    /// What is known of its KV caches.
+    pub kv: Option<KvReport>,
 }
 
 /// How runs are set side by side.
@@ -63,6 +67,9 @@ pub struct RunsCompared {
     pub forced: Vec<String>,
     /// Every backend against the same backend of the baseline.
     pub changes: Vec<Change>,
+    /// Levels that not every run has, which no verdict over all runs takes in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub levels_of_some: Vec<Level>,
     /// What must not become worse, and whether it did; absent if nothing was
     /// asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +125,7 @@ impl Report {
         let source = combined.source();
         let mut report = Self::assemble(&source, &digest_of);
         combine::describe(&mut report, runs);
+        let levels_of_some = report.leave_out_levels_of_some(runs);
         let warnings = drift::of_each_run(&report.rows, &report.levels, runs);
         report.drift = None;
         if combine::prompts_differ(runs) {
@@ -132,10 +140,46 @@ impl Report {
             differences: difference::all(runs, options.baseline),
             forced,
             changes,
+            levels_of_some,
             gate: gate.map(|rule| baseline.gate(rule, &report, &combined, &digest_of)),
             warnings,
         });
+        report.say_changes();
         report.judge(&combined.manifest, &combined.cells);
+        report.take_kv(combine::kv(runs, &combined));
         Ok(report)
+    }
+
+    /// Drops rows of levels that a run does not have, and the verdicts at levels
+    /// that not every run has, which are returned.
+    fn leave_out_levels_of_some(&mut self, runs: &[MeasuredRun]) -> Vec<Level> {
+        let has = |level: &Level| {
+            let mut levels = runs.iter().map(|run| run.config.load.levels());
+            levels.all(|levels| levels.contains(level))
+        };
+        let of_some = self.levels.iter().filter(|level| !has(level)).copied();
+        let of_some: Vec<Level> = of_some.collect();
+        let is_there = |absence: &Option<String>| {
+            !absence
+                .as_deref()
+                .is_some_and(|why| why.ends_with(combine::NO_LEVEL))
+        };
+        self.rows.retain(|row| is_there(&row.absence));
+        if !of_some.is_empty() {
+            self.comparisons.retain(|c| !of_some.contains(&c.level));
+            let mixed = !events::mixed_levels(&self.rows, &self.levels).is_empty();
+            self.tiles = tiles::build(&self.comparisons, &self.levels, mixed);
+        }
+        of_some
+    }
+
+    /// Says of each tile what became of its metric: a reader of several runs asks
+    /// that before who is best.
+    fn say_changes(&mut self) {
+        if let Some(runs) = &self.runs {
+            for tile in &mut self.tiles {
+                tile.sentence = runs.of_metric(&tile.comparison.metric);
+            }
+        }
     }
 }

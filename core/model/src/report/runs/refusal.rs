@@ -4,6 +4,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{MeasuredRun, RunsOptions};
+use crate::cell::CellRow;
 use crate::difference::{Difference, differences};
 
 /// Runs that cannot be compared.
@@ -36,7 +37,8 @@ pub(super) fn check(runs: &[MeasuredRun], options: &RunsOptions) -> Result<Vec<S
         return Err(RunsError::TooFew(runs.len()));
     }
     for (at, run) in runs.iter().enumerate() {
-        if run.cells.is_empty() {
+        let has_any = |cell: &CellRow| cell.counts.ok + cell.counts.failed > 0;
+        if !run.cells.iter().any(has_any) {
             return Err(RunsError::NothingMeasured(run.label.clone()));
         }
         let start = |run: &MeasuredRun| run.manifest.anchors.first().map(|a| a.utc.clone());

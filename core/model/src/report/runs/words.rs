@@ -1,18 +1,24 @@
 //! What is said of several runs: sentences and warnings.
 
-use super::{Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateState};
-use super::{RunsCompared, Warning};
+use super::{Change, ChangeOutcome, ComparedRun, DifferenceAbout, RunsCompared, Warning};
 use crate::config::Level;
 use crate::manifest::ExitState;
 use crate::report::columns::{label, lower_label};
 use crate::report::compare::Reason;
-use crate::report::number::{percent, three_digits};
+use crate::report::number::{ends, three_digits};
 use crate::report::warnings::{Severity, about_run};
 use crate::report::wording::listed;
-use crate::stats::rounded;
 
-/// Digits of a limit: what was asked for comes back, and no trace of binary.
-const LIMIT_DIGITS: i32 = 9;
+/// Said of a verdict on a measurement that failed the client's checks.
+pub(super) const IN_DOUBT: &str = "in doubt, a measurement is untrustworthy";
+
+/// What would decide it.
+pub(super) fn decides(blocks: Option<u32>) -> String {
+    match blocks {
+        Some(n) => format!("some {n} repeats of each run would decide it"),
+        None => "not even a thousand repeats would decide it".to_owned(),
+    }
+}
 
 /// Outcomes in the order in which they are told.
 const OUTCOMES: [(ChangeOutcome, &str); 5] = [
@@ -30,62 +36,54 @@ impl RunsCompared {
     #[must_use]
     pub fn headline(&self) -> Option<String> {
         match &self.gate {
-            Some(gate) => Some(self.gate_sentence(gate)),
+            Some(gate) => Some(gate.sentence(&self.baseline)),
             None => self.change_sentence(),
         }
     }
 
-    /// `Against base, output throughput is worse in 1 place and equivalent in 3.`
+    /// `Against base, output throughput is worse in 1 place (…) and equivalent in
+    /// 3.`
     fn change_sentence(&self) -> Option<String> {
         let first = self.changes.first()?;
-        let own = self.changes.iter().filter(|c| c.metric == first.metric);
-        let own: Vec<&Change> = own.collect();
-        let parts = OUTCOMES.iter().filter_map(|(outcome, word)| {
-            let n = own.iter().filter(|c| c.outcome == *outcome).count();
-            (n > 0).then_some((*word, n))
-        });
-        let parts = parts.enumerate().map(|(at, (word, n))| match at {
-            0 => format!("{word} in {}", counted(n, "place")),
-            _ => format!("{word} in {n}"),
-        });
-        let parts: Vec<String> = parts.collect();
         let name = lower_label(&first.metric);
-        Some(format!(
-            "Against {}, {name} is {}.",
-            self.baseline,
-            listed(&parts)
-        ))
+        let found = self.found(&first.metric)?;
+        Some(format!("Against {}, {name} is {found}.", self.baseline))
     }
 
-    fn gate_sentence(&self, gate: &Gate) -> String {
-        let of = |state| gate.checks.iter().filter(|c| c.state == state).count();
-        let (regressed, lost) = (of(GateState::Regressed), of(GateState::Lost));
-        let metrics: Vec<String> = gate.metrics.iter().map(|m| lower_label(m)).collect();
-        let (metrics, limit) = (listed(&metrics), gate.limit_text());
-        let against = format!("than in {}", self.baseline);
-        if gate.met {
-            let open = match of(GateState::Undecided) {
-                0 => String::new(),
-                n => format!("; {n} of {} could not be decided", gate.checks.len()),
-            };
-            return format!(
-                "No regression found: {metrics} nowhere shown to be worse {against} by more than {limit}{open}."
-            );
-        }
-        let mut parts = Vec::new();
-        if regressed > 0 {
-            let places = counted(regressed, "place");
-            parts.push(format!(
-                "{metrics} worse {against} by more than {limit} in {places}"
-            ));
-        }
-        if lost > 0 {
-            let places = counted(lost, "place");
-            parts.push(format!("results of {} lost in {places}", self.baseline));
-        }
-        let nothing = gate.nothing_of.iter();
-        parts.extend(nothing.map(|name| format!("nothing to compare in {}", lower_label(name))));
-        format!("Regression: {}.", parts.join("; "))
+    /// What became of a metric in all places, as a sentence; empty if nothing of
+    /// it could be held against the baseline.
+    pub(crate) fn of_metric(&self, metric: &str) -> String {
+        let found = self.found(metric);
+        found.map_or_else(String::new, |found| {
+            format!("against {}: {found}.", self.baseline)
+        })
+    }
+
+    /// `worse in 1 place (new at concurrency 8: 0.919 × (0.901 to 0.938)) and
+    /// equivalent in 3`.
+    fn found(&self, metric: &str) -> Option<String> {
+        let own: Vec<&Change> = self.changes.iter().filter(|c| c.metric == metric).collect();
+        let parts = OUTCOMES.iter().filter_map(|(outcome, word)| {
+            let of_it: Vec<&Change> = own
+                .iter()
+                .copied()
+                .filter(|c| c.outcome == *outcome)
+                .collect();
+            let is_clear = matches!(outcome, ChangeOutcome::Worse | ChangeOutcome::Better);
+            let most = farthest(&of_it).filter(|_| is_clear);
+            let most = most.map_or_else(String::new, |change| {
+                let most = if of_it.len() > 1 { "most, " } else { "" };
+                let (backend, level) = (&change.backend, change.level);
+                format!(" ({most}{backend} at {level}: {})", change.ratio_words())
+            });
+            (!of_it.is_empty()).then_some((*word, of_it.len(), most))
+        });
+        let parts = parts.enumerate().map(|(at, (word, n, most))| match at {
+            0 => format!("{word} in {}{most}", counted(n, "place")),
+            _ => format!("{word} in {n}{most}"),
+        });
+        let parts: Vec<String> = parts.collect();
+        (!parts.is_empty()).then(|| listed(&parts))
     }
 
     pub(crate) fn warnings(&self) -> Vec<Warning> {
@@ -97,6 +95,7 @@ impl RunsCompared {
         }));
         found.extend(self.runs.iter().filter_map(ended_badly));
         found.extend(self.warnings.iter().cloned());
+        found.extend(self.levels_left_out());
         let hardware = self.differences.iter();
         let hardware: Vec<String> = hardware
             .filter(|difference| difference.about == DifferenceAbout::Hardware)
@@ -120,6 +119,20 @@ impl RunsCompared {
         found.push(about_run(Severity::Note, text));
         found
     }
+
+    fn levels_left_out(&self) -> Option<Warning> {
+        let named = self.levels_of_some.iter().enumerate();
+        let levels = named.map(|(at, level)| match level {
+            Level::Concurrency(_) if at > 0 => level.value_text(),
+            _ => level.to_string(),
+        });
+        let levels: Vec<String> = levels.collect();
+        let text = format!(
+            "not every run has {}: an answer over all runs leaves that out",
+            listed(&levels)
+        );
+        (!levels.is_empty()).then(|| about_run(Severity::Note, text))
+    }
 }
 
 fn ended_badly(run: &ComparedRun) -> Option<Warning> {
@@ -132,79 +145,17 @@ fn ended_badly(run: &ComparedRun) -> Option<Warning> {
     Some(about_run(Severity::Critical, text))
 }
 
-fn counted(n: usize, what: &str) -> String {
+/// The change whose ratio is farthest from 1.
+fn farthest<'c>(changes: &[&'c Change]) -> Option<&'c Change> {
+    let distance = |change: &Change| change.interval.map_or(0.0, |i| i.ratio.ln().abs());
+    let by = |a: &&&Change, b: &&&Change| distance(a).total_cmp(&distance(b));
+    changes.iter().max_by(by).copied()
+}
+
+pub(super) fn counted(n: usize, what: &str) -> String {
     match n {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
-    }
-}
-
-impl GateCheck {
-    /// `new, output throughput at concurrency 8: 8.10 % worse (95 %: 6.20 to
-    /// 9.90 %)`, and what would decide it.
-    #[must_use]
-    pub fn line(&self) -> String {
-        let place = place(&self.backend, &self.metric, &self.level);
-        if self.state == GateState::Lost && self.worse_by.is_none() {
-            return format!("{place}: no result, {} has one", self.baseline);
-        }
-        let by = self.worse_by.map_or_else(
-            || "no ratio".to_owned(),
-            |worse| match worse {
-                worse if worse < 0.0 => format!("{} better", percent(-worse)),
-                worse => format!("{} worse", percent(worse)),
-            },
-        );
-        let ends = self
-            .low
-            .zip(self.high)
-            .map(|(low, high)| format!(" (95 %: {} to {} worse)", signed(low), signed(high)));
-        let more = match (self.state, self.reason) {
-            (GateState::Lost, _) => "; more than 5 % of its requests failed".to_owned(),
-            (GateState::Undecided, Some(reason)) => format!("; no verdict: {}", reason.words()),
-            (GateState::Undecided, None) => decides(self.blocks_to_decide),
-            _ => String::new(),
-        };
-        format!("{place}: {by}{}{more}", ends.unwrap_or_default())
-    }
-}
-
-fn place(backend: &str, metric: &str, level: &Level) -> String {
-    format!("{backend}, {} at {level}", lower_label(metric))
-}
-
-/// A share as `-1.2 %`.
-fn signed(share: f64) -> String {
-    match share < 0.0 {
-        true => format!("−{}", percent(-share)),
-        false => percent(share),
-    }
-}
-
-fn decides(blocks: Option<u32>) -> String {
-    match blocks {
-        Some(n) => format!("; some {n} repeats of each run would decide it"),
-        None => "; not even a thousand repeats would decide it".to_owned(),
-    }
-}
-
-impl Gate {
-    /// The limit as a percentage: `5 %`.
-    #[must_use]
-    pub fn limit_text(&self) -> String {
-        format!("{} %", rounded(self.limit * 100.0, LIMIT_DIGITS))
-    }
-
-    /// What failed first, then what could not be decided, then the rest.
-    pub fn by_weight(&self) -> impl Iterator<Item = &GateCheck> {
-        [
-            GateState::Regressed,
-            GateState::Lost,
-            GateState::Undecided,
-            GateState::Held,
-        ]
-        .into_iter()
-        .flat_map(|state| self.checks.iter().filter(move |check| check.state == state))
     }
 }
 
@@ -218,35 +169,60 @@ impl Change {
             .map(|(value, was)| value / was)
             .filter(|r| r.is_finite());
         match (&self.interval, plain) {
-            (Some(interval), _) => format!(
-                "{} × ({} to {})",
-                three_digits(interval.ratio),
-                three_digits(interval.low),
-                three_digits(interval.high)
-            ),
+            (Some(interval), _) => {
+                let [low, high] = ends(interval.low, interval.high);
+                format!("{} × ({low} to {high})", three_digits(interval.ratio))
+            }
             (None, Some(ratio)) => format!("{} ×", three_digits(ratio)),
             (None, None) => "–".to_owned(),
         }
     }
 
-    /// `worse`, or why nothing can be said and what would help.
+    /// `0.919 times, 0.901 to 0.938`; empty without an interval.
+    fn ratio_words(&self) -> String {
+        self.interval.map_or_else(String::new, |interval| {
+            let [low, high] = ends(interval.low, interval.high);
+            format!("{} times, {low} to {high}", three_digits(interval.ratio))
+        })
+    }
+
+    /// `worse`: the verdict in a word or two.
+    #[must_use]
+    pub fn outcome_word(&self) -> &'static str {
+        match self.outcome {
+            ChangeOutcome::Better => "better",
+            ChangeOutcome::Worse => "worse",
+            ChangeOutcome::Equivalent => "equivalent",
+            ChangeOutcome::Inconclusive => "inconclusive",
+            ChangeOutcome::NoVerdict => "no verdict",
+        }
+    }
+
+    /// Why nothing can be said, what would help, or what speaks against the
+    /// verdict; `None` where the verdict says all.
+    #[must_use]
+    pub fn outcome_more(&self) -> Option<String> {
+        let why = match (self.outcome, self.reason) {
+            (ChangeOutcome::Inconclusive, None) => Some(decides(self.blocks_to_decide)),
+            (ChangeOutcome::Inconclusive, Some(reason)) => Some(reason.words().to_owned()),
+            (ChangeOutcome::NoVerdict, reason) => Some(
+                reason
+                    .map_or("nothing to compare", Reason::words)
+                    .to_owned(),
+            ),
+            _ => None,
+        };
+        let doubt = (self.in_doubt && self.reason != Some(Reason::ClientWasLimit))
+            .then(|| IN_DOUBT.to_owned());
+        let parts: Vec<String> = why.into_iter().chain(doubt).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// The verdict, and what more is to be said of it.
     #[must_use]
     pub fn outcome_text(&self) -> String {
-        match (self.outcome, self.reason) {
-            (ChangeOutcome::Better, _) => "better".to_owned(),
-            (ChangeOutcome::Worse, _) => "worse".to_owned(),
-            (ChangeOutcome::Equivalent, _) => "equivalent".to_owned(),
-            (ChangeOutcome::Inconclusive, Some(reason)) => {
-                format!("inconclusive: {}", reason.words())
-            }
-            (ChangeOutcome::Inconclusive, None) => {
-                format!("inconclusive{}", decides(self.blocks_to_decide))
-            }
-            (ChangeOutcome::NoVerdict, reason) => {
-                let why = reason.map_or("nothing to compare", Reason::words);
-                format!("no verdict: {why}")
-            }
-        }
+        let more = self.outcome_more().map(|more| format!(": {more}"));
+        self.outcome_word().to_owned() + &more.unwrap_or_default()
     }
 
     /// Heading of its metric.
