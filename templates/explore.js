@@ -33,7 +33,7 @@
 
   function layout(height, more) {
     var base = {
-      autosize: true, height: height, showlegend: false, separators: ".\u2009",
+      autosize: true, height: height, showlegend: false, separators: ".\u202f",
       margin: { l: 54, r: 18, t: 12, b: 46 },
       font: { size: 12, family: "system-ui, sans-serif" },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest"

@@ -196,7 +196,7 @@ fn hardware_and_kv_caches_are_on_the_page() {
     }
     let told = render_table(&report, Look::Plain, WIDTH);
     assert!(
-        told.contains("KV cache of slow: 28\u{2009}000 tokens, predicted 31\u{2009}200 (−10.3 %)"),
+        told.contains("KV cache of slow: 28\u{202f}000 tokens, predicted 31\u{202f}200 (−10.3 %)"),
         "{told}"
     );
 }

@@ -191,7 +191,7 @@ mod tests {
         assert!(lines[0].ends_with("] 0/4 levels · 0 seconds"), "{seen}");
         assert_eq!(
             lines[1],
-            "[===>            ] 23/96 vllm · concurrency 8 · repeat 2 · 1\u{2009}210 tok/s · TTFT 21.3 ms · 8 in flight (6 running"
+            "[===>            ] 23/96 vllm · concurrency 8 · repeat 2 · 1\u{202f}210 tok/s · TTFT 21.3 ms · 8 in flight (6 running"
         );
     }
 

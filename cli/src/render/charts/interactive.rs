@@ -175,7 +175,7 @@ fn layout(drawing: &Drawing) -> Value {
         "autosize": true, "height": drawing.height, "showlegend": false,
         "margin": {"l": LEFT, "r": drawing.right, "t": TOP, "b": BOTTOM},
         "font": {"size": 12, "family": "system-ui, sans-serif"},
-        "separators": ".\u{2009}",
+        "separators": ".\u{202f}",
         "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)",
         "hovermode": if drawing.unified { "x unified" } else { "closest" },
         "dragmode": "zoom", "barmode": "overlay",

@@ -173,7 +173,7 @@ impl Judged for SharedMemory {
 mod tests {
     use super::super::Status;
     use super::*;
-    use crate::report::number::THIN_SPACE;
+    use crate::report::number::NARROW_SPACE;
 
     fn files(soft: u64, hard: Bound) -> Verdict {
         let facts = FileLimit {
@@ -218,7 +218,7 @@ mod tests {
         assert_eq!(verdict.status, Status::Warning);
         assert_eq!(
             verdict.text,
-            format!("unlimited for this user, 4{THIN_SPACE}000 left to this control group")
+            format!("unlimited for this user, 4{NARROW_SPACE}000 left to this control group")
         );
         let alone = ProcessLimit {
             soft: Some(Bound::At(4096)),

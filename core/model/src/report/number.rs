@@ -5,8 +5,8 @@ use crate::units::{NS_PER_MS, NS_PER_S};
 
 const BINARY_STEP: f64 = 1024.0;
 
-/// Thin space, which groups thousands and parts a number from its unit.
-pub const THIN_SPACE: char = '\u{2009}';
+/// Narrow space at which no line breaks; it groups thousands.
+pub const NARROW_SPACE: char = '\u{202f}';
 
 /// Three significant digits: `4 310`, `21.0`, `0.0123`. `value` must be
 /// finite; anything else is written as a dash.
@@ -94,7 +94,7 @@ fn grouped_text(number: &str) -> String {
     let mut text = String::from(sign);
     for (at, digit) in whole.chars().enumerate() {
         if at > 0 && (whole.len() - at).is_multiple_of(3) {
-            text.push(THIN_SPACE);
+            text.push(NARROW_SPACE);
         }
         text.push(digit);
     }
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn numbers_carry_three_significant_digits() {
         for (value, text) in [
-            (4312.7, "4\u{2009}310"),
-            (1_234_567.0, "1\u{2009}230\u{2009}000"),
-            (999.6, "1\u{2009}000"),
+            (4312.7, "4\u{202f}310"),
+            (1_234_567.0, "1\u{202f}230\u{202f}000"),
+            (999.6, "1\u{202f}000"),
             (123.4, "123"),
             (21.04, "21.0"),
             (9.996, "10.0"),
@@ -144,13 +144,13 @@ mod tests {
         assert_eq!(with_unit(21.04, "ms"), "21.0 ms");
         assert_eq!(with_unit(1243.18, "ms"), "1.24 s");
         assert_eq!(with_unit(999.7, "ms"), "1.00 s");
-        assert_eq!(with_unit(1243.18, "tokens/s"), "1\u{2009}240 tokens/s");
+        assert_eq!(with_unit(1243.18, "tokens/s"), "1\u{202f}240 tokens/s");
     }
 
     #[test]
     fn bytes_are_written_in_binary_units() {
         assert_eq!(bytes(512), "512 B");
         assert_eq!(bytes(24 * 1024 * 1024 * 1024), "24.0 GiB");
-        assert_eq!(grouped(1152), "1\u{2009}152");
+        assert_eq!(grouped(1152), "1\u{202f}152");
     }
 }
