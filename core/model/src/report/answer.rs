@@ -182,7 +182,10 @@ fn contest(report: &Report) -> Vec<String> {
         said.extend(leaders(report, yardstick, &standing));
     }
     said.extend(winners(report, yardstick, &standing));
-    said.extend(ties(report, yardstick, &standing));
+    let ties = ties(report, yardstick, &standing);
+    let has_ties = !ties.is_empty();
+    // Between runs the first sentence says it, against the baseline.
+    said.extend(ties.into_iter().filter(|_| report.runs.is_none()));
     let reasons = [
         unequal(report),
         untrusted(report),
@@ -193,7 +196,7 @@ fn contest(report: &Report) -> Vec<String> {
     let mut without: Vec<String> = reasons.into_iter().flatten().collect();
     match without.first_mut() {
         Some(first) if said.is_empty() => *first = format!("No verdict: {first}"),
-        None if said.is_empty() => {
+        None if said.is_empty() && !has_ties => {
             let why = match &report.runs {
                 Some(runs) if runs.levels_of_some.len() == report.levels.len() => {
                     "No level is one of every run: no comparison over all of them."
