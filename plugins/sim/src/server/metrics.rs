@@ -34,109 +34,55 @@ pub(crate) struct Snapshot {
 
 /// Prometheus text, version 0.0.4.
 pub(crate) fn render(args: &Args, s: &Snapshot) -> String {
-    let model = args
-        .model
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n");
-    let labels = format!("engine=\"0\",model_name=\"{model}\"");
+    let labels = format!("engine=\"0\",model_name=\"{}\"", escaped(&args.model));
     let mut out = format!(
         "# HELP inferbench_sim_info These figures are simulated.\n# TYPE inferbench_sim_info gauge\n\
          inferbench_sim_info{{version=\"{}\"}} 1.0\n",
         env!("CARGO_PKG_VERSION")
     );
-    let mut metric = |name: &str, kind: &str, help: &str, extra: &str, value: f64| {
-        if !help.is_empty() {
-            out.push_str(&format!(
-                "# HELP vllm:{name} {help}\n# TYPE vllm:{name} {kind}\n"
-            ));
+    for metric in gauges(args, s).into_iter().chain(counters(s)) {
+        let Metric {
+            name, kind, help, ..
+        } = metric;
+        out.push_str(&format!(
+            "# HELP vllm:{name} {help}\n# TYPE vllm:{name} {kind}\n"
+        ));
+        for (extra, value) in metric.values {
+            out.push_str(&format!("vllm:{name}{{{labels}{extra}}} {value:?}\n"));
         }
-        out.push_str(&format!("vllm:{name}{{{labels}{extra}}} {value:?}\n"));
-    };
-    let c = &s.counts;
-    metric(
-        "num_requests_running",
-        "gauge",
-        "Requests in the batch.",
-        "",
-        s.running as f64,
-    );
-    metric(
-        "num_requests_waiting",
-        "gauge",
-        "Requests in the queue.",
-        "",
-        s.waiting as f64,
-    );
-    metric(
-        "kv_cache_usage_perc",
-        "gauge",
-        "KV blocks held, 1 = all.",
-        "",
-        s.kv_usage,
-    );
-    let e = &s.engine;
-    metric(
-        "num_preemptions_total",
-        "counter",
-        "Preempted sequences.",
-        "",
-        e.preemptions as f64,
-    );
-    let help = "Prompt tokens looked up in the prefix cache.";
-    metric(
-        "prefix_cache_queries_total",
-        "counter",
-        help,
-        "",
-        e.prefix_queries as f64,
-    );
-    let help = "Prompt tokens found in the prefix cache.";
-    metric(
-        "prefix_cache_hits_total",
-        "counter",
-        help,
-        "",
-        e.prefix_hits as f64,
-    );
-    let help = "Tokens of prefilled prompts, cached ones included.";
-    metric(
-        "prompt_tokens_total",
-        "counter",
-        help,
-        "",
-        c.prompt_tokens as f64,
-    );
-    metric(
-        "generation_tokens_total",
-        "counter",
-        "Tokens generated.",
-        "",
-        c.generation_tokens as f64,
-    );
-    let reason = ["stop", "length", "abort"].map(|r| format!(",finished_reason=\"{r}\""));
-    let help = "Requests by how they ended.";
-    metric(
-        "request_success_total",
-        "counter",
-        help,
-        &reason[0],
-        c.stopped as f64,
-    );
-    metric(
-        "request_success_total",
-        "counter",
-        "",
-        &reason[1],
-        c.reached_length as f64,
-    );
-    metric(
-        "request_success_total",
-        "counter",
-        "",
-        &reason[2],
-        c.aborted as f64,
-    );
+    }
+    out
+}
+
+/// A metric with one value for each set of labels of its own, each of which
+/// begins with a comma.
+struct Metric {
+    name: &'static str,
+    kind: &'static str,
+    help: &'static str,
+    values: Vec<(String, f64)>,
+}
+
+impl Metric {
+    fn one(name: &'static str, kind: &'static str, help: &'static str, value: f64) -> Self {
+        Self {
+            name,
+            kind,
+            help,
+            values: vec![(String::new(), value)],
+        }
+    }
+}
+
+fn escaped(label: &str) -> String {
+    label
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+fn gauges(args: &Args, s: &Snapshot) -> Vec<Metric> {
+    let gauge = |name, help, value| Metric::one(name, "gauge", help, value);
     let size_tokens = u64::from(args.kv_blocks) * u64::from(args.block_size);
     let config = format!(
         ",block_size=\"{}\",num_gpu_blocks=\"{}\",kv_cache_size_tokens=\"{size_tokens}\",enable_prefix_caching=\"{}\"",
@@ -144,14 +90,69 @@ pub(crate) fn render(args: &Args, s: &Snapshot) -> String {
         args.kv_blocks,
         if args.prefix_caching { "True" } else { "False" },
     );
-    metric(
-        "cache_config_info",
-        "gauge",
-        "Simulated KV cache.",
-        &config,
-        1.0,
-    );
-    out
+    vec![
+        gauge(
+            "num_requests_running",
+            "Requests in the batch.",
+            s.running as f64,
+        ),
+        gauge(
+            "num_requests_waiting",
+            "Requests in the queue.",
+            s.waiting as f64,
+        ),
+        gauge(
+            "kv_cache_usage_perc",
+            "KV blocks held, 1 = all.",
+            s.kv_usage,
+        ),
+        Metric {
+            values: vec![(config, 1.0)],
+            ..gauge("cache_config_info", "Simulated KV cache.", 1.0)
+        },
+    ]
+}
+
+fn counters(s: &Snapshot) -> Vec<Metric> {
+    let counter = |name, help, value: u64| Metric::one(name, "counter", help, value as f64);
+    let (engine, counts) = (&s.engine, &s.counts);
+    let ended = [
+        ("stop", counts.stopped),
+        ("length", counts.reached_length),
+        ("abort", counts.aborted),
+    ];
+    let ended = ended.map(|(why, n)| (format!(",finished_reason=\"{why}\""), n as f64));
+    vec![
+        counter(
+            "num_preemptions_total",
+            "Preempted sequences.",
+            engine.preemptions,
+        ),
+        counter(
+            "prefix_cache_queries_total",
+            "Prompt tokens looked up in the prefix cache.",
+            engine.prefix_queries,
+        ),
+        counter(
+            "prefix_cache_hits_total",
+            "Prompt tokens found in the prefix cache.",
+            engine.prefix_hits,
+        ),
+        counter(
+            "prompt_tokens_total",
+            "Tokens of prefilled prompts, cached ones included.",
+            counts.prompt_tokens,
+        ),
+        counter(
+            "generation_tokens_total",
+            "Tokens generated.",
+            counts.generation_tokens,
+        ),
+        Metric {
+            values: ended.to_vec(),
+            ..counter("request_success_total", "Requests by how they ended.", 0)
+        },
+    ]
 }
 
 #[cfg(test)]
