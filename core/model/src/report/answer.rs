@@ -384,11 +384,12 @@ fn first_token(report: &Report, metric: &str) -> Option<String> {
         .find(|t| t.comparison.metric == metric)?;
     let shown = comparison.outcome == Outcome::Faster;
     (shown && comparison.best != most.comparison.best).then(|| {
+        let mut at = at_levels(&report.levels, &[comparison.level]);
+        capitalise(&mut at);
         format!(
-            "{} answers first: its first token comes after {} (p50) {}.",
+            "{at} {} answers first: its first token comes after {} (p50).",
             comparison.best,
-            with_unit(comparison.best_value, "ms"),
-            at_levels(&report.levels, &[comparison.level])
+            with_unit(comparison.best_value, "ms")
         )
     })
 }
