@@ -20,8 +20,9 @@ pub struct RatioText {
 }
 
 /// A row's figure against the best of its level and against every backend;
-/// empty if none can be held against another.
-pub(super) fn ratios(report: &Report, row: &Row, metric: &str) -> Vec<RatioText> {
+/// empty if none can be held against another. `is_best`: it is marked as the best,
+/// or as good as it.
+pub(super) fn ratios(report: &Report, row: &Row, metric: &str, is_best: bool) -> Vec<RatioText> {
     let Some(figure) = row.figures.get(metric) else {
         return Vec::new();
     };
@@ -36,13 +37,22 @@ pub(super) fn ratios(report: &Report, row: &Row, metric: &str) -> Vec<RatioText>
     best.into_iter()
         .chain(each)
         .filter(|_| some)
-        .filter_map(|(key, label)| ratio(figure, &row.backend, key, label))
+        .filter_map(|(key, label)| ratio(figure, (&row.backend, is_best), key, label))
         .collect()
 }
 
-fn ratio(figure: &Figure, own: &str, key: String, baseline: &str) -> Option<RatioText> {
+fn ratio(
+    figure: &Figure,
+    (own, is_best): (&str, bool),
+    key: String,
+    baseline: &str,
+) -> Option<RatioText> {
     if own == baseline {
-        let text = if key == BEST { "best" } else { "baseline" };
+        let text = match (key == BEST, is_best) {
+            (false, _) => "baseline",
+            (true, true) => "best",
+            (true, false) => "1\u{a0}×",
+        };
         return Some(RatioText {
             baseline: key,
             text: text.to_owned(),

@@ -290,9 +290,10 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         ),
         _ => String::new(),
     };
+    let best = is_best(report, row, column.metric, figure);
     Cell {
-        best: is_best(report, row, column.metric, figure),
-        against: against::ratios(report, row, column.metric),
+        best,
+        against: against::ratios(report, row, column.metric, best),
         ..number(value, title)
     }
 }
