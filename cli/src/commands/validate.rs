@@ -88,7 +88,7 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
     let backends = pairs.map(|((backend, start), forecast)| {
         let launch = match (&backend.attach, &start) {
-            (Some(target), _) => format!("attach to {}", target.url("")),
+            (Some(target), _) => format!("attach to {}", target.base_url()),
             (None, Some(start)) => command_text(&start.plan, &[], secrets),
             (None, None) => "in this process".to_owned(),
         };

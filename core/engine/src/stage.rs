@@ -123,7 +123,7 @@ async fn start(
         running.tell(RunEvent::Attaching {
             backend: stage.backend.clone(),
             block: stage.block,
-            address: target.url(""),
+            address: target.base_url(),
         });
         return Ok(live(target.clone(), None));
     }

@@ -15,6 +15,7 @@ pub mod inference;
 pub mod kv_cache;
 pub mod manifest;
 pub mod metrics;
+pub mod nearest;
 pub mod packed;
 mod picture;
 pub mod plan;
