@@ -23,6 +23,7 @@ pub mod prompt;
 pub mod reason;
 pub mod record;
 pub mod report;
+pub mod sample;
 pub mod schedule;
 pub mod seed;
 pub mod self_check;
