@@ -1,5 +1,6 @@
 //! Error classes and the documented exit codes.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
@@ -61,6 +62,13 @@ pub(crate) enum CliError {
         file: String,
         #[source]
         source: std::io::Error,
+    },
+    /// A folder stands where a config is expected.
+    #[error("{}: is a folder, must be a config file", folder.display())]
+    ConfigIsFolder {
+        folder: PathBuf,
+        /// It is that of a run.
+        is_run: bool,
     },
     /// A plugin that is asked for is not loaded.
     #[error("no loaded plugin is named `{name}`")]
@@ -156,6 +164,21 @@ impl CliError {
             && let Some(hint) = error.hint()
         {
             eprintln!("hint: {hint}");
+        }
+        if let Self::Derive(error) = self
+            && let Some(hint) = error.hint()
+        {
+            eprintln!("hint: {hint}");
+        }
+        if let Self::ConfigIsFolder {
+            folder,
+            is_run: true,
+        } = self
+        {
+            let folder = folder.display();
+            eprintln!(
+                "hint: it holds a run: inferbench report {folder} shows it, inferbench run CONFIG --resume {folder} goes on with it"
+            );
         }
         if let Self::KvCache(KvModelError::NotHere { model }) = self {
             eprintln!("hint: name the model's folder, or fetch it first: hf download {model}");

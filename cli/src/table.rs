@@ -10,6 +10,7 @@ use inferbench_model::report::{Report, Severity};
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
 use crate::render::{kv, runs};
 use names::Names;
+pub(crate) use names::shortened;
 
 /// Widest line, in columns.
 pub const WIDTH: usize = 100;

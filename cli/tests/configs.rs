@@ -169,7 +169,7 @@ fn example_launches_vllm_sglang_and_hf() {
         &text,
         &[
             // 3 repeats of 6 levels on two backends and of 4 on hf: 3 * 16.
-            "cells: 48 (3 backends, 3 repeats, order of backends from seed 1)",
+            "measurements: 48 (3 backends, 3 repeats, order of backends from seed 1)",
             // 48 cells * 64 requests, of 512 and 128 tokens.
             "measured requests: 3072, about 1572864 prompt tokens and 393216 answer tokens",
             "vllm (plugin vllm, prompts as token_ids, started 3 times)",
@@ -212,7 +212,7 @@ fn attach_launches_nothing() {
             "blue (plugin openai, prompts as text, started 2 times)",
             "attach to http://127.0.0.1:8000",
             "attach to http://127.0.0.1:8001",
-            "each cell is measured for 30s",
+            "each measurement lasts 30s",
         ],
     );
 }

@@ -202,6 +202,27 @@ fn hardware_and_kv_caches_are_on_the_page() {
 }
 
 #[test]
+fn a_cache_that_is_all_but_empty_and_not_predicted_is_no_line_of_the_terminal() {
+    let told = |predicted: Option<f64>, peak: f64| {
+        let mut report = fixture::two_backends().report();
+        let mut kv = kv();
+        for backend in &mut kv.backends {
+            for line in &mut backend.lines {
+                line.predicted = predicted;
+            }
+        }
+        for usage in &mut kv.usage {
+            usage.peak_usage_ratio = Some(peak);
+        }
+        report.take_kv(Some(kv));
+        render_table(&report, Look::Plain, WIDTH).contains("KV cache of")
+    };
+    assert!(!told(None, 0.049));
+    assert!(told(None, 0.05));
+    assert!(told(Some(31_200.0), 0.001));
+}
+
+#[test]
 fn a_section_without_data_is_not_there() {
     let page = page(&fixture::two_backends().report());
     for absent in ["id=\"hardware\"", "id=\"kv-cache\"", "ringed where"] {

@@ -33,15 +33,17 @@ pub(crate) enum CompareCommandError {
 
 impl CompareCommandError {
     /// One thing to do, if there is one.
-    pub(crate) fn hint(&self) -> Option<&'static str> {
-        match self {
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Runs(CompareError::Derive(error)) => return error.hint(),
             Self::Runs(CompareError::Runs(RunsError::OtherWork(_))) => {
-                Some("--force compares them all the same, and says so on top")
+                "--force compares them all the same, and says so on top"
             }
-            Self::SameName(_) => Some("write NAME=FOLDER, each with a name of its own"),
-            Self::IntoRun(_) => Some("name a folder of its own for the comparison"),
-            _ => None,
-        }
+            Self::SameName(_) => "write NAME=FOLDER, each with a name of its own",
+            Self::IntoRun(_) => "name a folder of its own for the comparison",
+            _ => return None,
+        };
+        Some(hint.to_owned())
     }
 }
 

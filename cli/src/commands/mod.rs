@@ -86,6 +86,12 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
 
 /// Reads and checks a config.
 fn load_config(path: &Path) -> Result<Loaded, CliError> {
+    if path.is_dir() {
+        return Err(CliError::ConfigIsFolder {
+            folder: path.to_owned(),
+            is_run: path.join("run.json").exists(),
+        });
+    }
     let file = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|source| CliError::Unreadable {
         file: file.clone(),

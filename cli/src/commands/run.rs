@@ -7,6 +7,8 @@ use inferbench_engine::host::SearchPath;
 use inferbench_engine::prepare::prepare;
 use inferbench_engine::run::{self, Place, Stops};
 use inferbench_engine::secrets::Secrets;
+use inferbench_model::config::Config;
+use inferbench_model::sample;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -28,6 +30,7 @@ pub(super) fn run(
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     // A backend without a launch plan is told now, not in the middle of the run.
     prepared.preview(&loaded).map_err(CliError::Config)?;
+    tell_sample(&prepared.config, output);
     let place = match (resume, folder) {
         (Some(resume), _) => Place::Resume(resume),
         (None, Some(folder)) => Place::New(folder),
@@ -69,6 +72,17 @@ pub(super) fn run(
     match Code::from(finished.exit_state) {
         Code::Done if no_success => Ok(Code::Incomplete),
         code => Ok(code),
+    }
+}
+
+/// What the requests and repeats of the config are too few for.
+fn tell_sample(config: &Config, output: OutputArgs) {
+    let sample = sample::forecast(config);
+    for warning in sample.warnings {
+        eprintln!("warning: {warning}");
+    }
+    for note in sample.notes.iter().filter(|_| !output.quiet) {
+        eprintln!("note: {note}");
     }
 }
 

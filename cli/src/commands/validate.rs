@@ -9,6 +9,7 @@ use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::ways::Launch;
 use inferbench_model::config::Level;
 use inferbench_model::kv_cache::{KvEstimate, commas};
+use inferbench_model::sample;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -26,8 +27,10 @@ struct Preview {
     estimated_output_tokens: Option<u64>,
     backends: Vec<BackendPreview>,
     skipped: Vec<String>,
-    /// Levels whose KV cache will not fit.
+    /// Levels whose KV cache will not fit, or that too few requests keep up.
     warnings: Vec<String>,
+    /// What the verdicts will lack.
+    notes: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -84,11 +87,13 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let forecasts = prepared.kv_forecasts();
     let is_foretold = forecasts.iter().any(Option::is_some);
     let gpu_bytes = is_foretold.then(smallest_gpu_bytes).flatten();
-    let warnings = prepared.kv_warnings(&forecasts, gpu_bytes);
+    let sample = sample::forecast(config);
+    let mut warnings = sample.warnings;
+    warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
     let backends = pairs.map(|((backend, start), forecast)| {
         let launch = match (&backend.attach, &start) {
-            (Some(target), _) => format!("attach to {}", target.url("")),
+            (Some(target), _) => format!("attach to {}", target.base_url()),
             (None, Some(start)) => command_text(&start.plan, &[], secrets),
             (None, None) => "in this process".to_owned(),
         };
@@ -125,7 +130,14 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
             .map(|s| format!("{} at {}: {}", s.backend, s.level, s.reason))
             .collect(),
         warnings,
+        notes: sample.notes,
     }
+}
+
+/// `1 repeat`, `3 repeats`.
+fn counted(n: usize, noun: &str) -> String {
+    let ending = if n == 1 { "" } else { "s" };
+    format!("{n} {noun}{ending}")
 }
 
 fn show(prepared: &PreparedRun, preview: &Preview) {
@@ -135,10 +147,10 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     println!("model: {}", config.model.id);
     println!("levels: {}", levels.join(", "));
     println!(
-        "cells: {} ({} backends, {} repeats, order of backends from seed {})",
+        "measurements: {} ({}, {}, order of backends from seed {})",
         preview.cells,
-        preview.backends.len(),
-        config.repeats,
+        counted(preview.backends.len(), "backend"),
+        counted(config.repeats as usize, "repeat"),
         config.seed
     );
     if let (Some(requests), Some(input), Some(output)) = (
@@ -150,7 +162,7 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
             "measured requests: {requests}, about {input} prompt tokens and {output} answer tokens"
         );
     } else if let Some(duration) = config.load.duration {
-        println!("each cell is measured for {duration}");
+        println!("each measurement lasts {duration}");
     }
     for backend in &preview.backends {
         println!(
@@ -172,6 +184,9 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     }
     for warning in &preview.warnings {
         eprintln!("warning: {warning}");
+    }
+    for note in &preview.notes {
+        eprintln!("note: {note}");
     }
 }
 

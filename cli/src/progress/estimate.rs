@@ -142,6 +142,9 @@ impl Estimate {
 impl Left {
     /// `about 3 minutes left`; `roughly` where other parts stand in.
     pub(super) fn words(self) -> String {
+        if self.time < Duration::from_secs(1) {
+            return "nearly done".to_owned();
+        }
         let word = if self.is_sure { "about" } else { "roughly" };
         format!("{word} {} left", HumanDuration(self.time))
     }
@@ -198,6 +201,16 @@ mod tests {
         let left = estimate.left(s(10)).unwrap();
         assert_eq!((left.time, left.is_sure), (s(16), false));
         assert_eq!(left.words(), "roughly 16 seconds left");
+    }
+
+    #[test]
+    fn a_run_that_takes_longer_than_foretold_has_no_zero_seconds_left() {
+        let mut estimate = after_the_first_repeat();
+        estimate.level_begins(s(40));
+        estimate.level_ends(Level::Concurrency(1), s(50));
+        // the last level is to take 20
+        estimate.level_begins(s(50));
+        assert_eq!(estimate.left(s(90)).unwrap().words(), "nearly done");
     }
 
     #[test]

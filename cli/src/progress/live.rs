@@ -1,39 +1,56 @@
-//! Two lines at the bottom of a terminal: the run, and what goes on now.
+//! Lines at the bottom of a terminal: the run, and what goes on now.
 
 use std::time::{Duration, Instant};
 
+use console::measure_text_width;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use inferbench_engine::event::LiveFigures;
 use inferbench_model::cell::CellKey;
 use inferbench_model::report::number::{three_digits, with_unit};
 
-use super::estimate::Estimate;
+use super::estimate::{Estimate, Left};
+use super::layout::{Size, cut, flow};
+use super::measurements;
+use crate::table::{shortened, wrapped_at};
 
 /// Time between two drawings of what no event changes.
 const TICK: Duration = Duration::from_millis(500);
+
+/// Share of the columns that a backend's label may take.
+const LABEL_SHARE: usize = 3;
 
 /// The live view.
 pub(super) struct Live {
     lines: MultiProgress,
     run: ProgressBar,
     now: ProgressBar,
-    /// The level that is measured, in words.
-    level: String,
+    /// The terminal's size at this moment.
+    size: Box<dyn Fn() -> Size + Send>,
+    /// The measurement that goes on.
+    key: Option<CellKey>,
+    /// Its requests, if they are counted.
+    requests: Option<u64>,
     since: Instant,
     estimate: Estimate,
 }
 
 impl Live {
-    /// A view of a run of `levels` levels.
-    pub(super) fn on(target: ProgressDrawTarget, levels: usize) -> Self {
+    /// A view of a run of so many measurements.
+    pub(super) fn on(
+        target: ProgressDrawTarget,
+        size: Box<dyn Fn() -> Size + Send>,
+        measurements: usize,
+    ) -> Self {
         let lines = MultiProgress::with_draw_target(target);
-        let run = lines.add(ProgressBar::new(levels as u64).with_style(bar()));
-        let now = lines.add(ProgressBar::no_length().with_style(words()));
+        let run = lines.add(ProgressBar::new(measurements as u64));
+        let now = lines.add(ProgressBar::no_length().with_style(style("{msg}")));
         Self {
             lines,
             run,
             now,
-            level: String::new(),
+            size,
+            key: None,
+            requests: None,
             since: Instant::now(),
             estimate: Estimate::default(),
         }
@@ -50,48 +67,81 @@ impl Live {
 
     /// Draws the line of the run.
     pub(super) fn refresh(&self) {
-        let done = self.run.length().unwrap_or(0) as usize;
-        let done = done.saturating_sub(self.estimate.levels_to_come());
+        let (size, passed) = ((self.size)(), self.passed());
+        let all = self.run.length().unwrap_or(0) as usize;
+        let done = all.saturating_sub(self.estimate.levels_to_come());
+        let mut items = vec![format!("{done} of {}", measurements(all))];
+        items.extend(self.estimate.left(passed).map(Left::words));
+        items.push(format!("{} so far", HumanDuration(passed)));
+        let (bar, used) = bar(size.bar());
+        self.run.set_style(style(&format!("{bar}{{msg}}")));
         self.run.set_position(done as u64);
-        let passed = self.passed();
-        let left = self.estimate.left(passed);
-        let left = left.map_or_else(String::new, |left| format!(" · {}", left.words()));
-        self.run
-            .set_message(format!("levels · {}{left}", HumanDuration(passed)));
+        self.run.set_message(flow(&items, size.columns, used, 1));
     }
 
-    /// Something goes on that is no level.
+    /// Something goes on that is no measurement.
     pub(super) fn waits(&self, what: &str) {
-        self.now.set_style(words());
-        self.now.set_message(what.to_owned());
+        let size = (self.size)();
+        self.now.set_style(style("{msg}"));
+        self.now.set_message(cut(what, size.columns, size.lines()));
         self.now.enable_steady_tick(TICK);
         self.refresh();
     }
 
-    /// A level begins, of so many requests if they are counted.
+    /// A measurement begins, of so many requests if they are counted.
     pub(super) fn level(&mut self, key: &CellKey, requests: Option<u64>) {
-        self.level = format!("{} · {} · repeat {}", key.backend, key.level, key.block + 1);
+        self.key = Some(key.clone());
+        self.requests = requests;
         self.now.disable_steady_tick();
-        self.now
-            .set_style(if requests.is_some() { bar() } else { words() });
         self.now.set_length(requests.unwrap_or(0));
         self.now.set_position(0);
-        self.now.set_message(self.level.clone());
+        self.draw(Vec::new(), 0);
         self.refresh();
     }
 
-    /// How far the level is.
+    /// How far the measurement is.
     pub(super) fn goes_on(&self, measured: u64, failed: u64, live: &LiveFigures) {
         self.now.set_position(measured);
-        let figures = figures(measured, failed, live);
-        self.now.set_message(format!("{} · {figures}", self.level));
+        self.draw(figures(measured, failed, live), measured);
         self.refresh();
     }
 
-    /// A line above the view.
+    /// Draws what is measured and how far it is.
+    fn draw(&self, mut items: Vec<String>, measured: u64) {
+        let Some(key) = &self.key else { return };
+        let size = (self.size)();
+        let label = shortened(&key.backend, size.columns / LABEL_SHARE);
+        items.insert(
+            0,
+            format!("{label} · {} · repeat {}", key.level, key.block + 1),
+        );
+        let (mut bar, mut used) = self::bar(size.bar());
+        let is_short = measure_text_width(&items[0]) + used <= size.columns;
+        match self.requests {
+            Some(requests) if size.is_wide() && is_short => {
+                items.insert(1, format!("{measured} of {requests} requests"));
+            }
+            requests => {
+                (bar, used) = self::bar(0);
+                items.extend(requests.map(|all| format!("{measured} of {all} requests")));
+            }
+        }
+        self.now.set_style(style(&format!("{bar}{{msg}}")));
+        let text = flow(&items, size.columns, used, size.lines());
+        self.now.set_message(text);
+    }
+
+    /// Words above the view.
     pub(super) fn say(&self, text: &str) {
-        // A terminal that has gone away is told nothing.
-        drop(self.lines.println(text));
+        for line in wrapped_at((self.size)().columns, text, "    ") {
+            // A terminal that has gone away is told nothing.
+            drop(self.lines.println(line));
+        }
+    }
+
+    /// A line above the view as it is.
+    pub(super) fn say_verbatim(&self, line: &str) {
+        drop(self.lines.println(line));
     }
 
     /// Takes the view away.
@@ -101,43 +151,47 @@ impl Live {
     }
 }
 
-fn bar() -> ProgressStyle {
-    style("[{bar:16}] {pos}/{len} {wide_msg}").progress_chars("=> ")
-}
-
-fn words() -> ProgressStyle {
-    style("{wide_msg}")
+/// The template of a bar of so many columns, and the columns that it takes.
+fn bar(length: usize) -> (String, usize) {
+    match length {
+        0 => (String::new(), 0),
+        n => (format!("[{{bar:{n}}}] "), n + 3),
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(template);
+    style
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
-/// `1 210 tok/s · TTFT 21.3 ms · 8 in flight (6 running, 2 waiting) · GPU 312 W`;
-/// in brackets what the server says of them.
-fn figures(measured: u64, failed: u64, live: &LiveFigures) -> String {
+/// `1 210 tok/s`, `TTFT p50 21.3 ms`, `8 in flight (6 running, 2 waiting)`,
+/// `GPU 312 W`, the most important first; in brackets what the server says of
+/// them.
+fn figures(measured: u64, failed: u64, live: &LiveFigures) -> Vec<String> {
     let mut parts = Vec::new();
     if let Some(rate) = live.output_tokens_per_s {
         parts.push(format!("{} tok/s", three_digits(rate)));
     }
     if let Some(ttft_ms) = live.ttft_ms_p50 {
-        parts.push(format!("TTFT {}", with_unit(ttft_ms, "ms")));
+        parts.push(format!("TTFT p50 {}", with_unit(ttft_ms, "ms")));
     }
     let mut load = format!("{} in flight", live.in_flight);
     if let (Some(running), Some(waiting)) = (live.server_running, live.server_waiting) {
         load.push_str(&format!(" ({running} running, {waiting} waiting)"));
     }
     parts.push(load);
-    if let Some(watts) = live.gpu_power_watts {
-        parts.push(format!("GPU {} W", three_digits(watts)));
-    }
     if failed > 0 {
         parts.push(format!("{failed} failed"));
     }
     if measured == 0 {
         parts.push("warming up".to_owned());
     }
-    parts.join(" · ")
+    if let Some(watts) = live.gpu_power_watts {
+        parts.push(format!("GPU {} W", three_digits(watts)));
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -167,7 +221,12 @@ mod tests {
 
     fn live(terminal: &InMemoryTerm) -> Live {
         let target = ProgressDrawTarget::term_like_with_hz(Box::new(terminal.clone()), 255);
-        let mut live = Live::on(target, 4);
+        let seen = terminal.clone();
+        let size = move || Size {
+            columns: usize::from(seen.width()),
+            rows: 10,
+        };
+        let mut live = Live::on(target, Box::new(size), 4);
         let levels = [2, 8].map(Level::Concurrency).to_vec();
         let stage = |block| Stage {
             backend_index: 0,
@@ -180,34 +239,57 @@ mod tests {
         live
     }
 
-    #[test]
-    fn the_view_tells_the_run_and_what_goes_on() {
-        let terminal = InMemoryTerm::new(10, 110);
+    /// The view of the same moment in a terminal of so many columns.
+    fn seen_at(columns: u16) -> Vec<String> {
+        let terminal = InMemoryTerm::new(10, columns);
         let mut live = live(&terminal);
         live.level(&key(), Some(96));
         live.goes_on(23, 1, &FIGURES);
-        let seen = terminal.contents();
-        let lines: Vec<&str> = seen.lines().collect();
-        assert!(lines[0].ends_with("] 0/4 levels · 0 seconds"), "{seen}");
+        terminal.contents().lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_view_tells_the_run_and_what_goes_on() {
         assert_eq!(
-            lines[1],
-            "[===>            ] 23/96 vllm · concurrency 8 · repeat 2 · 1\u{202f}210 tok/s · TTFT 21.3 ms · 8 in flight (6 running"
+            seen_at(110),
+            [
+                "[                ] 0 of 4 measurements · 0 seconds so far",
+                "[===>            ] vllm · concurrency 8 · repeat 2 · 23 of 96 requests · 1\u{202f}210 tok/s · TTFT p50 21.3 ms",
+                "8 in flight (6 running, 2 waiting) · 1 failed · GPU 312 W",
+            ]
         );
     }
 
     #[test]
-    fn no_line_is_wider_than_a_narrow_terminal() {
-        let terminal = InMemoryTerm::new(10, 50);
-        let mut live = live(&terminal);
-        live.level(&key(), Some(96));
-        live.goes_on(23, 0, &FIGURES);
-        assert_eq!(terminal.width(), 50);
-        let seen = terminal.contents();
-        assert!(
-            seen.lines().all(|line| line.chars().count() <= 50),
-            "{seen}"
+    fn a_narrow_terminal_still_shows_throughput_and_first_token() {
+        assert_eq!(
+            seen_at(60),
+            [
+                "[        ] 0 of 4 measurements · 0 seconds so far",
+                "vllm · concurrency 8 · repeat 2 · 1\u{202f}210 tok/s",
+                "TTFT p50 21.3 ms · 8 in flight (6 running, 2 waiting)",
+            ]
         );
-        assert!(seen.lines().count() <= 2, "{seen}");
+    }
+
+    #[test]
+    fn every_item_is_whole_or_absent_at_every_width() {
+        let widest = seen_at(400).join(" · ").replace("] ", " · ");
+        let whole: Vec<&str> = widest.split(" · ").collect();
+        for columns in 1..=200 {
+            for line in seen_at(columns) {
+                assert!(
+                    console::measure_text_width(&line) <= usize::from(columns),
+                    "{columns}: {line}"
+                );
+                let text = line
+                    .split_once("] ")
+                    .map_or(line.as_str(), |(_, text)| text);
+                for item in text.split(" · ").filter(|item| !item.is_empty()) {
+                    assert!(whole.contains(&item), "{columns}: {item}");
+                }
+            }
+        }
     }
 
     #[test]
@@ -224,5 +306,17 @@ mod tests {
         assert!(seen.ends_with("\nvllm is starting"), "{seen}");
         live.end();
         assert_eq!(terminal.contents(), "error: hf: ended with exit status 1");
+    }
+
+    #[test]
+    fn words_above_the_view_break_between_words() {
+        let terminal = InMemoryTerm::new(10, 20);
+        let live = live(&terminal);
+        live.say("error: hf: ended with exit status 1");
+        let seen = terminal.contents();
+        assert!(
+            seen.starts_with("error: hf: ended\n    with exit status\n    1"),
+            "{seen}"
+        );
     }
 }

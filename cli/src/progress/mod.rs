@@ -2,6 +2,7 @@
 //! lines elsewhere.
 
 mod estimate;
+mod layout;
 mod live;
 
 use std::io::IsTerminal;
@@ -11,8 +12,10 @@ use inferbench_engine::event::RunEvent;
 use inferbench_model::causes::KnownCause;
 use inferbench_model::cell::{CellKey, Counts};
 use inferbench_model::plan::Stage;
+use inferbench_model::report::number::three_digits;
 
 use crate::args::OutputArgs;
+use layout::Size;
 use live::Live;
 
 /// Shows a run's events.
@@ -71,8 +74,11 @@ impl Progress {
                 live.waits(&format!("{backend}: fetching {what}"));
             }
             RunEvent::Starting { backend, .. } => live.waits(&format!("{backend} is starting")),
+            RunEvent::Attaching {
+                backend, address, ..
+            } => live.waits(&format!("{backend}: waiting for {address}")),
             RunEvent::Waiting { backend, last, .. } => {
-                live.waits(&format!("{backend} is starting: {last}"));
+                live.waits(&format!("{backend} is not ready yet: {last}"));
             }
             RunEvent::BackendFailed { backend, block, .. } => {
                 live.estimate().start_failed(backend, *block, now);
@@ -100,7 +106,7 @@ impl Progress {
         if self.quiet || !std::io::stderr().is_terminal() {
             return;
         }
-        let mut live = Live::on(ProgressDrawTarget::stderr(), self.cells);
+        let mut live = Live::on(ProgressDrawTarget::stderr(), Box::new(size), self.cells);
         let now = live.passed();
         live.estimate().begin(stages, now);
         self.live = Some(live);
@@ -113,17 +119,19 @@ impl Progress {
                 folder, simulated, ..
             } => {
                 let mark = if simulated { " (SIMULATED)" } else { "" };
-                format!(
-                    "{} cells to measure{mark}, in {}",
-                    self.cells,
-                    folder.display()
-                )
+                let all = measurements(self.cells);
+                format!("{all} to take{mark}, in {}", folder.display())
             }
             RunEvent::Starting {
                 backend,
                 block,
                 what,
             } => format!("{backend} (repeat {}): starting: {what}", block + 1),
+            RunEvent::Attaching {
+                backend,
+                block,
+                address,
+            } => format!("{backend} (repeat {}): waiting for {address}", block + 1),
             RunEvent::Fetching {
                 backend,
                 what,
@@ -158,14 +166,16 @@ impl Progress {
     }
 
     fn cell_ended(&self, key: &CellKey, counts: &Counts, throughput: Option<f64>) -> String {
-        let speed =
-            throughput.map_or_else(String::new, |rate| format!(", {rate:.1} tokens/s overall"));
+        // The table's figure is that of steady load.
+        let speed = throughput.map_or_else(String::new, |rate| {
+            format!(", {} tokens/s with ramp", three_digits(rate))
+        });
         let failures = match counts.failed {
             0 => String::new(),
             n => format!(", {n} failed"),
         };
         format!(
-            "[{}/{}] {} at {}, repeat {}: {} ok{failures}{speed}",
+            "[{}/{}] {}, {}, repeat {}: {} ok{failures}{speed}",
             self.cells_begun,
             self.cells,
             key.backend,
@@ -189,7 +199,11 @@ impl Progress {
             self.always(&format!("  cause: {}{line}", known.name));
         }
         for line in log_tail {
-            self.always(&format!("  | {line}"));
+            let line = format!("  | {line}");
+            match &self.live {
+                Some(live) => live.say_verbatim(&line),
+                None => eprintln!("{line}"),
+            }
         }
         if let Some(known) = known {
             self.always(&format!("hint: {}", known.hint));
@@ -207,5 +221,22 @@ impl Progress {
             Some(live) => live.say(text),
             None => eprintln!("{text}"),
         }
+    }
+}
+
+/// `1 measurement`, `18 measurements`: one per backend, level and repeat.
+fn measurements(n: usize) -> String {
+    match n {
+        1 => "1 measurement".to_owned(),
+        n => format!("{n} measurements"),
+    }
+}
+
+/// The size of the terminal that is drawn on.
+fn size() -> Size {
+    let (rows, columns) = console::Term::stderr().size();
+    Size {
+        columns: usize::from(columns),
+        rows: usize::from(rows),
     }
 }

@@ -206,12 +206,15 @@ fn written(quantity: KvQuantity, value: f64) -> String {
 }
 
 /// One line per backend for the terminal: what it holds against the prediction,
-/// and where it was fullest.
+/// and where it was fullest; none for a cache that nothing was predicted of and
+/// that stayed all but empty.
 #[must_use]
 pub fn lines(report: &Report) -> Vec<String> {
     let Some(kv) = &report.kv else {
         return Vec::new();
     };
+    /// Share in use below which a cache cannot have mattered.
+    const WORTH_TELLING: f64 = 0.05;
     let each = kv.backends.iter().filter_map(|backend| {
         let line = backend
             .lines
@@ -238,9 +241,11 @@ pub fn lines(report: &Report) -> Vec<String> {
                     .unwrap_or(0.0)
                     .total_cmp(&b.peak_usage_ratio.unwrap_or(0.0))
             });
-        if let Some((usage, peak)) =
-            fullest.and_then(|usage| Some((usage, usage.peak_usage_ratio?)))
-        {
+        let fullest = fullest.and_then(|usage| Some((usage, usage.peak_usage_ratio?)));
+        if line.predicted.is_none() && fullest.is_some_and(|(_, peak)| peak < WORTH_TELLING) {
+            return None;
+        }
+        if let Some((usage, peak)) = fullest {
             text.push_str(&format!(
                 ", up to {} in use at {}",
                 percent(peak),

@@ -42,13 +42,13 @@ impl Names {
 
 /// The text, or its start and its end around an ellipsis; labels often differ
 /// in their last letters only.
-fn shortened(text: &str, width: usize) -> String {
+pub(crate) fn shortened(text: &str, width: usize) -> String {
     let letters: Vec<char> = text.chars().collect();
     if letters.len() <= width {
         return text.to_owned();
     }
     let end = width / 2;
-    let start = width - end - 1;
+    let start = (width - end).saturating_sub(1);
     let mut short: String = letters[..start].iter().collect();
     short.push('…');
     short.extend(&letters[letters.len() - end..]);

@@ -26,6 +26,17 @@ pub enum DeriveError {
     /// A file of facts cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is none.
+    #[error("{}: is no run folder: it has no run.json", folder.display())]
+    NoRun {
+        /// The folder.
+        folder: PathBuf,
+        /// The newest run folder in it.
+        newest: Option<PathBuf>,
+    },
+    /// There is no such folder.
+    #[error("{}: there is no such folder", .0.display())]
+    NoFolder(PathBuf),
     /// It was made by another version.
     #[error("{folder}/run.json has schema_version {found}, this build reads {RUN_SCHEMA_VERSION}")]
     Version {
@@ -42,6 +53,20 @@ pub enum DeriveError {
         /// Why.
         reason: String,
     },
+}
+
+impl DeriveError {
+    /// One thing to do, if there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoRun {
+                newest: Some(newest),
+                ..
+            } => Some(format!("its newest run is {}", newest.display())),
+            _ => None,
+        }
+    }
 }
 
 /// What follows from a run folder.
@@ -117,12 +142,26 @@ pub enum CompareError {
     Runs(#[from] RunsError),
 }
 
+/// What is wrong with a folder without a manifest.
+fn no_run(folder: &Path) -> DeriveError {
+    if !folder.exists() {
+        return DeriveError::NoFolder(folder.to_owned());
+    }
+    DeriveError::NoRun {
+        folder: folder.to_owned(),
+        newest: store::newest_run(folder),
+    }
+}
+
 fn config_of(folder: &Path) -> Result<Config, DeriveError> {
     Ok(manifest_of(folder)?.1)
 }
 
 fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
     let run = RunFolder::open(folder);
+    if !run.file("run.json").exists() {
+        return Err(no_run(folder));
+    }
     let folder = folder.display().to_string();
     let Version { schema_version } = store::read_json(&run.file("run.json"))?;
     if schema_version != RUN_SCHEMA_VERSION {

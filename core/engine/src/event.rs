@@ -38,14 +38,24 @@ pub enum RunEvent {
         /// Seconds that it took; they are in no measured time.
         seconds: f64,
     },
-    /// A backend is being started, or attached to.
+    /// A backend is being started.
     Starting {
         /// Its label.
         backend: String,
         /// Block, from 0.
         block: u32,
-        /// Command line or URL, secrets masked.
+        /// Command line, secrets masked.
         what: String,
+    },
+    /// A server that runs already, or is to be started by somebody else, is waited
+    /// for.
+    Attaching {
+        /// The backend's label.
+        backend: String,
+        /// Block, from 0.
+        block: u32,
+        /// Its address, secrets masked.
+        address: String,
     },
     /// It is not ready yet.
     Waiting {
@@ -119,9 +129,10 @@ pub struct LiveFigures {
     pub output_tokens_per_s: Option<f64>,
     /// Median over the last hundred requests.
     pub ttft_ms_p50: Option<f64>,
-    /// Requests that the server says it works on.
+    /// Requests that the server says it works on; absent unless it has said so
+    /// lately, and since the cell's first request was sent.
     pub server_running: Option<f64>,
-    /// Requests that wait at the server, as it says.
+    /// Requests that wait at the server, as it says; absent like those.
     pub server_waiting: Option<f64>,
     /// Power of all GPUs that are sampled.
     pub gpu_power_watts: Option<f64>,
@@ -136,6 +147,7 @@ impl RunEvent {
                 secrets.mask(line);
             }
             Self::Starting { what, .. } => secrets.mask(what),
+            Self::Attaching { address, .. } => secrets.mask(address),
             Self::Waiting { last, .. } => secrets.mask(last),
             Self::BackendFailed {
                 cause,

@@ -148,7 +148,7 @@ pub(crate) fn sample_metrics(
             {
                 secrets.mask_evidence(&mut evidence);
                 last.clone_from(&evidence);
-                readings.note_server(&evidence);
+                readings.note_server(&evidence, clock::now_ns());
                 sink.send(ServerSample {
                     t_ns: clock::now_ns(),
                     backend: label.clone(),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use inferbench_model::config::{BackendConfig, Config, Loaded, options_errors};
+use inferbench_model::nearest::nearest;
 use inferbench_model::plan::RunPlan;
 use inferbench_model::yaml::{PathStep, YamlError};
 use inferbench_plugin_api::client::BackendClient;
@@ -292,10 +293,12 @@ fn prepare_backend(
     let Some(plugin) = host.get(&backend.plugin) else {
         let known: Vec<&str> = host.names().collect();
         let words = format!("is \"{}\", which no loaded plugin is", backend.plugin);
-        let hint = if known.is_empty() {
-            "no plugin is loaded at all: see inferbench plugins".to_owned()
-        } else {
-            format!("loaded are {}: see inferbench plugins", known.join(", "))
+        let hint = match nearest(&backend.plugin, host.names()) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None if known.is_empty() => {
+                "no plugin is loaded at all: see inferbench plugins".to_owned()
+            }
+            None => format!("loaded are {}: see inferbench plugins", known.join(", ")),
         };
         return Err(one(Some("plugin"), words, Some(hint)));
     };

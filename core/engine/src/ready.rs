@@ -44,6 +44,12 @@ pub(crate) enum ReadyError {
     /// It refuses the request.
     #[error("{0}")]
     Refused(String),
+    /// Nobody has its name.
+    #[error("no machine has the name `{host}`, says the resolver")]
+    NoSuchHost {
+        /// The name.
+        host: String,
+    },
     /// It serves something else.
     #[error("serves {served}, not `{wanted}`")]
     OtherModel {
@@ -92,6 +98,10 @@ impl Readiness<'_> {
         let mut last = "it has not answered".to_owned();
         if self.check == ReadyCheck::None {
             return Ok(0.0);
+        }
+        if let Some(host) = self.target.unknown_host().await {
+            let host = host.to_owned();
+            return Err(ReadyError::NoSuchHost { host });
         }
         loop {
             if let Some(exit) = server.and_then(Server::exit) {

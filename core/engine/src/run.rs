@@ -329,7 +329,8 @@ impl Running<'_> {
                 .set(label, pid.and_then(|pid| u32::try_from(pid).ok())),
             None => {
                 self.watched.clear();
-                self.readings.note_server(&Evidence::default());
+                self.readings
+                    .note_server(&Evidence::default(), clock::now_ns());
             }
         }
     }

@@ -120,10 +120,10 @@ async fn start(
         return start_engine(running, backend, stage);
     }
     if let Some(target) = &backend.attach {
-        running.tell(RunEvent::Starting {
+        running.tell(RunEvent::Attaching {
             backend: stage.backend.clone(),
             block: stage.block,
-            what: target.url(""),
+            address: target.base_url(),
         });
         return Ok(live(target.clone(), None));
     }

@@ -13,6 +13,7 @@ use inferbench_model::plan::RunPlan;
 use inferbench_model::record::RequestRecord;
 use inferbench_model::report::FairnessState;
 use inferbench_model::report::compare::FAILED_LIMIT;
+use inferbench_model::sample::{MIN_REPEATS, MIN_REQUESTS};
 use inferbench_model::seed;
 use inferbench_model::verify::{
     CLIENT, COMPLETE, CellAudit, FAILED, FILES, PLANNED, PLUGINS, REAL, REPEATS, SAME_WORK,
@@ -32,10 +33,6 @@ const FACTS: [&str; 4] = [
     "host.jsonl",
     "server_metrics.jsonl",
 ];
-/// Successful requests from which on a cell's median means something.
-const MIN_SAMPLES: u64 = 30;
-/// Repeats from which on an interval is not mostly guesswork.
-const MIN_REPEATS: u32 = 3;
 
 /// Size and hash of each file of facts in `folder`; one that is not there is
 /// left out.
@@ -193,7 +190,7 @@ fn cells(derived: &Derived, found: &mut Verification) {
     for cell in &derived.cells.cells {
         let name = words_of(&cell.backend, cell.block, cell.level);
         let all = cell.counts.ok + cell.counts.failed;
-        if cell.counts.ok < MIN_SAMPLES {
+        if cell.counts.ok < MIN_REQUESTS {
             found.find(
                 SAMPLES,
                 &name,

@@ -12,6 +12,7 @@ use crate::hardware::{CellHardware, Served};
 use crate::metrics::window::Window;
 use crate::metrics::{self, MetricValue, Values};
 use crate::record::{Phase, RequestRecord};
+use crate::sample;
 pub use crate::self_check::SelfCheck;
 use crate::self_check::{Breach, Offered, judge};
 use crate::steady::Trends;
@@ -255,20 +256,15 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
     }
 }
 
-/// Share of a closed loop's measured requests that may end under falling load
-/// without a warning. Up to two rounds of the slots may, where they do not end in
-/// step, so that eight requests per slot are enough.
-const TAIL_SHARE: f64 = 0.25;
-
 fn tail_warning(work: &Work, level: Level) -> Option<String> {
     let Level::Concurrency(slots) = level else {
         return None;
     };
     let (tail, all) = (work.after_window, work.requests);
-    (slots > 1 && tail as f64 > TAIL_SHARE * all as f64).then(|| {
+    (slots > 1 && tail as f64 > sample::TAIL_SHARE * all as f64).then(|| {
         format!(
             "{tail} of {all} requests ended while the load was falling, for want of more: {} or more a level keep it up",
-            8 * u64::from(slots)
+            sample::requests_that_fill(slots)
         )
     })
 }

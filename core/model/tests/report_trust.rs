@@ -200,7 +200,7 @@ fn an_untrustworthy_level_puts_its_verdict_in_doubt() {
     assert!(found(&sure, TrustAbout::Client).ok);
     assert_eq!(
         found(&sure, TrustAbout::Sample).text,
-        "2 repeats on fresh servers, 20 requests or more per level"
+        "only 2 repeats, 3 are needed"
     );
     run.cells[0].trustworthy = false;
     run.manifest.backends[0].simulated = true;
@@ -259,7 +259,7 @@ fn few_requests_and_few_repeats_and_failures_are_named() {
     let sample = found(&report, TrustAbout::Sample);
     assert_eq!(
         (sample.ok, sample.text.as_str()),
-        (false, "only 8 requests at some level, 10 carry a p90")
+        (false, "only 2 repeats, 3 are needed")
     );
     assert_eq!(report.tiles[0].doubts, ["only 8 requests"]);
     assert_eq!(
@@ -270,6 +270,30 @@ fn few_requests_and_few_repeats_and_failures_are_named() {
     let mark = found(&absent, TrustAbout::Requests);
     assert!(!mark.ok);
     assert!(mark.text.ends_with(" gave no result"), "{}", mark.text);
+}
+
+#[test]
+fn the_mark_of_the_sample_is_broken_where_verify_flags_it() {
+    let sample_of = |n: u64| {
+        let mut run = Run::new(&["a"], &[1], 3);
+        for block in 0..3 {
+            run.add(records("a", block, Timetable { n, ..FIRST }));
+        }
+        found(&run.report(), TrustAbout::Sample).clone()
+    };
+    let few = sample_of(29);
+    assert_eq!(
+        (few.ok, few.text.as_str()),
+        (false, "only 29 requests in some measurement, 30 are needed")
+    );
+    let enough = sample_of(30);
+    assert_eq!(
+        (enough.ok, enough.text.as_str()),
+        (
+            true,
+            "3 repeats on fresh servers, 30 requests or more in each measurement"
+        )
+    );
 }
 
 #[test]

@@ -76,6 +76,25 @@ fn key(name: &str) -> PathStep {
 }
 
 #[test]
+fn a_bound_that_only_the_type_sets_is_told_from_the_side_that_was_broken() {
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wide {
+        #[allow(dead_code, reason = "only its reading is tested")]
+        n: u64,
+    }
+    for (n, fact) in [
+        ("-1", "is -1, must be a whole number, 0 or more"),
+        (
+            "18446744073709551616",
+            "is 18446744073709551616, must be a whole number, 18446744073709551615 or less",
+        ),
+    ] {
+        refuses::<Wide>(&format!("n: {n}\n"), &format!("b.yaml:1:4: `n` {fact}"));
+    }
+}
+
+#[test]
 fn wrong_types_name_value_and_limit() {
     for (requests, fact) in [
         ("many", "is \"many\", must be a whole number"),

@@ -94,6 +94,24 @@ impl HostPort {
     }
 }
 
+/// What the C libraries' resolvers say of a name that there is not, or that has
+/// no address: `gai_strerror` of EAI_NONAME and EAI_NODATA in glibc, musl and
+/// macOS. The standard library hands on the words alone.
+const NO_SUCH_NAME: [&str; 5] = [
+    "Name or service not known",
+    "No address associated with hostname",
+    "Name does not resolve",
+    "Name has no usable address",
+    "nodename nor servname provided, or not known",
+];
+
+/// Whether the resolver has answered that there is no such name; not where it
+/// could not be asked.
+pub(super) fn is_no_such_name(error: &io::Error) -> bool {
+    let words = error.to_string();
+    NO_SUCH_NAME.iter().any(|said| words.ends_with(said))
+}
+
 async fn race(addresses: &[SocketAddr]) -> io::Result<(TcpStream, SocketAddr)> {
     let mut trying = JoinSet::new();
     let mut last = io::Error::other("the name has no address");
@@ -146,6 +164,16 @@ mod tests {
         let error = server.connect(&[address, address]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
         assert!(server.known().is_empty());
+    }
+
+    #[test]
+    fn only_a_resolver_that_has_answered_says_that_there_is_no_such_name() {
+        let said = |words: &str| {
+            let words = format!("failed to lookup address information: {words}");
+            is_no_such_name(&io::Error::other(words))
+        };
+        assert!(said("Name or service not known"));
+        assert!(!said("Temporary failure in name resolution"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use inferbench_plugin_api::HttpRequest;
 use thiserror::Error;
 use url::Url;
 
-use super::address::HostPort;
+use super::address::{HostPort, is_no_such_name};
 use super::tls::{Tls, TrustError};
 
 /// A URL that requests cannot be sent to, or a way to it that there is not.
@@ -38,6 +38,14 @@ pub enum TargetError {
     Credentials {
         /// Host of the URL.
         host: String,
+    },
+    /// Something behind the path.
+    #[error("`{host}` has `{mark}` and more behind its path, which would not be sent")]
+    BehindPath {
+        /// Host of the URL.
+        host: String,
+        /// What it begins with.
+        mark: char,
     },
     /// A path that cannot be a socket's.
     #[error("`{url}` names no socket, must be unix:/PATH/TO/SOCKET")]
@@ -90,7 +98,12 @@ pub struct Target {
     pub(super) way: Way,
     /// Path prefix without trailing slash; empty if none.
     prefix: String,
+    /// End of the base URL that the plugins' own paths begin with; empty if none.
+    version: &'static str,
 }
+
+/// What base URLs of OpenAI's API end with, and its paths begin with.
+const VERSION: &str = "/v1";
 
 impl Target {
     /// A server of plain HTTP on this host and port.
@@ -103,12 +116,13 @@ impl Target {
                 proxy: None,
             },
             prefix: String::new(),
+            version: "",
         }
     }
 
     /// Splits a base URL such as `http://127.0.0.1:8000`, `https://HOST` (with
-    /// the system's trust) or `unix:/PATH`. A trailing slash, and a trailing
-    /// `/v1`, which the plugins' own paths begin with, are dropped.
+    /// the system's trust) or `unix:/PATH`. A path comes before every request's
+    /// own; a `/v1` at its end is that which the plugins' paths begin with.
     ///
     /// # Errors
     /// See [`TargetError`].
@@ -145,8 +159,13 @@ impl Target {
             .transpose()?;
         let proxy = proxy.map(|proxy| proxy_for(&server, proxy)).transpose()?;
         let path = parsed.path().trim_end_matches('/');
+        let (prefix, version) = match path.strip_suffix(VERSION) {
+            Some(prefix) => (prefix, VERSION),
+            None => (path, ""),
+        };
         Ok(Self {
-            prefix: path.strip_suffix("/v1").unwrap_or(path).to_owned(),
+            prefix: prefix.to_owned(),
+            version,
             way: Way::Tcp {
                 server: Arc::new(server),
                 tls,
@@ -165,6 +184,7 @@ impl Target {
         Ok(Self {
             way: Way::Unix(path.into()),
             prefix: String::new(),
+            version: "",
         })
     }
 
@@ -196,6 +216,23 @@ impl Target {
             }
             Way::Unix(socket) => format!("unix:{}{path}", socket.display()),
         }
+    }
+
+    /// The base URL as it was given, without a trailing slash.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        self.url(self.version)
+    }
+
+    /// Host of the server, or of the proxy before it, if the resolver says that
+    /// there is no such name. A resolver that cannot be asked says nothing.
+    pub(crate) async fn unknown_host(&self) -> Option<&str> {
+        let Way::Tcp { server, proxy, .. } = &self.way else {
+            return None;
+        };
+        let asked = proxy.as_ref().unwrap_or(server);
+        let error = asked.addresses().await.err()?;
+        is_no_such_name(&error).then_some(asked.host.as_str())
     }
 
     /// Whether any certificate of the server is taken.
@@ -296,6 +333,11 @@ fn host_port(
             host: host.to_owned(),
         });
     }
+    let behind = [(parsed.query(), '?'), (parsed.fragment(), '#')];
+    if let Some((_, mark)) = behind.into_iter().find(|(part, _)| part.is_some()) {
+        let host = host.to_owned();
+        return Err(TargetError::BehindPath { host, mark });
+    }
     let port = parsed.port_or_known_default();
     let port = port.ok_or_else(|| not_url("it has no port".to_owned()))?;
     let server = HostPort::new(host.trim_matches(['[', ']']), port);
@@ -350,6 +392,26 @@ mod tests {
             assert_eq!(target.host_header(), host, "{url}");
             assert_eq!(target.url("/health"), health, "{url}");
         }
+    }
+
+    #[test]
+    fn a_base_url_is_told_as_it_was_given() {
+        for url in [
+            "http://far:8000",
+            "http://far:80/api",
+            "http://far:80/api/v1",
+        ] {
+            assert_eq!(Target::parse(url).unwrap().base_url(), url);
+        }
+    }
+
+    #[test]
+    fn what_stands_behind_the_path_is_refused_by_name() {
+        assert_eq!(
+            error("http://far/v1?key=secret"),
+            "`far` has `?` and more behind its path, which would not be sent"
+        );
+        assert!(error("http://far/#x").starts_with("`far` has `#`"));
     }
 
     #[test]

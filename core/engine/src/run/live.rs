@@ -16,6 +16,8 @@ use crate::load::Progress;
 /// Length of what counts as now, and of the steps that it is counted in.
 const NOW_NS: u64 = 5_000_000_000;
 const STEP_NS: u64 = 100_000_000;
+/// Oldest reading of a server's load that is told: it is read every second.
+const FRESH_NS: u64 = 2_000_000_000;
 /// First tokens of which the median is told.
 const LAST_REQUESTS: usize = 100;
 
@@ -26,6 +28,13 @@ pub(crate) struct Readings(Arc<Mutex<Latest>>);
 #[derive(Debug, Default)]
 struct Latest {
     watts: BTreeMap<u32, f64>,
+    server: Option<ServerLoad>,
+}
+
+/// What a server said of its load.
+#[derive(Debug, Clone, Copy)]
+struct ServerLoad {
+    t_ns: u64,
     running: Option<f64>,
     waiting: Option<f64>,
 }
@@ -48,19 +57,29 @@ impl Readings {
         }
     }
 
-    pub(crate) fn note_server(&self, told: &Evidence) {
-        let mut latest = self.latest();
-        latest.running = told.running_requests;
-        latest.waiting = told.waiting_requests;
+    /// What the server told at this time.
+    pub(crate) fn note_server(&self, told: &Evidence, t_ns: u64) {
+        self.latest().server = Some(ServerLoad {
+            t_ns,
+            running: told.running_requests,
+            waiting: told.waiting_requests,
+        });
     }
 
-    pub(crate) fn now(&self) -> Moment {
+    /// The latest readings; of the server's only one that is no older than
+    /// [`FRESH_NS`] and than the cell, whose first request was sent at
+    /// `first_sent_ns`.
+    pub(crate) fn now(&self, now_ns: u64, first_sent_ns: Option<u64>) -> Moment {
         let latest = self.latest();
         let watts = latest.watts.values();
+        let server = latest.server.filter(|server| {
+            now_ns.saturating_sub(server.t_ns) <= FRESH_NS
+                && first_sent_ns.is_some_and(|sent_ns| server.t_ns >= sent_ns)
+        });
         Moment {
             gpu_watts: (!latest.watts.is_empty()).then(|| watts.sum()),
-            running: latest.running,
-            waiting: latest.waiting,
+            running: server.and_then(|server| server.running),
+            waiting: server.and_then(|server| server.waiting),
         }
     }
 
@@ -83,18 +102,21 @@ impl Running<'_> {
     }
 
     fn live_figures(&self, in_flight: u64) -> LiveFigures {
-        let moment = self.readings.now();
+        let now_ns = clock::now_ns();
         let mut figures = LiveFigures {
             in_flight,
-            server_running: moment.running,
-            server_waiting: moment.waiting,
-            gpu_power_watts: moment.gpu_watts,
             ..LiveFigures::default()
         };
+        let mut first_sent_ns = None;
         if let Ok(mut recent) = self.recent.lock() {
-            figures.output_tokens_per_s = recent.output_tokens_per_s(clock::now_ns());
+            first_sent_ns = recent.first_sent_ns;
+            figures.output_tokens_per_s = recent.output_tokens_per_s(now_ns);
             figures.ttft_ms_p50 = recent.ttft_ms_p50();
         }
+        let moment = self.readings.now(now_ns, first_sent_ns);
+        figures.server_running = moment.running;
+        figures.server_waiting = moment.waiting;
+        figures.gpu_power_watts = moment.gpu_watts;
         figures
     }
 }
@@ -195,7 +217,7 @@ mod tests {
     #[test]
     fn power_is_that_of_all_devices_and_of_no_slice() {
         let readings = Readings::default();
-        assert_eq!(readings.now(), Moment::default());
+        assert_eq!(readings.now(SECOND, None), Moment::default());
         for (index, mig, watts) in [(0, None, 100.0), (1, None, 50.0), (1, Some(0), 7.0)] {
             readings.note_gpu(&GpuSample {
                 index,
@@ -204,6 +226,26 @@ mod tests {
                 ..GpuSample::default()
             });
         }
-        assert_eq!(readings.now().gpu_watts, Some(150.0));
+        assert_eq!(readings.now(SECOND, None).gpu_watts, Some(150.0));
+    }
+
+    #[test]
+    fn a_servers_load_is_told_while_it_is_fresh_and_of_this_cell() {
+        let readings = Readings::default();
+        let told = Evidence {
+            running_requests: Some(3.0),
+            waiting_requests: Some(0.0),
+            ..Evidence::default()
+        };
+        readings.note_server(&told, 10 * SECOND);
+        let running = |now_s, sent_s: Option<u64>| {
+            let sent_ns = sent_s.map(|s| s * SECOND);
+            readings.now(now_s * SECOND, sent_ns).running
+        };
+        assert_eq!(running(11, Some(9)), Some(3.0));
+        assert_eq!(running(12, Some(9)), Some(3.0));
+        assert_eq!(running(13, Some(9)), None);
+        assert_eq!(running(12, Some(11)), None);
+        assert_eq!(running(11, None), None);
     }
 }

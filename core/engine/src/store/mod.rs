@@ -42,6 +42,18 @@ fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> StoreError
     }
 }
 
+/// The run folder right below `folder` that was written last; `None` if there is
+/// none.
+pub(crate) fn newest_run(folder: &Path) -> Option<PathBuf> {
+    let runs = fs::read_dir(folder).ok()?.flatten().filter_map(|entry| {
+        let path = entry.path();
+        // It is kept up to date while the run goes on, and never after.
+        let written = path.join("run.json").metadata().ok()?.modified().ok()?;
+        Some((written, path))
+    });
+    runs.max().map(|(_, path)| path)
+}
+
 /// The folder of one run, which its owner alone may read.
 #[derive(Debug, Clone)]
 pub struct RunFolder {

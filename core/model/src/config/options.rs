@@ -5,7 +5,8 @@ use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use jsonschema::paths::Location;
 use serde_json::Value;
 
-use super::wording::{Form, allowed, bare, nearest, one_of, plural, shown, type_name};
+use super::wording::{Form, allowed, bare, one_of, plural, shown, type_name};
+use crate::nearest::nearest;
 use crate::yaml::{Kind, Mark, Node, PathStep, YamlError, dotted};
 
 /// Everything wrong with the options of the backend at `backend_index`, in the

@@ -108,19 +108,3 @@ pub(super) fn plural(count: u64, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {noun}{ending}")
 }
-
-/// The known name that differs from `word` in at most a third of its letters,
-/// or else the only one that `word` is a part of; case and `-` for `_` do not
-/// count.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = |text: &str| text.to_lowercase().replace('-', "_");
-    let word = folded(word);
-    known
-        .map(|name| (strsim::damerau_levenshtein(&word, &folded(name)), name))
-        .filter(|(distance, name)| {
-            let length = name.chars().count().max(word.chars().count());
-            *distance <= length / 3
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name)
-}

@@ -27,6 +27,9 @@ pub struct SelfCheckRow {
     pub level: Level,
     /// Repeat, from 0.
     pub block: u32,
+    /// Measured requests that succeeded; absent in reports of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests_ok: Option<u64>,
     /// Whether the figures can be trusted.
     pub trustworthy: bool,
     /// Thresholds that were broken, in words.
@@ -49,6 +52,7 @@ pub(super) fn self_check(cells: &[CellRow]) -> Vec<SelfCheckRow> {
                 backend: cell.backend.clone(),
                 level: cell.level,
                 block: cell.block,
+                requests_ok: Some(cell.counts.ok),
                 trustworthy: cell.trustworthy && !cell.self_check.client_was_limit,
                 breaches: cell.breaches.iter().map(|b| b.text.clone()).collect(),
                 found: cell.self_check.clone(),

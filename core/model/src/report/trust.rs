@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::number::grouped;
 use super::wording::listed;
 use super::{FairnessRow, FairnessState, Reason, Report, SelfCheckRow, Tile};
+use crate::sample::{MIN_REPEATS, MIN_REQUESTS};
 use crate::stats::samples_needed;
 
 /// One check of the whole run.
@@ -101,18 +102,21 @@ fn needed() -> u64 {
     samples_needed(90.0) as u64
 }
 
+/// Judged as `verify` does by its rules V09 and V13.
 fn sample(report: &Report) -> TrustMark {
-    let counts = report.rows.iter().map(|row| row.counts.ok);
-    let fewest = counts.filter(|n| *n > 0).min().unwrap_or(0);
+    let counts = report.self_check.iter().filter_map(|row| row.requests_ok);
+    let fewest = counts.min().unwrap_or(0);
     if report.blocks < 2 {
         mark(TrustAbout::Sample, false, "one repeat: no verdict")
-    } else if fewest < needed() {
-        let needed = needed();
-        let text = format!("only {fewest} requests at some level, {needed} carry a p90");
+    } else if report.blocks < MIN_REPEATS {
+        let text = format!("only {} repeats, {MIN_REPEATS} are needed", report.blocks);
+        mark(TrustAbout::Sample, false, text)
+    } else if fewest < MIN_REQUESTS {
+        let text = format!("only {fewest} requests in some measurement, {MIN_REQUESTS} are needed");
         mark(TrustAbout::Sample, false, text)
     } else {
         let text = format!(
-            "{} repeats on fresh servers, {} requests or more per level",
+            "{} repeats on fresh servers, {} requests or more in each measurement",
             report.blocks,
             grouped(fewest)
         );

@@ -66,10 +66,10 @@ impl<'a> Reader<'a> {
         let (text, resolved) = self.plain("a whole number")?;
         match resolved {
             Resolved::Int(value) if (min..=max).contains(&value) => Ok(value),
-            Resolved::Int(_) | Resolved::Huge => Err(Fact::new(format!(
-                "is {text}, must be a whole number from {min} to {max}"
-            ))
-            .into()),
+            Resolved::Int(_) | Resolved::Huge => {
+                let limit = whole_limit(min, max, text.starts_with('-'));
+                Err(Fact::new(format!("is {text}, must be a whole number{limit}")).into())
+            }
             Resolved::Float(value) if value.fract() == 0.0 && value.abs() < 1e15 => {
                 let fact = Fact::new(format!("is {text}, must be a whole number"));
                 Err(fact.hint(format!("write {value:.0}")).into())
@@ -371,4 +371,16 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     }
 
     forward_to_deserialize_any! { bytes byte_buf }
+}
+
+/// What a whole number must keep, after "a whole number". Bounds that only the
+/// number's type sets are told from the side on which it broke them.
+fn whole_limit(min: i128, max: i128, is_negative: bool) -> String {
+    if max < i128::from(u32::MAX) {
+        format!(" from {min} to {max}")
+    } else if is_negative {
+        format!(", {min} or more")
+    } else {
+        format!(", {max} or less")
+    }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::de::{Expected, Unexpected};
 
+use crate::nearest::nearest;
+
 use super::error::{Fact, Mark, PathStep, YamlError, dotted, quoted, subject};
 use super::tree::{KeyNode, Kind, Node};
 
@@ -263,7 +265,7 @@ fn unknown_key(file: &str, mark: Mark, map: &[PathStep], key: &str, known: &[Str
         path if path.is_empty() => String::new(),
         path => format!(" in `{path}`"),
     };
-    let limit = match nearest(key, known) {
+    let limit = match nearest(key, known.iter().map(String::as_str)) {
         Some(name) => format!(", did you mean `{name}`?"),
         None if known.is_empty() => String::new(),
         None => format!(", {}", one_of(known)),
@@ -276,7 +278,7 @@ fn unknown_key(file: &str, mark: Mark, map: &[PathStep], key: &str, known: &[Str
 
 fn unknown_variant(found: &str, known: &[String]) -> Fact {
     let fact = Fact::new(format!("is {}, {}", quoted(found), one_of(known)));
-    match nearest(found, known) {
+    match nearest(found, known.iter().map(String::as_str)) {
         Some(name) => fact.hint(format!("did you mean `{name}`?")),
         None => fact,
     }
@@ -289,20 +291,4 @@ fn one_of(known: &[String]) -> String {
         [name] => format!("must be {name}"),
         _ => format!("must be one of {}", names.join(", ")),
     }
-}
-
-/// The known name that differs from `word` in at most a third of its
-/// letters; case and `-` for `_` do not count.
-fn nearest<'a>(word: &str, known: &'a [String]) -> Option<&'a str> {
-    let folded = |text: &str| text.to_lowercase().replace('-', "_");
-    let word = folded(word);
-    known
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(&word, &folded(name)), name))
-        .filter(|(distance, name)| {
-            let length = name.chars().count().max(word.chars().count());
-            *distance <= length / 3
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, name)| name.as_str())
 }

@@ -1,0 +1,47 @@
+//! A config whose requests and repeats are too few is good, and what they are too
+//! few for is told before anything runs.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+
+use common::place::Place;
+use common::said;
+
+const FEW: &str = "
+name: few
+model: { id: simulated }
+backends:
+  - { plugin: sim, options: { fixed_ttft_ms: 1, fixed_itl_ms: 1 } }
+workload: { input_tokens: 8, output_tokens: 2 }
+load: { concurrency: [1, 16], requests: 12 }
+repeats: 1
+";
+
+const TOLD: [&str; 3] = [
+    "warning: load.requests: 12 requests cannot fill concurrency 16, which will never be at its load; give 128 or more\n",
+    "note: repeats is 1: there will be figures and no verdict, and from 3 on verdicts rest on more than guesswork (rule V13 of verify)\n",
+    "note: load.requests is 12: from 30 on a median means something (rule V09 of verify)\n",
+];
+
+#[test]
+fn validate_warns_of_levels_that_are_never_at_their_load_and_accepts_them() {
+    let place = Place::new(FEW);
+    let said = said(
+        place
+            .command()
+            .arg("validate")
+            .arg(place.path("bench.yaml")),
+    );
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert_eq!(said.err, TOLD.concat());
+    assert!(said.out.contains("measurements: 2 (1 backend, 1 repeat, "));
+}
+
+#[test]
+fn a_run_says_the_same_before_it_starts() {
+    let place = Place::new(FEW);
+    let said = said(&mut place.run());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(said.err.starts_with(&TOLD.concat()), "{}", said.err);
+}

@@ -1,0 +1,99 @@
+//! A command that is given another file or folder than it wants: what it is
+//! given is told, and what was meant.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use common::{inferbench, said};
+
+/// A folder with a manifest in it, written so many seconds ago.
+fn run_in(folder: &Path, name: &str, seconds_ago: u64) {
+    let run = folder.join(name);
+    fs::create_dir(&run).unwrap();
+    let file = File::create(run.join("run.json")).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(seconds_ago))
+        .unwrap();
+}
+
+#[test]
+fn a_folder_of_runs_is_no_run_and_its_newest_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), "b-old", 60);
+    run_in(folder.path(), "a-new", 5);
+    fs::create_dir(folder.path().join("other")).unwrap();
+    let name = folder.path().display();
+    for command in ["report", "verify", "compare"] {
+        let said = said(inferbench().arg(command).arg(folder.path()));
+        assert_eq!(said.code, Some(2), "{command}");
+        assert_eq!(
+            said.err,
+            format!(
+                "error: {name}: is no run folder: it has no run.json\nhint: its newest run is {name}/a-new\n"
+            ),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_without_runs_and_one_that_is_not_there_are_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = folder.path().display();
+    let empty = said(inferbench().arg("report").arg(folder.path()));
+    assert_eq!(
+        empty.err,
+        format!("error: {name}: is no run folder: it has no run.json\n")
+    );
+    let gone = said(inferbench().arg("verify").arg(folder.path().join("x")));
+    assert_eq!(
+        gone.err,
+        format!("error: {name}/x: there is no such folder\n")
+    );
+}
+
+#[test]
+fn a_folder_in_place_of_a_config_is_told_with_what_a_run_folder_is_for() {
+    let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), "run", 5);
+    let outer = said(inferbench().arg("run").arg(folder.path()));
+    assert_eq!(outer.code, Some(2));
+    let name = folder.path().display();
+    assert_eq!(
+        outer.err,
+        format!("error: {name}: is a folder, must be a config file\n")
+    );
+    let run = said(inferbench().arg("run").arg(folder.path().join("run")));
+    assert!(
+        run.err.ends_with(&format!(
+            "hint: it holds a run: inferbench report {name}/run shows it, inferbench run CONFIG --resume {name}/run goes on with it\n"
+        )),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn a_mistyped_plugin_is_told_the_nearest_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bench.yaml");
+    let config = "
+name: typo
+model: { id: simulated }
+backends:
+  - plugin: vlm
+load: { concurrency: [1], requests: 8 }
+";
+    fs::write(&file, config).unwrap();
+    let said = said(inferbench().arg("validate").arg(&file));
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err.ends_with("hint: did you mean `vllm`?\n"),
+        "{}",
+        said.err
+    );
+}
