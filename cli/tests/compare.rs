@@ -278,7 +278,11 @@ fn folders_that_are_no_runs_are_named() {
     fs::create_dir(&empty).unwrap();
     let nothing = compare(&[&run, &empty], &[]);
     assert_eq!(nothing.code, Some(2));
-    assert!(nothing.err.contains("empty/run.json"), "{}", nothing.err);
+    assert!(
+        nothing.err.contains("empty: is no run folder"),
+        "{}",
+        nothing.err
+    );
     let twice = compare(&[&run, &run], &[]);
     assert_eq!(twice.code, Some(2), "{}", twice.out);
     let alone = compare(&[&run], &[]);

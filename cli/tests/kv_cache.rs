@@ -198,7 +198,7 @@ backends:
   - plugin: sglang
     options: {{ max_total_tokens: 20000 }}
 workload: {{ input_tokens: 4096, output_tokens: 128 }}
-load: {{ concurrency: [1, 64], requests: 64 }}
+load: {{ concurrency: [1, 64], requests: 512 }}
 ",
         model.display()
     );

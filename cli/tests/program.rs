@@ -321,7 +321,7 @@ fn a_report_of_a_folder_that_is_no_run_names_what_is_missing() {
     let said = said(inferbench().arg("report").arg(folder.path()));
     assert_eq!(said.code, Some(2));
     assert!(
-        said.err.contains("run.json: cannot be read"),
+        said.err.contains("is no run folder: it has no run.json"),
         "{}",
         said.err
     );

@@ -155,7 +155,9 @@ fn what_is_no_run_is_told_so() {
     let verified = said(inferbench().arg("verify").arg(folder.path()));
     assert_eq!(verified.code, Some(2));
     assert!(
-        verified.err.contains("run.json: cannot be read"),
+        verified
+            .err
+            .contains("is no run folder: it has no run.json"),
         "{}",
         verified.err
     );

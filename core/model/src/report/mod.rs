@@ -6,6 +6,7 @@ mod answer;
 mod answers;
 mod backend;
 mod cache_audit;
+mod checks;
 mod columns;
 pub mod compare;
 mod distribution;
@@ -38,6 +39,7 @@ pub use against::Against;
 pub use answers::{GapsByPosition, TokensPerEvent, TokensShare};
 pub use backend::{BackendReport, Failure, RequestFailure};
 pub use cache_audit::CacheAudit;
+pub use checks::CheckSummary;
 pub use columns::MetricColumn;
 pub use compare::{Comparison, Outcome, Reason};
 pub use distribution::{Distribution, DistributionCurve};
@@ -156,6 +158,10 @@ pub struct Report {
     /// The KV caches: predicted, told, measured; absent if nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv: Option<kv::KvReport>,
+    /// The self-check in plain words, each check once; absent in reports of older
+    /// versions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub self_check_summary: Vec<CheckSummary>,
     /// What the client itself did, one row per measured cell.
     pub self_check: Vec<SelfCheckRow>,
     /// Machine, versions, seeds, workload.
@@ -246,6 +252,7 @@ impl Report {
             comparisons,
             fairness,
             kv: None,
+            self_check_summary: checks::summary(cells),
             self_check: environment::self_check(cells),
             environment: environment::facts(manifest, config),
             reproduce: Some(reproduce::of(manifest)),
