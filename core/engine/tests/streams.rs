@@ -134,7 +134,7 @@ fn client_for(case: &Case) -> (BackendClient, RequestSpec) {
 }
 
 /// When the bytes that were due at a time were written: by that time in
-/// microseconds, the first write and the last.
+/// microseconds, the start of the first write and the end of the last.
 type Writes = Arc<Mutex<BTreeMap<u64, (u64, u64)>>>;
 
 fn micros(ms: f64) -> u64 {
@@ -164,14 +164,17 @@ fn serve(case: &Case, peer: &mut Peer, writes: &Writes) {
             chunk(piece)
         };
         wait_until(at(read.at_ms));
-        let t_ns = clock::now_ns();
-        let mut writes = writes.lock().unwrap();
-        writes
-            .entry(micros(read.at_ms))
-            .and_modify(|(_, last_ns)| *last_ns = t_ns)
-            .or_insert((t_ns, t_ns));
-        drop(writes);
+        let began_ns = clock::now_ns();
+        // Noted before the client can have read it, and again once it is written.
+        let note = |ended_ns| {
+            let mut writes = writes.lock().unwrap();
+            let own = writes.entry(micros(read.at_ms));
+            own.and_modify(|(_, last_ns)| *last_ns = ended_ns)
+                .or_insert((began_ns, ended_ns));
+        };
+        note(began_ns);
         peer.write(&bytes);
+        note(clock::now_ns());
     }
     match case.end.how.as_str() {
         "clean_eof" => {
