@@ -107,10 +107,7 @@ fn about_the_thread() -> Vec<Told> {
         Told {
             check: Check::LoopLag,
             claim: "Arrivals were stamped on time",
-            limit: format!(
-                "by the kernel, or {} late at most (p99)",
-                with_unit(LOOP_LAG_LIMIT_MS, "ms")
-            ),
+            limit: format!("by the kernel, or {LOOP_LAG_LIMIT_MS} ms late at most (p99)"),
             value: |cell| match cell.self_check.arrival_clock.as_deref()? {
                 "kernel" => Some(0.0),
                 _ => cell.self_check.loop_lag_ms_p99,
@@ -125,7 +122,7 @@ fn about_the_thread() -> Vec<Told> {
 }
 
 fn about_the_load() -> Vec<Told> {
-    let offered = |of: &str| format!("{} of {of} or more", percent(OFFERED_LIMIT));
+    let offered = |of: &str| format!("{:.0} % of {of} or more", OFFERED_LIMIT * 100.0);
     vec![
         Told {
             check: Check::Concurrency,
@@ -191,7 +188,7 @@ fn about_the_machine() -> Vec<Told> {
         Told {
             check: Check::ClockStep,
             claim: "The clock made no step",
-            limit: format!("none above {}", with_unit(CLOCK_STEP_LIMIT_MS, "ms")),
+            limit: format!("none above {CLOCK_STEP_LIMIT_MS} ms"),
             value: |cell| {
                 // Only the kernel's stamps go by the clock that can step.
                 let found = &cell.self_check;
