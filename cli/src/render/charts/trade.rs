@@ -24,29 +24,14 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
         return None;
     }
     let mut lines = lines(report, trade);
-    let (mut series, mut rings) = (vec![best(trade)], Vec::new());
+    let mut series = vec![best(trade)];
     series.retain(|_| lines.len() > 1);
-    for line in &lines {
-        let level_of = |point: &Point| {
-            let mut levels = report.levels.iter();
-            levels.find(|level| level.value_text() == point.text)
-        };
-        rings.extend(super::rings(report, line, level_of));
-    }
-    let xs = trade.points.iter().flat_map(|point| ends(&point.speed));
-    let ys = trade
-        .points
-        .iter()
-        .flat_map(|point| ends(&point.throughput));
+    series.extend(lines.iter().filter_map(|line| rings(report, line)));
     let right = labels::margin(lines.iter().map(|line| line.name.as_str()));
-    let slowest = trade.slowest_within_slo_per_s;
-    // What breaks the SLO is seen as a part of the picture.
-    let x = Scale::near_values(xs.chain(slowest))
-        .titled("output tokens/s per user while the answer runs (median)");
-    let y = Scale::of_values(ys, false);
+    let (x, y) = axes(trade);
     join_labels(&mut lines, &x, &y);
+    let slowest = trade.slowest_within_slo_per_s;
     let shaded = slowest.map(|least| least.min(x.high));
-    series.extend(rings);
     series.extend(lines);
     let drawing = Drawing {
         x,
@@ -60,6 +45,27 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
         unified: false,
     };
     Some((drawing, subtitle(report, trade)))
+}
+
+fn rings(report: &Report, line: &Series) -> Option<Series> {
+    super::rings(report, line, |point| {
+        let mut levels = report.levels.iter();
+        levels.find(|level| level.value_text() == point.text)
+    })
+}
+
+/// Speed per user, and throughput. The speed at which the SLO breaks is on the
+/// axis if some point keeps it, so that what breaks it is seen as a part.
+fn axes(trade: &Trade) -> (Scale, Scale) {
+    let points = || trade.points.iter();
+    let speeds = || points().flat_map(|point| ends(&point.speed));
+    let fastest = speeds().fold(0.0, f64::max);
+    let slowest = trade.slowest_within_slo_per_s;
+    let slowest = slowest.filter(|least| *least <= fastest);
+    let x = Scale::near_values(speeds().chain(slowest));
+    let y = Scale::of_values(points().flat_map(|point| ends(&point.throughput)), false);
+    let title = "output tokens/s per user while the answer runs (median)";
+    (x.titled(title), y)
 }
 
 fn ends(reach: &Reach) -> [f64; 3] {
@@ -213,6 +219,31 @@ mod tests {
             hover: String::new(),
             points: points.collect(),
         }
+    }
+
+    #[test]
+    fn an_slo_that_no_point_keeps_does_not_stretch_the_axis() {
+        let reach = |typical| Reach {
+            typical,
+            low: typical,
+            high: typical,
+        };
+        let trade = |slowest| Trade {
+            per: TradePer::Machine,
+            slowest_within_slo_per_s: Some(slowest),
+            points: vec![TradePoint {
+                backend: "a".to_owned(),
+                level: inferbench_model::config::Level::Concurrency(1),
+                speed: reach(200.0),
+                throughput: reach(100.0),
+                best: false,
+                keeps_slo: None,
+            }],
+        };
+        // 8 % above the largest
+        assert!((axes(&trade(10_000.0)).0.high - 216.0).abs() < 1e-9);
+        // a quarter of the range of 100 below it
+        assert!((axes(&trade(100.0)).0.low - 75.0).abs() < 1e-9);
     }
 
     #[test]
