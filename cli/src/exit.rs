@@ -153,38 +153,37 @@ impl CliError {
             for difference in differences {
                 eprintln!("  {difference}");
             }
-            eprintln!("hint: resume with the config of the run, or start a new run");
         }
-        if let Self::New(error) = self
-            && let Some(hint) = error.hint()
-        {
+        if let Some(hint) = self.hint() {
             eprintln!("hint: {hint}");
         }
-        if let Self::Compare(error) = self
-            && let Some(hint) = error.hint()
-        {
-            eprintln!("hint: {hint}");
-        }
-        if let Self::Derive(error) = self
-            && let Some(hint) = error.hint()
-        {
-            eprintln!("hint: {hint}");
-        }
-        if let Self::ConfigIsFolder {
-            folder,
-            is_run: true,
-        } = self
-        {
-            let folder = folder.display();
-            eprintln!(
-                "hint: it holds a run: inferbench report {folder} shows it, inferbench run CONFIG --resume {folder} goes on with it"
-            );
-        }
-        if let Self::KvCache(KvModelError::NotHere { model }) = self {
-            eprintln!("hint: name the model's folder, or fetch it first: hf download {model}");
-        }
-        if let Self::NoPlugin { known, .. } = self {
-            eprintln!("hint: loaded are {known}; see inferbench plugins");
+    }
+
+    /// One thing to do, if there is one.
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Run(RunError::Resume(ResumeError::Config { .. })) => {
+                Some("resume with the config of the run, or start a new run".to_owned())
+            }
+            Self::New(error) => error.hint(),
+            Self::Compare(error) => error.hint(),
+            Self::Derive(error) => error.hint(),
+            Self::ConfigIsFolder {
+                folder,
+                is_run: true,
+            } => {
+                let folder = folder.display();
+                Some(format!(
+                    "it holds a run: inferbench report {folder} shows it, inferbench run CONFIG --resume {folder} goes on with it"
+                ))
+            }
+            Self::KvCache(KvModelError::NotHere { model }) => Some(format!(
+                "name the model's folder, or fetch it first: hf download {model}"
+            )),
+            Self::NoPlugin { known, .. } => {
+                Some(format!("loaded are {known}; see inferbench plugins"))
+            }
+            _ => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::ways::Launch;
 use inferbench_model::config::Level;
 use inferbench_model::kv_cache::{KvEstimate, commas};
+use inferbench_model::report::number::counted;
 use inferbench_model::sample;
 use serde::Serialize;
 use serde_json::Value;
@@ -134,12 +135,6 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     }
 }
 
-/// `1 repeat`, `3 repeats`.
-fn counted(n: usize, noun: &str) -> String {
-    let ending = if n == 1 { "" } else { "s" };
-    format!("{n} {noun}{ending}")
-}
-
 fn show(prepared: &PreparedRun, preview: &Preview) {
     let config = &prepared.config;
     let levels: Vec<String> = config.load.levels().iter().map(Level::to_string).collect();
@@ -149,8 +144,8 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     println!(
         "measurements: {} ({}, {}, order of backends from seed {})",
         preview.cells,
-        counted(preview.backends.len(), "backend"),
-        counted(config.repeats as usize, "repeat"),
+        counted(preview.backends.len() as u64, "backend"),
+        counted(config.repeats.into(), "repeat"),
         config.seed
     );
     if let (Some(requests), Some(input), Some(output)) = (

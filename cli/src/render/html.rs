@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use inferbench_model::config::Level;
-use inferbench_model::report::number::{bytes, ends, grouped, percent, three_digits, with_unit};
+use inferbench_model::report::number::{
+    bytes, counted_parts, ends, grouped, percent, three_digits, with_unit,
+};
 use inferbench_model::report::{Drift, Report, Severity, Warning};
 use serde::Serialize;
 use serde_json::Value;
@@ -139,13 +141,7 @@ fn warnings_heading(report: &Report) -> String {
     let all = report.warnings.len();
     let is_note = |warning: &&Warning| warning.severity == Severity::Note;
     let notes = report.warnings.iter().filter(is_note).count();
-    let counted = |n: usize, what: &str| match n {
-        0 => None,
-        1 => Some(format!("1 {what}")),
-        n => Some(format!("{n} {what}s")),
-    };
-    let parts = [counted(all - notes, "warning"), counted(notes, "note")];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    counted_parts(&[(all - notes, "warning"), (notes, "note")])
 }
 
 /// The report as the template reads it: the lists behind charts are left out,

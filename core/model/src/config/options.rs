@@ -5,8 +5,9 @@ use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use jsonschema::paths::Location;
 use serde_json::Value;
 
-use super::wording::{Form, allowed, bare, one_of, plural, shown, type_name};
+use super::wording::{Form, allowed, bare, one_of, shown, type_name};
 use crate::nearest::nearest;
+use crate::report::number::counted;
 use crate::yaml::{Kind, Mark, Node, PathStep, YamlError, dotted};
 
 /// Everything wrong with the options of the backend at `backend_index`, in the
@@ -240,9 +241,9 @@ fn fact(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> (String, Opt
     let must = |limit: String| (format!("is {found}, must be {limit}"), None);
     let count = |limit: String| {
         let has = match &**error.instance() {
-            Value::String(text) => plural(text.chars().count() as u64, "character"),
-            Value::Array(items) => plural(items.len() as u64, "item"),
-            Value::Object(map) => plural(map.len() as u64, "key"),
+            Value::String(text) => counted(text.chars().count() as u64, "character"),
+            Value::Array(items) => counted(items.len() as u64, "item"),
+            Value::Object(map) => counted(map.len() as u64, "key"),
             other => shown(other),
         };
         (format!("has {has}, must have {limit}"), None)

@@ -102,9 +102,3 @@ pub(super) fn type_name(kind: JsonType) -> &'static str {
         JsonType::Object => "a map",
     }
 }
-
-/// `1 item`, `2 items`.
-pub(super) fn plural(count: u64, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
-}

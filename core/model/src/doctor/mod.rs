@@ -12,6 +12,7 @@ pub mod machine;
 pub mod plugins;
 pub mod tools;
 
+use crate::report::number::counted_parts;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -244,19 +245,10 @@ impl Diagnosis {
     /// The counts in words: `1 error, 2 warnings`.
     #[must_use]
     pub fn summary(&self) -> String {
-        let counted = |n: usize, word: &str| match n {
-            0 => None,
-            1 => Some(format!("1 {word}")),
-            n => Some(format!("{n} {word}s")),
-        };
-        let parts = [
-            counted(self.errors, "error"),
-            counted(self.warnings, "warning"),
-        ];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        match parts.is_empty() {
+        let found = counted_parts(&[(self.errors, "error"), (self.warnings, "warning")]);
+        match found.is_empty() {
             true => format!("all {} lines are ok", self.lines.len()),
-            false => format!("{} in {} lines", parts.join(", "), self.lines.len()),
+            false => format!("{found} in {} lines", self.lines.len()),
         }
     }
 }

@@ -196,15 +196,7 @@ fn contest(report: &Report) -> Vec<String> {
     let mut without: Vec<String> = reasons.into_iter().flatten().collect();
     match without.first_mut() {
         Some(first) if said.is_empty() => *first = format!("No verdict: {first}"),
-        None if said.is_empty() && !has_ties => {
-            let why = match &report.runs {
-                Some(runs) if runs.levels_of_some.len() == report.levels.len() => {
-                    "No level is one of every run: no comparison over all of them."
-                }
-                _ => "No two backends were measured at the same level: no comparison.",
-            };
-            said.push(why.to_owned());
-        }
+        None if said.is_empty() && !has_ties => said.push(nothing_compared(report).to_owned()),
         _ => without.iter_mut().for_each(|sentence| capitalise(sentence)),
     }
     said.extend(without);
@@ -212,6 +204,15 @@ fn contest(report: &Report) -> Vec<String> {
     said.extend(first_token(report, metric));
     said.extend(pace::sentences(report));
     said
+}
+
+fn nothing_compared(report: &Report) -> &'static str {
+    match &report.runs {
+        Some(runs) if runs.levels_of_some.len() == report.levels.len() => {
+            "No level is one of every run: no comparison over all of them."
+        }
+        _ => "No two backends were measured at the same level: no comparison.",
+    }
 }
 
 fn winners(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {

@@ -16,7 +16,7 @@ pub fn three_digits(value: f64) -> String {
 }
 
 /// Both ends of a range, to three significant digits, or to as many more as tell
-/// them apart, up to five: `3.20` and `3.60`, `0.9993` and `1.001`.
+/// them apart, up to five: `3.20` and `3.60`, `1.001` and `1.003`.
 #[must_use]
 pub fn ends(low: f64, high: f64) -> [String; 2] {
     let mut written = [low, high].map(three_digits);
@@ -50,6 +50,21 @@ fn significant(value: f64, digits: usize) -> String {
 #[must_use]
 pub fn grouped(n: u64) -> String {
     grouped_text(&n.to_string())
+}
+
+/// So many of something: `1 repeat`, `1 024 requests`.
+#[must_use]
+pub fn counted(n: u64, noun: &str) -> String {
+    let ending = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", grouped(n))
+}
+
+/// Those parts of a whole of which there are any: `1 error, 2 warnings`.
+#[must_use]
+pub fn counted_parts(parts: &[(usize, &str)]) -> String {
+    let some = parts.iter().filter(|(n, _)| *n > 0);
+    let some = some.map(|(n, noun)| counted(*n as u64, noun));
+    some.collect::<Vec<_>>().join(", ")
 }
 
 /// A value with its unit. Milliseconds from 1000 on become seconds: `21.0 ms`,
@@ -118,6 +133,16 @@ mod tests {
         // equal, or equal to five digits
         assert_eq!(ends(4.0, 4.0), ["4.00", "4.00"]);
         assert_eq!(ends(1.000_001, 1.000_002), ["1.0000", "1.0000"]);
+    }
+
+    #[test]
+    fn what_is_counted_has_its_plural_and_none_is_left_out() {
+        assert_eq!(counted(1024, "request"), "1\u{202f}024 requests");
+        assert_eq!(
+            counted_parts(&[(1, "error"), (0, "note"), (2, "warning")]),
+            "1 error, 2 warnings"
+        );
+        assert_eq!(counted_parts(&[(0, "error")]), "");
     }
 
     #[test]

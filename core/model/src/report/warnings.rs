@@ -226,41 +226,38 @@ fn merged(each: impl Iterator<Item = Warning>, report: &Report) -> Vec<Warning> 
         times: 1,
         first: warning,
     });
-    let of_backends = joined(one);
-    let everywhere = |kind: &Kind| {
-        let same = of_backends.iter().filter(|own| own.words == kind.words);
-        report.backends.len() > 2 && same.count() == report.backends.len()
-    };
-    let widened: Vec<bool> = of_backends.iter().map(everywhere).collect();
-    let each = of_backends.into_iter().zip(widened);
-    let each = each.map(|(mut kind, everywhere)| {
-        if everywhere {
+    let mut kinds = joined(one);
+    let all_words: Vec<String> = kinds.iter().map(|kind| kind.words.clone()).collect();
+    for kind in &mut kinds {
+        let same = all_words.iter().filter(|words| **words == kind.words);
+        if report.backends.len() > 2 && same.count() == report.backends.len() {
             kind.first.backend = None;
         }
-        kind
-    });
-    let all = joined(each);
-    let is_of_all = |warning: &Warning| warning.backend.is_none();
+    }
     let place = |level: &Level| report.levels.iter().position(|other| other == level);
-    let counted = all.into_iter().map(
-        |Kind {
-             times, mut first, ..
-         }| {
-            first.levels.sort_by_key(place);
-            let of_all = if is_of_all(&first) {
-                ", over all backends"
-            } else {
-                ""
-            };
-            if times > 1 && first.text.chars().any(|c| c.is_ascii_digit()) {
-                first.text = format!("{}; and {} more like it{of_all}", first.text, times - 1);
-            } else if times > 1 {
-                first.text.push_str(of_all);
-            }
-            first
-        },
-    );
-    counted.collect()
+    let all = joined(kinds.into_iter()).into_iter();
+    all.map(|kind| {
+        let mut warning = kind.told();
+        warning.levels.sort_by_key(place);
+        warning
+    })
+    .collect()
+}
+
+impl Kind {
+    /// The warning, with how many more there are.
+    fn told(self) -> Warning {
+        let mut warning = self.first;
+        let has_numbers = warning.text.chars().any(|c| c.is_ascii_digit());
+        if self.times > 1 && has_numbers {
+            let more = format!("; and {} more like it", self.times - 1);
+            warning.text.push_str(&more);
+        }
+        if self.times > 1 && warning.backend.is_none() {
+            warning.text.push_str(", over all backends");
+        }
+        warning
+    }
 }
 
 /// Joins those of the same words and the same backend.

@@ -1,10 +1,10 @@
 //! What the gate found, in words.
 
-use super::words::{IN_DOUBT, counted, decides};
+use super::words::{IN_DOUBT, decides};
 use super::{Gate, GateCheck, GateState};
 use crate::config::Level;
 use crate::report::columns::lower_label;
-use crate::report::number::percent;
+use crate::report::number::{counted, percent};
 use crate::report::wording::listed;
 use crate::stats::rounded;
 
@@ -32,11 +32,11 @@ impl Gate {
         let (open, all) = (self.count(GateState::Undecided), self.checks.len());
         let worse = format!("worse than in {baseline} by more than {limit}");
         if open == 0 {
-            let places = counted(all, "place");
+            let places = counted(all as u64, "place");
             return format!("No regression: {metrics} not {worse} in any of {places}.");
         }
         if open == all {
-            let places = counted(all, "place");
+            let places = counted(all as u64, "place");
             return format!(
                 "No regression found, and none excluded: whether {metrics} is {worse} could not be decided in any of {places}."
             );
@@ -66,7 +66,7 @@ impl Gate {
         if let Some(first) = lost.next() {
             let more = match lost.count() {
                 0 => String::new(),
-                n => format!(" and in {} more", counted(n, "place")),
+                n => format!(" and in {} more", counted(n as u64, "place")),
             };
             parts.push(format!("lost: {}{more}", first.line()));
         }

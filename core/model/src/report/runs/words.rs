@@ -5,7 +5,7 @@ use crate::config::Level;
 use crate::manifest::ExitState;
 use crate::report::columns::{label, lower_label};
 use crate::report::compare::Reason;
-use crate::report::number::{ends, three_digits};
+use crate::report::number::{counted, ends, three_digits};
 use crate::report::warnings::{Severity, about_run};
 use crate::report::wording::listed;
 
@@ -79,7 +79,7 @@ impl RunsCompared {
             (!of_it.is_empty()).then_some((*word, of_it.len(), most))
         });
         let parts = parts.enumerate().map(|(at, (word, n, most))| match at {
-            0 => format!("{word} in {}{most}", counted(n, "place")),
+            0 => format!("{word} in {}{most}", counted(n as u64, "place")),
             _ => format!("{word} in {n}{most}"),
         });
         let parts: Vec<String> = parts.collect();
@@ -150,13 +150,6 @@ fn farthest<'c>(changes: &[&'c Change]) -> Option<&'c Change> {
     let distance = |change: &Change| change.interval.map_or(0.0, |i| i.ratio.ln().abs());
     let by = |a: &&&Change, b: &&&Change| distance(a).total_cmp(&distance(b));
     changes.iter().max_by(by).copied()
-}
-
-pub(super) fn counted(n: usize, what: &str) -> String {
-    match n {
-        1 => format!("1 {what}"),
-        n => format!("{n} {what}s"),
-    }
 }
 
 impl Change {
