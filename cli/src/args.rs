@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use clap_complete::Shell;
-use inferbench_engine::host::SearchPath;
+use inferbench_engine::plugins::host::SearchPath;
 use inferbench_model::kv_cache::{KvOptions, parse_size};
 use inferbench_model::metrics::{self, Better, Metric};
 

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
 use inferbench_engine::derive::DeriveError;
-use inferbench_engine::kv_forecast::KvModelError;
-use inferbench_engine::plugin_check::PluginCheckError;
-use inferbench_engine::resume::ResumeError;
+use inferbench_engine::plugins::check::PluginCheckError;
+use inferbench_engine::prepare::kv_forecast::KvModelError;
 use inferbench_engine::run::RunError;
+use inferbench_engine::run::resume::ResumeError;
 use inferbench_engine::secrets::Secrets;
+use inferbench_engine::server::supervise::SuperviseError;
 use inferbench_engine::store::StoreError;
-use inferbench_engine::supervise::SuperviseError;
-use inferbench_model::manifest::ExitState;
+use inferbench_model::facts::manifest::ExitState;
 use inferbench_model::yaml::YamlError;
 use thiserror::Error;
 

@@ -4,8 +4,8 @@
 mod names;
 
 use comfy_table::{Attribute, CellAlignment, LineStyle, Row as TableRow, Table, TableStyle};
-use inferbench_model::report::number::grouped;
 use inferbench_model::report::{Report, Severity};
+use inferbench_model::text::number::grouped;
 
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
 use crate::render::{kv, runs};

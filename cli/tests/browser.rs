@@ -15,7 +15,7 @@ use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backen
 use inferbench::render::grid::{self, Stat, WIDE};
 use inferbench::render::render_html;
 use inferbench_model::report::Report;
-use inferbench_model::report::number::three_digits;
+use inferbench_model::text::number::three_digits;
 use serde_json::{Value, json};
 
 /// What would run if any of it were taken for markup or script; a mark that

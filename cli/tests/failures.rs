@@ -8,8 +8,9 @@ mod common;
 use std::fs;
 
 use common::{inferbench, run_folder, said};
-use inferbench_model::reason::FailureReason;
-use inferbench_model::{cell, report};
+use inferbench_model::cell::row;
+use inferbench_model::facts::failure_reason::FailureReason;
+use inferbench_model::report;
 use serde_json::Value;
 
 /// The simulator's fault, the reason, and words of the example.
@@ -78,7 +79,7 @@ repeats: 1
     assert!(unbroken.contains(words), "{fault}: {}", said.out);
     let page = fs::read_to_string(run.join("report.html")).unwrap();
     assert!(page.contains(&answer) && page.contains(words), "{fault}");
-    follows(&cell::schema(), &run.join("cells.json"));
+    follows(&row::schema(), &run.join("cells.json"));
     follows(&report::schema(), &run.join("report.json"));
     let requests = fs::read_to_string(run.join("requests.jsonl")).unwrap();
     let records: Vec<Value> = requests

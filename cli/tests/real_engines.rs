@@ -120,7 +120,7 @@ fn check_run(run: &Path, labels: &[&str]) {
     for name in ["host.jsonl", "server_metrics.jsonl"] {
         assert!(!lines(&run.join(name)).is_empty(), "{name} is empty");
     }
-    check_schema(run, "cells.json", &inferbench_model::cell::schema());
+    check_schema(run, "cells.json", &inferbench_model::cell::row::schema());
     check_schema(run, "report.json", &inferbench_model::report::schema());
     check_rebuild(run);
     check_nothing_left(run);

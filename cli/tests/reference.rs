@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use inferbench::args::Args;
-use inferbench_model::{causes, cell, config, metrics, reason, report};
+use inferbench_model::cell::row;
+use inferbench_model::facts::{crash_cause, failure_reason};
+use inferbench_model::{config, metrics, report};
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -44,18 +46,18 @@ fn the_page_of_metrics_is_that_of_the_registered_metrics() {
 
 #[test]
 fn the_page_of_failure_reasons_is_the_closed_list() {
-    check("failure-reasons.md", &reason::reference());
+    check("failure-reasons.md", &failure_reason::reference());
 }
 
 #[test]
 fn the_page_of_known_causes_is_the_table_that_is_searched() {
-    check("known-causes.md", &causes::reference());
+    check("known-causes.md", &crash_cause::reference());
 }
 
 #[test]
 fn the_stored_schemas_are_those_of_the_types() {
     check("config.schema.json", &pretty(&config::schema()));
-    check("cells.schema.json", &pretty(&cell::schema()));
+    check("cells.schema.json", &pretty(&row::schema()));
     check("report.schema.json", &pretty(&report::schema()));
 }
 

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use fixture::Run;
 use inferbench_model::config::Level;
-use inferbench_model::exchange::{Asked, Exchange, OutputKind, StreamEnd};
-use inferbench_model::record::{Phase, RequestKey};
+use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd};
+use inferbench_model::facts::record::{Phase, RequestKey};
 use nix::sys::resource::{UsageWho, getrusage};
 
 const CONCURRENCY: u32 = 64;

@@ -4,10 +4,10 @@ use std::path::Path;
 
 use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use inferbench_engine::calibrate::{self, SIMULATOR};
-use inferbench_engine::host::SearchPath;
+use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::run::Stops;
-use inferbench_model::calibration::{Calibration, ErrorFigures};
-use inferbench_model::report::number::{grouped, three_digits};
+use inferbench_model::facts::calibration::{Calibration, ErrorFigures};
+use inferbench_model::text::number::{grouped, three_digits};
 
 use super::{load_plugins, print_json, run};
 use crate::args::OutputArgs;

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use inferbench_engine::plugin_check::{self, PluginCheck, PluginCheckReport};
+use inferbench_engine::plugins::check::{self, PluginCheck, PluginCheckReport};
 use serde_json::json;
 
 use super::print_json;
@@ -31,7 +31,7 @@ pub(super) fn check(asked: Asked, output: OutputArgs) -> Result<Code, CliError> 
         file: "inferbench".to_owned(),
         source,
     })?;
-    let report = plugin_check::check(
+    let report = check::check(
         &program,
         &PluginCheck {
             file: asked.file,
@@ -91,6 +91,6 @@ pub(super) fn child(
     exchanges: Option<&Path>,
     trust_dir: bool,
 ) -> Result<Code, CliError> {
-    plugin_check::child_main(file, exchanges, trust_dir)?;
+    check::child_main(file, exchanges, trust_dir)?;
     Ok(Code::Done)
 }

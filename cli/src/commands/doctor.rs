@@ -4,8 +4,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use inferbench_engine::doctor::{Ground, examine};
-use inferbench_engine::host::SearchPath;
-use inferbench_engine::supervise::Journal;
+use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::server::supervise::Journal;
 use inferbench_model::doctor::{Diagnosis, Group, Line, Status};
 
 use super::{look, print_json};

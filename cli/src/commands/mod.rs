@@ -18,7 +18,7 @@ use std::io::IsTerminal;
 use std::path::Path;
 
 use clap::CommandFactory;
-use inferbench_engine::host::{PluginHost, SearchPath};
+use inferbench_engine::plugins::host::{PluginHost, SearchPath};
 use inferbench_model::config::{self, Loaded};
 use serde::Serialize;
 
@@ -63,7 +63,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             check::child(&file, exchanges.as_deref(), search.trust_dirs)
         }
         Command::Supervise => {
-            inferbench_engine::supervise::main()?;
+            inferbench_engine::server::supervise::main()?;
             Ok(Code::Done)
         }
         Command::Doctor {

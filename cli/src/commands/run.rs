@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use inferbench_engine::host::SearchPath;
+use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::prepare::prepare;
 use inferbench_engine::run::{self, Place, Stops};
 use inferbench_engine::secrets::Secrets;
 use inferbench_model::config::Config;
-use inferbench_model::sample;
+use inferbench_model::plan::sample_size;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -77,7 +77,7 @@ pub(super) fn run(
 
 /// What the requests and repeats of the config are too few for.
 fn tell_sample(config: &Config, output: OutputArgs) {
-    let sample = sample::forecast(config);
+    let sample = sample_size::forecast(config);
     for warning in sample.warnings {
         eprintln!("warning: {warning}");
     }
@@ -87,7 +87,7 @@ fn tell_sample(config: &Config, output: OutputArgs) {
 }
 
 fn show_plugin_log(output: OutputArgs, secrets: &Secrets) {
-    for (level, line) in inferbench_engine::plugin_log::drain() {
+    for (level, line) in inferbench_engine::plugins::log::drain() {
         if level <= 2 || output.verbose {
             eprintln!("plugin: {}", secrets.masked(&line));
         }

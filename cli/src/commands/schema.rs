@@ -1,6 +1,7 @@
 //! `schema`: the published JSON Schemas.
 
-use inferbench_model::{cell, config, report};
+use inferbench_model::cell::row;
+use inferbench_model::{config, report};
 
 use super::print_json;
 use crate::args::SchemaKind;
@@ -9,7 +10,7 @@ use crate::exit::{CliError, Code};
 pub(super) fn print(of: SchemaKind) -> Result<Code, CliError> {
     let schema = match of {
         SchemaKind::Config => config::schema(),
-        SchemaKind::Cells => cell::schema(),
+        SchemaKind::Cells => row::schema(),
         SchemaKind::Report => report::schema(),
     };
     print_json(&schema)?;

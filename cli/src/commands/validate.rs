@@ -2,15 +2,15 @@
 
 use std::path::Path;
 
-use inferbench_engine::host::SearchPath;
-use inferbench_engine::kv_forecast::smallest_gpu_bytes;
-use inferbench_engine::launch::command_text;
+use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::prepare::kv_forecast::smallest_gpu_bytes;
 use inferbench_engine::prepare::{PreparedRun, prepare};
-use inferbench_engine::ways::Launch;
+use inferbench_engine::server::launch::command_text;
+use inferbench_engine::server::method::Launch;
 use inferbench_model::config::Level;
 use inferbench_model::kv_cache::{KvEstimate, commas};
-use inferbench_model::report::number::counted;
-use inferbench_model::sample;
+use inferbench_model::plan::sample_size;
+use inferbench_model::text::number::counted;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -88,7 +88,7 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let forecasts = prepared.kv_forecasts();
     let is_foretold = forecasts.iter().any(Option::is_some);
     let gpu_bytes = is_foretold.then(smallest_gpu_bytes).flatten();
-    let sample = sample::forecast(config);
+    let sample = sample_size::forecast(config);
     let mut warnings = sample.warnings;
     warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);

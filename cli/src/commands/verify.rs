@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use inferbench_engine::derive::derive;
-use inferbench_engine::verify::verify as verify_facts;
+use inferbench_engine::derive::verify::verify as verify_facts;
 use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification};
 
 use super::{derived, print_json};

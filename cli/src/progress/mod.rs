@@ -9,10 +9,10 @@ use std::io::IsTerminal;
 
 use indicatif::ProgressDrawTarget;
 use inferbench_engine::event::RunEvent;
-use inferbench_model::causes::KnownCause;
-use inferbench_model::cell::{CellKey, Counts};
+use inferbench_model::cell::row::{CellKey, Counts};
+use inferbench_model::facts::crash_cause::KnownCause;
 use inferbench_model::plan::Stage;
-use inferbench_model::report::number::three_digits;
+use inferbench_model::text::number::three_digits;
 
 use crate::args::OutputArgs;
 use layout::Size;

@@ -1,8 +1,8 @@
 //! Ratios to a baseline as text: one for each backend that a reader may choose,
 //! and one to the best of the level.
 
-use inferbench_model::report::number::{ends, three_digits};
 use inferbench_model::report::{Figure, Report, Row};
+use inferbench_model::text::number::{ends, three_digits};
 use serde::Serialize;
 
 /// What stands for the best backend of each level in the choice of a baseline.

@@ -1,8 +1,8 @@
 //! The table over levels as text, for the page, the summary and the terminal:
 //! which columns, how a figure is written, which is marked as best.
 
-use inferbench_model::report::number::{grouped, three_digits};
 use inferbench_model::report::{Figure, Outcome, Percentile, Reason, Report, Row};
+use inferbench_model::text::number::{grouped, three_digits};
 use serde::Serialize;
 
 use super::against::{self, RatioText};

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use inferbench_model::config::Level;
-use inferbench_model::report::number::{
+use inferbench_model::report::{Drift, Report, Severity, Warning};
+use inferbench_model::text::number::{
     bytes, counted_parts, ends, grouped, percent, three_digits, with_unit,
 };
-use inferbench_model::report::{Drift, Report, Severity, Warning};
 use serde::Serialize;
 use serde_json::Value;
 use tera::{Context, Tera};

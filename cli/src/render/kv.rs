@@ -3,7 +3,7 @@
 
 use inferbench_model::report::Report;
 use inferbench_model::report::kv::{KvBackend, KvCell, KvLine, KvQuantity};
-use inferbench_model::report::number::{bytes, grouped, percent, three_digits};
+use inferbench_model::text::number::{bytes, grouped, percent, three_digits};
 use serde::Serialize;
 
 /// The KV cache of one backend.

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use inferbench_model::report::number::grouped;
 use inferbench_model::report::runs::ChangeOutcome;
 use inferbench_model::report::{FairnessState, Report, Severity};
+use inferbench_model::text::number::grouped;
 
 use super::Export;
 use super::grid::{self, Cell, Line, WIDE};

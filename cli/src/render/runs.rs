@@ -2,10 +2,10 @@
 //! and what the gate found; for the page, the summary and the terminal.
 
 use inferbench_model::report::Report;
-use inferbench_model::report::number::with_unit;
 use inferbench_model::report::runs::{
     Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateState, RunsCompared,
 };
+use inferbench_model::text::number::with_unit;
 use serde::Serialize;
 
 use super::html::utc;

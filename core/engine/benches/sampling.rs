@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use inferbench_engine::gpu::{GpuSampler, LIBRARY_VARIABLE, Wanted};
-use inferbench_engine::machine::{HostSampler, WatchedBackend};
+use inferbench_engine::telemetry::gpu::{GpuSampler, LIBRARY_VARIABLE, Wanted};
+use inferbench_engine::telemetry::host::{HostSampler, WatchedBackend};
 use inferbench_model::config::Devices;
 use nix::time::{ClockId, clock_gettime};
 

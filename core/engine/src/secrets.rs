@@ -3,7 +3,7 @@
 //! text that leaves the engine.
 
 use inferbench_model::config::{BackendConfig, Config};
-use inferbench_model::record::{Evidence, RequestRecord};
+use inferbench_model::facts::record::{Evidence, RequestRecord};
 use inferbench_plugin_api::LaunchPlan;
 use serde::Serialize;
 use serde_json::{Map, Value};

@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use common::server::{TestServer, wait_until};
-use inferbench_engine::clock;
-use inferbench_model::record::RequestRecord;
+use inferbench_engine::os::clock;
+use inferbench_model::facts::record::RequestRecord;
 use inferbench_plugin_api::RequestSpec;
 use inferbench_plugin_api::client::BackendClient;
 use serde_json::json;

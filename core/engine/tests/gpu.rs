@@ -9,11 +9,11 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 use std::time::{Duration, Instant};
 
-use inferbench_engine::gpu::select::VisibleTo;
-use inferbench_engine::gpu::{GpuSampler, GpuStatus, Wanted};
-use inferbench_engine::machine::WatchedBackend;
+use inferbench_engine::telemetry::gpu::select::VisibleTo;
+use inferbench_engine::telemetry::gpu::{GpuSampler, GpuStatus, Wanted};
+use inferbench_engine::telemetry::host::WatchedBackend;
 use inferbench_model::config::Devices;
-use inferbench_model::record::GpuSample;
+use inferbench_model::facts::record::GpuSample;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

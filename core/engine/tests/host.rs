@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use common::server::{TestServer, answer, event, good_answer};
-use inferbench_engine::host::{PluginHost, SearchPath};
 use inferbench_engine::http::Target;
-use inferbench_engine::prompts;
-use inferbench_model::record::RequestRecord;
+use inferbench_engine::load::requests;
+use inferbench_engine::plugins::host::{PluginHost, SearchPath};
+use inferbench_model::facts::record::RequestRecord;
 use inferbench_plugin_api::abi::{API_MAJOR, API_MINOR, HEADER_MAGIC};
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{LaunchContext, ModelSpec, OpenContext, PluginError};
@@ -137,7 +137,7 @@ fn each_bad_library_is_refused_in_one_line_and_the_good_ones_load() {
         "is not a shared library: it is no regular file"
     );
     assert_eq!(host.get("openai").unwrap().file, file("newer_minor"));
-    let sha256 = inferbench_engine::host::file_sha256(&host.get("openai").unwrap().file);
+    let sha256 = inferbench_engine::plugins::host::file_sha256(&host.get("openai").unwrap().file);
     assert_eq!(sha256.len(), 64);
 }
 
@@ -346,7 +346,7 @@ async fn an_encode_that_hangs_is_given_up_at_the_limit() {
     let client = Arc::new(open_with(&json!({"mischief": "encode_hangs"})).unwrap());
     let server = TestServer::always(good_answer());
     let (limit, target) = (Duration::from_millis(200), server.target());
-    let made = prompts::wire_within(limit, &client, &target, &common::text_request()).await;
+    let made = requests::wire_within(limit, &client, &target, &common::text_request()).await;
     let words = made.unwrap_err();
     let told = "the plugin made no request within 0.2 s: its `encode` hangs";
     assert!(words.starts_with(told), "{words}");

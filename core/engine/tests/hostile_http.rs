@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 
 use common::server::{SSE_HEAD, TestServer, answer, chunk, ending, event, good_answer, wait_until};
 use common::{ask, ask_over, limits, patient};
-use inferbench_engine::clock;
 use inferbench_engine::http::{Connection, Target};
 use inferbench_engine::load::exchange;
-use inferbench_engine::prompts;
-use inferbench_model::exchange::Exchange;
-use inferbench_model::record::RequestRecord;
+use inferbench_engine::load::requests;
+use inferbench_engine::os::clock;
+use inferbench_model::facts::exchange::Exchange;
+use inferbench_model::facts::record::RequestRecord;
 use inferbench_plugin_api::Framing;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
@@ -432,7 +432,8 @@ async fn lines_of_json_keep_their_times_under_the_type_application_json() {
         peer.until_closed();
     });
     let target = server.target();
-    let mut wire = prompts::wire(&common::completions(), &target, &common::text_request()).unwrap();
+    let mut wire =
+        requests::wire(&common::completions(), &target, &common::text_request()).unwrap();
     wire.framing = Framing::Ndjson;
     let cancel = CancellationToken::new();
     let outcome = exchange::run(
@@ -470,7 +471,7 @@ async fn an_interruption_ends_even_a_connection_that_does_not_open() {
     while let Ok(connection) = Connection::open(&target, Duration::from_millis(200)).await {
         filling.push(connection);
     }
-    let wire = prompts::wire(&common::completions(), &target, &common::text_request()).unwrap();
+    let wire = requests::wire(&common::completions(), &target, &common::text_request()).unwrap();
     let cancel = CancellationToken::new();
     let interrupt = async {
         tokio::task::yield_now().await;
@@ -506,7 +507,7 @@ async fn an_interruption_ends_a_request_that_is_under_way() {
         tell.send(()).unwrap();
     });
     let target = server.target();
-    let wire = prompts::wire(&common::completions(), &target, &common::text_request()).unwrap();
+    let wire = requests::wire(&common::completions(), &target, &common::text_request()).unwrap();
     let cancel = CancellationToken::new();
     let (stop, mut slot) = (cancel.clone(), None);
     let interrupt = async move {

@@ -14,9 +14,9 @@ use common::server::{SSE_HEAD, TestServer, answer, chunk, ending, event, good_an
 use common::{ask, ask_over, limits, patient};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use inferbench_engine::clock;
 use inferbench_engine::http::Target;
-use inferbench_model::record::RequestRecord;
+use inferbench_engine::os::clock;
+use inferbench_model::facts::record::RequestRecord;
 use nix::sys::socket::{Backlog, listen};
 
 const MIB: usize = 1 << 20;

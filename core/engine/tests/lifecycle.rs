@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use inferbench_engine::launch::{LaunchError, Server, Start};
-use inferbench_engine::port::Port;
+use inferbench_engine::os::port::Port;
 use inferbench_engine::secrets::Secrets;
-use inferbench_engine::supervise::{self, Job, Journal};
+use inferbench_engine::server::launch::{LaunchError, Server, Start};
+use inferbench_engine::server::supervise::{self, Job, Journal};
 use inferbench_plugin_api::{LaunchPlan, PlannedFile, StopPlan};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};

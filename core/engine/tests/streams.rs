@@ -14,10 +14,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::server::{Peer, TestServer, chunk, wait_until};
-use inferbench_engine::clock;
 use inferbench_engine::http::{Framer, ResponseReader};
-use inferbench_engine::prompts;
-use inferbench_model::record::{RequestRecord, Status};
+use inferbench_engine::load::requests;
+use inferbench_engine::os::clock;
+use inferbench_model::facts::record::{RequestRecord, Status};
 use inferbench_plugin_api::Framing;
 use inferbench_plugin_api::RequestSpec;
 use inferbench_plugin_api::abi::EventBuf;
@@ -391,7 +391,7 @@ fn an_encoded_request_carries_its_length_and_the_plugins_path() {
         peer.until_closed();
     });
     let target = server.target();
-    let wire = prompts::wire(&common::completions(), &target, &common::text_request()).unwrap();
+    let wire = requests::wire(&common::completions(), &target, &common::text_request()).unwrap();
     assert_eq!(wire.framing, Framing::Sse);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let record = runtime.block_on(common::ask(&target, common::patient()));

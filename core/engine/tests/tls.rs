@@ -13,13 +13,13 @@ use std::time::{Duration, Instant};
 use common::secure::{Authority, SecureStream, request, self_signed_issuer, serve};
 use common::server::{SSE_HEAD, TestServer, answer, chunk, ending, event, good_answer, wait_until};
 use common::{ask, ask_over, patient};
-use inferbench_engine::clock;
-use inferbench_engine::control::{ControlError, ControlPlane};
+use inferbench_engine::http::control::{ControlError, ControlPlane};
 use inferbench_engine::http::{Connection, OpenError, Target};
+use inferbench_engine::os::clock;
 use inferbench_engine::prepare::prepare;
 use inferbench_engine::run::{self, Stops};
 use inferbench_model::config::{BackendConfig, load};
-use inferbench_model::manifest::Manifest;
+use inferbench_model::facts::manifest::Manifest;
 use inferbench_plugin_api::ControlRequest;
 use serde_json::{Value, json};
 

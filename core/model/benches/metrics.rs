@@ -5,9 +5,9 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use inferbench_model::packed::{Packed, Pool};
 use inferbench_model::stats::Summary;
-use inferbench_model::units::NS_PER_MS;
+use inferbench_model::stats::packed::{Packed, Pool};
+use inferbench_model::text::units::NS_PER_MS;
 
 const GAPS: u64 = 1_000_000;
 

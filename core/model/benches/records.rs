@@ -6,11 +6,11 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use inferbench_model::cell::fold::CellFold;
 use inferbench_model::config::{Level, SloConfig};
-use inferbench_model::exchange::{Asked, Exchange, OutputKind, StreamEnd};
-use inferbench_model::fold::CellFold;
-use inferbench_model::metrics::window::Window;
-use inferbench_model::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd};
+use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::window::Window;
 
 const TOKENS: u32 = 128;
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use inferbench_model::causes::{CAUSES, Ended, find};
+use inferbench_model::facts::crash_cause::{CAUSES, Ended, find};
 
 /// Cause, where the line was posted, the line.
 const SEEN: &[(&str, &str, &str)] = &[

@@ -4,13 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use inferbench_model::cell::{CellKey, CellRow, Counts, SelfCheck, row};
+use inferbench_model::cell::row::{CellKey, CellRow, Counts, SelfCheck, row};
 use inferbench_model::config::{Level, SloConfig, load};
-use inferbench_model::exchange::{Asked, Exchange, OutputKind, StreamEnd, Usage};
+use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd, Usage};
+use inferbench_model::facts::failure_reason::FailureReason;
+use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::window::Window;
 use inferbench_model::metrics::MetricValue;
-use inferbench_model::metrics::window::Window;
-use inferbench_model::reason::FailureReason;
-use inferbench_model::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::stats::{Summary, percentile};
 use serde_json::Value;
 

@@ -2,14 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+use inferbench_model::cell::fold::CellFold;
 use inferbench_model::config::{Level, Rate, SloConfig};
-use inferbench_model::exchange::{Exchange, OutputKind, StreamEnd};
-use inferbench_model::fold::CellFold;
+use inferbench_model::facts::exchange::{Exchange, OutputKind, StreamEnd};
+use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::window::Window;
 use inferbench_model::metrics::MetricValue;
-use inferbench_model::metrics::window::Window;
-use inferbench_model::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::stats::{Summary, percentile};
-use inferbench_model::units::ms_between;
+use inferbench_model::text::units::ms_between;
 use proptest::collection::vec;
 use proptest::prelude::*;
 

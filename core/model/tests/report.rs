@@ -3,7 +3,7 @@
 mod fixture;
 
 use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
-use inferbench_model::cell::SelfCheck;
+use inferbench_model::cell::row::SelfCheck;
 use inferbench_model::config::Level;
 use inferbench_model::report::{self, FairnessState, Outcome, Reason, Severity};
 use proptest::prelude::*;
@@ -355,7 +355,7 @@ fn a_skipped_level_says_why() {
     let mut run = two_backends();
     run.config.backends[1].max_concurrency = Some(1);
     run.manifest.plan = inferbench_model::plan::RunPlan::new(&run.config);
-    let at_two = |cell: &inferbench_model::cell::CellRow| {
+    let at_two = |cell: &inferbench_model::cell::row::CellRow| {
         cell.backend == "slow" && cell.level == Level::Concurrency(2)
     };
     let kept: Vec<bool> = run.cells.iter().map(|cell| !at_two(cell)).collect();
@@ -409,12 +409,12 @@ fn unequal_work_is_a_critical_warning() {
 #[test]
 fn the_schema_of_cells_describes_a_row() {
     let run = two_backends();
-    let file = inferbench_model::cell::CellsFile {
+    let file = inferbench_model::cell::row::CellsFile {
         schema_version: 1,
         simulated: false,
         cells: run.cells,
     };
-    let schema = jsonschema::validator_for(&inferbench_model::cell::schema()).unwrap();
+    let schema = jsonschema::validator_for(&inferbench_model::cell::row::schema()).unwrap();
     let json = serde_json::to_value(file).unwrap();
     assert!(
         schema.is_valid(&json),

@@ -5,7 +5,7 @@
 mod fixture;
 
 use fixture::{Run, Timetable, records};
-use inferbench_model::record::RequestRecord;
+use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::report::{Agreement, Parting, Report};
 
 /// 64 characters in 16 tokens: 4 characters a token.

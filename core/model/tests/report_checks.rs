@@ -7,8 +7,8 @@ mod fixture;
 
 use fixture::two_backends;
 use inferbench_model::config::Level;
+use inferbench_model::facts::self_check::{Breach, Check};
 use inferbench_model::report::{CheckSummary, Report};
-use inferbench_model::self_check::{Breach, Check};
 
 fn of(report: &Report, check: Check) -> Option<&CheckSummary> {
     let mut found = report.self_check_summary.iter();

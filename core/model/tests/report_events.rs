@@ -5,7 +5,7 @@ mod fixture;
 
 use fixture::{Run, Timetable, records};
 use inferbench_model::config::Level;
-use inferbench_model::record::RequestRecord;
+use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::report::{Outcome, Reason, Report, Severity};
 
 const AT_ONE: Level = Level::Concurrency(1);

@@ -8,8 +8,8 @@ mod fixture;
 
 use fixture::{Run, Timetable, records};
 use inferbench_model::config::{Level, Rate};
+use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::plan::RunPlan;
-use inferbench_model::record::RequestRecord;
 use inferbench_model::report::{Outcome, Reason, Report};
 use serde_json::json;
 

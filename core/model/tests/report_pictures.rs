@@ -7,7 +7,7 @@ mod fixture;
 
 use fixture::{Run, Timetable, fail, records, two_backends};
 use inferbench_model::config::Level;
-use inferbench_model::record::{Phase, RequestRecord};
+use inferbench_model::facts::record::{Phase, RequestRecord};
 use inferbench_model::report::Report;
 
 const MS: u64 = 1_000_000;

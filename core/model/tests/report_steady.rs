@@ -7,9 +7,9 @@ mod fixture;
 
 use fixture::{Run, Timetable, records};
 use inferbench_model::config::Level;
-use inferbench_model::record::RequestRecord;
+use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::report::{Outcome, Reason, Report, Series, Severity};
-use inferbench_model::trend::trend;
+use inferbench_model::stats::trend::trend;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

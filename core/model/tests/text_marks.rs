@@ -6,8 +6,8 @@
 mod fixture;
 
 use fixture::{Timetable, records};
-use inferbench_model::record::RequestRecord;
-use inferbench_model::text_marks::TextMarks;
+use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::facts::text_marks::TextMarks;
 use inferbench_model::verify::faults;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};

@@ -1,6 +1,6 @@
 //! The scale of an axis: linear or logarithmic, and where its ticks stand.
 
-use inferbench_model::report::number::{grouped, three_digits};
+use inferbench_model::text::number::{grouped, three_digits};
 
 /// Range of values, largest over smallest, above which an axis is logarithmic.
 const LOG_FROM: f64 = 30.0;

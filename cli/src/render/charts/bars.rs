@@ -1,8 +1,8 @@
 //! The chart of one metric at one level: there is no line to follow, so a bar
 //! per backend, and a thin line to its p99.
 
-use inferbench_model::report::number::three_digits;
 use inferbench_model::report::{MetricColumn, Report};
+use inferbench_model::text::number::three_digits;
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};

@@ -7,10 +7,10 @@ mod chosen;
 use std::collections::HashSet;
 
 use inferbench_model::config::Level;
-use inferbench_model::report::number::grouped;
 use inferbench_model::report::{
     DistributionCurve, GapsByPosition, Report, RequestsOverTime, TokensPerEvent, TokensShare,
 };
+use inferbench_model::text::number::grouped;
 use serde::Serialize;
 
 use super::labels::{plain, short};

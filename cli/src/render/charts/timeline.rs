@@ -167,7 +167,7 @@ impl Unit {
         let unit = panel.lines[0].0.unit.as_str();
         let (scale, suffix, ticks) = match unit {
             "bytes" => {
-                let (scale, suffix) = inferbench_model::units::binary_unit(high);
+                let (scale, suffix) = inferbench_model::text::units::binary_unit(high);
                 (scale, suffix, "")
             }
             "ratio" => (1.0, "", ".0%"),

@@ -1,7 +1,7 @@
 //! Throughput against speed per user.
 
-use inferbench_model::report::number::three_digits;
 use inferbench_model::report::{KEEPS_SLO_FROM, Reach, Report, Trade, TradePer, TradePoint};
+use inferbench_model::text::number::three_digits;
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};

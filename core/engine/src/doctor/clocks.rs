@@ -7,8 +7,10 @@ use inferbench_model::doctor::clocks::{CalibrationFacts, ClockSource, ReceiveSta
 use inferbench_model::stats::median;
 
 use super::{Ground, Probe, Teller};
+use crate::calibrate;
 use crate::http::stamps;
-use crate::{calibrate, clock, machine};
+use crate::os::clock;
+use crate::telemetry::host;
 
 pub(super) const PROBES: &[Probe] = &[
     Probe {
@@ -83,12 +85,12 @@ fn receive_stamps(_: &Ground, tell: &Teller) {
 }
 
 fn calibration(ground: &Ground, tell: &Teller) {
-    let stored = calibrate::stored_for(&machine::host_facts());
+    let stored = calibrate::stored_for(&host::host_facts());
     let facts = CalibrationFacts {
         file: calibrate::default_file().map(|file| file.display().to_string()),
         line: stored
             .as_ref()
-            .map(inferbench_model::calibration::Calibration::line),
+            .map(inferbench_model::facts::calibration::Calibration::line),
         version: stored.map(|stored| stored.inferbench_version),
         own_version: ground.version.clone(),
     };

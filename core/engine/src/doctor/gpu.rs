@@ -5,7 +5,7 @@ use std::path::Path;
 use inferbench_model::doctor::gpu::{DriverFacts, GpuState, VisibleDevices};
 use inferbench_model::doctor::tools::{Place, Tool};
 use inferbench_model::doctor::{Group, Status};
-use inferbench_model::units::from_milli;
+use inferbench_model::text::units::from_milli;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor};
 
@@ -17,7 +17,7 @@ pub(super) const PROBES: &[Probe] = &[
         name: "NVML",
         group: Group::Gpu,
         alone: false,
-        look: |_, tell| devices(crate::gpu::nvml(), tell),
+        look: |_, tell| devices(crate::telemetry::gpu::nvml(), tell),
     },
     Probe {
         name: "CUDA_VISIBLE_DEVICES",

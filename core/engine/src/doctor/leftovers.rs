@@ -4,7 +4,7 @@ use inferbench_model::doctor::Group;
 use inferbench_model::doctor::leftovers::{LeftServer, Leftovers};
 
 use super::{Ground, Probe, Teller};
-use crate::supervise::Journal;
+use crate::server::supervise::Journal;
 
 pub(super) const PROBES: &[Probe] = &[Probe {
     name: "servers",

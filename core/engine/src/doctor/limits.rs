@@ -6,7 +6,7 @@ use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
 use super::{Ground, Probe, Teller, cgroup};
-use crate::limits;
+use crate::os::limits;
 
 pub(super) const PROBES: &[Probe] = &[
     Probe {

@@ -21,8 +21,8 @@ use std::time::{Duration, Instant};
 
 use inferbench_model::doctor::{Diagnosis, Group, Judged, Line, Unprobed};
 
-use crate::clock;
-use crate::host::SearchPath;
+use crate::os::clock;
+use crate::plugins::host::SearchPath;
 
 /// Longest that any probe is waited for: above what a probe gives the slowest
 /// program it asks, twice.

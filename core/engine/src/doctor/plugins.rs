@@ -14,9 +14,9 @@ use inferbench_plugin_api::{
 
 use super::ask::{self, ENGINE_LIMIT, Outcome};
 use super::{Ground, Probe, Teller};
-use crate::host::{self, Plugin, PluginHost, SearchPath};
-use crate::launch::command_text;
+use crate::plugins::host::{self, Plugin, PluginHost, SearchPath};
 use crate::secrets::Secrets;
+use crate::server::launch::command_text;
 
 pub(super) const PROBES: &[Probe] = &[
     Probe {

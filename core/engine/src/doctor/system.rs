@@ -15,14 +15,14 @@ use procfs::process::Process;
 use procfs::{CpuInfo, CpuTime as Ticks, Current, CurrentSI, KernelStats, Meminfo};
 
 use super::{Ground, Probe, Teller, cgroup};
-use crate::machine;
+use crate::telemetry::host;
 
 pub(super) const PROBES: &[Probe] = &[
     Probe {
         name: "host",
         group: Group::Machine,
         alone: false,
-        look: |_, tell| tell.line("host", &Host(machine::host_facts())),
+        look: |_, tell| tell.line("host", &Host(host::host_facts())),
     },
     Probe {
         name: "cores",

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use crate::clock;
+use crate::os::clock;
 
 /// How long an offset is used, ns. The kernel slews its wall clock by 0.05 % at
 /// most, which is 5 us in this time.

@@ -14,7 +14,7 @@ use super::buffer::ReadBytes;
 use super::socket::{ReadStamp, Socket};
 use super::target::{Target, Way};
 use super::tls::{self, Session, Tls};
-use crate::clock;
+use crate::os::clock;
 
 /// Connections that this process opens at once: as many as a listener's queue
 /// commonly takes (128). One that finds it full is tried again by the kernel
@@ -148,7 +148,7 @@ impl Connection {
         let mut opened = tokio::time::timeout(limit, Self::establish(target))
             .await
             .map_err(|_| OpenError::TimedOut { limit })??;
-        opened.connect_ms = inferbench_model::units::ms_between(began, clock::now_ns());
+        opened.connect_ms = inferbench_model::text::units::ms_between(began, clock::now_ns());
         Ok(opened)
     }
 

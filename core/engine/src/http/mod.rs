@@ -6,6 +6,7 @@ mod address;
 mod buffer;
 mod clock_offset;
 pub mod connection;
+pub mod control;
 pub mod framing;
 pub mod response;
 mod socket;

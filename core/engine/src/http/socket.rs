@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::buffer::ReadBytes;
 use super::clock_offset::{HOST_OFFSET, HostClocks};
-use crate::clock;
+use crate::os::clock;
 
 /// Pause before a Unix-domain socket whose listen queue is full is tried again:
 /// the kernel refuses such a connection at once.

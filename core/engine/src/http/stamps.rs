@@ -10,7 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::TcpStream;
 
 use super::socket::{ReadStamp, Socket};
-use crate::clock;
+use crate::os::clock;
 
 /// What the kernel may take to begin.
 const SETTLE: Duration = Duration::from_millis(20);

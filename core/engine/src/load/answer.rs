@@ -4,8 +4,8 @@ use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use inferbench_model::exchange::{Exchange, StreamEnd};
-use inferbench_model::reason::FailureReason;
+use inferbench_model::facts::exchange::{Exchange, StreamEnd};
+use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_plugin_api::Framing;
 use inferbench_plugin_api::client::DecoderClient;
 
@@ -13,9 +13,9 @@ use super::body::Body;
 use super::exchange::{Outcome, Timeouts, broken};
 use super::limits::{Limits, Reached};
 use super::self_check::ReadStats;
-use crate::clock;
 use crate::http::response::HttpError;
 use crate::http::{Connection, Head, ResponseReader};
+use crate::os::clock;
 
 /// How long a body may take to end after its end marker before the connection
 /// is given up instead of being used again.

@@ -1,7 +1,7 @@
 //! The body of a good answer: cut into messages, decoded, and logged.
 
-use inferbench_model::exchange::{Exchange, StreamEnd};
-use inferbench_model::reason::FailureReason;
+use inferbench_model::facts::exchange::{Exchange, StreamEnd};
+use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::events::{Decoded, decoded, most_events};

@@ -4,13 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use inferbench_model::exchange::Exchange;
+use inferbench_model::facts::exchange::Exchange;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::phases::Phases;
 use super::{Channel, Feed, LoadError, Shared};
-use crate::clock;
+use crate::os::clock;
 
 /// Pause of a slot whose request could not even be sent, so that a dead server
 /// does not make a busy loop.

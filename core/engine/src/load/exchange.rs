@@ -3,16 +3,16 @@
 use std::io;
 use std::time::Duration;
 
-use inferbench_model::exchange::{Asked, Exchange, StreamEnd};
-use inferbench_model::reason::FailureReason;
+use inferbench_model::facts::exchange::{Asked, Exchange, StreamEnd};
+use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::{Framing, RequestSpec};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
 use super::self_check::ReadStats;
-use crate::clock;
 use crate::http::{Connection, OpenError, Target};
+use crate::os::clock;
 
 /// Limits of one request.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use inferbench_model::exchange::{Exchange, StreamEnd};
-use inferbench_model::reason::FailureReason;
+use inferbench_model::facts::exchange::{Exchange, StreamEnd};
+use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_plugin_api::RequestSpec;
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::{EngineClient, HostSink, SharedSink};
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::take_events;
 use super::exchange::{Outcome, Timeouts, broken};
 use super::self_check::ReadStats;
-use crate::clock;
+use crate::os::clock;
 
 type Stamped = (u64, EventBuf);
 

@@ -9,19 +9,21 @@ mod in_process;
 mod limits;
 mod open_loop;
 mod phases;
+pub mod requests;
 pub mod self_check;
+pub mod tokenizer;
 
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use inferbench_model::cell::CellKey;
+use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::{Level, LoadConfig};
-use inferbench_model::exchange::Exchange;
-use inferbench_model::record::{Phase, RequestKey, RequestRecord};
-use inferbench_model::schedule::{Schedule, ScheduleError};
-use inferbench_model::self_check::SelfCheck;
+use inferbench_model::facts::exchange::Exchange;
+use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::self_check::SelfCheck;
+use inferbench_model::plan::schedule::{Schedule, ScheduleError};
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::Instant;

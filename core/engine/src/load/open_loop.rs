@@ -4,14 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use inferbench_model::exchange::Exchange;
-use inferbench_model::record::Phase;
-use inferbench_model::schedule::Schedule;
+use inferbench_model::facts::exchange::Exchange;
+use inferbench_model::facts::record::Phase;
+use inferbench_model::plan::schedule::Schedule;
 use tokio::task::JoinSet;
 
 use super::exchange::Prepared;
 use super::{Channel, Feed, LoadError, Shared};
-use crate::clock;
+use crate::os::clock;
 
 /// Connections opened before the clock starts.
 const FIRST_CONNECTIONS: u64 = 64;

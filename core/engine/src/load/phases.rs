@@ -1,8 +1,8 @@
 //! Which part of a cell the next request of a closed loop belongs to.
 
 use inferbench_model::config::LoadConfig;
-use inferbench_model::record::Phase;
-use inferbench_model::units::DurationText;
+use inferbench_model::facts::record::Phase;
+use inferbench_model::text::units::DurationText;
 
 /// The phases of a closed loop. Warm-up lasts until `warmup_requests` have
 /// ended; then `requests` are measured, or as many as are sent within

@@ -7,14 +7,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use inferbench_model::self_check::SelfCheck;
-use inferbench_model::units::NS_PER_MS;
+use inferbench_model::facts::self_check::SelfCheck;
+use inferbench_model::text::units::NS_PER_MS;
 use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use tokio::io::unix::AsyncFd;
 
-use crate::clock;
 use crate::http::ReadStamp;
+use crate::os::clock;
 pub(super) use watch::Watch;
 pub(crate) use watch::process_cpu_ns;
 

@@ -4,13 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use inferbench_model::config::{Loaded, PromptSource};
-use inferbench_model::prompt::{IdRange, Vocabulary};
+use inferbench_model::plan::prompt::{IdRange, Vocabulary};
 use inferbench_model::yaml::YamlError;
 use inferbench_plugin_api::PromptForm;
 
 use super::{PreparedBackend, key};
-use crate::prompts::{self, PromptMaker};
-use crate::tokenizer::{self, ModelFiles};
+use crate::load::requests::{self, PromptMaker};
+use crate::load::tokenizer::{self, ModelFiles};
 
 /// What the model's own files say against this run.
 pub(super) fn check_model(
@@ -104,7 +104,7 @@ pub(super) fn make_prompts(
 ) -> Result<PromptMaker, YamlError> {
     let workload = &loaded.config.workload;
     if let (PromptSource::Jsonl, Some(file)) = (workload.prompts, &workload.file) {
-        let rows = prompts::read_jsonl(&PathBuf::from(file), workload).map_err(|error| {
+        let rows = requests::read_jsonl(&PathBuf::from(file), workload).map_err(|error| {
             let path = [key("workload"), key("file")];
             loaded
                 .tree

@@ -1,21 +1,21 @@
 //! What samples the machine while a run goes on.
 
 use inferbench_model::config::Config;
-use inferbench_model::manifest::Manifest;
-use inferbench_model::record::{GpuSample, HostSample};
+use inferbench_model::facts::manifest::Manifest;
+use inferbench_model::facts::record::{GpuSample, HostSample};
 use tokio_util::sync::CancellationToken;
 
 use super::RunError;
-use super::live::Readings;
-use crate::gpu::{self, GpuSampler};
-use crate::machine;
+use super::live_view::Readings;
 use crate::store::{LineWriter, RunFolder, StoreError};
+use crate::telemetry::gpu::{self, GpuSampler};
+use crate::telemetry::host;
 
 /// The samplers with their files.
 pub(super) struct Samplers {
     gpu: Option<GpuSampler>,
     gpu_file: LineWriter<GpuSample>,
-    host: machine::HostSampler,
+    host: host::HostSampler,
     host_file: LineWriter<HostSample>,
 }
 
@@ -24,7 +24,7 @@ impl Samplers {
     pub(super) fn start(
         config: &Config,
         folder: &RunFolder,
-        (watched, readings): (&machine::WatchedBackend, &Readings),
+        (watched, readings): (&host::WatchedBackend, &Readings),
         cancel: &CancellationToken,
         manifest: &mut Manifest,
     ) -> Result<Self, RunError> {
@@ -40,7 +40,7 @@ impl Samplers {
         let host_file = LineWriter::of_samples(folder.file("host.jsonl"), cancel)?;
         let host_sink = host_file.sink();
         let take = move |sample| host_sink.send(sample);
-        let host = machine::HostSampler::start(config.gpu.sample_every.0, watched.clone(), take)
+        let host = host::HostSampler::start(config.gpu.sample_every.0, watched.clone(), take)
             .map_err(RunError::Host)?;
         Ok(Self {
             gpu: gpu.sampler,

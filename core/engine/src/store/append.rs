@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::rolled::{self, ROLL_AT_BYTES};
 use super::{StoreError, at};
-use crate::private;
+use crate::os::private;
 
 /// Longest that a line stays in memory alone.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use crate::private;
+use crate::os::private;
 
 pub use append::{LineSink, LineWriter};
 pub use read::{LineFile, keep_lines, read_lines};

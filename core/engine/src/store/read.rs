@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 
 use super::{StoreError, at};
-use crate::private;
+use crate::os::private;
 
 /// Bytes that are read at a time.
 pub(super) const READ_BYTES: usize = 256 * 1024;

@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::read::{READ_BYTES, lines};
 use super::{StoreError, at};
-use crate::private;
+use crate::os::private;
 
 /// Size from which on a file of samples is packed away.
 pub(super) const ROLL_AT_BYTES: u64 = 64 * 1024 * 1024;

@@ -16,13 +16,13 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use inferbench_engine::host::{Plugin, PluginHost, SearchPath};
 use inferbench_engine::http::{Connection, Target};
 use inferbench_engine::load::exchange::{self, Outcome, Timeouts};
-use inferbench_engine::prompts;
+use inferbench_engine::load::requests;
+use inferbench_engine::plugins::host::{Plugin, PluginHost, SearchPath};
 use inferbench_model::config::Level;
-use inferbench_model::exchange::Exchange;
-use inferbench_model::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::exchange::Exchange;
+use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{OpenContext, PromptContent, RequestSpec};
 use serde_json::{Value, json};
@@ -157,7 +157,7 @@ pub async fn exchange_over(
     spec: &RequestSpec,
     timeouts: Timeouts,
 ) -> Outcome {
-    let wire = prompts::wire(client, target, spec).unwrap();
+    let wire = requests::wire(client, target, spec).unwrap();
     let cancel = CancellationToken::new();
     exchange::run(slot, target, wire, Exchange::default(), timeouts, &cancel).await
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use inferbench_engine::clock;
 use inferbench_engine::http::Target;
+use inferbench_engine::os::clock;
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 

@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::units::DurationText;
+use crate::text::units::DurationText;
 
 /// One benchmark: a model, a workload, a load and the backends to compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

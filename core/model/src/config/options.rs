@@ -6,8 +6,8 @@ use jsonschema::paths::Location;
 use serde_json::Value;
 
 use super::wording::{Form, allowed, bare, one_of, shown, type_name};
-use crate::nearest::nearest;
-use crate::report::number::counted;
+use crate::text::nearest::nearest;
+use crate::text::number::counted;
 use crate::yaml::{Kind, Mark, Node, PathStep, YamlError, dotted};
 
 /// Everything wrong with the options of the backend at `backend_index`, in the

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Judged, Verdict};
-use crate::report::number::bytes;
+use crate::text::number::bytes;
 
 /// Share of a GPU's memory from which on it is said to be in use by others: an
 /// idle one holds some hundred MB of its own, which is below 1 % of 80 GB and

@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::{Judged, Verdict};
-use crate::report::number::{bytes, grouped};
+use crate::text::number::{bytes, grouped};
 
 /// Streams at once that any machine should carry: the highest that `calibrate`
 /// measures.
@@ -173,7 +173,7 @@ impl Judged for SharedMemory {
 mod tests {
     use super::super::Status;
     use super::*;
-    use crate::report::number::NARROW_SPACE;
+    use crate::text::number::NARROW_SPACE;
 
     fn files(soft: u64, hard: Bound) -> Verdict {
         let facts = FileLimit {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Judged, Verdict};
-use crate::manifest::HostFacts;
-use crate::report::number::{bytes, grouped, three_digits};
+use crate::facts::manifest::HostFacts;
+use crate::text::number::{bytes, grouped, three_digits};
 
 /// Cores below which client and server share one: what one does delays the other.
 pub const WANTED_CORES: f64 = 2.0;

@@ -12,7 +12,7 @@ pub mod machine;
 pub mod plugins;
 pub mod tools;
 
-use crate::report::number::counted_parts;
+use crate::text::number::counted_parts;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 //! more than a fixed number: where they would be, neighbours become one.
 
 use crate::stats;
-use crate::units::{NS_PER_S, s_between};
+use crate::text::units::{NS_PER_S, s_between};
 
 /// Width of a bucket as long as all of them have room.
 const FIRST_WIDTH_NS: u64 = 1_000_000;

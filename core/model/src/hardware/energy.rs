@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counter::NoRise;
 use super::spans::SpanStats;
-use crate::units::s_between;
+use crate::text::units::s_between;
 
 /// Share of the window for which power must be known.
 const COVERED_SHARE: f64 = 0.99;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::energy::{CpuEnergy, GpuEnergy, PooledEnergy};
 use super::spans::SpanStats;
-use crate::units::s_between;
+use crate::text::units::s_between;
 
 /// What the load of one cell cost the hardware, over its measured window.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -11,9 +11,9 @@ use super::host::HostFold;
 use super::series::SERVER;
 use super::spans::{Places, Spans};
 use super::timeline::{self, Drawn};
-use crate::metrics::window::Window;
-use crate::record::{GpuSample, HostSample, ServerSample};
-use crate::report::timeline::{SeriesOf, Timeline};
+use crate::facts::record::{GpuSample, HostSample, ServerSample};
+use crate::facts::window::Window;
+use crate::hardware::over_time::{SeriesOf, Timeline};
 
 /// Time between two readings of a server's own metrics.
 const SERVER_EVERY_NS: u64 = 1_000_000_000;

@@ -1,10 +1,10 @@
 //! The times that the samples of a run are set against: its cells, its starts
 //! of backends, and the time before the first of them.
 
-use crate::cell::CellKey;
+use crate::cell::row::CellKey;
 use crate::config::Config;
-use crate::manifest::Manifest;
-use crate::metrics::window::Window;
+use crate::facts::manifest::Manifest;
+use crate::facts::window::Window;
 
 /// Shortest gap between two readings that are not joined.
 const LEAST_GAP_NS: u64 = 1_000_000_000;

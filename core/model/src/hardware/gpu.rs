@@ -9,8 +9,8 @@ use super::held::HeldFold;
 use super::series::{GPU, GPU_MEMORY, GPU_POWERS};
 use super::spans::{Places, SpanFold, Spans};
 use super::timeline::Drawn;
-use crate::record::GpuSample;
-use crate::report::timeline::SeriesOf;
+use crate::facts::record::GpuSample;
+use crate::hardware::over_time::SeriesOf;
 
 /// What has been taken in of one GPU.
 pub(super) struct GpuFold {

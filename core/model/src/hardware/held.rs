@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::spans::Spans;
-use crate::units::s_between;
+use crate::text::units::s_between;
 
 /// Reasons for a lower clock that are no throttling: nothing to do, or what the
 /// user set.

@@ -8,9 +8,9 @@ use super::frame::Frame;
 use super::series::{BACKEND_RSS, HOST, Kind, PACKAGE_POWER};
 use super::spans::{Places, SpanFold, Spans};
 use super::timeline::Drawn;
-use crate::record::HostSample;
-use crate::report::timeline::SeriesOf;
-use crate::units::{ns_of_ms, s_between};
+use crate::facts::record::HostSample;
+use crate::hardware::over_time::SeriesOf;
+use crate::text::units::{ns_of_ms, s_between};
 
 /// What has been taken in of the host.
 pub(super) struct HostFold {

@@ -11,6 +11,7 @@ mod frame;
 mod gpu;
 mod held;
 mod host;
+pub mod over_time;
 mod series;
 mod spans;
 mod timeline;

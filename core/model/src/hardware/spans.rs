@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use super::figures::MemoryPeaks;
-use crate::metrics::window::Window;
-use crate::units::s_between;
+use crate::facts::window::Window;
+use crate::text::units::s_between;
 
 /// Spans of time, sorted by their starts; they may overlap.
 pub(super) type Spans = Rc<[Window]>;

@@ -1,10 +1,10 @@
 //! Every expected value is worked out by hand in the comment beside it.
 
 use super::*;
-use crate::cell::CellKey;
+use crate::cell::row::CellKey;
 use crate::config::Level;
-use crate::metrics::window::Window;
-use crate::record::{GpuSample, HostSample};
+use crate::facts::record::{GpuSample, HostSample};
+use crate::facts::window::Window;
 
 const S: u64 = 1_000_000_000;
 

@@ -3,8 +3,8 @@
 use super::buckets::{Buckets, MOST_BUCKETS};
 use super::frame::Frame;
 use super::series::Series;
-use crate::report::timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
-use crate::units::s_between;
+use crate::hardware::over_time::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
+use crate::text::units::s_between;
 
 /// Buckets of all series together, as far as each keeps [`LEAST_BUCKETS`]: more
 /// would make a page slow that shows no more.

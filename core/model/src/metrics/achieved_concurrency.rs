@@ -1,7 +1,7 @@
 //! Requests in flight, on average over the measured window.
 
 use super::{Better, Load, Metric, Over, PerCell, Values};
-use crate::record::RequestRecord;
+use crate::facts::record::RequestRecord;
 
 inventory::submit! {
     Metric {

@@ -2,7 +2,7 @@
 
 use super::{Better, Load, Metric, Over, PerCell, Values};
 use crate::config::SloConfig;
-use crate::record::RequestRecord;
+use crate::facts::record::RequestRecord;
 
 inventory::submit! {
     Metric {

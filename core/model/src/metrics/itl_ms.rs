@@ -1,9 +1,9 @@
 //! Inter-token latency: every gap between neighbouring output events.
 
 use super::{Better, Metric, Pooled, Values};
-use crate::packed::Packed;
-use crate::record::RequestRecord;
-use crate::units::{NS_PER_MS, signed_ns_of_ms};
+use crate::facts::record::RequestRecord;
+use crate::stats::packed::Packed;
+use crate::text::units::{NS_PER_MS, signed_ns_of_ms};
 
 inventory::submit! {
     Metric {

@@ -20,17 +20,16 @@ mod send_lag_ms;
 mod tokens_per_event;
 mod tpot_ms;
 mod ttft_ms;
-pub mod window;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::SloConfig;
+use crate::facts::record::RequestRecord;
+use crate::facts::window::Window;
 use crate::hardware::{CellHardware, Served};
-use crate::packed::Packed;
-use crate::record::RequestRecord;
 use crate::stats::Summary;
-use window::Window;
+use crate::stats::packed::Packed;
 
 /// Which way is good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,7 @@
 //! Output tokens per second under steady load.
 
 use super::{Better, Load, Metric, Over, PerCell, Values};
-use crate::record::RequestRecord;
+use crate::facts::record::RequestRecord;
 
 inventory::submit! {
     Metric {

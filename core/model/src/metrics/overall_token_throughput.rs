@@ -1,7 +1,7 @@
 //! Output tokens per second over the whole cell, ramp-up and ramp-down included.
 
 use super::{Better, Load, Metric, Over, PerCell, Values};
-use crate::record::RequestRecord;
+use crate::facts::record::RequestRecord;
 
 inventory::submit! {
     Metric {

@@ -1,8 +1,8 @@
 //! Tokens that one output event carries.
 
 use super::{Better, Metric, Pooled, Values};
-use crate::packed::Packed;
-use crate::record::RequestRecord;
+use crate::facts::record::RequestRecord;
+use crate::stats::packed::Packed;
 
 inventory::submit! {
     Metric {

@@ -1,61 +1,37 @@
 //! `report.json`: the data that the page, the summaries and the terminal table
 //! show, every number final. How it looks is left to others.
 
-mod against;
-mod answer;
-mod answers;
-mod backend;
-mod cache_audit;
-mod checks;
-mod columns;
-pub mod compare;
-mod distribution;
-mod drift;
-mod environment;
-mod events;
 mod fairness;
-mod figure;
-mod held;
+pub mod figures;
 pub mod kv;
-pub mod number;
-mod objective;
-mod pace;
-mod reproduce;
-mod requests;
+pub mod prose;
+pub mod provenance;
 pub mod runs;
-mod standing;
-mod steady;
-mod tiles;
-pub mod timeline;
-mod trade;
-mod trust;
-mod warnings;
-mod withheld;
+pub mod verdict;
 mod wording;
-mod yardstick;
 
-pub use crate::inference::Interval;
-pub use against::Against;
-pub use answers::{GapsByPosition, TokensPerEvent, TokensShare};
-pub use backend::{BackendReport, Failure, RequestFailure};
-pub use cache_audit::CacheAudit;
-pub use checks::CheckSummary;
-pub use columns::MetricColumn;
-pub use compare::{Comparison, Outcome, Reason};
-pub use distribution::{Distribution, DistributionCurve};
-pub use drift::Drift;
-pub use environment::{Fact, SelfCheckRow};
+pub use crate::hardware::over_time::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
+pub use crate::stats::inference::Interval;
 pub use fairness::{Agreement, Fairness, FairnessRow, FairnessState, FairnessValue, Parting};
-pub use figure::{BlockValue, Figure, Percentile, Row};
-pub use pace::{KEEPS_UP_FROM, Pace};
-pub use reproduce::Reproduce;
-pub use requests::{LoadOverTime, RequestLines, RequestsOverTime};
-pub use steady::{Series, Unsteady};
-pub use tiles::Tile;
-pub use timeline::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
-pub use trade::{KEEPS_SLO_FROM, Reach, Trade, TradePer, TradePoint};
-pub use trust::{TrustAbout, TrustMark};
-pub use warnings::{Severity, Warning};
+pub use figures::columns::MetricColumn;
+pub use figures::distribution::{Distribution, DistributionCurve};
+pub use figures::figure::{BlockValue, Figure, Percentile, Row};
+pub use figures::requests::{LoadOverTime, RequestLines, RequestsOverTime};
+pub use figures::saturation::{KEEPS_UP_FROM, Pace};
+pub use figures::steady_state::{Series, Unsteady};
+pub use figures::streaming::{GapsByPosition, TokensPerEvent, TokensShare};
+pub use figures::trade::{KEEPS_SLO_FROM, Reach, Trade, TradePer, TradePoint};
+pub use prose::tiles::Tile;
+pub use prose::trust::{TrustAbout, TrustMark};
+pub use prose::warnings::{Severity, Warning};
+pub use provenance::backend::{BackendReport, Failure, RequestFailure};
+pub use provenance::cache_audit::CacheAudit;
+pub use provenance::environment::{Fact, SelfCheckRow};
+pub use provenance::reproduce::Reproduce;
+pub use provenance::self_check::CheckSummary;
+pub use verdict::compare::{Comparison, Outcome, Reason};
+pub use verdict::drift::Drift;
+pub use verdict::pairwise::Against;
 pub use wording::at_levels;
 
 use std::collections::HashMap;
@@ -63,10 +39,10 @@ use std::collections::HashMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::{CellRow, Counts};
+use crate::cell::fold::CellDigest;
+use crate::cell::row::{CellRow, Counts};
 use crate::config::{Config, Level, SloConfig};
-use crate::fold::CellDigest;
-use crate::manifest::{ExitState, Manifest};
+use crate::facts::manifest::{ExitState, Manifest};
 use crate::metrics;
 
 /// Version of `report.json`.
@@ -207,32 +183,32 @@ impl Report {
             ..
         } = *source;
         let levels = source.levels.clone();
-        let backends = backend::all(manifest, config);
+        let backends = provenance::backend::all(manifest, config);
         let all_metrics = metrics::all();
         let mut rows = rows(source, &backends, digest_of);
-        let shown = columns::with_values(&all_metrics, &rows);
+        let shown = figures::columns::with_values(&all_metrics, &rows);
         for row in &mut rows {
             row.figures
                 .retain(|name, _| shown.iter().any(|metric| metric.name == name));
         }
-        figure::mark_best(&mut rows, &levels, &shown);
-        against::fill(&mut rows, &levels, &shown);
+        figures::figure::mark_best(&mut rows, &levels, &shown);
+        verdict::pairwise::fill(&mut rows, &levels, &shown);
         let fairness = fairness::build(&backends, cells, digest_of);
         let (comparisons, mixed) = compared(&mut rows, &levels, &shown, &fairness);
         let ordered = in_order_of(&rows, cells);
         let mut counts = Counts::default();
         cells.iter().for_each(|cell| counts.add(&cell.counts));
-        let drift = drift::of(&rows, &levels);
+        let drift = verdict::drift::of(&rows, &levels);
         Self {
-            distributions: distribution::all(&rows, cells, digest_of),
-            gaps_by_position: answers::gaps(&rows, cells, digest_of),
-            tokens_per_event: answers::tokens(&backends, cells, digest_of),
-            requests_over_time: requests::all(&ordered, digest_of),
+            distributions: figures::distribution::all(&rows, cells, digest_of),
+            gaps_by_position: figures::streaming::gaps(&rows, cells, digest_of),
+            tokens_per_event: figures::streaming::tokens(&backends, cells, digest_of),
+            requests_over_time: figures::requests::all(&ordered, digest_of),
             schema_version: REPORT_SCHEMA_VERSION,
             inferbench_version: manifest.inferbench_version.clone(),
             name: config.name.clone(),
             model: config.model.id.clone(),
-            machine: environment::machine_line(manifest),
+            machine: provenance::environment::machine_line(manifest),
             start_utc: manifest.anchors.first().map(|anchor| anchor.utc.clone()),
             simulated: manifest.is_simulated(),
             exit_state: manifest.exit_state,
@@ -240,10 +216,10 @@ impl Report {
             counts,
             slo: config.slo,
             answer: Vec::new(),
-            tiles: tiles::build(&comparisons, &levels, mixed),
+            tiles: prose::tiles::build(&comparisons, &levels, mixed),
             trust: Vec::new(),
             warnings: Vec::new(),
-            trade: trade::build(manifest, config.slo, &rows),
+            trade: figures::trade::build(manifest, config.slo, &rows),
             backends,
             levels,
             metrics: shown.iter().map(|m| MetricColumn::of(m, mixed)).collect(),
@@ -252,11 +228,11 @@ impl Report {
             comparisons,
             fairness,
             kv: None,
-            self_check_summary: checks::summary(cells),
-            self_check: environment::self_check(cells),
-            environment: environment::facts(manifest, config),
-            reproduce: Some(reproduce::of(manifest)),
-            request_failures: backend::request_failures(cells, digest_of),
+            self_check_summary: provenance::self_check::summary(cells),
+            self_check: provenance::environment::self_check(cells),
+            environment: provenance::environment::facts(manifest, config),
+            reproduce: Some(provenance::reproduce::of(manifest)),
+            request_failures: provenance::backend::request_failures(cells, digest_of),
             timeline: None,
             runs: None,
         }
@@ -264,10 +240,10 @@ impl Report {
 
     /// Says what follows from the figures.
     fn judge(&mut self, manifest: &Manifest, cells: &[CellRow]) {
-        self.trust = trust::marks(self);
-        trust::doubt(self);
-        self.answer = answer::sentences(self);
-        self.warnings = warnings::build(self, manifest, cells);
+        self.trust = prose::trust::marks(self);
+        prose::trust::doubt(self);
+        self.answer = prose::headline::sentences(self);
+        self.warnings = prose::warnings::build(self, manifest, cells);
     }
 
     /// The report with hardware and load over time.
@@ -341,11 +317,11 @@ fn compared(
     shown: &[&metrics::Metric],
     fairness: &Fairness,
 ) -> (Vec<Comparison>, bool) {
-    let mut comparisons = compare::all(rows, levels, shown);
-    let mixed = events::mixed_levels(rows, levels);
-    events::withhold(rows, &mut comparisons, &mixed);
+    let mut comparisons = verdict::compare::all(rows, levels, shown);
+    let mixed = verdict::chunking::mixed_levels(rows, levels);
+    verdict::chunking::withhold(rows, &mut comparisons, &mixed);
     if fairness.unequal_work().next().is_some() {
-        compare::withhold(&mut comparisons);
+        verdict::compare::withhold(&mut comparisons);
     }
     (comparisons, !mixed.is_empty())
 }
@@ -362,7 +338,8 @@ fn rows<'a>(source: &Source<'_>, backends: &[BackendReport], digest_of: &DigestO
                 .collect();
             own.sort_by_key(|cell| cell.block);
             let absence = absence(source.manifest, backend, level, &own);
-            let row = figure::row(&backend.label, *level, &own, digest_of, &metrics, absence);
+            let row =
+                figures::figure::row(&backend.label, *level, &own, digest_of, &metrics, absence);
             rows.push(Row {
                 run: source.run_of.get(backend.label.as_str()).copied(),
                 ..row

@@ -2,9 +2,9 @@
 
 use super::{ACCOUNTED, RECORD, SCHEDULE, Verification, WINDOW, record};
 use crate::config::{Level, LoadConfig};
-use crate::manifest::CellFacts;
-use crate::record::RequestRecord;
-use crate::schedule::Schedule;
+use crate::facts::manifest::CellFacts;
+use crate::facts::record::RequestRecord;
+use crate::plan::schedule::Schedule;
 
 /// Takes in the records of one cell.
 #[derive(Debug)]

@@ -2,11 +2,11 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::exchange::hex;
-use crate::reason::FailureReason;
-use crate::record::{RequestRecord, Status};
-use crate::text_marks::TextMarks;
-use crate::units::{NS_PER_MS, ms_between};
+use crate::facts::exchange::hex;
+use crate::facts::failure_reason::FailureReason;
+use crate::facts::record::{RequestRecord, Status};
+use crate::facts::text_marks::TextMarks;
+use crate::text::units::{NS_PER_MS, ms_between};
 
 /// What does not agree within a record, in words; nothing if all does.
 #[must_use]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::de::{Expected, Unexpected};
 
-use crate::nearest::nearest;
+use crate::text::nearest::nearest;
 
 use super::error::{Fact, Mark, PathStep, YamlError, dotted, quoted, subject};
 use super::tree::{KeyNode, Kind, Node};

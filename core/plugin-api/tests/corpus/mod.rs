@@ -3,9 +3,9 @@
 
 use std::path::Path;
 
-use inferbench_model::exchange::{Exchange, StreamEnd};
-use inferbench_model::reason::FailureReason;
-use inferbench_model::record::{Phase, RequestKey, RequestRecord, Status};
+use inferbench_model::facts::exchange::{Exchange, StreamEnd};
+use inferbench_model::facts::failure_reason::FailureReason;
+use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord, Status};
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::{Decoded, decoded};
 use inferbench_plugin_api::testkit::sse::{Event, Splitter};

@@ -1,7 +1,7 @@
 //! What the choosers show at first, as pictures that need no script: the same
 //! choice as the page's script makes.
 
-use inferbench_model::report::number::three_digits;
+use inferbench_model::text::number::three_digits;
 use serde::Serialize;
 
 use super::{Curve, Explore, Gaps, Measurement, Metric};

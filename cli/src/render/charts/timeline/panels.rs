@@ -1,7 +1,7 @@
 //! The panels as pictures that need no script.
 
-use inferbench_model::report::number::three_digits;
 use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
+use inferbench_model::text::number::three_digits;
 
 use super::{
     BAND_OPACITY, DASHES, Drawn, LETTER, NEUTRAL, Unit, colour, devices, extent, keys, parts,

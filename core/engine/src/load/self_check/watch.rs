@@ -4,16 +4,16 @@
 use std::fs;
 use std::time::Duration;
 
-use inferbench_model::self_check::{CLOCK_STEP_LIMIT_MS, SelfCheck};
-use inferbench_model::units::NS_PER_MS;
+use inferbench_model::facts::self_check::{CLOCK_STEP_LIMIT_MS, SelfCheck};
+use inferbench_model::text::units::NS_PER_MS;
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::gettid;
 use procfs::process::Process;
 use procfs::{CpuPressure, Current, CurrentSI, KernelStats};
 
-use crate::clock;
-use crate::limits;
-use crate::ticker::Ticker;
+use crate::os::clock;
+use crate::os::limits;
+use crate::os::ticker::Ticker;
 
 const PERCENT: f64 = 100.0;
 /// Time between two looks at the clocks.

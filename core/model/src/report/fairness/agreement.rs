@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Measured;
-use crate::cell::CellRow;
-use crate::fold::{Beginning, TextHash, Work};
-use crate::report::number::{grouped, percent};
+use crate::cell::fold::{Beginning, TextHash, Work};
+use crate::cell::row::CellRow;
+use crate::text::number::{grouped, percent};
 
 /// Tokens that are the start of an answer.
 const START_TOKENS: u64 = 4;

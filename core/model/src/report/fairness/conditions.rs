@@ -1,8 +1,8 @@
 //! What the backends themselves say of the conditions that they work under.
 
 use super::{FairnessRow, explained, stated_row};
-use crate::report::backend::BackendReport;
-use crate::report::number::grouped;
+use crate::report::provenance::backend::BackendReport;
+use crate::text::number::grouped;
 
 /// A condition that a backend states.
 struct Condition {

@@ -8,11 +8,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::DigestOf;
-use super::backend::BackendReport;
-use super::cache_audit::CacheAudit;
-use super::number::{grouped, percent};
-use crate::cell::CellRow;
-use crate::fold::Work;
+use super::provenance::backend::BackendReport;
+use super::provenance::cache_audit::CacheAudit;
+use crate::cell::fold::Work;
+use crate::cell::row::CellRow;
+use crate::text::number::{grouped, percent};
 
 /// Largest share by which token counts may differ and still be the same work.
 const SAME_WITHIN: f64 = 0.01;

@@ -1,10 +1,10 @@
 //! Why a figure differs from the prediction: the term of the formula that makes
 //! the difference, found by trying each.
 
-use super::super::number::{bytes, grouped, percent, three_digits};
 use super::table::{self, KvLine, KvQuantity};
 use super::{EXPLAINED_FROM, Known};
 use crate::kv_cache::{KvEstimate, KvTerm, TermKind};
+use crate::text::number::{bytes, grouped, percent, three_digits};
 
 /// How near a figure must come to what a cause predicts for the cause to be
 /// named.

@@ -13,11 +13,11 @@ pub use table::{KvCell, KvLine, KvQuantity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::number::{grouped, percent};
-use super::warnings::{Severity, Warning};
+use super::prose::warnings::{Severity, Warning};
 use crate::config::Level;
+use crate::facts::manifest::{KvTold, Manifest};
 use crate::kv_cache::{KvEstimate, KvTerm};
-use crate::manifest::{KvTold, Manifest};
+use crate::text::number::{grouped, percent};
 
 /// Difference from which on a sentence explains it.
 pub const EXPLAINED_FROM: f64 = 0.05;

@@ -7,10 +7,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FULL_FROM;
-use crate::cell::CellKey;
+use crate::cell::row::CellKey;
 use crate::config::Level;
-use crate::manifest::Manifest;
-use crate::record::ServerSample;
+use crate::facts::manifest::Manifest;
+use crate::facts::record::ServerSample;
 
 /// Memory of all sampled GPUs around one start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

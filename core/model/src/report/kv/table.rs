@@ -4,9 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Known, Line};
+use crate::facts::manifest::Voice;
+use crate::facts::record::Evidence;
 use crate::kv_cache::KvEstimate;
-use crate::manifest::Voice;
-use crate::record::Evidence;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

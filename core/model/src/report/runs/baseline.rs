@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use super::MeasuredRun;
 use super::combine::Combined;
 use crate::config::Level;
-use crate::inference::{CONFIDENCE, Interval, holm, holm_next};
 use crate::metrics::{self, Better, Metric};
-use crate::report::compare::{self, FAILED_LIMIT, MARGIN, Reason, margin};
-use crate::report::held::Held;
-use crate::report::{BackendReport, DigestOf, Report, Row, events, fairness, steady, yardstick};
+use crate::report::figures::steady_state;
+use crate::report::verdict::compare::{self, FAILED_LIMIT, MARGIN, Reason, margin};
+use crate::report::verdict::pairing::Held;
+use crate::report::verdict::{chunking, ranking_metric};
+use crate::report::{BackendReport, DigestOf, Report, Row, fairness};
+use crate::stats::inference::{CONFIDENCE, Interval, holm, holm_next};
 
 /// Metrics that are held against the baseline, in order.
 const METRICS: [&str; 6] = [
@@ -163,7 +165,7 @@ impl Baseline {
         digest_of: &DigestOf<'_>,
     ) -> Vec<Change> {
         let places = self.places(report, combined, digest_of);
-        let names: &[&str] = if yardstick::is_open(&report.levels) {
+        let names: &[&str] = if ranking_metric::is_open(&report.levels) {
             &OPEN_METRICS
         } else {
             &METRICS
@@ -240,10 +242,10 @@ pub(super) fn no_verdict(
         return Some(Reason::OneBackend);
     }
     let rows = [row.clone(), baseline.clone()];
-    let mixed = || !events::mixed_levels(&rows, &[place.level]).is_empty();
+    let mixed = || !chunking::mixed_levels(&rows, &[place.level]).is_empty();
     if place.work_differs {
         Some(Reason::WorkDiffers)
-    } else if metric.name == events::BETWEEN_EVENTS && mixed() {
+    } else if metric.name == chunking::BETWEEN_EVENTS && mixed() {
         Some(Reason::EventsDiffer)
     } else if row.client_was_limit || baseline.client_was_limit {
         Some(Reason::ClientWasLimit)
@@ -260,7 +262,7 @@ pub(super) fn no_verdict(
             true => (row, baseline),
             false => (baseline, row),
         };
-        steady::undermines(ahead, behind, metric.name).then_some(Reason::NotSteady)
+        steady_state::undermines(ahead, behind, metric.name).then_some(Reason::NotSteady)
     }
 }
 

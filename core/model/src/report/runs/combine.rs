@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use serde_json::{Map, Value};
 
 use super::MeasuredRun;
-use crate::cell::CellRow;
+use crate::cell::fold::CellDigest;
+use crate::cell::row::CellRow;
 use crate::config::{Config, Level};
-use crate::fold::CellDigest;
-use crate::manifest::{ExitState, Manifest};
+use crate::facts::manifest::{ExitState, Manifest};
 use crate::plan::Skipped;
 use crate::report::kv::KvReport;
-use crate::report::{Fact, Report, Reproduce, Source, environment, reproduce};
+use crate::report::provenance::{environment, reproduce};
+use crate::report::{Fact, Report, Reproduce, Source};
 
 /// Why a backend has no figures at a level of another run.
 pub(super) const NO_LEVEL: &str = "not a level of this run";

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::MeasuredRun;
-use crate::difference::differences;
-use crate::manifest::{GpuFacts, Manifest};
-use crate::report::number;
+use crate::facts::manifest::{GpuFacts, Manifest};
+use crate::text::difference::differences;
+use crate::text::number;
 
 /// Keys of a config that change no figure, or are told of every run.
 const FREE_KEYS: [&str; 3] = ["name", "output", "repeats"];

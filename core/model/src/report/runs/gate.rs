@@ -10,12 +10,12 @@ use serde::{Deserialize, Serialize};
 use super::baseline::{Baseline, Place, no_verdict};
 use super::combine::Combined;
 use crate::config::Level;
-use crate::inference::{CONFIDENCE, Interval, holm, holm_next};
 use crate::metrics::{self, Better, Metric};
-use crate::report::compare::{FAILED_LIMIT, Reason};
-use crate::report::held::Held;
-use crate::report::yardstick::Yardstick;
+use crate::report::verdict::compare::{FAILED_LIMIT, Reason};
+use crate::report::verdict::pairing::Held;
+use crate::report::verdict::ranking_metric::Yardstick;
 use crate::report::{DigestOf, Report};
+use crate::stats::inference::{CONFIDENCE, Interval, holm, holm_next};
 
 /// What must not become worse.
 #[derive(Debug, Clone, PartialEq)]
@@ -219,7 +219,7 @@ fn decide(tests: &mut [Test], limit: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inference::unpaired_ratio;
+    use crate::stats::inference::unpaired_ratio;
 
     /// Throughput of two runs of three repeats: 100 and `level` of it, both
     /// scattering by `scatter` on the log scale.

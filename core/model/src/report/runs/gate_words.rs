@@ -3,10 +3,10 @@
 use super::words::{IN_DOUBT, decides};
 use super::{Gate, GateCheck, GateState};
 use crate::config::Level;
-use crate::report::columns::lower_label;
-use crate::report::number::{counted, percent};
+use crate::report::figures::columns::lower_label;
 use crate::report::wording::listed;
 use crate::stats::rounded;
+use crate::text::number::{counted, percent};
 
 /// Digits of a limit: what was asked for comes back, and no trace of binary.
 const LIMIT_DIGITS: i32 = 9;

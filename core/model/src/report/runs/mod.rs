@@ -17,13 +17,16 @@ pub use refusal::RunsError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::Report;
 use super::kv::KvReport;
-use super::warnings::Warning;
-use super::{Report, drift, environment, events, tiles};
-use crate::cell::CellRow;
+use super::prose::tiles;
+use super::prose::warnings::Warning;
+use super::provenance::environment;
+use super::verdict::{chunking, drift};
+use crate::cell::fold::CellDigest;
+use crate::cell::row::CellRow;
 use crate::config::{Config, Level};
-use crate::fold::CellDigest;
-use crate::manifest::{ExitState, Manifest};
+use crate::facts::manifest::{ExitState, Manifest};
 
 /// A run with everything that a report is made of.
 #[derive(Debug)]
@@ -167,7 +170,7 @@ impl Report {
         self.rows.retain(|row| is_there(&row.absence));
         if !of_some.is_empty() {
             self.comparisons.retain(|c| !of_some.contains(&c.level));
-            let mixed = !events::mixed_levels(&self.rows, &self.levels).is_empty();
+            let mixed = !chunking::mixed_levels(&self.rows, &self.levels).is_empty();
             self.tiles = tiles::build(&self.comparisons, &self.levels, mixed);
         }
         of_some

@@ -4,8 +4,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::{MeasuredRun, RunsOptions};
-use crate::cell::CellRow;
-use crate::difference::{Difference, differences};
+use crate::cell::row::CellRow;
+use crate::text::difference::{Difference, differences};
 
 /// Runs that cannot be compared.
 #[derive(Debug, Error, PartialEq, Eq)]

@@ -2,12 +2,12 @@
 
 use super::{Change, ChangeOutcome, ComparedRun, DifferenceAbout, RunsCompared, Warning};
 use crate::config::Level;
-use crate::manifest::ExitState;
-use crate::report::columns::{label, lower_label};
-use crate::report::compare::Reason;
-use crate::report::number::{counted, ends, three_digits};
-use crate::report::warnings::{Severity, about_run};
+use crate::facts::manifest::ExitState;
+use crate::report::figures::columns::{label, lower_label};
+use crate::report::prose::warnings::{Severity, about_run};
+use crate::report::verdict::compare::Reason;
 use crate::report::wording::listed;
+use crate::text::number::{counted, ends, three_digits};
 
 /// Said of a verdict on a measurement that failed the client's checks.
 pub(super) const IN_DOUBT: &str = "in doubt, a measurement is untrustworthy";

@@ -1,0 +1,9 @@
+//! What the kernel tells and allows: clocks, processes, limits, ports, folders.
+//! Leaves to others what it is asked for.
+
+pub mod clock;
+pub mod limits;
+pub mod port;
+pub(crate) mod private;
+pub(crate) mod processes;
+pub(crate) mod ticker;

@@ -1,0 +1,148 @@
+//! The child's side: loads the library, runs the checks and tells how they go.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use inferbench_plugin_api::testkit::exchanges::replay_folder_watched;
+use inferbench_plugin_api::testkit::{Progress, conformance_watched};
+use nix::sys::prctl::set_pdeathsig;
+use nix::sys::resource::{Resource, setrlimit};
+use nix::sys::signal::Signal;
+use nix::unistd::dup2_stdin;
+use serde_json::Map;
+
+use super::footprint::Footprint;
+use super::{PluginCheckError, Told, memory};
+use crate::plugins::host::{Plugin, PluginHost};
+
+/// Name of the folder of exchanges that is looked for beside a library.
+const EXCHANGES: &str = "exchanges";
+
+/// Checks one library and tells it over standard input, which is a socket. The
+/// library's code runs in this process, and may end it.
+///
+/// # Errors
+/// If standard input is no socket of a parent's.
+pub fn main(
+    file: &Path,
+    exchanges: Option<&Path>,
+    trust_dir: bool,
+) -> Result<(), PluginCheckError> {
+    let mut parent = Parent::take().map_err(|source| PluginCheckError::Child {
+        doing: "finding its parent",
+        source,
+    })?;
+    let before = Footprint::now();
+    parent.begins(None, "the library loads");
+    let host = PluginHost::load_only(file, trust_dir);
+    let Some(found) = host.found.first() else {
+        return Ok(());
+    };
+    let loaded = match &found.outcome {
+        Ok(loaded) => loaded,
+        Err(refusal) => {
+            parent.ended(Some(format!("it {refusal}")));
+            parent.tell(&Told::Done);
+            return Ok(());
+        }
+    };
+    parent.ended(None);
+    parent.tell(&Told::Loaded {
+        api: loaded.api.clone(),
+        rustc: loaded.rustc.clone(),
+        backends: host.names().map(str::to_owned).collect(),
+    });
+    for plugin in host.plugins() {
+        check_backend(plugin, &mut parent);
+    }
+    if let Some(plugin) = host.plugins().next() {
+        check_exchanges(plugin, exchanges, &mut parent);
+    }
+    parent.begins(None, "it leaves its process as it was");
+    parent.ended(before.changes().err());
+    parent.tell(&Told::Done);
+    Ok(())
+}
+
+fn check_backend(plugin: &Plugin, parent: &mut Parent) {
+    let name = &plugin.description.name;
+    let mut failed = false;
+    // The report says what the watcher was told.
+    drop(conformance_watched(
+        plugin.module,
+        name,
+        &Map::new(),
+        &mut |progress| {
+            failed |= matches!(progress, Progress::Ended(check) if check.outcome.is_err());
+            parent.passes_on(Some(name), progress);
+        },
+    ));
+    if failed {
+        return;
+    }
+    parent.begins(Some(name), memory::CLAIM);
+    parent.ended(memory::check(plugin).err());
+}
+
+fn check_exchanges(plugin: &Plugin, folder: Option<&Path>, parent: &mut Parent) {
+    let beside = plugin.file.with_file_name(EXCHANGES);
+    let folder = match folder {
+        Some(folder) => Cow::Borrowed(folder),
+        None if beside.is_dir() => Cow::Owned(beside),
+        None => {
+            let words = "no recorded exchanges were checked: give --exchanges DIR";
+            parent.tell(&Told::Note(words.to_owned()));
+            return;
+        }
+    };
+    drop(replay_folder_watched(
+        plugin.module,
+        &folder,
+        &mut |progress| parent.passes_on(None, progress),
+    ));
+}
+
+/// The process that wants to know.
+struct Parent(File);
+
+impl Parent {
+    /// Takes the socket away from standard input, where the library could read it,
+    /// and ties this process's life to its parent's.
+    fn take() -> io::Result<Self> {
+        set_pdeathsig(Signal::SIGKILL)?;
+        // A plugin that crashes leaves no core file behind.
+        setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+        let socket = io::stdin().as_fd().try_clone_to_owned()?;
+        dup2_stdin(File::open("/dev/null")?)?;
+        Ok(Self(File::from(socket)))
+    }
+
+    fn tell(&mut self, told: &Told) {
+        // Without a parent there is nobody to tell, and the process ends soon.
+        if let Ok(mut line) = serde_json::to_vec(told) {
+            line.push(b'\n');
+            drop(self.0.write_all(&line));
+        }
+    }
+
+    fn begins(&mut self, backend: Option<&str>, check: &str) {
+        self.tell(&Told::Begins {
+            backend: backend.map(str::to_owned),
+            check: check.to_owned(),
+        });
+    }
+
+    fn ended(&mut self, reason: Option<String>) {
+        self.tell(&Told::Ended { reason });
+    }
+
+    fn passes_on(&mut self, backend: Option<&str>, progress: Progress<'_>) {
+        match progress {
+            Progress::Begins(check) => self.begins(backend, check),
+            Progress::Ended(check) => self.ended(check.outcome.clone().err()),
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! The plugin host: finds plugin libraries, looks at each before trusting it,
+//! and loads those it may. What it refuses it can name in one line.
+
+#![allow(unsafe_code, reason = "dynamic loading")]
+
+use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use inferbench_model::facts::exchange::hex;
+use inferbench_plugin_api::Description;
+use inferbench_plugin_api::abi::{
+    API_MAJOR, API_MINOR, HEADER_MAGIC, HEADER_SYMBOL, HostServices, PluginHeader, PluginModuleRef,
+    ROOT_SYMBOL, RootRefusal, root_module, unpadded,
+};
+use inferbench_plugin_api::client;
+use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+use crate::plugins::elf::{self, ElfError};
+
+/// Environment variable with further plugin folders, separated by `:`.
+pub const PATH_VARIABLE: &str = "INFERBENCH_PLUGIN_PATH";
+
+/// Why a library was not loaded.
+#[derive(Debug, Error)]
+pub enum PluginRefusal {
+    /// It is no library of this machine.
+    #[error(transparent)]
+    Elf(#[from] ElfError),
+    /// The dynamic loader refused it.
+    #[error("could not be opened: {words}")]
+    Loader {
+        /// The loader's own words.
+        words: String,
+    },
+    /// It has no header.
+    #[error("is not an InferBench plugin (it has no plugin header)")]
+    NotPlugin,
+    /// It speaks another API.
+    #[error(
+        "speaks plugin API {major}.{minor}, this build speaks {API_MAJOR}.{API_MINOR}: rebuild it against inferbench-plugin-api {API_MAJOR}"
+    )]
+    Api {
+        /// Its major version.
+        major: u32,
+        /// Its minor version.
+        minor: u32,
+    },
+    /// Its panics would end this process.
+    #[error(
+        "was built with panic = \"abort\": its panic would end InferBench, rebuild it with panic = \"unwind\""
+    )]
+    Aborts,
+    /// Its types differ.
+    #[error(
+        "{refusal} (built with {rustc} against inferbench-plugin-api {sdk}): rebuild it against inferbench-plugin-api {API_MAJOR}"
+    )]
+    Root {
+        /// What differs.
+        #[source]
+        refusal: RootRefusal,
+        /// Compiler of the plugin.
+        rustc: String,
+        /// SDK version of the plugin.
+        sdk: String,
+    },
+    /// It failed on its first calls.
+    #[error("failed while loading: {words}")]
+    Init {
+        /// Its own words.
+        words: String,
+    },
+    /// The folder is not safe.
+    #[error("lies in {}, which others than its owner may write to: give --trust-plugin-dir, or chmod go-w it", folder.display())]
+    UnsafeFolder {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Its backend is loaded already.
+    #[error("carries the backend `{name}`, which {} carries already", by.display())]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// The library that has it.
+        by: PathBuf,
+    },
+}
+
+/// A loaded library, or one that was refused.
+#[derive(Debug)]
+pub struct Found {
+    /// The library's file.
+    pub file: PathBuf,
+    /// Where it was found, in words.
+    pub origin: String,
+    /// What came of it.
+    pub outcome: Result<Loaded, PluginRefusal>,
+}
+
+/// A loaded library.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The backends it carries.
+    pub backends: Vec<Description>,
+    /// Version of the API it was built against, `major.minor`.
+    pub api: String,
+    /// Compiler it was built with.
+    pub rustc: String,
+    module: PluginModuleRef,
+}
+
+/// One backend of a loaded library.
+#[derive(Debug, Clone)]
+pub struct Plugin {
+    /// What it says of itself.
+    pub description: Description,
+    /// Version of the API it was built against.
+    pub api: String,
+    /// The library's file.
+    pub file: PathBuf,
+    /// The library's root module.
+    pub module: PluginModuleRef,
+}
+
+/// Where plugins are looked for, first found wins.
+#[derive(Debug, Clone, Default)]
+pub struct SearchPath {
+    /// Single files.
+    pub files: Vec<PathBuf>,
+    /// Folders given on the command line.
+    pub dirs: Vec<PathBuf>,
+    /// Take plugins from folders that others may write to.
+    pub trust_dirs: bool,
+}
+
+/// Every plugin that was found.
+#[derive(Debug, Default)]
+pub struct PluginHost {
+    /// All libraries in the order of the search.
+    pub found: Vec<Found>,
+    plugins: BTreeMap<String, Plugin>,
+}
+
+impl PluginHost {
+    /// Searches and loads. A library that cannot be loaded is kept in `found`
+    /// with its reason; the others load all the same.
+    #[must_use]
+    pub fn load(search: &SearchPath) -> Self {
+        let mut host = Self::default();
+        for (file, origin) in candidates(search) {
+            let outcome = host.load_one(&file, search.trust_dirs);
+            host.found.push(Found {
+                file,
+                origin,
+                outcome,
+            });
+        }
+        host
+    }
+
+    /// Loads one file alone, without a search.
+    #[must_use]
+    pub fn load_only(file: &Path, trust_dir: bool) -> Self {
+        let mut host = Self::default();
+        // A bare name would be looked for in the loader's own folders.
+        let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
+        let outcome = host.load_one(&file, trust_dir);
+        host.found.push(Found {
+            file,
+            origin: "given".to_owned(),
+            outcome,
+        });
+        host
+    }
+
+    /// The plugin for backends of that name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Plugin> {
+        self.plugins.get(name)
+    }
+
+    /// Names of all loaded backends, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.plugins.keys().map(String::as_str)
+    }
+
+    /// All loaded backends, sorted by name.
+    pub fn plugins(&self) -> impl Iterator<Item = &Plugin> {
+        self.plugins.values()
+    }
+
+    fn load_one(&mut self, file: &Path, trust: bool) -> Result<Loaded, PluginRefusal> {
+        if !trust {
+            check_folder(file)?;
+        }
+        elf::check(file)?;
+        let loaded = open(file)?;
+        for (index, description) in loaded.backends.iter().enumerate() {
+            let name = &description.name;
+            let known = self.plugins.get(name).map(|known| known.file.as_path());
+            let twice = loaded.backends[..index].iter().any(|d| d.name == *name);
+            if let Some(by) = known.or(twice.then_some(file)) {
+                return Err(PluginRefusal::Duplicate {
+                    name: name.clone(),
+                    by: by.to_owned(),
+                });
+            }
+        }
+        for description in &loaded.backends {
+            let plugin = Plugin {
+                description: description.clone(),
+                api: loaded.api.clone(),
+                file: file.to_owned(),
+                module: loaded.module,
+            };
+            self.plugins.insert(description.name.clone(), plugin);
+        }
+        Ok(loaded)
+    }
+}
+
+fn check_folder(file: &Path) -> Result<(), PluginRefusal> {
+    let folder = file.parent().unwrap_or(Path::new("."));
+    // Who may write to the program's own folder may replace the program.
+    let is_own = own_folder().is_some_and(|own| folder.canonicalize().is_ok_and(|f| f == own));
+    if is_own {
+        return Ok(());
+    }
+    let writable_by_others = std::fs::metadata(folder).is_ok_and(|m| m.mode() & 0o022 != 0);
+    // A sticky folder such as /tmp still lets anyone add a file.
+    if writable_by_others {
+        return Err(PluginRefusal::UnsafeFolder {
+            folder: folder.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn open(file: &Path) -> Result<Loaded, PluginRefusal> {
+    // SAFETY: loading runs the library's constructors, which is what a user
+    // who puts a plugin there asks for. It is never unloaded, so nothing that
+    // it hands out can dangle.
+    let library = unsafe { Library::open(Some(file), RTLD_NOW | RTLD_LOCAL) };
+    let library = ManuallyDrop::new(library.map_err(|error| PluginRefusal::Loader {
+        words: loader_words(&error),
+    })?);
+    let header = read_header(&library)?;
+    // SAFETY: the symbol's type is fixed by the header that was accepted.
+    let root = unsafe { library.get::<*const u8>(ROOT_SYMBOL) };
+    let root = root.map_err(|_| PluginRefusal::NotPlugin)?;
+    // SAFETY: the library stays loaded and its header was accepted above.
+    let module = unsafe { root_module(root.as_raw_ptr().cast(), header.api_minor) };
+    let module = module.map_err(|refusal| PluginRefusal::Root {
+        refusal,
+        rustc: unpadded(&header.rustc),
+        sdk: unpadded(&header.sdk_version),
+    })?;
+    let backends = start(module)?;
+    Ok(Loaded {
+        backends,
+        api: format!("{}.{}", header.api_major, header.api_minor),
+        rustc: unpadded(&header.rustc),
+        module,
+    })
+}
+
+fn read_header(library: &Library) -> Result<PluginHeader, PluginRefusal> {
+    // SAFETY: the symbol is read as bytes first; its magic and size are checked
+    // before the rest is.
+    let symbol = unsafe { library.get::<*const u8>(HEADER_SYMBOL) };
+    let address = symbol.map_err(|_| PluginRefusal::NotPlugin)?.as_raw_ptr();
+    // SAFETY: a symbol of this name is at least as long as the magic in every
+    // version of the API.
+    let magic = unsafe { address.cast::<[u8; 16]>().read_unaligned() };
+    if magic != HEADER_MAGIC {
+        return Err(PluginRefusal::NotPlugin);
+    }
+    // SAFETY: the header's layout is frozen for all versions, and the magic says
+    // that this is one.
+    let header = unsafe { address.cast::<PluginHeader>().read_unaligned() };
+    if header.api_major != API_MAJOR {
+        return Err(PluginRefusal::Api {
+            major: header.api_major,
+            minor: header.api_minor,
+        });
+    }
+    if header.panic_unwinds != 1 {
+        return Err(PluginRefusal::Aborts);
+    }
+    Ok(header)
+}
+
+fn start(module: PluginModuleRef) -> Result<Vec<Description>, PluginRefusal> {
+    let services = HostServices {
+        log: crate::plugins::log::take,
+        now_ns: crate::plugins::log::now_ns,
+    };
+    let failed = |error: inferbench_plugin_api::PluginError| PluginRefusal::Init {
+        words: error.message,
+    };
+    client::init(module, services).map_err(failed)?;
+    client::descriptions(module).map_err(failed)
+}
+
+fn loader_words(error: &libloading::Error) -> String {
+    use std::error::Error as _;
+    let words = error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string);
+    words.replace('\n', " ")
+}
+
+/// SHA-256 of a library's file, hex; empty if it can no longer be read.
+#[must_use]
+pub fn file_sha256(file: &Path) -> String {
+    std::fs::read(file)
+        .map(|bytes| hex(&Sha256::digest(bytes)))
+        .unwrap_or_default()
+}
+
+/// Library files in the order of the search, each once, with its origin.
+fn candidates(search: &SearchPath) -> Vec<(PathBuf, String)> {
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    let mut seen = std::collections::BTreeSet::new();
+    let mut add = |file: PathBuf, origin: &str| {
+        // A bare name would be looked for in the loader's own folders.
+        let file = std::path::absolute(&file).unwrap_or(file);
+        let canonical = file.canonicalize().unwrap_or_else(|_| file.clone());
+        if seen.insert(canonical) {
+            found.push((file, origin.to_owned()));
+        }
+    };
+    for file in &search.files {
+        add(file.clone(), "--plugin");
+    }
+    for (folder, origin) in folders(search) {
+        for file in libraries_in(&folder) {
+            add(file, &origin);
+        }
+    }
+    found
+}
+
+/// Folders that are searched, each with its origin in words.
+pub(crate) fn folders(search: &SearchPath) -> Vec<(PathBuf, String)> {
+    let mut folders: Vec<(PathBuf, String)> = Vec::new();
+    for dir in &search.dirs {
+        folders.push((dir.clone(), "--plugin-dir".to_owned()));
+    }
+    if let Some(paths) = std::env::var_os(PATH_VARIABLE) {
+        for dir in std::env::split_paths(&paths).filter(|dir| !dir.as_os_str().is_empty()) {
+            folders.push((dir, PATH_VARIABLE.to_owned()));
+        }
+    }
+    if let Some(own) = own_folder() {
+        folders.push((
+            own.join("plugins"),
+            "plugins/ beside the program".to_owned(),
+        ));
+        folders.push((own.clone(), "beside the program".to_owned()));
+        let lib = own.join("../lib/inferbench/plugins");
+        folders.push((lib, "lib/inferbench/plugins".to_owned()));
+    }
+    if let Some(data) = data_folder() {
+        folders.push((
+            data.join("inferbench/plugins"),
+            "user data folder".to_owned(),
+        ));
+    }
+    folders
+}
+
+/// Folder of the running program.
+#[must_use]
+pub fn own_folder() -> Option<PathBuf> {
+    let exe = std::env::current_exe().ok()?;
+    Some(exe.canonicalize().unwrap_or(exe).parent()?.to_owned())
+}
+
+/// Folder for the user's data: `XDG_DATA_HOME`, else `~/.local/share`; `None` if
+/// neither variable is set.
+#[must_use]
+pub fn data_folder() -> Option<PathBuf> {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    set("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")))
+}
+
+/// Files named like a plugin, `libinferbench_*.so` or `inferbench_*.so`, sorted;
+/// in a folder named `plugins` every `.so`.
+pub(crate) fn libraries_in(folder: &Path) -> Vec<PathBuf> {
+    let any_name = folder.file_name().is_some_and(|name| name == "plugins");
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "so"))
+        .filter(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            any_name || name.trim_start_matches("lib").starts_with("inferbench_")
+        })
+        .collect();
+    files.sort();
+    files
+}

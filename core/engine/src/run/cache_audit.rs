@@ -1,0 +1,153 @@
+//! Asks a backend the same prompt again and again, beside new ones, before its
+//! first cell: an answer that comes faster the second time was not computed
+//! anew.
+
+use std::time::{Duration, Instant};
+
+use inferbench_model::config::ReadyCheck;
+use inferbench_model::facts::manifest::{CacheAuditFacts, PrefixCacheState};
+use inferbench_model::facts::record::Evidence;
+use inferbench_model::plan::Stage;
+use inferbench_model::plan::prompt::PromptKey;
+use inferbench_plugin_api::RequestSpec;
+
+use crate::http::control::ControlPlane;
+use crate::http::{Connection, Target};
+use crate::load::Transport;
+use crate::load::requests;
+use crate::prepare::PreparedBackend;
+use crate::run::Running;
+use crate::run::stage::Live;
+use crate::server::probe::Single;
+
+/// Pairs of a new prompt and the repeated one.
+const PAIRS: u64 = 6;
+/// Fewest pairs that tell anything; what the time does not allow is left out.
+const LEAST_PAIRS: usize = 3;
+/// Longest answer that is asked for, tokens.
+const ANSWER_TOKENS: u32 = 16;
+/// Longest that the audit may take, but for a request that is under way.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Longest that one request may take.
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+/// The prompts of no cell: no level has such an index.
+const NEW: usize = usize::MAX;
+const REPEATED: usize = usize::MAX - 1;
+
+/// The audit of a backend in its first block. `None` where it cannot be had:
+/// the config wants no request but its own (`ready_check`), prompts come from a
+/// list of which none may be asked before its turn, the engine is in this
+/// process, or a request failed, which the cells will tell more of.
+pub(crate) async fn audit(
+    running: &Running<'_>,
+    backend: &PreparedBackend,
+    stage: &Stage,
+    live: &Live,
+    told: &Evidence,
+) -> Option<CacheAuditFacts> {
+    let (Transport::Http(target), Some(control)) = (&live.transport, &live.control) else {
+        return None;
+    };
+    if !is_wanted(running, stage) {
+        return None;
+    }
+    let mut asking = Asking {
+        running,
+        backend,
+        target,
+        control,
+        slot: None,
+        emptied: true,
+    };
+    let (distinct_ms, repeated_ms) = asking.pairs().await?;
+    let prefix_cache = match (told.prefix_caching, asking.emptied) {
+        (Some(false), _) => PrefixCacheState::Off,
+        (_, true) => PrefixCacheState::Emptied,
+        (_, false) => PrefixCacheState::MayHelp,
+    };
+    (distinct_ms.len() >= LEAST_PAIRS).then_some(CacheAuditFacts {
+        distinct_ms,
+        repeated_ms,
+        prefix_cache,
+    })
+}
+
+fn is_wanted(running: &Running<'_>, stage: &Stage) -> bool {
+    let prepared = running.prepared;
+    let config = &prepared.config.backends[stage.backend_index];
+    stage.block == 0
+        && config.ready_check == ReadyCheck::Request
+        && !prepared.prompts.come_from_a_list()
+}
+
+/// A server that is asked one thing after the other.
+struct Asking<'a> {
+    running: &'a Running<'a>,
+    backend: &'a PreparedBackend,
+    target: &'a Target,
+    control: &'a ControlPlane,
+    slot: Option<Connection>,
+    /// Its prefix cache could be emptied each time.
+    emptied: bool,
+}
+
+impl Asking<'_> {
+    /// Latencies of new prompts and of the repeated one, pair by pair, as many as
+    /// the time allows; `None` if a request failed.
+    async fn pairs(&mut self) -> Option<(Vec<f64>, Vec<f64>)> {
+        let (mut distinct_ms, mut repeated_ms) = (Vec::new(), Vec::new());
+        let began = Instant::now();
+        // The first answers warm the server up, and a cache for what is repeated.
+        self.latency_ms(NEW, PAIRS).await?;
+        self.latency_ms(REPEATED, 0).await?;
+        for pair in 0..PAIRS {
+            if began.elapsed() > LIMIT || self.running.cancel.is_cancelled() {
+                break;
+            }
+            distinct_ms.push(self.latency_ms(NEW, pair).await?);
+            repeated_ms.push(self.latency_ms(REPEATED, 0).await?);
+        }
+        Some((distinct_ms, repeated_ms))
+    }
+
+    /// End-to-end latency of one answer; `None` if it failed.
+    async fn latency_ms(&mut self, kind: usize, index: u64) -> Option<f64> {
+        self.empty().await;
+        let key = PromptKey {
+            block: u32::MAX,
+            level: kind,
+            index,
+        };
+        let prepared = self.running.prepared;
+        let prompt = prepared.prompts.make(key).ok()?;
+        let content = requests::content(&prompt, self.backend.form)?;
+        let spec = RequestSpec {
+            output_tokens: prompt.output_tokens.min(ANSWER_TOKENS),
+            force_output: prepared.config.workload.force_output,
+            ..RequestSpec::one_token(prepared.served_name(), content)
+        };
+        let single = Single {
+            backend: self.backend,
+            target: self.target,
+            spec: &spec,
+            input_tokens: prompt.input_tokens,
+            limit: REQUEST_LIMIT,
+        };
+        if self.slot.is_none() {
+            self.slot = Connection::open(self.target, REQUEST_LIMIT).await.ok();
+        }
+        let record = single
+            .ask(&mut self.slot, &self.running.cancel)
+            .await
+            .ok()?;
+        record.e2e_latency_ms.filter(|_| record.is_ok())
+    }
+
+    async fn empty(&mut self) {
+        let requests = self.backend.client.reset().unwrap_or_default();
+        self.emptied &= !requests.is_empty();
+        for request in requests {
+            self.emptied &= self.control.ask(&request).await.is_ok();
+        }
+    }
+}

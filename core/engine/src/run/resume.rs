@@ -1,0 +1,172 @@
+//! Takes up a run that did not come to its end: what it measured is kept, the
+//! cells that are missing are left to do.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use inferbench_model::cell::row::CellKey;
+use inferbench_model::config::Level;
+use inferbench_model::facts::manifest::{BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION};
+use inferbench_model::plan::Stage;
+use inferbench_model::text::difference::{Difference, differences};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::os::clock;
+use crate::store::{RunFolder, StoreError, keep_lines, pack_leftovers, read_json};
+
+/// Keys of the config that say nothing about what is measured.
+const FREE_KEYS: [&str; 1] = ["output"];
+/// Files of samples, which go on where they ended.
+const SAMPLES: [&str; 3] = ["gpu.jsonl", "host.jsonl", "server_metrics.jsonl"];
+
+/// A run that cannot be taken up.
+#[derive(Debug, Error)]
+pub enum ResumeError {
+    /// Its folder or a file in it cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It was written by a version that this one does not understand.
+    #[error("{}: is of schema version {found}, and only {RUN_SCHEMA_VERSION} can be taken up", path.display())]
+    Version {
+        /// The manifest.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+    },
+    /// The config is another one.
+    #[error("{}: was started with another config", folder.display())]
+    Config {
+        /// The run folder.
+        folder: PathBuf,
+        /// What differs.
+        differences: Vec<Difference>,
+    },
+    /// The prompts are others although the config is the same.
+    #[error("{}: was started with other prompts: the tokenizer or the prompt file has changed", folder.display())]
+    Prompts {
+        /// The run folder.
+        folder: PathBuf,
+    },
+}
+
+/// A run that goes on.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    pub(crate) folder: RunFolder,
+    pub(crate) manifest: Manifest,
+}
+
+/// Opens the folder of a run that was to be what `fresh` is, and takes out of it
+/// what belongs to cells that are still to be measured.
+pub(crate) fn resume(folder: &Path, fresh: Manifest) -> Result<Resumed, ResumeError> {
+    let run = RunFolder::take(folder)?;
+    let mut manifest = read(&run)?;
+    check(folder, &manifest, &fresh)?;
+    manifest.cells.retain(|cell| cell.complete);
+    keep_done(&run, &mut manifest)?;
+    let changed = changed_plugins(&manifest.backends, &fresh.backends);
+    manifest.warnings.extend(changed);
+    let last_ns = manifest.cells.iter().map(|cell| cell.end_ns).max();
+    clock::follow(last_ns.unwrap_or(0));
+    manifest.anchors.push(clock::anchor());
+    manifest.files.clear();
+    manifest.exit_state = ExitState::Running;
+    Ok(Resumed {
+        folder: run,
+        manifest,
+    })
+}
+
+fn read(run: &RunFolder) -> Result<Manifest, ResumeError> {
+    let path = run.file("run.json");
+    let version: Version = read_json(&path)?;
+    if version.schema_version != RUN_SCHEMA_VERSION {
+        return Err(ResumeError::Version {
+            path,
+            found: version.schema_version,
+        });
+    }
+    Ok(read_json(&path)?)
+}
+
+/// Keeps the records and starts of the cells that the manifest has.
+fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError> {
+    let done: HashSet<String> = manifest.cells.iter().map(|cell| name(&cell.key)).collect();
+    let is_done = |backend: &str, block: u32, level: Level| {
+        let backend = backend.to_owned();
+        let key = CellKey {
+            backend,
+            block,
+            level,
+        };
+        done.contains(&name(&key))
+    };
+    // A start of which a cell is missing is made anew, and told anew.
+    let is_whole = |stage: &&Stage| {
+        let mut levels = stage.levels.iter();
+        levels.all(|level| is_done(&stage.backend, stage.block, *level))
+    };
+    let whole = manifest.plan.stages.iter().filter(is_whole);
+    let whole: HashSet<(String, u32)> = whole.map(|s| (s.backend.clone(), s.block)).collect();
+    manifest
+        .stages
+        .retain(|stage| whole.contains(&(stage.backend.clone(), stage.block)));
+    keep_lines(&run.file("requests.jsonl"), |line| {
+        let cell: Option<CellOf> = serde_json::from_slice(line).ok();
+        cell.is_some_and(|cell| is_done(&cell.backend, cell.block, cell.level))
+    })?;
+    for file in SAMPLES {
+        let file = run.file(file);
+        pack_leftovers(&file)?;
+        keep_lines(&file, |_| true)?;
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Version {
+    schema_version: u32,
+}
+
+/// What a record says of its cell.
+#[derive(Deserialize)]
+struct CellOf {
+    backend: String,
+    block: u32,
+    level: Level,
+}
+
+fn name(key: &CellKey) -> String {
+    format!("{}\n{}\n{}", key.backend, key.block, key.level)
+}
+
+fn check(folder: &Path, was: &Manifest, is: &Manifest) -> Result<(), ResumeError> {
+    let mut found = differences(&was.config, &is.config);
+    found.retain(|difference| !FREE_KEYS.contains(&difference.path.as_str()));
+    if !found.is_empty() {
+        return Err(ResumeError::Config {
+            folder: folder.to_owned(),
+            differences: found,
+        });
+    }
+    if was.workload_sha256 != is.workload_sha256 {
+        return Err(ResumeError::Prompts {
+            folder: folder.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn changed_plugins(was: &[BackendFacts], is: &[BackendFacts]) -> Vec<String> {
+    let pairs = was.iter().zip(is);
+    let changed = pairs.filter(|(was, is)| was.plugin_sha256 != is.plugin_sha256);
+    changed
+        .map(|(was, is)| {
+            format!(
+                "{}: the run was taken up with another build of plugin {} ({}, was {})",
+                was.label, is.plugin, is.plugin_version, was.plugin_version
+            )
+        })
+        .collect()
+}

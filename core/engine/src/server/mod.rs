@@ -1,0 +1,8 @@
+//! From a launch plan to a server that is ready, and to its certain end.
+
+pub(crate) mod fetch;
+pub mod launch;
+pub mod method;
+pub(crate) mod probe;
+pub(crate) mod readiness;
+pub mod supervise;

@@ -1,0 +1,352 @@
+//! The supervisor's own work: start, watch, stop, tell.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufRead, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, getpid, setsid};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use thiserror::Error;
+
+use super::{Entry, Job, Journal, MARK, Order, Report};
+use crate::os::{private, processes};
+
+/// How long killed processes may take to be gone.
+const AFTER_KILL: Duration = Duration::from_secs(10);
+/// Time between two rounds of signals to a tree that forks meanwhile.
+const AGAIN: Duration = Duration::from_millis(50);
+/// What a stop command may take beyond the plan's grace.
+const STOP_COMMAND_EXTRA: Duration = Duration::from_secs(10);
+
+/// A supervisor that cannot do its work.
+#[derive(Debug, Error)]
+pub enum SuperviseError {
+    /// Nobody told it what to do.
+    #[error("no job came on standard input: this command is for InferBench itself")]
+    NoJob,
+    /// The system refuses what it needs.
+    #[error("the supervisor cannot watch over processes")]
+    System(#[from] io::Error),
+}
+
+/// What it hears.
+enum Heard {
+    Order(Order),
+    /// InferBench, or whoever ends this process, wants the end.
+    End,
+    Ended(Pid, i32),
+    /// No process of the tree is left.
+    Empty,
+}
+
+/// Supervises one server from the job on standard input until it is stopped.
+///
+/// # Errors
+/// If there is no job or the system refuses; nothing was started then.
+pub fn main() -> Result<(), SuperviseError> {
+    let mut line = String::new();
+    let job: Option<Job> = match io::stdin().lock().read_line(&mut line) {
+        Ok(_) => serde_json::from_str(&line).ok(),
+        Err(_) => None,
+    };
+    let job = job.ok_or(SuperviseError::NoJob)?;
+    // Its own session: neither the terminal's keys nor its end reach the tree.
+    let _: Result<Pid, Errno> = setsid();
+    prctl::set_child_subreaper(true).map_err(io::Error::from)?;
+    let (tell, heard) = channel();
+    heed_signals(tell.clone())?;
+    let note = Note::of(&job);
+    let pid = match start(&job) {
+        Ok(pid) => pid,
+        Err(reason) => {
+            report(&Report::Refused { reason });
+            return Ok(());
+        }
+    };
+    report(&Report::Started { pid: pid.as_raw() });
+    let waits = tell.clone();
+    std::thread::spawn(move || reap(&waits));
+    std::thread::spawn(move || hear_orders(&tell));
+    let empty = Cell::new(false);
+    let left = Tree {
+        job,
+        pid,
+        heard,
+        empty,
+    }
+    .supervise();
+    if left.is_empty() {
+        note.erase();
+    }
+    report(&Report::Stopped { left });
+    Ok(())
+}
+
+/// The entry in the journal, from before the start until the tree is gone.
+struct Note(Option<(Journal, String)>);
+
+impl Note {
+    fn of(job: &Job) -> Self {
+        let noted = job.journal.as_deref().and_then(|folder| {
+            let journal = Journal::at(folder);
+            journal.note(&Entry::of(job, getpid().as_raw())).ok()?;
+            Some((journal, job.mark.clone()))
+        });
+        Self(noted)
+    }
+
+    fn erase(self) {
+        if let Some((journal, mark)) = self.0 {
+            journal.erase(&mark);
+        }
+    }
+}
+
+fn report(report: &Report) {
+    if let Ok(text) = serde_json::to_string(report) {
+        // Nobody is there to be told when InferBench is gone.
+        let mut out = io::stdout().lock();
+        drop(writeln!(out, "{text}").and_then(|()| out.flush()));
+    }
+}
+
+fn start(job: &Job) -> Result<Pid, String> {
+    let log = |name: &str| {
+        let path = job.folder.join(name);
+        private::create(&path).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    let child = Command::new(&job.program)
+        .args(&job.arguments)
+        .envs(job.env.iter().map(|(name, value)| (name, value)))
+        .env(MARK, &job.mark)
+        .stdin(Stdio::null())
+        .stdout(log("stdout.log")?)
+        .stderr(log("stderr.log")?)
+        .process_group(0)
+        .spawn()
+        .map_err(|error| spawn_words(&error))?;
+    // It is reaped with all others.
+    i32::try_from(child.id())
+        .map(Pid::from_raw)
+        .map_err(|error| error.to_string())
+}
+
+fn spawn_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "no such program".to_owned(),
+        io::ErrorKind::PermissionDenied => "it may not be run".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Turns the signals that end a process into an end in order. They are handled,
+/// not blocked: what is started here would inherit that.
+fn heed_signals(tell: Sender<Heard>) -> io::Result<()> {
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            if tell.send(Heard::End).is_err() {
+                return;
+            }
+        }
+    });
+    Ok(())
+}
+
+fn hear_orders(tell: &Sender<Heard>) {
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        if let Ok(order) = serde_json::from_str(&line)
+            && tell.send(Heard::Order(order)).is_err()
+        {
+            return;
+        }
+    }
+    // If nobody listens any more, the end has come already.
+    drop(tell.send(Heard::End));
+}
+
+/// Reaps every process of the tree, adopted ones too, until none is left.
+fn reap(tell: &Sender<Heard>) {
+    loop {
+        let heard = match waitpid(None, None) {
+            Ok(WaitStatus::Exited(pid, code)) => Heard::Ended(pid, code << 8),
+            Ok(WaitStatus::Signaled(pid, signal, dumped)) => {
+                Heard::Ended(pid, signal as i32 | if dumped { 0x80 } else { 0 })
+            }
+            Ok(_) | Err(Errno::EINTR) => continue,
+            Err(_) => Heard::Empty,
+        };
+        let last = matches!(heard, Heard::Empty);
+        if tell.send(heard).is_err() || last {
+            return;
+        }
+    }
+}
+
+struct Tree {
+    job: Job,
+    /// The first process.
+    pid: Pid,
+    heard: Receiver<Heard>,
+    /// No process of it is left.
+    empty: Cell<bool>,
+}
+
+impl Tree {
+    /// Waits for an order or for the end, then stops the tree. Gives what would
+    /// not go.
+    fn supervise(&self) -> Vec<i32> {
+        let order = loop {
+            match self.heard.recv() {
+                Ok(Heard::Order(order)) => break order,
+                Ok(Heard::End) | Err(_) => break Order::Stop,
+                Ok(heard) => self.note(heard),
+            }
+        };
+        // Also when the tree is gone: they are for what was never in it.
+        let order = self.run_stop_commands(order);
+        if self.empty.get() {
+            return Vec::new();
+        }
+        let left = self.stop_tree(order);
+        // A client that was ended while it asked for something may have got it.
+        if let Some(last) = self.job.stop_commands.last() {
+            self.run_stop_command(last);
+        }
+        left
+    }
+
+    /// Signals the tree until nothing is left of it. Gives what would not go.
+    fn stop_tree(&self, order: Order) -> Vec<i32> {
+        let signal = match (order, self.job.stop.signal.as_str()) {
+            (Order::Kill, _) => Signal::SIGKILL,
+            (Order::Stop, "INT") => Signal::SIGINT,
+            (Order::Stop, _) => Signal::SIGTERM,
+        };
+        let grace = Duration::from_secs(u64::from(self.job.stop.grace_s));
+        self.signal_all(signal);
+        if self.wait_empty(grace, signal == Signal::SIGKILL) || self.wait_empty(AFTER_KILL, true) {
+            return Vec::new();
+        }
+        self.members()
+    }
+
+    /// Takes note of what ended.
+    fn note(&self, heard: Heard) {
+        match heard {
+            Heard::Ended(pid, status) if pid == self.pid => report(&Report::Exited { status }),
+            Heard::Empty => self.empty.set(true),
+            Heard::Ended(..) | Heard::Order(_) | Heard::End => {}
+        }
+    }
+
+    /// Waits until nothing is left. With `kills`, whatever is still there is
+    /// killed again and again; an order to kill makes it so.
+    fn wait_empty(&self, limit: Duration, mut kills: bool) -> bool {
+        let until = Instant::now() + limit;
+        while !self.empty.get() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            if kills {
+                self.signal_all(Signal::SIGKILL);
+            }
+            match self.heard.recv_timeout(left.min(AGAIN)) {
+                Ok(Heard::Order(Order::Kill)) => kills = true,
+                Ok(Heard::Order(Order::Stop) | Heard::End) | Err(RecvTimeoutError::Timeout) => {}
+                Ok(heard) => self.note(heard),
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    /// Every process below this one.
+    fn members(&self) -> Vec<i32> {
+        let own = getpid().as_raw();
+        let all = processes::all();
+        let members = processes::members(own, &all).into_iter();
+        members
+            .map(|stat| stat.pid)
+            .filter(|pid| *pid != own)
+            .collect()
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        processes::signal_group(self.pid.as_raw(), signal);
+        for pid in self.members() {
+            processes::signal(pid, signal);
+        }
+    }
+
+    /// Runs the stop commands, or only the last one, which gives no grace, as
+    /// soon as there is an order to kill. Gives the order that then holds.
+    fn run_stop_commands(&self, mut order: Order) -> Order {
+        let Some((last, gentle)) = self.job.stop_commands.split_last() else {
+            return order;
+        };
+        for command in gentle {
+            if order == Order::Stop && self.run_stop_command(command) {
+                order = Order::Kill;
+            }
+        }
+        self.run_stop_command(last);
+        order
+    }
+
+    /// Runs one stop command to its end; an order to kill ends it, which is told.
+    fn run_stop_command(&self, command: &[String]) -> bool {
+        let Some((program, arguments)) = command.split_first() else {
+            return false;
+        };
+        let log = |name| append(&self.job.folder, name).map_or_else(Stdio::null, Stdio::from);
+        let limit = Duration::from_secs(u64::from(self.job.stop.grace_s)) + STOP_COMMAND_EXTRA;
+        let started = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log("stop.log"))
+            .spawn();
+        let Ok(child) = started else {
+            return false;
+        };
+        let Ok(pid) = i32::try_from(child.id()).map(Pid::from_raw) else {
+            return false;
+        };
+        // Whoever reaps it, it is gone once it has no status left to tell.
+        let until = Instant::now() + limit;
+        let mut told = false;
+        while kill(pid, None).is_ok() && Instant::now() < until {
+            let _: Result<WaitStatus, Errno> = waitpid(pid, Some(WaitPidFlag::WNOHANG));
+            match self.heard.recv_timeout(Duration::from_millis(20)) {
+                Ok(Heard::Order(Order::Kill)) if !told => {
+                    told = true;
+                    processes::signal(pid.as_raw(), Signal::SIGKILL);
+                }
+                Ok(heard) => self.note(heard),
+                Err(_) => {}
+            }
+        }
+        told
+    }
+}
+
+fn append(folder: &Path, name: &str) -> Option<File> {
+    let mut options = File::options();
+    options
+        .create(true)
+        .append(true)
+        .open(folder.join(name))
+        .ok()
+}

@@ -1,0 +1,9 @@
+//! From the records of one cell to its row in `cells.json`, and to what charts
+//! need of it.
+
+pub(crate) mod answer_heads;
+pub(crate) mod charted;
+pub mod fold;
+pub mod row;
+pub mod steady_state;
+pub(crate) mod tally;

@@ -1,0 +1,301 @@
+//! One row of `cells.json`: a cell with every metric final.
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::cell::fold::{CellFold, Work};
+use crate::cell::steady_state::Trends;
+use crate::config::{Level, SloConfig};
+use crate::facts::record::{Phase, RequestRecord};
+pub use crate::facts::self_check::SelfCheck;
+use crate::facts::self_check::{Breach, Offered, judge};
+use crate::facts::window::Window;
+use crate::hardware::{CellHardware, Served};
+use crate::metrics::{self, MetricValue, Values};
+use crate::plan::sample_size;
+
+/// Version of `cells.json`.
+pub const CELLS_SCHEMA_VERSION: u32 = 1;
+
+/// Share of output events that may come in one read with another. Above it the
+/// gaps of 0 between them reach into the percentiles of `itl_ms` that a report
+/// shows: a tenth moves p50 to where p44 would be, and halves p5.
+const SHARED_READS_SHARE: f64 = 0.1;
+
+/// The file `cells.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellsFile {
+    /// Version of this file's form.
+    pub schema_version: u32,
+    /// Whether any backend of the run was simulated.
+    pub simulated: bool,
+    /// One row per cell, in the order in which they were measured.
+    pub cells: Vec<CellRow>,
+}
+
+/// JSON Schema of `cells.json`.
+#[must_use]
+pub fn schema() -> serde_json::Value {
+    schemars::schema_for!(CellsFile).to_value()
+}
+
+/// One cell: a backend at a level in a block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellRow {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Level of the load.
+    pub level: Level,
+    /// Measured requests by outcome.
+    pub counts: Counts,
+    /// The measured window.
+    pub window: Option<Window>,
+    /// Every metric by its name.
+    #[serde(flatten)]
+    pub metrics: IndexMap<String, MetricValue>,
+    /// What the load cost the hardware; absent if nothing was sampled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<CellHardware>,
+    /// Whether throughput and latency stood still over the measured window;
+    /// absent with fewer than thirty requests.
+    #[serde(default, skip_serializing_if = "Trends::is_empty")]
+    pub trends: Trends,
+    /// What the client itself did during the cell.
+    pub self_check: SelfCheck,
+    /// Whether the figures can be trusted: no threshold of the self-check was
+    /// broken.
+    pub trustworthy: bool,
+    /// Thresholds of the self-check that were broken.
+    pub breaches: Vec<Breach>,
+    /// What a reader must know before trusting the row.
+    pub warnings: Vec<String>,
+}
+
+impl CellRow {
+    /// The row with what the load cost the hardware, and every metric of it.
+    #[must_use]
+    pub fn with_hardware(mut self, hardware: CellHardware) -> Self {
+        let served = self.served();
+        for metric in metrics::all() {
+            if let Values::OfHardware(of) = metric.values {
+                let value = of(&hardware, &served).filter(|value| value.is_finite());
+                let name = metric.name.to_owned();
+                self.metrics.insert(name, MetricValue::Number(value));
+            }
+        }
+        self.warnings.extend(hardware.warnings());
+        self.hardware = Some(hardware);
+        self
+    }
+
+    /// What its requests got in the measured window.
+    fn served(&self) -> Served {
+        let window_s = self.window.map(|window| window.length_s());
+        let over_window = |rate: &str| {
+            let rate = self.metrics.get(rate).and_then(MetricValue::typical);
+            rate.zip(window_s).map(|(rate, window_s)| rate * window_s)
+        };
+        Served {
+            window_s,
+            output_tokens: over_window("output_token_throughput"),
+            requests: over_window("request_throughput"),
+        }
+    }
+}
+
+/// Measured requests by outcome.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Counts {
+    /// Succeeded.
+    pub ok: u64,
+    /// Failed.
+    pub failed: u64,
+    /// Failed ones by reason.
+    pub by_reason: BTreeMap<String, u64>,
+}
+
+impl Counts {
+    /// Counts of the measured requests among `records`.
+    #[must_use]
+    pub fn of(records: &[RequestRecord]) -> Self {
+        let mut counts = Self::default();
+        let measured = records.iter().filter(|r| r.phase == Phase::Measured);
+        measured.for_each(|record| counts.note(record));
+        counts
+    }
+
+    /// Counts one more request.
+    pub fn note(&mut self, record: &RequestRecord) {
+        if record.is_ok() {
+            self.ok += 1;
+            return;
+        }
+        self.failed += 1;
+        let reason = record.reason.as_deref().unwrap_or("unknown");
+        *self.by_reason.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    /// `3 of 40 requests failed (2 timeout, 1 server_error)`; `None` if none did.
+    #[must_use]
+    pub fn failed_words(&self) -> Option<String> {
+        let all = self.ok + self.failed;
+        let reasons = self.by_reason.iter();
+        let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
+        (self.failed > 0).then(|| {
+            format!(
+                "{} of {all} requests failed ({})",
+                self.failed,
+                reasons.join(", ")
+            )
+        })
+    }
+
+    /// Adds the counts of another cell.
+    pub fn add(&mut self, other: &Self) {
+        self.ok += other.ok;
+        self.failed += other.failed;
+        for (reason, n) in &other.by_reason {
+            *self.by_reason.entry(reason.clone()).or_default() += n;
+        }
+    }
+}
+
+/// Identity of a cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CellKey {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Level of the load.
+    pub level: Level,
+}
+
+/// The row of one cell from its records (all phases, in any order).
+#[must_use]
+pub fn row(
+    key: CellKey,
+    records: &[RequestRecord],
+    slo: SloConfig,
+    self_check: SelfCheck,
+) -> CellRow {
+    row_of(key, &CellFold::of(records, slo), self_check)
+}
+
+/// The row of one cell whose records have all been taken in.
+#[must_use]
+pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellRow {
+    let counts = fold.counts().clone();
+    let metrics = fold.metrics();
+    let breaches = judge(&self_check, &offered(key.level, fold, &metrics));
+    self_check.client_was_limit |= breaches.iter().any(|b| b.check.means_client_limit());
+    let warnings = warnings(fold, key.level, &breaches);
+    CellRow {
+        backend: key.backend,
+        block: key.block,
+        level: key.level,
+        counts,
+        window: fold.window(),
+        metrics,
+        hardware: None,
+        trends: fold.trends(),
+        trustworthy: breaches.is_empty() && !self_check.client_was_limit,
+        self_check,
+        breaches,
+        warnings,
+    }
+}
+
+fn warnings(fold: &CellFold, level: Level, breaches: &[Breach]) -> Vec<String> {
+    let (counts, work) = (fold.counts(), fold.work());
+    let mut found = Vec::new();
+    found.extend(counts.failed_words());
+    if fold.window().is_none() {
+        found.push("no measured window: nothing was measured under steady load".to_owned());
+    }
+    found.extend(breaches.iter().map(|breach| breach.text.clone()));
+    let ok = work.requests;
+    if work.off_length > 0 {
+        found.push(format!(
+            "{} of {ok} answers had another length than was asked",
+            work.off_length
+        ));
+    }
+    if work.uncounted > 0 {
+        found.push(format!(
+            "the server did not count the tokens of {} of {ok} answers",
+            work.uncounted
+        ));
+    }
+    found.extend(tail_warning(work, level));
+    found.extend(cache_warning(work));
+    found.extend(prompt_warning(work));
+    found.extend(sharing_warning(work));
+    found
+}
+
+/// What the records say of the load that was offered.
+fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue>) -> Offered {
+    let by_reason = &fold.counts().by_reason;
+    let failed_with = |reason: &str| by_reason.get(reason).copied().unwrap_or(0);
+    let rates = fold.rates();
+    Offered {
+        level,
+        concurrency: metrics
+            .get("achieved_concurrency")
+            .and_then(MetricValue::typical),
+        sent_rate: rates.map(|(sent, _)| sent),
+        planned_rate: rates.map(|(_, planned)| planned),
+        out_of_files: failed_with("client_out_of_files"),
+        out_of_ports: failed_with("client_out_of_ports"),
+    }
+}
+
+fn tail_warning(work: &Work, level: Level) -> Option<String> {
+    let Level::Concurrency(slots) = level else {
+        return None;
+    };
+    let (tail, all) = (work.after_window, work.requests);
+    (slots > 1 && tail as f64 > sample_size::TAIL_SHARE * all as f64).then(|| {
+        format!(
+            "{tail} of {all} requests ended while the load was falling, for want of more: {} or more a level keep it up",
+            sample_size::requests_that_fill(slots)
+        )
+    })
+}
+
+/// Cached prompt tokens above one percent make a cell warm where others are cold.
+fn cache_warning(work: &Work) -> Option<String> {
+    let share = work.cached_tokens as f64 / work.input_tokens as f64;
+    (share > 0.01).then(|| {
+        format!(
+            "warm prefix cache: {:.1} % of the prompt tokens came from it",
+            share * 100.0
+        )
+    })
+}
+
+fn prompt_warning(work: &Work) -> Option<String> {
+    let (asked, told) = work.prompt?;
+    let off = told.abs_diff(asked) as f64 / asked as f64;
+    (off > 0.01).then(|| {
+        format!(
+            "the server counted {told} prompt tokens where {asked} were sent (a chat template or another tokenizer)"
+        )
+    })
+}
+
+fn sharing_warning(work: &Work) -> Option<String> {
+    let share = work.events_sharing as f64 / work.events as f64;
+    (share > SHARED_READS_SHARE).then(|| {
+        format!(
+            "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0, see decode_ms_per_token",
+            share * 100.0
+        )
+    })
+}

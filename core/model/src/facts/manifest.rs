@@ -1,0 +1,317 @@
+//! `run.json`: what a run was, where it ran, and how it ended.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::cell::row::{CellKey, SelfCheck};
+use crate::facts::calibration::Calibration;
+use crate::facts::crash_cause::KnownCause;
+use crate::facts::record::Evidence;
+use crate::kv_cache::KvEstimate;
+use crate::plan::{RunPlan, Skipped};
+
+/// Version of `run.json`.
+pub const RUN_SCHEMA_VERSION: u32 = 1;
+
+/// The file `run.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Version of this file's form.
+    pub schema_version: u32,
+    /// Version of InferBench.
+    pub inferbench_version: String,
+    /// The command line that made it, secrets masked; empty if it is not known.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+    /// The config as resolved, secrets masked.
+    pub config: Value,
+    /// SHA-256 over the prompts of block 0, hex: equal for equal workloads.
+    pub workload_sha256: Option<String>,
+    /// Backends of the config, in its order.
+    pub backends: Vec<BackendFacts>,
+    /// The machine.
+    pub host: HostFacts,
+    /// GPUs sampled.
+    pub gpus: Vec<GpuFacts>,
+    /// Why no GPU was sampled, if none was.
+    pub gpu_absence: Option<String>,
+    /// What `calibrate` found on this machine, if it was run there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
+    /// Start and, once it has ended, end of the run on both clocks.
+    pub anchors: Vec<Anchor>,
+    /// The plan: order of backends in each block.
+    pub plan: RunPlan,
+    /// One entry per start of a backend, as it happened.
+    pub stages: Vec<StageFacts>,
+    /// One entry per cell, as it was measured.
+    pub cells: Vec<CellFacts>,
+    /// Warnings of the run as a whole.
+    pub warnings: Vec<String>,
+    /// Files of facts beside this one, by name, once the run has ended.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub files: BTreeMap<String, FileFacts>,
+    /// How the run ended.
+    pub exit_state: ExitState,
+}
+
+impl Manifest {
+    /// Whether any backend was simulated.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        self.backends.iter().any(|backend| backend.simulated)
+    }
+
+    /// Puts in the facts of a start, in place of earlier ones of the same start.
+    pub fn put_stage(&mut self, facts: StageFacts) {
+        let same = |stage: &&mut StageFacts| {
+            (&stage.backend, stage.block) == (&facts.backend, facts.block)
+        };
+        match self.stages.iter_mut().find(same) {
+            Some(stage) => *stage = facts,
+            None => self.stages.push(facts),
+        }
+    }
+
+    /// Cells left out by the config.
+    #[must_use]
+    pub fn skipped(&self) -> &[Skipped] {
+        &self.plan.skipped
+    }
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitState {
+    /// It has not ended, or its end was not written.
+    Running,
+    /// Every cell was measured.
+    Done,
+    /// A backend could not be started, or a cell had no successful request.
+    Incomplete,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// A file as it was when the run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileFacts {
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, hex.
+    pub sha256: String,
+}
+
+/// One moment on both clocks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Anchor {
+    /// Monotonic nanoseconds.
+    pub monotonic_ns: u64,
+    /// The same moment in UTC, RFC 3339.
+    pub utc: String,
+}
+
+/// What is known of a backend beforehand.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct BackendFacts {
+    /// Label.
+    pub label: String,
+    /// Name of the plugin.
+    pub plugin: String,
+    /// Version of the plugin.
+    pub plugin_version: String,
+    /// Version of the plugin API it was built against, `major.minor`.
+    pub plugin_api: String,
+    /// The library's file.
+    pub plugin_file: String,
+    /// SHA-256 of the file, hex.
+    pub plugin_sha256: String,
+    /// What it measures is simulated.
+    pub simulated: bool,
+    /// URL attached to, if it was not launched.
+    pub attach: Option<String>,
+    /// What it is asked with: `token_ids`, `text` or `messages`.
+    pub prompt_form: String,
+    /// What its KV cache takes, from the model's own config; absent if it is
+    /// attached, or if the model is not on this machine or not understood.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kv_estimate: Option<KvEstimate>,
+}
+
+/// The machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct HostFacts {
+    /// Name of the host.
+    pub hostname: Option<String>,
+    /// Operating system and kernel.
+    pub os: Option<String>,
+    /// CPU model.
+    pub cpu: Option<String>,
+    /// Logical cores.
+    pub cores: Option<u32>,
+    /// Memory.
+    pub memory_bytes: Option<u64>,
+}
+
+/// One GPU.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GpuFacts {
+    /// Index in NVML's order.
+    pub index: u32,
+    /// Name of the device.
+    pub name: Option<String>,
+    /// UUID.
+    pub uuid: Option<String>,
+    /// Memory.
+    pub memory_bytes: Option<u64>,
+    /// Power limit in effect.
+    pub power_limit_watts: Option<f64>,
+    /// Driver version.
+    pub driver: Option<String>,
+}
+
+/// One start of a backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageFacts {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Command line, secrets masked; absent if attached.
+    pub command: Option<Vec<String>>,
+    /// Seconds from start to readiness.
+    pub ready_s: Option<f64>,
+    /// Why it could not be started or did not last; absent if it did.
+    pub failure: Option<String>,
+    /// The known cause of the failure, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<KnownCause>,
+    /// Last lines of its log, if it failed.
+    pub log_tail: Vec<String>,
+    /// What it told of itself once ready.
+    pub evidence: Evidence,
+    /// When its start began, monotonic ns.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start_ns: Option<u64>,
+    /// When its log told that the weights are loaded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weights_ns: Option<u64>,
+    /// When it was ready.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_ns: Option<u64>,
+    /// When it was told to stop.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_ns: Option<u64>,
+    /// What each of its voices tells of its KV cache: log, metrics, answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kv_told: Vec<KvTold>,
+    /// The audit of cached answers; absent if this start had none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache_audit: Option<CacheAuditFacts>,
+}
+
+/// The same prompt asked again and again, beside prompts that were never asked
+/// before, one after the other with nothing else under way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CacheAuditFacts {
+    /// `e2e_latency_ms` of each prompt that was new.
+    pub distinct_ms: Vec<f64>,
+    /// Of the one that was repeated, asked right after each of those.
+    pub repeated_ms: Vec<f64>,
+    /// What stood in the way of a gain from the prefix cache.
+    pub prefix_cache: PrefixCacheState,
+}
+
+/// The prefix cache during the audit of cached answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrefixCacheState {
+    /// It was emptied before each request.
+    Emptied,
+    /// The server says that it has none.
+    Off,
+    /// It was on, or the server does not say, and nothing emptied it.
+    MayHelp,
+}
+
+impl StageFacts {
+    /// A start of which nothing is known yet.
+    #[must_use]
+    pub fn new(backend: &str, block: u32) -> Self {
+        Self {
+            backend: backend.to_owned(),
+            block,
+            command: None,
+            ready_s: None,
+            failure: None,
+            cause: None,
+            log_tail: Vec::new(),
+            evidence: Evidence::default(),
+            start_ns: None,
+            weights_ns: None,
+            ready_ns: None,
+            stop_ns: None,
+            kv_told: Vec::new(),
+            cache_audit: None,
+        }
+    }
+
+    /// Takes in what a voice tells, in place of what it told before.
+    pub fn hear(&mut self, voice: Voice, told: Evidence) {
+        let memory = told.of_memory();
+        self.kv_told.retain(|known| known.voice != voice);
+        if !memory.is_empty() {
+            let evidence = memory;
+            self.kv_told.push(KvTold { voice, evidence });
+        }
+        self.evidence.absorb(told);
+    }
+}
+
+/// What one of a server's voices tells of its KV cache.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KvTold {
+    /// Which voice.
+    pub voice: Voice,
+    /// What it tells; facts that have nothing to do with memory are left out.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+}
+
+/// Where a server speaks of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Voice {
+    /// Lines of its log.
+    Log,
+    /// Its metrics.
+    Metrics,
+    /// Answers about itself, asked once.
+    Info,
+}
+
+/// One measured cell.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CellFacts {
+    /// Which cell.
+    #[serde(flatten)]
+    pub key: CellKey,
+    /// Its first moment.
+    pub start_ns: u64,
+    /// Its last moment.
+    pub end_ns: u64,
+    /// It ended by itself: neither the run was interrupted nor the server gone.
+    #[serde(default = "complete")]
+    pub complete: bool,
+    /// What the client itself did.
+    pub self_check: SelfCheck,
+}
+
+/// What files say that do not tell.
+fn complete() -> bool {
+    true
+}

@@ -1,0 +1,461 @@
+//! The facts a run leaves: one record per request, per GPU sample, per host
+//! sample and per reading of a server's own metrics. Every derived figure is
+//! computed from these alone.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Level;
+
+/// Part of a cell that a request belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Sent before the warm-up had ended; not in any statistic of latency.
+    Warmup,
+    /// Measured.
+    Measured,
+}
+
+/// Whether a request succeeded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// End marker, or a good finish reason and a clean end; and no error.
+    Ok,
+    /// Anything else; `reason` says what.
+    Failed,
+}
+
+/// Who counted the tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenSource {
+    /// The server's own usage.
+    Usage,
+    /// The tokenizer, from the text.
+    Tokenizer,
+}
+
+/// Where a request stands in a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RequestKey {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Level of the load.
+    pub level: Level,
+    /// Part of the cell.
+    pub phase: Phase,
+    /// Index in the cell, from 0, in sending order; with the seed it fixes the prompt.
+    pub index: u64,
+}
+
+/// When a request was planned, sent and over: what the measured window of its
+/// cell follows from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Timing {
+    /// Level of the load.
+    pub level: Level,
+    /// Part of the cell.
+    pub phase: Phase,
+    /// Planned send time of an open loop.
+    pub scheduled_ns: Option<u64>,
+    /// The last byte of the request was handed to the socket.
+    pub sent_ns: Option<u64>,
+    /// The exchange ended.
+    pub end_ns: u64,
+}
+
+/// One request: what was asked, when, and what came back. Times ending in
+/// `_ns` are monotonic nanoseconds of the host, on one clock for the whole run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RequestRecord {
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Level of the load.
+    pub level: Level,
+    /// Part of the cell.
+    pub phase: Phase,
+    /// Index in the cell, from 0, in sending order; with the seed it fixes the prompt.
+    pub index: u64,
+    /// Whether it succeeded.
+    pub status: Status,
+    /// Why it failed, as a short fixed word; absent if it succeeded.
+    pub reason: Option<String>,
+    /// The server's or the client's own words on the failure.
+    pub message: Option<String>,
+    /// HTTP status; absent if no answer began.
+    pub http_status: Option<u16>,
+    /// Planned send time of an open loop.
+    pub scheduled_ns: Option<u64>,
+    /// The last byte of the request was handed to the socket.
+    pub sent_ns: Option<u64>,
+    /// Sent minus scheduled: the client's own delay.
+    pub send_lag_ms: Option<f64>,
+    /// Time to open the connection this request went over, on its first use only.
+    pub connect_ms: Option<f64>,
+    /// Arrival of the first output event.
+    pub first_output_ns: Option<u64>,
+    /// Arrival of the first text that is not reasoning.
+    pub first_content_ns: Option<u64>,
+    /// Arrival of the last output event.
+    pub last_output_ns: Option<u64>,
+    /// The exchange ended: end marker, close, error or timeout.
+    pub end_ns: u64,
+    /// First output event minus sent.
+    pub ttft_ms: Option<f64>,
+    /// (Last output event minus first) / (output_tokens - 1); absent below 2 tokens.
+    pub tpot_ms: Option<f64>,
+    /// Last output event minus sent.
+    pub e2e_latency_ms: Option<f64>,
+    /// Last output event minus scheduled, in an open loop.
+    pub e2e_from_schedule_ms: Option<f64>,
+    /// Decode time per token after the first event: (last - first) / (tokens - tokens of the first event).
+    pub decode_ms_per_token: Option<f64>,
+    /// Prompt length that was asked for, tokens.
+    pub asked_input_tokens: Option<u32>,
+    /// Answer length that was asked for, tokens.
+    pub asked_output_tokens: u32,
+    /// Prompt tokens as the server counts them.
+    pub input_tokens: Option<u32>,
+    /// Answer tokens as the server counts them.
+    pub output_tokens: Option<u32>,
+    /// Prompt tokens that came from the prefix cache.
+    pub cached_tokens: Option<u32>,
+    /// Answer tokens spent on reasoning.
+    pub reasoning_tokens: Option<u32>,
+    /// Who counted.
+    pub token_source: Option<TokenSource>,
+    /// The server's finish reason.
+    pub finish_reason: Option<String>,
+    /// Gaps between neighbouring output events.
+    pub itl_ms: Vec<f64>,
+    /// Tokens of each output event; absent if the server does not tell.
+    pub tokens_per_event: Option<Vec<u32>>,
+    /// Largest difference between the return of a read and the arrival of its
+    /// bytes, among reads that held output: the client's own delay. Absent
+    /// without output over a socket.
+    #[serde(default)]
+    pub read_delay_ms: Option<f64>,
+    /// Output events that came in one read with another, and so share its
+    /// arrival time; absent like `read_delay_ms`.
+    #[serde(default)]
+    pub events_sharing_a_read: Option<u32>,
+    /// Stream messages that could not be read and were passed over.
+    pub malformed_events: u32,
+    /// SHA-256 of the answer's text, hex.
+    pub text_sha256: Option<String>,
+    /// Length of the answer's text in characters, and its marks: what
+    /// [`TextMarks`](crate::facts::text_marks::TextMarks) makes of it. Absent unless the
+    /// request counts and has text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_chars: Option<u64>,
+    /// See `text_chars`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_marks: Option<String>,
+    /// The answer's text, if it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The answer's reasoning, if text is kept and there is any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning_text: Option<String>,
+}
+
+impl RequestRecord {
+    /// Whether the request succeeded.
+    #[must_use]
+    pub fn is_ok(&self) -> bool {
+        self.status == Status::Ok
+    }
+
+    /// Whether the request's latencies enter statistics: measured and successful.
+    #[must_use]
+    pub fn counts(&self) -> bool {
+        self.is_ok() && self.phase == Phase::Measured
+    }
+
+    /// When it was planned, sent and over.
+    #[must_use]
+    pub fn timing(&self) -> Timing {
+        Timing {
+            level: self.level,
+            phase: self.phase,
+            scheduled_ns: self.scheduled_ns,
+            sent_ns: self.sent_ns,
+            end_ns: self.end_ns,
+        }
+    }
+
+    /// Arrival time of each output event, as it was stamped.
+    #[must_use]
+    pub fn event_times_ns(&self) -> Vec<u64> {
+        let Some(first) = self.first_output_ns else {
+            return Vec::new();
+        };
+        let mut at = first;
+        let mut times = Vec::with_capacity(self.itl_ms.len() + 1);
+        times.push(first);
+        for gap in &self.itl_ms {
+            // Summed as whole nanoseconds, so that no rounding adds up.
+            at = at.saturating_add_signed(crate::text::units::signed_ns_of_ms(*gap));
+            times.push(at);
+        }
+        times
+    }
+}
+
+/// One reading of one GPU. A figure the device does not give is null, for that
+/// device alone.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct GpuSample {
+    /// Monotonic time at which the reading began.
+    pub t_ns: u64,
+    /// Index in NVML's order.
+    pub index: u32,
+    /// Index of the MIG instance on that device; absent for the whole device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mig: Option<u32>,
+    /// Memory in use on the device, without what the driver reserves where that
+    /// is told apart. Where the device tells none: the sum over its processes.
+    pub memory_used_bytes: Option<u64>,
+    /// Memory that the driver and the firmware keep for themselves.
+    pub memory_reserved_bytes: Option<u64>,
+    /// Share of time in which a kernel ran, 0 to 100.
+    pub utilization_percent: Option<f64>,
+    /// Share of time in which the device's memory was read or written, 0 to 100.
+    pub memory_controller_percent: Option<f64>,
+    /// Power draw: at this instant, or the mean over a second on a card that
+    /// tells only one of them.
+    pub power_watts: Option<f64>,
+    /// Power draw as the mean over about a second, where the card tells it apart.
+    pub power_average_watts: Option<f64>,
+    /// Energy since the driver was loaded.
+    pub energy_joules: Option<f64>,
+    /// Clock of the streaming multiprocessors.
+    pub sm_clock_mhz: Option<u32>,
+    /// Clock of the memory.
+    pub memory_clock_mhz: Option<u32>,
+    /// Temperature of the chip.
+    pub temperature_celsius: Option<u32>,
+    /// Why its clocks are lower than they could be, in NVML's words; empty if
+    /// they are not: `gpu_idle` and the user's own settings
+    /// (`applications_clocks_setting`, `sync_boost`, `display_clock_setting`),
+    /// and what throttles it (`sw_power_cap`, `hw_slowdown`,
+    /// `hw_thermal_slowdown`, `sw_thermal_slowdown`, `hw_power_brake_slowdown`).
+    pub throttle_reasons: Option<Vec<String>>,
+    /// Performance state, 0 (fastest) to 15.
+    pub performance_state: Option<u32>,
+    /// Bytes that came in over PCIe, per second.
+    pub pcie_rx_bytes_per_s: Option<u64>,
+    /// Bytes that went out over PCIe, per second.
+    pub pcie_tx_bytes_per_s: Option<u64>,
+    /// Memory of the backend's processes on this device, looked at once a second.
+    pub backend_memory_bytes: Option<u64>,
+    /// Memory in use on this device that is not the backend's, looked at once a
+    /// second.
+    pub others_memory_bytes: Option<u64>,
+    /// How long the reading took, us.
+    pub read_us: Option<u64>,
+}
+
+/// One reading of the host and of the process trees that matter.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HostSample {
+    /// Monotonic time of the reading.
+    pub t_ns: u64,
+    /// Label of the backend that runs; absent between backends.
+    pub backend: Option<String>,
+    /// CPU of the backend's process tree since the last sample, 100 per core.
+    pub backend_cpu_percent: Option<f64>,
+    /// Resident memory of the backend's process tree.
+    pub backend_rss_bytes: Option<u64>,
+    /// Its memory with shared pages divided among those who share them; read at
+    /// a rate of its own, see `pss_every_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend_pss_bytes: Option<u64>,
+    /// CPU of InferBench since the last sample, 100 per core.
+    pub client_cpu_percent: Option<f64>,
+    /// Resident memory of InferBench.
+    pub client_rss_bytes: Option<u64>,
+    /// The same with shared pages divided, read like `backend_pss_bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_pss_bytes: Option<u64>,
+    /// Time until the next reading of what is shared, in a sample that has one.
+    /// A sample without it has not read it: nothing follows from its absence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pss_every_ms: Option<u64>,
+    /// CPU of the whole machine since the last sample, 100 per core.
+    pub host_cpu_percent: Option<f64>,
+    /// Memory that programs could still get.
+    pub memory_available_bytes: Option<u64>,
+    /// Mean of runnable tasks over one minute.
+    pub load_1m: Option<f64>,
+    /// Energy of all CPU packages since the sampler's start, where the kernel
+    /// lets it be read.
+    #[serde(default)]
+    pub cpu_energy_joules: Option<f64>,
+}
+
+/// What a backend said of itself at one moment. Null where it does not tell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerSample {
+    /// Monotonic time of the reading.
+    pub t_ns: u64,
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// The figures.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+}
+
+/// Facts that a backend tells of itself: in its metrics, its server info or
+/// its log. Every one may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// Requests being worked on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_requests: Option<f64>,
+    /// Requests waiting for room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_requests: Option<f64>,
+    /// Share of the KV cache in use, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_usage_ratio: Option<f64>,
+    /// Prompt tokens looked up in the prefix cache since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_cache_queries: Option<f64>,
+    /// Prompt tokens found in the prefix cache since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_cache_hits: Option<f64>,
+    /// Requests put back for want of KV-cache memory since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preemptions: Option<f64>,
+    /// Prompt tokens since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<f64>,
+    /// Generated tokens since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation_tokens: Option<f64>,
+    /// Tokens that the KV cache holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_tokens: Option<u64>,
+    /// Bytes of the KV cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_bytes: Option<u64>,
+    /// Blocks that the KV cache is divided into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_blocks: Option<u64>,
+    /// Tokens of one block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_block_size: Option<u64>,
+    /// Full-length requests that fit at once, times their length: tokens that
+    /// the KV cache holds, as exactly as the server rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_tokens_about: Option<f64>,
+    /// Data type of the KV cache in effect; absent if it is the model's own or not
+    /// told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_dtype: Option<String>,
+    /// Bytes of cached tensors after so many tokens of one sequence, pairs of
+    /// (tokens, bytes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_growth: Option<Vec<(u64, u64)>>,
+    /// Whether its weights are loaded; told by the line that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_loaded: Option<bool>,
+    /// Bytes of the weights on one device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_bytes: Option<u64>,
+    /// Name of the model in effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Data type in effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// Longest prompt plus answer in effect, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_model_len: Option<u64>,
+    /// Version of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether the server caches prefixes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_caching: Option<bool>,
+    /// Attention implementation in effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_backend: Option<String>,
+    /// Quantisation of the weights in effect; `none` if the server says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<String>,
+    /// Requests that its scheduler works on at once, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_requests: Option<u64>,
+    /// Prompt tokens that its scheduler takes into one step, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_batched_tokens: Option<u64>,
+}
+
+impl Evidence {
+    /// Takes each fact that `other` has; keeps its own where `other` has none.
+    pub fn absorb(&mut self, other: Self) {
+        macro_rules! take {
+            ($($field:ident),*) => { $( if other.$field.is_some() { self.$field = other.$field; } )* };
+        }
+        take!(
+            running_requests,
+            waiting_requests,
+            kv_cache_usage_ratio,
+            prefix_cache_queries,
+            prefix_cache_hits,
+            preemptions,
+            prompt_tokens,
+            generation_tokens,
+            kv_cache_tokens,
+            kv_cache_bytes,
+            kv_cache_blocks,
+            kv_block_size,
+            kv_cache_tokens_about,
+            kv_cache_dtype,
+            kv_growth,
+            weights_loaded,
+            weights_bytes,
+            model,
+            dtype,
+            max_model_len,
+            version,
+            prefix_caching,
+            attention_backend,
+            quantization,
+            max_running_requests,
+            max_batched_tokens
+        );
+    }
+
+    /// What it says of the sizes of KV cache and weights.
+    #[must_use]
+    pub fn of_memory(&self) -> Self {
+        Self {
+            kv_cache_tokens: self.kv_cache_tokens,
+            kv_cache_bytes: self.kv_cache_bytes,
+            kv_cache_blocks: self.kv_cache_blocks,
+            kv_block_size: self.kv_block_size,
+            kv_cache_tokens_about: self.kv_cache_tokens_about,
+            kv_cache_dtype: self.kv_cache_dtype.clone(),
+            kv_growth: self.kv_growth.clone(),
+            weights_bytes: self.weights_bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

@@ -1,0 +1,152 @@
+//! From a config to the steps of its run: which backend, at which level, in
+//! which block, in which order.
+
+pub mod prompt;
+pub mod sample_size;
+pub mod schedule;
+pub mod seed;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Config, Level};
+
+/// The steps of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunPlan {
+    /// One entry per start of a backend, in order.
+    pub stages: Vec<Stage>,
+    /// Cells that are left out, and why.
+    pub skipped: Vec<Skipped>,
+}
+
+/// One backend, started afresh and measured at each of its levels.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// Index in the config's `backends`.
+    pub backend_index: usize,
+    /// Label of the backend.
+    pub backend: String,
+    /// Block, from 0.
+    pub block: u32,
+    /// Levels, in the order in which they are measured.
+    pub levels: Vec<Level>,
+}
+
+/// A cell that is left out by the config.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Skipped {
+    /// Label of the backend.
+    pub backend: String,
+    /// Level left out in every block.
+    pub level: Level,
+    /// Why.
+    pub reason: String,
+}
+
+impl RunPlan {
+    /// The plan of a checked config. Within each block the backends come in a
+    /// random order drawn from `config.seed` and the block alone.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let levels = config.load.levels();
+        let mut stages = Vec::new();
+        for block in 0..config.repeats {
+            let mut order: Vec<usize> = (0..config.backends.len()).collect();
+            let seed = seed::derive(config.seed, &[seed::ORDER, u64::from(block)]);
+            order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
+            for backend_index in order {
+                let backend = &config.backends[backend_index];
+                let levels: Vec<Level> = levels
+                    .iter()
+                    .copied()
+                    .filter(|level| !is_above(level, backend.max_concurrency))
+                    .collect();
+                if !levels.is_empty() {
+                    stages.push(Stage {
+                        backend_index,
+                        backend: backend.label().to_owned(),
+                        block,
+                        levels,
+                    });
+                }
+            }
+        }
+        Self {
+            stages,
+            skipped: skipped(config, &levels),
+        }
+    }
+
+    /// Number of cells.
+    #[must_use]
+    pub fn cells(&self) -> usize {
+        self.stages.iter().map(|stage| stage.levels.len()).sum()
+    }
+}
+
+fn is_above(level: &Level, limit: Option<u32>) -> bool {
+    matches!((level, limit), (Level::Concurrency(n), Some(limit)) if *n > limit)
+}
+
+fn skipped(config: &Config, levels: &[Level]) -> Vec<Skipped> {
+    let mut skipped = Vec::new();
+    for backend in &config.backends {
+        for level in levels {
+            if is_above(level, backend.max_concurrency) {
+                let limit = backend.max_concurrency.unwrap_or_default();
+                skipped.push(Skipped {
+                    backend: backend.label().to_owned(),
+                    level: *level,
+                    reason: format!("max_concurrency of this backend is {limit}"),
+                });
+            }
+        }
+    }
+    skipped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(extra: &str) -> Config {
+        serde_json::from_str(&format!(
+            r#"{{"name": "n", "model": {{"id": "m"}},
+                "backends": [{{"plugin": "a"}}, {{"plugin": "b", "max_concurrency": 2}}],
+                "load": {{"concurrency": [1, 4], "requests": 8}}{extra}}}"#
+        ))
+        .unwrap()
+    }
+
+    #[test]
+    fn levels_above_a_backends_limit_are_skipped_and_said() {
+        let plan = RunPlan::new(&config(r#", "repeats": 2"#));
+        assert_eq!(plan.cells(), 6);
+        assert_eq!(plan.skipped.len(), 1);
+        assert_eq!(plan.skipped[0].level, Level::Concurrency(4));
+        assert_eq!(plan.skipped[0].backend, "b");
+    }
+
+    #[test]
+    fn each_block_has_every_backend_once_and_the_order_varies() {
+        let plan = RunPlan::new(&config(r#", "repeats": 20"#));
+        let firsts: Vec<&str> = plan
+            .stages
+            .chunks(2)
+            .map(|pair| {
+                assert_ne!(pair[0].backend, pair[1].backend);
+                pair[0].backend.as_str()
+            })
+            .collect();
+        assert!(firsts.contains(&"a") && firsts.contains(&"b"));
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_order() {
+        let config = config(r#", "repeats": 5"#);
+        assert_eq!(RunPlan::new(&config), RunPlan::new(&config));
+    }
+}

@@ -1,0 +1,264 @@
+//! Prompts: made from the seed, of exactly the asked length. The prompt of a
+//! request is a pure function of (seed, block, level, index), the same for
+//! every backend.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::config::WorkloadConfig;
+use crate::plan::seed;
+
+/// One prompt and the answer length that goes with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Token ids, if there is a vocabulary to draw them from.
+    pub token_ids: Option<Vec<u32>>,
+    /// Text that encodes to `token_ids`, if there is a tokenizer.
+    pub text: Option<String>,
+    /// Prompt length, tokens; absent for text that no tokenizer counted.
+    pub input_tokens: Option<u32>,
+    /// Answer length to ask for, tokens.
+    pub output_tokens: u32,
+}
+
+/// What turns text into token ids and back. Implemented by the engine over a
+/// `tokenizer.json`.
+pub trait Vocabulary {
+    /// Ids that a synthetic prompt may be made of: ordinary tokens, none special.
+    fn ordinary_ids(&self) -> &[u32];
+    /// Token ids of `text`, without special tokens; `None` if there is no tokenizer.
+    fn encode(&self, text: &str) -> Option<Vec<u32>>;
+    /// Text of `ids`; `None` if there is no tokenizer.
+    fn decode(&self, ids: &[u32]) -> Option<String>;
+    /// A text that is known to encode to `ids`, all of them ordinary, without
+    /// encoding it; `None` if that is not known.
+    fn compose(&self, ids: &[u32]) -> Option<String> {
+        let _ = ids;
+        None
+    }
+}
+
+/// Ids `lo..hi` of a vocabulary that is known by its size alone.
+#[derive(Debug, Clone)]
+pub struct IdRange(Vec<u32>);
+
+impl IdRange {
+    /// The ids from `lo` to below `hi`.
+    #[must_use]
+    pub fn new(lo: u32, hi: u32) -> Self {
+        Self((lo..hi).collect())
+    }
+}
+
+impl Vocabulary for IdRange {
+    fn ordinary_ids(&self) -> &[u32] {
+        &self.0
+    }
+
+    fn encode(&self, _: &str) -> Option<Vec<u32>> {
+        None
+    }
+
+    fn decode(&self, _: &[u32]) -> Option<String> {
+        None
+    }
+}
+
+/// A prompt that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum PromptError {
+    /// No id to draw from.
+    #[error("the tokenizer has no ordinary tokens, a synthetic prompt needs at least one")]
+    NoOrdinaryTokens,
+    /// No text of the asked length was found.
+    #[error(
+        "no text of exactly {tokens} tokens was found in {tries} tries: this tokenizer does not encode its own text alike"
+    )]
+    NoExactText {
+        /// Asked length.
+        tokens: u32,
+        /// Texts tried.
+        tries: u32,
+    },
+}
+
+/// Where a prompt stands in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PromptKey {
+    /// Block, from 0.
+    pub block: u32,
+    /// Index of the level in the config.
+    pub level: usize,
+    /// Index of the request in its cell.
+    pub index: u64,
+}
+
+/// How often a text of the exact length is tried before giving up.
+const TRIES: u32 = 200;
+
+/// The synthetic prompt of one request. With a tokenizer it has text and ids
+/// that encode to each other; without one, ids alone.
+///
+/// # Errors
+/// `NoOrdinaryTokens` if there is nothing to draw from; `NoExactText` if the
+/// tokenizer never gives back the asked length.
+pub fn synthetic(
+    workload: &WorkloadConfig,
+    vocabulary: &dyn Vocabulary,
+    key: PromptKey,
+) -> Result<Prompt, PromptError> {
+    let place = [u64::from(key.block), key.level as u64];
+    let path = [seed::PROMPTS, place[0], place[1], key.index];
+    let mut rng = ChaCha8Rng::seed_from_u64(seed::derive(workload.seed, &path));
+    let input_tokens = workload.input_tokens.draw(&mut rng);
+    let output_tokens = workload.output_tokens.draw(&mut rng);
+    let ordinary = vocabulary.ordinary_ids();
+    if ordinary.is_empty() {
+        return Err(PromptError::NoOrdinaryTokens);
+    }
+    let shared = workload.shared_prefix_tokens.min(input_tokens) as usize;
+    let prefix_seed = seed::derive(workload.seed, &[seed::PREFIX, place[0], place[1]]);
+    let mut prefix_rng = ChaCha8Rng::seed_from_u64(prefix_seed);
+    let mut ids = draw(&mut prefix_rng, ordinary, shared);
+    ids.extend(draw(&mut rng, ordinary, input_tokens as usize - shared));
+    let (ids, text) = match vocabulary.compose(&ids) {
+        Some(text) => (ids, Some(text)),
+        None => match vocabulary.decode(&ids) {
+            None => (ids, None),
+            Some(text) => {
+                let (ids, text) = exact_text(vocabulary, &mut rng, text, input_tokens, shared)?;
+                (ids, Some(text))
+            }
+        },
+    };
+    Ok(Prompt {
+        token_ids: Some(ids),
+        text,
+        input_tokens: Some(input_tokens),
+        output_tokens,
+    })
+}
+
+fn draw(rng: &mut ChaCha8Rng, ordinary: &[u32], n: usize) -> Vec<u32> {
+    (0..n)
+        .map(|_| ordinary[rng.random_range(0..ordinary.len())])
+        .collect()
+}
+
+/// Text near `text` whose encoding has exactly `tokens` ids: encode, cut or
+/// fill up, decode, and again until it holds. Ids before `keep` stay where the
+/// encoding lets them.
+fn exact_text(
+    vocabulary: &dyn Vocabulary,
+    rng: &mut ChaCha8Rng,
+    mut text: String,
+    tokens: u32,
+    keep: usize,
+) -> Result<(Vec<u32>, String), PromptError> {
+    let wanted = tokens as usize;
+    let ordinary = vocabulary.ordinary_ids();
+    for _ in 0..TRIES {
+        let mut ids = vocabulary.encode(&text).unwrap_or_default();
+        if ids.len() == wanted {
+            return Ok((ids, text));
+        }
+        if ids.len() > wanted {
+            ids.truncate(wanted);
+        } else {
+            ids.extend(draw(rng, ordinary, wanted - ids.len()));
+        }
+        if let Some(last) = ids.last_mut()
+            && wanted > keep
+        {
+            *last = ordinary[rng.random_range(0..ordinary.len())];
+        }
+        text = vocabulary.decode(&ids).unwrap_or_default();
+    }
+    Err(PromptError::NoExactText {
+        tokens,
+        tries: TRIES,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(index: u64) -> PromptKey {
+        PromptKey {
+            block: 0,
+            level: 0,
+            index,
+        }
+    }
+
+    fn workload(json: &str) -> WorkloadConfig {
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// Ids are letters; "a" followed by "b" merges into one token on encoding.
+    struct Merging(Vec<u32>);
+
+    impl Vocabulary for Merging {
+        fn ordinary_ids(&self) -> &[u32] {
+            &self.0
+        }
+
+        fn encode(&self, text: &str) -> Option<Vec<u32>> {
+            let joined = text.replace("ab", "#");
+            Some(joined.chars().map(|c| c as u32).collect())
+        }
+
+        fn decode(&self, ids: &[u32]) -> Option<String> {
+            let letters = ids.iter().filter_map(|id| char::from_u32(*id));
+            Some(letters.collect::<String>().replace('#', "ab"))
+        }
+    }
+
+    #[test]
+    fn prompts_have_the_asked_length_and_differ_by_index() {
+        let workload = workload(r#"{"input_tokens": 50, "output_tokens": 5}"#);
+        let range = IdRange::new(100, 1100);
+        let one = synthetic(&workload, &range, key(0)).unwrap();
+        let two = synthetic(&workload, &range, key(1)).unwrap();
+        let ids = one.token_ids.clone().unwrap();
+        assert_eq!(ids.len(), 50);
+        assert!(ids.iter().all(|id| (100..1100).contains(id)));
+        assert_ne!(one, two);
+        assert_eq!(one, synthetic(&workload, &range, key(0)).unwrap());
+    }
+
+    #[test]
+    fn shared_prefix_is_shared_and_nothing_else() {
+        let workload = workload(r#"{"input_tokens": 40, "shared_prefix_tokens": 30}"#);
+        let range = IdRange::new(0, 5000);
+        let ids = |i| {
+            let prompt = synthetic(&workload, &range, key(i)).unwrap();
+            prompt.token_ids.unwrap()
+        };
+        let (one, two) = (ids(0), ids(1));
+        assert_eq!(one[..30], two[..30]);
+        assert_ne!(one[30..], two[30..]);
+    }
+
+    #[test]
+    fn text_encodes_to_its_own_ids_though_tokens_merge() {
+        let vocabulary = Merging(vec!['a' as u32, 'b' as u32, 'c' as u32]);
+        let workload = workload(r#"{"input_tokens": 64}"#);
+        for index in 0..50 {
+            let prompt = synthetic(&workload, &vocabulary, key(index)).unwrap();
+            let text = prompt.text.unwrap();
+            let ids = vocabulary.encode(&text).unwrap();
+            assert_eq!(ids.len(), 64);
+            assert_eq!(Some(ids), prompt.token_ids);
+        }
+    }
+
+    #[test]
+    fn an_empty_vocabulary_is_an_error() {
+        let error = synthetic(&WorkloadConfig::default(), &IdRange::new(0, 0), key(0));
+        assert_eq!(error.unwrap_err(), PromptError::NoOrdinaryTokens);
+    }
+}

@@ -1,0 +1,153 @@
+//! Which metrics a report shows, under which headings.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::figure::Row;
+use crate::metrics::{Better, Metric};
+use crate::report::verdict::chunking;
+
+/// One metric of the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MetricColumn {
+    /// Name, as in `cells.json`.
+    pub name: String,
+    /// Heading for a reader.
+    pub label: String,
+    /// Unit of its values.
+    pub unit: String,
+    /// Which way is good.
+    pub better: Better,
+    /// Whether it has percentiles; a rate has none.
+    pub has_percentiles: bool,
+    /// What it is, in a line.
+    pub what: String,
+    /// How it is computed.
+    pub formula: String,
+    /// Where the definition comes from.
+    pub source: String,
+    /// Why its values do not compare between the backends; absent if they do.
+    pub caution: Option<String>,
+}
+
+impl MetricColumn {
+    /// `mixed`: the events of the backends carry different numbers of tokens at
+    /// some level.
+    pub(crate) fn of(metric: &Metric, mixed: bool) -> Self {
+        let not_compared = mixed && metric.name == chunking::BETWEEN_EVENTS;
+        Self {
+            name: metric.name.to_owned(),
+            label: label(metric.name).to_owned(),
+            unit: metric.unit.to_owned(),
+            better: metric.better,
+            has_percentiles: !metric.values.is_one_per_cell(),
+            what: metric.what.to_owned(),
+            formula: metric.formula.to_owned(),
+            source: plain(metric.source),
+            caution: not_compared.then(|| chunking::CAUTION.to_owned()),
+        }
+    }
+}
+
+/// The text without the links and code marks that it has in the book.
+fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, name, after)) = next_link(rest) {
+        plain.push_str(before);
+        plain.push_str(name);
+        rest = after;
+    }
+    plain.push_str(rest);
+    plain.replace('`', "")
+}
+
+/// What stands before a link, its name, and what follows it.
+fn next_link(text: &str) -> Option<(&str, &str, &str)> {
+    let (named, linked) = text.split_once("](")?;
+    let (before, name) = named.rsplit_once('[')?;
+    let (_, after) = linked.split_once(')')?;
+    Some((before, name, after))
+}
+
+/// Metrics of which at least one row has a value.
+pub(crate) fn with_values<'m>(metrics: &[&'m Metric], rows: &[Row]) -> Vec<&'m Metric> {
+    metrics
+        .iter()
+        .copied()
+        .filter(|metric| rows.iter().any(|row| row.typical(metric.name).is_some()))
+        .collect()
+}
+
+/// Heading of a metric; its name if it has none of its own.
+pub(crate) fn label(name: &str) -> &str {
+    match name {
+        "output_token_throughput" => "Output throughput",
+        "overall_token_throughput" => "Overall throughput",
+        "request_throughput" => "Request throughput",
+        "goodput" => "Goodput",
+        "achieved_concurrency" => "Achieved concurrency",
+        "ttft_ms" => "Time to first token",
+        "tpot_ms" => "Time per output token",
+        "itl_ms" => "Inter-token latency",
+        "decode_ms_per_token" => "Decode time per token",
+        "e2e_latency_ms" => "End-to-end latency",
+        "e2e_from_schedule_ms" => "End-to-end from schedule",
+        "send_lag_ms" => "Send lag",
+        "connect_ms" => "Connect time",
+        "per_user_token_rate" => "Speed per user",
+        "input_tokens" => "Prompt tokens",
+        "output_tokens" => "Output tokens",
+        "cached_tokens" => "Cached prompt tokens",
+        "tokens_per_event" => "Tokens per event",
+        "gpu_energy_joules" => "GPU energy",
+        "gpu_energy_joules_per_output_token" => "GPU energy per output token",
+        "gpu_energy_above_idle_joules_per_output_token" => "GPU energy per output token above idle",
+        "gpu_energy_joules_per_request" => "GPU energy per request",
+        "gpu_output_tokens_per_s_per_watt" => "Output tokens per second and watt",
+        "gpu_power_mean_watts" => "GPU power",
+        "gpu_utilization_mean_percent" => "GPU utilisation",
+        "gpu_memory_controller_mean_percent" => "GPU memory controller",
+        "gpu_sm_clock_mean_mhz" => "GPU clock",
+        "gpu_temperature_max_celsius" => "GPU temperature",
+        "gpu_throttled_s" => "GPU throttled",
+        "gpu_memory_peak_bytes" => "GPU memory",
+        "gpu_memory_startup_peak_bytes" => "GPU memory while starting",
+        "gpu_memory_idle_bytes" => "GPU memory before",
+        "backend_cpu_mean_percent" => "CPU of the backend",
+        "client_cpu_mean_percent" => "CPU of InferBench",
+        "host_cpu_mean_percent" => "CPU of the machine",
+        "backend_rss_peak_bytes" => "Resident memory of the backend",
+        "backend_rss_startup_peak_bytes" => "Resident memory while starting",
+        "backend_pss_max_bytes" => "Proportional memory of the backend",
+        "cpu_energy_joules" => "CPU energy",
+        "cpu_energy_joules_per_output_token" => "CPU energy per output token",
+        other => other,
+    }
+}
+
+/// Heading of a metric inside a sentence.
+pub(crate) fn lower_label(metric: &str) -> String {
+    let text = label(metric);
+    match text.split_at_checked(1) {
+        // GPU and CPU stay as they are.
+        Some((first, rest)) if !rest.starts_with(char::is_uppercase) => {
+            format!("{}{rest}", first.to_lowercase())
+        }
+        _ => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_no_links_into_the_book() {
+        assert_eq!(
+            plain("`a_b`, rss; [Hardware](../x.md) and [KV](y.md)."),
+            "a_b, rss; Hardware and KV."
+        );
+        assert_eq!(plain("[0, 1] (both)"), "[0, 1] (both)");
+    }
+}

@@ -1,0 +1,10 @@
+//! The figures of each backend at each level, before anything is said of them.
+
+pub(crate) mod columns;
+pub(crate) mod distribution;
+pub(crate) mod figure;
+pub(crate) mod requests;
+pub(crate) mod saturation;
+pub(crate) mod steady_state;
+pub(crate) mod streaming;
+pub(crate) mod trade;

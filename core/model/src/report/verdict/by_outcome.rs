@@ -1,0 +1,72 @@
+//! What the levels of one metric show, sorted by what can be said of them.
+
+use indexmap::IndexMap;
+
+use super::compare::{Comparison, Outcome, Reason};
+use crate::config::Level;
+
+/// The levels of one metric, each in the list of what it shows.
+#[derive(Default)]
+pub(crate) struct Standing<'r> {
+    /// Shown to be better, by the better one.
+    pub(crate) wins: IndexMap<&'r str, Vec<&'r Comparison>>,
+    /// Better in the only repeat, by the better one.
+    pub(crate) leads: IndexMap<&'r str, Vec<&'r Comparison>>,
+    /// Shown to be equal.
+    pub(crate) equal: Vec<&'r Comparison>,
+    /// The repeats scatter too much.
+    pub(crate) open: Vec<&'r Comparison>,
+    /// Clear at its own level, and not for all levels together.
+    pub(crate) unclear: Vec<&'r Comparison>,
+    /// Nothing may be said, for the reason that each gives.
+    pub(crate) withheld: Vec<&'r Comparison>,
+}
+
+impl<'r> Standing<'r> {
+    /// `comparisons`: those of one metric, in the order of the levels.
+    pub(crate) fn of(comparisons: impl Iterator<Item = &'r Comparison>) -> Self {
+        let mut standing = Self::default();
+        for comparison in comparisons {
+            let best = comparison.best.as_str();
+            match (comparison.outcome, comparison.reason) {
+                (Outcome::Faster, _) => standing.wins.entry(best).or_default().push(comparison),
+                (Outcome::Equivalent, _) => standing.equal.push(comparison),
+                (Outcome::Inconclusive, Some(Reason::SeveralLevels)) => {
+                    standing.unclear.push(comparison);
+                }
+                (Outcome::Inconclusive, _) => standing.open.push(comparison),
+                (_, Some(Reason::OneRepeat)) => {
+                    standing.leads.entry(best).or_default().push(comparison);
+                }
+                _ => standing.withheld.push(comparison),
+            }
+        }
+        standing
+    }
+}
+
+/// `vllm and sglang` if the comparisons are all of that pair.
+pub(crate) fn contenders(comparisons: &[&Comparison]) -> String {
+    let mut labels: Vec<&str> = Vec::new();
+    for comparison in comparisons {
+        for label in std::iter::once(&comparison.best).chain(&comparison.second) {
+            if !labels.contains(&label.as_str()) {
+                labels.push(label);
+            }
+        }
+    }
+    if labels.len() == 2 {
+        labels.sort_unstable();
+        labels.join(" and ")
+    } else {
+        "the two best backends".to_owned()
+    }
+}
+
+/// Their levels.
+pub(crate) fn levels_of(comparisons: &[&Comparison]) -> Vec<Level> {
+    comparisons
+        .iter()
+        .map(|comparison| comparison.level)
+        .collect()
+}

@@ -1,0 +1,9 @@
+//! Who is better by how much, and whether the repeats carry it.
+
+pub(crate) mod by_outcome;
+pub(crate) mod chunking;
+pub mod compare;
+pub(crate) mod drift;
+pub(crate) mod pairing;
+pub(crate) mod pairwise;
+pub(crate) mod ranking_metric;

@@ -1,0 +1,67 @@
+//! The repeats of two backends held against each other: paired by repeat within
+//! a run, as two groups between runs, whose repeats have nothing in common.
+
+use crate::report::figures::figure::{Figure, Row};
+use crate::stats::inference::{Interval, paired_ratio, unpaired_ratio};
+
+/// Typical values of two backends in one metric at one level.
+pub(crate) enum Held {
+    /// Both values of each repeat that both have.
+    Paired(Vec<(f64, f64)>),
+    /// The values of each.
+    Apart(Vec<f64>, Vec<f64>),
+}
+
+impl Held {
+    pub(crate) fn of(first: &Row, second: &Row, metric: &str) -> Self {
+        let figures = (first.figures.get(metric), second.figures.get(metric));
+        let (Some(a), Some(b)) = figures else {
+            return Self::Paired(Vec::new());
+        };
+        if first.run != second.run {
+            return Self::Apart(values(a), values(b));
+        }
+        let pairs = a.per_block.iter().filter_map(|x| {
+            let y = b.per_block.iter().find(|y| y.block == x.block)?;
+            Some((x.value?, y.value?))
+        });
+        Self::Paired(pairs.collect())
+    }
+
+    /// Ratio of the first to the second; `None` below two repeats, or where a
+    /// value is 0.
+    pub(crate) fn interval(&self) -> Option<Interval> {
+        match self {
+            Self::Paired(pairs) => paired_ratio(pairs),
+            Self::Apart(first, second) => unpaired_ratio(first, second),
+        }
+    }
+
+    /// Whether there are fewer than two repeats to tell from.
+    pub(crate) fn is_too_few(&self) -> bool {
+        match self {
+            Self::Paired(pairs) => pairs.len() < 2,
+            Self::Apart(first, second) => first.len().min(second.len()) < 2,
+        }
+    }
+
+    /// Whether the second gives nothing in any repeat, and the first something
+    /// in every one.
+    pub(crate) fn only_first_gives(&self) -> bool {
+        let gives = |a: &f64| *a > 0.0;
+        match self {
+            Self::Paired(pairs) => pairs.iter().all(|(a, b)| gives(a) && *b == 0.0),
+            Self::Apart(first, second) => {
+                first.iter().all(gives) && second.iter().all(|b| *b == 0.0)
+            }
+        }
+    }
+}
+
+fn values(figure: &Figure) -> Vec<f64> {
+    figure
+        .per_block
+        .iter()
+        .filter_map(|own| own.value)
+        .collect()
+}

@@ -1,0 +1,7 @@
+//! How numbers, bytes and units are written, which known word is nearest to an
+//! unknown one, and how two texts differ.
+
+pub mod difference;
+pub mod nearest;
+pub mod number;
+pub mod units;
