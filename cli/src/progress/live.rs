@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use console::measure_text_width;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use inferbench_engine::event::LiveFigures;
-use inferbench_model::cell::row::CellKey;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::text::number::{three_digits, with_unit};
 
 use super::estimate::{Estimate, Left};

@@ -9,8 +9,8 @@ use std::io::IsTerminal;
 
 use indicatif::ProgressDrawTarget;
 use inferbench_engine::event::RunEvent;
-use inferbench_model::cell::row::{CellKey, Counts};
 use inferbench_model::facts::crash_cause::KnownCause;
+use inferbench_model::facts::key::{CellKey, Counts};
 use inferbench_model::plan::Stage;
 use inferbench_model::text::number::three_digits;
 

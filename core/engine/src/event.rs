@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use inferbench_model::cell::row::{CellKey, Counts};
 use inferbench_model::facts::crash_cause::KnownCause;
+use inferbench_model::facts::key::{CellKey, Counts};
 use inferbench_model::plan::Stage;
 
 use crate::secrets::Secrets;

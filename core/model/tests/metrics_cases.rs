@@ -4,11 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use inferbench_model::cell::row::{CellKey, CellRow, Counts, SelfCheck, row};
+use inferbench_model::cell::row::{CellRow, row};
 use inferbench_model::config::{Level, SloConfig, load};
 use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd, Usage};
 use inferbench_model::facts::failure_reason::FailureReason;
+use inferbench_model::facts::key::{CellKey, Counts};
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::window::Window;
 use inferbench_model::metrics::MetricValue;
 use inferbench_model::stats::{Summary, percentile};

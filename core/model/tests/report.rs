@@ -3,8 +3,8 @@
 mod fixture;
 
 use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
-use inferbench_model::cell::row::SelfCheck;
 use inferbench_model::config::Level;
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::report::{self, FairnessState, Outcome, Reason, Severity};
 use proptest::prelude::*;
 

@@ -6,10 +6,11 @@
 mod fixture;
 
 use fixture::Run;
-use inferbench_model::cell::row::{CellKey, SelfCheck};
 use inferbench_model::config::Level;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{CellFacts, Manifest, Voice};
 use inferbench_model::facts::record::{Evidence, ServerSample};
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::kv_cache::{KvEstimate, KvTerm, TermKind};
 use inferbench_model::report::Severity;
 use inferbench_model::report::kv::{self, KvBackend, KvObserver, KvQuantity, MemoryReading};

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use inferbench_model::cell::row::{self, CellKey, CellRow};
+use inferbench_model::cell::row::{self, CellRow};
 use inferbench_model::config::{self, Level, SloConfig};
 use inferbench_model::facts::calibration::{
     self, CALIBRATION_SCHEMA_VERSION, CalibratedLevel, Calibration, FastFigures, TrueRequest,
 };
-use inferbench_model::facts::manifest::HostFacts;
+use inferbench_model::facts::key::CellKey;
+use inferbench_model::facts::machine::HostFacts;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::text::units::s_between;
 use inferbench_model::yaml::YamlError;

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use inferbench_model::cell::fold::{CellDigest, CellFold};
-use inferbench_model::cell::row::{
-    self, CELLS_SCHEMA_VERSION, CellKey, CellRow, CellsFile, SelfCheck,
-};
+use inferbench_model::cell::row::{self, CELLS_SCHEMA_VERSION, CellRow, CellsFile};
 use inferbench_model::config::{Config, Level, SloConfig};
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::record::{Phase, RequestRecord, ServerSample, Timing};
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::window::WindowFold;
 use inferbench_model::hardware::over_time::Timeline;
 use inferbench_model::report::Report;

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::Config;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::window::Window;
 use inferbench_model::hardware::{Frame, Hardware, HardwareFold};

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::{Config, Level};
 use inferbench_model::facts::exchange::hex;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{FileFacts, Manifest};
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::plan::RunPlan;

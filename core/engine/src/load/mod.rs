@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::{Level, LoadConfig};
 use inferbench_model::facts::exchange::Exchange;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::plan::schedule::{Schedule, ScheduleError};

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::Level;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::plan::Stage;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inferbench_model::cell::row::Counts;
+use inferbench_model::facts::key::Counts;
 use inferbench_model::facts::record::{Phase, RequestRecord};
 use inferbench_model::text::units::s_between;
 

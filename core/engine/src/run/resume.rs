@@ -4,8 +4,8 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::Level;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::plan::Stage;
 use inferbench_model::text::difference::{Difference, differences};

@@ -7,12 +7,12 @@ use indexmap::IndexMap;
 
 pub(crate) use crate::cell::answer_heads::{Beginning, Beginnings};
 use crate::cell::charted::{Picture, PictureFold};
-use crate::cell::row::Counts;
 use crate::cell::steady_state::{TrendFold, Trends};
 pub use crate::cell::tally::pooled;
 use crate::cell::tally::{Tally, summary};
 pub(crate) use crate::cell::tally::{counted, order_statistics};
 use crate::config::SloConfig;
+use crate::facts::key::Counts;
 use crate::facts::record::{Phase, RequestRecord};
 use crate::facts::window::Window;
 use crate::metrics::{self, Load, Metric, MetricValue, Over, Values};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Judged, Verdict};
-use crate::facts::manifest::HostFacts;
+use crate::facts::machine::HostFacts;
 use crate::text::number::{bytes, grouped, three_digits};
 
 /// Cores below which client and server share one: what one does delays the other.

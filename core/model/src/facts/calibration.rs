@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::manifest::HostFacts;
+use crate::facts::machine::HostFacts;
 use crate::facts::record::RequestRecord;
 use crate::stats::Summary;
 use crate::text::number::{grouped, three_digits};

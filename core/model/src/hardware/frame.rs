@@ -1,8 +1,8 @@
 //! The times that the samples of a run are set against: its cells, its starts
 //! of backends, and the time before the first of them.
 
-use crate::cell::row::CellKey;
 use crate::config::Config;
+use crate::facts::key::CellKey;
 use crate::facts::manifest::Manifest;
 use crate::facts::window::Window;
 

@@ -1,8 +1,8 @@
 //! Every expected value is worked out by hand in the comment beside it.
 
 use super::*;
-use crate::cell::row::CellKey;
 use crate::config::Level;
+use crate::facts::key::CellKey;
 use crate::facts::record::{GpuSample, HostSample};
 use crate::facts::window::Window;
 

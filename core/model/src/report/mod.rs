@@ -40,8 +40,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::fold::CellDigest;
-use crate::cell::row::{CellRow, Counts};
+use crate::cell::row::CellRow;
 use crate::config::{Config, Level, SloConfig};
+use crate::facts::key::Counts;
 use crate::facts::manifest::{ExitState, Manifest};
 use crate::metrics;
 

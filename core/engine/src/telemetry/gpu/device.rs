@@ -1,6 +1,6 @@
 //! The devices that there are, and what is known of each beforehand.
 
-use inferbench_model::facts::manifest::GpuFacts;
+use inferbench_model::facts::machine::GpuFacts;
 use inferbench_model::text::units::from_milli;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inferbench_model::config::{BackendConfig, Config, Devices};
-use inferbench_model::facts::manifest::GpuFacts;
+use inferbench_model::facts::machine::GpuFacts;
 use inferbench_model::facts::record::GpuSample;
 use nvml_wrapper::Nvml;
 use thiserror::Error;

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use inferbench_model::facts::manifest::HostFacts;
+use inferbench_model::facts::machine::HostFacts;
 use inferbench_model::facts::record::HostSample;
 use inferbench_model::text::units::{NS_PER_S, s_between};
 use nix::time::{ClockId, clock_gettime};

@@ -4,8 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::row::{CellRow, Counts};
+use crate::cell::row::CellRow;
 use crate::config::Level;
+use crate::facts::key::Counts;
 use crate::facts::manifest::{ExitState, Manifest};
 use crate::report::Report;
 use crate::report::fairness::FairnessState;

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::manifest::{CacheAuditFacts, PrefixCacheState};
+use crate::facts::cache_audit::{CacheAuditFacts, PrefixCacheState};
 use crate::stats::inference::paired_ratio;
 use crate::text::number::three_digits;
 

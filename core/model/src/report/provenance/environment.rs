@@ -3,9 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::row::{CellRow, SelfCheck};
+use crate::cell::row::CellRow;
 use crate::config::{Config, Level};
 use crate::facts::manifest::Manifest;
+use crate::facts::self_check::SelfCheck;
 use crate::metrics::MetricValue;
 use crate::text::number;
 

@@ -4,8 +4,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::row::{CellKey, CellRow};
+use crate::cell::row::CellRow;
 use crate::config::Level;
+use crate::facts::key::CellKey;
 use crate::facts::self_check::{
     BUSY_LIMIT_PERCENT, CLOCK_STEP_LIMIT_MS, CORE_WAIT_LIMIT_PERCENT, Check, LOOP_LAG_LIMIT_MS,
     OFFERED_LIMIT, STEAL_LIMIT_PERCENT,

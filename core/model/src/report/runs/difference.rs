@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::MeasuredRun;
-use crate::facts::manifest::{GpuFacts, Manifest};
+use crate::facts::machine::GpuFacts;
+use crate::facts::manifest::Manifest;
 use crate::text::difference::differences;
 use crate::text::number;
 

@@ -120,7 +120,7 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::cell::row::Counts;
+    use crate::facts::key::Counts;
     use crate::report::BlockValue;
 
     /// One level of one backend whose first repeat gave 100 and whose last gave
