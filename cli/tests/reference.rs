@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::CommandFactory;
 use inferbench::args::Args;
 use inferbench_model::cell::row;
-use inferbench_model::facts::{crash_cause, failure_reason};
+use inferbench_model::facts::{crash_cause, failure_reason, warning};
 use inferbench_model::{config, metrics, report};
 use serde_json::Value;
 
@@ -47,6 +47,11 @@ fn the_page_of_metrics_is_that_of_the_registered_metrics() {
 #[test]
 fn the_page_of_failure_reasons_is_the_closed_list() {
     check("failure-reasons.md", &failure_reason::reference());
+}
+
+#[test]
+fn the_page_of_warnings_is_the_table_of_codes() {
+    check("warnings.md", &warning::reference());
 }
 
 #[test]

@@ -8,7 +8,9 @@ use inferbench_engine::prepare::prepare;
 use inferbench_engine::run::{self, Place, Stops};
 use inferbench_engine::secrets::Secrets;
 use inferbench_model::config::Config;
+use inferbench_model::facts::warning::WarningKind;
 use inferbench_model::plan::sample_size;
+use inferbench_model::report::{Severity, warning_words};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -30,7 +32,7 @@ pub(super) fn run(
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     // A backend without a launch plan is told now, not in the middle of the run.
     prepared.preview(&loaded).map_err(CliError::Config)?;
-    tell_sample(&prepared.config, output);
+    warn_of_sample(&prepared.config, output);
     let place = match (resume, folder) {
         (Some(resume), _) => Place::Resume(resume),
         (None, Some(folder)) => Place::New(folder),
@@ -76,13 +78,15 @@ pub(super) fn run(
 }
 
 /// What the requests and repeats of the config are too few for.
-fn tell_sample(config: &Config, output: OutputArgs) {
-    let sample = sample_size::forecast(config);
-    for warning in sample.warnings {
-        eprintln!("warning: {warning}");
-    }
-    for note in sample.notes.iter().filter(|_| !output.quiet) {
-        eprintln!("note: {note}");
+fn warn_of_sample(config: &Config, output: OutputArgs) {
+    for kind in sample_size::forecast(config)
+        .into_iter()
+        .map(WarningKind::from)
+    {
+        let severity = kind.code().severity();
+        if severity != Severity::Note || !output.quiet {
+            eprintln!("{}: {}", severity.word(), warning_words(&kind));
+        }
     }
 }
 

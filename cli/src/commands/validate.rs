@@ -8,8 +8,10 @@ use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
 use inferbench_model::config::Level;
+use inferbench_model::facts::warning::Warning;
 use inferbench_model::kv_cache::{KvEstimate, commas};
 use inferbench_model::plan::sample_size;
+use inferbench_model::report::{warning_line, warning_words};
 use inferbench_model::text::number::counted;
 use serde::Serialize;
 use serde_json::Value;
@@ -28,10 +30,9 @@ struct Preview {
     estimated_output_tokens: Option<u64>,
     backends: Vec<BackendPreview>,
     skipped: Vec<String>,
-    /// Levels whose KV cache will not fit, or that too few requests keep up.
-    warnings: Vec<String>,
-    /// What the verdicts will lack.
-    notes: Vec<String>,
+    /// Levels whose KV cache will not fit, what there are too few requests or
+    /// repeats for; most severe first.
+    warnings: Vec<Warning>,
 }
 
 #[derive(Serialize)]
@@ -88,9 +89,14 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let forecasts = prepared.kv_forecasts();
     let is_foretold = forecasts.iter().any(Option::is_some);
     let gpu_bytes = is_foretold.then(smallest_gpu_bytes).flatten();
-    let sample = sample_size::forecast(config);
-    let mut warnings = sample.warnings;
+    let sample = sample_size::forecast(config).into_iter();
+    let sample = sample.map(|finding| Warning::about_run(finding.into()));
+    let mut warnings: Vec<Warning> = sample.collect();
     warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
+    for warning in &mut warnings {
+        warning.text = warning_words(&warning.kind);
+    }
+    warnings.sort_by_key(|warning| warning.severity);
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
     let backends = pairs.map(|((backend, start), forecast)| {
         let launch = match (&backend.attach, &start) {
@@ -131,7 +137,6 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
             .map(|s| format!("{} at {}: {}", s.backend, s.level, s.reason))
             .collect(),
         warnings,
-        notes: sample.notes,
     }
 }
 
@@ -178,10 +183,8 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
         println!("\nskipped: {skipped}");
     }
     for warning in &preview.warnings {
-        eprintln!("warning: {warning}");
-    }
-    for note in &preview.notes {
-        eprintln!("note: {note}");
+        let word = warning.severity.word();
+        eprintln!("{word}: {}", warning_line(warning, &[]));
     }
 }
 

@@ -12,6 +12,7 @@ use inferbench_engine::event::RunEvent;
 use inferbench_model::facts::crash_cause::KnownCause;
 use inferbench_model::facts::key::{CellKey, Counts};
 use inferbench_model::plan::Stage;
+use inferbench_model::report::warning_line;
 use inferbench_model::text::number::three_digits;
 
 use crate::args::OutputArgs;
@@ -47,8 +48,9 @@ impl Progress {
         } = &event
         {
             self.failed(backend, cause, known.as_ref(), log_tail);
-        } else if let RunEvent::Warning(words) = &event {
-            self.always(&format!("warning: {words}"));
+        } else if let RunEvent::Warning(warning) = &event {
+            let line = warning_line(warning, &[]);
+            self.always(&format!("warning: {line}"));
         } else if let Some(words) = self.words(event) {
             self.line(&words);
         }

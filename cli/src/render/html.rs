@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use inferbench_model::config::Level;
-use inferbench_model::report::{Drift, Report, Severity, Warning};
+use inferbench_model::facts::warning::WarningKind;
+use inferbench_model::report::{Drift, Report, Severity, Warning, warning_line, warning_words};
 use inferbench_model::text::number::{
     bytes, counted_parts, ends, grouped, percent, three_digits, with_unit,
 };
@@ -111,7 +112,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     });
     let warnings = report.warnings.iter().map(|warning| WarningLine {
         severity: warning.severity,
-        text: warning.line(&report.levels),
+        text: warning_line(warning, &report.levels),
     });
     let mut context = Context::new();
     context.insert("report", &without_lists(report));
@@ -236,6 +237,14 @@ fn register_filters(tera: &mut Tera) {
             serde_json::from_value(value.clone()).map_err(|_| misfit("level", value))?;
         Ok(Value::from(level.to_string()))
     });
+    tera.register_filter(
+        "warning_words",
+        |value: &Value, _: &HashMap<String, Value>| {
+            let kind: WarningKind = serde_json::from_value(value.clone())
+                .map_err(|_| misfit("warning_words", value))?;
+            Ok(Value::from(warning_words(&kind)))
+        },
+    );
 }
 
 /// An RFC 3339 time to the minute: `2026-11-25 14:02 UTC`; as it is if it is

@@ -3,8 +3,9 @@
 
 use inferbench_model::report::Report;
 use inferbench_model::report::runs::{
-    Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateState, RunsCompared,
+    Change, ChangeOutcome, DifferenceAbout, Gate, GateCheck, GateState,
 };
+use inferbench_model::report::runs::{ComparedRun, RunsCompared};
 use inferbench_model::text::number::with_unit;
 use serde::Serialize;
 

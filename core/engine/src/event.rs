@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use inferbench_model::facts::crash_cause::KnownCause;
 use inferbench_model::facts::key::{CellKey, Counts};
+use inferbench_model::facts::warning::Warning;
 use inferbench_model::plan::Stage;
 
 use crate::secrets::Secrets;
@@ -116,7 +117,7 @@ pub enum RunEvent {
         overall_token_throughput: Option<f64>,
     },
     /// Something that a user should know.
-    Warning(String),
+    Warning(Warning),
 }
 
 /// A cell at this moment, for the eye alone; what nobody tells is absent.
@@ -161,7 +162,7 @@ impl RunEvent {
                     .chain(log_tail)
                     .for_each(|line| secrets.mask(line));
             }
-            Self::Warning(words) => secrets.mask(words),
+            Self::Warning(warning) => secrets.mask_warning(warning),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 
 use inferbench_model::config::{BackendConfig, Config};
 use inferbench_model::facts::record::{Evidence, RequestRecord};
+use inferbench_model::facts::warning::Warning;
 use inferbench_plugin_api::LaunchPlan;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -209,6 +210,15 @@ impl Secrets {
         } = record;
         let texts = [message, finish_reason, text, reasoning_text];
         texts.into_iter().flatten().for_each(|text| self.mask(text));
+    }
+
+    /// Masks what comes from outside in a warning.
+    pub fn mask_warning(&self, warning: &mut Warning) {
+        let masked = serde_json::from_value(self.masked_json(warning));
+        // Masking changes strings alone, which every kind of warning takes.
+        if let Ok(masked) = masked {
+            *warning = masked;
+        }
     }
 
     /// Masks what a server said of itself.

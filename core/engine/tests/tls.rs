@@ -20,6 +20,7 @@ use inferbench_engine::prepare::prepare;
 use inferbench_engine::run::{self, Stops};
 use inferbench_model::config::{BackendConfig, load};
 use inferbench_model::facts::manifest::Manifest;
+use inferbench_model::facts::warning::WarningCode;
 use inferbench_plugin_api::ControlRequest;
 use serde_json::{Value, json};
 
@@ -342,7 +343,7 @@ async fn a_run_that_checks_no_certificate_says_so() {
     let [warning] = &manifest.warnings[..] else {
         panic!("{:?}", manifest.warnings);
     };
-    assert!(warning.contains("`tls.verify` is false"), "{warning}");
+    assert_eq!(warning.code(), WarningCode::CertificateNotChecked);
     let trusted = serve(authority.server("localhost", 2020..2090), answer_all);
     let (manifest, _) = run_over(trusted, json!({"ca_file": authority.path()})).await;
     assert_eq!(manifest.stages[0].failure, None);

@@ -13,6 +13,7 @@ use inferbench_model::facts::calibration::{
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::machine::HostFacts;
 use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::report::warning_words;
 use inferbench_model::text::units::s_between;
 use inferbench_model::yaml::YamlError;
 use inferbench_plugin_api::ControlRequest;
@@ -196,7 +197,9 @@ async fn paced_levels(
         let (row, records) = simulated.measure(place, streams, requests, cancel).await?;
         tokio::time::sleep(AFTER_LAST).await;
         let truth = simulated.truth().await?;
-        let breaches = row.breaches.into_iter().map(|b| b.text).collect();
+        let broken = row.warnings.iter();
+        let broken = broken.filter(|kind| kind.code().breaks_trust());
+        let breaches = broken.map(warning_words).collect();
         let level = calibration::level(streams, &records, &truth, &request_id, breaches);
         paced.levels.push(level);
         paced.arrival_clock = row.self_check.arrival_clock;

@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use inferbench_model::config::{Level, PromptSource};
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::kv_cache::{
     Budget, KvError, KvEstimate, KvOptions, LaunchFacts, Room, Weights, estimate, forecast,
     header_length, weights_of_header, weights_of_index,
@@ -236,7 +237,7 @@ impl PreparedRun {
         &self,
         forecasts: &[Option<KvForecast>],
         gpu_bytes: Option<u64>,
-    ) -> Vec<String> {
+    ) -> Vec<Warning> {
         if self.config.workload.prompts != PromptSource::Synthetic {
             return Vec::new();
         }
@@ -252,9 +253,10 @@ impl PreparedRun {
             });
             // The largest says it for all: it names the most that fit.
             if let Some(most) = asked.max()
-                && let Some(words) = one.warning(gpu_bytes, most, tokens.ceil() as u64)
+                && let Some(detail) = one.warning(gpu_bytes, most, tokens.ceil() as u64)
             {
-                warnings.push(format!("{}: {words}", one.label));
+                let kind = WarningKind::KvCacheTooSmall { detail };
+                warnings.push(Warning::about(&one.label, kind));
             }
         }
         warnings

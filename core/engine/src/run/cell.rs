@@ -7,6 +7,7 @@ use inferbench_model::config::Level;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::self_check::SelfCheck;
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
 use inferbench_model::plan::seed;
 use inferbench_plugin_api::EvidenceSource;
@@ -157,16 +158,17 @@ async fn reset(running: &mut Running<'_>, backend: &PreparedBackend, control: &C
     let requests = match backend.client.reset() {
         Ok(requests) => requests,
         Err(error) => {
-            running.warn(format!("{}: no cache reset: {error}", backend.label));
+            let detail = error.to_string();
+            let kind = WarningKind::CacheNotReset { detail };
+            running.warn(Warning::about(&backend.label, kind));
             return;
         }
     };
     for request in requests {
         if let Err(error) = control.ask(&request).await {
-            running.warn(format!(
-                "{}: the prefix cache was not reset between levels: {error}",
-                backend.label
-            ));
+            let detail = error.to_string();
+            let kind = WarningKind::CacheNotReset { detail };
+            running.warn(Warning::about(&backend.label, kind));
         }
     }
 }

@@ -21,6 +21,7 @@ use inferbench_model::facts::manifest::{
     BackendFacts, CellFacts, ExitState, Manifest, RUN_SCHEMA_VERSION, StageFacts,
 };
 use inferbench_model::facts::record::{Evidence, RequestRecord, ServerSample};
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
 use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
@@ -169,7 +170,10 @@ pub async fn run(
     // Its future is large, and this one is often held by another.
     Box::pin(running.do_stages()).await?;
     for warning in samplers.stop()? {
-        running.warn(warning);
+        let detail = warning;
+        running.warn(Warning::about_run(WarningKind::GpuSamplesMissing {
+            detail,
+        }));
     }
     running.finish()
 }
@@ -232,7 +236,7 @@ impl Running<'_> {
             }
             stage::run(self, stage).await;
             for left in before.wait(&self.cancel).await {
-                self.warn(format!("{}: {left}", stage.backend));
+                self.warn(Warning::about(&stage.backend, left));
             }
             self.save()?;
         }
@@ -297,10 +301,8 @@ impl Running<'_> {
     fn warn_of_trust(&mut self) {
         for backend in &self.prepared.backends {
             if backend.attach.as_ref().is_some_and(Target::is_unverified) {
-                self.warn(format!(
-                    "{}: `tls.verify` is false: the server's certificate is not checked, and whoever answers is measured",
-                    backend.label
-                ));
+                let kind = WarningKind::CertificateNotChecked;
+                self.warn(Warning::about(&backend.label, kind));
             }
         }
     }
@@ -318,8 +320,8 @@ impl Running<'_> {
     }
 
     /// A warning of the run as a whole, told and kept once.
-    pub(crate) fn warn(&mut self, warning: String) {
-        let warning = self.prepared.secrets.masked(&warning);
+    pub(crate) fn warn(&mut self, mut warning: Warning) {
+        self.prepared.secrets.mask_warning(&mut warning);
         if !self.manifest.warnings.contains(&warning) {
             self.tell(RunEvent::Warning(warning.clone()));
             self.manifest.warnings.push(warning);

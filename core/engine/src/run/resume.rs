@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use inferbench_model::config::Level;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION};
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
 use inferbench_model::text::difference::{Difference, differences};
 use serde::Deserialize;
@@ -158,15 +159,17 @@ fn check(folder: &Path, was: &Manifest, is: &Manifest) -> Result<(), ResumeError
     Ok(())
 }
 
-fn changed_plugins(was: &[BackendFacts], is: &[BackendFacts]) -> Vec<String> {
+fn changed_plugins(was: &[BackendFacts], is: &[BackendFacts]) -> Vec<Warning> {
     let pairs = was.iter().zip(is);
     let changed = pairs.filter(|(was, is)| was.plugin_sha256 != is.plugin_sha256);
     changed
         .map(|(was, is)| {
-            format!(
-                "{}: the run was taken up with another build of plugin {} ({}, was {})",
-                was.label, is.plugin, is.plugin_version, was.plugin_version
-            )
+            let kind = WarningKind::PluginChanged {
+                plugin: is.plugin.clone(),
+                was_version: was.plugin_version.clone(),
+                version: is.plugin_version.clone(),
+            };
+            Warning::about(&was.label, kind)
         })
         .collect()
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use inferbench_model::text::number::bytes;
+use inferbench_model::facts::warning::WarningKind;
 use procfs::{Current, Meminfo};
 use tokio_util::sync::CancellationToken;
 
@@ -43,22 +43,21 @@ impl Before {
         }
     }
 
-    /// Waits until memory is what it was. Gives a line for each kind that is
+    /// Waits until memory is what it was. Gives a warning of each kind that is
     /// not after [`LIMIT`], or when the run is to stop.
-    pub(crate) async fn wait(&mut self, cancel: &CancellationToken) -> Vec<String> {
+    pub(crate) async fn wait(&mut self, cancel: &CancellationToken) -> Vec<WarningKind> {
         let began_ns = clock::now_ns();
         loop {
             let waited = Duration::from_nanos(clock::now_ns().saturating_sub(began_ns));
             let left = more_than(&self.memory, &look(&mut self.gpus));
             if left.is_empty() || waited >= LIMIT || cancel.is_cancelled() {
-                let after = format!("{:.0} s after it was stopped", waited.as_secs_f64());
-                let line = |(what, more)| {
-                    format!(
-                        "{} more {what} in use than before the first start, {after}",
-                        bytes(more)
-                    )
+                let waited_s = waited.as_secs_f64();
+                let warning = |(gpu, bytes)| WarningKind::MemoryLeft {
+                    gpu,
+                    bytes,
+                    waited_s,
                 };
-                return left.into_iter().map(line).collect();
+                return left.into_iter().map(warning).collect();
             }
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
@@ -75,18 +74,15 @@ fn look(gpus: &mut MemoryInUse) -> Memory {
     }
 }
 
-/// What `now` holds beyond `before` and [`TOLERANCE_BYTES`], each with its name.
-fn more_than(before: &Memory, now: &Memory) -> Vec<(String, u64)> {
-    let gpus = before.gpus.iter().zip(&now.gpus).enumerate();
-    let gpus =
-        gpus.map(|(index, (before, now))| (format!("memory of GPU {index} is"), *before, *now));
-    let shared = (
-        "shared memory of the host is".to_owned(),
-        before.shared,
-        now.shared,
-    );
-    gpus.chain([shared])
-        .filter_map(|(what, before, now)| Some((what, now?.checked_sub(before?)?)))
+/// What `now` holds beyond `before` and [`TOLERANCE_BYTES`]: the index of the GPU,
+/// none for the shared memory of the host.
+fn more_than(before: &Memory, now: &Memory) -> Vec<(Option<u32>, u64)> {
+    let gpus = before.gpus.iter().zip(&now.gpus);
+    let gpus = (0..)
+        .zip(gpus)
+        .map(|(index, (before, now))| (Some(index), *before, *now));
+    gpus.chain([(None, before.shared, now.shared)])
+        .filter_map(|(gpu, before, now)| Some((gpu, now?.checked_sub(before?)?)))
         .filter(|(_, more)| *more > TOLERANCE_BYTES)
         .collect()
 }
@@ -109,10 +105,7 @@ mod tests {
         };
         assert_eq!(
             more_than(&before, &now),
-            [
-                ("memory of GPU 0 is".to_owned(), 2 * GIB),
-                ("shared memory of the host is".to_owned(), 65 << 20),
-            ]
+            [(Some(0), 2 * GIB), (None, 65 << 20),]
         );
         assert!(more_than(&now, &before).is_empty());
     }
@@ -141,7 +134,7 @@ mod tests {
         std::fs::remove_file("/dev/shm/inferbench-between-test").unwrap();
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(
-            left[0].contains("shared memory of the host is in use"),
+            matches!(left[0], WarningKind::MemoryLeft { gpu: None, .. }),
             "{left:?}"
         );
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use inferbench_model::facts::crash_cause::{self, Ended};
 use inferbench_model::facts::manifest::{StageFacts, Voice};
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
 use inferbench_plugin_api::client::EngineClient;
 use tokio_util::sync::CancellationToken;
@@ -306,7 +307,7 @@ async fn stop(running: &mut Running<'_>, live: Live) {
             server.stop().await
         }
     };
-    if let Err(words) = stopped {
-        running.warn(words);
+    if let Err(detail) = stopped {
+        running.warn(Warning::about_run(WarningKind::StopFailed { detail }));
     }
 }

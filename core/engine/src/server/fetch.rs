@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
 use inferbench_model::text::units::s_between;
 
@@ -135,8 +136,8 @@ async fn stop(running: &mut Running<'_>, server: &mut Server) {
             Ok(())
         }
     };
-    if let Err(words) = stopped {
-        running.warn(words);
+    if let Err(detail) = stopped {
+        running.warn(Warning::about_run(WarningKind::StopFailed { detail }));
     }
 }
 

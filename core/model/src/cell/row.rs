@@ -9,14 +9,15 @@ use crate::cell::steady_state::Trends;
 use crate::config::{Level, SloConfig};
 use crate::facts::key::{CellKey, Counts};
 use crate::facts::record::RequestRecord;
-use crate::facts::self_check::{Breach, Offered, SelfCheck, judge};
+use crate::facts::self_check::{Offered, SelfCheck, judge};
+use crate::facts::warning::{WarningCode, WarningKind};
 use crate::facts::window::Window;
 use crate::hardware::{CellHardware, Served};
 use crate::metrics::{self, MetricValue, Values};
 use crate::plan::sample_size;
 
 /// Version of `cells.json`.
-pub const CELLS_SCHEMA_VERSION: u32 = 1;
+pub const CELLS_SCHEMA_VERSION: u32 = 2;
 
 /// Share of output events that may come in one read with another. Above it the
 /// gaps of 0 between them reach into the percentiles of `itl_ms` that a report
@@ -68,10 +69,11 @@ pub struct CellRow {
     /// Whether the figures can be trusted: no threshold of the self-check was
     /// broken.
     pub trustworthy: bool,
-    /// Thresholds of the self-check that were broken.
-    pub breaches: Vec<Breach>,
-    /// What a reader must know before trusting the row.
-    pub warnings: Vec<String>,
+    /// Codes of the thresholds of the self-check that were broken.
+    pub breaches: Vec<WarningCode>,
+    /// What a reader must know before trusting the row: codes with numbers, those
+    /// of `breaches` among them.
+    pub warnings: Vec<WarningKind>,
 }
 
 impl CellRow {
@@ -122,9 +124,9 @@ pub fn row(
 pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellRow {
     let counts = fold.counts().clone();
     let metrics = fold.metrics();
-    let breaches = judge(&self_check, &offered(key.level, fold, &metrics));
-    self_check.client_was_limit |= breaches.iter().any(|b| b.check.means_client_limit());
-    let warnings = warnings(fold, key.level, &breaches);
+    let broken = judge(&self_check, &offered(key.level, fold, &metrics));
+    let breaches: Vec<WarningCode> = broken.iter().map(WarningKind::code).collect();
+    self_check.client_was_limit |= breaches.iter().any(|code| code.means_client_limit());
     CellRow {
         backend: key.backend,
         block: key.block,
@@ -137,36 +139,37 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
         self_check,
         breaches,
-        warnings,
+        warnings: warnings(fold, key.level, broken),
     }
 }
 
-fn warnings(fold: &CellFold, level: Level, breaches: &[Breach]) -> Vec<String> {
-    let (counts, work) = (fold.counts(), fold.work());
+fn warnings(fold: &CellFold, level: Level, broken: Vec<WarningKind>) -> Vec<WarningKind> {
+    let work = fold.work();
     let mut found = Vec::new();
-    found.extend(counts.failed_words());
-    if fold.window().is_none() {
-        found.push("no measured window: nothing was measured under steady load".to_owned());
-    }
-    found.extend(breaches.iter().map(|breach| breach.text.clone()));
-    let ok = work.requests;
-    if work.off_length > 0 {
-        found.push(format!(
-            "{} of {ok} answers had another length than was asked",
-            work.off_length
-        ));
-    }
-    if work.uncounted > 0 {
-        found.push(format!(
-            "the server did not count the tokens of {} of {ok} answers",
-            work.uncounted
-        ));
-    }
+    found.extend(fold.counts().warning());
+    found.extend(fold.window().is_none().then_some(WarningKind::NoWindow));
+    found.extend(broken);
+    found.extend(length_warning(work));
+    found.extend(uncounted_warning(work));
     found.extend(tail_warning(work, level));
     found.extend(cache_warning(work));
     found.extend(prompt_warning(work));
     found.extend(sharing_warning(work));
     found
+}
+
+fn length_warning(work: &Work) -> Option<WarningKind> {
+    (work.off_length > 0).then_some(WarningKind::AnswerLengthDiffers {
+        answers: work.off_length,
+        requests: work.requests,
+    })
+}
+
+fn uncounted_warning(work: &Work) -> Option<WarningKind> {
+    (work.uncounted > 0).then_some(WarningKind::TokensNotCounted {
+        answers: work.uncounted,
+        requests: work.requests,
+    })
 }
 
 /// What the records say of the load that was offered.
@@ -186,46 +189,36 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
     }
 }
 
-fn tail_warning(work: &Work, level: Level) -> Option<String> {
+fn tail_warning(work: &Work, level: Level) -> Option<WarningKind> {
     let Level::Concurrency(slots) = level else {
         return None;
     };
     let (tail, all) = (work.after_window, work.requests);
     (slots > 1 && tail as f64 > sample_size::TAIL_SHARE * all as f64).then(|| {
-        format!(
-            "{tail} of {all} requests ended while the load was falling, for want of more: {} or more a level keep it up",
-            sample_size::requests_that_fill(slots)
-        )
+        WarningKind::FallingLoad {
+            requests: tail,
+            of_requests: all,
+            enough: sample_size::requests_that_fill(slots),
+        }
     })
 }
 
 /// Cached prompt tokens above one percent make a cell warm where others are cold.
-fn cache_warning(work: &Work) -> Option<String> {
+fn cache_warning(work: &Work) -> Option<WarningKind> {
     let share = work.cached_tokens as f64 / work.input_tokens as f64;
-    (share > 0.01).then(|| {
-        format!(
-            "warm prefix cache: {:.1} % of the prompt tokens came from it",
-            share * 100.0
-        )
+    (share > 0.01).then_some(WarningKind::WarmPrefixCache { share })
+}
+
+fn prompt_warning(work: &Work) -> Option<WarningKind> {
+    let (sent_tokens, counted_tokens) = work.prompt?;
+    let off = counted_tokens.abs_diff(sent_tokens) as f64 / sent_tokens as f64;
+    (off > 0.01).then_some(WarningKind::PromptLengthDiffers {
+        sent_tokens,
+        counted_tokens,
     })
 }
 
-fn prompt_warning(work: &Work) -> Option<String> {
-    let (asked, told) = work.prompt?;
-    let off = told.abs_diff(asked) as f64 / asked as f64;
-    (off > 0.01).then(|| {
-        format!(
-            "the server counted {told} prompt tokens where {asked} were sent (a chat template or another tokenizer)"
-        )
-    })
-}
-
-fn sharing_warning(work: &Work) -> Option<String> {
+fn sharing_warning(work: &Work) -> Option<WarningKind> {
     let share = work.events_sharing as f64 / work.events as f64;
-    (share > SHARED_READS_SHARE).then(|| {
-        format!(
-            "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0, see decode_ms_per_token",
-            share * 100.0
-        )
-    })
+    (share > SHARED_READS_SHARE).then_some(WarningKind::SharedReads { share })
 }

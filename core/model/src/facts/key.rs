@@ -1,12 +1,14 @@
 //! Which cell a fact is about, and how its requests ended.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Level;
 use crate::facts::record::{Phase, RequestRecord};
+use crate::facts::warning::WarningKind;
 
 /// Measured requests by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,18 +42,13 @@ impl Counts {
         *self.by_reason.entry(reason.to_owned()).or_default() += 1;
     }
 
-    /// `3 of 40 requests failed (2 timeout, 1 server_error)`; `None` if none did.
+    /// A warning of the failed ones; `None` if none failed.
     #[must_use]
-    pub fn failed_words(&self) -> Option<String> {
-        let all = self.ok + self.failed;
-        let reasons = self.by_reason.iter();
-        let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
-        (self.failed > 0).then(|| {
-            format!(
-                "{} of {all} requests failed ({})",
-                self.failed,
-                reasons.join(", ")
-            )
+    pub fn warning(&self) -> Option<WarningKind> {
+        (self.failed > 0).then(|| WarningKind::RequestsFailed {
+            failed: self.failed,
+            requests: self.ok + self.failed,
+            by_reason: self.by_reason.clone(),
         })
     }
 
@@ -65,8 +62,8 @@ impl Counts {
     }
 }
 
-/// Identity of a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+/// Identity of a cell. As text: `vllm at concurrency 8, repeat 2`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct CellKey {
     /// Label of the backend.
     pub backend: String,
@@ -74,4 +71,11 @@ pub struct CellKey {
     pub block: u32,
     /// Level of the load.
     pub level: Level,
+}
+
+impl fmt::Display for CellKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let repeat = self.block + 1;
+        write!(f, "{} at {}, repeat {repeat}", self.backend, self.level)
+    }
 }

@@ -13,11 +13,12 @@ use crate::facts::key::CellKey;
 use crate::facts::machine::{GpuFacts, HostFacts};
 use crate::facts::record::Evidence;
 use crate::facts::self_check::SelfCheck;
+use crate::facts::warning::{self, Warning};
 use crate::kv_cache::KvEstimate;
 use crate::plan::{RunPlan, Skipped};
 
 /// Version of `run.json`.
-pub const RUN_SCHEMA_VERSION: u32 = 1;
+pub const RUN_SCHEMA_VERSION: u32 = 2;
 
 /// The file `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,8 +53,9 @@ pub struct Manifest {
     pub stages: Vec<StageFacts>,
     /// One entry per cell, as it was measured.
     pub cells: Vec<CellFacts>,
-    /// Warnings of the run as a whole.
-    pub warnings: Vec<String>,
+    /// Warnings of the run as a whole, without their sentences.
+    #[serde(deserialize_with = "warning::of_any_version")]
+    pub warnings: Vec<Warning>,
     /// Files of facts beside this one, by name, once the run has ended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, FileFacts>,

@@ -12,4 +12,5 @@ pub mod manifest;
 pub mod record;
 pub mod self_check;
 pub mod text_marks;
+pub mod warning;
 pub mod window;

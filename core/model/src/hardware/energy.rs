@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counter::NoRise;
 use super::spans::SpanStats;
+use crate::facts::warning::WarningKind;
 use crate::text::units::s_between;
 
 /// Share of the window for which power must be known.
@@ -62,8 +63,9 @@ pub struct PooledEnergy {
     pub joules: Option<f64>,
     /// The same without what they draw when idle; null if that of one is not known.
     pub above_idle_joules: Option<f64>,
-    /// Whose energy is missing in the sum, in words; absent if none is.
-    pub partial: Option<String>,
+    /// Indices of the GPUs that give no energy and are not in the sum.
+    #[serde(default)]
+    pub without_gpus: Vec<u32>,
     /// Why there is no sum.
     pub absence: Option<String>,
 }
@@ -125,12 +127,11 @@ impl GpuEnergy {
         }
     }
 
-    pub(super) fn disagreement(&self, index: u32) -> Option<String> {
-        let percent = self.difference_percent?;
-        (percent.abs() > DIFFERENCE_PERCENT).then(|| {
-            format!(
-                "GPU {index}: the integral of its power is {percent:+.1} % off its energy counter"
-            )
+    pub(super) fn disagreement(&self, gpu: u32) -> Option<WarningKind> {
+        let difference_percent = self.difference_percent?;
+        (difference_percent.abs() > DIFFERENCE_PERCENT).then_some(WarningKind::EnergyDisagrees {
+            gpu,
+            difference_percent,
         })
     }
 }
@@ -160,12 +161,11 @@ impl PooledEnergy {
         }
         let given = devices.iter().filter(|(index, _)| ever.contains(index));
         let given: Vec<&GpuEnergy> = given.map(|(_, energy)| *energy).collect();
-        let without = names(&|index, _| !ever.contains(index));
+        let without = devices.iter().map(|(index, _)| *index);
         Self {
             joules: given.iter().map(|energy| energy.joules).sum(),
             above_idle_joules: given.iter().map(|energy| energy.above_idle_joules).sum(),
-            partial: (!without.is_empty())
-                .then(|| format!("energy is partial: without {without}, which gives none")),
+            without_gpus: without.filter(|index| !ever.contains(index)).collect(),
             absence: None,
         }
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::energy::{CpuEnergy, GpuEnergy, PooledEnergy};
 use super::spans::SpanStats;
+use crate::facts::warning::WarningKind;
 use crate::text::units::s_between;
 
 /// What the load of one cell cost the hardware, over its measured window.
@@ -111,10 +112,13 @@ impl CellHardware {
 
     /// What a reader of the row must know.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<WarningKind> {
         let mut found = Vec::new();
         let energy = self.gpu_energy.as_ref();
-        found.extend(energy.and_then(|energy| energy.partial.clone()));
+        let without = energy.map_or_else(Vec::new, |energy| energy.without_gpus.clone());
+        if !without.is_empty() {
+            found.push(WarningKind::EnergyPartial { gpus: without });
+        }
         for gpu in &self.gpus {
             found.extend(gpu.energy.disagreement(gpu.index));
             found.extend(gpu.slowed());
@@ -126,10 +130,14 @@ impl CellHardware {
 impl GpuFigures {
     /// Names the reasons that are not the power limit, which many cards reach
     /// in normal work.
-    fn slowed(&self) -> Option<String> {
+    fn slowed(&self) -> Option<WarningKind> {
         let reasons = self.throttled_s_by_reason.iter();
         let reasons = reasons.filter(|(reason, _)| *reason != "sw_power_cap");
-        let each: Vec<String> = reasons.map(|(r, s)| format!("{r} for {s:.1} s")).collect();
-        (!each.is_empty()).then(|| format!("GPU {} was throttled: {}", self.index, each.join(", ")))
+        let seconds_by_reason: BTreeMap<String, f64> =
+            reasons.map(|(reason, s)| (reason.clone(), *s)).collect();
+        (!seconds_by_reason.is_empty()).then_some(WarningKind::GpuThrottled {
+            gpu: self.index,
+            seconds_by_reason,
+        })
     }
 }

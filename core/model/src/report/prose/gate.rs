@@ -1,10 +1,10 @@
 //! What the gate found, in words.
 
-use super::words::{IN_DOUBT, decides};
-use super::{Gate, GateCheck, GateState};
+use super::runs::{IN_DOUBT, decides};
+use super::wording::listed;
 use crate::config::Level;
 use crate::report::figures::columns::lower_label;
-use crate::report::wording::listed;
+use crate::report::runs_data::{Gate, GateCheck, GateState};
 use crate::stats::rounded;
 use crate::text::number::{counted, percent};
 
@@ -14,7 +14,7 @@ const LIMIT_DIGITS: i32 = 9;
 impl Gate {
     /// What was found, with the worst place: what a reader of a pull request
     /// needs first.
-    pub(super) fn sentence(&self, baseline: &str) -> String {
+    pub(crate) fn sentence(&self, baseline: &str) -> String {
         if self.met {
             self.met_sentence(baseline)
         } else {

@@ -38,7 +38,7 @@ pub fn at_levels(all: &[Level], chosen: &[Level]) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-pub(super) fn listed(parts: &[String]) -> String {
+pub(crate) fn listed(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [only] => only.clone(),

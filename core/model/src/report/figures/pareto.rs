@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::figure::{Figure, Row};
+use super::row::{Figure, Row};
 use crate::config::{Level, SloConfig};
 use crate::facts::manifest::Manifest;
 use crate::text::units::{NS_PER_MS, NS_PER_S};

@@ -1,26 +1,23 @@
-//! What is said of several runs: sentences and warnings.
+//! What is said of several runs.
 
-use super::{Change, ChangeOutcome, ComparedRun, DifferenceAbout, RunsCompared, Warning};
-use crate::config::Level;
-use crate::facts::manifest::ExitState;
+use super::wording::listed;
 use crate::report::figures::columns::{label, lower_label};
-use crate::report::prose::warnings::{Severity, about_run};
+use crate::report::runs_data::{Change, ChangeOutcome, RunsCompared};
 use crate::report::verdict::compare::Reason;
-use crate::report::wording::listed;
 use crate::text::number::{counted, ends, three_digits};
 
 /// Said of a verdict on a measurement that failed the client's checks.
-pub(super) const IN_DOUBT: &str = "in doubt, a measurement is untrustworthy";
+pub(crate) const IN_DOUBT: &str = "in doubt, a measurement is untrustworthy";
 
 /// What would decide it.
-pub(super) fn decides(blocks: Option<u32>) -> String {
+pub(crate) fn decides(blocks: Option<u32>) -> String {
     match blocks {
         Some(n) => format!("some {n} repeats of each run would decide it"),
         None => "not even a thousand repeats would decide it".to_owned(),
     }
 }
 
-/// Outcomes in the order in which they are told.
+/// Outcomes in the order in which they are said.
 const OUTCOMES: [(ChangeOutcome, &str); 5] = [
     (ChangeOutcome::Worse, "worse"),
     (ChangeOutcome::Better, "better"),
@@ -52,7 +49,7 @@ impl RunsCompared {
 
     /// What became of a metric in all places, as a sentence; empty if nothing of
     /// it could be held against the baseline.
-    pub(crate) fn of_metric(&self, metric: &str) -> String {
+    pub(crate) fn metric_sentence(&self, metric: &str) -> String {
         let found = self.found(metric);
         found.map_or_else(String::new, |found| {
             format!("against {}: {found}.", self.baseline)
@@ -85,64 +82,6 @@ impl RunsCompared {
         let parts: Vec<String> = parts.collect();
         (!parts.is_empty()).then(|| listed(&parts))
     }
-
-    pub(crate) fn warnings(&self) -> Vec<Warning> {
-        let mut found: Vec<Warning> = Vec::new();
-        let forced = self.forced.iter();
-        found.extend(forced.map(|text| {
-            let text = format!("the runs did other work, and were compared by force: {text}");
-            about_run(Severity::Critical, text)
-        }));
-        found.extend(self.runs.iter().filter_map(ended_badly));
-        found.extend(self.warnings.iter().cloned());
-        found.extend(self.levels_left_out());
-        let hardware = self.differences.iter();
-        let hardware: Vec<String> = hardware
-            .filter(|difference| difference.about == DifferenceAbout::Hardware)
-            .map(|difference| difference.what.clone())
-            .collect();
-        if !hardware.is_empty() {
-            let text = format!(
-                "the runs come from different machines or settings of them ({}): the figures compare those too",
-                listed(&hardware)
-            );
-            found.push(about_run(Severity::Warning, text));
-        }
-        if self.differences.iter().any(|d| d.what.starts_with("slo.")) {
-            let text = format!(
-                "the runs have different limits for goodput: it was counted anew with those of {}",
-                self.baseline
-            );
-            found.push(about_run(Severity::Warning, text));
-        }
-        let text = "repeats of different runs are not paired: an interval holds the scatter within each run, and not what changed on the machine from one to the other";
-        found.push(about_run(Severity::Note, text));
-        found
-    }
-
-    fn levels_left_out(&self) -> Option<Warning> {
-        let named = self.levels_of_some.iter().enumerate();
-        let levels = named.map(|(at, level)| match level {
-            Level::Concurrency(_) if at > 0 => level.value_text(),
-            _ => level.to_string(),
-        });
-        let levels: Vec<String> = levels.collect();
-        let text = format!(
-            "not every run has {}: an answer over all runs leaves that out",
-            listed(&levels)
-        );
-        (!levels.is_empty()).then(|| about_run(Severity::Note, text))
-    }
-}
-
-fn ended_badly(run: &ComparedRun) -> Option<Warning> {
-    let what = match run.exit_state {
-        ExitState::Interrupted => "was interrupted: levels are missing",
-        ExitState::Running => "has not ended, or its end was not written",
-        ExitState::Done | ExitState::Incomplete => return None,
-    };
-    let text = format!("{} {what}", run.label);
-    Some(about_run(Severity::Critical, text))
 }
 
 /// The change whose ratio is farthest from 1.

@@ -1,13 +1,11 @@
 //! The best backend in each of the metrics that a reader asks for first.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::per_metric;
+use super::compare::Comparison;
+use super::ranking_metric::is_open;
 use crate::config::Level;
 use crate::metrics::{self, Better};
-use crate::report::verdict::compare::Comparison;
-use crate::report::verdict::ranking_metric::is_open;
+use crate::report::data::Tile;
+use crate::report::figures::columns::label;
 
 /// Metrics with a tile, in order.
 const HEADLINES: [&str; 5] = [
@@ -29,29 +27,9 @@ const ENERGY: &str = "gpu_energy_joules_per_output_token";
 /// Takes the place of `tpot_ms` where events carry different numbers of tokens.
 const PER_TOKEN: &str = "decode_ms_per_token";
 
-/// One headline: the comparison at the level where the best value is reached.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Tile {
-    /// Heading for a reader.
-    pub label: String,
-    /// Unit of the values.
-    pub unit: String,
-    /// The comparison.
-    #[serde(flatten)]
-    pub comparison: Comparison,
-    /// What all levels of the metric show, as one sentence; empty where there is
-    /// nothing to compare with.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub sentence: String,
-    /// Why its verdict is not to be trusted, in words; empty if nothing speaks
-    /// against it.
-    #[serde(default)]
-    pub doubts: Vec<String>,
-}
-
 /// `mixed`: the events of the backends carry different numbers of tokens at
 /// some level.
-pub(crate) fn build(comparisons: &[Comparison], levels: &[Level], mixed: bool) -> Vec<Tile> {
+pub(crate) fn choose(comparisons: &[Comparison], levels: &[Level], mixed: bool) -> Vec<Tile> {
     let names = if is_open(levels) {
         OPEN_HEADLINES
     } else {
@@ -71,10 +49,9 @@ pub(crate) fn build(comparisons: &[Comparison], levels: &[Level], mixed: bool) -
                 Better::Higher => own.max_by(by_value),
                 _ => own.min_by(by_value),
             }?;
-            let own = comparisons.iter().filter(|c| c.metric == metric.name);
             Some(Tile {
-                sentence: per_metric::sentence(levels, own),
-                label: crate::report::figures::columns::label(metric.name).to_owned(),
+                sentence: String::new(),
+                label: label(metric.name).to_owned(),
                 unit: metric.unit.to_owned(),
                 comparison: best.clone(),
                 doubts: Vec::new(),
