@@ -33,8 +33,7 @@ pub use description::{Capabilities, Description, IdSpan};
 pub use engine::{Engine, EventSink};
 pub use error::PluginError;
 pub use events::{Events, Message};
-pub use inferbench_model::facts::exchange::{OutputKind, Usage};
-pub use inferbench_model::facts::record::Evidence;
+pub use inferbench_contract::{Evidence, OutputKind, Usage};
 pub use launch::{
     EnvVar, Flags, LaunchContext, LaunchPlan, ModelSpec, PlannedFile, PythonPackage, StopPlan,
 };
