@@ -9,7 +9,8 @@
 //! inferbench_plugin_api::export_backend!(MyBackend);
 //! ```
 //!
-//! The boundary itself is in [`abi`]; authors never need it.
+//! The boundary itself is in [`abi`]; authors never need it. The tests of a
+//! plugin use `inferbench-testkit`.
 
 pub mod abi;
 mod adapter;
@@ -26,7 +27,6 @@ pub mod probe;
 pub mod prometheus;
 pub mod registry;
 pub mod request;
-pub mod testkit;
 
 pub use backend::{Backend, Decoder, OpenContext};
 pub use description::{Capabilities, Description, IdSpan};

@@ -12,7 +12,7 @@ use std::path::Path;
 use inferbench_plugin_api::abi::{EventBuf, this_library};
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::events::decoded;
-use inferbench_plugin_api::testkit::{Replayed, conformance, replay, sse, text_of};
+use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
 use inferbench_plugin_api::{
     Backend, Decoder, Events, Evidence, EvidenceSource, LaunchContext, Message, OpenContext,
     OutputKind, PromptContent, RequestSpec, Usage,
