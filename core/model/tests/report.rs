@@ -1,11 +1,11 @@
 //! The report's figures and sentences, checked against hand arithmetic.
 
-mod fixture;
-
-use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
 use inferbench_model::cell::row::SelfCheck;
 use inferbench_model::config::Level;
 use inferbench_model::report::{self, FairnessState, Outcome, Reason, Severity};
+use inferbench_test_support::runs::{
+    Run, Timetable, fail, one_failed, one_of_each, records, two_backends,
+};
 use proptest::prelude::*;
 
 const FIRST: Timetable = Timetable {

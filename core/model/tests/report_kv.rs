@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::Run;
 use inferbench_model::cell::row::{CellKey, SelfCheck};
 use inferbench_model::config::Level;
 use inferbench_model::facts::manifest::{CellFacts, Manifest, Voice};
@@ -13,6 +10,7 @@ use inferbench_model::facts::record::{Evidence, ServerSample};
 use inferbench_model::kv_cache::{KvEstimate, KvTerm, TermKind};
 use inferbench_model::report::Severity;
 use inferbench_model::report::kv::{self, KvBackend, KvObserver, KvQuantity, MemoryReading};
+use inferbench_test_support::runs::Run;
 
 const GIB: f64 = 1_073_741_824.0;
 
