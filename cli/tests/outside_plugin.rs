@@ -39,8 +39,8 @@ fn copied(example: &str, folder: &Path) -> PathBuf {
     let (from, to) = (root().join("examples").join(example), folder.join(example));
     copy_all(&from, &to);
     let manifest = fs::read_to_string(to.join("Cargo.toml")).unwrap();
-    let api = root().join("core/plugin-api");
-    let manifest = manifest.replace("../../core/plugin-api", api.to_str().unwrap());
+    let core = root().join("core");
+    let manifest = manifest.replace("../../core", core.to_str().unwrap());
     fs::write(to.join("Cargo.toml"), manifest).unwrap();
     to
 }
@@ -176,16 +176,15 @@ fn a_new_plugin_builds_as_it_was_written_passes_its_checks_and_loads() {
 fn a_plugin_of_another_layout_is_refused_by_the_field_that_differs() {
     let folder = tempfile::tempdir().unwrap();
     let project = copied("acme", folder.path());
-    let api = folder.path().join("core/plugin-api");
-    copy_all(&root().join("core/plugin-api"), &api);
-    copy_all(
-        &root().join("core/model"),
-        &folder.path().join("core/model"),
-    );
+    let core = folder.path().join("core");
+    for part in ["contract", "plugin-api", "testkit"] {
+        copy_all(&root().join("core").join(part), &core.join(part));
+    }
+    let api = core.join("plugin-api");
     // The copies take versions and lints from the workspace's own manifest.
     let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
     let rest = workspace.split_once("[workspace.package]").unwrap().1;
-    let members = "[workspace]\nmembers = [\"core/model\", \"core/plugin-api\"]\n";
+    let members = "[workspace]\nmembers = [\"core/*\"]\n";
     let workspace = format!("{members}exclude = [\"acme\"]\n[workspace.package]{rest}");
     fs::write(folder.path().join("Cargo.toml"), workspace).unwrap();
     let abi = api.join("src/abi.rs");
@@ -201,8 +200,8 @@ fn a_plugin_of_another_layout_is_refused_by_the_field_that_differs() {
     );
     fs::write(&adapter, text).unwrap();
     let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
-    let own = root().join("core/plugin-api");
-    let manifest = manifest.replace(own.to_str().unwrap(), api.to_str().unwrap());
+    let own = root().join("core");
+    let manifest = manifest.replace(own.to_str().unwrap(), core.to_str().unwrap());
     fs::write(
         project.join("Cargo.toml"),
         manifest.replace("\"inferbench-acme\"", "\"inferbench-odd\""),

@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
-
-use fixture::{Run, Timetable, fail, records, two_backends};
 use inferbench::render::render_html;
 use inferbench_model::report::Report;
+use inferbench_test_support::runs::{Run, Timetable, fail, records, two_backends};
 use serde_json::{Value, json};
 
 const HOSTILE: &str = "</script><script>alert(1)</script> & \"name\" \u{2028} of 60 letters";

@@ -2,15 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
-
-use fixture::{Run, Timetable, one_failed, one_of_each, records, two_backends};
 use inferbench::render::{exports, render_csv, render_html, render_markdown, render_prometheus};
 use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::load;
 use inferbench_model::report::Report;
 use inferbench_plugin_api::prometheus::{Sample, Samples};
+use inferbench_test_support::runs::{
+    Run, Timetable, one_failed, one_of_each, records, two_backends,
+};
 
 const HOSTILE: &str = "a <script>alert('1')</script> & \"name\" of 60 characters | *md*";
 

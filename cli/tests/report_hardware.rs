@@ -2,9 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
-
 use inferbench::render::render_html;
 use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::Level;
@@ -12,6 +9,7 @@ use inferbench_model::report::kv::{
     KvBackend, KvCell, KvLine, KvQuantity, KvReport, KvUse, MemorySteps,
 };
 use inferbench_model::report::{CellPhase, Report, SeriesOf, StagePhase, Timeline, TimelineSeries};
+use inferbench_test_support::runs::two_backends;
 
 const LEVELS: [u32; 2] = [1, 2];
 
@@ -174,7 +172,7 @@ fn page(report: &Report) -> String {
 
 #[test]
 fn hardware_and_kv_caches_are_on_the_page() {
-    let mut report = fixture::two_backends().report();
+    let mut report = two_backends().report();
     assert_eq!(report.levels, LEVELS.map(Level::Concurrency));
     report.timeline = Some(timeline());
     report.take_kv(Some(kv()));
@@ -204,7 +202,7 @@ fn hardware_and_kv_caches_are_on_the_page() {
 #[test]
 fn a_cache_that_is_all_but_empty_and_not_predicted_is_no_line_of_the_terminal() {
     let told = |predicted: Option<f64>, peak: f64| {
-        let mut report = fixture::two_backends().report();
+        let mut report = two_backends().report();
         let mut kv = kv();
         for backend in &mut kv.backends {
             for line in &mut backend.lines {
@@ -224,7 +222,7 @@ fn a_cache_that_is_all_but_empty_and_not_predicted_is_no_line_of_the_terminal() 
 
 #[test]
 fn a_section_without_data_is_not_there() {
-    let page = page(&fixture::two_backends().report());
+    let page = page(&two_backends().report());
     for absent in ["id=\"hardware\"", "id=\"kv-cache\"", "ringed where"] {
         assert!(!page.contains(absent), "{absent} is there");
     }
@@ -240,7 +238,7 @@ fn traces(page: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_peak_that_a_mean_hides_is_drawn_behind_the_line() {
-    let mut report = fixture::two_backends().report();
+    let mut report = two_backends().report();
     let mut timeline = timeline();
     let is_power = |series: &&mut TimelineSeries| series.name == "power_watts";
     let power = timeline.series.iter_mut().find(is_power).unwrap();

@@ -12,6 +12,8 @@ use crate::exit::Code;
 /// Version of the plugin API that a project asks for where it has no path to it.
 const API_VERSION: &str = "1.0";
 const API_PACKAGE: &str = "inferbench-plugin-api";
+/// Folder of the conformance suite, beside that of the plugin API.
+const TESTKIT: &str = "testkit";
 /// Longest name, characters.
 const LONGEST_NAME: usize = 40;
 
@@ -164,6 +166,9 @@ fn check_api(path: &Path) -> Result<String, NewError> {
     let path = path
         .canonicalize()
         .map_err(|error| wrong(error.to_string()))?;
+    if !path.with_file_name(TESTKIT).join("Cargo.toml").is_file() {
+        return Err(wrong(format!("no folder `{TESTKIT}` beside it")));
+    }
     let text = path.to_str().map(str::to_owned);
     text.ok_or_else(|| wrong("is not UTF-8, which Cargo.toml must be".to_owned()))
 }
@@ -194,13 +199,16 @@ fn write(folder: &Path, name: &str, api: Option<&str>) -> Result<(), NewError> {
 }
 
 fn filled(template: &str, name: &str, api: Option<&str>) -> String {
-    let dependency = match api {
+    let dependency = |path: Option<&str>| match path {
         // A path in quotes of TOML's, whose escapes are those of JSON.
         Some(path) => format!("{{ path = {} }}", serde_json::Value::from(path)),
         None => format!("\"{API_VERSION}\""),
     };
+    let testkit = api.map(|path| Path::new(path).with_file_name(TESTKIT));
+    let testkit = testkit.as_deref().and_then(Path::to_str);
     template
-        .replace("@API@", &dependency)
+        .replace("@API@", &dependency(api))
+        .replace("@TESTKIT@", &dependency(testkit))
         .replace("@CRATE@", &format!("inferbench_{}", name.replace('-', "_")))
         .replace("@NAME@", name)
 }

@@ -3,12 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::two_backends;
 use inferbench_model::config::Level;
 use inferbench_model::facts::warning::WarningCode;
 use inferbench_model::report::{CheckSummary, Report};
+use inferbench_test_support::runs::two_backends;
 
 fn summary_of(report: &Report, check: WarningCode) -> Option<&CheckSummary> {
     let mut found = report.self_check_summary.iter();

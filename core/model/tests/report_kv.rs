@@ -3,9 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::Run;
 use inferbench_model::config::Level;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{CellFacts, Manifest, Voice};
@@ -14,6 +11,7 @@ use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::kv_cache::{KvEstimate, KvTerm, TermKind};
 use inferbench_model::report::kv::{self, KvBackend, KvObserver, KvQuantity, MemoryReading};
 use inferbench_model::report::{Extras, Severity, warning_line};
+use inferbench_test_support::runs::Run;
 
 const GIB: f64 = 1_073_741_824.0;
 

@@ -3,9 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
 
-use fixture::{Run, fail, one_failed, one_of_each, two_backends};
+
+use inferbench_test_support::runs::{Run, fail, one_failed, one_of_each, two_backends};
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::warning::WarningCode;
 use inferbench_model::report::{Report, Severity};

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use inferbench_plugin_api::testkit::exchanges::replay_folder_watched;
-use inferbench_plugin_api::testkit::{Progress, conformance_watched};
+use inferbench_testkit::exchanges::replay_folder_watched;
+use inferbench_testkit::{Progress, conformance_watched};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;

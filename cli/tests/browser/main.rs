@@ -3,19 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-#[path = "common/browser.rs"]
-mod browser;
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
+mod driver;
 
 use std::path::PathBuf;
 
-use browser::{Page, Scripts, with_page};
-use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
+use driver::{Page, Scripts, with_page};
 use inferbench::render::grid::{self, Stat, WIDE};
 use inferbench::render::render_html;
 use inferbench_model::report::Report;
 use inferbench_model::text::number::three_digits;
+use inferbench_test_support::runs::{
+    Run, Timetable, fail, one_failed, one_of_each, records, two_backends,
+};
 use serde_json::{Value, json};
 
 /// What would run if any of it were taken for markup or script; a mark that

@@ -5,10 +5,10 @@ use serde_json::Value;
 use super::{
     MESSAGES, Outcome, Subject, headers_are_valid, is_path, must, no_panic, prompt, words,
 };
-use crate::abi::EventBuf;
-use crate::events::most_events;
-use crate::testkit::{Replayed, replay};
-use crate::{Message, PromptForm, RequestSpec};
+use crate::{Replayed, replay};
+use inferbench_plugin_api::abi::EventBuf;
+use inferbench_plugin_api::events::most_events;
+use inferbench_plugin_api::{Message, PromptForm, RequestSpec};
 
 pub(super) fn requests_are_valid(subject: &Subject) -> Outcome {
     if subject.description.capabilities.in_process {

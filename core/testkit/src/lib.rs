@@ -9,12 +9,11 @@ pub mod sse;
 use std::borrow::Cow;
 use std::fmt;
 
+use inferbench_plugin_api::abi::{EventBuf, PluginModuleRef};
+use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::events::{Decoded, decoded};
+use inferbench_plugin_api::{Message, OutputKind, PluginError, RequestSpec, Usage};
 use serde_json::{Map, Value};
-
-use crate::abi::{EventBuf, PluginModuleRef};
-use crate::client::BackendClient;
-use crate::events::{Decoded, decoded};
-use crate::{Message, OutputKind, PluginError, RequestSpec, Usage};
 
 /// One named check.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +61,7 @@ impl fmt::Display for Report {
 
 /// Runs the conformance suite over the backend `name` of a library, opened with
 /// `options`. In a plugin's own tests the library is
-/// [`this_library`](crate::abi::this_library):
+/// [`this_library`](inferbench_plugin_api::abi::this_library):
 ///
 /// ```ignore
 /// let report = conformance(this_library(), "mine", &Map::new());

@@ -5,11 +5,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::{Outcome, Subject, launch, must, no_panic, words};
-use crate::abi::EventBuf;
-use crate::client::{EngineClient, HostSink, SharedSink};
-use crate::events::decoded;
-use crate::testkit::Replayed;
-use crate::{OpenContext, RequestSpec};
+use crate::Replayed;
+use inferbench_plugin_api::abi::EventBuf;
+use inferbench_plugin_api::client::{EngineClient, HostSink, SharedSink};
+use inferbench_plugin_api::events::decoded;
+use inferbench_plugin_api::{OpenContext, RequestSpec};
 
 /// How long an engine may take for a few tokens.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -8,8 +8,8 @@ use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord, Status};
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::{Decoded, decoded};
-use inferbench_plugin_api::testkit::sse::{Event, Splitter};
 use inferbench_plugin_api::{Decoder, Events};
+use inferbench_testkit::sse::{Event, Splitter};
 use serde::Deserialize;
 
 #[derive(Debug, Deserialize)]

@@ -22,9 +22,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::{Progress, Replayed, Report, replay, sse, text_of};
-use crate::abi::PluginModuleRef;
-use crate::client::{BackendClient, descriptions};
-use crate::{
+use inferbench_plugin_api::abi::PluginModuleRef;
+use inferbench_plugin_api::client::{BackendClient, descriptions};
+use inferbench_plugin_api::{
     Framing, HttpRequest, Message, OpenContext, OutputKind, PromptContent, RequestSpec, Usage,
 };
 

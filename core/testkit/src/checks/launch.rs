@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::{Outcome, Subject, must, no_panic, open, words};
-use crate::client::BackendClient;
-use crate::{LaunchContext, LaunchPlan, ModelSpec};
+use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::{LaunchContext, LaunchPlan, ModelSpec};
 
 pub(super) fn usual() -> LaunchContext {
     LaunchContext {

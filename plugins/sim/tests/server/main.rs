@@ -238,9 +238,6 @@ fn streamed(max_tokens: u32) -> String {
     )
 }
 
-#[path = "server/answers.rs"]
 mod answers;
-#[path = "server/conduct.rs"]
 mod conduct;
-#[path = "server/faults.rs"]
 mod faults;

@@ -10,9 +10,9 @@ use std::borrow::Cow;
 use serde_json::{Map, Value, json};
 
 use super::{Check, Progress, Report};
-use crate::abi::PluginModuleRef;
-use crate::client::{BackendClient, descriptions};
-use crate::{
+use inferbench_plugin_api::abi::PluginModuleRef;
+use inferbench_plugin_api::client::{BackendClient, descriptions};
+use inferbench_plugin_api::{
     ControlRequest, Description, EvidenceSource, OpenContext, PluginError, PromptContent,
     PromptForm, RequestSpec,
 };

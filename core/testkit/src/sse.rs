@@ -1,7 +1,7 @@
 //! A plain splitter of event streams for recorded answers. It is written for
 //! clearness; the host that measures has its own.
 
-use crate::Message;
+use inferbench_plugin_api::Message;
 
 /// What kind of message an event is to a decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
