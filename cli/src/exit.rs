@@ -1,10 +1,11 @@
 //! Error classes and the documented exit codes.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
-use inferbench_engine::derive::DeriveError;
+use inferbench_engine::derive::{CompareError, DeriveError};
 use inferbench_engine::plugins::check::PluginCheckError;
 use inferbench_engine::prepare::kv_forecast::KvModelError;
 use inferbench_engine::run::RunError;
@@ -13,10 +14,10 @@ use inferbench_engine::secrets::Secrets;
 use inferbench_engine::server::supervise::SuperviseError;
 use inferbench_engine::store::StoreError;
 use inferbench_model::facts::manifest::ExitState;
+use inferbench_model::report::runs::RunsError;
 use inferbench_model::yaml::YamlError;
 use thiserror::Error;
 
-use crate::commands::{CompareCommandError, NewError};
 use crate::render::RenderError;
 
 /// How a command ended.
@@ -61,7 +62,7 @@ pub(crate) enum CliError {
     Unreadable {
         file: String,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A folder stands where a config is expected.
     #[error("{}: is a folder, must be a config file", folder.display())]
@@ -81,7 +82,7 @@ pub(crate) enum CliError {
     Compare(#[from] CompareCommandError),
     /// A KV cache could not be predicted.
     #[error(transparent)]
-    KvCache(KvModelError),
+    KvCache(#[from] KvModelError),
     /// A plugin could not be checked.
     #[error(transparent)]
     PluginCheck(#[from] PluginCheckError),
@@ -108,7 +109,7 @@ pub(crate) enum CliError {
     Supervise(#[from] SuperviseError),
     /// A derived file could not be made in memory.
     #[error("a derived file cannot be made")]
-    Rendered(#[source] std::io::Error),
+    Rendered(#[source] io::Error),
     /// JSON could not be written.
     #[error("a result cannot be written as JSON")]
     Json(#[from] serde_json::Error),
@@ -117,7 +118,7 @@ pub(crate) enum CliError {
     Yaml(#[from] serde_yaml::Error),
     /// The runtime could not be started.
     #[error("the runtime cannot start")]
-    Runtime(#[source] std::io::Error),
+    Runtime(#[source] io::Error),
 }
 
 impl CliError {
@@ -184,6 +185,90 @@ impl CliError {
                 Some(format!("loaded are {known}; see inferbench plugins"))
             }
             _ => None,
+        }
+    }
+}
+
+/// A comparison that could not be done.
+#[derive(Debug, Error)]
+pub(crate) enum CompareCommandError {
+    /// The runs cannot be set side by side.
+    #[error(transparent)]
+    Runs(#[from] CompareError),
+    /// Two runs have one name.
+    #[error("two runs are called `{0}`, each needs a name of its own")]
+    SameName(String),
+    /// The baseline is none of the runs.
+    #[error("--baseline: `{name}` is none of the runs {}", .known.join(", "))]
+    NoBaseline { name: String, known: Vec<String> },
+    /// The comparison would be written over a run's own report.
+    #[error("--output: {0} is a run folder, whose own report would be written over")]
+    IntoRun(String),
+}
+
+impl CompareCommandError {
+    /// One thing to do, if there is one.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Runs(CompareError::Derive(error)) => return error.hint(),
+            Self::Runs(CompareError::Runs(RunsError::OtherWork(_))) => {
+                "--force compares them all the same, and says so on top"
+            }
+            Self::SameName(_) => "write NAME=FOLDER, each with a name of its own",
+            Self::IntoRun(_) => "name a folder of its own for the comparison",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// A project that was not written.
+#[derive(Debug, Error)]
+pub(crate) enum NewError {
+    /// The name is none.
+    #[error("plugin name `{name}` {fact}")]
+    Name {
+        /// The name.
+        name: String,
+        /// What is wrong with it.
+        fact: &'static str,
+    },
+    /// The folder is there already.
+    #[error("{} exists already: nothing was written", folder.display())]
+    Exists {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The path does not lead to the plugin API.
+    #[error("--api-path {}: {fact}", path.display())]
+    Api {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        fact: String,
+    },
+    /// A file cannot be written.
+    #[error("{}: cannot be written", path.display())]
+    Write {
+        /// The file or folder.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl NewError {
+    /// One thing to do.
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name { .. } => Some("for example: inferbench plugins new my-server".to_owned()),
+            Self::Exists { .. } => Some("give another folder with --path".to_owned()),
+            Self::Api { .. } => Some(
+                "give the folder core/plugin-api of InferBench's source, which holds inferbench-plugin-api"
+                    .to_owned(),
+            ),
+            Self::Write { .. } => None,
         }
     }
 }

@@ -3,49 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inferbench_engine::derive::{CompareError, compare as compare_folders};
+use inferbench_engine::derive::compare as compare_folders;
 use inferbench_engine::store::{RunFolder, StoreError};
 use inferbench_model::report::Report;
-use inferbench_model::report::runs::{GateRule, RunsError, RunsOptions};
-use thiserror::Error;
+use inferbench_model::report::runs::{GateRule, RunsOptions};
 
 use super::{derived, print_json};
 use crate::args::{CompareArgs, OutputArgs};
-use crate::exit::{CliError, Code};
+use crate::exit::{CliError, Code, CompareCommandError};
 use crate::table::render_table;
-
-/// A comparison that could not be done.
-#[derive(Debug, Error)]
-pub(crate) enum CompareCommandError {
-    /// The runs cannot be set side by side.
-    #[error(transparent)]
-    Runs(#[from] CompareError),
-    /// Two runs have one name.
-    #[error("two runs are called `{0}`, each needs a name of its own")]
-    SameName(String),
-    /// The baseline is none of the runs.
-    #[error("--baseline: `{name}` is none of the runs {}", .known.join(", "))]
-    NoBaseline { name: String, known: Vec<String> },
-    /// The comparison would be written over a run's own report.
-    #[error("--output: {0} is a run folder, whose own report would be written over")]
-    IntoRun(String),
-}
-
-impl CompareCommandError {
-    /// One thing to do, if there is one.
-    pub(crate) fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Runs(CompareError::Derive(error)) => return error.hint(),
-            Self::Runs(CompareError::Runs(RunsError::OtherWork(_))) => {
-                "--force compares them all the same, and says so on top"
-            }
-            Self::SameName(_) => "write NAME=FOLDER, each with a name of its own",
-            Self::IntoRun(_) => "name a folder of its own for the comparison",
-            _ => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
 
 pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, CliError> {
     let folders = named(&args.runs)?;

@@ -1,7 +1,7 @@
 //! `kv-cache`: what a model's cache takes and what fits, each figure with its
 //! arithmetic in numbers.
 
-use inferbench_engine::prepare::kv_forecast::{KvModel, KvModelError};
+use inferbench_engine::prepare::kv_forecast::KvModel;
 use inferbench_model::kv_cache::{
     Budget, Capacity, KvError, KvEstimate, Line, Weights, commas, exact, gib,
 };
@@ -233,10 +233,4 @@ fn notes(args: &KvCacheArgs, estimate: &KvEstimate) -> Vec<String> {
         );
     }
     notes
-}
-
-impl From<KvModelError> for CliError {
-    fn from(error: KvModelError) -> Self {
-        Self::KvCache(error)
-    }
 }

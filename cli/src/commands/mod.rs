@@ -22,9 +22,6 @@ use inferbench_engine::plugins::host::{PluginHost, SearchPath};
 use inferbench_model::config::{self, Loaded};
 use serde::Serialize;
 
-pub(crate) use compare::CompareCommandError;
-pub(crate) use new::NewError;
-
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
 use crate::table::{Look, WIDTH};

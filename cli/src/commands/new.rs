@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use inferbench_plugin_api::abi::API_MAJOR;
-use thiserror::Error;
 
-use crate::exit::Code;
+use crate::exit::{Code, NewError};
 
 /// Version of the plugin API that a project asks for where it has no path to it.
 const API_VERSION: &str = "1.0";
@@ -43,56 +42,6 @@ const FILES: [(&str, &str); 7] = [
     ),
     (".gitignore", "/target\n"),
 ];
-
-/// A project that was not written.
-#[derive(Debug, Error)]
-pub(crate) enum NewError {
-    /// The name is none.
-    #[error("plugin name `{name}` {fact}")]
-    Name {
-        /// The name.
-        name: String,
-        /// What is wrong with it.
-        fact: &'static str,
-    },
-    /// The folder is there already.
-    #[error("{} exists already: nothing was written", folder.display())]
-    Exists {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The path does not lead to the plugin API.
-    #[error("--api-path {}: {fact}", path.display())]
-    Api {
-        /// The path.
-        path: PathBuf,
-        /// What is wrong with it.
-        fact: String,
-    },
-    /// A file cannot be written.
-    #[error("{}: cannot be written", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl NewError {
-    /// One thing to do.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Name { .. } => Some("for example: inferbench plugins new my-server".to_owned()),
-            Self::Exists { .. } => Some("give another folder with --path".to_owned()),
-            Self::Api { .. } => Some(format!(
-                "give the folder core/plugin-api of InferBench's source, which holds {API_PACKAGE}"
-            )),
-            Self::Write { .. } => None,
-        }
-    }
-}
 
 /// Writes the project, and says what to do with it.
 pub(super) fn new(
