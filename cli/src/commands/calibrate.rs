@@ -9,7 +9,9 @@ use inferbench_engine::run::Stops;
 use inferbench_model::facts::calibration::{Calibration, ErrorFigures};
 use inferbench_model::text::number::{grouped, three_digits};
 
-use super::{load_plugins, print_json, run};
+use super::inputs::load_plugins;
+use super::output::print_json;
+use super::signals;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
@@ -39,7 +41,7 @@ pub(super) fn calibrate(
     let version = env!("CARGO_PKG_VERSION");
     let found = runtime.block_on(async {
         let stops = Stops::default();
-        tokio::spawn(run::heed_signals(stops.clone()));
+        tokio::spawn(signals::heed_signals(stops.clone()));
         let tell = |line: &str| {
             if !output.quiet {
                 eprintln!("{line}");

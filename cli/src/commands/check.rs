@@ -7,7 +7,7 @@ use std::time::Duration;
 use inferbench_engine::plugins::check::{self, PluginCheck, PluginCheckReport};
 use serde_json::json;
 
-use super::print_json;
+use super::output::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 

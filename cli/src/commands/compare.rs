@@ -8,7 +8,8 @@ use inferbench_engine::store::{RunFolder, StoreError};
 use inferbench_model::report::Report;
 use inferbench_model::report::runs::{GateRule, RunsOptions};
 
-use super::{derived, print_json};
+use super::derived;
+use super::output::{look, print_json, width};
 use crate::args::{CompareArgs, OutputArgs};
 use crate::exit::{CliError, Code, CompareCommandError};
 use crate::table::render_table;
@@ -35,7 +36,7 @@ pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, Cl
     if output.json {
         print_json(&report)?;
     } else {
-        println!("{}", render_table(&report, super::look(), super::width()));
+        println!("{}", render_table(&report, look(), width()));
         if let Some(folder) = &args.output {
             println!("page: {}", folder.join("report.html").display());
         }

@@ -8,7 +8,7 @@ use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::server::supervise::Journal;
 use inferbench_model::doctor::{Diagnosis, Group, Line, Status};
 
-use super::{look, print_json};
+use super::output::{look, print_json};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 use crate::table::{Look, WIDTH, wrapped_at};

@@ -7,7 +7,7 @@ use inferbench_model::kv_cache::{
 };
 use serde::Serialize;
 
-use super::print_json;
+use super::output::print_json;
 use crate::args::{KvCacheArgs, OutputArgs};
 use crate::exit::{CliError, Code};
 use crate::table::{WIDTH, wrapped_at};

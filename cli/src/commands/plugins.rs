@@ -8,7 +8,7 @@ use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 
 use super::check::Asked;
-use super::print_json;
+use super::output::print_json;
 use crate::args::{OutputArgs, PluginAction};
 use crate::exit::{CliError, Code};
 use crate::table::{WIDTH, wrapped_at};

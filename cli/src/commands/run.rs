@@ -1,7 +1,6 @@
 //! `run`: a whole benchmark, from config to page.
 
 use std::path::Path;
-use std::time::Duration;
 
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::prepare::prepare;
@@ -9,10 +8,11 @@ use inferbench_engine::run::{self, Place, Stops};
 use inferbench_engine::secrets::Secrets;
 use inferbench_model::config::Config;
 use inferbench_model::plan::sample_size;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::{derived, load_config, load_plugins, print_json};
+use super::inputs::{load_config, load_plugins};
+use super::output::{look, print_json, width};
+use super::{derived, signals};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 use crate::progress::Progress;
@@ -43,7 +43,7 @@ pub(super) fn run(
         .map_err(CliError::Runtime)?;
     let finished = runtime.block_on(async {
         let stops = Stops::default();
-        tokio::spawn(heed_signals(stops.clone()));
+        tokio::spawn(signals::heed_signals(stops.clone()));
         let (events, mut heard) = mpsc::unbounded_channel();
         let progress = tokio::spawn(async move {
             let mut progress = Progress::new(output);
@@ -63,8 +63,7 @@ pub(super) fn run(
     if output.json {
         print_json(&derived.report)?;
     } else {
-        let look = super::look();
-        println!("{}", render_table(&derived.report, look, super::width()));
+        println!("{}", render_table(&derived.report, look(), width()));
         println!("folder: {}", finished.folder.path().display());
         println!("page: {}", finished.folder.file("report.html").display());
     }
@@ -92,52 +91,4 @@ fn show_plugin_log(output: OutputArgs, secrets: &Secrets) {
             eprintln!("plugin: {}", secrets.masked(&line));
         }
     }
-}
-
-/// How long stopping at once may take before the process ends all the same. A
-/// server that ignores its signal is killed well within it.
-const AT_ONCE_LIMIT: Duration = Duration::from_secs(30);
-
-/// The first signal stops in order, the second at once, the third whatever hangs.
-pub(super) async fn heed_signals(stops: Stops) {
-    let mut signals = Vec::new();
-    for kind in [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ] {
-        match signal(kind) {
-            Ok(signal) => signals.push(signal),
-            Err(error) => eprintln!("warning: a signal cannot be heard: {error}"),
-        }
-    }
-    let mut heard = futures_heard(signals);
-    if heard.recv().await.is_some() {
-        eprintln!("stopping: again to stop at once");
-        stops.gentle.cancel();
-    }
-    if heard.recv().await.is_some() {
-        stops.gentle.cancel();
-        stops.now.cancel();
-        // A plugin that does not come back cannot be stopped from outside. The
-        // servers' supervisors see this process go, and stop them.
-        tokio::select! {
-            _ = heard.recv() => {}
-            () = tokio::time::sleep(AT_ONCE_LIMIT) => {}
-        }
-        eprintln!("error: the run does not come back");
-        eprintln!("hint: inferbench plugins check tells whether a plugin hangs");
-        std::process::exit(Code::Interrupted as i32);
-    }
-}
-
-fn futures_heard(signals: Vec<tokio::signal::unix::Signal>) -> mpsc::UnboundedReceiver<()> {
-    let (tell, heard) = mpsc::unbounded_channel();
-    for mut signal in signals {
-        let tell = tell.clone();
-        tokio::spawn(
-            async move { while signal.recv().await.is_some() && tell.send(()).is_ok() {} },
-        );
-    }
-    heard
 }

@@ -14,7 +14,8 @@ use inferbench_model::text::number::counted;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{load_config, load_plugins, print_json};
+use super::inputs::{load_config, load_plugins};
+use super::output::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 

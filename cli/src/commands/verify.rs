@@ -7,7 +7,8 @@ use inferbench_engine::derive::derive;
 use inferbench_engine::derive::verify::verify as verify_facts;
 use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification};
 
-use super::{derived, print_json};
+use super::derived;
+use super::output::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 

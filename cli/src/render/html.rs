@@ -18,6 +18,7 @@ use super::grid::{self, Stat, WIDE};
 use super::kv;
 use super::marks;
 use super::runs;
+use super::time::utc;
 use super::{RenderError, charts, escape, style};
 
 const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
@@ -236,15 +237,6 @@ fn register_filters(tera: &mut Tera) {
             serde_json::from_value(value.clone()).map_err(|_| misfit("level", value))?;
         Ok(Value::from(level.to_string()))
     });
-}
-
-/// An RFC 3339 time to the minute: `2026-11-25 14:02 UTC`; as it is if it is
-/// written with an offset.
-pub(super) fn utc(time: &str) -> String {
-    match (time.strip_suffix('Z'), time.get(..16)) {
-        (Some(_), Some(minutes)) => format!("{} UTC", minutes.replace('T', " ")),
-        _ => time.to_owned(),
-    }
 }
 
 /// A filter that writes a number; a missing one is a dash.

@@ -8,7 +8,7 @@ use inferbench_model::report::runs::{
 use inferbench_model::text::number::with_unit;
 use serde::Serialize;
 
-use super::html::utc;
+use super::time::utc;
 
 /// Letters of a value that the terminal shows.
 const SHORT: usize = 40;
