@@ -172,11 +172,7 @@ fn report_comes_to_the_figures_and_verdicts_of_the_old_program() {
         let expected = stored().join(name).join("expected");
         for file in ["report.json", "cells.json"] {
             let old = packed_json(&expected.join(format!("{file}.gz")));
-            assert_same(
-                &old,
-                &json_file(&run.join(file)),
-                &format!("{name}/{file}"),
-            );
+            assert_same(&old, &json_file(&run.join(file)), &format!("{name}/{file}"));
         }
         let old = table(&fs::read_to_string(expected.join("summary.csv")).unwrap());
         let new = table(&fs::read_to_string(run.join("summary.csv")).unwrap());
@@ -192,7 +188,11 @@ fn rules(found: &Value) -> Vec<(String, String, u64)> {
     rules
         .map(|rule| {
             let text = |key: &str| rule[key].as_str().unwrap().to_owned();
-            (text("id"), text("severity"), rule["count"].as_u64().unwrap())
+            (
+                text("id"),
+                text("severity"),
+                rule["count"].as_u64().unwrap(),
+            )
         })
         .collect()
 }
