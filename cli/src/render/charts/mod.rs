@@ -9,9 +9,9 @@ pub(super) mod explore;
 mod interactive;
 mod labels;
 mod levels;
+mod pareto;
 mod still;
 pub(super) mod timeline;
-mod trade;
 
 use inferbench_model::config::Level;
 use inferbench_model::report::kv::{KvReport, KvUse};
@@ -25,8 +25,8 @@ use canvas::Still;
 use drawing::{Drawing, Point, Role, Series};
 pub(super) use labels::short;
 use levels::levels;
+use pareto::trade;
 use timeline::OverTime;
-use trade::trade;
 
 /// The metric whose curve bends where the KV cache is the limit.
 const THROUGHPUT: &str = "output_token_throughput";

@@ -2,7 +2,7 @@
 //! time axis, with the levels shaded behind them.
 
 mod interactive;
-mod panels;
+mod still;
 
 use std::ops::Range;
 
@@ -126,7 +126,7 @@ pub(super) fn timeline(report: &Report) -> Option<OverTime> {
     };
     Some(OverTime {
         chart,
-        stills: panels::stills(report, timeline, &panels),
+        stills: still::stills(report, timeline, &panels),
     })
 }
 
