@@ -176,7 +176,7 @@ fn insert_table(context: &mut Context, report: &Report) {
 fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderError> {
     let charts = charts::all(report);
     let over_time = charts::over_time(report);
-    let all = charts.iter().map(|pictured| &pictured.chart);
+    let all = charts.iter().map(|own| &own.chart);
     let plots: BTreeMap<&str, &Value> = all
         .chain(over_time.as_ref().map(|own| &own.chart))
         .map(|chart| (chart.id.as_str(), &chart.plot))
@@ -190,7 +190,7 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
     }
     context.insert("explore_style", EXPLORE_STYLE);
     context.insert("explore_script", EXPLORE_SCRIPT);
-    context.insert("trade_id", charts::TRADE);
+    context.insert("trade_id", charts::PARETO);
     context.insert("charts", &charts);
     context.insert("over_time", &over_time);
     Ok(())

@@ -5,9 +5,10 @@ use inferbench_model::report::{MetricColumn, Report};
 use inferbench_model::text::number::three_digits;
 
 use super::axis::Scale;
+use super::chart::backend_index;
 use super::drawing::{Drawing, Point, Role, Series};
 use super::labels::short;
-use super::{BOTTOM, TOP, place_of};
+use super::sizes::{BOTTOM, TOP};
 
 /// Room for a bar, px.
 const BAR: usize = 34;
@@ -72,7 +73,7 @@ fn bar(report: &Report, label: &str, at: usize, value: f64, p99: Option<f64>) ->
     };
     Series {
         role: Role::Bar,
-        place: place_of(report, label),
+        place: backend_index(report, label),
         name: label.to_owned(),
         hover: String::new(),
         points: vec![Point {

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::axis::Scale;
 use super::labels::short;
-use super::{BOTTOM, LEFT, TOP};
+use super::sizes::{BOTTOM, LEFT, TOP};
 
 /// A picture.
 #[derive(Debug, Clone, Serialize)]

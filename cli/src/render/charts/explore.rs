@@ -13,8 +13,9 @@ use inferbench_model::report::{
 use inferbench_model::text::number::grouped;
 use serde::Serialize;
 
+use super::chart::backend_index;
 use super::labels::{plain, short};
-use super::{place_of, style};
+use crate::render::style;
 
 /// Everything that is chosen from.
 #[derive(Debug, Serialize)]
@@ -169,7 +170,7 @@ impl<'a> Explore<'a> {
             self.shares.len() - 1
         });
         Some(Curve {
-            backend: place_of(report, &curve.backend),
+            backend: backend_index(report, &curve.backend),
             level: level_of(report, &curve.level)?,
             n: curve.n,
             shares,
@@ -206,7 +207,7 @@ fn level_of(report: &Report, level: &Level) -> Option<usize> {
 impl<'a> Gaps<'a> {
     fn of(report: &Report, gaps: &'a GapsByPosition) -> Option<Self> {
         Some(Self {
-            backend: place_of(report, &gaps.backend),
+            backend: backend_index(report, &gaps.backend),
             level: level_of(report, &gaps.level)?,
             width: gaps.width,
             position: &gaps.position,
@@ -245,7 +246,7 @@ impl TokensOf {
         let shares = found.iter().map(|share| share.map_or(0.0, |s| s.share));
         let events = found.iter().map(|share| share.map_or(0, |s| s.events));
         Self {
-            backend: place_of(report, &told.backend),
+            backend: backend_index(report, &told.backend),
             shares: shares.collect(),
             events: events.collect(),
         }
@@ -258,7 +259,7 @@ impl<'a> Measurement<'a> {
         let failed = lines.failed.iter().enumerate();
         let failed = failed.filter_map(|(at, failed)| failed.then_some(at));
         Some(Self {
-            backend: place_of(report, &one.backend),
+            backend: backend_index(report, &one.backend),
             level: level_of(report, &one.level)?,
             repeat: one.block + 1,
             note: note(lines.index.len(), one.sent),

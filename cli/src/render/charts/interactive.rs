@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};
 use super::labels::{end_labels, plain};
-use super::{BOTTOM, LEFT, TOP};
+use super::sizes::{BEST, BEST_OPACITY, BOTTOM, LEFT, NAME_RIGHT, SHADE, SHADE_OPACITY, TOP};
 use crate::render::style;
 
 /// Size of a marker, px.
@@ -134,8 +134,8 @@ fn thin_line(series: &Series) -> Value {
 fn band(_: &Series) -> Value {
     json!({
         "mode": "lines+markers",
-        "line": {"color": super::BEST, "width": 11}, "opacity": super::BEST_OPACITY,
-        "marker": {"color": super::BEST, "size": 17, "symbol": "circle"},
+        "line": {"color": BEST, "width": 11}, "opacity": BEST_OPACITY,
+        "marker": {"color": BEST, "size": 17, "symbol": "circle"},
     })
 }
 
@@ -191,7 +191,7 @@ fn layout(drawing: &Drawing) -> Value {
         layout["shapes"] = json!([{
             "type": "rect", "layer": "below", "xref": "x", "yref": "paper",
             "x0": drawing.x.low, "x1": shaded, "y0": 0, "y1": 1,
-            "fillcolor": super::SHADE, "opacity": super::SHADE_OPACITY, "line": {"width": 0},
+            "fillcolor": SHADE, "opacity": SHADE_OPACITY, "line": {"width": 0},
         }]);
     }
     layout
@@ -230,7 +230,7 @@ fn annotations(drawing: &Drawing) -> Vec<Value> {
     let ends = end_labels(drawing, &drawing.y).into_iter().map(|label| {
         json!({
             "text": plain(&label.text), "x": label.x, "y": drawing.y.at(label.y),
-            "xshift": super::NAME_RIGHT, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
+            "xshift": NAME_RIGHT, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
             "showarrow": false, "font": {"size": 12},
         })
     });

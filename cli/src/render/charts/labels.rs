@@ -2,7 +2,7 @@
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Series};
-use super::{BOTTOM, TOP};
+use super::sizes::{BOTTOM, TOP};
 use crate::render::escape;
 
 /// Least distance of two names above each other, px.

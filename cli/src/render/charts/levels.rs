@@ -5,7 +5,12 @@ use inferbench_model::report::{Figure, MetricColumn, Percentile, Report};
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series, View};
-use super::{HEIGHT, RINGED, THROUGHPUT, has_pressed, hover, labels};
+use super::labels;
+use super::rings::{RINGED, any_is_pressed, rings};
+use super::sizes::HEIGHT;
+
+/// The metric whose curve bends where the KV cache is the limit.
+pub(super) const THROUGHPUT: &str = "output_token_throughput";
 
 /// Takes a percentile of a figure.
 type Take = fn(&Figure) -> Option<Percentile>;
@@ -32,13 +37,13 @@ pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String
     let views = views(&widest, &main, &upper);
     let names = main.iter().map(|series| series.name.as_str());
     let right = labels::margin(names);
-    let ringed = metric.name == THROUGHPUT && has_pressed(report);
+    let ringed = metric.name == THROUGHPUT && any_is_pressed(report);
     let level_of = |point: &Point| report.levels.get(point.x as usize);
-    let rings = main
+    let ringed_points = main
         .iter()
         .filter(|_| ringed)
-        .filter_map(|line| super::rings(report, line, level_of));
-    let rings: Vec<Series> = rings.collect();
+        .filter_map(|line| rings(report, line, level_of));
+    let ringed_points: Vec<Series> = ringed_points.collect();
     let drawing = Drawing {
         x: steps(report),
         y: views[0].y.clone(),
@@ -46,7 +51,7 @@ pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String
         right,
         names_up: 0.0,
         shaded: None,
-        series: upper.into_iter().chain(rings).chain(main).collect(),
+        series: upper.into_iter().chain(ringed_points).chain(main).collect(),
         views: if has_upper { views } else { Vec::new() },
         unified: true,
     };
@@ -66,7 +71,7 @@ fn series(
     role: Role,
     value: impl Fn(&Figure) -> Option<f64>,
 ) -> Vec<Series> {
-    let of = |(place, backend): (usize, &inferbench_model::report::BackendReport)| {
+    let series_of = |(place, backend): (usize, &inferbench_model::report::BackendReport)| {
         let points = report.levels.iter().enumerate().filter_map(|(at, level)| {
             let row = report.row(&backend.label, level)?;
             let figure = row.figures.get(&metric.name)?;
@@ -91,7 +96,7 @@ fn series(
     };
     let backends = report.backends.iter().enumerate();
     backends
-        .map(of)
+        .map(series_of)
         .filter(|series| !series.points.is_empty())
         .collect()
 }
@@ -128,6 +133,10 @@ fn views(widest: &Scale, main: &[Series], upper: &[Series]) -> Vec<View> {
         }
     });
     std::iter::once(p50).chain(with).collect()
+}
+
+fn hover(metric: &MetricColumn) -> String {
+    format!("%{{y:.3s}} {}", metric.unit)
 }
 
 fn subtitle(report: &Report, metric: &MetricColumn, ringed: bool) -> String {

@@ -5,7 +5,9 @@ use inferbench_model::text::number::three_digits;
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};
-use super::{HEIGHT, RINGED, has_pressed, labels};
+use super::labels;
+use super::rings::{self, RINGED, any_is_pressed};
+use super::sizes::HEIGHT;
 
 /// Up to this many lines every point bears its level, or the labels lie on each
 /// other; of more lines only the ends do.
@@ -17,7 +19,7 @@ const LABEL_DOWN: f64 = 0.05;
 const NAMES_UP: f64 = 9.0;
 
 /// The chart, and what is to be seen in it; `None` if no level has both figures.
-pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
+pub(super) fn pareto(report: &Report) -> Option<(Drawing, String)> {
     let trade = report.trade.as_ref()?;
     // One point trades nothing.
     if trade.points.len() < 2 {
@@ -48,7 +50,7 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
 }
 
 fn rings(report: &Report, line: &Series) -> Option<Series> {
-    super::rings(report, line, |point| {
+    rings::rings(report, line, |point| {
         let mut levels = report.levels.iter();
         levels.find(|level| level.value_text() == point.text)
     })
@@ -194,7 +196,7 @@ fn subtitle(report: &Report, trade: &Trade) -> String {
             "; hollow: less than {percent} % of requests met the SLO"
         ));
     }
-    if has_pressed(report) {
+    if any_is_pressed(report) {
         text.push_str(RINGED);
     }
     text

@@ -3,6 +3,7 @@
 use super::canvas::{Canvas, Pen, Still, path};
 use super::drawing::{Drawing, Role, Series};
 use super::labels::end_labels;
+use super::sizes::{BEST, BEST_OPACITY, NAME_RIGHT};
 use crate::render::style;
 
 /// Ring around a point.
@@ -24,7 +25,7 @@ pub(super) fn still(drawing: &Drawing, width: usize, view: &str) -> Still {
     let mut canvas = Canvas::new([&drawing.x, y], size, drawing.right);
     for label in end_labels(drawing, y) {
         let at = (
-            canvas.x(label.x) + super::NAME_RIGHT,
+            canvas.x(label.x) + NAME_RIGHT,
             canvas.y(label.y) - label.up + 4.0,
         );
         canvas.put(at, "start", false, &label.text);
@@ -60,8 +61,8 @@ fn lines(canvas: &mut Canvas<'_>, series: &Series) {
         Role::Best => canvas.line(
             &points,
             Pen {
-                opacity: super::BEST_OPACITY,
-                ..Pen::solid(super::BEST, BAND)
+                opacity: BEST_OPACITY,
+                ..Pen::solid(BEST, BAND)
             },
         ),
         Role::Ring => {}
@@ -120,9 +121,9 @@ fn of_points(canvas: &mut Canvas<'_>, series: &Series) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::charts::HEIGHT;
     use crate::render::charts::axis::Scale;
     use crate::render::charts::drawing::Point;
+    use crate::render::charts::sizes::HEIGHT;
 
     fn scale() -> Scale {
         Scale {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{Curve, Explore, Gaps, Measurement, Metric};
 use crate::render::charts::axis::Scale;
 use crate::render::charts::canvas::{Canvas, Pen, Still, path};
-use crate::render::charts::{BOTTOM, TOP, WIDE_STILL_WIDTH};
+use crate::render::charts::sizes::{BOTTOM, TOP, WIDE_STILL_WIDTH};
 use crate::render::style::{self, NEUTRAL};
 
 /// Heights of the pictures, px, and the room right of their axes.

@@ -3,10 +3,12 @@
 use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
 use serde_json::{Value, json};
 
-use super::{
-    BAND_OPACITY, DASHES, Drawn, LETTER, NEUTRAL, Unit, colour, devices, extent, keys, label,
-    parts, place_of, plain, short, style,
+use super::panel::{
+    BAND_OPACITY, DASHES, Drawn, LETTER, Unit, colour, devices, extent, keys, label, parts,
 };
+use crate::render::charts::chart::backend_index;
+use crate::render::charts::labels::{plain, short};
+use crate::render::style::{self, NEUTRAL};
 
 /// Height of a panel and of the gap above it, which holds its heading, px.
 const PANEL: usize = 84;
@@ -33,7 +35,7 @@ pub(super) fn plot(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>]) -
     let (mut annotations, least): (Vec<Value>, Vec<f64>) = names.into_iter().unzip();
     let mut traces = Vec::new();
     for (at, panel) in panels.iter().enumerate() {
-        let unit = Unit::of(panel);
+        let unit = Unit::for_panel(panel);
         let (top, bottom) = domain(at, inner);
         layout[axis_key(at)] = json!({
             "domain": [bottom, top], "fixedrange": true, "zeroline": false, "nticks": 4,
@@ -185,7 +187,7 @@ fn shapes(report: &Report, timeline: &Timeline) -> Value {
         }
     }
     for cell in &timeline.cells {
-        let colour = style::colour(place_of(report, &cell.backend));
+        let colour = style::colour(backend_index(report, &cell.backend));
         shapes.push(band(cell.start_s, cell.end_s, colour, 0.09));
         if let (Some(from), Some(to)) = (cell.window_start_s, cell.window_end_s) {
             shapes.push(band(from, to, colour, 0.10));

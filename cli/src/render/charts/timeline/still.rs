@@ -1,15 +1,16 @@
-//! The panels as pictures that need no script.
+//! The panels as still pictures that need no script.
 
 use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
 use inferbench_model::text::number::three_digits;
 
-use super::{
-    BAND_OPACITY, DASHES, Drawn, LETTER, NEUTRAL, Unit, colour, devices, extent, keys, parts,
+use super::panel::{
+    BAND_OPACITY, DASHES, Drawn, LETTER, ROOM, Unit, colour, devices, extent, keys, parts,
 };
 use crate::render::charts::axis::Scale;
 use crate::render::charts::canvas::{Canvas, Pen, Still, path};
 use crate::render::charts::labels::short;
-use crate::render::charts::{BOTTOM, TOP, WIDE_STILL_WIDTH};
+use crate::render::charts::sizes::{BOTTOM, TOP, WIDE_STILL_WIDTH};
+use crate::render::style::NEUTRAL;
 
 /// Height of the axes, px, and the room right of them.
 const AXES: usize = 84;
@@ -43,7 +44,7 @@ pub(super) fn stills(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>])
                 ticks: None,
                 grid: false,
             };
-            let unit = Unit::of(panel);
+            let unit = Unit::for_panel(panel);
             let y = vertical(&unit, panel.lines[0].0);
             let size = [WIDE_STILL_WIDTH, TOP + AXES + BOTTOM];
             let mut canvas = Canvas::new([&x, &y], size, RIGHT);
@@ -68,7 +69,7 @@ fn vertical(unit: &Unit, series: &TimelineSeries) -> Scale {
         true => format!("{} %", short_number(value * 100.0)),
         false => short_number(value),
     };
-    let ticks = [0.0, 0.5, 1.0].map(|part| part * high / super::ROOM);
+    let ticks = [0.0, 0.5, 1.0].map(|part| part * high / ROOM);
     Scale {
         title: String::new(),
         low: 0.0,
