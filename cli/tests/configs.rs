@@ -142,7 +142,7 @@ fn quickstart_launches_two_simulators() {
     assert_holds(
         &text,
         &[
-            "quickstart: the config is good",
+            "quickstart: the config is valid",
             "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler sequential --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
             "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler continuous --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
         ],

@@ -256,7 +256,7 @@ fn a_run_whose_plugin_hangs_ends_at_the_third_signal() {
     assert_eq!(run.wait().unwrap().code(), Some(130));
     let rest: Vec<String> = words.map(Result::unwrap).collect();
     assert!(
-        rest.contains(&"error: the run does not come back".to_owned()),
+        rest.contains(&"error: the run does not stop".to_owned()),
         "{rest:?}"
     );
 }
@@ -309,7 +309,7 @@ fn nothing_that_is_there_is_overwritten() {
     assert_eq!(made.code, Some(2));
     assert!(
         made.err
-            .contains("inferbench-acme exists already: nothing was written")
+            .contains("inferbench-acme already exists, nothing was written")
     );
     assert_eq!(
         fs::read_dir(folder.path().join("inferbench-acme"))
@@ -328,9 +328,9 @@ fn a_name_or_a_path_that_is_wrong_is_told_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let model = root().join("core/model");
     let cases = [
-        (vec!["Acme"], "plugin name `Acme` must be of a-z"),
-        (vec!["9lives"], "must begin with a letter"),
-        (vec!["a/../../b"], "must be of a-z"),
+        (vec!["Acme"], "plugin name `Acme` may only contain a-z"),
+        (vec!["9lives"], "must start with a letter"),
+        (vec!["a/../../b"], "may only contain a-z"),
         (
             vec!["acme", "--api-path", "nowhere"],
             "--api-path nowhere: Cargo.toml cannot be read",

@@ -141,7 +141,7 @@ fn validate_shows_the_resolved_config_and_no_secret() {
     let file = config(folder.path(), &text);
     let text = said(inferbench().args(["-v", "validate"]).arg(&file));
     assert_eq!(text.code, Some(0), "{}", text.err);
-    let (_, yaml) = text.out.split_once("the config as resolved:").unwrap();
+    let (_, yaml) = text.out.split_once("the resolved config:").unwrap();
     let resolved: Value = serde_yaml::from_str(yaml).unwrap();
     assert_eq!(resolved["load"]["timeout"], "10m");
     assert_eq!(resolved["backends"][0]["env"]["PLAIN"], "shown");

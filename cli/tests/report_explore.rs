@@ -86,7 +86,7 @@ fn thinned_requests_say_how_many_there_are() {
     run.add(records("one", 0, plan));
     let data = explore(&page(&run.report()));
     let note = data["requests"][0]["note"].as_str().unwrap();
-    let told = "256 of 3\u{202f}000 requests, drawn by lot; ";
+    let told = "256 of 3\u{202f}000 requests, drawn at random; ";
     assert!(note.starts_with(told), "{note}");
 }
 

@@ -134,7 +134,7 @@ fn a_derived_file_that_was_changed_is_named() {
         assert!(
             verified
                 .out
-                .contains(&format!("{file}: it is not what follows")),
+                .contains(&format!("{file}: does not follow from the facts")),
             "{}",
             verified.out
         );

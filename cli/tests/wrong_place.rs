@@ -65,12 +65,12 @@ fn a_folder_in_place_of_a_config_is_told_with_what_a_run_folder_is_for() {
     let name = folder.path().display();
     assert_eq!(
         outer.err,
-        format!("error: {name}: is a folder, must be a config file\n")
+        format!("error: {name}: is a folder, not a config file\n")
     );
     let run = said(inferbench().arg("run").arg(folder.path().join("run")));
     assert!(
         run.err.ends_with(&format!(
-            "hint: it holds a run: inferbench report {name}/run shows it, inferbench run CONFIG --resume {name}/run goes on with it\n"
+            "hint: it holds a run: show it with inferbench report {name}/run, or continue it with inferbench run CONFIG --resume {name}/run\n"
         )),
         "{}",
         run.err

@@ -23,7 +23,8 @@ pub(super) fn load_config(path: &Path) -> Result<Loaded, CliError> {
     config::load(&file, &text, &|name| std::env::var(name).ok()).map_err(CliError::Config)
 }
 
-/// Loads plugins; with `verbose`, tells which were refused and why.
+/// Loads plugins and warns of refused ones: with `verbose` of all, else of those
+/// named by `--plugin`.
 pub(super) fn load_plugins(search: &SearchPath, verbose: bool) -> PluginHost {
     let host = PluginHost::load(search);
     for found in &host.found {

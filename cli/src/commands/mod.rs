@@ -1,4 +1,4 @@
-//! What each command does.
+//! One file per command, and what they share.
 
 mod calibrate;
 mod check;
@@ -23,7 +23,7 @@ use inferbench_engine::plugins::host::SearchPath;
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
 
-/// Does what the command line asks.
+/// Runs a command.
 pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
     let Args {
         command,

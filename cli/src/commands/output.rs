@@ -12,7 +12,7 @@ pub(super) fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     Ok(())
 }
 
-/// How the terminal table looks where standard output goes.
+/// Styled if standard output is a terminal and `NO_COLOR` is not set.
 pub(super) fn look() -> Look {
     let wants_none = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
     if std::io::stdout().is_terminal() && !wants_none {
@@ -22,7 +22,7 @@ pub(super) fn look() -> Look {
     }
 }
 
-/// Columns that a line may have where standard output goes.
+/// Width of a line on standard output, columns.
 pub(super) fn width() -> usize {
     let size = console::Term::stdout().size_checked();
     size.map_or(WIDTH, |(_, columns)| usize::from(columns).min(WIDTH))

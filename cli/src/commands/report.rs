@@ -1,4 +1,4 @@
-//! `report`: every derived file again.
+//! `report`: rebuilds every derived file.
 
 use std::path::Path;
 

@@ -28,9 +28,9 @@ pub(super) fn run(
     let loaded = load_config(config)?;
     let host = load_plugins(search, output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
-    // A backend without a launch plan is told now, not in the middle of the run.
+    // A backend that cannot be launched is an error now, not in the middle of the run.
     prepared.preview(&loaded).map_err(CliError::Config)?;
-    tell_sample(&prepared.config, output);
+    warn_of_small_samples(&prepared.config, output);
     let place = match (resume, folder) {
         (Some(resume), _) => Place::Resume(resume),
         (None, Some(folder)) => Place::New(folder),
@@ -43,18 +43,18 @@ pub(super) fn run(
         .map_err(CliError::Runtime)?;
     let finished = runtime.block_on(async {
         let stops = Stops::default();
-        tokio::spawn(signals::heed_signals(stops.clone()));
-        let (events, mut heard) = mpsc::unbounded_channel();
+        tokio::spawn(signals::stop_on_signals(stops.clone()));
+        let (events, mut received) = mpsc::unbounded_channel();
         let progress = tokio::spawn(async move {
             let mut progress = Progress::new(output);
-            while let Some(event) = heard.recv().await {
+            while let Some(event) = received.recv().await {
                 progress.show(event);
             }
             progress.end();
         });
         let version = env!("CARGO_PKG_VERSION");
         let finished = run::run(&prepared, place, version, events, &stops).await;
-        // It ends by itself once the run has dropped its end of the channel.
+        // It ends once the run has dropped its end of the channel.
         drop(progress.await);
         finished
     })?;
@@ -74,8 +74,8 @@ pub(super) fn run(
     }
 }
 
-/// What the requests and repeats of the config are too few for.
-fn tell_sample(config: &Config, output: OutputArgs) {
+/// Warns if the config asks for too few requests or repeats.
+fn warn_of_small_samples(config: &Config, output: OutputArgs) {
     let sample = sample_size::forecast(config);
     for warning in sample.warnings {
         eprintln!("warning: {warning}");

@@ -1,4 +1,4 @@
-//! `schema`: the published JSON Schemas.
+//! `schema`: prints a JSON Schema.
 
 use inferbench_model::cell::row;
 use inferbench_model::{config, report};

@@ -8,12 +8,13 @@ use tokio::sync::mpsc;
 
 use crate::exit::Code;
 
-/// How long stopping at once may take before the process ends all the same. A
-/// server that ignores its signal is killed well within it.
-const AT_ONCE_LIMIT: Duration = Duration::from_secs(30);
+/// Time after the second signal until the process exits anyway. A server that
+/// ignores its signal is killed well before that.
+const FORCED_EXIT_AFTER: Duration = Duration::from_secs(30);
 
-/// The first signal stops in order, the second at once, the third whatever hangs.
-pub(super) async fn heed_signals(stops: Stops) {
+/// The first signal stops the run in order, the second at once, the third exits
+/// even if something hangs.
+pub(super) async fn stop_on_signals(stops: Stops) {
     let mut signals = Vec::new();
     for kind in [
         SignalKind::interrupt(),
@@ -22,36 +23,36 @@ pub(super) async fn heed_signals(stops: Stops) {
     ] {
         match signal(kind) {
             Ok(signal) => signals.push(signal),
-            Err(error) => eprintln!("warning: a signal cannot be heard: {error}"),
+            Err(error) => eprintln!("warning: no handler for a signal: {error}"),
         }
     }
-    let mut heard = any_of(signals);
-    if heard.recv().await.is_some() {
-        eprintln!("stopping: again to stop at once");
+    let mut received = any_of(signals);
+    if received.recv().await.is_some() {
+        eprintln!("stopping, press Ctrl-C again to stop at once");
         stops.gentle.cancel();
     }
-    if heard.recv().await.is_some() {
+    if received.recv().await.is_some() {
         stops.gentle.cancel();
         stops.now.cancel();
-        // A plugin that does not come back cannot be stopped from outside. The
-        // servers' supervisors see this process go, and stop them.
+        // A plugin that hangs cannot be stopped from outside. The supervisors see
+        // this process exit, and stop their servers.
         tokio::select! {
-            _ = heard.recv() => {}
-            () = tokio::time::sleep(AT_ONCE_LIMIT) => {}
+            _ = received.recv() => {}
+            () = tokio::time::sleep(FORCED_EXIT_AFTER) => {}
         }
-        eprintln!("error: the run does not come back");
-        eprintln!("hint: inferbench plugins check tells whether a plugin hangs");
+        eprintln!("error: the run does not stop");
+        eprintln!("hint: find out whether a plugin hangs with inferbench plugins check");
         std::process::exit(Code::Interrupted as i32);
     }
 }
 
 fn any_of(signals: Vec<Signal>) -> mpsc::UnboundedReceiver<()> {
-    let (tell, heard) = mpsc::unbounded_channel();
+    let (sender, receiver) = mpsc::unbounded_channel();
     for mut signal in signals {
-        let tell = tell.clone();
+        let sender = sender.clone();
         tokio::spawn(
-            async move { while signal.recv().await.is_some() && tell.send(()).is_ok() {} },
+            async move { while signal.recv().await.is_some() && sender.send(()).is_ok() {} },
         );
     }
-    heard
+    receiver
 }

@@ -1,4 +1,4 @@
-//! `validate`: everything that can be known before anything is launched.
+//! `validate`: checks a config and shows the run, without starting anything.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ use crate::exit::{CliError, Code};
 
 #[derive(Serialize)]
 struct Preview {
-    /// As resolved: every default filled in, secrets masked.
+    /// The resolved config: defaults filled in, secrets masked.
     config: Value,
     cells: usize,
     measured_requests: Option<u64>,
@@ -29,9 +29,9 @@ struct Preview {
     estimated_output_tokens: Option<u64>,
     backends: Vec<BackendPreview>,
     skipped: Vec<String>,
-    /// Levels whose KV cache will not fit, or that too few requests keep up.
+    /// Levels whose KV cache will not fit or that have too few requests.
     warnings: Vec<String>,
-    /// What the verdicts will lack.
+    /// Limits of the verdicts: too few requests or repeats.
     notes: Vec<String>,
 }
 
@@ -42,16 +42,16 @@ struct BackendPreview {
     prompt_form: String,
     starts: usize,
     launch: String,
-    /// Command that fetches what the launch needs; absent if it needs nothing.
+    /// Command that downloads what the launch needs; absent if nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetch: Option<String>,
-    /// Commands that stop what is not among its processes.
+    /// Commands that stop what is not a child process, such as a container.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stop: Vec<String>,
-    /// What its KV cache takes; absent if the model is not on this machine.
+    /// Size of its KV cache; absent if the model is not on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     kv_estimate: Option<KvEstimate>,
-    /// Why its KV cache is not predicted.
+    /// Why its KV cache cannot be computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     kv_absence: Option<String>,
 }
@@ -72,7 +72,7 @@ pub(super) fn validate(
         show(&prepared, &preview);
         if output.verbose {
             println!(
-                "\nthe config as resolved:\n\n{}",
+                "\nthe resolved config:\n\n{}",
                 serde_yaml::to_string(&preview.config)?
             );
         }
@@ -87,8 +87,8 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let measured = per_cell.map(|n| n * cells as u64);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
     let forecasts = prepared.kv_forecasts();
-    let is_foretold = forecasts.iter().any(Option::is_some);
-    let gpu_bytes = is_foretold.then(smallest_gpu_bytes).flatten();
+    let has_forecast = forecasts.iter().any(Option::is_some);
+    let gpu_bytes = has_forecast.then(smallest_gpu_bytes).flatten();
     let sample = sample_size::forecast(config);
     let mut warnings = sample.warnings;
     warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
@@ -102,7 +102,7 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
         let start = start.unwrap_or_default();
         let (kv_estimate, kv_absence) = match forecast.map(|one| one.estimate) {
             Some(Ok(estimate)) => (Some(estimate), None),
-            Some(Err(words)) => (None, Some(words)),
+            Some(Err(reason)) => (None, Some(reason)),
             None => (None, None),
         };
         let stages = prepared.plan.stages.iter();
@@ -139,7 +139,7 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
 fn show(prepared: &PreparedRun, preview: &Preview) {
     let config = &prepared.config;
     let levels: Vec<String> = config.load.levels().iter().map(Level::to_string).collect();
-    println!("{}: the config is good", config.name);
+    println!("{}: the config is valid", config.name);
     println!("model: {}", config.model.id);
     println!("levels: {}", levels.join(", "));
     println!(
@@ -166,7 +166,7 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
             backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
         );
         if let Some(fetch) = &backend.fetch {
-            println!("  fetched before, in no measured time: {fetch}");
+            println!("  first, outside all measured time: {fetch}");
         }
         if !backend.stop.is_empty() {
             println!("  stopped by: {}", backend.stop.join("; "));
@@ -186,15 +186,15 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     }
 }
 
-/// What a backend's cache takes, in one line.
+/// The size of a backend's KV cache, in one line.
 fn kv_line(backend: &BackendPreview) -> Option<String> {
-    if let Some(words) = &backend.kv_absence {
-        return Some(format!("not predicted: {words}"));
+    if let Some(reason) = &backend.kv_absence {
+        return Some(format!("not predicted: {reason}"));
     }
     let estimate = backend.kv_estimate.as_ref()?;
-    let mut takes = vec![format!("{} B per token", commas(estimate.bytes_per_token))];
+    let mut sizes = vec![format!("{} B per token", commas(estimate.bytes_per_token))];
     if estimate.bytes_per_sequence > 0 {
-        takes.push(format!(
+        sizes.push(format!(
             "{} B per sequence",
             commas(estimate.bytes_per_sequence)
         ));
@@ -205,7 +205,7 @@ fn kv_line(backend: &BackendPreview) -> Option<String> {
     };
     Some(format!(
         "{}{gpus}, in {}",
-        takes.join(" and "),
+        sizes.join(" and "),
         estimate.dtype
     ))
 }

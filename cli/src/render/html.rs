@@ -182,7 +182,7 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
         .map(|chart| (chart.id.as_str(), &chart.plot))
         .collect();
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
-    if let Some(explore) = Explore::of(report) {
+    if let Some(explore) = Explore::from_report(report) {
         context.insert("explore", &explore.sections());
         context.insert("first", &explore.first_choices());
         let json = for_script(&serde_json::to_string(&explore)?);

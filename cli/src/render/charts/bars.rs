@@ -1,5 +1,4 @@
-//! The chart of one metric at one level: there is no line to follow, so a bar
-//! per backend, and a thin line to its p99.
+//! One metric at a single level: a bar per backend, and a thin line to its p99.
 
 use inferbench_model::report::{MetricColumn, Report};
 use inferbench_model::text::number::three_digits;
@@ -12,10 +11,10 @@ use super::sizes::{BOTTOM, TOP};
 
 /// Room for a bar, px.
 const BAR: usize = 34;
-/// Room for the words beside the longest bar, px.
+/// Room for the text beside the longest bar, px.
 const WORDS: usize = 130;
 
-/// The chart, and what its bars are.
+/// The chart and its subtitle.
 pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) {
     let mut series = Vec::new();
     let mut names = Vec::new();
@@ -39,7 +38,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) 
     let drawing = Drawing {
         x,
         y: Scale {
-            // From above: the first backend stands on top.
+            // Downwards: the first backend is on top.
             low: last,
             high: -0.5,
             ..Scale::of_steps("", names)

@@ -1,4 +1,4 @@
-//! One chart as the page takes it, and how it finds a backend's colour.
+//! One chart as the page takes it.
 
 use inferbench_model::report::Report;
 use serde::Serialize;
@@ -7,11 +7,10 @@ use serde_json::Value;
 /// One chart.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::render) struct Chart {
-    /// Id of its element.
+    /// Id of its HTML element.
     pub(in crate::render) id: String,
-    /// Title.
     pub(in crate::render) title: String,
-    /// What the lines are, with the unit.
+    /// Unit, and what the lines are.
     pub(in crate::render) subtitle: String,
     /// Height, px.
     pub(in crate::render) height: usize,
@@ -19,7 +18,7 @@ pub(in crate::render) struct Chart {
     pub(in crate::render) plot: Value,
 }
 
-/// Index of a backend in the report, which its colour and marker follow from.
+/// Index of a backend in the report, which decides its colour and marker.
 pub(super) fn backend_index(report: &Report, label: &str) -> usize {
     let index = report.backends.iter().position(|b| b.label == label);
     index.unwrap_or_default()

@@ -11,8 +11,8 @@ use crate::render::style;
 /// Size of a marker, px.
 const MARKER: f64 = 8.0;
 
-/// Data and layout for plotly.js, and for the page's script: the backend that
-/// each trace is of, the view that it belongs to, and what each view changes.
+/// Data and layout for plotly.js, and for the page's script the backend and view of
+/// each trace, and what each view changes.
 pub(super) fn plot(drawing: &Drawing) -> Value {
     let scaled = |series| trace(series, drawing.marker_scale(series));
     let traces = drawing.series.iter().map(scaled);
@@ -55,9 +55,9 @@ fn trace(series: &Series, marker_scale: f64) -> Value {
     };
     if series.role != Role::Bar {
         trace["type"] = json!("scatter");
-        trace["x"] = json!(series.of(|point| point.x));
+        trace["x"] = json!(series.map_points(|point| point.x));
     }
-    trace["y"] = json!(series.of(|point| point.y));
+    trace["y"] = json!(series.map_points(|point| point.y));
     trace["name"] = json!(plain(&series.name));
     trace["showlegend"] = json!(false);
     match series.hover.as_str() {
@@ -86,10 +86,10 @@ fn line(series: &Series, marker_scale: f64) -> Value {
     };
     let mut trace = json!({
         "mode": "lines+markers+text", "cliponaxis": false,
-        "text": series.of(beside), "textposition": "top center", "textfont": {"size": 11},
-        "hovertext": series.of(|point| plain(&point.text)),
+        "text": series.map_points(beside), "textposition": "top center", "textfont": {"size": 11},
+        "hovertext": series.map_points(|point| plain(&point.text)),
         "line": {"color": colour, "width": 2.2, "dash": style::dash(series.place)},
-        "marker": {"color": colour, "size": MARKER * marker_scale, "symbol": series.of(symbol)},
+        "marker": {"color": colour, "size": MARKER * marker_scale, "symbol": series.map_points(symbol)},
     });
     if let Some(reach) = reach(series, colour, |point| (point.x, point.x_reach)) {
         trace["error_x"] = reach;
@@ -100,16 +100,19 @@ fn line(series: &Series, marker_scale: f64) -> Value {
     trace
 }
 
-/// Whiskers from the value to the least and the most; none if no point has them.
+/// Whiskers from the value to least and most; `None` if no point has them.
 fn reach(
     series: &Series,
     colour: &str,
-    of: impl Fn(&Point) -> (f64, Option<(f64, f64)>),
+    value_and_reach: impl Fn(&Point) -> (f64, Option<(f64, f64)>),
 ) -> Option<Value> {
-    let known = series.points.iter().any(|point| of(point).1.is_some());
+    let known = series
+        .points
+        .iter()
+        .any(|point| value_and_reach(point).1.is_some());
     let side = |far: fn(f64, (f64, f64)) -> f64| {
-        series.of(|point| {
-            let (value, reach) = of(point);
+        series.map_points(|point| {
+            let (value, reach) = value_and_reach(point);
             reach.map_or(0.0, |reach| far(value, reach).max(0.0))
         })
     };
@@ -150,8 +153,7 @@ fn rings(series: &Series) -> Value {
     })
 }
 
-/// Bars with their words beside them, and a line to the far end where there is
-/// one.
+/// Bars with a text beside each, and a line to the far end if there is one.
 fn bars(series: &Series) -> Value {
     let far = |point: &Point| {
         point
@@ -161,11 +163,11 @@ fn bars(series: &Series) -> Value {
     let colour = style::colour(series.place);
     json!({
         "type": "bar", "orientation": "h", "width": 0.55,
-        "x": series.of(|point| point.x),
+        "x": series.map_points(|point| point.x),
         "marker": {"color": colour},
         "error_x": {
-            "type": "data", "symmetric": false, "array": series.of(far),
-            "arrayminus": series.of(|_| 0.0), "color": colour, "thickness": 1.5, "width": 0,
+            "type": "data", "symmetric": false, "array": series.map_points(far),
+            "arrayminus": series.map_points(|_| 0.0), "color": colour, "thickness": 1.5, "width": 0,
         },
     })
 }

@@ -1,5 +1,5 @@
-//! One metric over the levels: the figures that are compared, with whiskers over
-//! repeats, and a higher percentile on demand.
+//! One metric over the levels: a line of typical values per backend, with whiskers
+//! over repeats, and a higher percentile on demand.
 
 use inferbench_model::report::{Figure, MetricColumn, Percentile, Report};
 
@@ -12,15 +12,15 @@ use super::sizes::HEIGHT;
 /// The metric whose curve bends where the KV cache is the limit.
 pub(super) const THROUGHPUT: &str = "output_token_throughput";
 
-/// Takes a percentile of a figure.
+/// Reads a percentile of a figure.
 type Take = fn(&Figure) -> Option<Percentile>;
 
 /// Names of the views beside p50.
 pub(super) const VIEWS: [&str; UPPER.len()] = [UPPER[0].0, UPPER[1].0];
-/// Views beside p50, and what each takes.
+/// Views beside p50, and the percentile of each.
 const UPPER: [(&str, Take); 2] = [("p90", |figure| figure.p90), ("p99", |figure| figure.p99)];
 
-/// The chart, and what its lines are.
+/// The chart and its subtitle.
 pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String) {
     let main = series(report, metric, Role::Main, |figure| figure.typical);
     let upper: Vec<Series> = UPPER
@@ -101,7 +101,7 @@ fn series(
         .collect()
 }
 
-/// Least and most over repeats; only the figures that are compared have them.
+/// Least and most over repeats, for the main lines only.
 fn reach(report: &Report, role: Role, figure: &Figure) -> Option<(f64, f64)> {
     let shown = report.blocks > 1 && role == Role::Main;
     figure.block_min.zip(figure.block_max).filter(|_| shown)
@@ -115,7 +115,7 @@ fn values(series: &[Series]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// p50 alone, then with each percentile that has a value. All have the same kind
+/// p50 alone, then p50 with each percentile that has values, all with the same kind
 /// of scale.
 fn views(widest: &Scale, main: &[Series], upper: &[Series]) -> Vec<View> {
     let p50 = View {

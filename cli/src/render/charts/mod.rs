@@ -44,17 +44,16 @@ const OVER_LEVELS: [&str; 8] = [
 /// Id of the chart of throughput against speed per user.
 pub(super) const PARETO: &str = "chart-trade";
 
-/// A chart, and the same without scripts.
+/// A chart, and the same as a still image that needs no script.
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct PageChart {
     #[serde(flatten)]
     pub(super) chart: Chart,
-    /// The picture that stands until the chart is drawn, and on paper.
+    /// Shown until the chart is drawn, and on paper.
     still: Still,
-    /// Whether it has lines of p99.
+    /// Whether it has p99 lines.
     has_p99: bool,
-    /// Views of the page for which this chart has nothing more than the medians,
-    /// though its metric has percentiles.
+    /// Percentiles that the metric has but this chart has no values of.
     without: Vec<&'static str>,
 }
 

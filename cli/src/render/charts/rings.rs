@@ -6,17 +6,17 @@ use inferbench_model::report::kv::{KvReport, KvUse};
 
 use super::drawing::{Point, Role, Series};
 
-/// What the rings mean, behind a chart's subtitle.
-pub(super) const RINGED: &str = "; ringed where the KV cache was full or requests were put back";
+/// What the rings mean, added to a chart's subtitle.
+pub(super) const RINGED: &str = "; ringed where the KV cache was full or requests were preempted";
 
-/// Whether rings mark levels at which the KV cache was the limit.
+/// Whether the KV cache was the limit at any level.
 pub(super) fn any_is_pressed(report: &Report) -> bool {
     let pressed = |kv: &KvReport| kv.usage.iter().any(KvUse::is_pressed);
     report.kv.as_ref().is_some_and(pressed)
 }
 
 /// Rings around the points of a backend's line at which the KV cache was full or
-/// requests were put back: that is where the curve bends.
+/// requests were preempted: that is where the curve bends.
 pub(super) fn rings<'r>(
     report: &Report,
     line: &Series,

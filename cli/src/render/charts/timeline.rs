@@ -1,5 +1,5 @@
-//! Hardware and load over the time of the run: panels above each other on one
-//! time axis, with the levels shaded behind them.
+//! Hardware and load over the run: panels above each other with one time axis, and
+//! the levels shaded behind them.
 
 mod interactive;
 mod panel;
@@ -15,16 +15,16 @@ use panel::drawn_panels;
 /// Id of the chart's element.
 pub(in crate::render) const ID: &str = "chart-timeline";
 
-/// The chart, and the same without scripts.
+/// The chart, and the same as still images.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::render) struct OverTime {
     #[serde(flatten)]
     pub(in crate::render) chart: Chart,
-    /// One picture per panel.
+    /// One image per panel.
     stills: Vec<Still>,
 }
 
-/// The chart; none if nothing was sampled.
+/// The chart; `None` if nothing was sampled.
 pub(super) fn timeline(report: &Report) -> Option<OverTime> {
     let timeline = report.timeline.as_ref()?;
     let panels = drawn_panels(timeline);
@@ -35,7 +35,7 @@ pub(super) fn timeline(report: &Report) -> Option<OverTime> {
     let chart = Chart {
         id: ID.to_owned(),
         title: "Hardware and load over time".to_owned(),
-        subtitle: "means of short spans of time, before the least and the most in each".to_owned(),
+        subtitle: "lines: means of short intervals; bands: least and most in each".to_owned(),
         height,
         plot,
     };

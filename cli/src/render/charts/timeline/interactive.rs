@@ -16,8 +16,7 @@ const GAP: usize = 30;
 /// Room for the levels' names above and for the axis below, px.
 const TOP: usize = 42;
 const BOTTOM: usize = 46;
-/// Readings that a server gave of itself up to which each is shown: between them
-/// nothing is known.
+/// With fewer readings than this from a server, each is shown as a marker.
 const FEW_READINGS: usize = 200;
 /// Room left and right of the axis, px.
 const LEFT: usize = 58;
@@ -90,8 +89,8 @@ fn domain(at: usize, inner: usize) -> (f64, f64) {
     (from_top(top), from_top(top + PANEL).max(0.0))
 }
 
-/// The least and most of what each mean stands for, behind its line; none if
-/// every mean stands for one reading or for equal ones.
+/// The band from least to most behind a line of means; `None` if all of them are
+/// equal.
 fn band(series: &TimelineSeries, panel: usize, colour: &str, unit: &Unit) -> Option<Value> {
     let mut ranges = series.min.iter().zip(&series.max);
     ranges.any(|(min, max)| min < max).then_some(())?;
@@ -171,7 +170,7 @@ fn heading(panel: &Drawn<'_>, unit: &Unit, top: f64, inner: usize, devices: &[u3
     })
 }
 
-/// Bands behind all panels: starts, levels, and what of them was measured.
+/// Bands behind all panels: starts, levels, and measured windows.
 fn shapes(report: &Report, timeline: &Timeline) -> Value {
     let band = |x0: f64, x1: f64, colour: &str, opacity: f64| {
         json!({
@@ -196,9 +195,9 @@ fn shapes(report: &Report, timeline: &Timeline) -> Value {
     Value::Array(shapes)
 }
 
-/// Names above the panels, each with the width of the axis from which on it has
-/// room, px: of each start, and below it of its levels. Those that have none even
-/// on a wide page are left out.
+/// Names above the panels, of each stage and below it of its levels, each with the
+/// least width of the axis at which it fits, px. Names that do not fit even on a
+/// wide page are left out.
 fn names(report: &Report, timeline: &Timeline) -> Vec<(Value, f64)> {
     let mut found = Vec::new();
     let least = |text: &str, from: f64, to: f64| {

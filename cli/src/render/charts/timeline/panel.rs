@@ -1,4 +1,4 @@
-//! What the panels show: which quantities, in which unit, under which heading.
+//! The panels: their headings, quantities and units.
 
 use std::ops::Range;
 
@@ -10,19 +10,19 @@ use crate::render::style::{self, NEUTRAL};
 
 /// Width of a letter, px.
 pub(super) const LETTER: f64 = 6.6;
-/// Of the band between the least and the most behind a line of means.
+/// Opacity of the band between least and most behind a line of means.
 pub(super) const BAND_OPACITY: f64 = 0.28;
 
-/// How much higher a panel is than its largest value.
+/// Height of a panel relative to its largest value.
 pub(super) const ROOM: f64 = 1.06;
 
-/// One panel: its heading and the quantities in it, by their names.
+/// One panel: its heading, and name and label of each quantity.
 struct Panel {
     title: &'static str,
     names: &'static [(&'static str, &'static str)],
 }
 
-/// A quantity's name, and what it is called within its panel.
+/// All panels, from the top.
 const PANELS: [Panel; 10] = [
     Panel {
         title: "Requests at the server",
@@ -36,7 +36,7 @@ const PANELS: [Panel; 10] = [
         names: &[("kv_cache_usage_ratio", "")],
     },
     Panel {
-        title: "Requests put back (preemptions since start)",
+        title: "Preemptions since the server's start",
         names: &[("preemptions", "")],
     },
     Panel {
@@ -100,7 +100,7 @@ fn drawn<'a>(timeline: &'a Timeline, panel: &Panel) -> Option<Drawn<'a>> {
         let own = timeline.series.iter().filter(|series| series.name == *name);
         lines.extend(own.map(|series| (series, nth, *what)));
     }
-    // Nothing was ever put back: there is nothing to see.
+    // No preemption at all: nothing to see.
     let flat = panel.names[0].0 == "preemptions"
         && lines.iter().all(|(s, ..)| s.max.iter().all(|n| *n == 0.0));
     (!lines.is_empty() && !flat).then_some(Drawn {
@@ -116,7 +116,7 @@ pub(super) fn devices(timeline: &Timeline) -> Vec<u32> {
     found
 }
 
-/// How a panel's values are written.
+/// The unit of a panel's values.
 pub(super) struct Unit {
     pub(super) scale: f64,
     pub(super) suffix: &'static str,
@@ -141,7 +141,7 @@ impl Unit {
             _ => (1.0, "", ","),
         };
         let top = match unit {
-            // A share of a whole is seen against the whole.
+            // A share is drawn against the whole.
             "ratio" => 1.0,
             "percent" if high <= 100.0 => 100.0,
             _ if high > 0.0 => high / scale,
@@ -191,7 +191,7 @@ pub(super) fn colour(report: &Report, series: &TimelineSeries) -> &'static str {
     }
 }
 
-/// A panel's title and unit, with its lines' names where there are several.
+/// A panel's title and unit, and the names of its lines if there are several.
 pub(super) fn keys(panel: &Drawn<'_>, unit: &Unit, devices: &[u32]) -> String {
     let comma = if unit.suffix.is_empty() { "" } else { "," };
     let mut text = format!("{}{comma}{}", panel.title, unit.suffix);
@@ -205,7 +205,7 @@ pub(super) fn keys(panel: &Drawn<'_>, unit: &Unit, devices: &[u32]) -> String {
             devices.len() > 1 && series.device.is_some(),
         ) {
             (true, false) => continue,
-            // One backend is told from the next by its colour.
+            // Backends differ by colour.
             (false, false) => (*what).to_owned(),
             (_, true) => label(series, what, true),
         };
@@ -219,7 +219,7 @@ pub(super) fn keys(panel: &Drawn<'_>, unit: &Unit, devices: &[u32]) -> String {
     text
 }
 
-/// From the first to the last cell of a start.
+/// From the start of the first cell of a stage to the end of its last.
 pub(super) fn extent(stage: &StagePhase, cells: &[CellPhase]) -> Option<(f64, f64)> {
     let own = || {
         cells

@@ -1,4 +1,4 @@
-//! The panels as still pictures that need no script.
+//! The panels as still images that need no script.
 
 use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
 use inferbench_model::text::number::three_digits;
@@ -20,7 +20,7 @@ const LINE: f64 = 1.6;
 /// Lengths of the dashes, in the order of their names.
 const DASH_LENGTHS: [&str; DASHES.len()] = ["none", "2 3", "8 4"];
 
-/// One picture per panel, all on the same time axis.
+/// One image per panel, all with the same time axis.
 pub(super) fn stills(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>]) -> Vec<Still> {
     let devices = devices(timeline);
     let drawn = panels.iter().enumerate();
@@ -80,7 +80,7 @@ fn vertical(unit: &Unit, series: &TimelineSeries) -> Scale {
     }
 }
 
-/// Three digits without zeros behind the point: 3.5, 7.
+/// Three digits without trailing zeros: 3.5, 7.
 fn short_number(value: f64) -> String {
     let text = three_digits(value);
     match text.contains('.') {
@@ -89,7 +89,7 @@ fn short_number(value: f64) -> String {
     }
 }
 
-/// Shades what was measured, and names the backend of each start.
+/// Shades the measured windows, and names the backend of each stage.
 fn bands(canvas: &mut Canvas<'_>, report: &Report, timeline: &Timeline, named: bool) {
     for cell in &timeline.cells {
         if let (Some(from), Some(to)) = (cell.window_start_s, cell.window_end_s) {
@@ -121,8 +121,8 @@ fn pen(report: &Report, series: &TimelineSeries, dash: usize) -> Pen {
     }
 }
 
-/// A line, cut where nothing was sampled, before the least and the most of what
-/// each of its points stands for.
+/// A line with gaps where nothing was sampled, in front of the range of each of
+/// its points.
 fn lines(canvas: &mut Canvas<'_>, series: &TimelineSeries, unit: &Unit, pen: Pen) {
     let mut reach = String::new();
     for (at, (min, max)) in series.min.iter().zip(&series.max).enumerate() {
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tick_has_no_zeros_behind_its_point() {
+    fn a_tick_has_no_trailing_zeros() {
         for (value, text) in [
             (3.5, "3.5"),
             (7.0, "7"),
