@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::place::{Place, ended, records, send};
-use common::said;
+use common::{json_file, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -55,7 +55,7 @@ fn stops_in_order(signal: Signal) {
     assert_eq!(ended(&mut child).code(), Some(130), "{signal}");
     place.assert_nothing_is_left();
     let run = place.folder();
-    let manifest: Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    let manifest = json_file(&run.join("run.json"));
     assert_eq!(manifest["exit_state"], "interrupted");
     assert_eq!(manifest["cells"][0]["complete"], false);
     assert!(run.join("report.html").is_file());
@@ -145,13 +145,11 @@ fn assert_is_whole(folder: &Path) {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!((all, seen.len()), (8 * 20, 8 * 20));
-    let cells: Value =
-        serde_json::from_slice(&fs::read(folder.join("cells.json")).unwrap()).unwrap();
+    let cells = json_file(&folder.join("cells.json"));
     let cells = cells["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 8);
     assert!(cells.iter().all(|cell| cell["counts"]["ok"] == 20));
-    let manifest: Value =
-        serde_json::from_slice(&fs::read(folder.join("run.json")).unwrap()).unwrap();
+    let manifest = json_file(&folder.join("run.json"));
     assert_eq!(manifest["exit_state"], "done");
     assert_eq!(manifest["stages"].as_array().unwrap().len(), 4);
 }

@@ -10,7 +10,7 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use common::{Said, inferbench, said};
+use common::{Said, inferbench, json_file, said};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 
@@ -69,10 +69,6 @@ fn unpacked(file: &Path) -> Vec<u8> {
 
 fn packed_json(file: &Path) -> Value {
     serde_json::from_slice(&unpacked(file)).unwrap()
-}
-
-fn json_file(file: &Path) -> Value {
-    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
 }
 
 /// The facts of a stored run in a folder of that name below `folder`.

@@ -14,18 +14,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use common::{Said, inferbench, said};
+use common::{Said, inferbench, repository, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap().to_owned()
-}
-
 fn api() -> PathBuf {
-    root().join("core/plugin-api")
+    repository().join("core/plugin-api")
 }
 
 fn fixture() -> PathBuf {
@@ -326,7 +321,7 @@ fn nothing_that_is_there_is_overwritten() {
 #[test]
 fn a_name_or_a_path_that_is_wrong_is_told_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let model = root().join("core/model");
+    let model = repository().join("core/model");
     let cases = [
         (vec!["Acme"], "plugin name `Acme` may only contain a-z"),
         (vec!["9lives"], "must start with a letter"),
@@ -358,7 +353,7 @@ fn a_name_or_a_path_that_is_wrong_is_told_before_anything_is_written() {
 
 #[test]
 fn the_book_shows_the_examples_as_they_are() {
-    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let read = |file: &str| fs::read_to_string(repository().join(file)).unwrap();
     let page = read("docs/src/plugins/writing.md");
     for file in [
         "examples/acme/src/lib.rs",

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{inferbench, run_folder, said};
+use common::{inferbench, json_file, json_lines, run_folder, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -29,17 +29,6 @@ fn config(folder: &Path, text: &str) -> std::path::PathBuf {
     let file = folder.join("bench.yaml");
     fs::write(&file, text).unwrap();
     file
-}
-
-fn json_file(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[test]
@@ -190,7 +179,7 @@ fn a_simulated_run_is_whole_and_labelled_everywhere() {
     let manifest = json_file(&run.join("run.json"));
     assert_eq!(manifest["exit_state"], "done");
     assert_eq!(manifest["backends"][0]["simulated"], true);
-    let requests = lines(&run.join("requests.jsonl"));
+    let requests = json_lines(&run.join("requests.jsonl"));
     let measured = requests.iter().filter(|r| r["phase"] == "measured");
     assert_eq!(measured.count(), 2 * 2 * 2 * 6);
     for request in &requests {
@@ -404,7 +393,7 @@ fn an_interrupt_stops_servers_and_leaves_valid_files() {
         json_file(&run.join("run.json"))["exit_state"],
         "interrupted"
     );
-    let requests = lines(&run.join("requests.jsonl"));
+    let requests = json_lines(&run.join("requests.jsonl"));
     let interrupted = requests
         .iter()
         .filter(|r| r["reason"] == "interrupted")

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::{json_file, json_lines};
 use serde_json::{Value, json};
 
 fn env(name: &str) -> String {
@@ -85,19 +88,8 @@ fn run(backends: &[Value]) -> (tempfile::TempDir, PathBuf, String) {
     (folder, run, said)
 }
 
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-fn json_file(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
 fn check_run(run: &Path, labels: &[&str]) {
-    let requests = lines(&run.join("requests.jsonl"));
+    let requests = json_lines(&run.join("requests.jsonl"));
     let seen: BTreeSet<&str> = requests
         .iter()
         .map(|r| r["backend"].as_str().unwrap())
@@ -118,7 +110,7 @@ fn check_run(run: &Path, labels: &[&str]) {
     }
     assert_eq!(json_file(&run.join("run.json"))["exit_state"], "done");
     for name in ["host.jsonl", "server_metrics.jsonl"] {
-        assert!(!lines(&run.join(name)).is_empty(), "{name} is empty");
+        assert!(!json_lines(&run.join(name)).is_empty(), "{name} is empty");
     }
     check_schema(run, "cells.json", &inferbench_model::cell::row::schema());
     check_schema(run, "report.json", &inferbench_model::report::schema());

@@ -2,21 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod common;
 #[path = "../../core/model/tests/fixture/mod.rs"]
 mod fixture;
 
+use common::page;
 use fixture::{Run, Timetable, fail, records, two_backends};
-use inferbench::render::render_html;
-use inferbench_model::report::Report;
 use serde_json::{Value, json};
 
 const HOSTILE: &str = "</script><script>alert(1)</script> & \"name\" \u{2028} of 60 letters";
-
-fn page(report: &Report) -> String {
-    let mut bytes = Vec::new();
-    render_html(report).unwrap().write_to(&mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
-}
 
 /// What the page's script reads.
 fn explore(page: &str) -> Value {

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod common;
 #[path = "../../core/model/tests/fixture/mod.rs"]
 mod fixture;
 
+use common::page;
 use fixture::{Run, Timetable, one_failed, one_of_each, records, two_backends};
-use inferbench::render::{exports, render_csv, render_html, render_markdown, render_prometheus};
+use inferbench::render::{exports, render_csv, render_markdown, render_prometheus};
 use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::load;
 use inferbench_model::report::Report;
@@ -34,13 +36,6 @@ fn hostile() -> Report {
         }
     }
     run.report()
-}
-
-/// The page as it is written.
-fn page(report: &Report) -> String {
-    let mut page = Vec::new();
-    render_html(report).unwrap().write_to(&mut page).unwrap();
-    String::from_utf8(page).unwrap()
 }
 
 /// The page without the packed source of plotly.js.

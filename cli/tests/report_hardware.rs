@@ -2,16 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod common;
 #[path = "../../core/model/tests/fixture/mod.rs"]
 mod fixture;
 
-use inferbench::render::render_html;
+use common::page;
 use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::Level;
 use inferbench_model::report::kv::{
     KvBackend, KvCell, KvLine, KvQuantity, KvReport, KvUse, MemorySteps,
 };
-use inferbench_model::report::{CellPhase, Report, SeriesOf, StagePhase, Timeline, TimelineSeries};
+use inferbench_model::report::{CellPhase, SeriesOf, StagePhase, Timeline, TimelineSeries};
 
 const LEVELS: [u32; 2] = [1, 2];
 
@@ -164,12 +165,6 @@ fn kv() -> KvReport {
             usage("slow", 2, 1.0, 14.0),
         ],
     }
-}
-
-fn page(report: &Report) -> String {
-    let mut bytes = Vec::new();
-    render_html(report).unwrap().write_to(&mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
 }
 
 #[test]

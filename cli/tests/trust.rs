@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Said, inferbench, plugin_dir, run_folder, said};
+use common::{Said, inferbench, json_file, plugin_dir, run_folder, said};
 use serde_json::Value;
 
 fn config(folder: &Path, pacing: &str, load: &str) -> std::path::PathBuf {
@@ -42,10 +42,6 @@ fn behind(prefix: &str, config: &Path, output: &Path) -> Said {
         .arg("--output")
         .arg(output);
     said(&mut command)
-}
-
-fn json_file(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 fn only_cell(output: &Path) -> Value {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Said, inferbench, run_folder, said};
+use common::{Said, inferbench, json_file, run_folder, said};
 use serde_json::{Value, json};
 
 /// A folder with a config, a model, and programs of the PATH that do nothing.
@@ -409,7 +409,7 @@ fn containers(run: &Path) -> String {
 }
 
 fn manifest(run: &Path) -> Value {
-    serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap()
+    json_file(&run.join("run.json"))
 }
 
 fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
