@@ -38,7 +38,7 @@ fn place(parting: &Value, name: &str) -> u64 {
 }
 
 #[test]
-fn a_run_tells_where_answers_part_and_one_without_marks_still_reads() {
+fn a_run_records_where_answers_part_and_one_without_marks_still_reads() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of(folder.path());
     let found = json_file(&run.join("report.json"));

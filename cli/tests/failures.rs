@@ -145,7 +145,7 @@ repeats: 2
 }
 
 #[test]
-fn a_known_cause_is_told_with_one_hint_in_terminal_files_and_page() {
+fn a_known_cause_has_one_hint_in_terminal_files_and_page() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bench.yaml");
     // The cause is far above the last 20 lines, as it is with several processes.

@@ -109,8 +109,8 @@ fn the_example_of_a_server_builds_outside_passes_its_checks_and_loads() {
     fs::write(&hello, text.replace("Hello, you", "Hello, me")).unwrap();
     let checked = said(&mut check);
     assert_eq!(checked.code, Some(4), "{}", checked.out);
-    let told = r#"text: expected "Hello, me", found "Hello, you""#;
-    assert!(checked.out.contains(told), "{}", checked.out);
+    let reason = r#"text: expected "Hello, me", found "Hello, you""#;
+    assert!(checked.out.contains(reason), "{}", checked.out);
 }
 
 #[test]

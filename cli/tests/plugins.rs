@@ -189,11 +189,11 @@ fn the_result_is_to_be_had_as_json() {
     assert_eq!(failed[0]["reason"], "it ended its process: SIGABRT");
 }
 
-/// A server that answers one request with one message, and tells when it has.
+/// A server that answers one request with one message, and signals when it has.
 fn one_answer() -> (u16, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, told) = channel();
+    let (sender, answered) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -204,12 +204,12 @@ fn one_answer() -> (u16, Receiver<()>) {
             stream.write_all(head.as_bytes()).unwrap();
             stream.write_all(b"data: {}\n\n").unwrap();
             std::mem::forget(stream);
-            if tell.send(()).is_err() {
+            if sender.send(()).is_err() {
                 return;
             }
         }
     });
-    (port, told)
+    (port, answered)
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn nothing_that_is_there_is_overwritten() {
 }
 
 #[test]
-fn a_name_or_a_path_that_is_wrong_is_told_before_anything_is_written() {
+fn a_wrong_name_or_path_is_an_error_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let model = repository().join("core/model");
     let cases = [
@@ -390,7 +390,7 @@ fn every_option_shows_with_type_default_and_meaning_in_100_columns() {
             let meaning = schema["description"].as_str().unwrap();
             assert!(
                 meaning.contains("Default"),
-                "{name}.{option} tells no default"
+                "{name}.{option} has no default in its description"
             );
         }
     }

@@ -280,7 +280,7 @@ fn a_missing_program_fails_its_backend_and_the_other_goes_on() {
 }
 
 #[test]
-fn a_server_that_dies_while_measured_is_told_with_status_and_log() {
+fn a_server_that_dies_while_measured_is_reported_with_status_and_log() {
     let folder = tempfile::tempdir().unwrap();
     let text = QUICK.replace(
         "fixed_itl_ms: 2 }",

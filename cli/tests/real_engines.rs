@@ -192,7 +192,7 @@ fn sglang_is_measured_through_both_of_its_apis() {
 /// token, so 1 GiB holds 2^30 / 1,024 = 1,048,576 of them.
 #[test]
 #[ignore = "needs vLLM and transformers: INFERBENCH_TEST_VLLM, INFERBENCH_TEST_HF_PYTHON, INFERBENCH_TEST_MODEL"]
-fn one_gib_of_the_tiny_model_is_the_same_number_of_tokens_by_every_voice() {
+fn one_gib_of_the_tiny_model_is_the_same_number_of_tokens_by_every_source() {
     let (_folder, run, _) = run(&[vllm(), hf()]);
     let report = json_file(&run.join("report.json"));
     let backends = report["kv"]["backends"].as_array().unwrap();
@@ -204,8 +204,8 @@ fn one_gib_of_the_tiny_model_is_the_same_number_of_tokens_by_every_voice() {
             .clone()
     };
     let tokens = line("vllm", "tokens");
-    for voice in ["log", "metrics"] {
-        assert_eq!(tokens[voice]["value"], 1_048_576.0, "{voice}: {tokens}");
+    for source in ["log", "metrics"] {
+        assert_eq!(tokens[source]["value"], 1_048_576.0, "{source}: {tokens}");
     }
     // vLLM's `/server_info` answers 500 where its environment has no pip.
     if !tokens["info"].is_null() {

@@ -59,7 +59,7 @@ fn what_is_chosen_from_is_what_the_report_says() {
 }
 
 #[test]
-fn curves_that_are_told_at_the_same_shares_share_their_list() {
+fn curves_with_the_same_shares_refer_to_one_list() {
     let data = explore(&page(&two_backends().report()));
     // 16 requests each, and 64 gaps
     assert_eq!(data["shares"].as_array().unwrap().len(), 2);
@@ -80,12 +80,12 @@ fn thinned_requests_say_how_many_there_are() {
     run.add(records("one", 0, plan));
     let data = explore(&page(&run.report()));
     let note = data["requests"][0]["note"].as_str().unwrap();
-    let told = "256 of 3\u{202f}000 requests, drawn at random; ";
-    assert!(note.starts_with(told), "{note}");
+    let words = "256 of 3\u{202f}000 requests, drawn at random; ";
+    assert!(note.starts_with(words), "{note}");
 }
 
 #[test]
-fn sections_with_choosers_are_there_where_there_is_something_to_choose() {
+fn sections_with_selectors_appear_where_there_is_something_to_select() {
     let full = page(&three_requests("one").report());
     let sections = [
         "distributions",

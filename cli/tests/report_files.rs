@@ -249,7 +249,7 @@ fn hostile_labels_stay_inside_their_quotes() {
 }
 
 #[test]
-fn the_reference_tells_of_every_export() {
+fn the_reference_lists_every_export() {
     let page = include_str!("../../docs/src/reference/run-folder.md");
     let files: Vec<&str> = exports().iter().map(|export| export.file).collect();
     assert_eq!(files, ["summary.csv", "summary.md", "summary.prom"]);

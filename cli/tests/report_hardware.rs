@@ -189,16 +189,16 @@ fn hardware_and_kv_caches_are_on_the_page() {
     ] {
         assert!(page.contains(wanted), "no {wanted}");
     }
-    let told = render_table(&report, Look::Plain, WIDTH);
+    let table = render_table(&report, Look::Plain, WIDTH);
     assert!(
-        told.contains("KV cache of slow: 28\u{202f}000 tokens, predicted 31\u{202f}200 (−10.3 %)"),
-        "{told}"
+        table.contains("KV cache of slow: 28\u{202f}000 tokens, predicted 31\u{202f}200 (−10.3 %)"),
+        "{table}"
     );
 }
 
 #[test]
 fn a_cache_that_is_all_but_empty_and_not_predicted_is_no_line_of_the_terminal() {
-    let told = |predicted: Option<f64>, peak: f64| {
+    let is_shown = |predicted: Option<f64>, peak: f64| {
         let mut report = fixture::two_backends().report();
         let mut kv = kv();
         for backend in &mut kv.backends {
@@ -212,9 +212,9 @@ fn a_cache_that_is_all_but_empty_and_not_predicted_is_no_line_of_the_terminal() 
         report.take_kv(Some(kv));
         render_table(&report, Look::Plain, WIDTH).contains("KV cache of")
     };
-    assert!(!told(None, 0.049));
-    assert!(told(None, 0.05));
-    assert!(told(Some(31_200.0), 0.001));
+    assert!(!is_shown(None, 0.049));
+    assert!(is_shown(None, 0.05));
+    assert!(is_shown(Some(31_200.0), 0.001));
 }
 
 #[test]

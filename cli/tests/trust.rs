@@ -83,7 +83,7 @@ fn a_soft_limit_of_open_files_is_raised_to_the_hard_one() {
 }
 
 #[test]
-fn a_cell_tells_what_the_client_did() {
+fn a_cell_records_what_the_client_did() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("results");
     let pacing = "fixed_ttft_ms: 50, fixed_itl_ms: 10";
