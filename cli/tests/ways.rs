@@ -454,7 +454,7 @@ fn a_container_goes_with_a_killed_inferbench() {
 
 #[test]
 #[ignore = "needs podman"]
-fn a_missing_image_is_reported_in_the_words_of_the_runtime() {
+fn an_image_that_is_missing_is_reported_in_the_words_of_the_runtime() {
     let mut backend = sim("in", "inferbench-sim");
     backend["container"]["image"] = json!("localhost/no-such-image:1");
     let (folder, mut command) = bench("simulated", &[backend], 4);

@@ -11,7 +11,7 @@ use inferbench_model::text::number::{grouped, three_digits};
 
 use super::inputs::load_plugins;
 use super::output::print_json;
-use super::signals;
+use super::{runtime, signals};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
@@ -33,13 +33,8 @@ pub(super) fn calibrate(
         Some(file) => file.to_owned(),
         None => calibrate::default_file().ok_or(CliError::NoDataFolder)?,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
     let version = env!("CARGO_PKG_VERSION");
-    let found = runtime.block_on(async {
+    let found = runtime::start()?.block_on(async {
         let stops = Stops::default();
         tokio::spawn(signals::stop_on_signals(stops.clone()));
         let on_line = |line: &str| {

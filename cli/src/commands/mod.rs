@@ -12,6 +12,7 @@ mod output;
 mod plugins;
 mod report;
 mod run;
+mod runtime;
 mod schema;
 mod signals;
 mod validate;

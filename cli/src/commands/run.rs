@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use inferbench_engine::plugins::host::SearchPath;
-use inferbench_engine::prepare::prepare;
-use inferbench_engine::run::{self, Place, Stops};
+use inferbench_engine::prepare::{PreparedRun, prepare};
+use inferbench_engine::run::{self, Finished, Place, Stops};
 use inferbench_engine::secrets::Secrets;
 use inferbench_model::config::Config;
 use inferbench_model::plan::sample_size;
@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::inputs::{load_config, load_plugins};
 use super::output::{look, print_json, width};
-use super::{derived, signals};
+use super::{derived, runtime, signals};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 use crate::progress::Progress;
@@ -36,28 +36,7 @@ pub(super) fn run(
         (None, Some(folder)) => Place::New(folder),
         (None, None) => Place::New(Path::new(&prepared.config.output)),
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
-    let finished = runtime.block_on(async {
-        let stops = Stops::default();
-        tokio::spawn(signals::stop_on_signals(stops.clone()));
-        let (events, mut received) = mpsc::unbounded_channel();
-        let progress = tokio::spawn(async move {
-            let mut progress = Progress::new(output);
-            while let Some(event) = received.recv().await {
-                progress.show(event);
-            }
-            progress.end();
-        });
-        let version = env!("CARGO_PKG_VERSION");
-        let finished = run::run(&prepared, place, version, events, &stops).await;
-        // It ends once the run has dropped its end of the channel.
-        drop(progress.await);
-        finished
-    })?;
+    let finished = measure(&prepared, place, output)?;
     show_plugin_log(output, &prepared.secrets);
     let derived = derived::write(finished.folder.path())?;
     if output.json {
@@ -72,6 +51,32 @@ pub(super) fn run(
         Code::Done if no_success => Ok(Code::Incomplete),
         code => Ok(code),
     }
+}
+
+/// Does the run, and shows its progress meanwhile.
+fn measure(
+    prepared: &PreparedRun,
+    place: Place<'_>,
+    output: OutputArgs,
+) -> Result<Finished, CliError> {
+    let finished = runtime::start()?.block_on(async {
+        let stops = Stops::default();
+        tokio::spawn(signals::stop_on_signals(stops.clone()));
+        let (events, mut received) = mpsc::unbounded_channel();
+        let progress = tokio::spawn(async move {
+            let mut progress = Progress::new(output);
+            while let Some(event) = received.recv().await {
+                progress.show(event);
+            }
+            progress.end();
+        });
+        let version = env!("CARGO_PKG_VERSION");
+        let finished = run::run(prepared, place, version, events, &stops).await;
+        // It ends once the run has dropped its end of the channel.
+        drop(progress.await);
+        finished
+    })?;
+    Ok(finished)
 }
 
 /// Warns if the config asks for too few requests or repeats.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use inferbench_engine::plugins::host::SearchPath;
-use inferbench_engine::prepare::kv_forecast::smallest_gpu_bytes;
-use inferbench_engine::prepare::{PreparedRun, prepare};
+use inferbench_engine::prepare::kv_forecast::{KvForecast, smallest_gpu_bytes};
+use inferbench_engine::prepare::{PreparedBackend, PreparedRun, prepare};
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
 use inferbench_model::config::Level;
@@ -81,7 +81,7 @@ pub(super) fn validate(
 }
 
 fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
-    let (config, secrets) = (&prepared.config, &prepared.secrets);
+    let config = &prepared.config;
     let cells = prepared.plan.cells();
     let per_cell = config.load.requests;
     let measured = per_cell.map(|n| n * cells as u64);
@@ -93,33 +93,8 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let mut warnings = sample.warnings;
     warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
-    let backends = pairs.map(|((backend, start), forecast)| {
-        let launch = match (&backend.attach, &start) {
-            (Some(target), _) => format!("attach to {}", target.base_url()),
-            (None, Some(start)) => command_text(&start.plan, &[], secrets),
-            (None, None) => "in this process".to_owned(),
-        };
-        let start = start.unwrap_or_default();
-        let (kv_estimate, kv_absence) = match forecast.map(|one| one.estimate) {
-            Some(Ok(estimate)) => (Some(estimate), None),
-            Some(Err(reason)) => (None, Some(reason)),
-            None => (None, None),
-        };
-        let stages = prepared.plan.stages.iter();
-        BackendPreview {
-            label: backend.label.clone(),
-            plugin: backend.plugin.description.name.clone(),
-            prompt_form: backend.form.name().to_owned(),
-            starts: stages.filter(|s| s.backend == backend.label).count(),
-            launch,
-            fetch: start
-                .fetch
-                .map(|fetch| command_text(&fetch.plan, &[], secrets)),
-            stop: start.stop_commands.iter().map(|c| c.join(" ")).collect(),
-            kv_estimate,
-            kv_absence,
-        }
-    });
+    let backends = pairs
+        .map(|((backend, launch), forecast)| backend_preview(prepared, backend, launch, forecast));
     let skipped = prepared.plan.skipped.iter();
     Preview {
         config: prepared.secrets.masked_json(config),
@@ -133,6 +108,40 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
             .collect(),
         warnings,
         notes: sample.notes,
+    }
+}
+
+fn backend_preview(
+    prepared: &PreparedRun,
+    backend: &PreparedBackend,
+    launch: Option<Launch>,
+    forecast: Option<KvForecast>,
+) -> BackendPreview {
+    let secrets = &prepared.secrets;
+    let launch_text = match (&backend.attach, &launch) {
+        (Some(target), _) => format!("attach to {}", target.base_url()),
+        (None, Some(launch)) => command_text(&launch.plan, &[], secrets),
+        (None, None) => "in this process".to_owned(),
+    };
+    let launch = launch.unwrap_or_default();
+    let (kv_estimate, kv_absence) = match forecast.map(|forecast| forecast.estimate) {
+        Some(Ok(estimate)) => (Some(estimate), None),
+        Some(Err(reason)) => (None, Some(reason)),
+        None => (None, None),
+    };
+    let stages = prepared.plan.stages.iter();
+    BackendPreview {
+        label: backend.label.clone(),
+        plugin: backend.plugin.description.name.clone(),
+        prompt_form: backend.form.name().to_owned(),
+        starts: stages.filter(|s| s.backend == backend.label).count(),
+        launch: launch_text,
+        fetch: launch
+            .fetch
+            .map(|fetch| command_text(&fetch.plan, &[], secrets)),
+        stop: launch.stop_commands.iter().map(|c| c.join(" ")).collect(),
+        kv_estimate,
+        kv_absence,
     }
 }
 
@@ -160,21 +169,7 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     } else if let Some(duration) = config.load.duration {
         println!("each measurement lasts {duration}");
     }
-    for backend in &preview.backends {
-        println!(
-            "\n{} (plugin {}, prompts as {}, started {} times)\n  {}",
-            backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
-        );
-        if let Some(fetch) = &backend.fetch {
-            println!("  first, outside all measured time: {fetch}");
-        }
-        if !backend.stop.is_empty() {
-            println!("  stopped by: {}", backend.stop.join("; "));
-        }
-        if let Some(line) = kv_line(backend) {
-            println!("  KV cache: {line}");
-        }
-    }
+    preview.backends.iter().for_each(show_backend);
     for skipped in &preview.skipped {
         println!("\nskipped: {skipped}");
     }
@@ -183,6 +178,22 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     }
     for note in &preview.notes {
         eprintln!("note: {note}");
+    }
+}
+
+fn show_backend(backend: &BackendPreview) {
+    println!(
+        "\n{} (plugin {}, prompts as {}, started {} times)\n  {}",
+        backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
+    );
+    if let Some(fetch) = &backend.fetch {
+        println!("  first, outside all measured time: {fetch}");
+    }
+    if !backend.stop.is_empty() {
+        println!("  stopped by: {}", backend.stop.join("; "));
+    }
+    if let Some(line) = kv_line(backend) {
+        println!("  KV cache: {line}");
     }
 }
 
