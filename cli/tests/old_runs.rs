@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use common::{Said, inferbench, json_file, said};
 use flate2::read::GzDecoder;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const RUNS: [&str; 3] = ["simulated", "slower", "real"];
 
@@ -237,4 +237,28 @@ fn compare_still_refuses_runs_of_other_work() {
     let refused = compared(["simulated", "real"], folder.path());
     assert_eq!(refused.code, Some(2), "{}", refused.out);
     assert!(refused.err.contains("models/tiny"), "{}", refused.err);
+}
+
+#[test]
+fn a_changed_number_verdict_or_count_is_found_and_a_changed_sentence_is_not() {
+    let changed = |old: Value, new: Value| {
+        let mut found = Vec::new();
+        differences(&old, &new, "", &mut found);
+        !found.is_empty()
+    };
+    assert!(changed(json!({"p50": 1.5}), json!({"p50": 1.6})));
+    assert!(changed(json!({"p50": 1.5}), json!({})));
+    assert!(changed(
+        json!({"outcome": "faster"}),
+        json!({"outcome": "inconclusive"})
+    ));
+    assert!(changed(
+        json!({"breaches": ["a", "b"]}),
+        json!({"breaches": ["c"]})
+    ));
+    assert!(changed(json!({"limit": 0.05}), json!({"limit": 0.1})));
+    assert!(!changed(
+        json!({"text": "a", "n": 1}),
+        json!({"text": "b", "n": 1, "code": "c"})
+    ));
 }
