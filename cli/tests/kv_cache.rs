@@ -203,23 +203,24 @@ load: {{ concurrency: [1, 64], requests: 512 }}
         model.display()
     );
     fs::write(&config, text).unwrap();
-    let told = said(inferbench().arg("validate").arg(&config));
-    assert_eq!(told.code, Some(0), "{}", told.err);
+    let output = said(inferbench().arg("validate").arg(&config));
+    assert_eq!(output.code, Some(0), "{}", output.err);
     // 64 x 4,224 x 131,072 B = 33 GiB; 3.2 GiB hold 6 sequences of 528 MiB.
     assert_eq!(
-        told.err,
+        output.err,
         "warning: vllm: concurrency 64 x 4,224 tokens needs 33.0 GiB, 3.2 GiB are free: expect queueing or preemption above 6
 warning: sglang: concurrency 64 x 4,224 tokens needs 270,336 tokens, 20,000 tokens are free: expect queueing or preemption above 4
 "
     );
     assert!(
-        told.out
+        output
+            .out
             .contains("  KV cache: 131,072 B per token, in bfloat16\n"),
         "{}",
-        told.out
+        output.out
     );
-    let told = said(inferbench().args(["validate", "--json"]).arg(&config));
-    let found: Value = serde_json::from_str(&told.out).unwrap();
+    let output = said(inferbench().args(["validate", "--json"]).arg(&config));
+    let found: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(
         found["backends"][0]["kv_estimate"]["bytes_per_token"],
         131_072
@@ -252,10 +253,10 @@ repeats: 1
         .arg(&config)
         .arg("--output")
         .arg(&results);
-    let told = said(&mut command);
-    assert_eq!(told.code, Some(3), "{}", told.err);
+    let output = said(&mut command);
+    assert_eq!(output.code, Some(3), "{}", output.err);
     let warning = "vllm: concurrency 64 x 4,224 tokens needs 16.5 GiB, 3.2 GiB are free: expect queueing or preemption above 12";
-    assert!(told.err.contains(warning), "{}", told.err);
+    assert!(output.err.contains(warning), "{}", output.err);
     let folder = fs::read_dir(&results).unwrap().next().unwrap().unwrap();
     let manifest = fs::read(folder.path().join("run.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();

@@ -9,7 +9,7 @@ use inferbench_model::report::runs::{ComparedRun, RunsCompared};
 use inferbench_model::text::number::with_unit;
 use serde::Serialize;
 
-use super::html::utc;
+use super::time::utc;
 
 /// Letters of a value that the terminal shows.
 const SHORT: usize = 40;

@@ -96,7 +96,7 @@ impl Driver {
         });
         Self {
             child,
-            port: port.expect("chromedriver tells its port"),
+            port: port.expect("chromedriver prints its port"),
             profile: tempfile::tempdir().unwrap(),
         }
     }

@@ -1,15 +1,16 @@
-//! The panels as pictures that need no script.
+//! The panels as still images that need no script.
 
 use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
 use inferbench_model::text::number::three_digits;
 
-use super::{
-    BAND_OPACITY, DASHES, Drawn, LETTER, NEUTRAL, Unit, colour, devices, extent, keys, parts,
+use super::panel::{
+    BAND_OPACITY, DASHES, Drawn, LETTER, ROOM, Unit, colour, devices, extent, keys, parts,
 };
 use crate::render::charts::axis::Scale;
 use crate::render::charts::canvas::{Canvas, Pen, Still, path};
 use crate::render::charts::labels::short;
-use crate::render::charts::{BOTTOM, TOP, WIDE_STILL_WIDTH};
+use crate::render::charts::sizes::{BOTTOM, TOP, WIDE_STILL_WIDTH};
+use crate::render::style::NEUTRAL;
 
 /// Height of the axes, px, and the room right of them.
 const AXES: usize = 84;
@@ -19,7 +20,7 @@ const LINE: f64 = 1.6;
 /// Lengths of the dashes, in the order of their names.
 const DASH_LENGTHS: [&str; DASHES.len()] = ["none", "2 3", "8 4"];
 
-/// One picture per panel, all on the same time axis.
+/// One image per panel, all with the same time axis.
 pub(super) fn stills(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>]) -> Vec<Still> {
     let devices = devices(timeline);
     let drawn = panels.iter().enumerate();
@@ -43,7 +44,7 @@ pub(super) fn stills(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>])
                 ticks: None,
                 grid: false,
             };
-            let unit = Unit::of(panel);
+            let unit = Unit::for_panel(panel);
             let y = vertical(&unit, panel.lines[0].0);
             let size = [WIDE_STILL_WIDTH, TOP + AXES + BOTTOM];
             let mut canvas = Canvas::new([&x, &y], size, RIGHT);
@@ -68,7 +69,7 @@ fn vertical(unit: &Unit, series: &TimelineSeries) -> Scale {
         true => format!("{} %", short_number(value * 100.0)),
         false => short_number(value),
     };
-    let ticks = [0.0, 0.5, 1.0].map(|part| part * high / super::ROOM);
+    let ticks = [0.0, 0.5, 1.0].map(|part| part * high / ROOM);
     Scale {
         title: String::new(),
         low: 0.0,
@@ -79,7 +80,7 @@ fn vertical(unit: &Unit, series: &TimelineSeries) -> Scale {
     }
 }
 
-/// Three digits without zeros behind the point: 3.5, 7.
+/// Three digits without trailing zeros: 3.5, 7.
 fn short_number(value: f64) -> String {
     let text = three_digits(value);
     match text.contains('.') {
@@ -88,7 +89,7 @@ fn short_number(value: f64) -> String {
     }
 }
 
-/// Shades what was measured, and names the backend of each start.
+/// Shades the measured windows, and names the backend of each stage.
 fn bands(canvas: &mut Canvas<'_>, report: &Report, timeline: &Timeline, named: bool) {
     for cell in &timeline.cells {
         if let (Some(from), Some(to)) = (cell.window_start_s, cell.window_end_s) {
@@ -120,8 +121,8 @@ fn pen(report: &Report, series: &TimelineSeries, dash: usize) -> Pen {
     }
 }
 
-/// A line, cut where nothing was sampled, before the least and the most of what
-/// each of its points stands for.
+/// A line with gaps where nothing was sampled, in front of the range of each of
+/// its points.
 fn lines(canvas: &mut Canvas<'_>, series: &TimelineSeries, unit: &Unit, pen: Pen) {
     let mut reach = String::new();
     for (at, (min, max)) in series.min.iter().zip(&series.max).enumerate() {
@@ -147,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_tick_has_no_zeros_behind_its_point() {
+    fn a_tick_has_no_trailing_zeros() {
         for (value, text) in [
             (3.5, "3.5"),
             (7.0, "7"),

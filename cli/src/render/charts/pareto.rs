@@ -1,30 +1,32 @@
-//! Throughput against speed per user.
+//! Throughput against speed per user, with the Pareto front.
 
 use inferbench_model::report::{KEEPS_SLO_FROM, Reach, Report, Trade, TradePer, TradePoint};
 use inferbench_model::text::number::three_digits;
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};
-use super::{HEIGHT, RINGED, has_pressed, labels};
+use super::labels;
+use super::rings::{self, RINGED, any_is_pressed};
+use super::sizes::HEIGHT;
 
-/// Up to this many lines every point bears its level, or the labels lie on each
-/// other; of more lines only the ends do.
+/// With up to so many lines every point has the label of its level; with more only
+/// the ends have, or the labels would overlap.
 const LABELLED_LINES: usize = 3;
-/// Room that a point's label takes, as shares of the axes.
+/// Size of a point's label, as shares of the axes.
 const LABEL_ACROSS: f64 = 0.025;
 const LABEL_DOWN: f64 = 0.05;
-/// How far above its end a line is named, px: it goes on to the right, and down.
+/// Height of a name above the end of its line, px.
 const NAMES_UP: f64 = 9.0;
 
-/// The chart, and what is to be seen in it; `None` if no level has both figures.
-pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
+/// The chart and its subtitle; `None` below two points with both figures.
+pub(super) fn pareto(report: &Report) -> Option<(Drawing, String)> {
     let trade = report.trade.as_ref()?;
-    // One point trades nothing.
+    // One point shows no trade-off.
     if trade.points.len() < 2 {
         return None;
     }
     let mut lines = lines(report, trade);
-    let mut series = vec![best(trade)];
+    let mut series = vec![pareto_front(trade)];
     series.retain(|_| lines.len() > 1);
     series.extend(lines.iter().filter_map(|line| rings(report, line)));
     let right = labels::margin(lines.iter().map(|line| line.name.as_str()));
@@ -48,14 +50,14 @@ pub(super) fn trade(report: &Report) -> Option<(Drawing, String)> {
 }
 
 fn rings(report: &Report, line: &Series) -> Option<Series> {
-    super::rings(report, line, |point| {
+    rings::rings(report, line, |point| {
         let mut levels = report.levels.iter();
         levels.find(|level| level.value_text() == point.text)
     })
 }
 
-/// Speed per user, and throughput. The speed at which the SLO breaks is on the
-/// axis if some point keeps it, so that what breaks it is seen as a part.
+/// Axes of speed per user and of throughput. The speed at which the SLO breaks is
+/// on the axis if some point meets the SLO.
 fn axes(trade: &Trade) -> (Scale, Scale) {
     let points = || trade.points.iter();
     let speeds = || points().flat_map(|point| ends(&point.speed));
@@ -97,35 +99,35 @@ fn lines(report: &Report, trade: &Trade) -> Vec<Series> {
     lines.filter(|line| !line.points.is_empty()).collect()
 }
 
-/// Gives points of a line that lie on each other one label, at the last of them,
-/// and takes the labels that would lie on one of an earlier line.
+/// Merges the labels of overlapping points of a line into one, at the last of them,
+/// and removes labels that would overlap one of an earlier line.
 fn join_labels(lines: &mut [Series], x: &Scale, y: &Scale) {
     let mut taken: Vec<(f64, f64)> = Vec::new();
     for line in lines {
-        let mut place = |point: &Point| (x.share(point.x), y.share(point.y));
+        let mut position = |point: &Point| (x.share(point.x), y.share(point.y));
         for at in 1..line.points.len() {
-            let (before, after) = (place(&line.points[at - 1]), place(&line.points[at]));
-            if touch(before, after) && line.points[at - 1].labelled && line.points[at].labelled {
+            let (before, after) = (position(&line.points[at - 1]), position(&line.points[at]));
+            if overlap(before, after) && line.points[at - 1].labelled && line.points[at].labelled {
                 let joined = format!("{}, {}", line.points[at - 1].label, line.points[at].label);
                 line.points[at].label = joined;
                 line.points[at - 1].labelled = false;
             }
         }
         for point in &mut line.points {
-            let own = place(point);
-            point.labelled &= !taken.iter().any(|other| touch(*other, own));
+            let own = position(point);
+            point.labelled &= !taken.iter().any(|other| overlap(*other, own));
         }
         taken.extend(
             line.points
                 .iter()
                 .filter(|point| point.labelled)
-                .map(&mut place),
+                .map(&mut position),
         );
     }
 }
 
-/// Whether labels at two places, given as shares of the axes, lie on each other.
-fn touch(a: (f64, f64), b: (f64, f64)) -> bool {
+/// Whether labels at two positions, as shares of the axes, overlap.
+fn overlap(a: (f64, f64), b: (f64, f64)) -> bool {
     (a.0 - b.0).abs() < LABEL_ACROSS && (a.1 - b.1).abs() < LABEL_DOWN
 }
 
@@ -143,8 +145,8 @@ fn point(report: &Report, own: &TradePoint) -> Point {
     }
 }
 
-/// The points that nothing beats, from the slowest for a user to the fastest.
-fn best(trade: &Trade) -> Series {
+/// The Pareto front: points that no other beats in both, by rising speed.
+fn pareto_front(trade: &Trade) -> Series {
     let own = trade.points.iter().filter(|point| point.best);
     let mut points: Vec<Point> = own
         .map(|point| Point {
@@ -194,7 +196,7 @@ fn subtitle(report: &Report, trade: &Trade) -> String {
             "; hollow: less than {percent} % of requests met the SLO"
         ));
     }
-    if has_pressed(report) {
+    if any_is_pressed(report) {
         text.push_str(RINGED);
     }
     text
@@ -222,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn an_slo_that_no_point_keeps_does_not_stretch_the_axis() {
+    fn an_slo_that_no_point_meets_does_not_stretch_the_axis() {
         let reach = |typical| Reach {
             typical,
             low: typical,
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_points_that_lie_on_each_other_are_joined_or_left_out() {
+    fn labels_of_overlapping_points_are_joined_or_left_out() {
         let scale = Scale::of_values([100.0].into_iter(), false);
         let mut lines = [
             line(&[(10.0, 50.0, "1"), (10.5, 50.0, "2"), (90.0, 50.0, "4")]),
