@@ -1,7 +1,5 @@
 //! What the figures of a million token gaps cost.
 
-#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
-
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};

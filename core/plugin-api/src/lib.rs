@@ -11,6 +11,8 @@
 //!
 //! The boundary itself is in [`abi`]; authors never need it.
 
+#![warn(missing_docs)]
+
 pub mod abi;
 mod adapter;
 pub mod backend;

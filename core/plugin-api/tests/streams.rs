@@ -3,7 +3,6 @@
 #[allow(
     dead_code,
     unreachable_pub,
-    missing_docs,
     clippy::unwrap_used,
     reason = "shared test code"
 )]
