@@ -1,25 +1,8 @@
-//! Every metric, each in its own file, registered with its name, unit,
-//! formula and source; the reference page is generated from the same entries.
+//! Every metric with its name, unit, formula and source, in two tables:
+//! [`requests`] and [`hardware`]. The reference page is made of the same rows.
 
-mod achieved_concurrency;
-mod cached_tokens;
-mod connect_ms;
-mod decode_ms_per_token;
-mod e2e_from_schedule_ms;
-mod e2e_latency_ms;
-mod goodput;
 mod hardware;
-mod input_tokens;
-mod itl_ms;
-mod output_token_throughput;
-mod output_tokens;
-mod overall_token_throughput;
-mod per_user_token_rate;
-mod request_throughput;
-mod send_lag_ms;
-mod tokens_per_event;
-mod tpot_ms;
-mod ttft_ms;
+mod requests;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,8 +28,6 @@ pub enum Better {
 
 /// One metric.
 pub struct Metric {
-    /// Place in tables and pages, ascending.
-    pub order: u16,
     /// Name, final: other people's scripts rely on it.
     pub name: &'static str,
     /// Unit of the value.
@@ -127,8 +108,6 @@ impl Load {
     }
 }
 
-inventory::collect!(Metric);
-
 /// A value as `cells.json` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -150,18 +129,20 @@ impl MetricValue {
     }
 }
 
-/// Every registered metric in its order.
+/// Every metric, in the order of tables and pages.
 #[must_use]
 pub fn all() -> Vec<&'static Metric> {
-    let mut metrics: Vec<&Metric> = inventory::iter::<Metric>().collect();
-    metrics.sort_by_key(|metric| (metric.order, metric.name));
-    metrics
+    requests::REQUESTS
+        .iter()
+        .chain(&hardware::HARDWARE)
+        .collect()
 }
 
 /// The metric of that name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Metric> {
-    inventory::iter::<Metric>().find(|metric| metric.name == name)
+    let mut metrics = requests::REQUESTS.iter().chain(&hardware::HARDWARE);
+    metrics.find(|metric| metric.name == name)
 }
 
 /// The reference page of all metrics, as Markdown.
@@ -200,10 +181,12 @@ ones are counted by reason. Percentiles interpolate linearly (type 7 of Hyndman 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn every_metric_of_the_contract_is_registered() {
+    fn every_metric_of_the_contract_is_there_once() {
         let names: Vec<&str> = all().iter().map(|metric| metric.name).collect();
         for name in [
             "ttft_ms",
@@ -220,10 +203,9 @@ mod tests {
             "goodput",
             "per_user_token_rate",
         ] {
-            assert!(names.contains(&name), "{name} is not registered");
+            assert!(names.contains(&name), "{name} is missing");
         }
-        let mut unique = names.clone();
-        unique.dedup();
-        assert_eq!(unique, names);
+        let unique: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len());
     }
 }
