@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::energy::{CpuEnergy, GpuEnergy, PooledEnergy};
-use super::spans::SpanStats;
+use super::spans::{MemoryPeaks, SpanStats};
 use crate::text::units::s_between;
 
 /// What the load of one cell cost the hardware, over its measured window.
@@ -63,17 +63,6 @@ pub struct SeriesFigure {
     pub covered_s: f64,
     /// Readings in the window.
     pub n: u64,
-}
-
-/// Largest memory in use, bytes, over three parts of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct MemoryPeaks {
-    /// Before the first start of any backend.
-    pub idle_bytes: Option<u64>,
-    /// From the start of the cell's backend to its first cell.
-    pub startup_bytes: Option<u64>,
-    /// Over the whole cell, warm-up included.
-    pub load_bytes: Option<u64>,
 }
 
 /// What a cell's requests got for it.

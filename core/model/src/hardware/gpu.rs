@@ -5,9 +5,9 @@ use super::counter::{CounterFold, NoRise};
 use super::energy::GpuEnergy;
 use super::figures::{GpuFigures, SeriesFigure};
 use super::frame::Frame;
-use super::held::HeldFold;
 use super::series::{GPU, GPU_MEMORY, GPU_POWERS};
 use super::spans::{Places, SpanFold, Spans};
+use super::state_durations::{StateDurations, StateDurationsFold};
 use super::timeline::Drawn;
 use crate::facts::record::GpuSample;
 use crate::hardware::over_time::SeriesOf;
@@ -18,7 +18,7 @@ pub(super) struct GpuFold {
     gap_ns: u64,
     series: Vec<(SpanFold, Buckets)>,
     energy: CounterFold,
-    throttle: HeldFold,
+    throttle: StateDurationsFold,
 }
 
 impl GpuFold {
@@ -33,7 +33,7 @@ impl GpuFold {
             gap_ns,
             series: series.collect(),
             energy: CounterFold::new(spans, gap_ns),
-            throttle: HeldFold::new(spans, gap_ns),
+            throttle: StateDurationsFold::new(spans, gap_ns),
         }
     }
 
@@ -59,15 +59,17 @@ impl GpuFold {
             let figure = SeriesFigure::of(&spans.over(at.window));
             (series.name.to_owned(), figure)
         });
-        let held = at.window.map(|window| self.throttle.over(window));
+        let throttle = at.window.map(|window| self.throttle.over(window));
         GpuFigures {
             index,
             name,
             series: series.collect(),
             memory: self.series[GPU_MEMORY].0.peaks(at),
             energy: self.energy(at),
-            throttled_s: held.and_then(super::held::Held::throttled_s),
-            throttled_s_by_reason: held.map(super::held::Held::by_reason_s).unwrap_or_default(),
+            throttled_s: throttle.and_then(StateDurations::throttled_s),
+            throttled_s_by_reason: throttle
+                .map(StateDurations::by_reason_s)
+                .unwrap_or_default(),
         }
     }
 

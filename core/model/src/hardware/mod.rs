@@ -9,17 +9,18 @@ mod figures;
 mod fold;
 mod frame;
 mod gpu;
-mod held;
 mod host;
 pub mod over_time;
 mod series;
 mod spans;
+mod state_durations;
 mod timeline;
 
 pub use energy::{CpuEnergy, EnergySource, GpuEnergy, PooledEnergy};
-pub use figures::{CellHardware, GpuFigures, HostFigures, MemoryPeaks, SeriesFigure, Served};
+pub use figures::{CellHardware, GpuFigures, HostFigures, SeriesFigure, Served};
 pub use fold::{Hardware, HardwareFold};
 pub use frame::{CellSpan, Frame, StageSpan};
+pub use spans::MemoryPeaks;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,9 @@
 
 use std::rc::Rc;
 
-use super::figures::MemoryPeaks;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::facts::window::Window;
 use crate::text::units::s_between;
 
@@ -23,6 +25,17 @@ pub(super) struct Places {
     pub(super) startup: Option<usize>,
     /// Before the first start of any backend.
     pub(super) idle: Option<usize>,
+}
+
+/// Largest memory in use, bytes, over three parts of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryPeaks {
+    /// Before the first start of any backend.
+    pub idle_bytes: Option<u64>,
+    /// From the start of the cell's backend to its first cell.
+    pub startup_bytes: Option<u64>,
+    /// Over the whole cell, warm-up included.
+    pub load_bytes: Option<u64>,
 }
 
 /// One series over several spans.

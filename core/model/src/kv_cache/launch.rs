@@ -1,7 +1,7 @@
 //! What a launch command says about the cache, by the flags that servers have
 //! in common: so that no plugin needs to be known.
 
-use super::arithmetic::KvOptions;
+use super::options::KvOptions;
 
 /// Flags of a launch command that matter to the cache.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,11 +1,12 @@
 //! From layers to bytes on one GPU, each term with its arithmetic in words.
 
-use super::arithmetic::KvOptions;
 use super::dtype::CacheDtype;
 use super::error::{Bad, KvError};
 use super::estimate::{KvTerm, TermKind};
 use super::fields::Fields;
-use super::layers::{Model, Part, Reach, State};
+use super::layers::Model;
+use super::options::KvOptions;
+use super::part::{Part, Reach, State};
 use super::size::commas;
 
 /// Bytes of the indexer's key: 8-bit elements, and 4 bytes of scale for each

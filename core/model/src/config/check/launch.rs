@@ -4,8 +4,8 @@ use std::str::FromStr;
 
 use pep440_rs::Version;
 
-use super::super::BackendConfig;
-use super::Found;
+use super::found::Found;
+use crate::config::BackendConfig;
 
 /// Checks `version` and `container`, each alone and beside the other ways.
 pub(super) fn check(path: &dyn Fn(&str) -> String, backend: &BackendConfig, found: &mut Found) {

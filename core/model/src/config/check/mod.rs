@@ -1,29 +1,18 @@
 //! Checks of a config that no single key can make: each names the key, its
 //! value and the limit. The place in the file is added by who has the tree.
 
+mod found;
 mod launch;
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
+pub use found::CheckError;
+use found::Found;
 
 use super::{
     Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, TlsConfig,
     WorkloadConfig,
 };
-use crate::yaml::PathStep;
-
-/// One thing wrong with a config.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{}` {fact}", crate::yaml::dotted(path))]
-pub struct CheckError {
-    /// Path of the key, outermost first.
-    pub path: Vec<PathStep>,
-    /// What is wrong: value and limit.
-    pub fact: String,
-    /// One thing to do, if there is one.
-    pub hint: Option<String>,
-}
 
 /// Everything wrong with a config, in the order of its keys; empty if nothing is.
 #[must_use]
@@ -39,30 +28,6 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     check_load(&config.load, &mut found);
     check_limits(config, &mut found);
     found.0
-}
-
-#[derive(Default)]
-struct Found(Vec<CheckError>);
-
-impl Found {
-    fn add(&mut self, path: &str, fact: impl Into<String>) {
-        self.add_hint(path, fact, None);
-    }
-
-    fn add_hint(&mut self, path: &str, fact: impl Into<String>, hint: Option<&str>) {
-        let path = path
-            .split('.')
-            .map(|step| match step.parse::<usize>() {
-                Ok(index) => PathStep::Index(index),
-                Err(_) => PathStep::Key(step.to_owned()),
-            })
-            .collect();
-        self.0.push(CheckError {
-            path,
-            fact: fact.into(),
-            hint: hint.map(str::to_owned),
-        });
-    }
 }
 
 fn check_names(config: &Config, found: &mut Found) {
