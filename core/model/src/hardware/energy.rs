@@ -78,7 +78,7 @@ pub struct CpuEnergy {
 }
 
 impl CpuEnergy {
-    pub(super) fn of(rise: Result<f64, NoRise>) -> Self {
+    pub(super) fn from_rise(rise: Result<f64, NoRise>) -> Self {
         let (joules, absence) = told(rise.map_err(|why| match why {
             NoRise::Untold => "the kernel lets no CPU energy counter be read".to_owned(),
             why => why.words("the CPU"),
@@ -90,7 +90,7 @@ impl CpuEnergy {
 impl GpuEnergy {
     /// `power`, `idle`: the power over the window and before the first start;
     /// `idle` is absent if the first start is not known.
-    pub(super) fn of(
+    pub(super) fn from_readings(
         window_s: f64,
         counter: Result<f64, NoRise>,
         power: &SpanStats,
@@ -141,7 +141,7 @@ impl PooledEnergy {
     ///
     /// A device that never has one makes the sum partial. One that has it in
     /// other cells alone leaves this cell without a sum: it would look frugal.
-    pub(super) fn of(devices: &[(u32, &GpuEnergy)], ever: &[u32]) -> Self {
+    pub(super) fn sum_up(devices: &[(u32, &GpuEnergy)], ever: &[u32]) -> Self {
         let names = |of: &dyn Fn(&u32, &GpuEnergy) -> bool| {
             let these = devices.iter().filter(|(index, energy)| of(index, energy));
             let names: Vec<String> = these.map(|(index, _)| format!("GPU {index}")).collect();

@@ -77,7 +77,7 @@ pub struct Served {
 }
 
 impl SeriesFigure {
-    pub(super) fn of(stats: &SpanStats) -> Self {
+    pub(super) fn from_stats(stats: &SpanStats) -> Self {
         Self {
             mean: stats.mean(),
             max: stats.max,

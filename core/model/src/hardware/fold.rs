@@ -9,7 +9,7 @@ use super::frame::{CellSpan, Frame, window};
 use super::gpu::GpuFold;
 use super::host::HostFold;
 use super::series::SERVER;
-use super::spans::{Places, Spans};
+use super::spans::{CellSpanIndexes, Spans};
 use super::timeline::{self, Drawn};
 use crate::facts::record::{GpuSample, HostSample, ServerSample};
 use crate::facts::window::Window;
@@ -156,7 +156,7 @@ impl HardwareFold {
             drawn.extend(all.map(|(series, buckets)| Drawn {
                 backend: Some(backend.clone()),
                 gap_ns: Frame::gap_ns(SERVER_EVERY_NS),
-                ..Drawn::of(SeriesOf::Server, series, buckets)
+                ..Drawn::from_series(SeriesOf::Server, series, buckets)
             }));
         }
         Hardware {
@@ -165,7 +165,7 @@ impl HardwareFold {
         }
     }
 
-    fn place(&self, span: Option<Window>) -> Option<usize> {
+    fn index_of_span(&self, span: Option<Window>) -> Option<usize> {
         let span = span?;
         let key = |span: &Window| (span.start_ns, span.end_ns);
         self.spans.binary_search_by_key(&key(&span), key).ok()
@@ -176,21 +176,21 @@ impl HardwareFold {
             return None;
         }
         let load = cell.ends_ns.and_then(|(start, end)| window(start, end));
-        let places = Places {
-            window: self.place(cell.window),
+        let indexes = CellSpanIndexes {
+            window: self.index_of_span(cell.window),
             window_s: cell.window.map_or(0.0, |window| window.length_s()),
-            load: self.place(load),
-            startup: self.place(self.frame.startup(cell)),
-            idle: self.place(self.frame.idle()),
+            load: self.index_of_span(load),
+            startup: self.index_of_span(self.frame.startup(cell)),
+            idle: self.index_of_span(self.frame.idle()),
         };
         let gpus = self.gpus.iter().map(|(index, gpu)| {
             let named = self.frame.gpu_names.iter().find(|(i, _)| i == index);
-            gpu.figures(*index, named.and_then(|(_, name)| name.clone()), &places)
+            gpu.figures(*index, named.and_then(|(_, name)| name.clone()), &indexes)
         });
         Some(CellHardware {
             gpus: gpus.collect(),
             gpu_energy: None,
-            host: self.host.figures(&places),
+            host: self.host.figures(&indexes),
         })
     }
 }
@@ -208,7 +208,7 @@ fn pool(cells: &mut [Option<CellHardware>]) {
         let gpus = cell.gpus.iter();
         let energies: Vec<(u32, &GpuEnergy)> = gpus.map(|gpu| (gpu.index, &gpu.energy)).collect();
         if !energies.is_empty() {
-            cell.gpu_energy = Some(PooledEnergy::of(&energies, &ever));
+            cell.gpu_energy = Some(PooledEnergy::sum_up(&energies, &ever));
         }
     }
 }

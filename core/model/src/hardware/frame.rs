@@ -58,7 +58,11 @@ pub struct CellSpan {
 impl Frame {
     /// The frame of a run; `cells`: every cell with its measured window.
     #[must_use]
-    pub fn of(manifest: &Manifest, config: &Config, cells: &[(CellKey, Option<Window>)]) -> Self {
+    pub fn of_run(
+        manifest: &Manifest,
+        config: &Config,
+        cells: &[(CellKey, Option<Window>)],
+    ) -> Self {
         let anchors = &manifest.anchors;
         let stages = manifest.stages.iter().map(|stage| StageSpan {
             backend: stage.backend.clone(),

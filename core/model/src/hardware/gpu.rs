@@ -6,7 +6,7 @@ use super::energy::GpuEnergy;
 use super::figures::{GpuFigures, SeriesFigure};
 use super::frame::Frame;
 use super::series::{GPU, GPU_MEMORY, GPU_POWERS};
-use super::spans::{Places, SpanFold, Spans};
+use super::spans::{CellSpanIndexes, SpanFold, Spans};
 use super::state_durations::{StateDurations, StateDurationsFold};
 use super::timeline::Drawn;
 use crate::facts::record::GpuSample;
@@ -54,9 +54,14 @@ impl GpuFold {
         }
     }
 
-    pub(super) fn figures(&self, index: u32, name: Option<String>, at: &Places) -> GpuFigures {
+    pub(super) fn figures(
+        &self,
+        index: u32,
+        name: Option<String>,
+        at: &CellSpanIndexes,
+    ) -> GpuFigures {
         let series = GPU.iter().zip(&self.series).map(|(series, (spans, _))| {
-            let figure = SeriesFigure::of(&spans.over(at.window));
+            let figure = SeriesFigure::from_stats(&spans.over(at.window));
             (series.name.to_owned(), figure)
         });
         let throttle = at.window.map(|window| self.throttle.over(window));
@@ -74,7 +79,7 @@ impl GpuFold {
     }
 
     /// The power is the instant one if the device tells it, else the average.
-    fn energy(&self, at: &Places) -> GpuEnergy {
+    fn energy(&self, at: &CellSpanIndexes) -> GpuEnergy {
         let powers = GPU_POWERS.map(|power| &self.series[power]);
         let told = powers.iter().find(|(_, buckets)| !buckets.is_empty());
         let (power, _) = told.unwrap_or(&powers[0]);
@@ -83,7 +88,7 @@ impl GpuFold {
             None => Err(NoRise::NoWindow),
         };
         let idle = at.idle.map(|idle| power.over(Some(idle)));
-        GpuEnergy::of(at.window_s, rise, &power.over(at.window), idle.as_ref())
+        GpuEnergy::from_readings(at.window_s, rise, &power.over(at.window), idle.as_ref())
     }
 
     pub(super) fn drawn(self, index: u32) -> impl Iterator<Item = Drawn> {
@@ -91,7 +96,7 @@ impl GpuFold {
         all.map(move |(series, (_, buckets))| Drawn {
             device: Some(index),
             gap_ns: self.gap_ns,
-            ..Drawn::of(SeriesOf::Gpu, series, buckets)
+            ..Drawn::from_series(SeriesOf::Gpu, series, buckets)
         })
     }
 }

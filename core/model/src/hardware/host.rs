@@ -6,7 +6,7 @@ use super::energy::CpuEnergy;
 use super::figures::{HostFigures, SeriesFigure};
 use super::frame::Frame;
 use super::series::{BACKEND_RSS, HOST, Kind, PACKAGE_POWER};
-use super::spans::{Places, SpanFold, Spans};
+use super::spans::{CellSpanIndexes, SpanFold, Spans};
 use super::timeline::Drawn;
 use crate::facts::record::HostSample;
 use crate::hardware::over_time::SeriesOf;
@@ -76,12 +76,12 @@ impl HostFold {
         }
     }
 
-    pub(super) fn figures(&self, at: &Places) -> HostFigures {
+    pub(super) fn figures(&self, at: &CellSpanIndexes) -> HostFigures {
         let names = HOST.iter().map(|series| series.name);
         let all = self.series.iter().chain([&self.power]);
         let series = names.chain([PACKAGE_POWER.name]).zip(all);
         let series = series.map(|(name, (spans, _))| {
-            let figure = SeriesFigure::of(&spans.over(at.window));
+            let figure = SeriesFigure::from_stats(&spans.over(at.window));
             (name.to_owned(), figure)
         });
         let rise = match at.window {
@@ -91,7 +91,7 @@ impl HostFold {
         HostFigures {
             series: series.collect(),
             memory: self.series[BACKEND_RSS].0.peaks(at),
-            cpu_energy: CpuEnergy::of(rise),
+            cpu_energy: CpuEnergy::from_rise(rise),
         }
     }
 
@@ -101,7 +101,7 @@ impl HostFold {
         let all = all.zip(self.series.into_iter().chain([self.power]));
         all.map(move |(series, (spans, buckets))| Drawn {
             gap_ns: spans.gap_ns().max(gap_ns),
-            ..Drawn::of(SeriesOf::Host, series, buckets)
+            ..Drawn::from_series(SeriesOf::Host, series, buckets)
         })
     }
 }

@@ -14,7 +14,7 @@ pub(super) type Spans = Rc<[Window]>;
 
 /// Where the spans of one cell stand among all of them.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Places {
+pub(super) struct CellSpanIndexes {
     /// The measured window.
     pub(super) window: Option<usize>,
     /// Its length; 0 if there is none.
@@ -146,12 +146,12 @@ impl SpanFold {
     }
 
     /// Peaks of memory over the parts of a run.
-    pub(super) fn peaks(&self, places: &Places) -> MemoryPeaks {
+    pub(super) fn peaks(&self, indexes: &CellSpanIndexes) -> MemoryPeaks {
         let peak = |span| self.over(span).max.map(|bytes| bytes.round() as u64);
         MemoryPeaks {
-            idle_bytes: peak(places.idle),
-            startup_bytes: peak(places.startup),
-            load_bytes: peak(places.load),
+            idle_bytes: peak(indexes.idle),
+            startup_bytes: peak(indexes.startup),
+            load_bytes: peak(indexes.load),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
-    pub(super) fn of<S>(of: SeriesOf, series: &Series<S>, buckets: Buckets) -> Self {
+    pub(super) fn from_series<S>(of: SeriesOf, series: &Series<S>, buckets: Buckets) -> Self {
         Self {
             of,
             name: series.name,

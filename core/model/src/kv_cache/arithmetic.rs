@@ -23,7 +23,7 @@ pub fn estimate(config: &[u8], options: &KvOptions) -> Result<KvEstimate, KvErro
 }
 
 fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
-    let fields = Fields::of(config)?;
+    let fields = Fields::of_text_part(config)?;
     let Some(family) = family(fields.model_type) else {
         return Err(unknown(fields));
     };

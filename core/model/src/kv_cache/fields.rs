@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// `NoModelType`, or `Wrong` if it is no text.
-    pub(super) fn of(config: &'a Value) -> Bad<Self> {
+    pub(super) fn of_text_part(config: &'a Value) -> Bad<Self> {
         let Value::Object(whole) = config else {
             return Err(KvError::NotObject {
                 found: kind(config),

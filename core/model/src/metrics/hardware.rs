@@ -1,7 +1,7 @@
 //! Metrics of what the load cost the hardware, out of the figures that
 //! [`crate::hardware`] made of the samples. A new one is a row of [`HARDWARE`].
 
-use super::{Better, Metric, Values};
+use super::metric::{Better, Metric, Values};
 use crate::hardware::{CellHardware, MemoryPeaks};
 
 /// In the order of tables and pages.

@@ -1,6 +1,6 @@
 //! Metrics of the requests of a cell. A new one is a row of [`REQUESTS`].
 
-use super::{Better, Load, Metric, Over, PerCell, Pooled, Values};
+use super::metric::{Better, Load, Metric, Over, PerCell, Pooled, Values};
 use crate::config::SloConfig;
 use crate::facts::record::RequestRecord;
 use crate::stats::packed::Packed;

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::config::load;
 
-    fn of(levels: &str, requests: u64, repeats: u32) -> SampleForecast {
+    fn forecast_of(levels: &str, requests: u64, repeats: u32) -> SampleForecast {
         let text = format!(
             "name: x\nmodel: {{ id: m }}\nbackends:\n  - plugin: sim\nload: {{ {levels}, requests: {requests} }}\nrepeats: {repeats}\n"
         );
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn levels_with_more_slots_than_requests_are_never_at_their_load() {
         assert_eq!(
-            of("concurrency: [1, 4, 16, 128]", 12, 3).warnings,
+            forecast_of("concurrency: [1, 4, 16, 128]", 12, 3).warnings,
             [
                 "load.requests: 12 requests cannot fill concurrency 16 to 128, which will never be at its load; give 1\u{202f}024 or more"
             ]
@@ -123,24 +123,27 @@ mod tests {
     #[test]
     fn a_level_of_which_a_quarter_ends_under_falling_load_is_told() {
         // 5 of 20 end while the load falls, which is a quarter; 6 are more
-        assert_eq!(of("concurrency: [6]", 20, 3).warnings, [""; 0]);
+        assert_eq!(forecast_of("concurrency: [6]", 20, 3).warnings, [""; 0]);
         assert_eq!(
-            of("concurrency: [7]", 20, 3).warnings,
+            forecast_of("concurrency: [7]", 20, 3).warnings,
             [
                 "load.requests: of 20 requests at concurrency 7 more than a quarter will end while the load is falling; give 56 or more"
             ]
         );
-        assert_eq!(of("request_rate: [100]", 20, 3).warnings, [""; 0]);
+        assert_eq!(forecast_of("request_rate: [100]", 20, 3).warnings, [""; 0]);
     }
 
     #[test]
     fn too_few_repeats_and_requests_are_noted_with_the_rule_that_flags_them() {
-        assert_eq!(of("concurrency: [1]", 30, 3), SampleForecast::default());
-        let few = of("concurrency: [1]", 29, 2);
+        assert_eq!(
+            forecast_of("concurrency: [1]", 30, 3),
+            SampleForecast::default()
+        );
+        let few = forecast_of("concurrency: [1]", 29, 2);
         assert!(few.notes[0].starts_with("repeats is 2: most verdicts"));
         assert!(few.notes[0].ends_with("(rule V13 of verify)"));
         assert!(few.notes[1].ends_with("(rule V09 of verify)"));
-        let one = of("concurrency: [1]", 30, 1);
+        let one = forecast_of("concurrency: [1]", 30, 1);
         assert!(one.notes[0].starts_with("repeats is 1: there will be figures and no verdict"));
     }
 }

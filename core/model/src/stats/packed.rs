@@ -202,7 +202,7 @@ pub struct Pool<'a>(Vec<&'a Packed>);
 impl<'a> Pool<'a> {
     /// The samples together.
     #[must_use]
-    pub fn of(parts: impl IntoIterator<Item = &'a Packed>) -> Self {
+    pub fn new(parts: impl IntoIterator<Item = &'a Packed>) -> Self {
         Self(parts.into_iter().collect())
     }
 
@@ -377,7 +377,7 @@ mod tests {
     fn mean_and_deviation_are_exact() {
         // 2, 4, 4, 4, 5, 5, 7, 9: mean 5, squares about it sum to 32
         let packed = packed(&[2, 4, 4, 4, 5, 5, 7, 9]);
-        let pool = Pool::of([&packed]);
+        let pool = Pool::new([&packed]);
         assert_eq!(pool.mean(), Some(5.0));
         assert!((pool.std().unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
     }
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn no_value_has_no_figure() {
         let packed = Packed::default();
-        let pool = Pool::of([&packed]);
+        let pool = Pool::new([&packed]);
         assert_eq!((pool.mean(), pool.std(), pool.len()), (None, None, 0));
         assert!(pool.at(&[0]).is_empty());
     }
@@ -395,7 +395,7 @@ mod tests {
         let mut packed = packed(&vec![1; 1_000_000]);
         packed.pack();
         assert!(packed.bytes.len() < 16, "{}", packed.bytes.len());
-        assert_eq!(Pool::of([&packed]).at(&[0, 999_999]), [1, 1]);
+        assert_eq!(Pool::new([&packed]).at(&[0, 999_999]), [1, 1]);
     }
 
     #[test]
@@ -428,7 +428,7 @@ mod tests {
             let mut sorted: Vec<i64> = parts.concat();
             sorted.sort_unstable();
             let ranks: Vec<usize> = (0..sorted.len()).collect();
-            let pool = Pool::of(&all);
+            let pool = Pool::new(&all);
             prop_assert_eq!(pool.at(&ranks), sorted.clone());
             prop_assert_eq!(pool.len(), sorted.len());
             let narrow: Vec<u32> = sorted.iter().filter_map(|v| u32::try_from(*v).ok()).collect();

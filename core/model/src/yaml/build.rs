@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
             values: 0,
             documents: 0,
             root: None,
-            tabs: Tabs::of(text),
+            tabs: Tabs::in_text(text),
         }
     }
 

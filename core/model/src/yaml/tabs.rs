@@ -10,7 +10,7 @@ pub(super) struct Tabs(Vec<Mark>);
 
 impl Tabs {
     /// Those of a text; blank lines and comments may begin as they like.
-    pub(super) fn of(text: &str) -> Self {
+    pub(super) fn in_text(text: &str) -> Self {
         let tab_of = |(index, line): (usize, &str)| {
             let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
             let content = line[indent..].trim_end();

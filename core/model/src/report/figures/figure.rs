@@ -133,7 +133,7 @@ pub struct Percentile {
 impl Percentile {
     fn of(summary: &Summary, bounds: &Bounds, p: u32) -> Self {
         let value = summary.carried(p);
-        let bounds = bounds.of(p).filter(|_| value.is_some());
+        let bounds = bounds.interval(p).filter(|_| value.is_some());
         Self {
             value,
             low: bounds.map(|(low, _)| low),
@@ -196,7 +196,7 @@ fn figure(metric: &Metric, cells: &[&CellRow], digest_of: &DigestOf<'_>) -> Figu
             value: cell.metrics.get(metric.name).and_then(|v| v.typical()),
         })
         .collect();
-    let blocks = Summary::of(per_block.iter().filter_map(|block| block.value));
+    let blocks = Summary::from_values(per_block.iter().filter_map(|block| block.value));
     let spread = Figure {
         per_block,
         block_min: blocks.min,
