@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use inferbench_model::doctor::tools::{Answer, Place, ToolFacts, version_in};
+use inferbench_model::doctor::tools::{Answer, ProgramPath, ToolFacts, version_in};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -31,7 +31,7 @@ const BUSY_TRIES: u32 = 20;
 
 /// What became of a program that was asked.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum ProgramEnd {
     NotStarted(String),
     TimedOut,
     Ended {
@@ -42,18 +42,18 @@ pub(super) enum Outcome {
 }
 
 /// Where `program` is: a path, or a name that is looked for on the PATH.
-pub(super) fn find(program: &str) -> Place {
+pub(super) fn find(program: &str) -> ProgramPath {
     if program.contains('/') {
         return place(Path::new(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = Place::Nowhere;
+    let mut found = ProgramPath::Nowhere;
     for folder in std::env::split_paths(&path) {
         match place(&folder.join(program)) {
-            at @ Place::At { .. } => return at,
+            at @ ProgramPath::At { .. } => return at,
             // As a shell does: a later folder may have one that can be run.
-            Place::NotExecutable { path } if found == Place::Nowhere => {
-                found = Place::NotExecutable { path };
+            ProgramPath::NotExecutable { path } if found == ProgramPath::Nowhere => {
+                found = ProgramPath::NotExecutable { path };
             }
             _ => {}
         }
@@ -61,12 +61,12 @@ pub(super) fn find(program: &str) -> Place {
     found
 }
 
-fn place(file: &Path) -> Place {
+fn place(file: &Path) -> ProgramPath {
     let path = file.display().to_string();
     match file.is_file() {
-        false => Place::Nowhere,
-        true if access(file, AccessFlags::X_OK).is_ok() => Place::At { path },
-        true => Place::NotExecutable { path },
+        false => ProgramPath::Nowhere,
+        true if access(file, AccessFlags::X_OK).is_ok() => ProgramPath::At { path },
+        true => ProgramPath::NotExecutable { path },
     }
 }
 
@@ -76,10 +76,15 @@ pub(super) fn tool(program: &str, arguments: &[&str], limit: Duration) -> ToolFa
 }
 
 /// As [`tool`], for a program that was looked for already.
-pub(super) fn at(program: &str, place: Place, arguments: &[&str], limit: Duration) -> ToolFacts {
+pub(super) fn at(
+    program: &str,
+    place: ProgramPath,
+    arguments: &[&str],
+    limit: Duration,
+) -> ToolFacts {
     let answer = match &place {
-        Place::At { path } => answer(Path::new(path), arguments, limit),
-        Place::Nowhere | Place::NotExecutable { .. } => Answer::NotAsked,
+        ProgramPath::At { path } => answer(Path::new(path), arguments, limit),
+        ProgramPath::Nowhere | ProgramPath::NotExecutable { .. } => Answer::NotAsked,
     };
     ToolFacts::new(program, place, answer)
 }
@@ -87,11 +92,11 @@ pub(super) fn at(program: &str, place: Place, arguments: &[&str], limit: Duratio
 /// What the program answers, in a line.
 pub(super) fn answer(program: &Path, arguments: &[&str], limit: Duration) -> Answer {
     match run(program, arguments, limit) {
-        Outcome::NotStarted(reason) => Answer::NotStarted { reason },
-        Outcome::TimedOut => Answer::TimedOut {
+        ProgramEnd::NotStarted(reason) => Answer::NotStarted { reason },
+        ProgramEnd::TimedOut => Answer::TimedOut {
             after_s: limit.as_secs(),
         },
-        Outcome::Ended {
+        ProgramEnd::Ended {
             success: true,
             out,
             err,
@@ -106,7 +111,7 @@ pub(super) fn answer(program: &Path, arguments: &[&str], limit: Duration) -> Ans
             }
         }
         // What went wrong is what a program says last.
-        Outcome::Ended { out, err, .. } => Answer::Ended {
+        ProgramEnd::Ended { out, err, .. } => Answer::Ended {
             success: false,
             line: lines(&err)
                 .last()
@@ -126,10 +131,10 @@ fn lines(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Runs a program to its end, or kills it and what is in its group at `limit`.
-pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> Outcome {
+pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> ProgramEnd {
     let mut child = match spawn(program, arguments) {
         Ok(child) => child,
-        Err(error) => return Outcome::NotStarted(error.to_string()),
+        Err(error) => return ProgramEnd::NotStarted(error.to_string()),
     };
     let out = Heard::start(child.stdout.take());
     let err = Heard::start(child.stderr.take());
@@ -138,9 +143,9 @@ pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> Outcom
     // It is a zombie or was just killed.
     let status = child.wait();
     if !ended {
-        return Outcome::TimedOut;
+        return ProgramEnd::TimedOut;
     }
-    Outcome::Ended {
+    ProgramEnd::Ended {
         success: status.is_ok_and(|status| status.success()),
         out: out.text(),
         err: err.text(),
@@ -227,7 +232,7 @@ impl Heard {
 }
 
 /// A bare name is looked for beside this program first, as a launch does.
-pub(super) fn find_as_launched(program: &str) -> Place {
+pub(super) fn find_as_launched(program: &str) -> ProgramPath {
     match crate::server::launch::beside(program) {
         Some(path) => place(&path),
         None => find(program),

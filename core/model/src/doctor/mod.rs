@@ -159,7 +159,7 @@ pub struct Line {
 impl Line {
     /// The line of some facts.
     #[must_use]
-    pub fn of(group: Group, name: impl Into<String>, facts: &impl Judged) -> Self {
+    pub fn judge(group: Group, name: impl Into<String>, facts: &impl Judged) -> Self {
         let Verdict { status, text, hint } = facts.verdict();
         Self {
             group,
@@ -238,7 +238,7 @@ impl Diagnosis {
     }
 
     /// The lines of one group.
-    pub fn of(&self, group: Group) -> impl Iterator<Item = &Line> {
+    pub fn lines_in(&self, group: Group) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(move |line| line.group == group)
     }
 
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_probe_without_an_answer_is_a_warning_and_no_error() {
-        let line = Line::of(Group::Gpu, "NVML", &Unprobed::TimedOut { after_s: 30 });
+        let line = Line::judge(Group::Gpu, "NVML", &Unprobed::TimedOut { after_s: 30 });
         assert_eq!(line.status, Status::Warning);
         assert!(line.text.contains("no answer within 30 s"));
         assert_eq!(line.facts["probe"], "timed_out");

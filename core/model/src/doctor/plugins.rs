@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::tools::{Place, ToolFacts};
+use super::tools::{ProgramPath, ToolFacts};
 use super::{Judged, Verdict};
 
 /// One folder in which plugins are looked for.
@@ -181,7 +181,7 @@ fn program_verdict(
 ) -> Verdict {
     let name = &program.program;
     match program.trouble() {
-        Some(_) if program.place == Place::Nowhere => {
+        Some(_) if program.place == ProgramPath::Nowhere => {
             return Verdict::warning(
                 format!("`{shown}`: no `{name}` on the PATH"),
                 install(package.unwrap_or("it"), package.is_some()),
@@ -258,7 +258,7 @@ mod tests {
     use super::super::tools::Answer;
     use super::*;
 
-    fn python(place: Place, answer: Answer, packages: Option<Vec<Package>>) -> BackendFacts {
+    fn python(place: ProgramPath, answer: Answer, packages: Option<Vec<Package>>) -> BackendFacts {
         BackendFacts {
             version: "0.1.0".to_owned(),
             simulated: false,
@@ -273,8 +273,8 @@ mod tests {
         }
     }
 
-    fn at() -> Place {
-        Place::At {
+    fn at() -> ProgramPath {
+        ProgramPath::At {
             path: "/bin/python3".to_owned(),
         }
     }
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_a_warning_that_names_it() {
-        let facts = python(Place::Nowhere, Answer::NotAsked, None);
+        let facts = python(ProgramPath::Nowhere, Answer::NotAsked, None);
         let verdict = facts.verdict();
         assert_eq!(verdict.status, Status::Warning);
         assert_eq!(

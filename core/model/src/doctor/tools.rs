@@ -11,7 +11,7 @@ const SHOWN_LETTERS: usize = 60;
 /// Where a program was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "found")]
-pub enum Place {
+pub enum ProgramPath {
     /// Nowhere.
     Nowhere,
     /// There, but it may not be run.
@@ -59,7 +59,7 @@ pub struct ToolFacts {
     pub program: String,
     /// Where it is.
     #[serde(flatten)]
-    pub place: Place,
+    pub place: ProgramPath,
     /// What it said.
     #[serde(flatten)]
     pub answer: Answer,
@@ -70,7 +70,7 @@ pub struct ToolFacts {
 impl ToolFacts {
     /// Facts of one program.
     #[must_use]
-    pub fn new(program: &str, place: Place, answer: Answer) -> Self {
+    pub fn new(program: &str, place: ProgramPath, answer: Answer) -> Self {
         let version = match &answer {
             Answer::Ended {
                 success: true,
@@ -89,18 +89,18 @@ impl ToolFacts {
     /// Whether it is there and may be run.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        matches!(self.place, Place::At { .. })
+        matches!(self.place, ProgramPath::At { .. })
     }
 
     /// Why it does not serve, or cannot be known to; `None` if it told a version.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         match &self.place {
-            Place::Nowhere => return Some("is not there".to_owned()),
-            Place::NotExecutable { path } => {
+            ProgramPath::Nowhere => return Some("is not there".to_owned()),
+            ProgramPath::NotExecutable { path } => {
                 return Some(format!("{path} may not be run: no execute permission"));
             }
-            Place::At { .. } => {}
+            ProgramPath::At { .. } => {}
         }
         match &self.answer {
             _ if self.version.is_some() => None,
@@ -124,8 +124,8 @@ impl ToolFacts {
     #[must_use]
     pub fn words(&self) -> String {
         let place = match &self.place {
-            Place::Nowhere => return "not there".to_owned(),
-            Place::NotExecutable { path } | Place::At { path } => path,
+            ProgramPath::Nowhere => return "not there".to_owned(),
+            ProgramPath::NotExecutable { path } | ProgramPath::At { path } => path,
         };
         match &self.version {
             Some(version) => format!("{version} ({place})"),
@@ -242,12 +242,12 @@ impl Judged for ContainerTools {
 mod tests {
     use super::*;
 
-    fn facts(place: Place, answer: Answer) -> ToolFacts {
+    fn facts(place: ProgramPath, answer: Answer) -> ToolFacts {
         ToolFacts::new("uv", place, answer)
     }
 
-    fn at() -> Place {
-        Place::At {
+    fn at() -> ProgramPath {
+        ProgramPath::At {
             path: "/bin/uv".to_owned(),
         }
     }
@@ -308,11 +308,14 @@ mod tests {
 
     #[test]
     fn each_kind_of_trouble_is_a_warning_that_says_what_it_is() {
-        let not_executable = Place::NotExecutable {
+        let not_executable = ProgramPath::NotExecutable {
             path: "/bin/uv".to_owned(),
         };
         let cases = [
-            (facts(Place::Nowhere, Answer::NotAsked), "is not there"),
+            (
+                facts(ProgramPath::Nowhere, Answer::NotAsked),
+                "is not there",
+            ),
             (
                 facts(not_executable, Answer::NotAsked),
                 "/bin/uv may not be run: no execute permission",
@@ -344,7 +347,7 @@ mod tests {
             absence: Status::Ok,
             ..tool(facts)
         };
-        let absent = optional(facts(Place::Nowhere, Answer::NotAsked)).verdict();
+        let absent = optional(facts(ProgramPath::Nowhere, Answer::NotAsked)).verdict();
         assert_eq!(absent.status, Status::Ok);
         assert_eq!(absent.text, "not there; it is for a `version`");
         let hangs = optional(facts(at(), Answer::TimedOut { after_s: 5 })).verdict();
@@ -360,7 +363,7 @@ mod tests {
 
     #[test]
     fn one_container_tool_is_enough() {
-        let absent = || ToolFacts::new("x", Place::Nowhere, Answer::NotAsked);
+        let absent = || ToolFacts::new("x", ProgramPath::Nowhere, Answer::NotAsked);
         let there = || ToolFacts::new("x", at(), ended(true, "x 1.2"));
         let both = |docker, docker_daemon, podman| ContainerTools {
             docker,
