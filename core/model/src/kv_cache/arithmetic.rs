@@ -11,6 +11,10 @@ use super::layers::{self, Model};
 use super::options::KvOptions;
 use super::part::Part;
 use super::rank::Rank;
+use crate::text::number::grouped;
+
+/// Largest parallel size, and largest block.
+const MOST_OPTION: u64 = 65_536;
 
 /// The estimate for the model whose `config.json` this is.
 ///
@@ -33,7 +37,7 @@ fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
     let rank = Rank::new(fields, options, family.heads == HeadRule::Latent)?;
     rank.check_heads(&model)?;
     let mut most: Option<Vec<KvTerm>> = None;
-    for part in dealt(&model, options.pipeline_parallel)? {
+    for part in layers_of_ranks(&model, options.pipeline_parallel)? {
         let terms = rank.terms(part)?;
         if most
             .as_ref()
@@ -100,20 +104,20 @@ fn check_options(options: &KvOptions) -> Bad<()> {
         ("block size", options.block_size),
     ];
     for (name, value) in named {
-        if value == 0 || value > 65_536 {
+        if !(1..=MOST_OPTION).contains(&u64::from(value)) {
             return Err(KvError::Wrong {
                 field: name.to_owned(),
                 value: value.to_string(),
-                must: "from 1 to 65,536".to_owned(),
+                must: format!("from 1 to {}", grouped(MOST_OPTION)),
             });
         }
     }
     Ok(())
 }
 
-/// The layers of each rank, as vLLM deals them: alike, and what is left over one
+/// The layers of each rank, split as vLLM does: evenly, and what is left over one
 /// each to the ranks before the last, from the back.
-fn dealt(model: &Model, ranks: u32) -> Bad<Vec<&[Vec<Part>]>> {
+fn layers_of_ranks(model: &Model, ranks: u32) -> Bad<Vec<&[Vec<Part>]>> {
     let (count, ranks) = (model.layers.len(), ranks as usize);
     if ranks > count {
         return Err(KvError::Wrong {

@@ -1,5 +1,5 @@
-//! What a launch command says about the cache, by the flags that servers have
-//! in common: so that no plugin needs to be known.
+//! What a launch command sets about the cache, by the flags that servers have in
+//! common, so that no plugin needs to be asked.
 
 use super::options::KvOptions;
 
@@ -34,7 +34,7 @@ const GIB: f64 = 1_073_741_824.0;
 
 impl LaunchFacts {
     /// Reads a command and the variables set for it. The last of several wins, as
-    /// servers have it; what cannot be read is passed over.
+    /// in servers; what cannot be read is ignored.
     pub fn from_command<'a>(
         command: &[String],
         env: impl IntoIterator<Item = (&'a str, &'a str)>,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_several_wins_and_nonsense_is_passed_over() {
+    fn the_last_of_several_wins_and_nonsense_is_ignored() {
         let facts =
             LaunchFacts::from_command(&command("x --tp 2 --tp 4 --block-size many --dtype"), []);
         assert_eq!(

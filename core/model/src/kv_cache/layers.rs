@@ -6,6 +6,7 @@ use super::fields::Fields;
 use super::heads;
 use super::part::Part;
 use super::patterns;
+use crate::text::number::grouped;
 
 /// A model's layers, each a list of its parts; and the query heads, if any.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +22,11 @@ const MOST_LAYERS: u64 = 100_000;
 pub(super) fn read(fields: Fields<'_>, family: Family) -> Bad<Model> {
     let count = fields.count(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"])?;
     if count > MOST_LAYERS {
-        return Err(fields.wrong_text("num_hidden_layers", count.to_string(), "at most 100,000"));
+        return Err(fields.wrong_text(
+            "num_hidden_layers",
+            count.to_string(),
+            &format!("at most {}", grouped(MOST_LAYERS)),
+        ));
     }
     let layers = patterns::layers(fields, family, count as usize)?;
     let attends = layers

@@ -34,5 +34,5 @@ pub use explain::Line;
 pub use forecast::{Room, forecast};
 pub use launch::LaunchFacts;
 pub use options::KvOptions;
-pub use size::{commas, exact, gib, parse_size};
+pub use size::parse_size;
 pub use weights::{DtypeBytes, Weights, header_length, weights_of_header, weights_of_index};

@@ -11,7 +11,7 @@ pub struct KvOptions {
     pub state_dtype: Option<String>,
     /// GPUs that each layer is split over, from 1.
     pub tensor_parallel: u32,
-    /// Ranks that the layers are dealt to, from 1.
+    /// Ranks that the layers are split over, from 1.
     pub pipeline_parallel: u32,
     /// Tokens in one block, from 1.
     pub block_size: u32,
