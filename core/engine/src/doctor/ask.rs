@@ -17,11 +17,11 @@ use nix::unistd::{AccessFlags, Pid, access};
 /// Longest that a small program is waited for.
 pub(super) const TOOL_LIMIT: Duration = Duration::from_secs(5);
 /// Longest that an engine's program is waited for: vLLM imports PyTorch before
-/// it tells its version.
+/// it prints its version.
 pub(super) const ENGINE_LIMIT: Duration = Duration::from_secs(20);
 /// Pause between two looks at a program that was asked.
 const POLL: Duration = Duration::from_millis(10);
-/// Most that is read of what a program says.
+/// Most bytes that are read of a program's output.
 const MOST_BYTES: u64 = 64 * 1024;
 /// What the readers may take after the program's end; only a process that left
 /// the group can hold them up.
@@ -70,7 +70,7 @@ fn place(file: &Path) -> ProgramPath {
     }
 }
 
-/// The program and what it says when asked with `arguments`.
+/// The program and its answer to `arguments`.
 pub(super) fn tool(program: &str, arguments: &[&str], limit: Duration) -> ToolFacts {
     at(program, find(program), arguments, limit)
 }
@@ -101,16 +101,16 @@ pub(super) fn answer(program: &Path, arguments: &[&str], limit: Duration) -> Ans
             out,
             err,
         } => {
-            let told = |text: &str| lines(text).find(|line| version_in(line).is_some());
+            let with_version = |text: &str| lines(text).find(|line| version_in(line).is_some());
             let first = |text: &str| lines(text).next();
-            let line = told(&out).or_else(|| told(&err));
+            let line = with_version(&out).or_else(|| with_version(&err));
             let line = line.or_else(|| first(&out)).or_else(|| first(&err));
             Answer::Ended {
                 success: true,
                 line: line.unwrap_or_default(),
             }
         }
-        // What went wrong is what a program says last.
+        // What went wrong is in the last line of the output.
         ProgramEnd::Ended { out, err, .. } => Answer::Ended {
             success: false,
             line: lines(&err)
@@ -136,8 +136,8 @@ pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> Progra
         Ok(child) => child,
         Err(error) => return ProgramEnd::NotStarted(error.to_string()),
     };
-    let out = Heard::start(child.stdout.take());
-    let err = Heard::start(child.stderr.take());
+    let out = Output::start(child.stdout.take());
+    let err = Output::start(child.stderr.take());
     let ended = wait(&child, Instant::now() + limit);
     kill_group(&child);
     // It is a zombie or was just killed.
@@ -198,13 +198,13 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap_or(0))
 }
 
-/// What a program says on one of its outputs.
-struct Heard {
+/// One output of a program, read in a thread of its own.
+struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
     ended: mpsc::Receiver<()>,
 }
 
-impl Heard {
+impl Output {
     fn start(output: Option<impl Read + Send + 'static>) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = mpsc::channel();

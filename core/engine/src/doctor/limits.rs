@@ -27,7 +27,7 @@ pub(super) fn processes() -> ProcessLimit {
     let own = getrlimit(Resource::RLIMIT_NPROC).ok();
     let maxima = cgroup::files("pids", "pids.max");
     let used = cgroup::files("pids", "pids.current");
-    // Groups without a limit say `max`; the nearest limit is told.
+    // Groups without a limit have `max`; the nearest limit is reported.
     let limited = maxima.iter().position(|text| text.parse::<u64>().is_ok());
     let number = |texts: &[String]| texts.get(limited?)?.parse::<u64>().ok();
     ProcessLimit {

@@ -17,9 +17,9 @@ use crate::plugins::host::{self, Plugin, PluginHost, SearchPath};
 use crate::secrets::Secrets;
 use crate::server::launch::command_text;
 
-/// Stands for the model in a command that is only shown.
+/// Placeholder for the model in a command that is only shown.
 const MODEL: &str = "MODEL";
-/// Stands for the folder of a run.
+/// Placeholder for the folder of a run.
 const FOLDER: &str = "RUN_FOLDER";
 
 /// Prints `name version` for each distribution that is installed.
@@ -70,11 +70,11 @@ pub(super) fn backends(ground: &Ground, lines: &Lines) {
             (plugin, scope.spawn(move || asked(starts)))
         });
         let asked: Vec<_> = asked.collect();
-        let heard = asked.into_iter().filter_map(|(plugin, starts)| {
-            // A thread that panicked has told so itself.
+        let answers = asked.into_iter().filter_map(|(plugin, starts)| {
+            // A thread that panicked has printed why.
             Some((plugin, facts(plugin, starts.join().ok()?)))
         });
-        heard.collect()
+        answers.collect()
     });
     for (plugin, facts) in found {
         let name = &plugin.description.name;
@@ -164,8 +164,8 @@ fn shown(command: &[String]) -> String {
     short.collect::<Vec<_>>().join(" ")
 }
 
-/// The packages of a Python that is started as such; a program of its own tells
-/// its version itself.
+/// The packages of a Python that is started as such; any other program
+/// reports its version itself.
 fn packages(program: &ToolFacts, package: &PythonPackage) -> Option<Vec<Package>> {
     let ProgramPath::At { path } = &program.place else {
         return None;
@@ -186,10 +186,10 @@ fn packages(program: &ToolFacts, package: &PythonPackage) -> Option<Vec<Package>
     }
 }
 
-fn package_in(told: &str, name: &str) -> Package {
-    let mut lines = told.lines().filter_map(|line| line.split_once(' '));
+fn package_in(output: &str, name: &str) -> Package {
+    let mut lines = output.lines().filter_map(|line| line.split_once(' '));
     let version = lines
-        .find(|(told, _)| *told == name)
+        .find(|(found, _)| *found == name)
         .map(|(_, version)| version);
     Package {
         name: name.to_owned(),
@@ -241,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_is_not_told_is_not_there() {
-        let told = "noise\ntorch 2.9.0+cu128\n";
+    fn a_package_that_is_not_listed_is_not_there() {
+        let output = "noise\ntorch 2.9.0+cu128\n";
         assert_eq!(
-            package_in(told, "torch").version.as_deref(),
+            package_in(output, "torch").version.as_deref(),
             Some("2.9.0+cu128")
         );
-        assert!(!package_in(told, "transformers").found);
+        assert!(!package_in(output, "transformers").found);
     }
 }

@@ -50,9 +50,9 @@ fn a_check_that_hangs_or_panics_costs_its_own_lines_alone() {
         check("last", |_, lines| fine(lines, "last")),
     ];
     let lines = look(&checks, ground(), Duration::from_millis(300));
-    let told: Vec<(&str, Status)> = lines.iter().map(|l| (&*l.name, l.status)).collect();
+    let found: Vec<(&str, Status)> = lines.iter().map(|l| (&*l.name, l.status)).collect();
     assert_eq!(
-        told,
+        found,
         [
             ("first", Status::Ok),
             ("before it hangs", Status::Ok),
@@ -78,7 +78,7 @@ fn script(folder: &Path, text: &str, mode: u32) -> PathBuf {
     file
 }
 
-fn said(text: &str) -> Answer {
+fn answer_of_script(text: &str) -> Answer {
     let folder = tempfile::tempdir().unwrap();
     let file = script(folder.path(), text, 0o755);
     ask::answer(&file, &["--version"], Duration::from_secs(10))
@@ -94,20 +94,23 @@ fn ended(success: bool, line: &str) -> Answer {
 #[test]
 fn the_line_with_the_version_is_taken_from_among_others() {
     let text = "#!/bin/sh\necho warning >&2\necho; echo Cuda compiler; echo release 12.8, V12.8.93";
-    assert_eq!(said(text), ended(true, "release 12.8, V12.8.93"));
+    assert_eq!(
+        answer_of_script(text),
+        ended(true, "release 12.8, V12.8.93")
+    );
 }
 
 #[test]
-fn a_program_that_fails_is_heard_by_its_last_words() {
+fn the_last_line_of_a_program_that_fails_is_taken() {
     let text = "#!/bin/sh\necho Traceback >&2\necho 'No module named x' >&2\nexit 1";
-    assert_eq!(said(text), ended(false, "No module named x"));
-    assert_eq!(said("#!/bin/sh\nkill -9 $$"), ended(false, ""));
+    assert_eq!(answer_of_script(text), ended(false, "No module named x"));
+    assert_eq!(answer_of_script("#!/bin/sh\nkill -9 $$"), ended(false, ""));
 }
 
 #[test]
 fn garbage_is_shown_without_control_characters_and_is_no_version() {
     let text = "#!/bin/sh\nprintf '\\033[31m\\377\\376\\000x\\a\\n'";
-    let Answer::Ended { success, line } = said(text) else {
+    let Answer::Ended { success, line } = answer_of_script(text) else {
         panic!("it did not end");
     };
     assert!(success);
@@ -159,12 +162,12 @@ fn is_zombie(pid: Pid) -> bool {
 fn a_child_that_keeps_the_output_open_holds_nobody_up() {
     let text = "#!/bin/sh\nsetsid sleep 3 &\necho tool 1.2";
     let began = Instant::now();
-    assert_eq!(said(text), ended(true, "tool 1.2"));
+    assert_eq!(answer_of_script(text), ended(true, "tool 1.2"));
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
-fn a_file_that_may_not_be_run_or_is_no_program_is_told_so() {
+fn a_file_that_cannot_be_run_or_is_no_program_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let plain = script(folder.path(), "#!/bin/sh\necho 1.2", 0o644);
     let facts = ask::tool(plain.to_str().unwrap(), &[], ask::TOOL_LIMIT);
@@ -172,7 +175,7 @@ fn a_file_that_may_not_be_run_or_is_no_program_is_told_so() {
     assert_eq!(facts.answer, Answer::NotAsked);
     assert_eq!(ask::find("/nowhere/at/all"), ProgramPath::Nowhere);
     assert!(matches!(
-        said("neither ELF nor script"),
+        answer_of_script("neither ELF nor script"),
         Answer::NotStarted { .. }
     ));
 }

@@ -1,4 +1,4 @@
-//! What a cell's row says of the hardware.
+//! The hardware figures of a cell's row.
 
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ pub struct GpuFigures {
     pub memory: MemoryPeaks,
     /// Energy.
     pub energy: GpuEnergy,
-    /// Time in which it was throttled for any reason, s; null if it tells none.
+    /// Time in which it was throttled for any reason, s; null if it reports none.
     pub throttled_s: Option<f64>,
     /// The same for each reason, in NVML's words; they may overlap.
     pub throttled_s_by_reason: BTreeMap<String, f64>,
@@ -65,7 +65,7 @@ pub struct SeriesFigure {
     pub n: u64,
 }
 
-/// What a cell's requests got for it.
+/// What the cell's requests received, by which figures are divided.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Served {
     /// Length of the measured window, s.
@@ -98,7 +98,7 @@ impl CellHardware {
         self.host.series.get(name)
     }
 
-    /// What a reader of the row must know.
+    /// Warnings about the figures.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut found = Vec::new();

@@ -12,7 +12,7 @@ use super::timeline::Drawn;
 use crate::facts::record::GpuSample;
 use crate::hardware::over_time::SeriesOf;
 
-/// What has been taken in of one GPU.
+/// What is kept of the samples of one GPU.
 pub(super) struct GpuFold {
     pub(super) last_ns: u64,
     gap_ns: u64,
@@ -78,11 +78,11 @@ impl GpuFold {
         }
     }
 
-    /// The power is the instant one if the device tells it, else the average.
+    /// The power is the instant one if the device reports it, else the average.
     fn energy(&self, at: &CellSpanIndexes) -> GpuEnergy {
         let powers = GPU_POWERS.map(|power| &self.series[power]);
-        let told = powers.iter().find(|(_, buckets)| !buckets.is_empty());
-        let (power, _) = told.unwrap_or(&powers[0]);
+        let reported = powers.iter().find(|(_, buckets)| !buckets.is_empty());
+        let (power, _) = reported.unwrap_or(&powers[0]);
         let rise = match at.window {
             Some(window) => self.energy.rise(window),
             None => Err(NoRise::NoWindow),

@@ -12,7 +12,7 @@ use crate::facts::record::HostSample;
 use crate::hardware::over_time::SeriesOf;
 use crate::text::units::{ns_of_ms, s_between};
 
-/// What has been taken in of the host.
+/// What is kept of the samples of the host.
 pub(super) struct HostFold {
     pub(super) last_ns: Option<u64>,
     gap_ns: u64,
@@ -48,7 +48,7 @@ impl HostFold {
             };
             match (series.kind, before_ns) {
                 (Kind::Since, Some(from_ns)) => spans.add_since(from_ns, t_ns, value),
-                // A mean since a sample that is not there says nothing of a time.
+                // The first sample has no start: its mean covers an unknown time.
                 (Kind::Since, None) => continue,
                 (Kind::AtOnce, _) => spans.add(t_ns, value),
                 (Kind::Slow, _) => {

@@ -1,6 +1,6 @@
 //! What the load cost the hardware: figures per cell and a thinned-out
-//! timeline, from the samples of a run. They are taken in one by one and never
-//! kept, so that a day of them needs no more memory than an hour.
+//! timeline, from the samples of a run. They are read one by one and never kept,
+//! so that a day of them needs no more memory than an hour.
 
 mod buckets;
 mod counter;

@@ -12,7 +12,7 @@ use crate::text::units::s_between;
 /// Spans of time, sorted by their starts; they may overlap.
 pub(super) type Spans = Rc<[Window]>;
 
-/// Where the spans of one cell stand among all of them.
+/// The indexes of one cell's spans among all of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct CellSpanIndexes {
     /// The measured window.

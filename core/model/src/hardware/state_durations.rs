@@ -74,11 +74,11 @@ impl StateDurationsFold {
         if let Some((from_ns, held)) = self.last.replace((t_ns, reasons))
             && t_ns.saturating_sub(from_ns) <= self.gap_ns
         {
-            self.lay(from_ns, t_ns, &held);
+            self.add_time(from_ns, t_ns, &held);
         }
     }
 
-    fn lay(&mut self, from_ns: u64, to_ns: u64, reasons: &[String]) {
+    fn add_time(&mut self, from_ns: u64, to_ns: u64, reasons: &[String]) {
         while (self.spans.get(self.first_open)).is_some_and(|span| span.end_ns < from_ns) {
             self.first_open += 1;
         }

@@ -77,7 +77,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
         name: "gpu_utilization_mean_percent",
         unit: "percent",
         better: Better::Neither,
-        what: "Share of time in which a kernel ran, on average over the window and over the GPUs that tell it.",
+        what: "Share of time in which a kernel ran, on average over the window and over the GPUs that report it.",
         formula: "mean over GPUs of the mean of the line through the readings",
         source: "`nvmlDeviceGetUtilizationRates`, gpu; [Hardware](../concepts/hardware.md).",
         values: Values::OfHardware(|hardware, _| mean_of_gpus(hardware, "utilization_percent")),
@@ -86,7 +86,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
         name: "gpu_memory_controller_mean_percent",
         unit: "percent",
         better: Better::Neither,
-        what: "Share of time in which device memory was read or written, on average over the window and over the GPUs that tell it.",
+        what: "Share of time in which device memory was read or written, on average over the window and over the GPUs that report it.",
         formula: "mean over GPUs of the mean of the line through the readings",
         source: "`nvmlDeviceGetUtilizationRates`, memory; [Hardware](../concepts/hardware.md).",
         values: Values::OfHardware(|hardware, _| {
@@ -97,7 +97,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
         name: "gpu_sm_clock_mean_mhz",
         unit: "mhz",
         better: Better::Neither,
-        what: "Clock of the streaming multiprocessors, on average over the window and over the GPUs that tell it.",
+        what: "Clock of the streaming multiprocessors, on average over the window and over the GPUs that report it.",
         formula: "mean over GPUs of the mean of the line through the readings",
         source: "`nvmlDeviceGetClockInfo`, SM; [Hardware](../concepts/hardware.md).",
         values: Values::OfHardware(|hardware, _| mean_of_gpus(hardware, "sm_clock_mhz")),
@@ -120,7 +120,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
         name: "gpu_throttled_s",
         unit: "s",
         better: Better::Neither,
-        what: "Time in the window in which a GPU was throttled, summed over the GPUs that tell it.",
+        what: "Time in the window in which a GPU was throttled, summed over the GPUs that report it.",
         formula: "sum over GPUs of the time from each reading with a reason that throttles to the next",
         source: "`nvmlDeviceGetCurrentClocksEventReasons`; [Hardware](../concepts/hardware.md).",
         values: Values::OfHardware(|hardware, _| {
@@ -248,7 +248,7 @@ fn mean_of_gpus(hardware: &CellHardware, series: &str) -> Option<f64> {
     ratio(sum(means.iter().copied()), Some(means.len() as f64))
 }
 
-/// Sum over the GPUs that tell their memory.
+/// Sum over the GPUs that report their memory.
 fn memory(hardware: &CellHardware, peak: fn(&MemoryPeaks) -> Option<u64>) -> Option<f64> {
     let peaks = hardware.gpus.iter().filter_map(|gpu| peak(&gpu.memory));
     sum(peaks.map(|bytes| bytes as f64))

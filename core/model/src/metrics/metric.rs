@@ -21,8 +21,6 @@ pub enum Better {
     /// It describes, and does not rank.
     Neither,
 }
-
-/// One metric.
 pub struct Metric {
     /// Name, final: other people's scripts rely on it.
     pub name: &'static str,
@@ -74,7 +72,6 @@ pub struct Pooled {
 pub struct PerCell {
     /// What a request of any phase adds; the metric is absent if one is `None`.
     pub of: fn(&Load, &RequestRecord) -> Option<f64>,
-    /// The time.
     pub over: Over,
 }
 

@@ -1,5 +1,4 @@
-//! How much must be measured before it tells something: the one home of these
-//! limits, for who plans a run, reads its report or audits it.
+//! Minimum sample sizes, shared by planning, reporting and verify.
 
 use crate::config::{Config, Level, LoadConfig};
 use crate::text::number::grouped;
@@ -7,7 +6,7 @@ use crate::text::number::grouped;
 /// Successful requests from which on the median of a measurement (a backend at a
 /// level in one repeat) means something.
 pub const MIN_REQUESTS: u64 = 30;
-/// Repeats from which on an interval is not mostly guesswork.
+/// Repeats from which on an interval is narrow enough to be useful.
 pub const MIN_REPEATS: u32 = 3;
 /// Share of a closed loop's measured requests that may end under falling load
 /// without a warning. Up to two rounds of the slots may, where they do not end in
@@ -20,10 +19,10 @@ pub fn requests_that_fill(slots: u32) -> u64 {
     8 * u64::from(slots)
 }
 
-/// What is known of a run's sample before it starts.
+/// What a run's sample will be too small for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SampleForecast {
-    /// Levels that will not be what they say.
+    /// Levels that will not reach their load.
     pub warnings: Vec<String>,
     /// What the verdicts will lack.
     pub notes: Vec<String>,
@@ -56,7 +55,7 @@ pub fn forecast(config: &Config) -> SampleForecast {
     }
 }
 
-/// Levels of a closed loop that so few requests will not keep up.
+/// Levels of a closed loop that so few requests cannot keep busy.
 fn fill_warnings(load: &LoadConfig) -> Vec<String> {
     let Some(n) = load.requests else {
         return Vec::new();
@@ -67,7 +66,7 @@ fn fill_warnings(load: &LoadConfig) -> Vec<String> {
     });
     let slots: Vec<u32> = slots.collect();
     let is_empty = |slots: &u32| u64::from(*slots) > n;
-    // Once the last request is sent, all slots but one end under falling load.
+    // Once the last request is sent, the requests in all other slots end under falling load.
     let falls = |slots: &u32| f64::from(*slots - 1) > TAIL_SHARE * n as f64;
     let (never, partly): (Vec<u32>, Vec<u32>) = slots
         .into_iter()
@@ -77,7 +76,7 @@ fn fill_warnings(load: &LoadConfig) -> Vec<String> {
     let mut found = Vec::new();
     if let Some((span, enough)) = span(&never) {
         found.push(format!(
-            "load.requests: {n} requests cannot fill {span}, which will never be at its load; give {enough} or more"
+            "load.requests: {n} requests cannot fill {span}: the level is never reached; give {enough} or more"
         ));
     }
     if let Some((span, enough)) = span(&partly) {
@@ -88,7 +87,7 @@ fn fill_warnings(load: &LoadConfig) -> Vec<String> {
     found
 }
 
-/// `concurrency 16 to 128`, and the requests that keep the highest up.
+/// `concurrency 16 to 128`, and the requests that keep the highest busy.
 fn span(slots: &[u32]) -> Option<(String, String)> {
     let (least, most) = (slots.iter().min()?, slots.iter().max()?);
     let span = match least == most {
@@ -115,7 +114,7 @@ mod tests {
         assert_eq!(
             forecast_of("concurrency: [1, 4, 16, 128]", 12, 3).warnings,
             [
-                "load.requests: 12 requests cannot fill concurrency 16 to 128, which will never be at its load; give 1\u{202f}024 or more"
+                "load.requests: 12 requests cannot fill concurrency 16 to 128: the level is never reached; give 1\u{202f}024 or more"
             ]
         );
     }
