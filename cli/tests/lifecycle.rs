@@ -258,13 +258,15 @@ fn a_server_whose_run_and_supervisor_were_killed_together_is_cleaned_up() {
     let left = said(place.command().arg("doctor"));
     let words = left.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        words.contains("left of earlier runs: ") && words.contains("doctor --clean"),
+        words.contains("left by earlier runs: ") && words.contains("doctor --clean"),
         "{words}"
     );
     let cleaned = said(place.command().args(["doctor", "--clean"]));
     assert!(cleaned.err.contains("stopped: "), "{}", cleaned.err);
     assert!(
-        cleaned.out.contains("no server of an earlier run is left"),
+        cleaned
+            .out
+            .contains("no server of an earlier run is still running"),
         "{}",
         cleaned.out
     );

@@ -68,7 +68,9 @@ fn render(diagnosis: &Diagnosis, least: Status, look: Look) -> String {
     let widths = diagnosis.lines.iter().map(|l| l.name.chars().count());
     let width = widths.max().unwrap_or(0).min(NAME_WIDTH);
     for group in Group::ALL {
-        let shown = diagnosis.of(group).filter(|line| line.status >= least);
+        let shown = diagnosis
+            .lines_in(group)
+            .filter(|line| line.status >= least);
         let shown: Vec<String> = shown.flat_map(|l| shown_line(l, width, look)).collect();
         if !shown.is_empty() {
             lines.push(styled(group.title(), "1", look));

@@ -1,10 +1,9 @@
 //! `kv-cache`: the size of a model's cache and what fits, each figure with its
 //! arithmetic.
 
-use inferbench_engine::prepare::kv_forecast::KvModel;
-use inferbench_model::kv_cache::{
-    Budget, Capacity, KvError, KvEstimate, Line, Weights, commas, exact, gib,
-};
+use inferbench_engine::prepare::kv_forecast::{KvModel, KvModelError};
+use inferbench_model::kv_cache::{Budget, Capacity, KvError, KvEstimate, Line, Weights};
+use inferbench_model::text::number::{bytes, exact_bytes, grouped};
 use serde::Serialize;
 
 use super::output::print_json;
@@ -134,7 +133,7 @@ fn sections(
     let mut all = vec![
         section("KV cache".to_owned(), estimate.explain()),
         section(
-            format!("a sequence of {} tokens", commas(context)),
+            format!("a sequence of {} tokens", grouped(context)),
             estimate.explain_sequence(context),
         ),
     ];
@@ -143,14 +142,14 @@ fn sections(
         all.push(section("weights".to_owned(), weights));
     }
     if let Some(capacity) = capacity {
-        let title = format!("what fits into {}", gib(budget.memory_bytes));
+        let title = format!("what fits into {}", bytes(budget.memory_bytes));
         all.push(section(title, estimate.explain_capacity(budget, capacity)));
     }
     if let Some(concurrency) = args.concurrency {
         let title = format!(
             "what concurrency {} x {} tokens needs",
-            commas(concurrency),
-            commas(context)
+            grouped(concurrency),
+            grouped(context)
         );
         all.push(section(
             title,
@@ -174,18 +173,18 @@ fn weight_lines(args: &KvCacheArgs, model: &KvModel, estimate: &KvEstimate) -> V
     let by_dtype = stored.map_or(&[][..], |weights| &weights.by_dtype);
     let parts: Vec<String> = by_dtype
         .iter()
-        .map(|part| format!("{} {}", commas(part.bytes), part.dtype))
+        .map(|part| format!("{} {}", grouped(part.bytes), part.dtype))
         .collect();
     let from = match (args.weights, parts.is_empty()) {
         (Some(_), _) => "given by --weights".to_owned(),
         (None, true) => "from the index of its safetensors".to_owned(),
         (None, false) => parts.join(" + "),
     };
-    let mut lines = vec![line("whole model", from, exact(bytes))];
+    let mut lines = vec![line("whole model", from, exact_bytes(bytes))];
     if per_gpu != bytes {
         let gpus = estimate.tensor_parallel * estimate.pipeline_parallel;
-        let formula = format!("ceil({} / {gpus})", commas(bytes));
-        let value = exact(per_gpu);
+        let formula = format!("ceil({} / {gpus})", grouped(bytes));
+        let value = exact_bytes(per_gpu);
         lines.push(line("per GPU", formula, value));
     }
     lines

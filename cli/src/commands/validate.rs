@@ -9,10 +9,10 @@ use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
 use inferbench_model::config::Level;
 use inferbench_model::facts::warning::Warning;
-use inferbench_model::kv_cache::{KvEstimate, commas};
+use inferbench_model::kv_cache::KvEstimate;
 use inferbench_model::plan::sample_size;
 use inferbench_model::report::{warning_line, warning_words};
-use inferbench_model::text::number::counted;
+use inferbench_model::text::number::{counted, grouped};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -206,11 +206,11 @@ fn kv_line(backend: &BackendPreview) -> Option<String> {
         return Some(format!("not predicted: {reason}"));
     }
     let estimate = backend.kv_estimate.as_ref()?;
-    let mut sizes = vec![format!("{} B per token", commas(estimate.bytes_per_token))];
+    let mut sizes = vec![format!("{} B per token", grouped(estimate.bytes_per_token))];
     if estimate.bytes_per_sequence > 0 {
         sizes.push(format!(
             "{} B per sequence",
-            commas(estimate.bytes_per_sequence)
+            grouped(estimate.bytes_per_sequence)
         ));
     }
     let gpus = match (estimate.tensor_parallel, estimate.pipeline_parallel) {

@@ -541,7 +541,7 @@ async fn samples_that_are_torn_or_out_of_order_leave_a_note_and_the_report() {
         torn.notes,
         [
             "lines of host.jsonl passed over, which cannot be read: 2",
-            "samples passed over, with a time that runs backwards: 1",
+            "samples skipped, with a time that runs backwards: 1",
         ]
     );
     assert_eq!(torn.series, whole.series);

@@ -12,6 +12,8 @@
 //! The boundary itself is in [`abi`]; authors never need it. The tests of a
 //! plugin use `inferbench-testkit`.
 
+#![warn(missing_docs)]
+
 pub mod abi;
 mod adapter;
 pub mod backend;

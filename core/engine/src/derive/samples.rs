@@ -24,7 +24,7 @@ pub(crate) fn take_in(
     config: &Config,
     cells: &[(CellKey, Option<Window>)],
 ) -> Result<Hardware, StoreError> {
-    let mut fold = HardwareFold::new(Frame::of(manifest, config, cells));
+    let mut fold = HardwareFold::new(Frame::of_run(manifest, config, cells));
     let file = |name: &str| run.file(name);
     each(&file("gpu.jsonl"), &mut fold, |fold, sample| {
         fold.add_gpu(&sample)

@@ -217,7 +217,7 @@ impl PreparedRun {
             let set = launch.plan.env.iter();
             let set = set.map(|var| (var.name.as_str(), var.value.as_str()));
             let env = std::iter::once((CPU_CACHE, inherited.as_str())).chain(set);
-            let facts = LaunchFacts::of(&launch.plan.command, env);
+            let facts = LaunchFacts::from_command(&launch.plan.command, env);
             let found = match model.as_ref()? {
                 Ok(model) => model.estimate(&facts.options()),
                 Err(words) => {

@@ -4,7 +4,6 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    missing_docs,
     clippy::unwrap_used,
     reason = "shared test code, of which each test uses a part"
 )]

@@ -108,7 +108,7 @@ impl Level {
         }
     }
 
-    /// Name and unit of the axis this level lies on.
+    /// Name and unit of the axis of this level.
     #[must_use]
     pub fn axis(&self) -> &'static str {
         match self {

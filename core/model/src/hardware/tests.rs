@@ -294,7 +294,7 @@ fn energy_is_partial_where_one_of_two_devices_gives_none() {
 }
 
 #[test]
-fn a_device_lost_half_way_does_not_make_a_cell_look_frugal() {
+fn a_device_lost_half_way_does_not_make_the_energy_of_a_cell_smaller() {
     let mut two = frame(Some(span(1, 3)), 2);
     two.cells.push(CellSpan {
         window: Some(span(11, 13)),
@@ -347,8 +347,8 @@ fn throttling_lasts_from_its_reading_to_the_next() {
             seconds_by_reason: [("hw_thermal_slowdown".to_owned(), 1.0)].into(),
         }]
     );
-    let untold = cell_of(frame(Some(span(3, 7)), 1), &[watts(0, 4.0, 1.0)]);
-    assert_eq!(untold.gpus[0].throttled_s, None);
+    let unreported = cell_of(frame(Some(span(3, 7)), 1), &[watts(0, 4.0, 1.0)]);
+    assert_eq!(unreported.gpus[0].throttled_s, None);
 }
 
 #[test]
@@ -384,7 +384,7 @@ fn memory_has_its_peaks_before_while_starting_and_under_load() {
 }
 
 #[test]
-fn samples_whose_time_runs_backwards_are_passed_over_and_counted() {
+fn samples_whose_time_runs_backwards_are_skipped_and_counted() {
     let mut fold = HardwareFold::new(frame(Some(span(1, 3)), 1));
     for (t, w) in [(0.0, 100.0), (2.0, 100.0), (1.5, 900.0), (4.0, 100.0)] {
         fold.add_gpu(&watts(0, t, w));
@@ -398,9 +398,9 @@ fn samples_whose_time_runs_backwards_are_passed_over_and_counted() {
     assert_eq!(
         hardware.timeline.notes,
         [
-            "GPU samples passed over, of a GPU that `run.json` does not list: 1",
-            "samples passed over, outside the run: 1",
-            "samples passed over, with a time that runs backwards: 1",
+            "samples skipped, of a GPU that `run.json` does not list: 1",
+            "samples skipped, outside the run: 1",
+            "samples skipped, with a time that runs backwards: 1",
         ]
     );
 }

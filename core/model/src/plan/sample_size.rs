@@ -1,12 +1,11 @@
-//! How much must be measured before it tells something: the one home of these
-//! limits, for who plans a run, reads its report or audits it.
+//! Minimum sample sizes, shared by planning, reporting and verify.
 
 use crate::config::{Config, Level, LoadConfig};
 
 /// Successful requests from which on the median of a measurement (a backend at a
 /// level in one repeat) means something.
 pub const MIN_REQUESTS: u64 = 30;
-/// Repeats from which on an interval is not mostly guesswork.
+/// Repeats from which on an interval is narrow enough to be useful.
 pub const MIN_REPEATS: u32 = 3;
 /// Share of a closed loop's measured requests that may end under falling load
 /// without a warning. Up to two rounds of the slots may, where they do not end in

@@ -13,7 +13,7 @@ use crate::stats::{Bounds, Summary, samples_needed};
 
 fn percentile_of(summary: &Summary, bounds: &Bounds, p: u32) -> Percentile {
     let value = summary.carried(p);
-    let bounds = bounds.of(p).filter(|_| value.is_some());
+    let bounds = bounds.interval(p).filter(|_| value.is_some());
     Percentile {
         value,
         low: bounds.map(|(low, _)| low),
@@ -67,7 +67,7 @@ fn figure(metric: &Metric, cells: &[&MeasuredCell<'_>]) -> Figure {
             value: cell.row.metrics.get(metric.name).and_then(|v| v.typical()),
         })
         .collect();
-    let blocks = Summary::of(per_block.iter().filter_map(|block| block.value));
+    let blocks = Summary::from_values(per_block.iter().filter_map(|block| block.value));
     let spread = Figure {
         per_block,
         block_min: blocks.min,

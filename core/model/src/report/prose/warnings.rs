@@ -351,7 +351,7 @@ fn of_config(kind: &WarningKind) -> Option<String> {
             most,
             enough,
         } => format!(
-            "load.requests: {} requests cannot fill {}, which will never be at its load; give {} or more",
+            "load.requests: {} requests cannot fill {}: the level is never reached; give {} or more",
             grouped(*requests),
             slots(*least, *most),
             grouped(*enough)

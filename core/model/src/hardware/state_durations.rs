@@ -24,17 +24,17 @@ fn throttles(reason: &str) -> bool {
 
 /// The throttle reasons of one device over several spans.
 #[derive(Debug, Clone)]
-pub(super) struct HeldFold {
+pub(super) struct StateDurationsFold {
     spans: Spans,
     gap_ns: u64,
     first_open: usize,
     last: Option<(u64, Vec<String>)>,
-    held: Vec<Held>,
+    durations: Vec<StateDurations>,
 }
 
 /// Times over one span.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Held {
+pub(super) struct StateDurations {
     /// Time in which the reasons are known.
     known_ns: u64,
     /// Time with any reason that is throttling.
@@ -43,7 +43,7 @@ pub(super) struct Held {
     by_reason_ns: BTreeMap<String, u64>,
 }
 
-impl Held {
+impl StateDurations {
     /// Seconds throttled for any reason; `None` if no reason is known at any time.
     pub(super) fn throttled_s(&self) -> Option<f64> {
         (self.known_ns > 0).then(|| s_between(0, self.throttled_ns))
@@ -57,14 +57,14 @@ impl Held {
     }
 }
 
-impl HeldFold {
+impl StateDurationsFold {
     pub(super) fn new(spans: &Spans, gap_ns: u64) -> Self {
         Self {
             spans: Rc::clone(spans),
             gap_ns,
             first_open: 0,
             last: None,
-            held: vec![Held::default(); spans.len()],
+            durations: vec![StateDurations::default(); spans.len()],
         }
     }
 
@@ -74,29 +74,29 @@ impl HeldFold {
         if let Some((from_ns, held)) = self.last.replace((t_ns, reasons))
             && t_ns.saturating_sub(from_ns) <= self.gap_ns
         {
-            self.lay(from_ns, t_ns, &held);
+            self.add_time(from_ns, t_ns, &held);
         }
     }
 
-    fn lay(&mut self, from_ns: u64, to_ns: u64, reasons: &[String]) {
+    fn add_time(&mut self, from_ns: u64, to_ns: u64, reasons: &[String]) {
         while (self.spans.get(self.first_open)).is_some_and(|span| span.end_ns < from_ns) {
             self.first_open += 1;
         }
-        let open = self.spans.iter().zip(&mut self.held);
+        let open = self.spans.iter().zip(&mut self.durations);
         let open = open.skip(self.first_open);
-        for (span, held) in open.take_while(|(span, _)| span.start_ns < to_ns) {
+        for (span, durations) in open.take_while(|(span, _)| span.start_ns < to_ns) {
             let (start_ns, end_ns) = (from_ns.max(span.start_ns), to_ns.min(span.end_ns));
             let length_ns = end_ns.saturating_sub(start_ns);
-            held.known_ns += length_ns;
+            durations.known_ns += length_ns;
             if length_ns == 0 || reasons.is_empty() {
                 continue;
             }
-            held.throttled_ns += length_ns;
+            durations.throttled_ns += length_ns;
             for reason in reasons {
-                match held.by_reason_ns.get_mut(reason) {
+                match durations.by_reason_ns.get_mut(reason) {
                     Some(sum) => *sum += length_ns,
                     None => {
-                        held.by_reason_ns.insert(reason.clone(), length_ns);
+                        durations.by_reason_ns.insert(reason.clone(), length_ns);
                     }
                 }
             }
@@ -104,7 +104,7 @@ impl HeldFold {
     }
 
     /// The times over a span.
-    pub(super) fn over(&self, span: usize) -> &Held {
-        &self.held[span]
+    pub(super) fn over(&self, span: usize) -> &StateDurations {
+        &self.durations[span]
     }
 }

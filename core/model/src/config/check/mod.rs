@@ -1,29 +1,18 @@
-//! Checks of a config that no single key can make: each names the key, its
-//! value and the limit. The place in the file is added by who has the tree.
+//! Checks of a config beyond each key's own type. Each error names the key, its
+//! value and the limit; line and column are added by `load`.
 
+mod found;
 mod launch;
 
 use std::collections::BTreeSet;
 
-use thiserror::Error;
+pub use found::CheckError;
+use found::Found;
 
 use super::{
     Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, TlsConfig,
     WorkloadConfig,
 };
-use crate::yaml::PathStep;
-
-/// One thing wrong with a config.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{}` {fact}", crate::yaml::dotted(path))]
-pub struct CheckError {
-    /// Path of the key, outermost first.
-    pub path: Vec<PathStep>,
-    /// What is wrong: value and limit.
-    pub fact: String,
-    /// One thing to do, if there is one.
-    pub hint: Option<String>,
-}
 
 /// Everything wrong with a config, in the order of its keys; empty if nothing is.
 #[must_use]
@@ -41,30 +30,6 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     found.0
 }
 
-#[derive(Default)]
-struct Found(Vec<CheckError>);
-
-impl Found {
-    fn add(&mut self, path: &str, fact: impl Into<String>) {
-        self.add_hint(path, fact, None);
-    }
-
-    fn add_hint(&mut self, path: &str, fact: impl Into<String>, hint: Option<&str>) {
-        let path = path
-            .split('.')
-            .map(|step| match step.parse::<usize>() {
-                Ok(index) => PathStep::Index(index),
-                Err(_) => PathStep::Key(step.to_owned()),
-            })
-            .collect();
-        self.0.push(CheckError {
-            path,
-            fact: fact.into(),
-            hint: hint.map(str::to_owned),
-        });
-    }
-}
-
 fn check_names(config: &Config, found: &mut Found) {
     if config.name.trim().is_empty() {
         found.add("name", "is empty, must name the run");
@@ -72,7 +37,7 @@ fn check_names(config: &Config, found: &mut Found) {
         found.add(
             "name",
             format!(
-                "is {:?}, must not contain `/`: it names a folder",
+                "is {:?}, must not contain `/`: it becomes a folder name",
                 config.name
             ),
         );
@@ -105,7 +70,7 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
             );
         }
     }
-    check_way(&path, backend, found);
+    check_connection(&path, backend, found);
     launch::check(&path, backend, found);
     if backend.ready_timeout.0.is_zero() {
         found.add(&path("ready_timeout"), "is 0, must be above 0");
@@ -118,30 +83,32 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
     if label.is_empty() || label.starts_with('.') || !label.chars().all(file_safe) {
         found.add(
             &path("label"),
-            format!("is {label:?}, must be of letters, digits and `-_.+`: it names a folder"),
+            format!(
+                "is {label:?}, must be of letters, digits and `-_.+`: it becomes a folder name"
+            ),
         );
     }
 }
 
-/// Settings of the way to a server that is attached to.
-fn check_way(path: &dyn Fn(&str) -> String, backend: &BackendConfig, found: &mut Found) {
+/// Settings of the connection to an attached server.
+fn check_connection(path: &dyn Fn(&str) -> String, backend: &BackendConfig, found: &mut Found) {
     let attach = backend.attach.as_deref().unwrap_or_default();
     if backend.tls != TlsConfig::default() && !attach.starts_with("https://") {
         found.add(
             &path("tls"),
-            "is set, but `attach` is no https URL: only its servers have a certificate",
+            "is set, but `attach` is not an https URL: only https servers have a certificate",
         );
     }
     if backend.tls.ca_file.is_some() && !backend.tls.verify {
         found.add(
             &path("tls"),
-            "has both `ca_file` and `verify: false`: nothing is checked against the file",
+            "has both `ca_file` and `verify: false`: the file would not be used",
         );
     }
     if backend.proxy.is_some() && !attach.starts_with("http") {
         found.add(
             &path("proxy"),
-            "is set, but `attach` is no http or https URL: nothing else goes through a proxy",
+            "is set, but `attach` is not an http or https URL: only those can go through a proxy",
         );
     }
 }
@@ -153,7 +120,7 @@ fn check_labels(config: &Config, found: &mut Found) {
             found.add_hint(
                 &format!("backends.{index}"),
                 format!(
-                    "has the label {:?}, which an earlier backend has",
+                    "has the label {:?}, like an earlier backend",
                     backend.label()
                 ),
                 Some("give each backend of one plugin its own `label`"),
@@ -171,7 +138,10 @@ fn check_workload(workload: &WorkloadConfig, found: &mut Found) {
         if lo == 0 {
             found.add(key, "can be 0, must be 1 token or more");
         } else if lo > hi {
-            found.add(key, format!("runs from {lo} to {hi}, must run upwards"));
+            found.add(
+                key,
+                format!("is from {lo} to {hi}, the first must not be larger"),
+            );
         }
         if let Length::Normal { mean, std, .. } = length {
             if !mean.is_finite() {
@@ -203,11 +173,11 @@ fn check_workload(workload: &WorkloadConfig, found: &mut Found) {
     }
     match (workload.prompts, &workload.file) {
         (PromptSource::Jsonl, None) => {
-            found.add("workload.file", "is absent, `jsonl` prompts need it")
+            found.add("workload.file", "is missing, `jsonl` prompts need it")
         }
         (PromptSource::Synthetic, Some(file)) => found.add(
             "workload.file",
-            format!("is {file:?}, must be absent: synthetic prompts come from no file"),
+            format!("is {file:?}, must be absent: synthetic prompts do not come from a file"),
         ),
         _ => {}
     }
@@ -271,7 +241,7 @@ fn check_load(load: &LoadConfig, found: &mut Found) {
     }
     match (load.arrivals, load.burstiness) {
         (Arrivals::Gamma, None) => {
-            found.add("load.burstiness", "is absent, gamma arrivals need it")
+            found.add("load.burstiness", "is missing, gamma arrivals need it")
         }
         (Arrivals::Gamma, Some(b)) if !(b > 0.0 && b.is_finite()) => {
             found.add("load.burstiness", format!("is {b}, must be above 0"));
@@ -314,16 +284,13 @@ fn check_levels(load: &LoadConfig, found: &mut Found) {
         } else if value.is_infinite() && load.requests.is_none() {
             found.add(
                 &path,
-                "is inf, which needs `load.requests` to say how many are all",
+                "is inf, which needs `load.requests`: how many to send at once",
             );
         }
         if levels[..index].contains(level) {
             found.add(
                 &path,
-                format!(
-                    "is {}, which stands in the list already",
-                    level.value_text()
-                ),
+                format!("is {}, which is already in the list", level.value_text()),
             );
         }
     }
