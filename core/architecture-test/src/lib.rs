@@ -1,0 +1,13 @@
+//! Holds the repository to its rooms: which file may import which, and which
+//! crate may depend on which. [`table`] is the map; `ARCHITECTURE.md` shows it,
+//! and the tests of this crate compare both with the code.
+
+pub mod circles;
+pub mod crates;
+pub mod imports;
+pub mod modules;
+pub mod page;
+pub mod repository;
+pub mod rooms;
+pub mod sources;
+pub mod table;
