@@ -48,11 +48,19 @@ pub fn unused_arrows(folder: &str, imports: &[Import], known: &[Arrow]) -> Vec<S
 
 /// Whether `child` is a file right below the module whose file `front` is.
 fn is_own_part(front: &str, child: &str) -> bool {
-    let folder = front
-        .strip_suffix("/mod.rs")
-        .or_else(|| front.strip_suffix(".rs"));
-    let inside = folder.and_then(|folder| child.strip_prefix(folder)?.strip_prefix('/'));
-    inside.is_some_and(|rest| !rest.strip_suffix("/mod.rs").unwrap_or(rest).contains('/'))
+    let name = front.strip_suffix(".rs").unwrap_or(front);
+    let folder = match name.rsplit_once('/') {
+        Some((folder, "mod" | "main")) => folder,
+        None if name == "lib" || name == "main" => "",
+        _ => name,
+    };
+    let below = match folder {
+        "" => Some(child),
+        folder => child
+            .strip_prefix(folder)
+            .and_then(|rest| rest.strip_prefix('/')),
+    };
+    below.is_some_and(|rest| !rest.strip_suffix("/mod.rs").unwrap_or(rest).contains('/'))
 }
 
 fn text(folder: &str, files: &[&str], imports: &[&Import]) -> String {

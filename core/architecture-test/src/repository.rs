@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 
 use crate::crates::{self, Package};
 use crate::imports::{self, Import};
+use crate::map::CRATES;
 use crate::modules;
 use crate::sources::{self, Sources};
-use crate::table::{CRATES, Crate};
+use crate::table::Crate;
 
 /// One crate of the workspace beside its entry in the table.
 pub struct Checked {

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::LazyLock;
 
+use inferbench_architecture_test::map::CRATES;
 use inferbench_architecture_test::repository::{self, Checked};
-use inferbench_architecture_test::table::CRATES;
 use inferbench_architecture_test::{circles, crates, page, rooms};
 
 static CHECKED: LazyLock<Vec<Checked>> = LazyLock::new(|| repository::read().unwrap());
