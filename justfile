@@ -1,0 +1,82 @@
+# The commands that CI runs; `just` lists them. Each runs on its own.
+
+# The list of commands.
+default:
+    @just --list --unsorted
+
+# All that needs no GPU, Python, model or network, in the order of CI.
+all: format test lint outside-plugins quickstart docs book unused licences msrv
+
+# Formatting; `cargo fmt --all` mends it.
+format:
+    cargo fmt --all --check
+
+# The tests, by the README's own command.
+test:
+    cargo build --workspace && cargo test --workspace
+
+# Rooms and crates import only what the table allows; part of `test`.
+architecture:
+    cargo test -p inferbench-architecture-test
+
+# Lints; a warning fails.
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# Plugins built outside the workspace: the examples, what `plugins new` writes, two to be refused.
+outside-plugins:
+    cargo test -p inferbench --test outside_plugin -- --ignored
+
+# The README's first command; then all five plugins must be loaded.
+quickstart results="target/quickstart":
+    cargo build --release
+    rm -rf {{ results }}
+    ./target/release/inferbench run configs/quickstart.yaml --output {{ results }}
+    test "$(./target/release/inferbench plugins --json | grep -c '"state": "ok"')" -eq 5
+
+# The code's own documentation; a broken link fails.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace
+
+# The book, into docs/book.
+book:
+    mdbook build docs
+
+# Dependencies that nothing uses.
+unused:
+    cargo machete
+
+# Licences, sources and bans of the dependency tree.
+licences:
+    cargo deny check licenses bans sources
+
+# The oldest Rust that Cargo.toml and the README promise builds everything.
+msrv:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    promised=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
+    used=$(rustc --version | cut -d ' ' -f 2)
+    grep -q "Rust $promised or newer" README.md
+    case "$used" in
+        "$promised" | "$promised".*) echo "built with Rust $used: the oldest that is promised" ;;
+        *) cargo "+$promised" check --workspace --all-targets ;;
+    esac
+
+# Writes the generated pages, schemas and tables anew, where a test says that they are out of date.
+bless:
+    INFERBENCH_BLESS=1 cargo test -p inferbench --test reference
+    INFERBENCH_BLESS=1 cargo test -p inferbench-architecture-test
+
+# Real vLLM and `generate`: INFERBENCH_TEST_VLLM, INFERBENCH_TEST_HF_PYTHON and INFERBENCH_TEST_MODEL name them.
+real-engines:
+    cargo test -p inferbench-hf -- --ignored
+    cargo test -p inferbench --test real_engines vllm_and_hf -- --ignored --nocapture
+
+# Two versions of one engine, through uv on the PATH.
+two-versions:
+    cargo test -p inferbench --test ways hf_in_two_versions -- --ignored --nocapture
+
+# Engines in containers, through podman with the image localhost/hostlike:1.
+containers:
+    cargo test -p inferbench --test ways container -- --ignored --nocapture
+    cargo test -p inferbench --test ways an_image -- --ignored --nocapture
