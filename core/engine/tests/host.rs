@@ -137,7 +137,7 @@ fn each_bad_library_is_refused_in_one_line_and_the_good_ones_load() {
         "is not a shared library: it is no regular file"
     );
     assert_eq!(host.get("openai").unwrap().file, file("newer_minor"));
-    let sha256 = inferbench_engine::plugins::host::file_sha256(&host.get("openai").unwrap().file);
+    let sha256 = inferbench_engine::store::hash::file_sha256(&host.get("openai").unwrap().file);
     assert_eq!(sha256.len(), 64);
 }
 

@@ -1,7 +1,7 @@
 //! Calibration: the load path of every run against a simulated server that
 //! knows when each token was written, on this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,7 +10,6 @@ use inferbench_model::config::{self, Level, SloConfig};
 use inferbench_model::facts::calibration::{
     self, CALIBRATION_SCHEMA_VERSION, CalibratedLevel, Calibration, FastFigures, TrueRequest,
 };
-use inferbench_model::facts::manifest::HostFacts;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::text::units::s_between;
 use inferbench_model::yaml::YamlError;
@@ -28,11 +27,10 @@ use crate::load::{self, CellLoad, LoadError, Progress, RequestSource, Transport}
 use crate::os::clock;
 use crate::os::limits;
 use crate::os::port::Port;
-use crate::plugins::host::{PluginHost, data_folder};
+use crate::plugins::host::PluginHost;
 use crate::prepare::{self, PreparedRun, prepare};
 use crate::server::launch::{LaunchError, Server, Start};
 use crate::server::readiness::Readiness;
-use crate::store::{self, StoreError};
 use crate::telemetry::host;
 
 /// Plugin whose server knows the truth.
@@ -104,30 +102,6 @@ pub enum CalibrateError {
     /// It was interrupted.
     #[error("the calibration was interrupted")]
     Interrupted,
-}
-
-/// Where the calibration of this machine is kept; `None` if the user has no data
-/// folder.
-#[must_use]
-pub fn default_file() -> Option<PathBuf> {
-    Some(data_folder()?.join("inferbench/calibration.json"))
-}
-
-/// The stored calibration, if there is one, it can be read, and it was made on
-/// the machine `host`.
-#[must_use]
-pub fn stored_for(host: &HostFacts) -> Option<Calibration> {
-    let stored: Calibration = store::read_json(&default_file()?).ok()?;
-    let known = stored.schema_version == CALIBRATION_SCHEMA_VERSION;
-    (known && stored.is_of(host)).then_some(stored)
-}
-
-/// Writes a calibration, and the folder for it.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn write(file: &Path, calibration: &Calibration) -> Result<(), StoreError> {
-    store::write_json_file(file, calibration)
 }
 
 /// Calibrates this machine. `tell` hears what is being done, in a line each.

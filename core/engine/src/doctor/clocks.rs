@@ -7,9 +7,9 @@ use inferbench_model::doctor::clocks::{CalibrationFacts, ClockSource, ReceiveSta
 use inferbench_model::stats::median;
 
 use super::{Ground, Probe, Teller};
-use crate::calibrate;
 use crate::http::stamps;
 use crate::os::clock;
+use crate::store::calibration as stored_calibration;
 use crate::telemetry::host;
 
 pub(super) const PROBES: &[Probe] = &[
@@ -85,9 +85,9 @@ fn receive_stamps(_: &Ground, tell: &Teller) {
 }
 
 fn calibration(ground: &Ground, tell: &Teller) {
-    let stored = calibrate::stored_for(&host::host_facts());
+    let stored = stored_calibration::stored_for(&host::host_facts());
     let facts = CalibrationFacts {
-        file: calibrate::default_file().map(|file| file.display().to_string()),
+        file: stored_calibration::default_file().map(|file| file.display().to_string()),
         line: stored
             .as_ref()
             .map(inferbench_model::facts::calibration::Calibration::line),

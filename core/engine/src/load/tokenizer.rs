@@ -9,6 +9,8 @@ use serde_json::Value;
 use thiserror::Error;
 use tokenizers::Tokenizer;
 
+use crate::os::folders::hub_cache;
+
 /// A vocabulary that cannot be had.
 #[derive(Debug, Error)]
 pub enum VocabularyError {
@@ -61,11 +63,7 @@ impl ModelFiles {
 }
 
 fn hub_snapshot(model_id: &str) -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let cache = set("HF_HUB_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(set("HF_HOME")?).join("hub")))
-        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache/huggingface/hub")))?;
+    let cache = hub_cache()?;
     let repo = cache.join(format!("models--{}", model_id.replace('/', "--")));
     let main = std::fs::read_to_string(repo.join("refs/main")).ok()?;
     let snapshot = repo.join("snapshots").join(main.trim());

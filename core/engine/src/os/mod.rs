@@ -2,8 +2,10 @@
 //! Leaves to others what it is asked for.
 
 pub mod clock;
+pub mod folders;
 pub mod limits;
 pub mod port;
 pub(crate) mod private;
 pub(crate) mod processes;
+pub(crate) mod programs;
 pub(crate) mod ticker;

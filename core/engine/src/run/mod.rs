@@ -26,18 +26,16 @@ use thiserror::Error;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use crate::calibrate;
-use crate::derive::verify;
 use crate::event::RunEvent;
 use crate::http::Target;
 use crate::os::clock;
 use crate::os::limits;
-use crate::plugins::host::file_sha256;
 use crate::prepare::PreparedRun;
 use crate::prepare::kv_forecast;
 use crate::run::resume::{ResumeError, Resumed};
 use crate::run::settle::Before;
 use crate::store::{LineWriter, RunFolder, StoreError};
+use crate::store::{calibration, hash};
 use crate::telemetry::gpu::GpuError;
 use crate::telemetry::host;
 use live_view::{Readings, Recent};
@@ -186,7 +184,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         plugin_version: backend.plugin.description.version.clone(),
         plugin_api: backend.plugin.api.clone(),
         plugin_file: backend.plugin.file.display().to_string(),
-        plugin_sha256: file_sha256(&backend.plugin.file),
+        plugin_sha256: hash::file_sha256(&backend.plugin.file),
         simulated: backend.plugin.description.simulated,
         attach: backend.attach.as_ref().map(|target| target.url("")),
         prompt_form: backend.form.name().to_owned(),
@@ -200,7 +198,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         config: prepared.secrets.masked_json(&prepared.config),
         workload_sha256: Some(prepared.prompts.fingerprint(FINGERPRINT_PROMPTS)?),
         backends: backends.collect(),
-        calibration: calibrate::stored_for(&host),
+        calibration: calibration::stored_for(&host),
         host,
         gpus: Vec::new(),
         gpu_absence: None,
@@ -370,7 +368,7 @@ impl Running<'_> {
             self.cancel.is_cancelled(),
         );
         self.manifest.anchors.push(clock::anchor());
-        self.manifest.files = verify::file_facts(&self.folder)?;
+        self.manifest.files = hash::file_facts(&self.folder)?;
         self.manifest.exit_state = exit_state;
         let manifest = self.prepared.secrets.masked_json(&self.manifest);
         self.folder.write_json("run.json", &manifest)?;

@@ -24,7 +24,6 @@ use crate::server::supervise::{self, Job, Journal, Order, Report};
 
 pub(crate) use log::last_lines;
 pub use log::log_tail;
-pub(crate) use plan::beside;
 pub use plan::command_text;
 
 /// What a supervisor may take beyond the plan's grace: for what it kills, and

@@ -92,7 +92,7 @@ pub fn program() -> Option<PathBuf> {
     if name == NAME || name == format!("{NAME} (deleted)") {
         return Some(PathBuf::from("/proc/self/exe"));
     }
-    let folder = crate::plugins::host::own_folder()?;
+    let folder = crate::os::folders::own_folder()?;
     let beside = [Some(folder.as_path()), folder.parent()];
     let files = beside.into_iter().flatten().map(|f: &Path| f.join(NAME));
     files.into_iter().find(|file| file.is_file())
