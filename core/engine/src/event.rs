@@ -1,5 +1,6 @@
 //! All that an onlooker may see of a run while it goes on.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use inferbench_model::cell::row::{CellKey, Counts};
@@ -165,4 +166,15 @@ impl RunEvent {
             _ => {}
         }
     }
+}
+
+/// An error and its causes in one line, as events and facts hold it.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }

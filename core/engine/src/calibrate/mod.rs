@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::Target;
 use crate::http::control::{ControlError, ControlPlane};
-use crate::load::exchange::Prepared;
+use crate::load::exchange::EncodedRequest;
 use crate::load::requests::CellSource;
 use crate::load::self_check::process_cpu_ns;
-use crate::load::{self, CellLoad, LoadError, Progress, RequestSource, Transport};
+use crate::load::{self, CellLoad, LoadError, Progress, RequestError, RequestSource, Transport};
 use crate::os::clock;
 use crate::os::limits;
 use crate::os::port::Port;
@@ -215,15 +215,15 @@ fn request_id(index: u64) -> String {
 struct NamedSource(CellSource);
 
 impl RequestSource for NamedSource {
-    fn make(&mut self, index: u64) -> Result<Prepared, String> {
-        let mut prepared = self.0.make(index)?;
-        if let Some(wire) = &mut prepared.wire {
+    fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
+        let mut request = self.0.make(index)?;
+        if let Some(wire) = &mut request.wire {
             let header = format!("X-Request-Id: {}\r\n", request_id(index));
-            let first_line = memchr::memchr(b'\n', &wire.bytes).ok_or("it has no first line")?;
+            let first_line = memchr::memchr(b'\n', &wire.bytes).ok_or(RequestError::NoFirstLine)?;
             let after = first_line + 1;
             wire.bytes.splice(after..after, header.into_bytes());
         }
-        Ok(prepared)
+        Ok(request)
     }
 }
 

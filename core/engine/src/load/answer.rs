@@ -10,8 +10,8 @@ use inferbench_plugin_api::Framing;
 use inferbench_plugin_api::client::DecoderClient;
 
 use super::body::Body;
-use super::exchange::{Outcome, Timeouts, broken};
 use super::limits::{Limits, Reached};
+use super::outcome::{ExchangeOutcome, Timeouts, broken};
 use super::self_check::ReadStats;
 use crate::http::response::HttpError;
 use crate::http::{Connection, Head, ResponseReader};
@@ -226,12 +226,12 @@ impl Answer {
     }
 
     /// What came of it.
-    pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> Outcome {
+    pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> ExchangeOutcome {
         if let Some(head) = self.reader.head().filter(|head| !head.is_good()) {
             let words = error_words(head, &self.error_body);
             self.exchange.error(&words);
         }
-        Outcome {
+        ExchangeOutcome {
             exchange: self.exchange,
             end,
             end_ns,

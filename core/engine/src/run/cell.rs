@@ -13,7 +13,7 @@ use inferbench_plugin_api::EvidenceSource;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::event::RunEvent;
+use crate::event::{RunEvent, with_causes};
 use crate::http::control::ControlPlane;
 use crate::load::requests::CellSource;
 use crate::load::{self, CellLoad, LoadError, Progress, Transport};
@@ -66,7 +66,7 @@ pub(crate) async fn run(
     let ended = watch(running, live, ran, &progress, &cancel).await;
     let self_check = ended
         .map_err(|_| "the load thread panicked".to_owned())?
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| with_causes(&error))?;
     let exit = live.server.as_ref().and_then(Server::exit);
     running.cell_ended(CellFacts {
         key,

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::{Connection, Target};
 use crate::load::MAKE_LIMIT;
-use crate::load::exchange::{self, Timeouts};
+use crate::load::RequestError;
+use crate::load::exchange;
+use crate::load::outcome::Timeouts;
 use crate::load::requests;
 use crate::prepare::PreparedBackend;
 
@@ -31,12 +33,12 @@ impl Single<'_> {
     /// gives the record of its answer, of a failed one too.
     ///
     /// # Errors
-    /// The plugin's words if it makes no request of it.
+    /// If the plugin makes no request of it.
     pub(crate) async fn ask(
         &self,
         slot: &mut Option<Connection>,
         cancel: &CancellationToken,
-    ) -> Result<RequestRecord, String> {
+    ) -> Result<RequestRecord, RequestError> {
         let client = &self.backend.client;
         let wire = requests::wire_within(MAKE_LIMIT, client, self.target, self.spec).await?;
         let mut exchange = Exchange::default();

@@ -219,7 +219,8 @@ impl Readiness<'_> {
             limit: REQUEST_LIMIT,
         };
         let mut slot = self.open().await?;
-        let record = single.ask(&mut slot, cancel).await.map_err(never)?;
+        let record = single.ask(&mut slot, cancel).await;
+        let record = record.map_err(|error| never(error.to_string()))?;
         if record.is_ok() {
             return Ok(());
         }
