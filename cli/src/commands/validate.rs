@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use inferbench_engine::plugins::host::SearchPath;
-use inferbench_engine::prepare::kv_forecast::smallest_gpu_bytes;
+use inferbench_engine::prepare::kv_forecast::{kv_forecasts, kv_warnings, smallest_gpu_bytes};
 use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
@@ -85,12 +85,12 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let per_cell = config.load.requests;
     let measured = per_cell.map(|n| n * cells as u64);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
-    let forecasts = prepared.kv_forecasts();
-    let is_foretold = forecasts.iter().any(Option::is_some);
-    let gpu_bytes = is_foretold.then(smallest_gpu_bytes).flatten();
+    let forecasts = kv_forecasts(prepared);
+    let any_forecast = forecasts.iter().any(Option::is_some);
+    let gpu_bytes = any_forecast.then(smallest_gpu_bytes).flatten();
     let sample = sample_size::forecast(config);
     let mut warnings = sample.warnings;
-    warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
+    warnings.extend(kv_warnings(prepared, &forecasts, gpu_bytes));
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
     let backends = pairs.map(|((backend, start), forecast)| {
         let launch = match (&backend.attach, &start) {
@@ -101,14 +101,14 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
         let start = start.unwrap_or_default();
         let (kv_estimate, kv_absence) = match forecast.map(|one| one.estimate) {
             Some(Ok(estimate)) => (Some(estimate), None),
-            Some(Err(words)) => (None, Some(words)),
+            Some(Err(error)) => (None, Some(error.to_string())),
             None => (None, None),
         };
         let stages = prepared.plan.stages.iter();
         BackendPreview {
             label: backend.label.clone(),
             plugin: backend.plugin.description.name.clone(),
-            prompt_form: backend.form.name().to_owned(),
+            prompt_form: backend.opened.form.name().to_owned(),
             starts: stages.filter(|s| s.backend == backend.label).count(),
             launch,
             fetch: start

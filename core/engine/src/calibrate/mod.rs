@@ -28,7 +28,7 @@ use crate::os::clock;
 use crate::os::limits;
 use crate::os::port::Port;
 use crate::plugins::host::PluginHost;
-use crate::prepare::{self, PreparedRun, prepare};
+use crate::prepare::{NoLaunchPlan, PreparedRun, prepare};
 use crate::server::launch::{LaunchError, Server, Start};
 use crate::server::readiness::Readiness;
 use crate::telemetry::host;
@@ -71,8 +71,11 @@ pub enum CalibrateError {
     #[error("the simulator cannot be prepared: {}", .0.first().map(ToString::to_string).unwrap_or_default())]
     Config(Vec<YamlError>),
     /// The simulator has no launch plan.
-    #[error("the simulator cannot be launched: {0}")]
-    Plan(String),
+    #[error("the simulator cannot be launched")]
+    Plan(#[from] NoLaunchPlan),
+    /// The simulator needs no launch: it is another plugin of that name.
+    #[error("the simulator's plugin launches nothing")]
+    NothingToLaunch,
     /// The simulator does not start.
     #[error(transparent)]
     Launch(#[from] LaunchError),
@@ -251,9 +254,8 @@ impl Simulated {
         let port = Port::reserve().map_err(CalibrateError::Place)?;
         let context = prepared.launch_context(port.number, &folder);
         let backend = &prepared.backends[0];
-        let plan = prepare::launch_plan(backend, &context)
-            .and_then(|plan| plan.ok_or_else(|| "its plugin launches nothing".to_owned()))
-            .map_err(CalibrateError::Plan)?;
+        let plan = backend.launch_plan(&context)?;
+        let plan = plan.ok_or(CalibrateError::NothingToLaunch)?;
         let target = Target::http(&context.host, port.number);
         let start = Start {
             plan: &plan,
@@ -283,7 +285,7 @@ impl Simulated {
     async fn wait(&self, cancel: &CancellationToken) -> Result<(), CalibrateError> {
         let backend = &self.prepared.backends[0];
         let readiness = Readiness {
-            backend,
+            backend: &backend.opened,
             target: &self.target,
             control: &self.control,
             prompts: &self.prepared.prompts,
@@ -312,8 +314,8 @@ impl Simulated {
         let backend = &self.prepared.backends[0];
         let source = NamedSource(CellSource {
             prompts: Arc::clone(&self.prepared.prompts),
-            client: Arc::clone(&backend.client),
-            form: backend.form,
+            client: Arc::clone(&backend.opened.client),
+            form: backend.opened.form,
             target: Some(self.target.clone()),
             model: self.prepared.served_name().to_owned(),
             block: 0,

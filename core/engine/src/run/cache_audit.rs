@@ -18,7 +18,7 @@ use crate::load::requests;
 use crate::prepare::PreparedBackend;
 use crate::run::Running;
 use crate::run::stage::Live;
-use crate::server::probe::Single;
+use crate::server::probe::Probe;
 
 /// Pairs of a new prompt and the repeated one.
 const PAIRS: u64 = 6;
@@ -120,14 +120,14 @@ impl Asking<'_> {
         };
         let prepared = self.running.prepared;
         let prompt = prepared.prompts.make(key).ok()?;
-        let content = requests::content(&prompt, self.backend.form)?;
+        let content = requests::content(&prompt, self.backend.opened.form)?;
         let spec = RequestSpec {
             output_tokens: prompt.output_tokens.min(ANSWER_TOKENS),
             force_output: prepared.config.workload.force_output,
             ..RequestSpec::one_token(prepared.served_name(), content)
         };
-        let single = Single {
-            backend: self.backend,
+        let probe = Probe {
+            backend: &self.backend.opened,
             target: self.target,
             spec: &spec,
             input_tokens: prompt.input_tokens,
@@ -136,15 +136,12 @@ impl Asking<'_> {
         if self.slot.is_none() {
             self.slot = Connection::open(self.target, REQUEST_LIMIT).await.ok();
         }
-        let record = single
-            .ask(&mut self.slot, &self.running.cancel)
-            .await
-            .ok()?;
+        let record = probe.ask(&mut self.slot, &self.running.cancel).await.ok()?;
         record.e2e_latency_ms.filter(|_| record.is_ok())
     }
 
     async fn empty(&mut self) {
-        let requests = self.backend.client.reset().unwrap_or_default();
+        let requests = self.backend.opened.client.reset().unwrap_or_default();
         self.emptied &= !requests.is_empty();
         for request in requests {
             self.emptied &= self.control.ask(&request).await.is_ok();

@@ -127,8 +127,8 @@ fn spawn(
     let level = levels.iter().position(|l| *l == key.level).unwrap_or(0);
     let source = CellSource {
         prompts: Arc::clone(&running.prepared.prompts),
-        client: Arc::clone(&backend.client),
-        form: backend.form,
+        client: Arc::clone(&backend.opened.client),
+        form: backend.opened.form,
         target: match &live.transport {
             Transport::Http(target) => Some(target.clone()),
             Transport::InProcess(_) => None,
@@ -154,7 +154,7 @@ fn spawn(
 
 /// Drops the prefix cache. A server that will not is a warning, once.
 async fn reset(running: &mut Running<'_>, backend: &PreparedBackend, control: &ControlPlane) {
-    let requests = match backend.client.reset() {
+    let requests = match backend.opened.client.reset() {
         Ok(requests) => requests,
         Err(error) => {
             running.warn(format!("{}: no cache reset: {error}", backend.label));
@@ -173,12 +173,15 @@ async fn reset(running: &mut Running<'_>, backend: &PreparedBackend, control: &C
 
 /// Waits until the server says that it has nothing to do, if it says so at all.
 async fn wait_idle(backend: &PreparedBackend, control: &ControlPlane) {
-    let Some(request) = &backend.probes.metrics else {
+    let Some(request) = &backend.opened.probes.metrics else {
         return;
     };
     let idle = async {
         while let Ok(body) = control.ask(request).await {
-            let read = backend.client.evidence(&EvidenceSource::Metrics, &body);
+            let read = backend
+                .opened
+                .client
+                .evidence(&EvidenceSource::Metrics, &body);
             let evidence = read.unwrap_or_default();
             let busy =
                 evidence.running_requests.unwrap_or(0.0) + evidence.waiting_requests.unwrap_or(0.0);

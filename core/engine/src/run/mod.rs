@@ -102,9 +102,11 @@ pub(crate) struct Running<'a> {
     current: Arc<Mutex<SoFar>>,
     recent: Arc<Mutex<Recent>>,
     /// A cell had no successful request.
-    barren: bool,
+    any_cell_failed: bool,
     watched: host::WatchedBackend,
     pub(crate) readings: Readings,
+    /// Backends, by index, of which everything was fetched that a start needs.
+    pub(crate) fetched: HashSet<usize>,
 }
 
 /// Where a run's folder is.
@@ -160,9 +162,10 @@ pub async fn run(
         events,
         current: Arc::default(),
         recent: Arc::default(),
-        barren: false,
+        any_cell_failed: false,
         watched,
         readings,
+        fetched: HashSet::new(),
     };
     // Its future is large, and this one is often held by another.
     Box::pin(running.do_stages()).await?;
@@ -187,7 +190,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         plugin_sha256: hash::file_sha256(&backend.plugin.file),
         simulated: backend.plugin.description.simulated,
         attach: backend.attach.as_ref().map(|target| target.url("")),
-        prompt_form: backend.form.name().to_owned(),
+        prompt_form: backend.opened.form.name().to_owned(),
         kv_estimate: None,
     });
     let host = host::host_facts();
@@ -219,7 +222,7 @@ impl Running<'_> {
         let stages = self.missing_stages();
         self.begin(&stages)?;
         self.warn_of_trust();
-        kv_forecast::foretell(self);
+        self.record_kv_estimates();
         self.idle().await;
         for (place, stage) in stages.iter().enumerate() {
             if self.cancel.is_cancelled() {
@@ -235,6 +238,20 @@ impl Running<'_> {
             self.save()?;
         }
         Ok(())
+    }
+
+    /// Puts the estimates of the KV caches into the manifest, and warns of levels
+    /// that will not fit.
+    fn record_kv_estimates(&mut self) {
+        let forecasts = kv_forecast::kv_forecasts(self.prepared);
+        let memory = self.manifest.gpus.iter().map(|gpu| gpu.memory_bytes);
+        let warnings = kv_forecast::kv_warnings(self.prepared, &forecasts, memory.flatten().min());
+        for (facts, one) in self.manifest.backends.iter_mut().zip(forecasts) {
+            facts.kv_estimate = one.and_then(|one| one.estimate.ok());
+        }
+        for warning in warnings {
+            self.warn(warning);
+        }
     }
 
     /// Lets the GPUs be sampled before anything runs: what they draw then is
@@ -347,7 +364,7 @@ impl Running<'_> {
         let ended = current.map(|mut current| std::mem::take(&mut *current));
         let ended = ended.unwrap_or_default();
         let throughput = ended.overall_token_throughput();
-        self.barren |= ended.counts.ok == 0;
+        self.any_cell_failed |= ended.counts.ok == 0;
         self.tell(RunEvent::CellEnded {
             key: facts.key.clone(),
             counts: ended.counts,
@@ -364,7 +381,7 @@ impl Running<'_> {
         let cells_missing = self.manifest.cells.len() < self.prepared.plan.cells();
         let exit_state = exit_state(
             &self.manifest.stages,
-            cells_missing || self.barren,
+            cells_missing || self.any_cell_failed,
             self.cancel.is_cancelled(),
         );
         self.manifest.anchors.push(clock::anchor());

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::control::ControlPlane;
 use crate::os::clock;
-use crate::prepare::{self, PreparedBackend};
+use crate::prepare::PreparedBackend;
 use crate::run::Running;
 
 /// Time between two readings of a server's metrics.
@@ -24,11 +24,17 @@ const METRICS_EVERY: Duration = Duration::from_secs(1);
 /// What the server says of itself, asked once.
 pub(crate) async fn of_info(backend: &PreparedBackend, control: &ControlPlane) -> Evidence {
     let mut evidence = Evidence::default();
-    for probe in &backend.probes.info {
+    for probe in &backend.opened.probes.info {
         // A server that does not answer this question tells less; that is all.
         if let Ok(body) = control.ask(&probe.request).await {
             let source = EvidenceSource::Info(probe.name.clone());
-            evidence.absorb(backend.client.evidence(&source, &body).unwrap_or_default());
+            evidence.absorb(
+                backend
+                    .opened
+                    .client
+                    .evidence(&source, &body)
+                    .unwrap_or_default(),
+            );
         }
     }
     evidence
@@ -90,9 +96,9 @@ impl Log {
         let folder = running.folder.stage_folder(&stage.backend, stage.block);
         let folder = folder.ok()?;
         let context = running.prepared.launch_context(0, &folder);
-        let plan = prepare::launch_plan(backend, &context).ok()??;
+        let plan = backend.launch_plan(&context).ok()??;
         Some(Self {
-            client: Arc::clone(&backend.client),
+            client: Arc::clone(&backend.opened.client),
             patterns: plan.log_patterns,
             files: LOGS.map(|name| (folder.join(name), 0)),
         })
@@ -133,8 +139,8 @@ pub(crate) fn sample_metrics(
     control: ControlPlane,
     stop: &CancellationToken,
 ) -> Option<tokio::task::JoinHandle<Evidence>> {
-    let request = backend.probes.metrics.clone()?;
-    let client = Arc::clone(&backend.client);
+    let request = backend.opened.probes.metrics.clone()?;
+    let client = Arc::clone(&backend.opened.client);
     let sink = running.server_metrics.sink();
     let readings = running.readings.clone();
     let secrets = running.prepared.secrets.clone();

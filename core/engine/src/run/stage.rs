@@ -258,7 +258,7 @@ async fn wait_ready(
 ) -> Result<f64, ReadyError> {
     let config = &running.prepared.config.backends[stage.backend_index];
     let readiness = Readiness {
-        backend,
+        backend: &backend.opened,
         target,
         control,
         prompts: &running.prepared.prompts,

@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use inferbench_model::plan::Stage;
@@ -36,10 +35,7 @@ pub(crate) async fn fetch(
     stage: &Stage,
     folder: &Path,
 ) -> Result<(), String> {
-    let fetched = running.prepared.backends[stage.backend_index]
-        .fetched
-        .clone();
-    if fetched.load(Ordering::Relaxed) {
+    if running.fetched.contains(&stage.backend_index) {
         return Ok(());
     }
     // The port is chosen afterwards: it would not stay free for so long.
@@ -55,7 +51,7 @@ pub(crate) async fn fetch(
             seconds: s_between(began_ns, clock::now_ns()),
         });
     }
-    fetched.store(true, Ordering::Relaxed);
+    running.fetched.insert(stage.backend_index);
     Ok(())
 }
 

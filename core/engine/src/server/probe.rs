@@ -15,11 +15,11 @@ use crate::load::RequestError;
 use crate::load::exchange;
 use crate::load::outcome::Timeouts;
 use crate::load::requests;
-use crate::prepare::PreparedBackend;
+use crate::plugins::backend::OpenBackend;
 
 /// One request, and whom it goes to.
-pub(crate) struct Single<'a> {
-    pub(crate) backend: &'a PreparedBackend,
+pub(crate) struct Probe<'a> {
+    pub(crate) backend: &'a OpenBackend,
     pub(crate) target: &'a Target,
     pub(crate) spec: &'a RequestSpec,
     /// Prompt tokens that it asks with, if known.
@@ -28,7 +28,7 @@ pub(crate) struct Single<'a> {
     pub(crate) limit: Duration,
 }
 
-impl Single<'_> {
+impl Probe<'_> {
     /// Sends it over `slot`, or over a new connection if that holds none, and
     /// gives the record of its answer, of a failed one too.
     ///
@@ -52,7 +52,8 @@ impl Single<'_> {
         };
         let outcome = exchange::run(slot, self.target, wire, exchange, timeouts, cancel).await;
         let key = RequestKey {
-            backend: self.backend.label.clone(),
+            // Nothing keeps the record.
+            backend: String::new(),
             block: 0,
             level: Level::Concurrency(1),
             phase: Phase::Warmup,

@@ -14,9 +14,9 @@ use crate::load::requests::{self, PromptMaker};
 use crate::os::clock;
 use crate::os::port;
 use crate::os::processes;
-use crate::prepare::PreparedBackend;
+use crate::plugins::backend::OpenBackend;
 use crate::server::launch::{Exit, Server};
-use crate::server::probe::Single;
+use crate::server::probe::Probe;
 use crate::server::supervise::MARK;
 
 /// Time between two tries.
@@ -75,7 +75,7 @@ pub(crate) enum ReadyError {
 
 /// What readiness is judged by.
 pub(crate) struct Readiness<'a> {
-    pub(crate) backend: &'a PreparedBackend,
+    pub(crate) backend: &'a OpenBackend,
     pub(crate) target: &'a Target,
     pub(crate) control: &'a ControlPlane,
     pub(crate) prompts: &'a PromptMaker,
@@ -211,7 +211,7 @@ impl Readiness<'_> {
         let content = requests::content(&prompt, self.backend.form)
             .ok_or_else(|| never("no prompt in the form it wants".to_owned()))?;
         let spec = RequestSpec::one_token(self.model, content);
-        let single = Single {
+        let probe = Probe {
             backend: self.backend,
             target: self.target,
             spec: &spec,
@@ -219,7 +219,7 @@ impl Readiness<'_> {
             limit: REQUEST_LIMIT,
         };
         let mut slot = self.open().await?;
-        let record = single.ask(&mut slot, cancel).await;
+        let record = probe.ask(&mut slot, cancel).await;
         let record = record.map_err(|error| never(error.to_string()))?;
         if record.is_ok() {
             return Ok(());

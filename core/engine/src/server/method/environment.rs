@@ -18,7 +18,7 @@ const PASSED_ON: [&str; 4] = [
 
 /// Where and with what a server is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct LaunchEnvironment {
     /// Name of its container.
     pub name: String,
     /// Files and folders that it reads: its own folder, the model.
@@ -37,15 +37,20 @@ pub struct Place {
     pub has_package_option: bool,
 }
 
-impl Place {
+impl LaunchEnvironment {
     /// What is so on this machine for `backend`, started in `folder`.
     #[must_use]
-    pub fn here(backend: &BackendConfig, model: &ModelConfig, name: String, folder: &Path) -> Self {
+    pub fn detect(
+        backend: &BackendConfig,
+        model: &ModelConfig,
+        name: String,
+        folder: &Path,
+    ) -> Self {
         if let Some(container) = &backend.container {
             return Self {
                 name,
                 read_only: read_only(model, folder),
-                hub_cache: hub_cache().filter(|c| c.is_dir() || local(&model.id).is_none()),
+                hub_cache: hub_cache().filter(|c| c.is_dir() || local_folder(&model.id).is_none()),
                 has_nvidia_gpus: Path::new("/dev/nvidiactl").exists(),
                 passed_on: passed_on(),
                 has_runtime: is_program(
@@ -78,7 +83,7 @@ pub fn container_name(run: &str, label: &str, block: u32) -> String {
 
 /// The path of a local model, with nothing left to be resolved; `None` if `id` is
 /// no folder.
-pub(crate) fn local(id: &str) -> Option<PathBuf> {
+pub(crate) fn local_folder(id: &str) -> Option<PathBuf> {
     let path = Path::new(id);
     path.is_dir().then(|| path.canonicalize().ok())?
 }
@@ -94,7 +99,7 @@ fn read_only(model: &ModelConfig, folder: &Path) -> Vec<PathBuf> {
             paths.push(path);
         }
     };
-    if let Some(model) = local(&model.id) {
+    if let Some(model) = local_folder(&model.id) {
         let entries = std::fs::read_dir(&model).into_iter().flatten().flatten();
         let files = entries.filter_map(|entry| entry.path().canonicalize().ok());
         let parents = files.filter_map(|file| Some(file.parent()?.to_owned()));

@@ -15,8 +15,8 @@ use thiserror::Error;
 
 use crate::run::Running;
 
-pub(crate) use environment::local;
-pub use environment::{Place, container_name};
+pub(crate) use environment::local_folder;
+pub use environment::{LaunchEnvironment, container_name};
 
 /// A start of a server, whichever the way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ pub struct Fetch {
 
 /// A way that this backend cannot be launched.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum WayError {
+pub enum LaunchMethodError {
     /// The options name the program already.
     #[error("is \"{version}\", but `options.command` names the program that is run")]
     OwnCommand {
@@ -92,7 +92,7 @@ pub enum WayError {
     },
 }
 
-impl WayError {
+impl LaunchMethodError {
     /// The backend's key that is at fault: `version` or one of `container`.
     #[must_use]
     pub fn key(&self, backend: &BackendConfig) -> &'static str {
@@ -129,19 +129,19 @@ impl WayError {
 /// `env`: variables of the config, which win over the plan's.
 ///
 /// # Errors
-/// See [`WayError`].
+/// See [`LaunchMethodError`].
 pub fn launch(
     backend: &BackendConfig,
     mut plan: LaunchPlan,
     env: &[EnvVar],
-    place: &Place,
-) -> Result<Launch, WayError> {
+    environment: &LaunchEnvironment,
+) -> Result<Launch, LaunchMethodError> {
     plan.env
         .retain(|var| env.iter().all(|own| own.name != var.name));
     plan.env.extend(env.iter().cloned());
     match (&backend.version, &backend.container) {
-        (Some(version), _) => uv::versioned(backend, plan, version, place),
-        (None, Some(container)) => container::contained(plan, container, place),
+        (Some(version), _) => uv::versioned(backend, plan, version, environment),
+        (None, Some(container)) => container::contained(plan, container, environment),
         (None, None) => Ok(Launch {
             plan,
             ..Launch::default()
