@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::prepare::prepare;
-use inferbench_engine::run::{self, Place, Stops};
+use inferbench_engine::run::{self, Destination, Stops};
 use inferbench_engine::secrets::Secrets;
 use inferbench_model::config::Config;
 use inferbench_model::plan::sample_size;
@@ -31,10 +31,10 @@ pub(super) fn run(
     // A backend without a launch plan is told now, not in the middle of the run.
     prepared.preview(&loaded).map_err(CliError::Config)?;
     tell_sample(&prepared.config, output);
-    let place = match (resume, folder) {
-        (Some(resume), _) => Place::Resume(resume),
-        (None, Some(folder)) => Place::New(folder),
-        (None, None) => Place::New(Path::new(&prepared.config.output)),
+    let destination = match (resume, folder) {
+        (Some(resume), _) => Destination::Resume(resume),
+        (None, Some(folder)) => Destination::New(folder),
+        (None, None) => Destination::New(Path::new(&prepared.config.output)),
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -53,7 +53,7 @@ pub(super) fn run(
             progress.end();
         });
         let version = env!("CARGO_PKG_VERSION");
-        let finished = run::run(&prepared, place, version, events, &stops).await;
+        let finished = run::run(&prepared, destination, version, events, &stops).await;
         // It ends by itself once the run has dropped its end of the channel.
         drop(progress.await);
         finished

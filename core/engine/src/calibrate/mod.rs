@@ -80,8 +80,8 @@ pub enum CalibrateError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     /// No folder or port for it is to be had.
-    #[error("the simulator has no place to run")]
-    Place(#[source] std::io::Error),
+    #[error("the simulator has no folder or no port")]
+    FolderOrPort(#[source] std::io::Error),
     /// The simulator does not answer.
     #[error("the simulator is not ready: {0}")]
     NotReady(String),
@@ -250,8 +250,8 @@ impl Simulated {
         let prepared = prepared(plugins, (ttft_ms, itl_ms), tokens, levels)?;
         let name = format!("inferbench-calibrate-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        crate::os::private::make_folders(&folder).map_err(CalibrateError::Place)?;
-        let port = Port::reserve().map_err(CalibrateError::Place)?;
+        crate::os::private::make_folders(&folder).map_err(CalibrateError::FolderOrPort)?;
+        let port = Port::reserve().map_err(CalibrateError::FolderOrPort)?;
         let context = prepared.launch_context(port.number, &folder);
         let backend = &prepared.backends[0];
         let plan = backend.launch_plan(&context)?;

@@ -5,8 +5,8 @@ use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::record::{GpuSample, HostSample};
 use tokio_util::sync::CancellationToken;
 
-use super::RunError;
 use super::live_view::Readings;
+use super::session::RunError;
 use crate::store::{LineWriter, RunFolder, StoreError};
 use crate::telemetry::gpu::{self, GpuSampler};
 use crate::telemetry::host;

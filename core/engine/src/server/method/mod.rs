@@ -1,24 +1,21 @@
-//! The ways to launch a server: as its plugin plans it, in another version
-//! through uv, or in a container. From plan to plan; what must be fetched for it
-//! is `fetch`'s work, and starting it `launch`'s.
+//! The methods to launch a server: as its plugin plans it, in another version
+//! through uv, or in a container. From plan to plan: what must be fetched for it
+//! is for `fetch`, starting it for `launch`.
 
 mod container;
 mod environment;
 mod uv;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use inferbench_model::config::BackendConfig;
-use inferbench_model::plan::Stage;
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 use thiserror::Error;
-
-use crate::run::Running;
 
 pub(crate) use environment::local_folder;
 pub use environment::{LaunchEnvironment, container_name};
 
-/// A start of a server, whichever the way.
+/// A start of a server, by whichever method.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Launch {
     /// The plan, its environment complete.
@@ -44,7 +41,7 @@ pub struct Fetch {
     pub plan: LaunchPlan,
 }
 
-/// A way that this backend cannot be launched.
+/// A launch method that this backend cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LaunchMethodError {
     /// The options name the program already.
@@ -55,7 +52,7 @@ pub enum LaunchMethodError {
         /// The plugin has an option `package`.
         has_package_option: bool,
     },
-    /// The plugin tells no package.
+    /// The plugin names no package.
     #[error("is \"{version}\", but plugin `{plugin}` names no Python package to install")]
     NoPackage {
         /// The version.
@@ -147,29 +144,6 @@ pub fn launch(
             ..Launch::default()
         }),
     }
-}
-
-/// The start of a stage's backend, in `folder` and on `port`.
-///
-/// # Errors
-/// Why there is none, in words.
-pub(crate) fn of_stage(
-    running: &Running<'_>,
-    stage: &Stage,
-    port: u16,
-    folder: &Path,
-) -> Result<Launch, String> {
-    let run = running.folder.path().file_name().unwrap_or_default();
-    let name = container_name(&run.to_string_lossy(), &stage.backend, stage.block);
-    let prepared = running.prepared;
-    let launch = prepared.launch(stage.backend_index, port, folder, name);
-    let launch = launch.map_err(|error| error.to_string())?;
-    let launch = launch.ok_or("nothing to launch")?;
-    for folder in &launch.folders {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
-    }
-    Ok(launch)
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {

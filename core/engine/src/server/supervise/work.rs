@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, Write};
+use std::num::TryFromIntError;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use signal_hook::iterator::Signals;
 use thiserror::Error;
 
 use super::{Entry, Job, Journal, MARK, Order, Report};
+use crate::event::with_causes;
 use crate::os::{private, processes};
 
 /// How long killed processes may take to be gone.
@@ -37,6 +39,35 @@ pub enum SuperviseError {
     /// The system refuses what it needs.
     #[error("the supervisor cannot watch over processes")]
     System(#[from] io::Error),
+}
+
+/// A server that could not be started.
+#[derive(Debug, Error)]
+enum StartError {
+    #[error("{}", path.display())]
+    Log {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("no such program")]
+    NoProgram,
+    #[error("it may not be run")]
+    NotExecutable,
+    #[error(transparent)]
+    Spawn(io::Error),
+    #[error(transparent)]
+    Pid(#[from] TryFromIntError),
+}
+
+impl StartError {
+    fn spawn(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NoProgram,
+            io::ErrorKind::PermissionDenied => Self::NotExecutable,
+            _ => Self::Spawn(error),
+        }
+    }
 }
 
 /// What it hears.
@@ -68,7 +99,8 @@ pub fn main() -> Result<(), SuperviseError> {
     let note = Note::of(&job);
     let pid = match start(&job) {
         Ok(pid) => pid,
-        Err(reason) => {
+        Err(error) => {
+            let reason = with_causes(&error);
             report(&Report::Refused { reason });
             return Ok(());
         }
@@ -120,10 +152,10 @@ fn report(report: &Report) {
     }
 }
 
-fn start(job: &Job) -> Result<Pid, String> {
+fn start(job: &Job) -> Result<Pid, StartError> {
     let log = |name: &str| {
         let path = job.folder.join(name);
-        private::create(&path).map_err(|error| format!("{}: {error}", path.display()))
+        private::create(&path).map_err(|source| StartError::Log { path, source })
     };
     let child = Command::new(&job.program)
         .args(&job.arguments)
@@ -134,19 +166,9 @@ fn start(job: &Job) -> Result<Pid, String> {
         .stderr(log("stderr.log")?)
         .process_group(0)
         .spawn()
-        .map_err(|error| spawn_words(&error))?;
+        .map_err(StartError::spawn)?;
     // It is reaped with all others.
-    i32::try_from(child.id())
-        .map(Pid::from_raw)
-        .map_err(|error| error.to_string())
-}
-
-fn spawn_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such program".to_owned(),
-        io::ErrorKind::PermissionDenied => "it may not be run".to_owned(),
-        _ => error.to_string(),
-    }
+    Ok(Pid::from_raw(i32::try_from(child.id())?))
 }
 
 /// Turns the signals that end a process into an end in order. They are handled,
