@@ -71,8 +71,8 @@ fn plan(manifest: &Manifest, config: &Config, found: &mut Verification) {
     }
     let mut planned: HashMap<String, bool> = HashMap::new();
     for stage in &manifest.plan.stages {
-        for level in &stage.levels {
-            planned.insert(words_of(&stage.backend, stage.block, *level), false);
+        for level in stage.levels.iter().map(|planned| planned.level) {
+            planned.insert(words_of(&stage.backend, stage.block, level), false);
         }
     }
     for cell in &manifest.cells {
@@ -125,9 +125,12 @@ fn records(
         audit.take(&record, &format!("requests.jsonl line {line}"), found);
     })?;
     let levels = config.load.levels();
-    for (audit, block, level) in audits.into_values() {
-        let place = levels.iter().position(|l| *l == level).unwrap_or(0);
-        let seed = seed::arrivals(config.seed, block, place);
+    for (name, (audit, block, level)) in audits {
+        let Some(index) = levels.iter().position(|known| *known == level) else {
+            found.find(PLANNED, &name, "its level is not in the config");
+            continue;
+        };
+        let seed = seed::arrivals(config.seed, block, index);
         audit.finish(level, (&config.load, seed), found);
     }
     Ok(())

@@ -260,8 +260,8 @@ fn most_concurrent(prepared: &PreparedRun, label: &str) -> Option<u64> {
     let stages = prepared.plan.stages.iter();
     let stages = stages.filter(|stage| stage.backend == label);
     let levels = stages.flat_map(|stage| &stage.levels);
-    let concurrent = levels.filter_map(|level| match level {
-        Level::Concurrency(n) => Some(u64::from(*n)),
+    let concurrent = levels.filter_map(|planned| match planned.level {
+        Level::Concurrency(n) => Some(u64::from(n)),
         Level::RequestRate(_) => None,
     });
     concurrent.max()

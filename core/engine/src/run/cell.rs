@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inferbench_model::cell::row::CellKey;
-use inferbench_model::config::Level;
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::self_check::SelfCheck;
-use inferbench_model::plan::Stage;
-use inferbench_model::plan::seed;
+use inferbench_model::plan::{PlannedLevel, Stage, seed};
 use inferbench_plugin_api::EvidenceSource;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
@@ -42,28 +40,24 @@ pub(super) async fn run(
     session: &mut RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    level: Level,
+    planned: PlannedLevel,
     started: &StartedBackend,
 ) -> Result<(), CellError> {
-    let key = CellKey {
-        backend: stage.backend.clone(),
-        block: stage.block,
-        level,
-    };
+    let (source, load) = cell_load(session, backend, stage, planned, started);
+    let (key, level) = (load.key.clone(), planned.level);
     if let Some(control) = &started.control {
         reset(session, backend, control).await;
         wait_idle(backend, control).await;
     }
-    let load = &session.prepared.config.load;
     session.announce(RunEvent::CellStarted {
         key: key.clone(),
-        requests: load.requests,
-        duration_s: load.duration.map(|duration| duration.as_s()),
+        requests: load.load.requests,
+        duration_s: load.load.duration.map(|duration| duration.as_s()),
     });
     let progress = Arc::new(Progress::default());
     let cancel = session.cancel().child_token();
     let start_ns = clock::now_ns();
-    let ran = spawn(session, backend, stage, &key, started, &progress, &cancel);
+    let ran = spawn(session, (source, load), started, &progress, &cancel);
     let ended = watch(session, started, ran, &progress, &cancel).await;
     let self_check = ended.map_err(|_| CellError::Panicked)??;
     let exit = started.server.as_ref().and_then(Server::exit);
@@ -110,18 +104,15 @@ async fn death(died: Option<&CancellationToken>) {
     }
 }
 
-fn spawn(
+/// The requests of a cell, and how they are offered.
+fn cell_load(
     session: &RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    key: &CellKey,
+    planned: PlannedLevel,
     started: &StartedBackend,
-    progress: &Arc<Progress>,
-    cancel: &CancellationToken,
-) -> Ran {
+) -> (CellSource, CellLoad) {
     let config = &session.prepared.config;
-    let levels = config.load.levels();
-    let level = levels.iter().position(|l| *l == key.level).unwrap_or(0);
     let source = CellSource {
         prompts: Arc::clone(&session.prepared.prompts),
         client: Arc::clone(&backend.opened.client),
@@ -132,21 +123,33 @@ fn spawn(
         },
         model: session.prepared.served_name().to_owned(),
         block: stage.block,
-        level,
+        level: planned.index,
         force_output: config.workload.force_output,
     };
     let load = CellLoad {
-        key: key.clone(),
+        key: CellKey {
+            backend: stage.backend.clone(),
+            block: stage.block,
+            level: planned.level,
+        },
         load: config.load.clone(),
-        arrivals_seed: seed::arrivals(config.seed, stage.block, level),
+        arrivals_seed: seed::arrivals(config.seed, stage.block, planned.index),
         keep_text: config.output_text,
     };
+    (source, load)
+}
+
+/// Offers the load on a thread of its own.
+fn spawn(
+    session: &RunSession<'_>,
+    (source, load): (CellSource, CellLoad),
+    started: &StartedBackend,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+) -> Ran {
     let records = session.record_sink();
-    let (transport, progress, cancel) = (
-        started.transport.clone(),
-        Arc::clone(progress),
-        cancel.clone(),
-    );
+    let transport = started.transport.clone();
+    let (progress, cancel) = (Arc::clone(progress), cancel.clone());
     tokio::task::spawn_blocking(move || {
         load::run_cell(&load, &transport, source, records, &progress, &cancel)
     })

@@ -105,7 +105,7 @@ fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError>
     // A start of which a cell is missing is made anew, and told anew.
     let is_whole = |stage: &&Stage| {
         let mut levels = stage.levels.iter();
-        levels.all(|level| is_done(&stage.backend, stage.block, *level))
+        levels.all(|planned| is_done(&stage.backend, stage.block, planned.level))
     };
     let whole = manifest.plan.stages.iter().filter(is_whole);
     let whole: HashSet<(String, u32)> = whole.map(|s| (s.backend.clone(), s.block)).collect();

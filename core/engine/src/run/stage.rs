@@ -133,11 +133,11 @@ async fn measure_levels(
     stage: &Stage,
     started: &StartedBackend,
 ) -> Result<(), StageError> {
-    for level in &stage.levels {
+    for planned in &stage.levels {
         if session.cancel().is_cancelled() {
             break;
         }
-        cell::run(session, backend, stage, *level, started).await?;
+        cell::run(session, backend, stage, *planned, started).await?;
     }
     Ok(())
 }

@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
-use inferbench_model::config::Level;
 use inferbench_model::facts::manifest::{ExitState, StageFacts};
-use inferbench_model::plan::Stage;
+use inferbench_model::plan::{PlannedLevel, Stage};
 
 use super::Finished;
 use super::session::RunSession;
@@ -49,16 +48,20 @@ impl RunSession<'_> {
     /// The plan's stages with the levels that are not measured yet.
     fn missing_stages(&self) -> Vec<Stage> {
         let cells = &self.recorder.manifest().cells;
-        let is_missing = |stage: &Stage, level: &Level| {
+        let is_missing = |stage: &Stage, planned: &PlannedLevel| {
             !cells.iter().any(|cell| {
                 let key = &cell.key;
-                key.backend == stage.backend && key.block == stage.block && key.level == *level
+                key.backend == stage.backend
+                    && key.block == stage.block
+                    && key.level == planned.level
             })
         };
         let stages = self.prepared.plan.stages.iter().map(|stage| {
             let levels = stage.levels.iter().copied();
             Stage {
-                levels: levels.filter(|level| is_missing(stage, level)).collect(),
+                levels: levels
+                    .filter(|planned| is_missing(stage, planned))
+                    .collect(),
                 ..stage.clone()
             }
         });
