@@ -120,7 +120,7 @@ pub enum RunEvent {
     Warning(String),
 }
 
-/// A cell at this moment, for the eye alone; what nobody tells is absent.
+/// A cell at this moment, for the eye alone; what is not known is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LiveFigures {
     /// Requests that are sent and have not ended.

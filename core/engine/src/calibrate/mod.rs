@@ -1,5 +1,5 @@
 //! Calibration: the load path of every run against a simulated server that
-//! knows when each token was written, on this machine.
+//! records when it wrote each token, on this machine.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +18,7 @@ use serde_json::json;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::event::with_causes;
 use crate::http::Target;
 use crate::http::control::{ControlError, ControlPlane};
 use crate::load::exchange::EncodedRequest;
@@ -33,7 +34,7 @@ use crate::server::launch::{LaunchError, Server, Start};
 use crate::server::readiness::Readiness;
 use crate::telemetry::host;
 
-/// Plugin whose server knows the truth.
+/// Plugin whose server records what it did.
 pub const SIMULATOR: &str = "sim";
 /// Streams at once of a whole calibration.
 const LEVELS: [u32; 5] = [1, 64, 256, 512, 1024];
@@ -88,10 +89,10 @@ pub enum CalibrateError {
     /// The load cannot be offered.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The simulator does not tell what it did.
+    /// The simulator does not give what it did.
     #[error(transparent)]
     Truth(#[from] ControlError),
-    /// What it tells cannot be understood.
+    /// What it gives cannot be understood.
     #[error("`GET /truth`, line {line}: {reason}")]
     TruthLine {
         /// Line, from 1.
@@ -107,7 +108,7 @@ pub enum CalibrateError {
     Interrupted,
 }
 
-/// Calibrates this machine. `tell` hears what is being done, in a line each.
+/// Calibrates this machine. `on_step` gets what is being done, in a line each.
 ///
 /// # Errors
 /// See [`CalibrateError`]. On any, the simulator is already gone.
@@ -115,18 +116,18 @@ pub async fn calibrate(
     plugins: &PluginHost,
     version: &str,
     quick: bool,
-    tell: &(dyn Fn(&str) + Sync),
+    on_step: &(dyn Fn(&str) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Calibration, CalibrateError> {
-    // Where it cannot be raised, what follows from that is told by the levels.
+    // Where it cannot be raised, what follows from that shows in the levels.
     drop(limits::raise_open_files());
     let levels: &[u32] = if quick { &QUICK_LEVELS } else { &LEVELS };
     let paced = Simulated::start(plugins, PACED_MS, PACED_TOKENS, levels, cancel).await?;
-    let measured = paced_levels(&paced, levels, quick, tell, cancel).await;
+    let measured = paced_levels(&paced, levels, quick, on_step, cancel).await;
     paced.stop().await;
     let paced = measured?;
     let unpaced = Simulated::start(plugins, (0, 0), FAST_TOKENS, &[FAST_STREAMS], cancel).await?;
-    tell(&format!("{FAST_STREAMS} streams, unpaced"));
+    on_step(&format!("{FAST_STREAMS} streams, unpaced"));
     let fast = fast(&unpaced, quick, cancel).await;
     unpaced.stop().await;
     Ok(Calibration {
@@ -152,7 +153,7 @@ async fn paced_levels(
     simulated: &Simulated,
     levels: &[u32],
     quick: bool,
-    tell: &(dyn Fn(&str) + Sync),
+    on_step: &(dyn Fn(&str) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Paced, CalibrateError> {
     let least = if quick {
@@ -166,7 +167,7 @@ async fn paced_levels(
         truth_is_kernels: true,
     };
     for (place, streams) in levels.iter().copied().enumerate() {
-        tell(&format!("{streams} paced streams"));
+        on_step(&format!("{streams} paced streams"));
         simulated.forget_truth().await?;
         let requests = least.max(REQUESTS_PER_STREAM * u64::from(streams));
         let (row, records) = simulated.measure(place, streams, requests, cancel).await?;
@@ -299,7 +300,7 @@ impl Simulated {
         match waited {
             Ok(_) => Ok(()),
             Err(_) if cancel.is_cancelled() => Err(CalibrateError::Interrupted),
-            Err(error) => Err(CalibrateError::NotReady(error.to_string())),
+            Err(error) => Err(CalibrateError::NotReady(with_causes(&error))),
         }
     }
 

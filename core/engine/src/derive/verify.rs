@@ -21,8 +21,8 @@ use crate::derive::Derived;
 use crate::store::hash::{file_facts, file_sha256};
 use crate::store::{LineFile, RunFolder, StoreError};
 
-/// Holds what can be told from the facts in `folder` and what follows from them
-/// against every rule but that of the derived files.
+/// Checks the facts in `folder` and what follows from them against every rule but
+/// that of the derived files.
 ///
 /// # Errors
 /// If a file that is there cannot be read.
@@ -44,18 +44,18 @@ fn files(run: &RunFolder, manifest: &Manifest, found: &mut Verification) -> Resu
     if manifest.files.is_empty() {
         found.cannot(
             FILES,
-            "run.json tells no hashes: the run did not come to its end",
+            "run.json has no hashes: the run did not come to its end",
         );
         return Ok(());
     }
     let there = file_facts(run)?;
-    for (name, told) in &manifest.files {
+    for (name, recorded) in &manifest.files {
         match there.get(name) {
             None => found.find(FILES, name, "it is not there"),
-            Some(is) if is != told => {
+            Some(is) if is != recorded => {
                 let words = format!(
                     "it has {} bytes and SHA-256 {}, run.json says {} and {}",
-                    is.bytes, is.sha256, told.bytes, told.sha256
+                    is.bytes, is.sha256, recorded.bytes, recorded.sha256
                 );
                 found.find(FILES, name, words);
             }

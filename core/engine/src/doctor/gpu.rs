@@ -44,12 +44,12 @@ const SLOWED: [(ThrottleReasons, &str); 4] = [
     (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "the power supply"),
 ];
 
-fn devices(nvml: Result<Nvml, String>, tell: &Teller) {
+fn devices(nvml: Result<Nvml, impl ToString>, tell: &Teller) {
     let nvml = match nvml {
         Ok(nvml) => nvml,
         Err(absence) => {
             let facts = DriverFacts {
-                absence: Some(absence),
+                absence: Some(absence.to_string()),
                 ..DriverFacts::default()
             };
             return tell.line("NVML", &facts);

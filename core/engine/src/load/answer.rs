@@ -100,7 +100,7 @@ impl Answer {
         }
     }
 
-    /// Takes the bytes of one read; tells the end if they hold it.
+    /// Takes the bytes of one read; gives the end if they hold it.
     fn take(&mut self, bytes: &[u8], t_ns: u64) -> Option<(StreamEnd, u64)> {
         let is_good = self.reader.head().is_some_and(Head::is_good);
         let taken = if is_good {
@@ -263,12 +263,12 @@ fn error_words(head: &Head, body: &[u8]) -> String {
     }
     let text = String::from_utf8_lossy(body);
     let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-    let told = json.as_ref().and_then(|json| {
+    let message = json.as_ref().and_then(|json| {
         ["/error/message", "/message", "/detail", "/error"]
             .iter()
             .find_map(|path| json.pointer(path)?.as_str())
     });
-    let line = told.unwrap_or(&text).replace(['\r', '\n'], " ");
+    let line = message.unwrap_or(&text).replace(['\r', '\n'], " ");
     let mut words: String = line.trim().chars().take(ERROR_TEXT_CHARS).collect();
     if let Some(seconds) = head.retry_after_s {
         let gap = if words.is_empty() { "" } else { " " };

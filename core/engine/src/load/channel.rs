@@ -68,7 +68,7 @@ pub(super) struct Shared {
     pub(super) reads: RefCell<ReadStats>,
 }
 
-/// A way to the backend that carries one request at a time.
+/// A channel to the backend, which carries one request at a time.
 pub(super) enum Channel {
     Http(Option<Connection>),
     InProcess,

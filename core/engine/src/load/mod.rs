@@ -85,9 +85,9 @@ pub fn run_cell(
     });
     ran.map(|()| {
         let mut check = SelfCheck::default();
-        watch.tell(&mut check);
-        self_check::tell_lags(&lags.borrow(), &mut check);
-        shared.reads.borrow().tell(&mut check);
+        watch.fill_in(&mut check);
+        self_check::fill_in_lags(&lags.borrow(), &mut check);
+        shared.reads.borrow().fill_in(&mut check);
         check
     })
 }

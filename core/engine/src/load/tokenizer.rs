@@ -32,7 +32,7 @@ pub enum VocabularyError {
     },
 }
 
-/// Where a model lies on this machine, as far as that can be told.
+/// Where a model lies on this machine, as far as that can be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelFiles {
     /// The model's folder.
@@ -70,7 +70,7 @@ fn hub_snapshot(model_id: &str) -> Option<PathBuf> {
     snapshot.is_dir().then_some(snapshot)
 }
 
-/// The vocabulary of a model; `None` if nothing on this machine tells it.
+/// The vocabulary of a model; `None` if nothing on this machine has it.
 ///
 /// # Errors
 /// If the config names a tokenizer that is not there or cannot be read.
@@ -122,7 +122,7 @@ struct Words {
 
 /// Fewer whole words than this, and every ordinary token is taken.
 const ENOUGH_WORDS: usize = 200;
-/// Whole words that prompts are made of at most: enough to tell prompts apart,
+/// Whole words that prompts are made of at most: enough to make prompts differ,
 /// and few enough to be checked at every start.
 const MOST_WORDS: usize = 4096;
 

@@ -1,4 +1,5 @@
-//! What the kernel tells and allows: clocks, processes, limits, ports, folders.
+//! What the kernel reports and allows: clocks, processes, limits, ports, folders,
+//! programs.
 //! Leaves to others what it is asked for.
 
 pub mod clock;

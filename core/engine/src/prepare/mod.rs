@@ -130,7 +130,7 @@ fn environment(backend: &BackendConfig) -> Vec<EnvVar> {
 
 /// Levels that need more connections than this process may have files.
 fn check_open_files(loaded: &Loaded) -> Vec<YamlError> {
-    // A system that does not tell may have room.
+    // A system that does not say may have room.
     let Ok(limit) = limits::open_files() else {
         return Vec::new();
     };

@@ -124,7 +124,7 @@ pub(super) fn make_prompts(
     let path = [key("model"), key("tokenizer")];
     match (vocabulary, needs_text) {
         (None, _) => {
-            let words = "is absent, and nothing here tells the vocabulary that synthetic prompts are made of";
+            let words = "is absent, and nothing here has a vocabulary to make synthetic prompts of";
             Err(loaded.tree.error_at(&path, words, hint))
         }
         (Some(_), Some(backend)) if !has_text => {

@@ -74,7 +74,7 @@ pub(super) async fn run(
     }
 }
 
-/// Waits for the load to end, telling its progress. A server that dies meanwhile
+/// Waits for the load to end and announces its progress. A server that dies meanwhile
 /// ends it: its requests fail by themselves first, then are cut short.
 async fn watch(
     session: &RunSession<'_>,

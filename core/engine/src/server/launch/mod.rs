@@ -223,7 +223,7 @@ impl Server {
         self.supervisor
     }
 
-    /// The port it was told to listen on.
+    /// The port it is to listen on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.number

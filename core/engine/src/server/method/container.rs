@@ -110,7 +110,7 @@ fn variables(env: &[EnvVar], environment: &LaunchEnvironment) -> (Vec<String>, V
     let unset = |name: &str| env.iter().all(|var| var.name != name);
     let mut arguments = Vec::new();
     let mut add = |value: String| arguments.extend(["-e".to_owned(), value]);
-    // The supervisor gives it to the client: it tells whose the processes are.
+    // The supervisor gives it to the client: it marks whose the processes are.
     add(MARK.to_owned());
     if let Some(cache) = &environment.hub_cache
         && unset("HF_HUB_CACHE")

@@ -1,4 +1,4 @@
-//! What a way to launch needs to know of this machine and of this start.
+//! What a launch method depends on: this machine, and this start.
 
 use std::path::{Path, PathBuf};
 

@@ -12,7 +12,7 @@ use super::{Fetch, Launch, LaunchEnvironment, LaunchMethodError, words};
 /// same for every start of a run.
 ///
 /// # Errors
-/// If the plan tells no package, or uv is not there.
+/// If the plan names no package, or uv is not there.
 pub(super) fn versioned(
     backend: &BackendConfig,
     plan: LaunchPlan,

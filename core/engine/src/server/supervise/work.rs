@@ -1,4 +1,4 @@
-//! The supervisor's own work: start, watch, stop, tell.
+//! The supervisor's own work: start, watch, stop, report.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -33,7 +33,7 @@ const STOP_COMMAND_EXTRA: Duration = Duration::from_secs(10);
 /// A supervisor that cannot do its work.
 #[derive(Debug, Error)]
 pub enum SuperviseError {
-    /// Nobody told it what to do.
+    /// It was given nothing to do.
     #[error("no job came on standard input: this command is for InferBench itself")]
     NoJob,
     /// The system refuses what it needs.
@@ -94,9 +94,9 @@ pub fn main() -> Result<(), SuperviseError> {
     // Its own session: neither the terminal's keys nor its end reach the tree.
     let _: Result<Pid, Errno> = setsid();
     prctl::set_child_subreaper(true).map_err(io::Error::from)?;
-    let (tell, heard) = channel();
-    heed_signals(tell.clone())?;
-    let note = Note::of(&job);
+    let (send, heard) = channel();
+    heed_signals(send.clone())?;
+    let note = Note::write(&job);
     let pid = match start(&job) {
         Ok(pid) => pid,
         Err(error) => {
@@ -106,9 +106,9 @@ pub fn main() -> Result<(), SuperviseError> {
         }
     };
     report(&Report::Started { pid: pid.as_raw() });
-    let waits = tell.clone();
+    let waits = send.clone();
     std::thread::spawn(move || reap(&waits));
-    std::thread::spawn(move || hear_orders(&tell));
+    std::thread::spawn(move || hear_orders(&send));
     let empty = Cell::new(false);
     let left = Tree {
         job,
@@ -128,10 +128,10 @@ pub fn main() -> Result<(), SuperviseError> {
 struct Note(Option<(Journal, String)>);
 
 impl Note {
-    fn of(job: &Job) -> Self {
+    fn write(job: &Job) -> Self {
         let noted = job.journal.as_deref().and_then(|folder| {
             let journal = Journal::at(folder);
-            journal.note(&Entry::of(job, getpid().as_raw())).ok()?;
+            journal.note(&Entry::for_job(job, getpid().as_raw())).ok()?;
             Some((journal, job.mark.clone()))
         });
         Self(noted)
@@ -146,7 +146,7 @@ impl Note {
 
 fn report(report: &Report) {
     if let Ok(text) = serde_json::to_string(report) {
-        // Nobody is there to be told when InferBench is gone.
+        // Nobody listens when InferBench is gone.
         let mut out = io::stdout().lock();
         drop(writeln!(out, "{text}").and_then(|()| out.flush()));
     }
@@ -173,11 +173,11 @@ fn start(job: &Job) -> Result<Pid, StartError> {
 
 /// Turns the signals that end a process into an end in order. They are handled,
 /// not blocked: what is started here would inherit that.
-fn heed_signals(tell: Sender<Heard>) -> io::Result<()> {
+fn heed_signals(send: Sender<Heard>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
-            if tell.send(Heard::End).is_err() {
+            if send.send(Heard::End).is_err() {
                 return;
             }
         }
@@ -185,20 +185,20 @@ fn heed_signals(tell: Sender<Heard>) -> io::Result<()> {
     Ok(())
 }
 
-fn hear_orders(tell: &Sender<Heard>) {
+fn hear_orders(send: &Sender<Heard>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if let Ok(order) = serde_json::from_str(&line)
-            && tell.send(Heard::Order(order)).is_err()
+            && send.send(Heard::Order(order)).is_err()
         {
             return;
         }
     }
     // If nobody listens any more, the end has come already.
-    drop(tell.send(Heard::End));
+    drop(send.send(Heard::End));
 }
 
 /// Reaps every process of the tree, adopted ones too, until none is left.
-fn reap(tell: &Sender<Heard>) {
+fn reap(send: &Sender<Heard>) {
     loop {
         let heard = match waitpid(None, None) {
             Ok(WaitStatus::Exited(pid, code)) => Heard::Ended(pid, code << 8),
@@ -209,7 +209,7 @@ fn reap(tell: &Sender<Heard>) {
             Err(_) => Heard::Empty,
         };
         let last = matches!(heard, Heard::Empty);
-        if tell.send(heard).is_err() || last {
+        if send.send(heard).is_err() || last {
             return;
         }
     }
@@ -327,7 +327,7 @@ impl Tree {
         order
     }
 
-    /// Runs one stop command to its end; an order to kill ends it, which is told.
+    /// Runs one stop command to its end; whether an order to kill ended it.
     fn run_stop_command(&self, command: &[String]) -> bool {
         let Some((program, arguments)) = command.split_first() else {
             return false;
@@ -346,21 +346,21 @@ impl Tree {
         let Ok(pid) = i32::try_from(child.id()).map(Pid::from_raw) else {
             return false;
         };
-        // Whoever reaps it, it is gone once it has no status left to tell.
+        // Whoever reaps it, it is gone once it has no status left to give.
         let until = Instant::now() + limit;
-        let mut told = false;
+        let mut is_killed = false;
         while kill(pid, None).is_ok() && Instant::now() < until {
             let _: Result<WaitStatus, Errno> = waitpid(pid, Some(WaitPidFlag::WNOHANG));
             match self.heard.recv_timeout(Duration::from_millis(20)) {
-                Ok(Heard::Order(Order::Kill)) if !told => {
-                    told = true;
+                Ok(Heard::Order(Order::Kill)) if !is_killed => {
+                    is_killed = true;
                     processes::signal(pid.as_raw(), Signal::SIGKILL);
                 }
                 Ok(heard) => self.note(heard),
                 Err(_) => {}
             }
         }
-        told
+        is_killed
     }
 }
 
