@@ -213,7 +213,8 @@ warning: sglang: concurrency 64 x 4\u{202f}224 tokens needs 270\u{202f}336 token
 "
     );
     assert!(
-        output.out
+        output
+            .out
             .contains("  KV cache: 131\u{202f}072 B per token, in bfloat16\n"),
         "{}",
         output.out

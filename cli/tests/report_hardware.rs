@@ -10,9 +10,7 @@ use inferbench_model::config::Level;
 use inferbench_model::report::kv::{
     KvBackend, KvCell, KvLine, KvQuantity, KvReport, KvUse, MemorySteps,
 };
-use inferbench_model::report::{
-    CellPhase, Extras, SeriesOf, StagePhase, Timeline, TimelineSeries,
-};
+use inferbench_model::report::{CellPhase, Extras, SeriesOf, StagePhase, Timeline, TimelineSeries};
 use inferbench_test_support::runs::two_backends;
 
 const LEVELS: [u32; 2] = [1, 2];

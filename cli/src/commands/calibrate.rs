@@ -6,6 +6,7 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use inferbench_engine::calibrate::{self, SIMULATOR};
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::run::Stops;
+use inferbench_engine::store::calibration as stored_calibration;
 use inferbench_model::facts::calibration::{Calibration, ErrorFigures};
 use inferbench_model::text::number::{grouped, three_digits};
 
@@ -31,7 +32,7 @@ pub(super) fn calibrate(
     }
     let file = match file {
         Some(file) => file.to_owned(),
-        None => calibrate::default_file().ok_or(CliError::NoDataFolder)?,
+        None => stored_calibration::default_file().ok_or(CliError::NoDataFolder)?,
     };
     let version = env!("CARGO_PKG_VERSION");
     let found = runtime::start()?.block_on(async {
@@ -44,7 +45,7 @@ pub(super) fn calibrate(
         };
         calibrate::calibrate(&plugins, version, quick, &on_line, &stops.gentle).await
     })?;
-    calibrate::write(&file, &found)?;
+    stored_calibration::write(&file, &found)?;
     if output.json {
         print_json(&found)?;
     } else {

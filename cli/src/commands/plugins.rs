@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use inferbench_engine::plugins::host::{Found, PluginHost, SearchPath, file_sha256};
+use inferbench_engine::plugins::host::{Found, PluginHost, SearchPath};
+use inferbench_engine::store::hash::file_sha256;
 use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 

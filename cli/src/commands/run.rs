@@ -4,7 +4,7 @@ use std::path::Path;
 
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::prepare::{PreparedRun, prepare};
-use inferbench_engine::run::{self, Finished, Place, Stops};
+use inferbench_engine::run::{self, Destination, Finished, Stops};
 use inferbench_engine::secrets::Secrets;
 use inferbench_model::config::Config;
 use inferbench_model::facts::warning::WarningKind;
@@ -33,12 +33,12 @@ pub(super) fn run(
     // A backend that cannot be launched is an error now, not in the middle of the run.
     prepared.preview(&loaded).map_err(CliError::Config)?;
     warn_of_small_samples(&prepared.config, output);
-    let place = match (resume, folder) {
-        (Some(resume), _) => Place::Resume(resume),
-        (None, Some(folder)) => Place::New(folder),
-        (None, None) => Place::New(Path::new(&prepared.config.output)),
+    let destination = match (resume, folder) {
+        (Some(resume), _) => Destination::Resume(resume),
+        (None, Some(folder)) => Destination::New(folder),
+        (None, None) => Destination::New(Path::new(&prepared.config.output)),
     };
-    let finished = measure(&prepared, place, output)?;
+    let finished = measure(&prepared, destination, output)?;
     show_plugin_log(output, &prepared.secrets);
     let derived = derived::write(finished.folder.path())?;
     if output.json {
@@ -58,7 +58,7 @@ pub(super) fn run(
 /// Does the run, and shows its progress meanwhile.
 fn measure(
     prepared: &PreparedRun,
-    place: Place<'_>,
+    destination: Destination<'_>,
     output: OutputArgs,
 ) -> Result<Finished, CliError> {
     let finished = runtime::start()?.block_on(async {
@@ -73,7 +73,7 @@ fn measure(
             progress.end();
         });
         let version = env!("CARGO_PKG_VERSION");
-        let finished = run::run(prepared, place, version, events, &stops).await;
+        let finished = run::run(prepared, destination, version, events, &stops).await;
         // It ends once the run has dropped its end of the channel.
         drop(progress.await);
         finished

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use inferbench_engine::plugins::host::SearchPath;
-use inferbench_engine::prepare::kv_forecast::{KvForecast, smallest_gpu_bytes};
+use inferbench_engine::prepare::kv_forecast::{
+    KvForecast, kv_forecasts, kv_warnings, smallest_gpu_bytes,
+};
 use inferbench_engine::prepare::{PreparedBackend, PreparedRun, prepare};
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
@@ -87,13 +89,13 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let per_cell = config.load.requests;
     let measured = per_cell.map(|n| n * cells as u64);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
-    let forecasts = prepared.kv_forecasts();
+    let forecasts = kv_forecasts(prepared);
     let has_forecast = forecasts.iter().any(Option::is_some);
     let gpu_bytes = has_forecast.then(smallest_gpu_bytes).flatten();
     let sample = sample_size::forecast(config).into_iter();
     let sample = sample.map(|finding| Warning::about_run(finding.into()));
     let mut warnings: Vec<Warning> = sample.collect();
-    warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
+    warnings.extend(kv_warnings(prepared, &forecasts, gpu_bytes));
     for warning in &mut warnings {
         warning.text = warning_words(&warning.kind);
     }
@@ -138,7 +140,7 @@ fn backend_preview(
     BackendPreview {
         label: backend.label.clone(),
         plugin: backend.plugin.description.name.clone(),
-        prompt_form: backend.form.name().to_owned(),
+        prompt_form: backend.opened.form.name().to_owned(),
         starts: stages.filter(|s| s.backend == backend.label).count(),
         launch: launch_text,
         fetch: launch

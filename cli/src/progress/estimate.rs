@@ -80,7 +80,7 @@ impl Estimate {
         let key = (stage.backend.clone(), level.to_string());
         let took = now.saturating_sub(self.began);
         self.levels.entry(key).or_default().add(took);
-        stage.levels.retain(|other| *other != level);
+        stage.levels.retain(|planned| planned.level != level);
         self.began = now;
         if stage.levels.is_empty() {
             self.remaining.remove(0);
@@ -115,8 +115,9 @@ impl Estimate {
                 is_sure &= own.is_some();
                 time += own.map_or(any_start, |own| own.sum / own.n);
             }
-            for level in &stage.levels {
-                let own = self.levels.get(&(stage.backend.clone(), level.to_string()));
+            for planned in &stage.levels {
+                let level = planned.level.to_string();
+                let own = self.levels.get(&(stage.backend.clone(), level));
                 is_sure &= own.is_some();
                 time += own.map_or_else(
                     || self.mean_of_backend(stage).unwrap_or(any_level),
@@ -153,14 +154,25 @@ impl Left {
 
 #[cfg(test)]
 mod tests {
+    use inferbench_model::plan::PlannedLevel;
+
     use super::*;
+
+    fn planned(levels: &[u32]) -> Vec<PlannedLevel> {
+        let levels = levels.iter().copied().enumerate();
+        let planned = levels.map(|(index, n)| PlannedLevel {
+            index,
+            level: Level::Concurrency(n),
+        });
+        planned.collect()
+    }
 
     fn stage(backend: &str, block: u32, levels: &[u32]) -> Stage {
         Stage {
             backend_index: 0,
             backend: backend.to_owned(),
             block,
-            levels: levels.iter().map(|n| Level::Concurrency(*n)).collect(),
+            levels: planned(levels),
         }
     }
 

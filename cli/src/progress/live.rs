@@ -196,7 +196,7 @@ fn figures(measured: u64, failed: u64, live: &LiveFigures) -> Vec<String> {
 mod tests {
     use indicatif::{InMemoryTerm, TermLike};
     use inferbench_model::config::Level;
-    use inferbench_model::plan::Stage;
+    use inferbench_model::plan::{PlannedLevel, Stage};
 
     use super::*;
 
@@ -225,7 +225,11 @@ mod tests {
             rows: 10,
         };
         let mut live = Live::on(target, Box::new(size), 4);
-        let levels = [2, 8].map(Level::Concurrency).to_vec();
+        let levels = [(0, 2), (1, 8)].map(|(index, n)| PlannedLevel {
+            index,
+            level: Level::Concurrency(n),
+        });
+        let levels = levels.to_vec();
         let stage = |block| Stage {
             backend_index: 0,
             backend: "vllm".to_owned(),

@@ -1,5 +1,6 @@
 //! All that an onlooker may see of a run while it goes on.
 
+use std::error::Error;
 use std::path::PathBuf;
 
 use inferbench_model::facts::crash_cause::KnownCause;
@@ -120,7 +121,7 @@ pub enum RunEvent {
     Warning(Warning),
 }
 
-/// A cell at this moment, for the eye alone; what nobody tells is absent.
+/// A cell at this moment, for the eye alone; what is not known is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LiveFigures {
     /// Requests that are sent and have not ended.
@@ -166,4 +167,15 @@ impl RunEvent {
             _ => {}
         }
     }
+}
+
+/// An error and its causes in one line, as events and facts hold it.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }

@@ -101,9 +101,15 @@ async fn run_with(folder: TempDir, backends: Value, extra: Value, stops: &Stops)
     let prepared = prepared(&config(folder.path(), &backends, &extra));
     let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let output = folder.path().join("results");
-    let finished = run::run(&prepared, run::Place::New(&output), "0.0.0", tell, stops)
-        .await
-        .unwrap();
+    let finished = run::run(
+        &prepared,
+        run::Destination::New(&output),
+        "0.0.0",
+        tell,
+        stops,
+    )
+    .await
+    .unwrap();
     let mut events = Vec::new();
     while let Ok(event) = heard.try_recv() {
         events.push(event);
@@ -461,7 +467,13 @@ async fn an_interrupted_run_stops_its_server_and_leaves_valid_files() {
         }
         panic!("the run ended by itself");
     };
-    let run = run::run(&prepared, run::Place::New(&output), "0.0.0", tell, &stops);
+    let run = run::run(
+        &prepared,
+        run::Destination::New(&output),
+        "0.0.0",
+        tell,
+        &stops,
+    );
     let (finished, interrupted_at) = tokio::join!(run, interrupt);
     assert!(interrupted_at.elapsed() < Duration::from_secs(5));
     assert_eq!(processes_with(&mark), Vec::<i32>::new());

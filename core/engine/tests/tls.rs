@@ -315,7 +315,13 @@ async fn run_over(port: u16, tls: Value) -> (Manifest, Duration) {
     let began = Instant::now();
     let output = folder.path().join("results");
     let stops = Stops::default();
-    let finished = run::run(&prepared, run::Place::New(&output), "0.0.0", tell, &stops);
+    let finished = run::run(
+        &prepared,
+        run::Destination::New(&output),
+        "0.0.0",
+        tell,
+        &stops,
+    );
     let finished = finished.await.unwrap();
     let manifest = std::fs::read(finished.folder.file("run.json")).unwrap();
     (serde_json::from_slice(&manifest).unwrap(), began.elapsed())

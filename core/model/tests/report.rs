@@ -3,7 +3,9 @@
 use inferbench_model::config::Level;
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::report::{self, FairnessState, Outcome, Reason, Severity, warning_line};
-use inferbench_test_support::runs::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
+use inferbench_test_support::runs::{
+    Run, Timetable, fail, one_failed, one_of_each, records, two_backends,
+};
 use proptest::prelude::*;
 
 const FIRST: Timetable = Timetable {

@@ -6,7 +6,9 @@
 use inferbench_model::config::Level;
 use inferbench_model::metrics::MetricValue;
 use inferbench_model::report::{Outcome, Reason, Report, Tile, TradePer, TrustAbout, TrustMark};
-use inferbench_test_support::runs::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
+use inferbench_test_support::runs::{
+    Run, Timetable, fail, one_failed, one_of_each, records, two_backends,
+};
 use serde_json::json;
 
 const FIRST: Timetable = Timetable {

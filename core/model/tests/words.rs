@@ -3,12 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-
-
-use inferbench_test_support::runs::{Run, fail, one_failed, one_of_each, two_backends};
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::warning::WarningCode;
 use inferbench_model::report::{Report, Severity};
+use inferbench_test_support::runs::{Run, fail, one_failed, one_of_each, two_backends};
 
 /// Takes every sentence out of a report.
 fn silence(report: &mut Report) {

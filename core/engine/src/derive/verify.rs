@@ -1,14 +1,11 @@
 //! Reads the facts of a run folder once more, as an auditor would.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::collections::HashMap;
 use std::path::Path;
 
 use inferbench_model::config::{Config, Level};
-use inferbench_model::facts::exchange::hex;
 use inferbench_model::facts::key::CellKey;
-use inferbench_model::facts::manifest::{FileFacts, Manifest};
+use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::plan::RunPlan;
 use inferbench_model::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
@@ -18,63 +15,13 @@ use inferbench_model::verify::{
     CLIENT, COMPLETE, CellAudit, FAILED, FILES, PLANNED, PLUGINS, REAL, REPEATS, SAME_WORK,
     SAMPLES, Verification,
 };
-use sha2::{Digest, Sha256};
 
 use crate::derive::Derived;
-use crate::plugins::host::file_sha256;
-use crate::store::{LineFile, RunFolder, SampleFile, StoreError};
+use crate::store::hash::{file_facts, file_sha256};
+use crate::store::{LineFile, RunFolder, StoreError};
 
-/// Files of facts that a run leaves beside its manifest; those of samples may
-/// have older parts beside them.
-const FACTS: [&str; 4] = [
-    "requests.jsonl",
-    "gpu.jsonl",
-    "host.jsonl",
-    "server_metrics.jsonl",
-];
-
-/// Size and hash of each file of facts in `folder`; one that is not there is
-/// left out.
-///
-/// # Errors
-/// If one cannot be read.
-pub(crate) fn file_facts(folder: &RunFolder) -> Result<BTreeMap<String, FileFacts>, StoreError> {
-    let mut found = BTreeMap::new();
-    for name in FACTS {
-        for path in SampleFile::open(&folder.file(name))?.parts() {
-            let facts = hashed(path).map_err(|source| StoreError {
-                path: path.clone(),
-                action: "cannot be read",
-                source,
-            })?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            found.insert(name.into_owned(), facts);
-        }
-    }
-    Ok(found)
-}
-
-fn hashed(path: &Path) -> io::Result<FileFacts> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut bytes = 0;
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            break;
-        }
-        bytes += n as u64;
-        hash.update(&buffer[..n]);
-    }
-    Ok(FileFacts {
-        bytes,
-        sha256: hex(&hash.finalize()),
-    })
-}
-
-/// Holds what can be told from the facts in `folder` and what follows from them
-/// against every rule but that of the derived files.
+/// Checks the facts in `folder` and what follows from them against every rule but
+/// that of the derived files.
 ///
 /// # Errors
 /// If a file that is there cannot be read.
@@ -96,18 +43,18 @@ fn files(run: &RunFolder, manifest: &Manifest, found: &mut Verification) -> Resu
     if manifest.files.is_empty() {
         found.cannot(
             FILES,
-            "run.json tells no hashes: the run did not come to its end",
+            "run.json has no hashes: the run did not come to its end",
         );
         return Ok(());
     }
     let there = file_facts(run)?;
-    for (name, told) in &manifest.files {
+    for (name, recorded) in &manifest.files {
         match there.get(name) {
             None => found.find(FILES, name, "it is not there"),
-            Some(is) if is != told => {
+            Some(is) if is != recorded => {
                 let words = format!(
                     "it has {} bytes and SHA-256 {}, run.json says {} and {}",
-                    is.bytes, is.sha256, told.bytes, told.sha256
+                    is.bytes, is.sha256, recorded.bytes, recorded.sha256
                 );
                 found.find(FILES, name, words);
             }
@@ -123,8 +70,8 @@ fn plan(manifest: &Manifest, config: &Config, found: &mut Verification) {
     }
     let mut planned: HashMap<CellKey, bool> = HashMap::new();
     for stage in &manifest.plan.stages {
-        for level in &stage.levels {
-            planned.insert(key_of(&stage.backend, stage.block, *level), false);
+        for level in stage.levels.iter().map(|planned| planned.level) {
+            planned.insert(key_of(&stage.backend, stage.block, level), false);
         }
     }
     for cell in &manifest.cells {

@@ -233,7 +233,7 @@ impl Output {
 
 /// A bare name is looked for beside this program first, as a launch does.
 pub(super) fn find_as_launched(program: &str) -> ProgramPath {
-    match crate::server::launch::beside(program) {
+    match crate::os::programs::beside_own(program) {
         Some(path) => place(&path),
         None => find(program),
     }

@@ -5,9 +5,9 @@ use std::fs;
 use inferbench_model::doctor::clocks::{CalibrationFacts, ClockSource, ReceiveStamps};
 use inferbench_model::stats::median;
 
-use crate::calibrate;
 use crate::http::stamps;
 use crate::os::clock;
+use crate::store::calibration as stored_calibration;
 use crate::telemetry::host;
 
 const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
@@ -61,9 +61,9 @@ pub(super) fn receive_stamps() -> ReceiveStamps {
 
 /// `own_version`: that of this InferBench.
 pub(super) fn calibration(own_version: &str) -> CalibrationFacts {
-    let stored = calibrate::stored_for(&host::host_facts());
+    let stored = stored_calibration::stored_for(&host::host_facts());
     CalibrationFacts {
-        file: calibrate::default_file().map(|file| file.display().to_string()),
+        file: stored_calibration::default_file().map(|file| file.display().to_string()),
         line: stored
             .as_ref()
             .map(inferbench_model::facts::calibration::Calibration::line),

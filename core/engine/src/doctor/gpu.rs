@@ -24,12 +24,12 @@ const SLOWED: [(ThrottleReasons, &str); 4] = [
 ];
 
 /// A line on the driver, and one for each device.
-pub(super) fn driver_and_devices(nvml: Result<Nvml, String>, lines: &Lines) {
+pub(super) fn driver_and_devices(nvml: Result<Nvml, impl ToString>, lines: &Lines) {
     let nvml = match nvml {
         Ok(nvml) => nvml,
         Err(absence) => {
             let facts = DriverFacts {
-                absence: Some(absence),
+                absence: Some(absence.to_string()),
                 ..DriverFacts::default()
             };
             return lines.add(&facts);

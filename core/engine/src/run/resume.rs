@@ -1,4 +1,4 @@
-//! Takes up a run that did not come to its end: what it measured is kept, the
+//! Resumes a run that did not come to its end: what it measured is kept, the
 //! cells that are missing are left to do.
 
 use std::collections::HashSet;
@@ -103,10 +103,10 @@ fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError>
         };
         done.contains(&name(&key))
     };
-    // A start of which a cell is missing is made anew, and told anew.
+    // A start of which a cell is missing is made anew, and recorded anew.
     let is_whole = |stage: &&Stage| {
         let mut levels = stage.levels.iter();
-        levels.all(|level| is_done(&stage.backend, stage.block, *level))
+        levels.all(|planned| is_done(&stage.backend, stage.block, planned.level))
     };
     let whole = manifest.plan.stages.iter().filter(is_whole);
     let whole: HashSet<(String, u32)> = whole.map(|s| (s.backend.clone(), s.block)).collect();

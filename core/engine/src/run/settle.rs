@@ -1,6 +1,5 @@
-//! Between two backends: the next one is to find the machine as the last one
-//! did. What a server leaves on the GPUs or in shared memory is waited for, and
-//! told if it stays.
+//! Waits between two backends until GPU and shared memory are back at their
+//! baseline, and reports what stays. Cooling down is for the stages.
 
 use std::time::Duration;
 
@@ -15,25 +14,25 @@ use crate::telemetry::gpu::memory::MemoryInUse;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(100);
-/// Less than this is not told: drivers and the system itself come and go.
+/// Less than this is not reported: drivers and the system itself come and go.
 const TOLERANCE_BYTES: u64 = 64 << 20;
 
 /// Memory that servers take and should give back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Memory {
-    /// In use on each GPU, in NVML's order; absent where it does not tell.
+    /// In use on each GPU, in NVML's order; absent where it is not known.
     gpus: Vec<Option<u64>>,
     /// Shared memory of the host, which outlives the processes that made it.
     shared: Option<u64>,
 }
 
-/// The machine before the first backend.
-pub(crate) struct Before {
+/// Memory in use before the first backend.
+pub(crate) struct MemoryBaseline {
     gpus: MemoryInUse,
     memory: Memory,
 }
 
-impl Before {
+impl MemoryBaseline {
     /// Looks at the machine as it is.
     pub(crate) fn now() -> Self {
         let mut gpus = MemoryInUse::open();
@@ -94,7 +93,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     #[test]
-    fn what_stays_is_told_and_what_is_small_or_unknown_is_not() {
+    fn what_stays_is_reported_and_what_is_small_or_unknown_is_not() {
         let before = Memory {
             gpus: vec![Some(GIB), Some(0), None],
             shared: Some(5),
@@ -112,26 +111,26 @@ mod tests {
 
     #[tokio::test]
     async fn a_machine_as_it_was_is_not_waited_for() {
-        let mut before = Before::now();
-        assert!(before.wait(&CancellationToken::new()).await.is_empty());
+        let mut baseline = MemoryBaseline::now();
+        assert!(baseline.wait(&CancellationToken::new()).await.is_empty());
     }
 
     #[tokio::test]
-    async fn a_run_that_stops_does_not_wait_and_tells_what_is_left() {
-        let mut before = Before {
+    async fn a_run_that_stops_does_not_wait_and_reports_what_is_left() {
+        let mut baseline = MemoryBaseline {
             gpus: MemoryInUse::open(),
             memory: Memory {
                 gpus: Vec::new(),
                 shared: Some(0),
             },
         };
-        let file = std::fs::File::create("/dev/shm/inferbench-between-test").unwrap();
+        let file = std::fs::File::create("/dev/shm/inferbench-settle-test").unwrap();
         nix::unistd::ftruncate(&file, 0).unwrap();
         std::io::Write::write_all(&mut &file, &vec![1; 80 << 20]).unwrap();
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let left = before.wait(&cancel).await;
-        std::fs::remove_file("/dev/shm/inferbench-between-test").unwrap();
+        let left = baseline.wait(&cancel).await;
+        std::fs::remove_file("/dev/shm/inferbench-settle-test").unwrap();
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(
             matches!(left[0], WarningKind::MemoryLeft { gpu: None, .. }),

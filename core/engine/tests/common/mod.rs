@@ -16,7 +16,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use inferbench_engine::http::{Connection, Target};
-use inferbench_engine::load::exchange::{self, Outcome, Timeouts};
+use inferbench_engine::load::exchange;
+use inferbench_engine::load::outcome::{ExchangeOutcome, Timeouts};
 use inferbench_engine::load::requests;
 use inferbench_engine::plugins::host::{Plugin, PluginHost, SearchPath};
 use inferbench_model::config::Level;
@@ -142,7 +143,7 @@ pub fn key() -> RequestKey {
     }
 }
 
-pub fn record(outcome: Outcome) -> RequestRecord {
+pub fn record(outcome: ExchangeOutcome) -> RequestRecord {
     outcome
         .exchange
         .finish_record(key(), &outcome.end, outcome.end_ns, true)
@@ -155,7 +156,7 @@ pub async fn exchange_over(
     client: &BackendClient,
     spec: &RequestSpec,
     timeouts: Timeouts,
-) -> Outcome {
+) -> ExchangeOutcome {
     let wire = requests::wire(client, target, spec).unwrap();
     let cancel = CancellationToken::new();
     exchange::run(slot, target, wire, Exchange::default(), timeouts, &cancel).await
