@@ -35,18 +35,10 @@ use resume::Resumed;
 use samplers::Samplers;
 pub use session::RunError;
 use session::RunSession;
+pub use stages::Finished;
 
 /// Prompts that the workload's fingerprint covers.
 const FINGERPRINT_PROMPTS: u64 = 64;
-
-/// A run that has ended.
-#[derive(Debug)]
-pub struct Finished {
-    /// Its folder.
-    pub folder: RunFolder,
-    /// How it ended.
-    pub exit_state: ExitState,
-}
 
 /// Where the facts of a run go.
 #[derive(Debug, Clone, Copy)]

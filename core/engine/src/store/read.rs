@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::{StoreError, at};
+use super::error::{StoreError, at};
 use crate::os::private;
 
 /// Bytes that are read at a time.

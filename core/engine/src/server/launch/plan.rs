@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
-use super::LaunchError;
+use super::error::LaunchError;
 use crate::os::private;
 use crate::os::programs::beside_own;
 use crate::secrets::{MASK, Secrets};

@@ -19,7 +19,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use thiserror::Error;
 
-use super::{Entry, Job, Journal, MARK, Order, Report};
+use super::job::{Job, MARK, Order, Report};
+use super::journal::{Entry, Journal};
 use crate::event::with_causes;
 use crate::os::{private, processes};
 
