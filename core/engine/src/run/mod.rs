@@ -1,4 +1,5 @@
-//! A whole run: stage after stage, every fact into the run folder.
+//! Does a whole run: its folder, its samplers, and its stages, one after the other.
+//! Every fact goes into the run folder; what follows from them is for `derive`.
 
 pub(crate) mod cache_audit;
 pub(crate) mod cell;

@@ -1,4 +1,4 @@
-//! Lines of JSON on their way into a file.
+//! Writes lines of JSON to a file, on a thread of their own.
 
 use std::fs::File;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Values as JSON files.
+//! Reads and writes values as JSON files.
 
 use std::fs;
 use std::path::Path;

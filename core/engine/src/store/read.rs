@@ -1,4 +1,4 @@
-//! Lines of JSON out of a file.
+//! Reads lines of JSON from a file, one in memory at a time.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};

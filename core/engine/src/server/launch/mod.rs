@@ -1,4 +1,5 @@
-//! Starts a backend's server under a supervisor, hears how it goes, and stops it.
+//! Starts a backend's server under a supervisor, follows its reports, and stops it.
+//! Whether the server is ready is for readiness.
 
 mod error;
 mod log;

@@ -1,5 +1,5 @@
-//! What a plan comes to on this machine: files, program, environment, and the
-//! command line to be shown.
+//! Carries out a launch plan on this machine: writes its files, finds its program,
+//! sets its environment, and shows its command line.
 
 use std::path::{Path, PathBuf};
 

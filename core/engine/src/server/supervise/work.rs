@@ -1,4 +1,5 @@
-//! The supervisor's own work: start, watch, stop, report.
+//! What the supervisor's process does: starts a server, watches it, stops its tree
+//! and reports.
 
 use std::cell::Cell;
 use std::fs::File;
