@@ -158,7 +158,7 @@ fn what_cannot_be_estimated_is_one_line_and_exit_code_2() {
         ),
         (
             with("{\"model_type\": \"new_thing\"}"),
-            "`model_type` is \"new_thing\" (architecture not named), which is not known here",
+            "`model_type` \"new_thing\" (architecture not named) is an unsupported model type",
         ),
         (
             with("{\"model_type\": \"llama\", \"num_hidden_layers\": \"two\"}"),
