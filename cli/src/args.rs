@@ -19,21 +19,21 @@ pub struct Args {
     /// Where plugins come from.
     #[command(flatten)]
     pub plugins: PluginArgs,
-    /// How much is said.
+    /// What is printed.
     #[command(flatten)]
     pub output: OutputArgs,
 }
 
-/// How much is said, and how.
+/// What is printed, and how.
 #[derive(Debug, Clone, Copy, Default, ClapArgs)]
 pub struct OutputArgs {
     /// Write results as JSON to standard output.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Say nothing but results, warnings and errors.
+    /// Print only results, warnings and errors.
     #[arg(long, short, global = true)]
     pub quiet: bool,
-    /// Say more: why plugins were refused, what plugins log, the config as resolved.
+    /// Also print why plugins were refused, what plugins log, and the resolved config.
     #[arg(long, short, global = true)]
     pub verbose: bool,
 }
@@ -41,13 +41,13 @@ pub struct OutputArgs {
 /// Where plugins come from.
 #[derive(Debug, Clone, Default, ClapArgs)]
 pub struct PluginArgs {
-    /// Load this plugin library too, before all others.
+    /// Also load this plugin library, before all others.
     #[arg(long = "plugin", value_name = "FILE", global = true)]
     pub files: Vec<PathBuf>,
-    /// Look for plugin libraries in this folder too.
+    /// Also look for plugin libraries in this folder.
     #[arg(long = "plugin-dir", value_name = "DIR", global = true)]
     pub dirs: Vec<PathBuf>,
-    /// Load plugins even from folders that others than their owner may write to.
+    /// Load plugins even from folders that other users can write to.
     #[arg(long, global = true)]
     pub trust_plugin_dir: bool,
 }
@@ -67,54 +67,54 @@ impl From<&PluginArgs> for SearchPath {
 pub enum Command {
     /// Run a benchmark and report on it.
     Run {
-        /// The config, YAML.
+        /// The config file (YAML).
         config: PathBuf,
-        /// Make the run's folder in this folder, whatever the config says.
+        /// Create the run folder here, instead of where the config says.
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
-        /// Go on with the run in this folder: measure only the cells that it lacks.
+        /// Continue the run in this folder: measure only what is missing.
         #[arg(long, value_name = "DIR", conflicts_with = "output")]
         resume: Option<PathBuf>,
     },
-    /// Check a config wholly, show what it would do, and start nothing.
+    /// Check a config and show what a run would do, without starting anything.
     Validate {
-        /// The config, YAML.
+        /// The config file (YAML).
         config: PathBuf,
     },
-    /// Print the JSON Schema of the config, or of a file that a run leaves.
+    /// Print the JSON Schema of the config, or of a file that a run writes.
     Schema {
         /// Which schema.
         #[arg(value_enum, default_value_t = SchemaKind::Config)]
         of: SchemaKind,
     },
-    /// List the plugins, show one, write a new one, or check one that is built.
+    /// List plugins, show one, create a new one, or check a built one.
     Plugins {
-        /// What to do; without it, all are listed.
+        /// What to do; lists all plugins if omitted.
         #[command(subcommand)]
         action: Option<PluginAction>,
     },
-    /// Make every derived file of a run folder again from its facts.
+    /// Rebuild the report and all other derived files of a run folder.
     Report {
         /// The run folder.
         folder: PathBuf,
     },
-    /// Set runs side by side: what differs, and what became better or worse.
+    /// Compare runs: what differs between them, and what got better or worse.
     Compare(CompareArgs),
-    /// Hold a run against every rule that an auditor would: exit code 4 if one rejects it.
+    /// Check a run folder against every audit rule; exit code 4 if it is rejected.
     Verify {
         /// The run folder.
         folder: PathBuf,
     },
-    /// Measure how true this machine's figures are, against a simulated server that knows.
+    /// Measure how exact timings are on this machine, against a simulated server.
     Calibrate {
-        /// Fewer streams and requests: some ten seconds instead of a minute.
+        /// Use fewer streams and requests: about ten seconds instead of a minute.
         #[arg(long)]
         quick: bool,
-        /// Write it here instead of into the user's data folder, where runs find it.
+        /// Write the result to this file instead of the user's data folder, where runs find it.
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Check one plugin library inside this process; `plugins check` calls this itself.
+    /// Check one plugin library inside this process (called by `plugins check`).
     #[command(hide = true)]
     CheckPlugin {
         /// The library.
@@ -123,52 +123,52 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         exchanges: Option<PathBuf>,
     },
-    /// Watch over one server for InferBench, which calls this itself.
+    /// Supervise one server (called by `run`).
     #[command(hide = true)]
     Supervise,
-    /// Look at this machine: what is there, what it allows, how exact its times are.
+    /// Check this machine: tools, GPUs, limits, clocks.
     Doctor {
-        /// Look at the disk of this folder, into which runs would be written.
+        /// Folder that runs would be written to; its disk is checked.
         #[arg(long, value_name = "DIR", default_value = "results")]
         output: PathBuf,
-        /// Stop what runs that crashed have left running, first.
+        /// First stop servers that crashed runs have left behind.
         #[arg(long)]
         clean: bool,
     },
-    /// Predict a model's KV cache: what it takes, what fits, with every term in numbers.
+    /// Compute a model's KV cache: bytes per token, what fits, and the arithmetic.
     KvCache(KvCacheArgs),
-    /// Print completions for a shell.
+    /// Print shell completions.
     Completions {
         /// The shell.
         shell: Shell,
     },
 }
 
-/// Which runs are compared, and what must hold.
+/// Which runs are compared, and the gate.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct CompareArgs {
-    /// Two or more run folders, each with a name of its own if that is wanted.
+    /// Two or more run folders, each optionally with a name.
     #[arg(required = true, num_args = 1.., value_name = "[NAME=]RUN")]
     pub runs: Vec<String>,
-    /// The run that the others are held against, by folder or name; the first if not given.
+    /// The run that the others are compared with, by folder or name; default: the first.
     #[arg(long, value_name = "RUN")]
     pub baseline: Option<String>,
-    /// Exit code 4 if a figure is significantly worse than the baseline's by more than this.
+    /// Exit with code 4 if a metric is significantly worse than the baseline by more than this.
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     pub fail_on_regression: Option<f64>,
-    /// Metric that must not become worse, more than once if wanted; if not given, the one
-    /// that decides who serves best.
+    /// Metric that must not get worse (repeatable); default: the one that ranks the
+    /// backends.
     #[arg(long, value_name = "NAME", value_parser = parse_metric, requires = "fail_on_regression")]
     pub metric: Vec<String>,
-    /// Write the page, report.json and the summaries into this folder.
+    /// Write the page, report.json and the summaries to this folder.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Compare runs of different models or workloads too.
+    /// Compare even runs of different models or workloads.
     #[arg(long)]
     pub force: bool,
 }
 
-/// A share from a percentage, 0 % to below 100 %.
+/// A percentage from 0 % to below 100 %, as a share.
 fn parse_percent(text: &str) -> Result<f64, String> {
     let number = text.strip_suffix('%').map(str::trim);
     let percent = number.and_then(|number| number.parse::<f64>().ok());
@@ -178,7 +178,7 @@ fn parse_percent(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The name of a metric of which more or less is better.
+/// The name of a metric that ranks: more of it, or less, is better.
 fn parse_metric(text: &str) -> Result<String, String> {
     let ranks = |metric: &&&Metric| metric.better != Better::Neither;
     let all = metrics::all();
@@ -189,57 +189,57 @@ fn parse_metric(text: &str) -> Result<String, String> {
     Err(format!("must be one of {}", known.join(", ")))
 }
 
-/// Which model's cache is predicted, and for which server.
+/// Which model's KV cache is computed, and for which server.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct KvCacheArgs {
-    /// Folder with the model's config.json, or a hub id that is in the hub's cache.
+    /// Folder with the model's config.json, or the id of a model in the HuggingFace cache.
     #[arg(value_name = "MODEL_DIR")]
     pub model: String,
-    /// Memory of one GPU, such as 32GiB or 80GB; without it, nothing is said of what fits.
+    /// Memory of one GPU, such as 32GiB or 80GB; needed to compute what fits.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub gpu_memory: Option<u64>,
-    /// Share of it that the server may use, above 0 to 1.
+    /// Share of that memory that the server may use, above 0 to 1.
     #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
     pub utilization: f64,
-    /// Memory of one GPU for activations, graphs and the runtime.
+    /// Memory per GPU for activations, graphs and the runtime.
     #[arg(long, value_name = "SIZE", default_value = "0B", value_parser = parse_size)]
     pub overhead: u64,
-    /// Bytes of the model's weights, in place of what its files say.
+    /// Size of the model's weights, instead of the size of its files.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub weights: Option<u64>,
-    /// Data type of the cache, such as fp8; the model's own if not given.
+    /// Data type of the cache, such as fp8; default: the model's.
     #[arg(long, value_name = "DTYPE")]
     pub kv_dtype: Option<String>,
-    /// Data type that the model runs in; that of its config if not given.
+    /// Data type that the model runs in; default: that of its config.
     #[arg(long, value_name = "DTYPE")]
     pub dtype: Option<String>,
-    /// Data type of recurrent states; that of the config, else the model's, if not given.
+    /// Data type of recurrent states; default: that of the config, else the model's.
     #[arg(long, value_name = "DTYPE")]
     pub state_dtype: Option<String>,
-    /// GPUs that each layer is split over.
+    /// Tensor-parallel size: GPUs that each layer is split over.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub tp: u32,
-    /// Ranks that the layers are dealt to.
+    /// Pipeline-parallel size: GPUs that the layers are divided among.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub pp: u32,
-    /// Length of a sequence, prompt and answer, tokens.
+    /// Length of a sequence (prompt and answer), tokens.
     #[arg(long, value_name = "TOKENS", default_value_t = 8192,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
     pub context: u64,
-    /// Tokens in one block of the cache.
+    /// Tokens per cache block.
     #[arg(long, value_name = "TOKENS", default_value_t = 16)]
     pub block_size: u32,
-    /// Tokens in one engine step, which vLLM keeps beyond a window.
+    /// Tokens per engine step, which vLLM keeps in addition to a sliding window.
     #[arg(long, value_name = "TOKENS")]
     pub max_num_batched_tokens: Option<u64>,
-    /// Say what this many sequences at once need.
+    /// Also compute what this many concurrent sequences need.
     #[arg(long, value_name = "N",
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     pub concurrency: Option<u64>,
 }
 
 impl KvCacheArgs {
-    /// What the estimate depends on.
+    /// The options that the estimate depends on.
     #[must_use]
     pub fn options(&self) -> KvOptions {
         KvOptions {
@@ -262,15 +262,14 @@ pub enum PluginAction {
         /// Its name.
         name: String,
     },
-    /// Write the project of a new plugin, for a server that speaks OpenAI's API.
+    /// Create a plugin project, for a server with an OpenAI-compatible API.
     New {
-        /// Its name, as a config's `plugin:` will have it.
+        /// Its name, as written after `plugin:` in a config.
         name: String,
-        /// Folder to make; `inferbench-NAME` if not given.
+        /// Folder to create; default: `inferbench-NAME`.
         #[arg(long, value_name = "DIR")]
         path: Option<PathBuf>,
-        /// Build it against this folder, InferBench's core/plugin-api, instead of the
-        /// published crate.
+        /// Build it against this copy of core/plugin-api instead of the published crate.
         #[arg(long, value_name = "DIR")]
         api_path: Option<PathBuf>,
     },
@@ -278,17 +277,17 @@ pub enum PluginAction {
     Check {
         /// The library.
         file: PathBuf,
-        /// Folder of recorded exchanges; `exchanges` beside the library if not given.
+        /// Folder of recorded exchanges; default: `exchanges` beside the library.
         #[arg(long, value_name = "DIR")]
         exchanges: Option<PathBuf>,
-        /// Longest time for one check; what takes longer hangs.
+        /// Longest time for one check; a check that takes longer counts as hanging.
         #[arg(long, value_name = "SECONDS", default_value_t = 60,
               value_parser = clap::value_parser!(u64).range(1..))]
         time_limit: u64,
     },
 }
 
-/// A published schema.
+/// A JSON Schema to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum SchemaKind {
     /// The config.

@@ -1,10 +1,11 @@
-//! Error classes and the documented exit codes.
+//! The errors of commands, their hints, and the documented exit codes.
 
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
-use inferbench_engine::derive::DeriveError;
+use inferbench_engine::derive::{CompareError, DeriveError};
 use inferbench_engine::plugins::check::PluginCheckError;
 use inferbench_engine::prepare::kv_forecast::KvModelError;
 use inferbench_engine::run::RunError;
@@ -13,10 +14,11 @@ use inferbench_engine::secrets::Secrets;
 use inferbench_engine::server::supervise::SuperviseError;
 use inferbench_engine::store::StoreError;
 use inferbench_model::facts::manifest::ExitState;
+use inferbench_model::report::runs::RunsError;
+use inferbench_model::text::number::counted;
 use inferbench_model::yaml::YamlError;
 use thiserror::Error;
 
-use crate::commands::{CompareCommandError, NewError};
 use crate::render::RenderError;
 
 /// How a command ended.
@@ -28,7 +30,7 @@ pub(crate) enum Code {
     Usage = 2,
     /// A backend could not be started, or a cell had no successful request.
     Incomplete = 3,
-    /// A check does not hold.
+    /// `verify`, `plugins check` or the gate of `compare` did not pass.
     GateNotMet = 4,
     /// Interrupted.
     Interrupted = 130,
@@ -50,78 +52,59 @@ impl From<ExitState> for Code {
     }
 }
 
-/// A command that could not be done.
+/// Why a command failed.
 #[derive(Debug, Error)]
 pub(crate) enum CliError {
-    /// The config is wrong.
-    #[error("the config has {} errors", .0.len())]
+    #[error("the config has {}", counted(.0.len() as u64, "error"))]
     Config(Vec<YamlError>),
-    /// A file cannot be read.
     #[error("{file}: cannot be read")]
     Unreadable {
         file: String,
         #[source]
-        source: std::io::Error,
+        source: io::Error,
     },
-    /// A folder stands where a config is expected.
-    #[error("{}: is a folder, must be a config file", folder.display())]
+    #[error("{}: is a folder, not a config file", folder.display())]
     ConfigIsFolder {
         folder: PathBuf,
-        /// It is that of a run.
+        /// It has a `run.json`.
         is_run: bool,
     },
-    /// A plugin that is asked for is not loaded.
     #[error("no loaded plugin is named `{name}`")]
     NoPlugin { name: String, known: String },
-    /// The project of a plugin was not written.
     #[error(transparent)]
-    New(#[from] NewError),
-    /// Runs could not be compared.
+    NewPlugin(#[from] NewPluginError),
     #[error(transparent)]
     Compare(#[from] CompareCommandError),
-    /// A KV cache could not be predicted.
     #[error(transparent)]
-    KvCache(KvModelError),
-    /// A plugin could not be checked.
+    KvCache(#[from] KvModelError),
     #[error(transparent)]
     PluginCheck(#[from] PluginCheckError),
-    /// A file of the run folder is missing or wrong.
     #[error(transparent)]
     Derive(#[from] DeriveError),
-    /// A file cannot be written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The run could not be done.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The calibration could not be done.
     #[error(transparent)]
     Calibrate(#[from] CalibrateError),
-    /// There is no place for the calibration.
-    #[error("the calibration has no place: neither XDG_DATA_HOME nor HOME is set")]
+    #[error("no folder for the calibration: neither XDG_DATA_HOME nor HOME is set")]
     NoDataFolder,
-    /// The report could not be rendered.
     #[error(transparent)]
     Render(#[from] RenderError),
-    /// A supervisor could not do its work.
     #[error(transparent)]
     Supervise(#[from] SuperviseError),
-    /// A derived file could not be made in memory.
-    #[error("a derived file cannot be made")]
-    Rendered(#[source] std::io::Error),
-    /// JSON could not be written.
-    #[error("a result cannot be written as JSON")]
+    #[error("a derived file cannot be rendered")]
+    Rendered(#[source] io::Error),
+    #[error("the result cannot be written as JSON")]
     Json(#[from] serde_json::Error),
-    /// YAML could not be written.
-    #[error("a config cannot be written as YAML")]
+    #[error("the config cannot be written as YAML")]
     Yaml(#[from] serde_yaml::Error),
-    /// The runtime could not be started.
-    #[error("the runtime cannot start")]
-    Runtime(#[source] std::io::Error),
+    #[error("the async runtime cannot be started")]
+    Runtime(#[source] io::Error),
 }
 
 impl CliError {
-    /// The exit code that goes with it.
+    /// The exit code for it.
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Calibrate(CalibrateError::Interrupted) => Code::Interrupted,
@@ -132,7 +115,7 @@ impl CliError {
 
     /// Writes it to standard error: `error:`, its causes, `hint:`.
     pub(crate) fn show(&self) {
-        // What a server, a plugin or the config says may hold one.
+        // Words of a server, a plugin or the config may contain a secret.
         let secrets = Secrets::of_environment();
         if let Self::Config(errors) = self {
             for error in errors {
@@ -159,13 +142,14 @@ impl CliError {
         }
     }
 
-    /// One thing to do, if there is one.
+    /// One thing to do, if any.
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Run(RunError::Resume(ResumeError::Config { .. })) => {
-                Some("resume with the config of the run, or start a new run".to_owned())
-            }
-            Self::New(error) => error.hint(),
+            Self::Run(RunError::Resume(ResumeError::Config { .. })) => Some(
+                "resume with the config that the run was started with, or start a new run"
+                    .to_owned(),
+            ),
+            Self::NewPlugin(error) => error.hint(),
             Self::Compare(error) => error.hint(),
             Self::Derive(error) => error.hint(),
             Self::ConfigIsFolder {
@@ -174,16 +158,77 @@ impl CliError {
             } => {
                 let folder = folder.display();
                 Some(format!(
-                    "it holds a run: inferbench report {folder} shows it, inferbench run CONFIG --resume {folder} goes on with it"
+                    "it holds a run: show it with inferbench report {folder}, or continue it with inferbench run CONFIG --resume {folder}"
                 ))
             }
             Self::KvCache(KvModelError::NotHere { model }) => Some(format!(
-                "name the model's folder, or fetch it first: hf download {model}"
+                "give the model's folder, or download it first: hf download {model}"
             )),
-            Self::NoPlugin { known, .. } => {
-                Some(format!("loaded are {known}; see inferbench plugins"))
-            }
+            Self::NoPlugin { known, .. } => Some(format!(
+                "loaded plugins: {known}; for the refused ones see inferbench plugins"
+            )),
             _ => None,
+        }
+    }
+}
+
+/// Why runs were not compared.
+#[derive(Debug, Error)]
+pub(crate) enum CompareCommandError {
+    #[error(transparent)]
+    Runs(#[from] CompareError),
+    #[error("two runs have the name `{0}`, names must differ")]
+    SameName(String),
+    #[error("--baseline: `{name}` is not one of the runs: {}", .known.join(", "))]
+    NoBaseline { name: String, known: Vec<String> },
+    #[error("--output: {0} is a run folder, its report would be overwritten")]
+    IntoRun(String),
+}
+
+impl CompareCommandError {
+    /// One thing to do, if any.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Runs(CompareError::Derive(error)) => return error.hint(),
+            Self::Runs(CompareError::Runs(RunsError::OtherWork(_))) => {
+                "--force compares them anyway, with a warning at the top"
+            }
+            Self::SameName(_) => "name them: NAME=FOLDER",
+            Self::IntoRun(_) => "choose another folder for the comparison",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Why a plugin project was not created.
+#[derive(Debug, Error)]
+pub(crate) enum NewPluginError {
+    #[error("plugin name `{name}` {fact}")]
+    Name { name: String, fact: &'static str },
+    #[error("{} already exists, nothing was written", folder.display())]
+    Exists { folder: PathBuf },
+    #[error("--api-path {}: {fact}", path.display())]
+    Api { path: PathBuf, fact: String },
+    /// A file cannot be written.
+    #[error("{}: cannot be written", path.display())]
+    Write {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl NewPluginError {
+    pub(crate) fn hint(&self) -> Option<String> {
+        match self {
+            Self::Name { .. } => Some("for example: inferbench plugins new my-server".to_owned()),
+            Self::Exists { .. } => Some("choose another folder with --path".to_owned()),
+            Self::Api { .. } => Some(
+                "give the folder core/plugin-api of InferBench's source, which is the package inferbench-plugin-api"
+                    .to_owned(),
+            ),
+            Self::Write { .. } => None,
         }
     }
 }

@@ -1,13 +1,12 @@
-//! How things are asked for and shown: arguments, progress, tables, pages. The
-//! only place that prints. A library so that tests can call it; the program is
-//! `main`.
+//! The command line: arguments, progress, tables, pages. The only crate that
+//! prints. It is a library so that tests can call it.
 
-/// A line on standard output; unlike the standard one it never panics.
+/// Prints a line to standard output; unlike the standard macro it never panics.
 macro_rules! println {
     ($($words:tt)*) => { $crate::say::out(format_args!($($words)*)) };
 }
 
-/// A line on standard error; unlike the standard one it never panics.
+/// Prints a line to standard error; unlike the standard macro it never panics.
 macro_rules! eprintln {
     ($($words:tt)*) => { $crate::say::err(format_args!($($words)*)) };
 }
@@ -24,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Reads the command line, does what it asks, and tells how it went.
+/// Runs the command on the command line; returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     let args = args::Args::parse();

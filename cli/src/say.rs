@@ -1,5 +1,5 @@
-//! Words on standard output and standard error. A terminal or pipe that is
-//! closed ends the words, not the program: servers are still to be stopped.
+//! Prints to standard output and standard error. A closed terminal or pipe is
+//! ignored: the program must still stop its servers.
 
 use std::fmt::Arguments;
 use std::io::{self, Write};

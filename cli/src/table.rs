@@ -4,7 +4,7 @@
 mod names;
 
 use comfy_table::{Attribute, CellAlignment, LineStyle, Row as TableRow, Table, TableStyle};
-use inferbench_model::report::{Report, Severity};
+use inferbench_model::report::{Report, Severity, warning_line};
 use inferbench_model::text::number::grouped;
 
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
@@ -65,7 +65,7 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
             Severity::Warning => "warning",
             Severity::Note => "note",
         };
-        let text = format!("{word}: {}", warning.line(&report.levels));
+        let text = format!("{word}: {}", warning_line(warning, &report.levels));
         lines.extend(wrapped(&text, "  "));
     }
     let ended = lines.iter().map(|line| format!("{}\n", line.trim_end()));

@@ -7,7 +7,7 @@ mod common;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{inferbench, run_folder, said};
+use common::{inferbench, json_file, json_lines, run_folder, said};
 use serde_json::Value;
 
 /// `late` parts from `a` at token 17 of 32, `other` at the first one.
@@ -33,27 +33,15 @@ fn run_of(output: &Path) -> PathBuf {
     run_folder(&results)
 }
 
-fn report(run: &Path) -> Value {
-    serde_json::from_str(&fs::read_to_string(run.join("report.json")).unwrap()).unwrap()
-}
-
-fn records(run: &Path) -> Vec<Value> {
-    let lines = fs::read_to_string(run.join("requests.jsonl")).unwrap();
-    let records = lines
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap());
-    records.collect()
-}
-
 fn place(parting: &Value, name: &str) -> u64 {
     parting[name].as_u64().unwrap()
 }
 
 #[test]
-fn a_run_tells_where_answers_part_and_one_without_marks_still_reads() {
+fn a_run_records_where_answers_part_and_one_without_marks_still_reads() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of(folder.path());
-    let found = report(&run);
+    let found = json_file(&run.join("report.json"));
     parts_late(&found["fairness"]["agreement"][0]);
     parts_at_the_start(&found);
     let words = &found["fairness"]["agreement"][0]["parting"]["words"];
@@ -63,7 +51,7 @@ fn a_run_tells_where_answers_part_and_one_without_marks_still_reads() {
         assert!(text.contains(words), "{file}: no {words}");
     }
 
-    let records = records(&run);
+    let records = json_lines(&run.join("requests.jsonl"));
     let is_marked = |record: &&Value| record.get("text_marks").is_some();
     let marked: Vec<&Value> = records.iter().filter(is_marked).collect();
     assert_eq!(marked.len(), 60);
@@ -73,7 +61,7 @@ fn a_run_tells_where_answers_part_and_one_without_marks_still_reads() {
     assert_eq!(verified.code, Some(0), "{}", verified.out);
 
     without_marks(&run, records);
-    let before = report(&run);
+    let before = json_file(&run.join("report.json"));
     assert_eq!(before["fairness"]["agreement"][0]["compared"], 20);
     assert!(before["fairness"]["agreement"][0].get("parting").is_none());
 }

@@ -196,7 +196,7 @@ fn derived_files_of_another_version_are_made_anew_and_named_by_verify() {
         );
         let verified = said(inferbench().arg("verify").arg(&other));
         assert_eq!(verified.code, Some(4), "{}", verified.err);
-        let line = format!("{file}: it has schema_version 2, this build writes 1");
+        let line = format!("{file}: has schema_version 2, this build writes 1");
         assert!(verified.out.contains(&line), "{}", verified.out);
         let report = said(inferbench().arg("report").arg(&other));
         assert_eq!(report.code, Some(0), "{}", report.err);
@@ -290,7 +290,7 @@ fn folders_that_are_no_runs_are_named() {
     let baseline = compare(&[&run, &empty], &["--baseline", "nobody"]);
     assert_eq!(baseline.code, Some(2));
     assert!(
-        baseline.err.contains("`nobody` is none of the runs"),
+        baseline.err.contains("`nobody` is not one of the runs"),
         "{}",
         baseline.err
     );

@@ -3,39 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod common;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
+use common::{plugin_dir, program, repository};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-fn program() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_inferbench"))
-}
-
-/// The folder with the plugins: that of the program, or `deps` in it.
-fn plugin_folder() -> PathBuf {
-    let own = program().parent().unwrap();
-    let folders = [own.to_owned(), own.join("deps")];
-    let has_all = |folder: &&PathBuf| {
-        ["sim", "openai", "vllm", "sglang", "hf"]
-            .iter()
-            .all(|name| {
-                let file = format!("libinferbench_{name}.so");
-                folder.join(file).is_file()
-            })
-    };
-    match folders.iter().find(has_all) {
-        Some(folder) => folder.clone(),
-        None => panic!("a plugin is missing: run `cargo build --workspace` first"),
-    }
-}
 
 /// A tokenizer of 300 words, each of which encodes to itself.
 fn tokenizer() -> Value {
@@ -89,10 +66,10 @@ impl Machine {
         command
             .args(["validate", &format!("configs/{config}")])
             .arg("--plugin-dir")
-            .arg(plugin_folder())
+            .arg(plugin_dir())
             // Folders of a build may be writable by the group.
             .arg("--trust-plugin-dir")
-            .current_dir(root())
+            .current_dir(repository())
             .env("HF_HUB_CACHE", self.folder.path().join("hub"));
         for name in ["MODEL", "VLLM", "HF_PYTHON", "INFERBENCH_PLUGIN_PATH"] {
             command.env_remove(name);
@@ -119,7 +96,7 @@ fn assert_holds(text: &str, lines: &[&str]) {
 
 #[test]
 fn no_config_is_without_a_test() {
-    let entries = fs::read_dir(root().join("configs")).unwrap();
+    let entries = fs::read_dir(repository().join("configs")).unwrap();
     let mut names: Vec<String> = entries
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
@@ -142,7 +119,7 @@ fn quickstart_launches_two_simulators() {
     assert_holds(
         &text,
         &[
-            "quickstart: the config is good",
+            "quickstart: the config is valid",
             "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler sequential --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
             "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler continuous --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
         ],

@@ -92,10 +92,10 @@ fn tools_that_hang_babble_or_may_not_be_run_cost_one_line_each() {
     assert_eq!(code, Some(0));
     let uv = line(&found, "tools", "uv");
     assert_eq!(uv["status"], "warning");
-    assert_eq!(uv["text"], "told no version within 5 s and was stopped");
+    assert_eq!(uv["text"], "reported no version within 5 s and was stopped");
     let containers = line(&found, "tools", "docker, podman");
     let text = containers["text"].as_str().unwrap();
-    assert!(text.contains("podman: told no version"), "{text}");
+    assert!(text.contains("podman: reported no version"), "{text}");
     assert!(text.chars().all(|c| !c.is_control()), "{text:?}");
 }
 

@@ -7,7 +7,7 @@ mod common;
 
 use std::fs;
 
-use common::{inferbench, run_folder, said};
+use common::{inferbench, json_file, run_folder, said};
 use inferbench_model::cell::row;
 use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_model::report;
@@ -43,7 +43,7 @@ const FAULTS: [(&str, FailureReason, &str); 5] = [
 ];
 
 fn follows(schema: &Value, file: &std::path::Path) {
-    let value: Value = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    let value = json_file(file);
     let schema = jsonschema::validator_for(schema).unwrap();
     let wrong = schema.iter_errors(&value).next();
     assert!(wrong.is_none(), "{}: {wrong:?}", file.display());
@@ -126,7 +126,7 @@ repeats: 2
     assert!(flat.contains("ITL †"), "{}", said.out);
     assert!(flat.contains("4.00 in bundled"), "{}", said.out);
     let path = run_folder(&output).join("report.json");
-    let report: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    let report = json_file(&path);
     let tiles = report["tiles"].as_array().unwrap();
     let tile = tiles
         .iter()
@@ -145,7 +145,7 @@ repeats: 2
 }
 
 #[test]
-fn a_known_cause_is_told_with_one_hint_in_terminal_files_and_page() {
+fn a_known_cause_has_one_hint_in_terminal_files_and_page() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bench.yaml");
     // The cause is far above the last 20 lines, as it is with several processes.

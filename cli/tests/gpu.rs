@@ -108,9 +108,9 @@ fn a_run_whose_nvml_hangs_goes_on_to_its_end() {
     assert_eq!(run["exit_state"], "done");
     assert_eq!(cells["cells"][0]["counts"]["ok"], 4);
     assert!(!samples.is_empty());
-    let told = warnings(&run);
-    let hang = told
+    let warned = warnings(&run);
+    let hang = warned
         .iter()
         .any(|line| line.ends_with("NVML did not return from a call"));
-    assert!(hang, "{told:?}");
+    assert!(hang, "{warned:?}");
 }

@@ -57,14 +57,14 @@ fn every_term_is_shown_in_numbers_within_100_columns() {
     // - 8,030,261,248 leave 22,893,503,283 B, which are 82 such sequences.
     for part in [
         "32 layers x max(1, 8 / 2) KV heads x (128 + 128) x 2 B",
-        "= 65,536 B (64.00 KiB) per token",
-        "ceil(4,224 / 16) blocks x 16 tokens x 65,536 B = 276,824,064 B (264.00 MiB)",
-        "ceil(16,060,522,496 / 2) = 8,030,261,248 B (7.48 GiB)",
-        "34,359,738,368 B x 0.9 = 30,923,764,531 B (28.80 GiB)",
-        "30,923,764,531 - 8,030,261,248 weights - 0 overhead",
-        "floor(22,893,503,283 / (16 x 65,536)) blocks x 16 = 349,312",
-        "floor(22,893,503,283 / 276,824,064) = 82",
-        "64 x 276,824,064 B = 17,716,740,096 B (16.50 GiB)",
+        "= 65\u{202f}536 B (64.0 KiB) per token",
+        "ceil(4\u{202f}224 / 16) blocks x 16 tokens x 65\u{202f}536 B = 276\u{202f}824\u{202f}064 B (264 MiB)",
+        "ceil(16\u{202f}060\u{202f}522\u{202f}496 / 2) = 8\u{202f}030\u{202f}261\u{202f}248 B (7.48 GiB)",
+        "34\u{202f}359\u{202f}738\u{202f}368 B x 0.9 = 30\u{202f}923\u{202f}764\u{202f}531 B (28.8 GiB)",
+        "30\u{202f}923\u{202f}764\u{202f}531 - 8\u{202f}030\u{202f}261\u{202f}248 weights - 0 overhead",
+        "floor(22\u{202f}893\u{202f}503\u{202f}283 / (16 x 65\u{202f}536)) blocks x 16 = 349\u{202f}312",
+        "floor(22\u{202f}893\u{202f}503\u{202f}283 / 276\u{202f}824\u{202f}064) = 82",
+        "64 x 276\u{202f}824\u{202f}064 B = 17\u{202f}716\u{202f}740\u{202f}096 B (16.5 GiB)",
         "activations, graphs and the runtime count as 0",
     ] {
         assert!(said.out.contains(part), "{part:?} is not in\n{}", said.out);
@@ -121,7 +121,7 @@ fn a_hub_id_in_the_local_cache_is_a_model_with_weights_by_dtype() {
     command.env("HF_HUB_CACHE", place.path());
     let said = said(command.args(["kv-cache", "org/tiny"]));
     assert_eq!(said.code, Some(0), "{}", said.err);
-    let line = "2,048 BF16 + 8 F32 = 2,056 B";
+    let line = "2\u{202f}048 BF16 + 8 F32 = 2\u{202f}056 B";
     assert!(said.out.contains(line), "{}", said.out);
 }
 
@@ -138,11 +138,11 @@ fn what_cannot_be_estimated_is_one_line_and_exit_code_2() {
     let broken = [
         (
             kv_cache(&model, &["--gpu-memory", "8GiB"]),
-            "no room for a KV cache: 7.20 GiB of 8.00 GiB may be used per GPU, weights take 14.96 GiB and overhead 0 B",
+            "no room for a KV cache: 7.20 GiB of 8.00 GiB can be used per GPU, weights take 15.0 GiB and overhead takes 0 B",
         ),
         (
             kv_cache(&model, &["--tp", "3"]),
-            "`num_attention_heads` is 32, which tensor parallel size 3 does not divide",
+            "`num_attention_heads` is 32, must be a multiple of tensor parallel size, 3",
         ),
         (
             kv_cache(&model, &["--kv-dtype", "fp7"]),
@@ -154,7 +154,7 @@ fn what_cannot_be_estimated_is_one_line_and_exit_code_2() {
         ),
         (
             with("{\"model_type\": \"lla"),
-            "config.json is no JSON: line 1, column 19: it ends too early",
+            "config.json is not JSON: line 1, column 19: it ends too early",
         ),
         (
             with("{\"model_type\": \"new_thing\"}"),
@@ -181,7 +181,7 @@ fn what_cannot_be_estimated_is_one_line_and_exit_code_2() {
             .contains("neither a folder nor a model in the hub's cache\nhint: ")
     );
     let bare = kv_cache(&model, &["--gpu-memory", "32"]);
-    assert!(bare.err.contains("\"32\" is no size"), "{}", bare.err);
+    assert!(bare.err.contains("\"32\" is not a size"), "{}", bare.err);
 }
 
 #[test]
@@ -203,23 +203,24 @@ load: {{ concurrency: [1, 64], requests: 512 }}
         model.display()
     );
     fs::write(&config, text).unwrap();
-    let told = said(inferbench().arg("validate").arg(&config));
-    assert_eq!(told.code, Some(0), "{}", told.err);
+    let output = said(inferbench().arg("validate").arg(&config));
+    assert_eq!(output.code, Some(0), "{}", output.err);
     // 64 x 4,224 x 131,072 B = 33 GiB; 3.2 GiB hold 6 sequences of 528 MiB.
     assert_eq!(
-        told.err,
-        "warning: vllm: concurrency 64 x 4,224 tokens needs 33.0 GiB, 3.2 GiB are free: expect queueing or preemption above 6
-warning: sglang: concurrency 64 x 4,224 tokens needs 270,336 tokens, 20,000 tokens are free: expect queueing or preemption above 4
+        output.err,
+        "warning: vllm: concurrency 64 x 4\u{202f}224 tokens needs 33.0 GiB, 3.20 GiB are free: expect queueing or preemption above 6
+warning: sglang: concurrency 64 x 4\u{202f}224 tokens needs 270\u{202f}336 tokens, 20\u{202f}000 tokens are free: expect queueing or preemption above 4
 "
     );
     assert!(
-        told.out
-            .contains("  KV cache: 131,072 B per token, in bfloat16\n"),
+        output
+            .out
+            .contains("  KV cache: 131\u{202f}072 B per token, in bfloat16\n"),
         "{}",
-        told.out
+        output.out
     );
-    let told = said(inferbench().args(["validate", "--json"]).arg(&config));
-    let found: Value = serde_json::from_str(&told.out).unwrap();
+    let output = said(inferbench().args(["validate", "--json"]).arg(&config));
+    let found: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(
         found["backends"][0]["kv_estimate"]["bytes_per_token"],
         131_072
@@ -252,10 +253,10 @@ repeats: 1
         .arg(&config)
         .arg("--output")
         .arg(&results);
-    let told = said(&mut command);
-    assert_eq!(told.code, Some(3), "{}", told.err);
-    let warning = "vllm: concurrency 64 x 4,224 tokens needs 16.5 GiB, 3.2 GiB are free: expect queueing or preemption above 12";
-    assert!(told.err.contains(warning), "{}", told.err);
+    let output = said(&mut command);
+    assert_eq!(output.code, Some(3), "{}", output.err);
+    let warning = "vllm: concurrency 64 x 4\u{202f}224 tokens needs 16.5 GiB, 3.20 GiB are free: expect queueing or preemption above 12";
+    assert!(output.err.contains(warning), "{}", output.err);
     let folder = fs::read_dir(&results).unwrap().next().unwrap().unwrap();
     let manifest = fs::read(folder.path().join("run.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();

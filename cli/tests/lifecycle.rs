@@ -11,7 +11,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::place::{Place, ended, records, send};
-use common::said;
+use common::{json_file, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -55,7 +55,7 @@ fn stops_in_order(signal: Signal) {
     assert_eq!(ended(&mut child).code(), Some(130), "{signal}");
     place.assert_nothing_is_left();
     let run = place.folder();
-    let manifest: Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    let manifest = json_file(&run.join("run.json"));
     assert_eq!(manifest["exit_state"], "interrupted");
     assert_eq!(manifest["cells"][0]["complete"], false);
     assert!(run.join("report.html").is_file());
@@ -84,7 +84,7 @@ fn a_second_signal_does_not_wait_for_a_server_that_will_not_go() {
 }
 
 #[test]
-fn a_closed_pipe_ends_the_words_and_not_the_run() {
+fn a_closed_pipe_ends_the_output_and_not_the_run() {
     let place = Place::new(SHORT);
     let mut command = place.run();
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -145,13 +145,11 @@ fn assert_is_whole(folder: &Path) {
     seen.sort_unstable();
     seen.dedup();
     assert_eq!((all, seen.len()), (8 * 20, 8 * 20));
-    let cells: Value =
-        serde_json::from_slice(&fs::read(folder.join("cells.json")).unwrap()).unwrap();
+    let cells = json_file(&folder.join("cells.json"));
     let cells = cells["cells"].as_array().unwrap();
     assert_eq!(cells.len(), 8);
     assert!(cells.iter().all(|cell| cell["counts"]["ok"] == 20));
-    let manifest: Value =
-        serde_json::from_slice(&fs::read(folder.join("run.json")).unwrap()).unwrap();
+    let manifest = json_file(&folder.join("run.json"));
     assert_eq!(manifest["exit_state"], "done");
     assert_eq!(manifest["stages"].as_array().unwrap().len(), 4);
 }
@@ -166,18 +164,18 @@ fn kills(n: u32) {
 }
 
 #[test]
-fn a_killed_run_leaves_no_process_and_can_be_taken_up() {
+fn a_killed_run_leaves_no_process_and_can_be_resumed() {
     kills(6);
 }
 
 #[test]
 #[ignore = "takes ten minutes"]
-fn runs_killed_at_two_hundred_moments_leave_no_process_and_can_be_taken_up() {
+fn runs_killed_at_two_hundred_moments_leave_no_process_and_can_be_resumed() {
     kills(200);
 }
 
 #[test]
-fn a_run_is_taken_up_only_with_its_own_config() {
+fn a_run_is_resumed_only_with_its_own_config() {
     let place = Place::new(SHORT);
     assert_eq!(said(&mut place.run()).code, Some(0));
     fs::write(
@@ -204,7 +202,7 @@ fn a_run_is_taken_up_only_with_its_own_config() {
 }
 
 #[test]
-fn a_run_that_goes_on_cannot_be_taken_up() {
+fn a_running_run_cannot_be_resumed() {
     let place = Place::new(LONG);
     let mut child = place.start();
     place.wait_for_records(4);
@@ -220,7 +218,7 @@ fn a_run_that_goes_on_cannot_be_taken_up() {
 }
 
 #[test]
-fn a_folder_that_is_no_run_or_of_another_version_is_told_so() {
+fn a_folder_that_is_no_run_or_of_another_version_is_refused() {
     let place = Place::new(SHORT);
     fs::create_dir_all(place.path("results/empty")).unwrap();
     let empty = said(&mut place.resume());
@@ -260,13 +258,15 @@ fn a_server_whose_run_and_supervisor_were_killed_together_is_cleaned_up() {
     let left = said(place.command().arg("doctor"));
     let words = left.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        words.contains("left of earlier runs: ") && words.contains("doctor --clean"),
+        words.contains("left by earlier runs: ") && words.contains("doctor --clean"),
         "{words}"
     );
     let cleaned = said(place.command().args(["doctor", "--clean"]));
     assert!(cleaned.err.contains("stopped: "), "{}", cleaned.err);
     assert!(
-        cleaned.out.contains("no server of an earlier run is left"),
+        cleaned
+            .out
+            .contains("no server of an earlier run is still running"),
         "{}",
         cleaned.out
     );

@@ -10,37 +10,35 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use common::{inferbench, run_folder, said};
+use common::{inferbench, repository, run_folder, said};
 use serde_json::Value;
-
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap().to_owned()
-}
 
 /// Cargo in a project of its own, with the versions that the workspace locks.
 fn cargo(project: &Path, arguments: &[&str]) -> Command {
-    fs::copy(root().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
+    fs::copy(repository().join("Cargo.lock"), project.join("Cargo.lock")).unwrap();
     let mut command = Command::new(env!("CARGO"));
     command
         .args(arguments)
         .arg("--quiet")
         .current_dir(project)
-        .env("CARGO_TARGET_DIR", root().join("target/outside"));
+        .env("CARGO_TARGET_DIR", repository().join("target/outside"));
     command
 }
 
 fn built(name: &str) -> PathBuf {
-    root().join(format!("target/outside/debug/libinferbench_{name}.so"))
+    repository().join(format!("target/outside/debug/libinferbench_{name}.so"))
 }
 
 /// A copy of an example, so that building leaves nothing in the repository.
 fn copied(example: &str, folder: &Path) -> PathBuf {
-    let (from, to) = (root().join("examples").join(example), folder.join(example));
+    let (from, to) = (
+        repository().join("examples").join(example),
+        folder.join(example),
+    );
     copy_all(&from, &to);
     let manifest = fs::read_to_string(to.join("Cargo.toml")).unwrap();
-    let api = root().join("core/plugin-api");
-    let manifest = manifest.replace("../../core/plugin-api", api.to_str().unwrap());
+    let core = repository().join("core");
+    let manifest = manifest.replace("../../core", core.to_str().unwrap());
     fs::write(to.join("Cargo.toml"), manifest).unwrap();
     to
 }
@@ -111,8 +109,8 @@ fn the_example_of_a_server_builds_outside_passes_its_checks_and_loads() {
     fs::write(&hello, text.replace("Hello, you", "Hello, me")).unwrap();
     let checked = said(&mut check);
     assert_eq!(checked.code, Some(4), "{}", checked.out);
-    let told = r#"text: expected "Hello, me", found "Hello, you""#;
-    assert!(checked.out.contains(told), "{}", checked.out);
+    let reason = r#"text: expected "Hello, me", found "Hello, you""#;
+    assert!(checked.out.contains(reason), "{}", checked.out);
 }
 
 #[test]
@@ -144,7 +142,10 @@ fn a_new_plugin_builds_as_it_was_written_passes_its_checks_and_loads() {
     let mut new = inferbench();
     new.args(["plugins", "new", "my-server", "--path"])
         .arg(&project);
-    let new = said(new.arg("--api-path").arg(root().join("core/plugin-api")));
+    let new = said(
+        new.arg("--api-path")
+            .arg(repository().join("core/plugin-api")),
+    );
     assert_eq!(new.code, Some(0), "{}", new.err);
     tests_and_builds(&project);
     let library = built("my_server");
@@ -176,16 +177,15 @@ fn a_new_plugin_builds_as_it_was_written_passes_its_checks_and_loads() {
 fn a_plugin_of_another_layout_is_refused_by_the_field_that_differs() {
     let folder = tempfile::tempdir().unwrap();
     let project = copied("acme", folder.path());
-    let api = folder.path().join("core/plugin-api");
-    copy_all(&root().join("core/plugin-api"), &api);
-    copy_all(
-        &root().join("core/model"),
-        &folder.path().join("core/model"),
-    );
+    let core = folder.path().join("core");
+    for part in ["contract", "plugin-api", "testkit"] {
+        copy_all(&repository().join("core").join(part), &core.join(part));
+    }
+    let api = core.join("plugin-api");
     // The copies take versions and lints from the workspace's own manifest.
-    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let workspace = fs::read_to_string(repository().join("Cargo.toml")).unwrap();
     let rest = workspace.split_once("[workspace.package]").unwrap().1;
-    let members = "[workspace]\nmembers = [\"core/model\", \"core/plugin-api\"]\n";
+    let members = "[workspace]\nmembers = [\"core/*\"]\n";
     let workspace = format!("{members}exclude = [\"acme\"]\n[workspace.package]{rest}");
     fs::write(folder.path().join("Cargo.toml"), workspace).unwrap();
     let abi = api.join("src/abi.rs");
@@ -201,8 +201,8 @@ fn a_plugin_of_another_layout_is_refused_by_the_field_that_differs() {
     );
     fs::write(&adapter, text).unwrap();
     let manifest = fs::read_to_string(project.join("Cargo.toml")).unwrap();
-    let own = root().join("core/plugin-api");
-    let manifest = manifest.replace(own.to_str().unwrap(), api.to_str().unwrap());
+    let own = repository().join("core");
+    let manifest = manifest.replace(own.to_str().unwrap(), core.to_str().unwrap());
     fs::write(
         project.join("Cargo.toml"),
         manifest.replace("\"inferbench-acme\"", "\"inferbench-odd\""),

@@ -14,18 +14,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use common::{Said, inferbench, said};
+use common::{Said, inferbench, repository, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap().to_owned()
-}
-
 fn api() -> PathBuf {
-    root().join("core/plugin-api")
+    repository().join("core/plugin-api")
 }
 
 fn fixture() -> PathBuf {
@@ -194,11 +189,11 @@ fn the_result_is_to_be_had_as_json() {
     assert_eq!(failed[0]["reason"], "it ended its process: SIGABRT");
 }
 
-/// A server that answers one request with one message, and tells when it has.
+/// A server that answers one request with one message, and signals when it has.
 fn one_answer() -> (u16, Receiver<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (tell, told) = channel();
+    let (sender, answered) = channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
@@ -209,12 +204,12 @@ fn one_answer() -> (u16, Receiver<()>) {
             stream.write_all(head.as_bytes()).unwrap();
             stream.write_all(b"data: {}\n\n").unwrap();
             std::mem::forget(stream);
-            if tell.send(()).is_err() {
+            if sender.send(()).is_err() {
                 return;
             }
         }
     });
-    (port, told)
+    (port, answered)
 }
 
 #[test]
@@ -256,7 +251,7 @@ fn a_run_whose_plugin_hangs_ends_at_the_third_signal() {
     assert_eq!(run.wait().unwrap().code(), Some(130));
     let rest: Vec<String> = words.map(Result::unwrap).collect();
     assert!(
-        rest.contains(&"error: the run does not come back".to_owned()),
+        rest.contains(&"error: the run does not stop".to_owned()),
         "{rest:?}"
     );
 }
@@ -309,7 +304,7 @@ fn nothing_that_is_there_is_overwritten() {
     assert_eq!(made.code, Some(2));
     assert!(
         made.err
-            .contains("inferbench-acme exists already: nothing was written")
+            .contains("inferbench-acme already exists, nothing was written")
     );
     assert_eq!(
         fs::read_dir(folder.path().join("inferbench-acme"))
@@ -324,13 +319,13 @@ fn nothing_that_is_there_is_overwritten() {
 }
 
 #[test]
-fn a_name_or_a_path_that_is_wrong_is_told_before_anything_is_written() {
+fn a_wrong_name_or_path_is_an_error_before_anything_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let model = root().join("core/model");
+    let model = repository().join("core/model");
     let cases = [
-        (vec!["Acme"], "plugin name `Acme` must be of a-z"),
-        (vec!["9lives"], "must begin with a letter"),
-        (vec!["a/../../b"], "must be of a-z"),
+        (vec!["Acme"], "plugin name `Acme` may only contain a-z"),
+        (vec!["9lives"], "must start with a letter"),
+        (vec!["a/../../b"], "may only contain a-z"),
         (
             vec!["acme", "--api-path", "nowhere"],
             "--api-path nowhere: Cargo.toml cannot be read",
@@ -358,7 +353,7 @@ fn a_name_or_a_path_that_is_wrong_is_told_before_anything_is_written() {
 
 #[test]
 fn the_book_shows_the_examples_as_they_are() {
-    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let read = |file: &str| fs::read_to_string(repository().join(file)).unwrap();
     let page = read("docs/src/plugins/writing.md");
     for file in [
         "examples/acme/src/lib.rs",
@@ -395,7 +390,7 @@ fn every_option_shows_with_type_default_and_meaning_in_100_columns() {
             let meaning = schema["description"].as_str().unwrap();
             assert!(
                 meaning.contains("Default"),
-                "{name}.{option} tells no default"
+                "{name}.{option} has no default in its description"
             );
         }
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{inferbench, run_folder, said};
+use common::{inferbench, json_file, json_lines, run_folder, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -29,17 +29,6 @@ fn config(folder: &Path, text: &str) -> std::path::PathBuf {
     let file = folder.join("bench.yaml");
     fs::write(&file, text).unwrap();
     file
-}
-
-fn json_file(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
 }
 
 #[test]
@@ -141,7 +130,7 @@ fn validate_shows_the_resolved_config_and_no_secret() {
     let file = config(folder.path(), &text);
     let text = said(inferbench().args(["-v", "validate"]).arg(&file));
     assert_eq!(text.code, Some(0), "{}", text.err);
-    let (_, yaml) = text.out.split_once("the config as resolved:").unwrap();
+    let (_, yaml) = text.out.split_once("the resolved config:").unwrap();
     let resolved: Value = serde_yaml::from_str(yaml).unwrap();
     assert_eq!(resolved["load"]["timeout"], "10m");
     assert_eq!(resolved["backends"][0]["env"]["PLAIN"], "shown");
@@ -190,7 +179,7 @@ fn a_simulated_run_is_whole_and_labelled_everywhere() {
     let manifest = json_file(&run.join("run.json"));
     assert_eq!(manifest["exit_state"], "done");
     assert_eq!(manifest["backends"][0]["simulated"], true);
-    let requests = lines(&run.join("requests.jsonl"));
+    let requests = json_lines(&run.join("requests.jsonl"));
     let measured = requests.iter().filter(|r| r["phase"] == "measured");
     assert_eq!(measured.count(), 2 * 2 * 2 * 6);
     for request in &requests {
@@ -291,7 +280,7 @@ fn a_missing_program_fails_its_backend_and_the_other_goes_on() {
 }
 
 #[test]
-fn a_server_that_dies_while_measured_is_told_with_status_and_log() {
+fn a_server_that_dies_while_measured_is_reported_with_status_and_log() {
     let folder = tempfile::tempdir().unwrap();
     let text = QUICK.replace(
         "fixed_itl_ms: 2 }",
@@ -404,7 +393,7 @@ fn an_interrupt_stops_servers_and_leaves_valid_files() {
         json_file(&run.join("run.json"))["exit_state"],
         "interrupted"
     );
-    let requests = lines(&run.join("requests.jsonl"));
+    let requests = json_lines(&run.join("requests.jsonl"));
     let interrupted = requests
         .iter()
         .filter(|r| r["reason"] == "interrupted")

@@ -3,11 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod common;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use common::{json_file, json_lines};
 use serde_json::{Value, json};
 
 fn env(name: &str) -> String {
@@ -85,19 +88,8 @@ fn run(backends: &[Value]) -> (tempfile::TempDir, PathBuf, String) {
     (folder, run, said)
 }
 
-fn lines(path: &Path) -> Vec<Value> {
-    let text = fs::read_to_string(path).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-fn json_file(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-}
-
 fn check_run(run: &Path, labels: &[&str]) {
-    let requests = lines(&run.join("requests.jsonl"));
+    let requests = json_lines(&run.join("requests.jsonl"));
     let seen: BTreeSet<&str> = requests
         .iter()
         .map(|r| r["backend"].as_str().unwrap())
@@ -118,7 +110,7 @@ fn check_run(run: &Path, labels: &[&str]) {
     }
     assert_eq!(json_file(&run.join("run.json"))["exit_state"], "done");
     for name in ["host.jsonl", "server_metrics.jsonl"] {
-        assert!(!lines(&run.join(name)).is_empty(), "{name} is empty");
+        assert!(!json_lines(&run.join(name)).is_empty(), "{name} is empty");
     }
     check_schema(run, "cells.json", &inferbench_model::cell::row::schema());
     check_schema(run, "report.json", &inferbench_model::report::schema());
@@ -200,7 +192,7 @@ fn sglang_is_measured_through_both_of_its_apis() {
 /// token, so 1 GiB holds 2^30 / 1,024 = 1,048,576 of them.
 #[test]
 #[ignore = "needs vLLM and transformers: INFERBENCH_TEST_VLLM, INFERBENCH_TEST_HF_PYTHON, INFERBENCH_TEST_MODEL"]
-fn one_gib_of_the_tiny_model_is_the_same_number_of_tokens_by_every_voice() {
+fn one_gib_of_the_tiny_model_is_the_same_number_of_tokens_by_every_source() {
     let (_folder, run, _) = run(&[vllm(), hf()]);
     let report = json_file(&run.join("report.json"));
     let backends = report["kv"]["backends"].as_array().unwrap();
@@ -212,8 +204,8 @@ fn one_gib_of_the_tiny_model_is_the_same_number_of_tokens_by_every_voice() {
             .clone()
     };
     let tokens = line("vllm", "tokens");
-    for voice in ["log", "metrics"] {
-        assert_eq!(tokens[voice]["value"], 1_048_576.0, "{voice}: {tokens}");
+    for source in ["log", "metrics"] {
+        assert_eq!(tokens[source]["value"], 1_048_576.0, "{source}: {tokens}");
     }
     // vLLM's `/server_info` answers 500 where its environment has no pip.
     if !tokens["info"].is_null() {

@@ -3,24 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod common;
+
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::CommandFactory;
+use common::repository;
 use inferbench::args::Args;
 use inferbench_model::cell::row;
-use inferbench_model::facts::{crash_cause, failure_reason};
+use inferbench_model::facts::{crash_cause, failure_reason, warning};
 use inferbench_model::{config, metrics, report};
 use serde_json::Value;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
 
 /// Compares a generated page with what it should be; with `INFERBENCH_BLESS=1`
 /// writes it instead.
 fn check(name: &str, generated: &str) {
-    let path = root().join("docs/src/reference").join(name);
+    let path = repository().join("docs/src/reference").join(name);
     if std::env::var_os("INFERBENCH_BLESS").is_some_and(|value| value == "1") {
         std::fs::write(&path, generated).unwrap();
         return;
@@ -50,6 +49,11 @@ fn the_page_of_failure_reasons_is_the_closed_list() {
 }
 
 #[test]
+fn the_page_of_warnings_is_the_table_of_codes() {
+    check("warnings.md", &warning::reference());
+}
+
+#[test]
 fn the_page_of_known_causes_is_the_table_that_is_searched() {
     check("known-causes.md", &crash_cause::reference());
 }
@@ -63,8 +67,8 @@ fn the_stored_schemas_are_those_of_the_types() {
 
 /// Every text for people: the README, the book's pages, the plugins' pages.
 fn texts() -> Vec<(PathBuf, String)> {
-    let mut folders = vec![root().join("docs/src"), root().join("plugins")];
-    let mut files = vec![root().join("README.md")];
+    let mut folders = vec![repository().join("docs/src"), repository().join("plugins")];
+    let mut files = vec![repository().join("README.md")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -118,7 +122,7 @@ fn every_command_that_a_text_names_exists() {
 
 #[test]
 fn the_page_of_the_command_line_names_every_command_and_flag() {
-    let page = std::fs::read_to_string(root().join("docs/src/reference/cli.md")).unwrap();
+    let page = std::fs::read_to_string(repository().join("docs/src/reference/cli.md")).unwrap();
     let program = Args::command();
     for command in program.get_subcommands().filter(|c| !c.is_hide_set()) {
         let name = command.get_name();
@@ -135,7 +139,7 @@ fn the_page_of_the_command_line_names_every_command_and_flag() {
 
 #[test]
 fn the_page_of_the_config_names_every_key() {
-    let page = std::fs::read_to_string(root().join("docs/src/reference/config.md")).unwrap();
+    let page = std::fs::read_to_string(repository().join("docs/src/reference/config.md")).unwrap();
     let schema = config::schema();
     let mut objects = vec![&schema];
     objects.extend(schema["$defs"].as_object().unwrap().values());

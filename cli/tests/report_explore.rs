@@ -2,21 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
+mod common;
 
-use fixture::{Run, Timetable, fail, records, two_backends};
-use inferbench::render::render_html;
-use inferbench_model::report::Report;
+use common::page;
+use inferbench_test_support::runs::{Run, Timetable, fail, records, two_backends};
 use serde_json::{Value, json};
 
 const HOSTILE: &str = "</script><script>alert(1)</script> & \"name\" \u{2028} of 60 letters";
-
-fn page(report: &Report) -> String {
-    let mut bytes = Vec::new();
-    render_html(report).unwrap().write_to(&mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
-}
 
 /// What the page's script reads.
 fn explore(page: &str) -> Value {
@@ -65,7 +57,7 @@ fn what_is_chosen_from_is_what_the_report_says() {
 }
 
 #[test]
-fn curves_that_are_told_at_the_same_shares_share_their_list() {
+fn curves_with_the_same_shares_refer_to_one_list() {
     let data = explore(&page(&two_backends().report()));
     // 16 requests each, and 64 gaps
     assert_eq!(data["shares"].as_array().unwrap().len(), 2);
@@ -86,12 +78,12 @@ fn thinned_requests_say_how_many_there_are() {
     run.add(records("one", 0, plan));
     let data = explore(&page(&run.report()));
     let note = data["requests"][0]["note"].as_str().unwrap();
-    let told = "256 of 3\u{202f}000 requests, drawn by lot; ";
-    assert!(note.starts_with(told), "{note}");
+    let words = "256 of 3\u{202f}000 requests, drawn at random; ";
+    assert!(note.starts_with(words), "{note}");
 }
 
 #[test]
-fn sections_with_choosers_are_there_where_there_is_something_to_choose() {
+fn sections_with_selectors_appear_where_there_is_something_to_select() {
     let full = page(&three_requests("one").report());
     let sections = [
         "distributions",

@@ -2,15 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
+mod common;
 
-use fixture::{Run, Timetable, one_failed, one_of_each, records, two_backends};
-use inferbench::render::{exports, render_csv, render_html, render_markdown, render_prometheus};
+use common::page;
+use inferbench::render::{exports, render_csv, render_markdown, render_prometheus};
 use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::load;
 use inferbench_model::report::Report;
 use inferbench_plugin_api::prometheus::{Sample, Samples};
+use inferbench_test_support::runs::{
+    Run, Timetable, one_failed, one_of_each, records, two_backends,
+};
 
 const HOSTILE: &str = "a <script>alert('1')</script> & \"name\" of 60 characters | *md*";
 
@@ -34,13 +36,6 @@ fn hostile() -> Report {
         }
     }
     run.report()
-}
-
-/// The page as it is written.
-fn page(report: &Report) -> String {
-    let mut page = Vec::new();
-    render_html(report).unwrap().write_to(&mut page).unwrap();
-    String::from_utf8(page).unwrap()
 }
 
 /// The page without the packed source of plotly.js.
@@ -254,7 +249,7 @@ fn hostile_labels_stay_inside_their_quotes() {
 }
 
 #[test]
-fn the_reference_tells_of_every_export() {
+fn the_reference_lists_every_export() {
     let page = include_str!("../../docs/src/reference/run-folder.md");
     let files: Vec<&str> = exports().iter().map(|export| export.file).collect();
     assert_eq!(files, ["summary.csv", "summary.md", "summary.prom"]);

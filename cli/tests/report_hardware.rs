@@ -2,16 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
+mod common;
 
-use inferbench::render::render_html;
+use common::page;
 use inferbench::table::{Look, WIDTH, render_table};
 use inferbench_model::config::Level;
 use inferbench_model::report::kv::{
     KvBackend, KvCell, KvLine, KvQuantity, KvReport, KvUse, MemorySteps,
 };
-use inferbench_model::report::{CellPhase, Report, SeriesOf, StagePhase, Timeline, TimelineSeries};
+use inferbench_model::report::{CellPhase, Extras, SeriesOf, StagePhase, Timeline, TimelineSeries};
+use inferbench_test_support::runs::two_backends;
 
 const LEVELS: [u32; 2] = [1, 2];
 
@@ -166,18 +166,13 @@ fn kv() -> KvReport {
     }
 }
 
-fn page(report: &Report) -> String {
-    let mut bytes = Vec::new();
-    render_html(report).unwrap().write_to(&mut bytes).unwrap();
-    String::from_utf8(bytes).unwrap()
-}
-
 #[test]
 fn hardware_and_kv_caches_are_on_the_page() {
-    let mut report = fixture::two_backends().report();
+    let report = two_backends().report_with(Extras {
+        timeline: Some(timeline()),
+        kv: Some(kv()),
+    });
     assert_eq!(report.levels, LEVELS.map(Level::Concurrency));
-    report.timeline = Some(timeline());
-    report.take_kv(Some(kv()));
     let page = page(&report);
     // To be looked at.
     let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hardware.html");
@@ -190,21 +185,20 @@ fn hardware_and_kv_caches_are_on_the_page() {
         "29.0 GiB when ready",
         "ringed where the KV cache was full",
         "GPU memory",
-        "slow, at concurrency 2: the KV cache was the limit here: up to 100 % in use, requests put back 14 times",
+        "slow, at concurrency 2: the KV cache was the limit here: up to 100 % in use, requests preempted 14 times",
     ] {
         assert!(page.contains(wanted), "no {wanted}");
     }
-    let told = render_table(&report, Look::Plain, WIDTH);
+    let table = render_table(&report, Look::Plain, WIDTH);
     assert!(
-        told.contains("KV cache of slow: 28\u{202f}000 tokens, predicted 31\u{202f}200 (−10.3 %)"),
-        "{told}"
+        table.contains("KV cache of slow: 28\u{202f}000 tokens, predicted 31\u{202f}200 (−10.3 %)"),
+        "{table}"
     );
 }
 
 #[test]
 fn a_cache_that_is_all_but_empty_and_not_predicted_is_no_line_of_the_terminal() {
-    let told = |predicted: Option<f64>, peak: f64| {
-        let mut report = fixture::two_backends().report();
+    let is_shown = |predicted: Option<f64>, peak: f64| {
         let mut kv = kv();
         for backend in &mut kv.backends {
             for line in &mut backend.lines {
@@ -214,17 +208,20 @@ fn a_cache_that_is_all_but_empty_and_not_predicted_is_no_line_of_the_terminal() 
         for usage in &mut kv.usage {
             usage.peak_usage_ratio = Some(peak);
         }
-        report.take_kv(Some(kv));
+        let report = two_backends().report_with(Extras {
+            kv: Some(kv),
+            ..Extras::default()
+        });
         render_table(&report, Look::Plain, WIDTH).contains("KV cache of")
     };
-    assert!(!told(None, 0.049));
-    assert!(told(None, 0.05));
-    assert!(told(Some(31_200.0), 0.001));
+    assert!(!is_shown(None, 0.049));
+    assert!(is_shown(None, 0.05));
+    assert!(is_shown(Some(31_200.0), 0.001));
 }
 
 #[test]
 fn a_section_without_data_is_not_there() {
-    let page = page(&fixture::two_backends().report());
+    let page = page(&two_backends().report());
     for absent in ["id=\"hardware\"", "id=\"kv-cache\"", "ringed where"] {
         assert!(!page.contains(absent), "{absent} is there");
     }
@@ -240,7 +237,7 @@ fn traces(page: &str) -> Vec<serde_json::Value> {
 
 #[test]
 fn a_peak_that_a_mean_hides_is_drawn_behind_the_line() {
-    let mut report = fixture::two_backends().report();
+    let mut report = two_backends().report();
     let mut timeline = timeline();
     let is_power = |series: &&mut TimelineSeries| series.name == "power_watts";
     let power = timeline.series.iter_mut().find(is_power).unwrap();

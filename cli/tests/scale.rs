@@ -2,19 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-#[path = "../../core/model/tests/fixture/mod.rs"]
-mod fixture;
-
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use fixture::Run;
 use inferbench_model::config::Level;
 use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd};
 use inferbench_model::facts::record::{Phase, RequestKey};
+use inferbench_test_support::runs::Run;
 use nix::sys::resource::{UsageWho, getrusage};
 
 const CONCURRENCY: u32 = 64;

@@ -1,5 +1,5 @@
 //! A config whose requests and repeats are too few is good, and what they are too
-//! few for is told before anything runs.
+//! few for is reported before anything runs.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
@@ -18,14 +18,14 @@ load: { concurrency: [1, 16], requests: 12 }
 repeats: 1
 ";
 
-const TOLD: [&str; 3] = [
-    "warning: load.requests: 12 requests cannot fill concurrency 16, which will never be at its load; give 128 or more\n",
+const WARNINGS: [&str; 3] = [
+    "warning: load.requests: 12 requests cannot fill concurrency 16: the level is never reached; give 128 or more\n",
     "note: repeats is 1: there will be figures and no verdict, and from 3 on verdicts rest on more than guesswork (rule V13 of verify)\n",
     "note: load.requests is 12: from 30 on a median means something (rule V09 of verify)\n",
 ];
 
 #[test]
-fn validate_warns_of_levels_that_are_never_at_their_load_and_accepts_them() {
+fn validate_warns_of_levels_that_never_reach_their_load_and_accepts_them() {
     let place = Place::new(FEW);
     let said = said(
         place
@@ -34,7 +34,7 @@ fn validate_warns_of_levels_that_are_never_at_their_load_and_accepts_them() {
             .arg(place.path("bench.yaml")),
     );
     assert_eq!(said.code, Some(0), "{}", said.err);
-    assert_eq!(said.err, TOLD.concat());
+    assert_eq!(said.err, WARNINGS.concat());
     assert!(said.out.contains("measurements: 2 (1 backend, 1 repeat, "));
 }
 
@@ -43,5 +43,5 @@ fn a_run_says_the_same_before_it_starts() {
     let place = Place::new(FEW);
     let said = said(&mut place.run());
     assert_eq!(said.code, Some(0), "{}", said.err);
-    assert!(said.err.starts_with(&TOLD.concat()), "{}", said.err);
+    assert!(said.err.starts_with(&WARNINGS.concat()), "{}", said.err);
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use common::{Said, inferbench, plugin_dir, run_folder, said};
+use common::{Said, inferbench, json_file, plugin_dir, run_folder, said};
 use serde_json::Value;
 
 fn config(folder: &Path, pacing: &str, load: &str) -> std::path::PathBuf {
@@ -42,10 +42,6 @@ fn behind(prefix: &str, config: &Path, output: &Path) -> Said {
         .arg("--output")
         .arg(output);
     said(&mut command)
-}
-
-fn json_file(path: &Path) -> Value {
-    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
 fn only_cell(output: &Path) -> Value {
@@ -87,7 +83,7 @@ fn a_soft_limit_of_open_files_is_raised_to_the_hard_one() {
 }
 
 #[test]
-fn a_cell_tells_what_the_client_did() {
+fn a_cell_records_what_the_client_did() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("results");
     let pacing = "fixed_ttft_ms: 50, fixed_itl_ms: 10";

@@ -134,7 +134,7 @@ fn a_derived_file_that_was_changed_is_named() {
         assert!(
             verified
                 .out
-                .contains(&format!("{file}: it is not what follows")),
+                .contains(&format!("{file}: does not follow from the facts")),
             "{}",
             verified.out
         );
@@ -150,7 +150,7 @@ fn a_derived_file_that_was_changed_is_named() {
 }
 
 #[test]
-fn what_is_no_run_is_told_so() {
+fn a_folder_that_is_no_run_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let verified = said(inferbench().arg("verify").arg(folder.path()));
     assert_eq!(verified.code, Some(2));

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use common::{Said, inferbench, run_folder, said};
+use common::{Said, inferbench, json_file, run_folder, said};
 use serde_json::{Value, json};
 
 /// A folder with a config, a model, and programs of the PATH that do nothing.
@@ -69,7 +69,7 @@ impl Bench {
 }
 
 /// A config with one backend. Prompts are from a file, so that nothing has to
-/// tell a vocabulary.
+/// state a vocabulary.
 fn config(bench: &Bench, backend: &str) -> String {
     let prompts = bench.path("prompts.jsonl");
     fs::write(&prompts, "{\"prompt\": \"a\"}\n").unwrap();
@@ -277,7 +277,7 @@ fn a_version_is_installed_once_before_the_first_start_with_its_progress_shown() 
 }
 
 #[test]
-fn an_install_that_fails_is_told_in_its_own_words() {
+fn a_failed_install_is_reported_in_its_own_words() {
     let (bench, mut command) = packaged("echo 'no version of sim==1.2.3' >&2; exit 2");
     let said = said(&mut command);
     assert_eq!(said.code, Some(3), "{}", said.err);
@@ -409,7 +409,7 @@ fn containers(run: &Path) -> String {
 }
 
 fn manifest(run: &Path) -> Value {
-    serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap()
+    json_file(&run.join("run.json"))
 }
 
 fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
@@ -454,7 +454,7 @@ fn a_container_goes_with_a_killed_inferbench() {
 
 #[test]
 #[ignore = "needs podman"]
-fn an_image_that_does_not_exist_is_told_in_the_runtime_s_words() {
+fn an_image_that_is_missing_is_reported_in_the_words_of_the_runtime() {
     let mut backend = sim("in", "inferbench-sim");
     backend["container"]["image"] = json!("localhost/no-such-image:1");
     let (folder, mut command) = bench("simulated", &[backend], 4);
@@ -529,9 +529,9 @@ fn hf_in_two_versions_of_transformers_is_compared_by_one_config() {
     let run = run_folder(&folder.path().join("results"));
     for stage in manifest(&run)["stages"].as_array().unwrap() {
         let version = stage["backend"].as_str().unwrap().replace("hf-", "");
-        let told = stage["evidence"]["version"].as_str().unwrap();
+        let server_version = stage["evidence"]["version"].as_str().unwrap();
         assert!(
-            told.starts_with(&format!("transformers {version},")),
+            server_version.starts_with(&format!("transformers {version},")),
             "{stage}"
         );
     }

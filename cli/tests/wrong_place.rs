@@ -1,5 +1,5 @@
 //! A command that is given another file or folder than it wants: what it is
-//! given is told, and what was meant.
+//! given is reported, and what was meant.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
@@ -41,7 +41,7 @@ fn a_folder_of_runs_is_no_run_and_its_newest_is_named() {
 }
 
 #[test]
-fn a_folder_without_runs_and_one_that_is_not_there_are_told_apart() {
+fn a_folder_without_runs_and_a_missing_one_give_different_errors() {
     let folder = tempfile::tempdir().unwrap();
     let name = folder.path().display();
     let empty = said(inferbench().arg("report").arg(folder.path()));
@@ -57,7 +57,7 @@ fn a_folder_without_runs_and_one_that_is_not_there_are_told_apart() {
 }
 
 #[test]
-fn a_folder_in_place_of_a_config_is_told_with_what_a_run_folder_is_for() {
+fn a_folder_instead_of_a_config_is_an_error_with_a_hint_if_it_holds_a_run() {
     let folder = tempfile::tempdir().unwrap();
     run_in(folder.path(), "run", 5);
     let outer = said(inferbench().arg("run").arg(folder.path()));
@@ -65,12 +65,12 @@ fn a_folder_in_place_of_a_config_is_told_with_what_a_run_folder_is_for() {
     let name = folder.path().display();
     assert_eq!(
         outer.err,
-        format!("error: {name}: is a folder, must be a config file\n")
+        format!("error: {name}: is a folder, not a config file\n")
     );
     let run = said(inferbench().arg("run").arg(folder.path().join("run")));
     assert!(
         run.err.ends_with(&format!(
-            "hint: it holds a run: inferbench report {name}/run shows it, inferbench run CONFIG --resume {name}/run goes on with it\n"
+            "hint: it holds a run: show it with inferbench report {name}/run, or continue it with inferbench run CONFIG --resume {name}/run\n"
         )),
         "{}",
         run.err
@@ -78,7 +78,7 @@ fn a_folder_in_place_of_a_config_is_told_with_what_a_run_folder_is_for() {
 }
 
 #[test]
-fn a_mistyped_plugin_is_told_the_nearest_one() {
+fn a_mistyped_plugin_gets_the_nearest_name_as_a_hint() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bench.yaml");
     let config = "

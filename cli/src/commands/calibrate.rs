@@ -1,4 +1,4 @@
-//! `calibrate`: how true this machine's figures are.
+//! `calibrate`: how exact timings are on this machine.
 
 use std::path::Path;
 
@@ -6,10 +6,13 @@ use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use inferbench_engine::calibrate::{self, SIMULATOR};
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::run::Stops;
+use inferbench_engine::store::calibration as stored_calibration;
 use inferbench_model::facts::calibration::{Calibration, ErrorFigures};
 use inferbench_model::text::number::{grouped, three_digits};
 
-use super::{load_plugins, print_json, run};
+use super::inputs::load_plugins;
+use super::output::print_json;
+use super::{runtime, signals};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
@@ -29,25 +32,20 @@ pub(super) fn calibrate(
     }
     let file = match file {
         Some(file) => file.to_owned(),
-        None => calibrate::default_file().ok_or(CliError::NoDataFolder)?,
+        None => stored_calibration::default_file().ok_or(CliError::NoDataFolder)?,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(CliError::Runtime)?;
     let version = env!("CARGO_PKG_VERSION");
-    let found = runtime.block_on(async {
+    let found = runtime::start()?.block_on(async {
         let stops = Stops::default();
-        tokio::spawn(run::heed_signals(stops.clone()));
-        let tell = |line: &str| {
+        tokio::spawn(signals::stop_on_signals(stops.clone()));
+        let on_line = |line: &str| {
             if !output.quiet {
                 eprintln!("{line}");
             }
         };
-        calibrate::calibrate(&plugins, version, quick, &tell, &stops.gentle).await
+        calibrate::calibrate(&plugins, version, quick, &on_line, &stops.gentle).await
     })?;
-    calibrate::write(&file, &found)?;
+    stored_calibration::write(&file, &found)?;
     if output.json {
         print_json(&found)?;
     } else {
@@ -57,7 +55,7 @@ pub(super) fn calibrate(
     Ok(Code::Done)
 }
 
-/// The table of errors and what goes with it.
+/// The table of timing errors and the lines below it.
 fn render(found: &Calibration) -> String {
     let mut table = Table::new();
     table
@@ -94,9 +92,9 @@ fn render(found: &Calibration) -> String {
     lines.extend(fast_line(found));
     lines.push(clock_line(found));
     for level in &found.levels {
-        let place = grouped(level.concurrency.into());
+        let streams = grouped(level.concurrency.into());
         let breaches = level.breaches.iter();
-        lines.extend(breaches.map(|text| format!("untrustworthy at {place} streams: {text}")));
+        lines.extend(breaches.map(|text| format!("untrustworthy at {streams} streams: {text}")));
     }
     lines.join("\n")
 }
@@ -122,7 +120,7 @@ fn clock_line(found: &Calibration) -> String {
     let truth = if found.truth_is_kernels {
         "the kernel's"
     } else {
-        "partly the server's own, whose delay counts as an error here"
+        "partly the server's own, so its delay counts as error"
     };
-    format!("arrival clock: {clock}; the truth's stamps of requests are {truth}")
+    format!("arrival clock: {clock}; the server's timestamps of requests are {truth}")
 }

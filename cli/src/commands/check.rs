@@ -1,5 +1,5 @@
-//! `plugins check`: the conformance suite over a built library, in a child
-//! process that the plugin may ruin.
+//! `plugins check`: the conformance suite on a built library, in a child process
+//! that the plugin may crash.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,23 +7,23 @@ use std::time::Duration;
 use inferbench_engine::plugins::check::{self, PluginCheck, PluginCheckReport};
 use serde_json::json;
 
-use super::print_json;
+use super::output::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
-/// What `plugins check` was asked for.
+/// The arguments of `plugins check`.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct CheckArgs {
     pub(super) file: PathBuf,
     pub(super) exchanges: Option<PathBuf>,
     pub(super) limit: Duration,
     pub(super) trust_dir: bool,
 }
 
-pub(super) fn check(asked: Asked, output: OutputArgs) -> Result<Code, CliError> {
-    let shown = asked.file.display().to_string();
-    // A file that is not there is a slip of the command line, not of the plugin.
-    std::fs::metadata(&asked.file).map_err(|source| CliError::Unreadable {
+pub(super) fn check(args: CheckArgs, output: OutputArgs) -> Result<Code, CliError> {
+    let shown = args.file.display().to_string();
+    // A missing file is an error of the command line, not of the plugin.
+    std::fs::metadata(&args.file).map_err(|source| CliError::Unreadable {
         file: shown.clone(),
         source,
     })?;
@@ -34,10 +34,10 @@ pub(super) fn check(asked: Asked, output: OutputArgs) -> Result<Code, CliError> 
     let report = check::check(
         &program,
         &PluginCheck {
-            file: asked.file,
-            exchanges: asked.exchanges,
-            trust_dir: asked.trust_dir,
-            limit: asked.limit,
+            file: args.file,
+            exchanges: args.exchanges,
+            trust_dir: args.trust_dir,
+            limit: args.limit,
         },
     )?;
     if output.json {
@@ -76,16 +76,16 @@ fn show(file: &str, report: &PluginCheckReport, output: OutputArgs) {
     let failed = report.checks.iter().filter(|c| c.reason.is_some()).count();
     let names = match report.backends.as_slice() {
         [] => String::new(),
-        names => format!(" (carries {})", names.join(", ")),
+        names => format!(" (backends: {})", names.join(", ")),
     };
     if failed == 0 {
-        println!("{file}{names}: all {all} checks hold");
+        println!("{file}{names}: all {all} checks pass");
     } else {
-        println!("{file}{names}: {failed} of {all} checks do not hold");
+        println!("{file}{names}: {failed} of {all} checks fail");
     }
 }
 
-/// What the child does.
+/// Runs the checks inside this process, the child.
 pub(super) fn child(
     file: &Path,
     exchanges: Option<&Path>,

@@ -3,49 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use inferbench_engine::derive::{CompareError, compare as compare_folders};
+use inferbench_engine::derive::compare as compare_folders;
 use inferbench_engine::store::{RunFolder, StoreError};
 use inferbench_model::report::Report;
-use inferbench_model::report::runs::{GateRule, RunsError, RunsOptions};
-use thiserror::Error;
+use inferbench_model::report::runs::{GateRule, RunsOptions};
 
-use super::{derived, print_json};
+use super::derived;
+use super::output::{look, print_json, width};
 use crate::args::{CompareArgs, OutputArgs};
-use crate::exit::{CliError, Code};
+use crate::exit::{CliError, Code, CompareCommandError};
 use crate::table::render_table;
-
-/// A comparison that could not be done.
-#[derive(Debug, Error)]
-pub(crate) enum CompareCommandError {
-    /// The runs cannot be set side by side.
-    #[error(transparent)]
-    Runs(#[from] CompareError),
-    /// Two runs have one name.
-    #[error("two runs are called `{0}`, each needs a name of its own")]
-    SameName(String),
-    /// The baseline is none of the runs.
-    #[error("--baseline: `{name}` is none of the runs {}", .known.join(", "))]
-    NoBaseline { name: String, known: Vec<String> },
-    /// The comparison would be written over a run's own report.
-    #[error("--output: {0} is a run folder, whose own report would be written over")]
-    IntoRun(String),
-}
-
-impl CompareCommandError {
-    /// One thing to do, if there is one.
-    pub(crate) fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Runs(CompareError::Derive(error)) => return error.hint(),
-            Self::Runs(CompareError::Runs(RunsError::OtherWork(_))) => {
-                "--force compares them all the same, and says so on top"
-            }
-            Self::SameName(_) => "write NAME=FOLDER, each with a name of its own",
-            Self::IntoRun(_) => "name a folder of its own for the comparison",
-            _ => return None,
-        };
-        Some(hint.to_owned())
-    }
-}
 
 pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, CliError> {
     let folders = named(&args.runs)?;
@@ -69,7 +36,7 @@ pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, Cl
     if output.json {
         print_json(&report)?;
     } else {
-        println!("{}", render_table(&report, super::look(), super::width()));
+        println!("{}", render_table(&report, look(), width()));
         if let Some(folder) = &args.output {
             println!("page: {}", folder.join("report.html").display());
         }
@@ -81,7 +48,7 @@ pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, Cl
     })
 }
 
-/// Every file that follows from the report.
+/// Writes every file that follows from the report.
 fn write(report: &Report, folder: &Path) -> Result<(), CliError> {
     fs::create_dir_all(folder).map_err(|source| StoreError {
         path: folder.to_owned(),
@@ -95,16 +62,17 @@ fn write(report: &Report, folder: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Name and folder of each run: as given by `NAME=FOLDER`, else by as many last
-/// parts of its path as tell it from the others.
+/// Name and folder of each run. Without `NAME=` the name is the shortest end of
+/// its path that no other run has.
 fn named(runs: &[String]) -> Result<Vec<(String, PathBuf)>, CompareCommandError> {
-    let given: Vec<(Option<String>, PathBuf)> = runs.iter().map(|run| parted(run)).collect();
+    let given: Vec<(Option<String>, PathBuf)> =
+        runs.iter().map(|run| name_and_folder(run)).collect();
     let full: Vec<PathBuf> = given
         .iter()
         .map(|(_, folder)| fs::canonicalize(folder).unwrap_or_else(|_| folder.clone()))
         .collect();
     let named = given.into_iter().enumerate().map(|(at, (name, folder))| {
-        let name = name.unwrap_or_else(|| telling(&full, at));
+        let name = name.unwrap_or_else(|| shortest_unique_end(&full, at));
         (name, folder)
     });
     let named: Vec<(String, PathBuf)> = named.collect();
@@ -117,7 +85,7 @@ fn named(runs: &[String]) -> Result<Vec<(String, PathBuf)>, CompareCommandError>
     Ok(named)
 }
 
-fn parted(run: &str) -> (Option<String>, PathBuf) {
+fn name_and_folder(run: &str) -> (Option<String>, PathBuf) {
     match run.split_once('=') {
         Some((name, folder)) if !name.is_empty() && !Path::new(run).exists() => {
             (Some(name.to_owned()), PathBuf::from(folder))
@@ -126,7 +94,7 @@ fn parted(run: &str) -> (Option<String>, PathBuf) {
     }
 }
 
-fn telling(folders: &[PathBuf], at: usize) -> String {
+fn shortest_unique_end(folders: &[PathBuf], at: usize) -> String {
     let last = |folder: &Path, parts: usize| {
         let all: Vec<String> = folder
             .components()
@@ -135,17 +103,16 @@ fn telling(folders: &[PathBuf], at: usize) -> String {
         all[all.len().saturating_sub(parts)..].join("/")
     };
     let most = folders[at].components().count().max(1);
-    let tells = |parts: &usize| {
+    let is_unique = |parts: &usize| {
         let own = last(&folders[at], *parts);
         let mut others = folders.iter().filter(|other| **other != folders[at]);
         others.all(|other| last(other, *parts) != own)
     };
-    let parts = (1..=most).find(tells).unwrap_or(most);
+    let parts = (1..=most).find(is_unique).unwrap_or(most);
     last(&folders[at], parts)
 }
 
-/// Place of the baseline: the run of that name or folder; the first if none is
-/// asked for.
+/// Index of the baseline: the run of that name or folder; the first by default.
 fn baseline(
     args: &CompareArgs,
     folders: &[(String, PathBuf)],
@@ -170,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_are_named_by_as_much_of_their_path_as_tells_them_apart() {
+    fn runs_are_named_by_the_shortest_unique_end_of_their_path() {
         let runs = [
             "/x/main/chat-1",
             "/x/new/chat-1",
@@ -187,6 +154,6 @@ mod tests {
     fn a_name_given_to_two_runs_is_refused() {
         let runs = ["a=/x", "a=/y"].map(str::to_owned);
         let error = named(&runs).unwrap_err();
-        assert!(error.to_string().starts_with("two runs are called `a`"));
+        assert!(error.to_string().starts_with("two runs have the name `a`"));
     }
 }

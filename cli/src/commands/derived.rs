@@ -1,5 +1,5 @@
-//! The derived files of a run folder: written the same way after a run and by
-//! `report`, and made again by `verify`.
+//! The derived files of a run folder. `run` and `report` write them, `verify`
+//! rebuilds them and compares.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -12,17 +12,17 @@ use serde::Serialize;
 use crate::exit::CliError;
 use crate::render::{exports, render_html};
 
-/// Writes the contents of one file, which need not be held whole.
+/// Writes the contents of one file, piece by piece.
 type Fill<'a> = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + 'a>;
 
-/// Every derived file of a run: its name and what fills it.
+/// Every derived file of a run: its name and what writes it.
 pub(super) fn files(derived: &Derived) -> Result<Vec<(&'static str, Fill<'_>)>, CliError> {
     let mut files = vec![("cells.json", json(&derived.cells))];
     files.extend(of_report(&derived.report)?);
     Ok(files)
 }
 
-/// Every file that follows from a report, of a run or of several.
+/// Every file that follows from a report, of one run or of several.
 pub(super) fn of_report(report: &Report) -> Result<Vec<(&'static str, Fill<'_>)>, CliError> {
     let page = render_html(report)?;
     let mut files: Vec<(&str, Fill<'_>)> = vec![

@@ -1,4 +1,4 @@
-//! `doctor`: what is there on this machine, and what follows from it.
+//! `doctor`: checks this machine and prints what it found.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -8,14 +8,14 @@ use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::server::supervise::Journal;
 use inferbench_model::doctor::{Diagnosis, Group, Line, Status};
 
-use super::{look, print_json};
+use super::output::{look, print_json};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 use crate::table::{Look, WIDTH, wrapped_at};
 
-/// Widest name of a line, in columns; text behind a longer one begins later.
+/// Widest name of a line, columns; after a longer one the text starts on the next line.
 const NAME_WIDTH: usize = 20;
-/// Column at which names begin: two spaces, the longest status, two spaces.
+/// Column at which names start: two spaces, the longest status, two spaces.
 const NAME_AT: usize = 11;
 
 pub(super) fn doctor(
@@ -24,7 +24,7 @@ pub(super) fn doctor(
     output: OutputArgs,
 ) -> Result<Code, CliError> {
     if !output.quiet && std::io::stderr().is_terminal() {
-        eprintln!("looking at this machine, which takes some seconds");
+        eprintln!("checking this machine, takes a few seconds");
     }
     let diagnosis = examine(Ground {
         plugins: search,
@@ -46,7 +46,7 @@ pub(super) fn doctor(
     })
 }
 
-/// Stops what runs that crashed have left running, and tells of each.
+/// Stops servers that crashed runs have left behind, and prints each.
 pub(super) fn clean() {
     let Some(journal) = Journal::of_user() else {
         return;
@@ -57,7 +57,7 @@ pub(super) fn clean() {
         if left.is_empty() {
             eprintln!("stopped: {folder} ({} processes)", leftover.pids.len());
         } else {
-            eprintln!("warning: {folder}: processes {left:?} would not go");
+            eprintln!("warning: {folder}: processes {left:?} did not exit");
         }
     }
 }
@@ -68,7 +68,9 @@ fn render(diagnosis: &Diagnosis, least: Status, look: Look) -> String {
     let widths = diagnosis.lines.iter().map(|l| l.name.chars().count());
     let width = widths.max().unwrap_or(0).min(NAME_WIDTH);
     for group in Group::ALL {
-        let shown = diagnosis.of(group).filter(|line| line.status >= least);
+        let shown = diagnosis
+            .lines_in(group)
+            .filter(|line| line.status >= least);
         let shown: Vec<String> = shown.flat_map(|l| shown_line(l, width, look)).collect();
         if !shown.is_empty() {
             lines.push(styled(group.title(), "1", look));
@@ -99,7 +101,7 @@ fn shown_line(line: &Line, width: usize, look: Look) -> Vec<String> {
         styled(status, colour, look),
         line.name
     );
-    // A name that is too long has its line to itself.
+    // A name that is too long has a line of its own.
     if line.name.chars().count() > width {
         lines.insert(0, String::new());
     }
@@ -111,7 +113,7 @@ fn shown_line(line: &Line, width: usize, look: Look) -> Vec<String> {
         .collect()
 }
 
-/// The text in a style of ECMA-48's SGR, where the terminal takes it.
+/// The text with an ANSI style (SGR), if the look has styles.
 fn styled(text: &str, style: &str, look: Look) -> String {
     let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match look {
@@ -143,7 +145,7 @@ mod tests {
             line(
                 "libinferbench_of_a_long_name.so",
                 Status::Warning,
-                Some("mend it"),
+                Some("fix it"),
             ),
         ];
         Diagnosis::new("0.1.0", "now".to_owned(), lines)
@@ -168,10 +170,10 @@ mod tests {
     }
 
     #[test]
-    fn quietly_only_what_is_not_well_is_shown() {
+    fn quiet_shows_only_warnings_and_errors() {
         let text = render(&diagnosis(), Status::Warning, Look::Plain);
         assert!(
-            !text.contains(" ok ") && text.contains("hint: mend it"),
+            !text.contains(" ok ") && text.contains("hint: fix it"),
             "{text}"
         );
     }

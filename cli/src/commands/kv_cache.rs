@@ -1,23 +1,22 @@
-//! `kv-cache`: what a model's cache takes and what fits, each figure with its
-//! arithmetic in numbers.
+//! `kv-cache`: the size of a model's cache and what fits, each figure with its
+//! arithmetic.
 
 use inferbench_engine::prepare::kv_forecast::{KvModel, KvModelError};
-use inferbench_model::kv_cache::{
-    Budget, Capacity, KvError, KvEstimate, Line, Weights, commas, exact, gib,
-};
+use inferbench_model::kv_cache::{Budget, Capacity, KvError, KvEstimate, Line, Weights};
+use inferbench_model::text::number::{bytes, exact_bytes, grouped};
 use serde::Serialize;
 
-use super::print_json;
+use super::output::print_json;
 use crate::args::{KvCacheArgs, OutputArgs};
 use crate::exit::{CliError, Code};
 use crate::table::{WIDTH, wrapped_at};
 
-/// Columns of a line's name.
+/// Width of a line's name, columns.
 const NAME_WIDTH: usize = 19;
 
 /// What `--json` writes.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct Output<'a> {
     model: &'a str,
     estimate: &'a KvEstimate,
     weights: Option<&'a Weights>,
@@ -26,17 +25,17 @@ struct Answer<'a> {
     capacity: Option<&'a Capacity>,
     /// Absent without `--concurrency`.
     need: Option<Need>,
-    /// Every figure with its arithmetic in numbers.
+    /// Every figure with its arithmetic.
     lines: &'a [Section],
 }
 
-/// What a wanted load needs.
+/// What the given load needs.
 #[derive(Serialize)]
 struct Need {
     concurrency: u64,
     context_tokens: u64,
     cache_bytes: u64,
-    /// Of one GPU, with weights, overhead and utilization.
+    /// Per GPU, with weights, overhead and utilization.
     gpu_memory_bytes: u64,
 }
 
@@ -53,26 +52,26 @@ pub(super) fn kv_cache(args: &KvCacheArgs, output: OutputArgs) -> Result<Code, C
         estimate.weight_bytes = args.weights;
     }
     let budget = budget(args, &estimate);
-    let because = |error: KvError| CliError::KvCache(model.because(error));
+    let into_error = |error: KvError| CliError::KvCache(model.because(error));
     let capacity = args
         .gpu_memory
         .map(|_| estimate.capacity(&budget, args.context));
-    let capacity = capacity.transpose().map_err(because)?;
+    let capacity = capacity.transpose().map_err(into_error)?;
     let need = match args.concurrency {
         Some(concurrency) => {
-            // A share outside 0 to 1 is no divisor.
+            // Rejects a share outside 0 to 1, by which `need` would divide.
             let whole = Budget {
                 memory_bytes: u64::MAX,
                 ..budget
             };
-            whole.cache_bytes().map_err(because)?;
+            whole.cache_bytes().map_err(into_error)?;
             Some(need(&estimate, &budget, concurrency, args.context))
         }
         None => None,
     };
     let sections = sections(args, &model, &estimate, &budget, capacity.as_ref());
     if output.json {
-        print_json(&Answer {
+        print_json(&Output {
             model: &args.model,
             estimate: &estimate,
             weights: model.weights.as_ref(),
@@ -134,7 +133,7 @@ fn sections(
     let mut all = vec![
         section("KV cache".to_owned(), estimate.explain()),
         section(
-            format!("a sequence of {} tokens", commas(context)),
+            format!("a sequence of {} tokens", grouped(context)),
             estimate.explain_sequence(context),
         ),
     ];
@@ -143,14 +142,14 @@ fn sections(
         all.push(section("weights".to_owned(), weights));
     }
     if let Some(capacity) = capacity {
-        let title = format!("what fits into {}", gib(budget.memory_bytes));
+        let title = format!("what fits into {}", bytes(budget.memory_bytes));
         all.push(section(title, estimate.explain_capacity(budget, capacity)));
     }
     if let Some(concurrency) = args.concurrency {
         let title = format!(
             "what concurrency {} x {} tokens needs",
-            commas(concurrency),
-            commas(context)
+            grouped(concurrency),
+            grouped(context)
         );
         all.push(section(
             title,
@@ -174,25 +173,25 @@ fn weight_lines(args: &KvCacheArgs, model: &KvModel, estimate: &KvEstimate) -> V
     let by_dtype = stored.map_or(&[][..], |weights| &weights.by_dtype);
     let parts: Vec<String> = by_dtype
         .iter()
-        .map(|part| format!("{} {}", commas(part.bytes), part.dtype))
+        .map(|part| format!("{} {}", grouped(part.bytes), part.dtype))
         .collect();
     let from = match (args.weights, parts.is_empty()) {
         (Some(_), _) => "given by --weights".to_owned(),
         (None, true) => "from the index of its safetensors".to_owned(),
         (None, false) => parts.join(" + "),
     };
-    let mut lines = vec![line("whole model", from, exact(bytes))];
+    let mut lines = vec![line("whole model", from, exact_bytes(bytes))];
     if per_gpu != bytes {
         let gpus = estimate.tensor_parallel * estimate.pipeline_parallel;
-        let formula = format!("ceil({} / {gpus})", commas(bytes));
-        let value = exact(per_gpu);
+        let formula = format!("ceil({} / {gpus})", grouped(bytes));
+        let value = exact_bytes(per_gpu);
         lines.push(line("per GPU", formula, value));
     }
     lines
 }
 
-/// Prints a section; what does not fit one line of 100 columns is broken, and
-/// its outcome stands on a line of its own.
+/// Prints a section. A formula that does not fit in one line is wrapped, with its
+/// value on the next line.
 fn show(section: &Section) {
     println!("\n{}", section.title);
     for line in &section.lines {
@@ -222,21 +221,15 @@ fn notes(args: &KvCacheArgs, estimate: &KvEstimate) -> Vec<String> {
     let budgeted = args.gpu_memory.is_some() || args.concurrency.is_some();
     if budgeted && estimate.weight_bytes.is_none() {
         notes.push(
-            "note: the folder has no safetensors, so weights count as 0: give them with --weights"
+            "note: the folder has no safetensors, weights count as 0: set them with --weights"
                 .to_owned(),
         );
     }
     if args.gpu_memory.is_some() && args.overhead == 0 {
         notes.push(
-            "note: activations, graphs and the runtime count as 0: give them with --overhead"
+            "note: activations, graphs and the runtime count as 0: set them with --overhead"
                 .to_owned(),
         );
     }
     notes
-}
-
-impl From<KvModelError> for CliError {
-    fn from(error: KvModelError) -> Self {
-        Self::KvCache(error)
-    }
 }

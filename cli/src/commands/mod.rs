@@ -1,35 +1,30 @@
-//! What each command does.
+//! One file per command, and what they share.
 
 mod calibrate;
 mod check;
 mod compare;
 mod derived;
 mod doctor;
+mod inputs;
 mod kv_cache;
 mod new;
+mod output;
 mod plugins;
 mod report;
 mod run;
+mod runtime;
 mod schema;
+mod signals;
 mod validate;
 mod verify;
 
-use std::io::IsTerminal;
-use std::path::Path;
-
 use clap::CommandFactory;
-use inferbench_engine::plugins::host::{PluginHost, SearchPath};
-use inferbench_model::config::{self, Loaded};
-use serde::Serialize;
-
-pub(crate) use compare::CompareCommandError;
-pub(crate) use new::NewError;
+use inferbench_engine::plugins::host::SearchPath;
 
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
-use crate::table::{Look, WIDTH};
 
-/// Does what the command line asks.
+/// Runs a command.
 pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
     let Args {
         command,
@@ -82,54 +77,4 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             Ok(Code::Done)
         }
     }
-}
-
-/// Reads and checks a config.
-fn load_config(path: &Path) -> Result<Loaded, CliError> {
-    if path.is_dir() {
-        return Err(CliError::ConfigIsFolder {
-            folder: path.to_owned(),
-            is_run: path.join("run.json").exists(),
-        });
-    }
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| CliError::Unreadable {
-        file: file.clone(),
-        source,
-    })?;
-    config::load(&file, &text, &|name| std::env::var(name).ok()).map_err(CliError::Config)
-}
-
-/// Loads plugins; with `verbose`, tells which were refused and why.
-fn load_plugins(search: &SearchPath, verbose: bool) -> PluginHost {
-    let host = PluginHost::load(search);
-    for found in &host.found {
-        if let Err(refusal) = &found.outcome
-            && (verbose || found.origin == "--plugin")
-        {
-            eprintln!("warning: {}: {refusal}", found.file.display());
-        }
-    }
-    host
-}
-
-fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    println!("{}", serde_json::to_string_pretty(value)?);
-    Ok(())
-}
-
-/// How the terminal table looks where standard output goes.
-fn look() -> Look {
-    let wants_none = std::env::var_os("NO_COLOR").is_some_and(|set| !set.is_empty());
-    if std::io::stdout().is_terminal() && !wants_none {
-        Look::Styled
-    } else {
-        Look::Plain
-    }
-}
-
-/// Columns that a line may have where standard output goes.
-fn width() -> usize {
-    let size = console::Term::stdout().size_checked();
-    size.map_or(WIDTH, |(_, columns)| usize::from(columns).min(WIDTH))
 }

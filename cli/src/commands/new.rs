@@ -1,17 +1,18 @@
-//! `plugins new`: writes the project of a new plugin.
+//! `plugins new`: creates the project of a new plugin.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use inferbench_plugin_api::abi::API_MAJOR;
-use thiserror::Error;
 
-use crate::exit::Code;
+use crate::exit::{Code, NewPluginError};
 
-/// Version of the plugin API that a project asks for where it has no path to it.
+/// Version of the plugin API that a project depends on, unless it has a path to it.
 const API_VERSION: &str = "1.0";
 const API_PACKAGE: &str = "inferbench-plugin-api";
+/// Folder of the conformance suite, beside that of the plugin API.
+const TESTKIT: &str = "testkit";
 /// Longest name, characters.
 const LONGEST_NAME: usize = 40;
 
@@ -44,62 +45,12 @@ const FILES: [(&str, &str); 7] = [
     (".gitignore", "/target\n"),
 ];
 
-/// A project that was not written.
-#[derive(Debug, Error)]
-pub(crate) enum NewError {
-    /// The name is none.
-    #[error("plugin name `{name}` {fact}")]
-    Name {
-        /// The name.
-        name: String,
-        /// What is wrong with it.
-        fact: &'static str,
-    },
-    /// The folder is there already.
-    #[error("{} exists already: nothing was written", folder.display())]
-    Exists {
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// The path does not lead to the plugin API.
-    #[error("--api-path {}: {fact}", path.display())]
-    Api {
-        /// The path.
-        path: PathBuf,
-        /// What is wrong with it.
-        fact: String,
-    },
-    /// A file cannot be written.
-    #[error("{}: cannot be written", path.display())]
-    Write {
-        /// The file or folder.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl NewError {
-    /// One thing to do.
-    pub(crate) fn hint(&self) -> Option<String> {
-        match self {
-            Self::Name { .. } => Some("for example: inferbench plugins new my-server".to_owned()),
-            Self::Exists { .. } => Some("give another folder with --path".to_owned()),
-            Self::Api { .. } => Some(format!(
-                "give the folder core/plugin-api of InferBench's source, which holds {API_PACKAGE}"
-            )),
-            Self::Write { .. } => None,
-        }
-    }
-}
-
-/// Writes the project, and says what to do with it.
+/// Creates the project and prints the next steps.
 pub(super) fn new(
     name: &str,
     path: Option<&Path>,
     api_path: Option<&Path>,
-) -> Result<Code, NewError> {
+) -> Result<Code, NewPluginError> {
     check_name(name)?;
     let api = api_path.map(check_api).transpose()?;
     let folder = path.map_or_else(|| format!("inferbench-{name}").into(), Path::to_owned);
@@ -111,35 +62,37 @@ pub(super) fn new(
     println!("  cargo test && cargo build --release");
     println!("  inferbench plugins check {library} --exchanges exchanges");
     if api.is_none() {
-        println!("it builds against {API_PACKAGE} {API_VERSION} from the registry;");
-        println!("with InferBench's source at hand, give --api-path its core/plugin-api");
+        println!("the project depends on {API_PACKAGE} {API_VERSION} from the registry;");
+        println!(
+            "to build against InferBench's source instead, use --api-path .../core/plugin-api"
+        );
     }
     Ok(Code::Done)
 }
 
-fn check_name(name: &str) -> Result<(), NewError> {
+fn check_name(name: &str) -> Result<(), NewPluginError> {
     let wrong = |fact| {
-        Err(NewError::Name {
+        Err(NewPluginError::Name {
             name: name.to_owned(),
             fact,
         })
     };
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     if name.is_empty() || name.chars().any(|c| !plain(c)) {
-        return wrong("must be of a-z, 0-9, `-` and `_`");
+        return wrong("may only contain a-z, 0-9, `-` and `_`");
     }
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) {
-        return wrong("must begin with a letter");
+        return wrong("must start with a letter");
     }
     if name.len() > LONGEST_NAME {
-        return wrong("must have 40 characters at most");
+        return wrong("must have at most 40 characters");
     }
     Ok(())
 }
 
 /// The absolute path of the plugin API's folder.
-fn check_api(path: &Path) -> Result<String, NewError> {
-    let wrong = |fact: String| NewError::Api {
+fn check_api(path: &Path) -> Result<String, NewPluginError> {
+    let wrong = |fact: String| NewPluginError::Api {
         path: path.to_owned(),
         fact,
     };
@@ -154,31 +107,34 @@ fn check_api(path: &Path) -> Result<String, NewError> {
     match value("name") {
         Some(name) if name == API_PACKAGE => {}
         Some(name) => return Err(wrong(format!("is the package `{name}`, not {API_PACKAGE}"))),
-        None => return Err(wrong("its Cargo.toml names no package".to_owned())),
+        None => return Err(wrong("Cargo.toml has no package name".to_owned())),
     }
     let version = value("version").unwrap_or_default();
     if version.split('.').next() != Some(API_MAJOR.to_string().as_str()) {
-        let fact = format!("is {API_PACKAGE} {version}, this build loads {API_MAJOR}");
+        let fact = format!("is {API_PACKAGE} {version}, this build loads version {API_MAJOR}");
         return Err(wrong(fact));
     }
     let path = path
         .canonicalize()
         .map_err(|error| wrong(error.to_string()))?;
+    if !path.with_file_name(TESTKIT).join("Cargo.toml").is_file() {
+        return Err(wrong(format!("no folder `{TESTKIT}` beside it")));
+    }
     let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| wrong("is not UTF-8, which Cargo.toml must be".to_owned()))
+    text.ok_or_else(|| wrong("must be UTF-8, as Cargo.toml is".to_owned()))
 }
 
-fn write(folder: &Path, name: &str, api: Option<&str>) -> Result<(), NewError> {
+fn write(folder: &Path, name: &str, api: Option<&str>) -> Result<(), NewPluginError> {
     let at = |path: &Path| {
         let path = path.to_owned();
-        move |source| NewError::Write { path, source }
+        move |source| NewPluginError::Write { path, source }
     };
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent).map_err(at(parent))?;
     }
-    // Made here or not at all: so nothing that is there can be overwritten.
+    // `create_dir` fails on an existing folder, so nothing is overwritten.
     fs::create_dir(folder).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => NewError::Exists {
+        io::ErrorKind::AlreadyExists => NewPluginError::Exists {
             folder: folder.to_owned(),
         },
         _ => at(folder)(source),
@@ -194,13 +150,16 @@ fn write(folder: &Path, name: &str, api: Option<&str>) -> Result<(), NewError> {
 }
 
 fn filled(template: &str, name: &str, api: Option<&str>) -> String {
-    let dependency = match api {
-        // A path in quotes of TOML's, whose escapes are those of JSON.
+    let dependency = |path: Option<&str>| match path {
+        // A TOML string in quotes has the escapes of JSON.
         Some(path) => format!("{{ path = {} }}", serde_json::Value::from(path)),
         None => format!("\"{API_VERSION}\""),
     };
+    let testkit = api.map(|path| Path::new(path).with_file_name(TESTKIT));
+    let testkit = testkit.as_deref().and_then(Path::to_str);
     template
-        .replace("@API@", &dependency)
+        .replace("@API@", &dependency(api))
+        .replace("@TESTKIT@", &dependency(testkit))
         .replace("@CRATE@", &format!("inferbench_{}", name.replace('-', "_")))
         .replace("@NAME@", name)
 }

@@ -1,14 +1,15 @@
-//! `plugins`: what was found, and what one offers.
+//! `plugins`: the list of plugins, and the options of one.
 
 use std::time::Duration;
 
 use comfy_table::{ContentArrangement, Table, presets};
-use inferbench_engine::plugins::host::{Found, PluginHost, SearchPath, file_sha256};
+use inferbench_engine::plugins::host::{Found, PluginHost, SearchPath};
+use inferbench_engine::store::hash::file_sha256;
 use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 
-use super::check::Asked;
-use super::print_json;
+use super::check::CheckArgs;
+use super::output::print_json;
 use crate::args::{OutputArgs, PluginAction};
 use crate::exit::{CliError, Code};
 use crate::table::{WIDTH, wrapped_at};
@@ -34,7 +35,7 @@ pub(super) fn plugins(
             exchanges,
             time_limit,
         }) => super::check::check(
-            Asked {
+            CheckArgs {
                 file,
                 exchanges,
                 limit: Duration::from_secs(time_limit),
@@ -53,7 +54,7 @@ fn list(host: &PluginHost, output: OutputArgs) -> Result<Code, CliError> {
         return Ok(Code::Done);
     }
     if rows.is_empty() {
-        println!("no plugin was found");
+        println!("no plugins found");
         return Ok(Code::Done);
     }
     let mut table = new_table();
@@ -146,7 +147,7 @@ fn show(host: &PluginHost, name: &str, output: OutputArgs) -> Result<Code, CliEr
     Ok(Code::Done)
 }
 
-/// Each option in two parts: name, type, unit and default; below, its meaning.
+/// Each option: name, type, unit and default, and below them its description.
 fn option_lines(schema: &Value) -> Vec<String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let text = |option: &Value, key: &str| match option.get(key) {
@@ -176,8 +177,8 @@ fn option_lines(schema: &Value) -> Vec<String> {
     lines
 }
 
-/// The unit of an option: what its schema says under `unit`, else what the end
-/// of its name says; empty if it has none.
+/// The unit of an option: `unit` in its schema, else by the end of its name; empty
+/// if there is none.
 fn unit_of(name: &str, option: &Value) -> String {
     if let Some(unit) = option.get("unit").and_then(Value::as_str) {
         return unit.to_owned();

@@ -1,8 +1,9 @@
-//! `report`: every derived file again.
+//! `report`: rebuilds every derived file.
 
 use std::path::Path;
 
-use super::{derived, print_json};
+use super::derived;
+use super::output::{look, print_json, width};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 use crate::table::render_table;
@@ -12,8 +13,7 @@ pub(super) fn report(folder: &Path, output: OutputArgs) -> Result<Code, CliError
     if output.json {
         print_json(&derived.report)?;
     } else {
-        let look = super::look();
-        println!("{}", render_table(&derived.report, look, super::width()));
+        println!("{}", render_table(&derived.report, look(), width()));
         println!("page: {}", folder.join("report.html").display());
     }
     Ok(Code::Done)

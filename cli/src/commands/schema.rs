@@ -1,9 +1,9 @@
-//! `schema`: the published JSON Schemas.
+//! `schema`: prints a JSON Schema.
 
 use inferbench_model::cell::row;
 use inferbench_model::{config, report};
 
-use super::print_json;
+use super::output::print_json;
 use crate::args::SchemaKind;
 use crate::exit::{CliError, Code};
 

@@ -1,26 +1,31 @@
-//! `validate`: everything that can be known before anything is launched.
+//! `validate`: checks a config and shows the run, without starting anything.
 
 use std::path::Path;
 
 use inferbench_engine::plugins::host::SearchPath;
-use inferbench_engine::prepare::kv_forecast::smallest_gpu_bytes;
-use inferbench_engine::prepare::{PreparedRun, prepare};
+use inferbench_engine::prepare::kv_forecast::{
+    KvForecast, kv_forecasts, kv_warnings, smallest_gpu_bytes,
+};
+use inferbench_engine::prepare::{PreparedBackend, PreparedRun, prepare};
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
 use inferbench_model::config::Level;
-use inferbench_model::kv_cache::{KvEstimate, commas};
+use inferbench_model::facts::warning::Warning;
+use inferbench_model::kv_cache::KvEstimate;
 use inferbench_model::plan::sample_size;
-use inferbench_model::text::number::counted;
+use inferbench_model::report::{warning_line, warning_words};
+use inferbench_model::text::number::{counted, grouped};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{load_config, load_plugins, print_json};
+use super::inputs::{load_config, load_plugins};
+use super::output::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
 #[derive(Serialize)]
 struct Preview {
-    /// As resolved: every default filled in, secrets masked.
+    /// The resolved config: defaults filled in, secrets masked.
     config: Value,
     cells: usize,
     measured_requests: Option<u64>,
@@ -28,10 +33,9 @@ struct Preview {
     estimated_output_tokens: Option<u64>,
     backends: Vec<BackendPreview>,
     skipped: Vec<String>,
-    /// Levels whose KV cache will not fit, or that too few requests keep up.
-    warnings: Vec<String>,
-    /// What the verdicts will lack.
-    notes: Vec<String>,
+    /// Levels whose KV cache will not fit, what there are too few requests or
+    /// repeats for; most severe first.
+    warnings: Vec<Warning>,
 }
 
 #[derive(Serialize)]
@@ -41,16 +45,16 @@ struct BackendPreview {
     prompt_form: String,
     starts: usize,
     launch: String,
-    /// Command that fetches what the launch needs; absent if it needs nothing.
+    /// Command that downloads what the launch needs; absent if nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetch: Option<String>,
-    /// Commands that stop what is not among its processes.
+    /// Commands that stop what is not a child process, such as a container.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stop: Vec<String>,
-    /// What its KV cache takes; absent if the model is not on this machine.
+    /// Size of its KV cache; absent if the model is not on this machine.
     #[serde(skip_serializing_if = "Option::is_none")]
     kv_estimate: Option<KvEstimate>,
-    /// Why its KV cache is not predicted.
+    /// Why its KV cache cannot be computed.
     #[serde(skip_serializing_if = "Option::is_none")]
     kv_absence: Option<String>,
 }
@@ -71,7 +75,7 @@ pub(super) fn validate(
         show(&prepared, &preview);
         if output.verbose {
             println!(
-                "\nthe config as resolved:\n\n{}",
+                "\nthe resolved config:\n\n{}",
                 serde_yaml::to_string(&preview.config)?
             );
         }
@@ -80,45 +84,25 @@ pub(super) fn validate(
 }
 
 fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
-    let (config, secrets) = (&prepared.config, &prepared.secrets);
+    let config = &prepared.config;
     let cells = prepared.plan.cells();
     let per_cell = config.load.requests;
     let measured = per_cell.map(|n| n * cells as u64);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
-    let forecasts = prepared.kv_forecasts();
-    let is_foretold = forecasts.iter().any(Option::is_some);
-    let gpu_bytes = is_foretold.then(smallest_gpu_bytes).flatten();
-    let sample = sample_size::forecast(config);
-    let mut warnings = sample.warnings;
-    warnings.extend(prepared.kv_warnings(&forecasts, gpu_bytes));
+    let forecasts = kv_forecasts(prepared);
+    let has_forecast = forecasts.iter().any(Option::is_some);
+    let gpu_bytes = has_forecast.then(smallest_gpu_bytes).flatten();
+    let sample = sample_size::forecast(config).into_iter();
+    let sample = sample.map(|finding| Warning::about_run(finding.into()));
+    let mut warnings: Vec<Warning> = sample.collect();
+    warnings.extend(kv_warnings(prepared, &forecasts, gpu_bytes));
+    for warning in &mut warnings {
+        warning.text = warning_words(&warning.kind);
+    }
+    warnings.sort_by_key(|warning| warning.severity);
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
-    let backends = pairs.map(|((backend, start), forecast)| {
-        let launch = match (&backend.attach, &start) {
-            (Some(target), _) => format!("attach to {}", target.base_url()),
-            (None, Some(start)) => command_text(&start.plan, &[], secrets),
-            (None, None) => "in this process".to_owned(),
-        };
-        let start = start.unwrap_or_default();
-        let (kv_estimate, kv_absence) = match forecast.map(|one| one.estimate) {
-            Some(Ok(estimate)) => (Some(estimate), None),
-            Some(Err(words)) => (None, Some(words)),
-            None => (None, None),
-        };
-        let stages = prepared.plan.stages.iter();
-        BackendPreview {
-            label: backend.label.clone(),
-            plugin: backend.plugin.description.name.clone(),
-            prompt_form: backend.form.name().to_owned(),
-            starts: stages.filter(|s| s.backend == backend.label).count(),
-            launch,
-            fetch: start
-                .fetch
-                .map(|fetch| command_text(&fetch.plan, &[], secrets)),
-            stop: start.stop_commands.iter().map(|c| c.join(" ")).collect(),
-            kv_estimate,
-            kv_absence,
-        }
-    });
+    let backends = pairs
+        .map(|((backend, launch), forecast)| backend_preview(prepared, backend, launch, forecast));
     let skipped = prepared.plan.skipped.iter();
     Preview {
         config: prepared.secrets.masked_json(config),
@@ -131,14 +115,47 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
             .map(|s| format!("{} at {}: {}", s.backend, s.level, s.reason))
             .collect(),
         warnings,
-        notes: sample.notes,
+    }
+}
+
+fn backend_preview(
+    prepared: &PreparedRun,
+    backend: &PreparedBackend,
+    launch: Option<Launch>,
+    forecast: Option<KvForecast>,
+) -> BackendPreview {
+    let secrets = &prepared.secrets;
+    let launch_text = match (&backend.attach, &launch) {
+        (Some(target), _) => format!("attach to {}", target.base_url()),
+        (None, Some(launch)) => command_text(&launch.plan, &[], secrets),
+        (None, None) => "in this process".to_owned(),
+    };
+    let launch = launch.unwrap_or_default();
+    let (kv_estimate, kv_absence) = match forecast.map(|forecast| forecast.estimate) {
+        Some(Ok(estimate)) => (Some(estimate), None),
+        Some(Err(reason)) => (None, Some(reason)),
+        None => (None, None),
+    };
+    let stages = prepared.plan.stages.iter();
+    BackendPreview {
+        label: backend.label.clone(),
+        plugin: backend.plugin.description.name.clone(),
+        prompt_form: backend.opened.form.name().to_owned(),
+        starts: stages.filter(|s| s.backend == backend.label).count(),
+        launch: launch_text,
+        fetch: launch
+            .fetch
+            .map(|fetch| command_text(&fetch.plan, &[], secrets)),
+        stop: launch.stop_commands.iter().map(|c| c.join(" ")).collect(),
+        kv_estimate,
+        kv_absence,
     }
 }
 
 fn show(prepared: &PreparedRun, preview: &Preview) {
     let config = &prepared.config;
     let levels: Vec<String> = config.load.levels().iter().map(Level::to_string).collect();
-    println!("{}: the config is good", config.name);
+    println!("{}: the config is valid", config.name);
     println!("model: {}", config.model.id);
     println!("levels: {}", levels.join(", "));
     println!(
@@ -159,43 +176,43 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     } else if let Some(duration) = config.load.duration {
         println!("each measurement lasts {duration}");
     }
-    for backend in &preview.backends {
-        println!(
-            "\n{} (plugin {}, prompts as {}, started {} times)\n  {}",
-            backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
-        );
-        if let Some(fetch) = &backend.fetch {
-            println!("  fetched before, in no measured time: {fetch}");
-        }
-        if !backend.stop.is_empty() {
-            println!("  stopped by: {}", backend.stop.join("; "));
-        }
-        if let Some(line) = kv_line(backend) {
-            println!("  KV cache: {line}");
-        }
-    }
+    preview.backends.iter().for_each(show_backend);
     for skipped in &preview.skipped {
         println!("\nskipped: {skipped}");
     }
     for warning in &preview.warnings {
-        eprintln!("warning: {warning}");
-    }
-    for note in &preview.notes {
-        eprintln!("note: {note}");
+        let word = warning.severity.word();
+        eprintln!("{word}: {}", warning_line(warning, &[]));
     }
 }
 
-/// What a backend's cache takes, in one line.
+fn show_backend(backend: &BackendPreview) {
+    println!(
+        "\n{} (plugin {}, prompts as {}, started {} times)\n  {}",
+        backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
+    );
+    if let Some(fetch) = &backend.fetch {
+        println!("  first, outside all measured time: {fetch}");
+    }
+    if !backend.stop.is_empty() {
+        println!("  stopped by: {}", backend.stop.join("; "));
+    }
+    if let Some(line) = kv_line(backend) {
+        println!("  KV cache: {line}");
+    }
+}
+
+/// The size of a backend's KV cache, in one line.
 fn kv_line(backend: &BackendPreview) -> Option<String> {
-    if let Some(words) = &backend.kv_absence {
-        return Some(format!("not predicted: {words}"));
+    if let Some(reason) = &backend.kv_absence {
+        return Some(format!("not predicted: {reason}"));
     }
     let estimate = backend.kv_estimate.as_ref()?;
-    let mut takes = vec![format!("{} B per token", commas(estimate.bytes_per_token))];
+    let mut sizes = vec![format!("{} B per token", grouped(estimate.bytes_per_token))];
     if estimate.bytes_per_sequence > 0 {
-        takes.push(format!(
+        sizes.push(format!(
             "{} B per sequence",
-            commas(estimate.bytes_per_sequence)
+            grouped(estimate.bytes_per_sequence)
         ));
     }
     let gpus = match (estimate.tensor_parallel, estimate.pipeline_parallel) {
@@ -204,7 +221,7 @@ fn kv_line(backend: &BackendPreview) -> Option<String> {
     };
     Some(format!(
         "{}{gpus}, in {}",
-        takes.join(" and "),
+        sizes.join(" and "),
         estimate.dtype
     ))
 }

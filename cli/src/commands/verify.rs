@@ -1,4 +1,4 @@
-//! `verify`: what an auditor would do with a run folder.
+//! `verify`: checks a run folder against the audit rules.
 
 use std::fs;
 use std::path::Path;
@@ -7,20 +7,21 @@ use inferbench_engine::derive::derive;
 use inferbench_engine::derive::verify::verify as verify_facts;
 use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification};
 
-use super::{derived, print_json};
+use super::derived;
+use super::output::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
 pub(super) fn verify(folder: &Path, output: OutputArgs) -> Result<Code, CliError> {
-    let follows = derive(folder)?;
-    let mut found = verify_facts(folder, &follows)?;
-    for (name, fill) in derived::files(&follows)? {
+    let rebuilt = derive(folder)?;
+    let mut found = verify_facts(folder, &rebuilt)?;
+    for (name, fill) in derived::files(&rebuilt)? {
         let mut bytes = Vec::new();
         fill(&mut bytes).map_err(CliError::Rendered)?;
         match fs::read(folder.join(name)) {
             Ok(there) if there == bytes => {}
             Ok(there) => found.find(DERIVED, name, unlike(&there, &bytes)),
-            Err(error) => found.find(DERIVED, name, format!("it cannot be read: {error}")),
+            Err(error) => found.find(DERIVED, name, format!("cannot be read: {error}")),
         }
     }
     if output.json {
@@ -35,7 +36,7 @@ pub(super) fn verify(folder: &Path, output: OutputArgs) -> Result<Code, CliError
     })
 }
 
-/// What is wrong with a derived file that is not what this build makes.
+/// How a derived file differs from what this build writes.
 fn unlike(there: &[u8], made: &[u8]) -> String {
     let version = |bytes: &[u8]| -> Option<u64> {
         let file: serde_json::Value = serde_json::from_slice(bytes).ok()?;
@@ -43,9 +44,9 @@ fn unlike(there: &[u8], made: &[u8]) -> String {
     };
     match (version(there), version(made)) {
         (Some(was), Some(is)) if was != is => {
-            format!("it has schema_version {was}, this build writes {is}")
+            format!("has schema_version {was}, this build writes {is}")
         }
-        _ => "it is not what follows from the facts".to_owned(),
+        _ => "does not follow from the facts".to_owned(),
     }
 }
 
@@ -66,11 +67,15 @@ fn show(found: &Verification, quiet: bool) {
             println!("             {why}");
         }
     }
-    let of = |severity| {
+    let broken = |severity| {
         let rules = found.rules.iter().filter(|rule| rule.severity == severity);
         rules.filter(|rule| rule.count > 0).count()
     };
-    let (reject, flag, note) = (of(Severity::Reject), of(Severity::Flag), of(Severity::Note));
+    let (reject, flag, note) = (
+        broken(Severity::Reject),
+        broken(Severity::Flag),
+        broken(Severity::Note),
+    );
     let verdict = if found.accepted {
         "accepted"
     } else {

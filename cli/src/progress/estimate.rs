@@ -1,4 +1,4 @@
-//! How long a run will still take, from what its parts have taken so far.
+//! Estimates the time that a run has left from the time its parts took so far.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,25 +7,26 @@ use indicatif::HumanDuration;
 use inferbench_model::config::Level;
 use inferbench_model::plan::Stage;
 
-/// Times of what has ended, and what is still to come.
+/// Times of finished parts, and the parts that remain.
 #[derive(Debug, Default)]
 pub(super) struct Estimate {
-    /// Starts to come, the one that goes on first, and its levels to come.
-    to_come: Vec<Stage>,
-    /// What each backend took from the end of the one before to its first level.
+    /// Stages that remain with their remaining levels; the current one is first.
+    remaining: Vec<Stage>,
+    /// Time per backend from the end of the previous stage to its first level.
     starts: HashMap<String, Mean>,
     levels: HashMap<(String, String), Mean>,
-    /// When what goes on now began.
+    /// When the current part began.
     began: Duration,
-    /// A level is being measured.
+    /// A level is being measured, rather than a backend started.
     is_measuring: bool,
 }
 
-/// How long is left.
+/// The time left.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Left {
     pub(super) time: Duration,
-    /// Every part that is to come has been seen once; else others stand in for it.
+    /// Every remaining part has been measured once. If not, the times of other
+    /// parts are used for it.
     pub(super) is_sure: bool,
 }
 
@@ -41,7 +42,7 @@ impl Mean {
         self.n += 1;
     }
 
-    fn of<'a>(all: impl Iterator<Item = &'a Self>) -> Option<Duration> {
+    fn over<'a>(all: impl Iterator<Item = &'a Self>) -> Option<Duration> {
         let all = all.fold(Self::default(), |mut all, one| {
             all.sum += one.sum;
             all.n += one.n;
@@ -52,16 +53,16 @@ impl Mean {
 }
 
 impl Estimate {
-    /// Of a run whose starts are these; `now`: time since the run began.
+    /// Starts with the stages of a run; `now`: time since the run began.
     pub(super) fn begin(&mut self, stages: Vec<Stage>, now: Duration) {
-        self.to_come = stages;
+        self.remaining = stages;
         self.began = now;
     }
 
-    /// A level of the first start to come begins.
+    /// A level of the current stage begins.
     pub(super) fn level_begins(&mut self, now: Duration) {
-        if let Some(stage) = self.to_come.first() {
-            // Between two levels of one start passes next to nothing.
+        if let Some(stage) = self.remaining.first() {
+            // Only the first level of a stage waits for its start.
             let mean = self.starts.entry(stage.backend.clone()).or_default();
             if mean.n == 0 || !self.is_measuring {
                 mean.add(now.saturating_sub(self.began));
@@ -71,54 +72,55 @@ impl Estimate {
         self.is_measuring = true;
     }
 
-    /// It has ended.
+    /// A level of the current stage has ended.
     pub(super) fn level_ends(&mut self, level: Level, now: Duration) {
-        let Some(stage) = self.to_come.first_mut() else {
+        let Some(stage) = self.remaining.first_mut() else {
             return;
         };
         let key = (stage.backend.clone(), level.to_string());
         let took = now.saturating_sub(self.began);
         self.levels.entry(key).or_default().add(took);
-        stage.levels.retain(|other| *other != level);
+        stage.levels.retain(|planned| planned.level != level);
         self.began = now;
         if stage.levels.is_empty() {
-            self.to_come.remove(0);
+            self.remaining.remove(0);
             self.is_measuring = false;
         }
     }
 
-    /// The start that goes on has failed: its levels will not come.
+    /// A stage has failed: its levels will not be measured.
     pub(super) fn start_failed(&mut self, backend: &str, block: u32, now: Duration) {
         let is_it = |stage: &Stage| stage.backend == backend && stage.block == block;
-        self.to_come.retain(|stage| !is_it(stage));
+        self.remaining.retain(|stage| !is_it(stage));
         self.began = now;
         self.is_measuring = false;
     }
 
-    /// Levels to come, the one that goes on included.
-    pub(super) fn levels_to_come(&self) -> usize {
-        self.to_come.iter().map(|stage| stage.levels.len()).sum()
+    /// Number of remaining levels, the current one included.
+    pub(super) fn remaining_levels(&self) -> usize {
+        self.remaining.iter().map(|stage| stage.levels.len()).sum()
     }
 
-    /// `None` before the first level has ended, and once none is to come.
+    /// `None` before the first level has ended, and when none remains.
     pub(super) fn left(&self, now: Duration) -> Option<Left> {
-        if self.to_come.is_empty() {
+        if self.remaining.is_empty() {
             return None;
         }
-        let any_level = Mean::of(self.levels.values())?;
-        let any_start = Mean::of(self.starts.values()).unwrap_or_default();
+        let any_level = Mean::over(self.levels.values())?;
+        let any_start = Mean::over(self.starts.values()).unwrap_or_default();
         let (mut time, mut is_sure) = (Duration::ZERO, true);
-        for (at, stage) in self.to_come.iter().enumerate() {
+        for (at, stage) in self.remaining.iter().enumerate() {
             if at > 0 || !self.is_measuring {
                 let own = self.starts.get(&stage.backend);
                 is_sure &= own.is_some();
                 time += own.map_or(any_start, |own| own.sum / own.n);
             }
-            for level in &stage.levels {
-                let own = self.levels.get(&(stage.backend.clone(), level.to_string()));
+            for planned in &stage.levels {
+                let level = planned.level.to_string();
+                let own = self.levels.get(&(stage.backend.clone(), level));
                 is_sure &= own.is_some();
                 time += own.map_or_else(
-                    || self.of_backend(stage).unwrap_or(any_level),
+                    || self.mean_of_backend(stage).unwrap_or(any_level),
                     |own| own.sum / own.n,
                 );
             }
@@ -130,17 +132,17 @@ impl Estimate {
         })
     }
 
-    fn of_backend(&self, stage: &Stage) -> Option<Duration> {
+    fn mean_of_backend(&self, stage: &Stage) -> Option<Duration> {
         let own = self
             .levels
             .iter()
             .filter(|((label, _), _)| *label == stage.backend);
-        Mean::of(own.map(|(_, mean)| mean))
+        Mean::over(own.map(|(_, mean)| mean))
     }
 }
 
 impl Left {
-    /// `about 3 minutes left`; `roughly` where other parts stand in.
+    /// `about 3 minutes left`; `roughly` if not every part was measured once.
     pub(super) fn words(self) -> String {
         if self.time < Duration::from_secs(1) {
             return "nearly done".to_owned();
@@ -152,14 +154,25 @@ impl Left {
 
 #[cfg(test)]
 mod tests {
+    use inferbench_model::plan::PlannedLevel;
+
     use super::*;
+
+    fn planned(levels: &[u32]) -> Vec<PlannedLevel> {
+        let levels = levels.iter().copied().enumerate();
+        let planned = levels.map(|(index, n)| PlannedLevel {
+            index,
+            level: Level::Concurrency(n),
+        });
+        planned.collect()
+    }
 
     fn stage(backend: &str, block: u32, levels: &[u32]) -> Stage {
         Stage {
             backend_index: 0,
             backend: backend.to_owned(),
             block,
-            levels: levels.iter().map(|n| Level::Concurrency(*n)).collect(),
+            levels: planned(levels),
         }
     }
 
@@ -188,11 +201,11 @@ mod tests {
         assert_eq!(left.words(), "about 34 seconds left");
         estimate.level_begins(s(40));
         assert_eq!(estimate.left(s(44)).unwrap().time, s(26));
-        assert_eq!(estimate.levels_to_come(), 2);
+        assert_eq!(estimate.remaining_levels(), 2);
     }
 
     #[test]
-    fn what_was_never_seen_is_told_roughly() {
+    fn parts_never_measured_make_the_estimate_rough() {
         let mut estimate = Estimate::default();
         estimate.begin(vec![stage("a", 0, &[1, 2]), stage("b", 0, &[1])], s(0));
         estimate.level_begins(s(4));
@@ -204,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_takes_longer_than_foretold_has_no_zero_seconds_left() {
+    fn a_run_that_takes_longer_than_estimated_has_no_zero_seconds_left() {
         let mut estimate = after_the_first_repeat();
         estimate.level_begins(s(40));
         estimate.level_ends(Level::Concurrency(1), s(50));
@@ -218,6 +231,6 @@ mod tests {
         let mut estimate = after_the_first_repeat();
         estimate.start_failed("a", 1, s(40));
         assert_eq!(estimate.left(s(41)), None);
-        assert_eq!(estimate.levels_to_come(), 0);
+        assert_eq!(estimate.remaining_levels(), 0);
     }
 }

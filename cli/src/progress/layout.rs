@@ -1,10 +1,10 @@
-//! What of the live view fits into the terminal: each item whole or not at all.
+//! Fits the live view into the terminal: each item whole or not at all.
 
 use console::{measure_text_width, truncate_str};
 
 use crate::table::wrapped_at;
 
-/// Columns and lines that there are to draw on.
+/// Size of the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Size {
     pub(super) columns: usize,
@@ -13,14 +13,14 @@ pub(super) struct Size {
 
 /// Between two items.
 const SEPARATOR: &str = " · ";
-/// Narrowest terminals with a long bar, and with a short one, columns.
+/// Least width for a long bar and for a short one, columns.
 const LONG_BAR_FROM: usize = 80;
 const SHORT_BAR_FROM: usize = 50;
-/// Lowest terminal in which what goes on may take a second line.
+/// Least height at which the current part may take a second line, lines.
 const SECOND_LINE_FROM: usize = 6;
 
 impl Size {
-    /// Length of a bar, in columns; 0 leaves it out.
+    /// Length of a bar, columns; 0: no bar.
     pub(super) fn bar(self) -> usize {
         match self.columns {
             LONG_BAR_FROM.. => 16,
@@ -29,20 +29,19 @@ impl Size {
         }
     }
 
-    /// Whether there is room for a bar before what goes on.
+    /// Whether there is room for a bar before the current part.
     pub(super) fn is_wide(self) -> bool {
         self.columns >= LONG_BAR_FROM
     }
 
-    /// Lines that what goes on may take.
+    /// Lines for the current part.
     pub(super) fn lines(self) -> usize {
         if self.rows >= SECOND_LINE_FROM { 2 } else { 1 }
     }
 }
 
-/// The items in at most `lines` lines, the most important first; `columns` is the
-/// width, of which the first line has `used` columns less. An item for which no
-/// line has room is left out.
+/// The items, most important first, in at most `lines` lines of `columns` columns;
+/// the first line has `used` columns less. An item that fits in no line is left out.
 pub(super) fn flow(items: &[String], columns: usize, used: usize, lines: usize) -> String {
     let mut text = vec![String::new()];
     for item in items {
@@ -61,8 +60,8 @@ pub(super) fn flow(items: &[String], columns: usize, used: usize, lines: usize) 
     text.join("\n")
 }
 
-/// Words in at most `lines` lines, broken between words; what does not fit gives
-/// way to an ellipsis.
+/// The text in at most `lines` lines, wrapped between words; an ellipsis stands for
+/// the rest.
 pub(super) fn cut(words: &str, columns: usize, lines: usize) -> String {
     let folded = wrapped_at(columns, words, "  ");
     let is_cut = folded.len() > lines;

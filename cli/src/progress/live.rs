@@ -1,22 +1,21 @@
-//! Lines at the bottom of a terminal: the run, and what goes on now.
+//! Two lines at the bottom of a terminal: the run, and its current part.
 
 use std::time::{Duration, Instant};
 
 use console::measure_text_width;
 use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use inferbench_engine::event::LiveFigures;
-use inferbench_model::cell::row::CellKey;
-use inferbench_model::text::number::{three_digits, with_unit};
+use inferbench_model::facts::key::CellKey;
+use inferbench_model::text::number::{counted, three_digits, with_unit};
 
 use super::estimate::{Estimate, Left};
 use super::layout::{Size, cut, flow};
-use super::measurements;
 use crate::table::{shortened, wrapped_at};
 
-/// Time between two drawings of what no event changes.
+/// Time between redraws when no event comes.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Share of the columns that a backend's label may take.
+/// A backend's label may take one column in so many.
 const LABEL_SHARE: usize = 3;
 
 /// The live view.
@@ -26,16 +25,16 @@ pub(super) struct Live {
     now: ProgressBar,
     /// The terminal's size at this moment.
     size: Box<dyn Fn() -> Size + Send>,
-    /// The measurement that goes on.
+    /// The current measurement.
     key: Option<CellKey>,
-    /// Its requests, if they are counted.
+    /// Its requests; `None` if it ends by time.
     requests: Option<u64>,
     since: Instant,
     estimate: Estimate,
 }
 
 impl Live {
-    /// A view of a run of so many measurements.
+    /// A view of a run with so many measurements.
     pub(super) fn on(
         target: ProgressDrawTarget,
         size: Box<dyn Fn() -> Size + Send>,
@@ -56,7 +55,7 @@ impl Live {
         }
     }
 
-    /// What has passed since the view began.
+    /// Time since the view began.
     pub(super) fn passed(&self) -> Duration {
         self.since.elapsed()
     }
@@ -65,12 +64,12 @@ impl Live {
         &mut self.estimate
     }
 
-    /// Draws the line of the run.
+    /// Redraws the line of the run.
     pub(super) fn refresh(&self) {
         let (size, passed) = ((self.size)(), self.passed());
         let all = self.run.length().unwrap_or(0) as usize;
-        let done = all.saturating_sub(self.estimate.levels_to_come());
-        let mut items = vec![format!("{done} of {}", measurements(all))];
+        let done = all.saturating_sub(self.estimate.remaining_levels());
+        let mut items = vec![format!("{done} of {}", counted(all as u64, "measurement"))];
         items.extend(self.estimate.left(passed).map(Left::words));
         items.push(format!("{} so far", HumanDuration(passed)));
         let (bar, used) = bar(size.bar());
@@ -79,7 +78,7 @@ impl Live {
         self.run.set_message(flow(&items, size.columns, used, 1));
     }
 
-    /// Something goes on that is no measurement.
+    /// Shows what the run is waiting for.
     pub(super) fn waits(&self, what: &str) {
         let size = (self.size)();
         self.now.set_style(style("{msg}"));
@@ -88,7 +87,7 @@ impl Live {
         self.refresh();
     }
 
-    /// A measurement begins, of so many requests if they are counted.
+    /// A measurement begins; `requests`: how many it sends, if that is known.
     pub(super) fn level(&mut self, key: &CellKey, requests: Option<u64>) {
         self.key = Some(key.clone());
         self.requests = requests;
@@ -99,14 +98,14 @@ impl Live {
         self.refresh();
     }
 
-    /// How far the measurement is.
-    pub(super) fn goes_on(&self, measured: u64, failed: u64, live: &LiveFigures) {
+    /// Progress of the measurement.
+    pub(super) fn update(&self, measured: u64, failed: u64, live: &LiveFigures) {
         self.now.set_position(measured);
         self.draw(figures(measured, failed, live), measured);
         self.refresh();
     }
 
-    /// Draws what is measured and how far it is.
+    /// Redraws the line of the current measurement.
     fn draw(&self, mut items: Vec<String>, measured: u64) {
         let Some(key) = &self.key else { return };
         let size = (self.size)();
@@ -131,27 +130,27 @@ impl Live {
         self.now.set_message(text);
     }
 
-    /// Words above the view.
+    /// Prints a text above the view, wrapped.
     pub(super) fn say(&self, text: &str) {
         for line in wrapped_at((self.size)().columns, text, "    ") {
-            // A terminal that has gone away is told nothing.
+            // A closed terminal is no reason to stop the run.
             drop(self.lines.println(line));
         }
     }
 
-    /// A line above the view as it is.
+    /// Prints a line above the view unchanged.
     pub(super) fn say_verbatim(&self, line: &str) {
         drop(self.lines.println(line));
     }
 
-    /// Takes the view away.
+    /// Removes the view.
     pub(super) fn end(&self) {
         self.now.finish_and_clear();
         self.run.finish_and_clear();
     }
 }
 
-/// The template of a bar of so many columns, and the columns that it takes.
+/// The template of a bar of that length, and the columns it takes.
 fn bar(length: usize) -> (String, usize) {
     match length {
         0 => (String::new(), 0),
@@ -167,8 +166,7 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// `1 210 tok/s`, `TTFT p50 21.3 ms`, `8 in flight (6 running, 2 waiting)`,
-/// `GPU 312 W`, the most important first; in brackets what the server says of
-/// them.
+/// `GPU 312 W`, the most important first; in brackets what the server reports.
 fn figures(measured: u64, failed: u64, live: &LiveFigures) -> Vec<String> {
     let mut parts = Vec::new();
     if let Some(rate) = live.output_tokens_per_s {
@@ -198,7 +196,7 @@ fn figures(measured: u64, failed: u64, live: &LiveFigures) -> Vec<String> {
 mod tests {
     use indicatif::{InMemoryTerm, TermLike};
     use inferbench_model::config::Level;
-    use inferbench_model::plan::Stage;
+    use inferbench_model::plan::{PlannedLevel, Stage};
 
     use super::*;
 
@@ -227,7 +225,11 @@ mod tests {
             rows: 10,
         };
         let mut live = Live::on(target, Box::new(size), 4);
-        let levels = [2, 8].map(Level::Concurrency).to_vec();
+        let levels = [(0, 2), (1, 8)].map(|(index, n)| PlannedLevel {
+            index,
+            level: Level::Concurrency(n),
+        });
+        let levels = levels.to_vec();
         let stage = |block| Stage {
             backend_index: 0,
             backend: "vllm".to_owned(),
@@ -244,12 +246,12 @@ mod tests {
         let terminal = InMemoryTerm::new(10, columns);
         let mut live = live(&terminal);
         live.level(&key(), Some(96));
-        live.goes_on(23, 1, &FIGURES);
+        live.update(23, 1, &FIGURES);
         terminal.contents().lines().map(str::to_owned).collect()
     }
 
     #[test]
-    fn the_view_tells_the_run_and_what_goes_on() {
+    fn the_view_shows_the_run_and_its_current_measurement() {
         assert_eq!(
             seen_at(110),
             [
@@ -293,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_stand_above_the_view_and_the_end_takes_it_away() {
+    fn errors_stand_above_the_view_and_the_end_removes_it() {
         let terminal = InMemoryTerm::new(10, 80);
         let live = live(&terminal);
         live.waits("vllm is starting");

@@ -9,10 +9,11 @@ use std::io::IsTerminal;
 
 use indicatif::ProgressDrawTarget;
 use inferbench_engine::event::RunEvent;
-use inferbench_model::cell::row::{CellKey, Counts};
 use inferbench_model::facts::crash_cause::KnownCause;
+use inferbench_model::facts::key::{CellKey, Counts};
 use inferbench_model::plan::Stage;
-use inferbench_model::text::number::three_digits;
+use inferbench_model::report::warning_line;
+use inferbench_model::text::number::{counted, three_digits};
 
 use crate::args::OutputArgs;
 use layout::Size;
@@ -47,21 +48,22 @@ impl Progress {
         } = &event
         {
             self.failed(backend, cause, known.as_ref(), log_tail);
-        } else if let RunEvent::Warning(words) = &event {
-            self.always(&format!("warning: {words}"));
+        } else if let RunEvent::Warning(warning) = &event {
+            let line = warning_line(warning, &[]);
+            self.always(&format!("warning: {line}"));
         } else if let Some(words) = self.words(event) {
             self.line(&words);
         }
     }
 
-    /// Takes the live view away.
+    /// Removes the live view.
     pub(crate) fn end(&mut self) {
         if let Some(live) = self.live.take() {
             live.end();
         }
     }
 
-    /// Brings the live view, if there is one, to where the run is.
+    /// Updates the live view, if there is one.
     fn draw(&mut self, event: &RunEvent) {
         if let RunEvent::Started { stages, .. } = event {
             self.cells = stages.iter().map(|stage| stage.levels.len()).sum();
@@ -93,7 +95,7 @@ impl Progress {
                 failed,
                 live: figures,
                 ..
-            } => live.goes_on(*measured, *failed, figures),
+            } => live.update(*measured, *failed, figures),
             RunEvent::CellEnded { key, .. } => {
                 live.estimate().level_ends(key.level, now);
                 live.waits("");
@@ -112,14 +114,14 @@ impl Progress {
         self.live = Some(live);
     }
 
-    /// An event in a line, if it is worth one.
+    /// An event as one line; `None` if it is not printed.
     fn words(&mut self, event: RunEvent) -> Option<String> {
         Some(match event {
             RunEvent::Started {
                 folder, simulated, ..
             } => {
                 let mark = if simulated { " (SIMULATED)" } else { "" };
-                let all = measurements(self.cells);
+                let all = counted(self.cells as u64, "measurement");
                 format!("{all} to take{mark}, in {}", folder.display())
             }
             RunEvent::Starting {
@@ -166,7 +168,7 @@ impl Progress {
     }
 
     fn cell_ended(&self, key: &CellKey, counts: &Counts, throughput: Option<f64>) -> String {
-        // The table's figure is that of steady load.
+        // With ramp-up and ramp-down, unlike the table's figure of steady load.
         let speed = throughput.map_or_else(String::new, |rate| {
             format!(", {} tokens/s with ramp", three_digits(rate))
         });
@@ -224,15 +226,7 @@ impl Progress {
     }
 }
 
-/// `1 measurement`, `18 measurements`: one per backend, level and repeat.
-fn measurements(n: usize) -> String {
-    match n {
-        1 => "1 measurement".to_owned(),
-        n => format!("{n} measurements"),
-    }
-}
-
-/// The size of the terminal that is drawn on.
+/// The size of the terminal behind standard error.
 fn size() -> Size {
     let (rows, columns) = console::Term::stderr().size();
     Size {

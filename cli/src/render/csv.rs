@@ -75,7 +75,9 @@ fn record(report: &Report, row: &Row, metrics: &[&Metric]) -> Vec<String> {
         row.blocks.len().to_string(),
         row.counts.ok.to_string(),
         row.counts.failed.to_string(),
-        row.absence.clone().unwrap_or_default(),
+        row.absence
+            .as_ref()
+            .map_or_else(String::new, |absence| absence.text.clone()),
     ];
     let none = Figure::default();
     for metric in metrics {

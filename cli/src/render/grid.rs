@@ -221,7 +221,7 @@ fn line(report: &Report, row: &Row, columns: &[Column]) -> Line {
         backend: row.backend.clone(),
         brief: short(&row.backend),
         place: place.unwrap_or_default(),
-        absence: row.absence.clone(),
+        absence: row.absence.as_ref().map(|absence| absence.text.clone()),
         cells: columns.iter().map(|c| cell(report, row, c)).collect(),
         ok: grouped(row.counts.ok),
         failed: match row.counts.failed {
@@ -238,7 +238,7 @@ fn line(report: &Report, row: &Row, columns: &[Column]) -> Line {
 
 fn cell(report: &Report, row: &Row, column: &Column) -> Cell {
     let Some(figure) = row.figures.get(column.metric) else {
-        return dash(row.absence.as_deref().unwrap_or("no value"));
+        return dash(absence(row));
     };
     match column.stat {
         Stat::Typical => typical(report, row, column, figure),
@@ -277,9 +277,15 @@ fn is_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> bool {
     }
 }
 
+/// Why a row has no figure.
+fn absence(row: &Row) -> &str {
+    let absence = row.absence.as_ref();
+    absence.map_or("no value", |absence| absence.text.as_str())
+}
+
 fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell {
     let Some(value) = figure.typical else {
-        return dash(row.absence.as_deref().unwrap_or("no value"));
+        return dash(absence(row));
     };
     let title = match (figure.block_min, figure.block_max) {
         (Some(min), Some(max)) if figure.per_block.len() > 1 => format!(

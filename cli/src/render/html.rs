@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::{self, Write};
 
 use inferbench_model::config::Level;
-use inferbench_model::report::{Drift, Report, Severity, Warning};
+use inferbench_model::facts::warning::WarningKind;
+use inferbench_model::report::{Drift, Report, Severity, Warning, warning_line, warning_words};
 use inferbench_model::text::number::{
     bytes, counted_parts, ends, grouped, percent, three_digits, with_unit,
 };
@@ -18,6 +19,7 @@ use super::grid::{self, Stat, WIDE};
 use super::kv;
 use super::marks;
 use super::runs;
+use super::time::utc;
 use super::{RenderError, charts, escape, style};
 
 const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
@@ -111,7 +113,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     });
     let warnings = report.warnings.iter().map(|warning| WarningLine {
         severity: warning.severity,
-        text: warning.line(&report.levels),
+        text: warning_line(warning, &report.levels),
     });
     let mut context = Context::new();
     context.insert("report", &without_lists(report));
@@ -175,13 +177,13 @@ fn insert_table(context: &mut Context, report: &Report) {
 fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderError> {
     let charts = charts::all(report);
     let over_time = charts::over_time(report);
-    let all = charts.iter().map(|pictured| &pictured.chart);
+    let all = charts.iter().map(|own| &own.chart);
     let plots: BTreeMap<&str, &Value> = all
         .chain(over_time.as_ref().map(|own| &own.chart))
         .map(|chart| (chart.id.as_str(), &chart.plot))
         .collect();
     context.insert("plots", &for_script(&serde_json::to_string(&plots)?));
-    if let Some(explore) = Explore::of(report) {
+    if let Some(explore) = Explore::from_report(report) {
         context.insert("explore", &explore.sections());
         context.insert("first", &explore.first_choices());
         let json = for_script(&serde_json::to_string(&explore)?);
@@ -189,7 +191,7 @@ fn insert_charts(context: &mut Context, report: &Report) -> Result<(), RenderErr
     }
     context.insert("explore_style", EXPLORE_STYLE);
     context.insert("explore_script", EXPLORE_SCRIPT);
-    context.insert("trade_id", charts::TRADE);
+    context.insert("trade_id", charts::PARETO);
     context.insert("charts", &charts);
     context.insert("over_time", &over_time);
     Ok(())
@@ -236,15 +238,14 @@ fn register_filters(tera: &mut Tera) {
             serde_json::from_value(value.clone()).map_err(|_| misfit("level", value))?;
         Ok(Value::from(level.to_string()))
     });
-}
-
-/// An RFC 3339 time to the minute: `2026-11-25 14:02 UTC`; as it is if it is
-/// written with an offset.
-pub(super) fn utc(time: &str) -> String {
-    match (time.strip_suffix('Z'), time.get(..16)) {
-        (Some(_), Some(minutes)) => format!("{} UTC", minutes.replace('T', " ")),
-        _ => time.to_owned(),
-    }
+    tera.register_filter(
+        "warning_words",
+        |value: &Value, _: &HashMap<String, Value>| {
+            let kind: WarningKind = serde_json::from_value(value.clone())
+                .map_err(|_| misfit("warning_words", value))?;
+            Ok(Value::from(warning_words(&kind)))
+        },
+    );
 }
 
 /// A filter that writes a number; a missing one is a dash.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use inferbench_model::report::runs::ChangeOutcome;
-use inferbench_model::report::{FairnessState, Report, Severity};
+use inferbench_model::report::{FairnessState, Report, Severity, warning_line};
 use inferbench_model::text::number::grouped;
 
 use super::Export;
@@ -151,7 +151,7 @@ fn warnings(page: &mut String, report: &Report) {
             Severity::Warning => "Warning",
             Severity::Note => "Note",
         };
-        let line = escaped(&warning.line(&report.levels));
+        let line = escaped(&warning_line(warning, &report.levels));
         put(page, format_args!("- {word}: {line}"));
     }
 }
@@ -192,7 +192,7 @@ fn table(page: &mut String, report: &Report) {
                 "{gap}- {} at {}: {}",
                 escaped(&row.backend),
                 row.level,
-                escaped(absence)
+                escaped(&absence.text)
             ),
         );
     }

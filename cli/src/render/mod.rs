@@ -14,6 +14,7 @@ mod marks;
 mod prometheus;
 pub mod runs;
 mod style;
+mod time;
 
 pub use csv::render_csv;
 pub use html::{Page, render_html};

@@ -3,12 +3,13 @@
 
 use inferbench_model::report::Report;
 use inferbench_model::report::runs::{
-    Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateState, RunsCompared,
+    Change, ChangeOutcome, DifferenceAbout, Gate, GateCheck, GateState,
 };
+use inferbench_model::report::runs::{ComparedRun, RunsCompared};
 use inferbench_model::text::number::with_unit;
 use serde::Serialize;
 
-use super::html::utc;
+use super::time::utc;
 
 /// Letters of a value that the terminal shows.
 const SHORT: usize = 40;

@@ -1,12 +1,18 @@
-//! Running the program as a user does.
+//! What the tests share: running the program as a user does, and reading what it
+//! writes.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod place;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use inferbench::render::render_html;
+use inferbench_model::report::Report;
+use serde_json::Value;
 
 /// The program: the one that was built with the tests, or, for measurements that
 /// need a release build, the one that `INFERBENCH_TEST_PROGRAM` names.
@@ -68,8 +74,33 @@ pub(crate) fn said(command: &mut Command) -> Said {
 
 /// The one run folder under `output`.
 pub(crate) fn run_folder(output: &Path) -> PathBuf {
-    let mut runs = std::fs::read_dir(output).unwrap();
+    let mut runs = fs::read_dir(output).unwrap();
     let run = runs.next().unwrap().unwrap().path();
     assert!(runs.next().is_none(), "more than one run");
     run
+}
+
+/// Folder of the repository.
+pub(crate) fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap().to_owned()
+}
+
+/// The JSON in a file.
+pub(crate) fn json_file(file: &Path) -> Value {
+    serde_json::from_slice(&fs::read(file).unwrap()).unwrap()
+}
+
+/// Each line of a file of JSON lines.
+pub(crate) fn json_lines(file: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines.collect()
+}
+
+/// The page of a report, as it is written.
+pub(crate) fn page(report: &Report) -> String {
+    let mut page = Vec::new();
+    render_html(report).unwrap().write_to(&mut page).unwrap();
+    String::from_utf8(page).unwrap()
 }

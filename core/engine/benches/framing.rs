@@ -1,6 +1,5 @@
 //! What it costs to take the HTTP framing and the event framing off an answer.
 
-#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap ends the bench")]
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};

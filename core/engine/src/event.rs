@@ -1,9 +1,11 @@
 //! All that an onlooker may see of a run while it goes on.
 
+use std::error::Error;
 use std::path::PathBuf;
 
-use inferbench_model::cell::row::{CellKey, Counts};
 use inferbench_model::facts::crash_cause::KnownCause;
+use inferbench_model::facts::key::{CellKey, Counts};
+use inferbench_model::facts::warning::Warning;
 use inferbench_model::plan::Stage;
 
 use crate::secrets::Secrets;
@@ -116,10 +118,10 @@ pub enum RunEvent {
         overall_token_throughput: Option<f64>,
     },
     /// Something that a user should know.
-    Warning(String),
+    Warning(Warning),
 }
 
-/// A cell at this moment, for the eye alone; what nobody tells is absent.
+/// A cell at this moment, for the eye alone; what is not known is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LiveFigures {
     /// Requests that are sent and have not ended.
@@ -161,8 +163,19 @@ impl RunEvent {
                     .chain(log_tail)
                     .for_each(|line| secrets.mask(line));
             }
-            Self::Warning(words) => secrets.mask(words),
+            Self::Warning(warning) => secrets.mask_warning(warning),
             _ => {}
         }
     }
+}
+
+/// An error and its causes in one line, as events and facts hold it.
+pub(crate) fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }

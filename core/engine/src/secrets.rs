@@ -4,6 +4,7 @@
 
 use inferbench_model::config::{BackendConfig, Config};
 use inferbench_model::facts::record::{Evidence, RequestRecord};
+use inferbench_model::facts::warning::Warning;
 use inferbench_plugin_api::LaunchPlan;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -45,7 +46,7 @@ pub fn is_secret(name: &str) -> bool {
     !name.ends_with("_ENV") && words.any(|word| WORDS.contains(&word))
 }
 
-/// The secrets that a run knows.
+/// The secrets of a run.
 #[derive(Clone, Default)]
 pub struct Secrets {
     /// Every form in which a secret may be written, the longest first.
@@ -211,6 +212,15 @@ impl Secrets {
         texts.into_iter().flatten().for_each(|text| self.mask(text));
     }
 
+    /// Masks what comes from outside in a warning.
+    pub fn mask_warning(&self, warning: &mut Warning) {
+        let masked = serde_json::from_value(self.masked_json(warning));
+        // Masking changes strings alone, which every kind of warning takes.
+        if let Ok(masked) = masked {
+            *warning = masked;
+        }
+    }
+
     /// Masks what a server said of itself.
     pub fn mask_evidence(&self, evidence: &mut Evidence) {
         let Evidence {
@@ -249,14 +259,14 @@ fn mask_form(text: &mut String, form: &str) {
 mod tests {
     use super::*;
 
-    fn of(values: &[&str]) -> Secrets {
+    fn secrets_of(values: &[&str]) -> Secrets {
         let mut secrets = Secrets::default();
         values.iter().for_each(|value| secrets.add(value));
         secrets
     }
 
     #[test]
-    fn names_of_secrets_are_told_by_their_words() {
+    fn names_of_secrets_are_recognised_by_their_words() {
         for name in [
             "HF_TOKEN",
             "X-Api-Key",
@@ -279,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_secret_is_masked_wherever_it_stands() {
-        let secrets = of(&["hunter2-hunter2", "Bearer s3cr3t\"q"]);
+        let secrets = secrets_of(&["hunter2-hunter2", "Bearer s3cr3t\"q"]);
         for (text, masked) in [
             (
                 "key hunter2-hunter2, again hunter2-hunter2.",
@@ -299,7 +309,7 @@ mod tests {
 
     #[test]
     fn the_beginning_of_a_secret_in_a_text_that_was_cut_is_masked() {
-        let secrets = of(&["hunter2-hunter2"]);
+        let secrets = secrets_of(&["hunter2-hunter2"]);
         assert_eq!(secrets.masked("said hunter2-hu"), "said ***");
         assert_eq!(
             secrets.masked("said hunter2-hu (retry)"),
@@ -310,19 +320,19 @@ mod tests {
 
     #[test]
     fn a_secret_that_begins_with_another_is_masked_whole() {
-        let secrets = of(&["abcdefgh", "abcdefgh-ijkl"]);
+        let secrets = secrets_of(&["abcdefgh", "abcdefgh-ijkl"]);
         assert_eq!(secrets.masked("x abcdefgh-ijkl y"), "x *** y");
     }
 
     #[test]
     fn what_is_no_secret_is_left_alone() {
-        let secrets = of(&["true", "8192", "abc", "  "]);
+        let secrets = secrets_of(&["true", "8192", "abc", "  "]);
         assert_eq!(secrets.masked("true 8192 abc"), "true 8192 abc");
     }
 
     #[test]
     fn characters_of_several_bytes_are_not_cut() {
-        let secrets = of(&["ééééééé-ü"]);
+        let secrets = secrets_of(&["ééééééé-ü"]);
         assert_eq!(secrets.masked("a ééééééé-ö b"), "a ***ö b");
     }
 
@@ -340,7 +350,7 @@ mod tests {
 
     #[test]
     fn json_is_masked_by_name_and_by_value() {
-        let secrets = of(&["hunter2-hunter2"]);
+        let secrets = secrets_of(&["hunter2-hunter2"]);
         let masked = secrets.masked_json(&serde_json::json!({
             "HF_TOKEN": "abc", "api_key_env": "NAME", "list": ["x hunter2-hunter2"], "n": 4,
         }));

@@ -233,7 +233,7 @@ fn g11_memory_of_a_unified_device_is_the_sum_over_its_processes() {
     assert_eq!(samples[1].memory_used_bytes, Some(61 * MIB));
     assert_eq!(
         told,
-        ["GPU 0 tells no memory of its own: its memory in use is the sum over its processes"]
+        ["GPU 0 reports no memory of its own: its memory in use is the sum over its processes"]
     );
 }
 

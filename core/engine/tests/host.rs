@@ -137,7 +137,7 @@ fn each_bad_library_is_refused_in_one_line_and_the_good_ones_load() {
         "is not a shared library: it is no regular file"
     );
     assert_eq!(host.get("openai").unwrap().file, file("newer_minor"));
-    let sha256 = inferbench_engine::plugins::host::file_sha256(&host.get("openai").unwrap().file);
+    let sha256 = inferbench_engine::store::hash::file_sha256(&host.get("openai").unwrap().file);
     assert_eq!(sha256.len(), 64);
 }
 
@@ -349,5 +349,5 @@ async fn an_encode_that_hangs_is_given_up_at_the_limit() {
     let made = requests::wire_within(limit, &client, &target, &common::text_request()).await;
     let words = made.unwrap_err();
     let told = "the plugin made no request within 0.2 s: its `encode` hangs";
-    assert!(words.starts_with(told), "{words}");
+    assert!(words.to_string().starts_with(told), "{words}");
 }

@@ -177,7 +177,7 @@ async fn a_killed_supervisor_is_told_and_its_server_killed() {
     kill(Pid::from_raw(server.supervisor_pid()), Signal::SIGKILL).unwrap();
     server.died.cancelled().await;
     let words = server.stop().await.unwrap_err();
-    assert!(words.contains("inferbench doctor"), "{words}");
+    assert!(words.to_string().contains("inferbench doctor"), "{words}");
     let until = Instant::now() + Duration::from_secs(10);
     while !is_gone(pid) && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(5)).await;

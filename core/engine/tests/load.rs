@@ -12,15 +12,18 @@ use std::time::{Duration, Instant};
 
 use common::server::{Peer, SSE_HEAD, TestServer, chunk, ending, event, wait_until};
 use inferbench_engine::http::Target;
-use inferbench_engine::load::exchange::Prepared;
+use inferbench_engine::load::exchange::EncodedRequest;
 use inferbench_engine::load::requests::{CellSource, PromptMaker};
-use inferbench_engine::load::{CellLoad, LoadError, Progress, RequestSource, Transport, run_cell};
+use inferbench_engine::load::{
+    CellLoad, LoadError, Progress, RequestError, RequestSource, Transport, run_cell,
+};
 use inferbench_engine::os::clock;
-use inferbench_model::cell::row::{CellKey, SelfCheck};
 use inferbench_model::config::{Length, LoadConfig, WorkloadConfig};
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::{Phase, RequestRecord};
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::window::Window;
-use inferbench_model::plan::prompt::IdRange;
+use inferbench_model::plan::prompt::{IdRange, PromptError};
 use inferbench_plugin_api::PromptForm;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -353,9 +356,9 @@ fn an_infinite_rate_sends_all_at_once() {
 struct Failing(CellSource);
 
 impl RequestSource for Failing {
-    fn make(&mut self, index: u64) -> Result<Prepared, String> {
+    fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
         if index >= 5 {
-            return Err("the prompts have run out".to_owned());
+            return Err(RequestError::Prompt(PromptError::NoOrdinaryTokens));
         }
         self.0.make(index)
     }
@@ -372,10 +375,9 @@ fn a_request_that_cannot_be_made_ends_the_cell_with_its_index() {
         let source = Failing(source(&target, 0));
         let ran = run(&target, load, source, &CancellationToken::new());
         let error = ran.outcome.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "request 5 cannot be made: the prompts have run out"
-        );
+        assert_eq!(error.to_string(), "request 5 cannot be made");
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        assert_eq!(cause, PromptError::NoOrdinaryTokens.to_string());
         // What was sent before is not lost.
         assert_eq!(ran.records.len(), 5);
     }

@@ -21,7 +21,8 @@ use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::run::{self, Finished, Stops};
 use inferbench_engine::store::read_lines;
 use inferbench_model::config::load;
-use inferbench_model::facts::manifest::{ExitState, Manifest, PrefixCacheState, StageFacts};
+use inferbench_model::facts::cache_audit::PrefixCacheState;
+use inferbench_model::facts::manifest::{ExitState, Manifest, StageFacts};
 use inferbench_model::facts::record::{Phase, RequestRecord};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
@@ -100,9 +101,15 @@ async fn run_with(folder: TempDir, backends: Value, extra: Value, stops: &Stops)
     let prepared = prepared(&config(folder.path(), &backends, &extra));
     let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
     let output = folder.path().join("results");
-    let finished = run::run(&prepared, run::Place::New(&output), "0.0.0", tell, stops)
-        .await
-        .unwrap();
+    let finished = run::run(
+        &prepared,
+        run::Destination::New(&output),
+        "0.0.0",
+        tell,
+        stops,
+    )
+    .await
+    .unwrap();
     let mut events = Vec::new();
     while let Ok(event) = heard.try_recv() {
         events.push(event);
@@ -460,7 +467,13 @@ async fn an_interrupted_run_stops_its_server_and_leaves_valid_files() {
         }
         panic!("the run ended by itself");
     };
-    let run = run::run(&prepared, run::Place::New(&output), "0.0.0", tell, &stops);
+    let run = run::run(
+        &prepared,
+        run::Destination::New(&output),
+        "0.0.0",
+        tell,
+        &stops,
+    );
     let (finished, interrupted_at) = tokio::join!(run, interrupt);
     assert!(interrupted_at.elapsed() < Duration::from_secs(5));
     assert_eq!(processes_with(&mark), Vec::<i32>::new());
@@ -540,7 +553,7 @@ async fn samples_that_are_torn_or_out_of_order_leave_a_note_and_the_report() {
         torn.notes,
         [
             "lines of host.jsonl passed over, which cannot be read: 2",
-            "samples passed over, with a time that runs backwards: 1",
+            "samples skipped, with a time that runs backwards: 1",
         ]
     );
     assert_eq!(torn.series, whole.series);

@@ -1,7 +1,5 @@
 //! What the figures of a million token gaps cost.
 
-#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
-
 use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
@@ -41,12 +39,12 @@ fn million_gaps(criterion: &mut Criterion) {
         bencher.iter(|| packed(black_box(&gaps)));
     });
     group.bench_function("sum up, packed", |bencher| {
-        bencher.iter(|| Summary::of_whole(&Pool::of([black_box(&sample)]), NS_PER_MS));
+        bencher.iter(|| Summary::of_whole(&Pool::new([black_box(&sample)]), NS_PER_MS));
     });
     let plain: Vec<f64> = gaps.iter().map(|gap| *gap as f64 / NS_PER_MS).collect();
     group.bench_function("sum up, as plain numbers", |bencher| {
         let copy = || plain.clone();
-        bencher.iter_batched(copy, Summary::of, BatchSize::LargeInput);
+        bencher.iter_batched(copy, Summary::from_values, BatchSize::LargeInput);
     });
     group.finish();
 }

@@ -1,6 +1,5 @@
 //! What a record of a 128-token answer costs to make, to write and to read.
 
-#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap ends the bench")]
 
 use std::hint::black_box;

@@ -136,8 +136,8 @@ fn every_finding_is_reported_at_once_in_the_order_of_the_text() {
     assert_eq!(
         lines,
         [
-            "bench.yaml:1:7: `name` is \"a/b\", must not contain `/`: it names a folder",
-            "bench.yaml:6:5: `backends[1]` has the label \"sim\", which an earlier backend has",
+            "bench.yaml:1:7: `name` is \"a/b\", must not contain `/`: it becomes a folder name",
+            "bench.yaml:6:5: `backends[1]` has the label \"sim\", like an earlier backend",
             "bench.yaml:11:20: `load.concurrency[1]` is 0, must be 1 request in flight or more",
             "bench.yaml:12:13: `load.requests` is 0, must be 1 or more",
         ]
@@ -170,7 +170,7 @@ fn names_that_cannot_name_are_refused() {
         (
             "plugin: sim",
             "plugin: sim\n    label: a/b",
-            "6:12: `backends[0].label` is \"a/b\", must be of letters, digits and `-_.+`: it names a folder",
+            "6:12: `backends[0].label` is \"a/b\", must be of letters, digits and `-_.+`: it becomes a folder name",
         ),
     ] {
         let text = SMALL.replacen(from, to, 1);
@@ -220,7 +220,7 @@ fn a_workload_that_cannot_be_made_is_refused() {
         (
             "output_tokens: 128",
             "output_tokens: {uniform: [9, 3]}",
-            "8:3: `workload.output_tokens` runs from 9 to 3, must run upwards",
+            "8:3: `workload.output_tokens` is from 9 to 3, the first must not be larger",
         ),
         (
             "output_tokens: 128",
@@ -245,12 +245,12 @@ fn a_workload_that_cannot_be_made_is_refused() {
         (
             "output_tokens: 128",
             "prompts: jsonl",
-            "6:1: `workload.file` is absent, `jsonl` prompts need it",
+            "6:1: `workload.file` is missing, `jsonl` prompts need it",
         ),
         (
             "output_tokens: 128",
             "file: p.jsonl",
-            "8:9: `workload.file` is \"p.jsonl\", must be absent: synthetic prompts come from no file",
+            "8:9: `workload.file` is \"p.jsonl\", must be absent: synthetic prompts do not come from a file",
         ),
     ] {
         assert_eq!(changed(from, to), format!("bench.yaml:{error}"));
@@ -310,7 +310,7 @@ fn a_load_that_cannot_be_offered_is_refused() {
         (
             "requests: 64",
             "requests: 64\n  arrivals: gamma",
-            "9:1: `load.burstiness` is absent, gamma arrivals need it",
+            "9:1: `load.burstiness` is missing, gamma arrivals need it",
         ),
         (
             "requests: 64",
@@ -340,12 +340,12 @@ fn a_load_that_cannot_be_offered_is_refused() {
         (
             "concurrency: [1, 2]\n  requests: 64",
             "request_rate: [inf]\n  duration: 30s",
-            "10:18: `load.request_rate[0]` is inf, which needs `load.requests` to say how many are all",
+            "10:18: `load.request_rate[0]` is inf, which needs `load.requests`: how many to send at once",
         ),
         (
             "concurrency: [1, 2]",
             "concurrency: [2, 2]",
-            "10:20: `load.concurrency[1]` is 2, which stands in the list already",
+            "10:20: `load.concurrency[1]` is 2, which is already in the list",
         ),
     ] {
         assert_eq!(changed(from, to), format!("bench.yaml:{error}"));
@@ -477,12 +477,12 @@ fn only_one_way_to_a_server_can_be_set() {
     let attached = launched(&format!("    version: 0.32.0\n{attach}"));
     assert_eq!(
         attached[0].0,
-        "bench.yaml:6:14: `backends[0].version` is set beside `attach`, but a server that is attached to is not launched"
+        "bench.yaml:6:14: `backends[0].version` is set beside `attach`, but an attached server is not launched"
     );
     let attached = launched(&format!("{container}{attach}"));
     assert_eq!(
         attached[0].0,
-        "bench.yaml:6:5: `backends[0].container` is set beside `attach`, but a server that is attached to is not launched"
+        "bench.yaml:6:5: `backends[0].container` is set beside `attach`, but an attached server is not launched"
     );
 }
 

@@ -527,7 +527,7 @@ fn a_budget_below_the_weights_is_one_line() {
     let error = estimate.capacity(&budget, 8192).unwrap_err().to_string();
     assert_eq!(
         error,
-        "no room for a KV cache: 14.40 GiB of 16.00 GiB may be used per GPU, weights take 14.96 GiB and overhead 1.00 GiB"
+        "no room for a KV cache: 14.4 GiB of 16.0 GiB can be used per GPU, weights take 15.0 GiB and overhead takes 1.00 GiB"
     );
     let wild = Budget {
         utilization: 1.5,
@@ -546,18 +546,18 @@ fn a_level_that_cannot_fit_is_foretold() {
     // 4,224 x 73,728 B = 297 MiB each.
     assert_eq!(
         warning,
-        "concurrency 64 x 4,224 tokens needs 18.6 GiB, 3.2 GiB are free: expect queueing or preemption above 11"
+        "concurrency 64 x 4\u{202f}224 tokens needs 18.6 GiB, 3.20 GiB are free: expect queueing or preemption above 11"
     );
     assert_eq!(forecast(&estimate, room, 11, 4224), None);
     let one = forecast(&estimate, Room::Bytes(1 << 20), 1, 4224).unwrap();
     assert!(
-        one.ends_with("1.0 MiB are free: not one such request fits"),
+        one.ends_with("1.00 MiB are free: not one such request fits"),
         "{one}"
     );
     let tokens = forecast(&estimate, Room::Tokens(9000), 4, 4224).unwrap();
     assert_eq!(
         tokens,
-        "concurrency 4 x 4,224 tokens needs 16,896 tokens, 9,000 tokens are free: expect queueing or preemption above 2"
+        "concurrency 4 x 4\u{202f}224 tokens needs 16\u{202f}896 tokens, 9\u{202f}000 tokens are free: expect queueing or preemption above 2"
     );
 }
 
@@ -571,7 +571,7 @@ fn an_unknown_model_type_is_named_with_what_it_lacks() {
         "num_hidden_layers": 24, "hidden_size": 2048});
     assert_eq!(
         failure(&config),
-        "`model_type` is \"rwkv7\" (architecture Rwkv7ForCausalLM), which is not known here: what its layers cache cannot be told; of plain attention's fields it lacks num_attention_heads, num_key_value_heads"
+        "`model_type` is \"rwkv7\" (architecture Rwkv7ForCausalLM) is an unsupported model type: its KV cache cannot be computed; of plain attention's fields it lacks num_attention_heads, num_key_value_heads"
     );
     assert_eq!(
         failure(&json!({"num_hidden_layers": 2})),
@@ -613,7 +613,7 @@ fn wrong_values_are_one_line_each() {
         config[field] = value;
         failure(&config)
     };
-    let must = "must be a whole number from 1 to 2,147,483,648";
+    let must = "must be a whole number from 1 to 2\u{202f}147\u{202f}483\u{202f}648";
     assert_eq!(
         with("num_hidden_layers", json!("32")),
         format!("`num_hidden_layers` is \"32\", {must}")
@@ -628,7 +628,7 @@ fn wrong_values_are_one_line_each() {
     );
     assert_eq!(
         with("num_key_value_heads", json!(5)),
-        "`num_attention_heads` is 32, which num_key_value_heads 5 does not divide"
+        "`num_attention_heads` is 32, must be a multiple of num_key_value_heads, 5"
     );
     assert_eq!(
         with("layer_types", json!(["full_attention"])),
@@ -638,13 +638,11 @@ fn wrong_values_are_one_line_each() {
         with("torch_dtype", json!(16)),
         "`torch_dtype` is 16, must be a text"
     );
-    assert!(
-        with("torch_dtype", json!("float3")).starts_with("cache dtype \"float3\" is not known")
-    );
+    assert!(with("torch_dtype", json!("float3")).starts_with("cache dtype \"float3\" is unknown"));
     let cut = r#"{"model_type": "llama", "num_hid"#;
     assert_eq!(
         words(cut, &KvOptions::default()),
-        "config.json is no JSON: line 1, column 32: it ends too early"
+        "config.json is not JSON: line 1, column 32: it ends too early"
     );
     assert_eq!(
         words("[]", &KvOptions::default()),
@@ -658,21 +656,21 @@ fn heads_that_do_not_divide_are_named() {
         "hidden_size": 4096, "torch_dtype": "bfloat16"});
     assert_eq!(
         failure(&config),
-        "`hidden_size` is 4096, which num_attention_heads 3 does not divide"
+        "`hidden_size` is 4096, must be a multiple of num_attention_heads, 3"
     );
     let config = gqa("llama", 32, 32, 8, 128).to_string();
     assert_eq!(
         words(&config, &tp(3)),
-        "`num_attention_heads` is 32, which tensor parallel size 3 does not divide"
+        "`num_attention_heads` is 32, must be a multiple of tensor parallel size, 3"
     );
     let six = gqa("llama", 32, 24, 6, 128).to_string();
     assert_eq!(
         words(&six, &tp(4)),
-        "`num_key_value_heads` is 6, which tensor parallel size 4 does not divide"
+        "`num_key_value_heads` is 6, must be a multiple of tensor parallel size, 4"
     );
     assert_eq!(
         words(&config, &tp(0)),
-        "`tensor parallel size` is 0, must be from 1 to 65,536"
+        "`tensor parallel size` is 0, must be from 1 to 65\u{202f}536"
     );
 }
 
@@ -681,6 +679,6 @@ fn deepseeks_layout_is_for_compressed_caches() {
     let config = gqa("llama", 32, 32, 8, 128).to_string();
     assert_eq!(
         words(&config, &dtype("fp8_ds_mla")),
-        "cache dtype \"fp8_ds_mla\" is for compressed caches alone, and `model_type` \"llama\" has none"
+        "cache dtype \"fp8_ds_mla\" works only with compressed (MLA) caches, which `model_type` \"llama\" does not have"
     );
 }

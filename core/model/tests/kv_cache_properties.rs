@@ -144,7 +144,7 @@ proptest! {
         let _: Result<_, _> = weights_of_header("m", bytes.as_bytes());
         let _: Result<_, _> = weights_of_index("i", bytes.as_bytes());
         let _: Result<_, _> = parse_size(&text);
-        let _ = LaunchFacts::of(&[text.clone(), value.to_string()], [("VLLM_CPU_KVCACHE_SPACE", &text[..])]);
+        let _ = LaunchFacts::from_command(&[text.clone(), value.to_string()], [("VLLM_CPU_KVCACHE_SPACE", &text[..])]);
     }
 
     #[test]

@@ -4,13 +4,16 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-use inferbench_model::cell::row::{CellKey, CellRow, Counts, SelfCheck, row};
+use inferbench_model::cell::row::{CellRow, row};
 use inferbench_model::config::{Level, SloConfig, load};
 use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd, Usage};
 use inferbench_model::facts::failure_reason::FailureReason;
+use inferbench_model::facts::key::{CellKey, Counts};
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::window::Window;
 use inferbench_model::metrics::MetricValue;
+use inferbench_model::report::warning_words;
 use inferbench_model::stats::{Summary, percentile};
 use serde_json::Value;
 
@@ -112,6 +115,10 @@ impl Answer {
             false,
         )
     }
+}
+
+fn in_words(row: &CellRow) -> Vec<String> {
+    row.warnings.iter().map(warning_words).collect()
 }
 
 fn cell(records: &[RequestRecord]) -> CellRow {
@@ -228,7 +235,7 @@ fn m05_failures_never_enter_latency_and_are_counted_beside() {
     let all = (counts.ok + counts.failed) as f64;
     near(counts.failed as f64 / all, case.expect("error_rate"));
     assert_eq!(
-        row.warnings[0],
+        in_words(&row)[0],
         "4 of 10 requests failed (4 connection_reset)"
     );
 }
@@ -364,7 +371,8 @@ fn m15_a_warm_prefix_cache_is_warned_of() {
     near(share, case.expect("cached_fraction"));
     let row = cell(&[record]);
     let flag = case.expect["flag"].as_str().unwrap();
-    let warning = row.warnings.iter().find(|w| w.starts_with(flag)).unwrap();
+    let warnings = in_words(&row);
+    let warning = warnings.iter().find(|w| w.starts_with(flag)).unwrap();
     assert!(warning.contains("98.4 %"), "{warning}");
 }
 
@@ -436,7 +444,7 @@ fn m18_a_hidden_limit_on_concurrency_is_told_and_warned_of() {
         case.expect("achieved_mean_concurrency"),
     );
     assert_eq!(
-        row.warnings,
+        in_words(&row),
         ["100.0 requests were in flight on average, 256 were asked"]
     );
 }
@@ -496,7 +504,7 @@ fn events_that_share_their_reads_are_warned_of() {
             index: 0,
         };
         let record = exchange.finish_record(key, &StreamEnd::Clean, ns(20.0), false);
-        let warnings = cell(&[record]).warnings;
+        let warnings = in_words(&cell(&[record]));
         warnings.into_iter().find(|text| text.contains("one read"))
     };
     // 2 of 20 is a tenth and not more.

@@ -114,8 +114,8 @@ proptest! {
 
     #[test]
     fn a_summary_is_ordered_and_does_not_depend_on_order(values in vec(0.0..1e9f64, 1..100)) {
-        let summary = Summary::of(values.iter().copied());
-        prop_assert_eq!(summary, Summary::of(values.iter().rev().copied()));
+        let summary = Summary::from_values(values.iter().copied());
+        prop_assert_eq!(summary, Summary::from_values(values.iter().rev().copied()));
         let ordered = [summary.min, summary.p50, summary.p90, summary.p95, summary.p99, summary.max];
         for pair in ordered.windows(2) {
             prop_assert!(pair[0].unwrap() <= pair[1].unwrap(), "{ordered:?}");

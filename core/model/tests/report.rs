@@ -1,11 +1,11 @@
 //! The report's figures and sentences, checked against hand arithmetic.
 
-mod fixture;
-
-use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
-use inferbench_model::cell::row::SelfCheck;
 use inferbench_model::config::Level;
-use inferbench_model::report::{self, FairnessState, Outcome, Reason, Severity};
+use inferbench_model::facts::self_check::SelfCheck;
+use inferbench_model::report::{self, FairnessState, Outcome, Reason, Severity, warning_line};
+use inferbench_test_support::runs::{
+    Run, Timetable, fail, one_failed, one_of_each, records, two_backends,
+};
 use proptest::prelude::*;
 
 const FIRST: Timetable = Timetable {
@@ -136,6 +136,7 @@ fn a_backend_that_did_not_start_is_named_with_its_cause() {
             .absence
             .as_ref()
             .unwrap()
+            .text
             .starts_with("not measured: exited")
     );
     assert!(absent.figures.is_empty());
@@ -334,7 +335,9 @@ fn what_more_than_two_backends_all_have_is_said_once() {
         let report = run.report();
         let about = report.warnings.iter();
         let about = about.filter(|w| w.text.contains("another length"));
-        about.map(|w| w.line(&report.levels)).collect::<Vec<_>>()
+        about
+            .map(|w| warning_line(w, &report.levels))
+            .collect::<Vec<_>>()
     };
     let three = ["a", "b", "c"];
     assert_eq!(
@@ -370,7 +373,7 @@ fn a_skipped_level_says_why() {
         .absence
         .clone();
     assert_eq!(
-        absence.unwrap(),
+        absence.unwrap().text,
         "skipped: max_concurrency of this backend is 1"
     );
 }

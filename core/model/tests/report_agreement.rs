@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-mod fixture;
-
-use fixture::{Run, Timetable, records};
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::report::{Agreement, Parting, Report};
+use inferbench_test_support::runs::{Run, Timetable, records};
 
 /// 64 characters in 16 tokens: 4 characters a token.
 fn plan(n: u64) -> Timetable {

@@ -1,12 +1,10 @@
 //! Backends whose events carry different numbers of tokens: gaps between
 //! events do not compare, decode time per token does.
 
-mod fixture;
-
-use fixture::{Run, Timetable, records};
 use inferbench_model::config::Level;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::report::{Outcome, Reason, Report, Severity};
+use inferbench_test_support::runs::{Run, Timetable, records};
 
 const AT_ONE: Level = Level::Concurrency(1);
 

@@ -3,16 +3,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::Run;
-use inferbench_model::cell::row::{CellKey, SelfCheck};
 use inferbench_model::config::Level;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{CellFacts, Manifest, Voice};
 use inferbench_model::facts::record::{Evidence, ServerSample};
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::kv_cache::{KvEstimate, KvTerm, TermKind};
-use inferbench_model::report::Severity;
 use inferbench_model::report::kv::{self, KvBackend, KvObserver, KvQuantity, MemoryReading};
+use inferbench_model::report::{Extras, Severity, warning_line};
+use inferbench_test_support::runs::Run;
 
 const GIB: f64 = 1_073_741_824.0;
 
@@ -298,19 +297,21 @@ fn a_full_cache_and_requests_put_back_belong_to_their_level() {
     );
     assert_eq!(eight.peak_waiting, Some(7.0));
     assert!(report.is_pressed("b", &Level::Concurrency(8)));
-    let mut whole = Run::new(&["b"], &[1, 8], 1).report();
-    whole.take_kv(Some(report));
+    let whole = Run::new(&["b"], &[1, 8], 1).report_with(Extras {
+        kv: Some(report),
+        ..Extras::default()
+    });
     let warnings: Vec<String> = whole
         .warnings
         .iter()
         .filter(|warning| warning.severity == Severity::Warning)
-        .map(|warning| warning.line(&levels))
+        .map(|warning| warning_line(warning, &levels))
         .collect();
     assert!(
         warnings
             .iter()
             .any(|line| line.contains("the KV cache was the limit here")
-                && line.ends_with("requests put back 13 times")),
+                && line.ends_with("requests preempted 13 times")),
         "{warnings:?}"
     );
 }

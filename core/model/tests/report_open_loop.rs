@@ -4,13 +4,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::{Run, Timetable, records};
 use inferbench_model::config::{Level, Rate};
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::plan::RunPlan;
 use inferbench_model::report::{Outcome, Reason, Report};
+use inferbench_test_support::runs::{Run, Timetable, records};
 use serde_json::json;
 
 const N: u64 = 100;

@@ -3,12 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::{Run, Timetable, fail, records, two_backends};
 use inferbench_model::config::Level;
 use inferbench_model::facts::record::{Phase, RequestRecord};
 use inferbench_model::report::Report;
+use inferbench_test_support::runs::{Run, Timetable, fail, records, two_backends};
 
 const MS: u64 = 1_000_000;
 

@@ -3,13 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::{Run, Timetable, records};
 use inferbench_model::config::Level;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::report::{Outcome, Reason, Report, Series, Severity};
 use inferbench_model::stats::trend::trend;
+use inferbench_test_support::runs::{Run, Timetable, records};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 

@@ -3,12 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-mod fixture;
-
-use fixture::{Run, Timetable, fail, one_failed, one_of_each, records, two_backends};
 use inferbench_model::config::Level;
 use inferbench_model::metrics::MetricValue;
-use inferbench_model::report::{Outcome, Reason, Report, TradePer, TrustAbout, TrustMark};
+use inferbench_model::report::{Outcome, Reason, Report, Tile, TradePer, TrustAbout, TrustMark};
+use inferbench_test_support::runs::{
+    Run, Timetable, fail, one_failed, one_of_each, records, two_backends,
+};
 use serde_json::json;
 
 const FIRST: Timetable = Timetable {
@@ -30,6 +30,14 @@ fn found(report: &Report, about: TrustAbout) -> &TrustMark {
         .iter()
         .find(|mark| mark.about == about)
         .unwrap()
+}
+
+/// What speaks against a tile's verdict, in words.
+fn doubts(tile: &Tile) -> Vec<&str> {
+    tile.doubts
+        .iter()
+        .map(|doubt| doubt.text.as_str())
+        .collect()
 }
 
 #[test]
@@ -178,7 +186,7 @@ fn backends_that_all_miss_what_was_asked_by_as_much_are_compared() {
     let report = run.report();
     assert!(!found(&report, TrustAbout::Work).ok);
     assert_eq!(report.comparisons[0].outcome, Outcome::Faster);
-    assert_eq!(report.tiles[0].doubts, ["work differs: prompt tokens"]);
+    assert_eq!(doubts(&report.tiles[0]), ["work differs: prompt tokens"]);
 }
 
 #[test]
@@ -207,7 +215,7 @@ fn an_untrustworthy_level_puts_its_verdict_in_doubt() {
     let unsure = run.report();
     let tile = &unsure.tiles[0];
     assert_eq!(
-        tile.doubts,
+        doubts(tile),
         ["its measurement is untrustworthy", "simulated"]
     );
     assert_eq!(
@@ -261,7 +269,7 @@ fn few_requests_and_few_repeats_and_failures_are_named() {
         (sample.ok, sample.text.as_str()),
         (false, "only 2 repeats, 3 are needed")
     );
-    assert_eq!(report.tiles[0].doubts, ["only 8 requests"]);
+    assert_eq!(doubts(&report.tiles[0]), ["only 8 requests"]);
     assert_eq!(
         found(&report, TrustAbout::Requests).text,
         "a: 2 of 10 requests failed"

@@ -3,12 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
-mod fixture;
-
-use fixture::{Timetable, records};
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::facts::text_marks::TextMarks;
 use inferbench_model::verify::faults;
+use inferbench_test_support::runs::{Timetable, records};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

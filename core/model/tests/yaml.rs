@@ -175,11 +175,11 @@ fn missing_keys_point_at_their_map() {
 fn duplicates_are_found_at_every_depth_and_spelling() {
     refuses::<Value>(
         "a:\n  - b: 1\n    \"b\": 2\n",
-        "b.yaml:3:5: `a[0].b` stands twice, first on line 2",
+        "b.yaml:3:5: `a[0].b` is set twice, first on line 2",
     );
     refuses::<Value>(
         "{a: 1, a: 1}",
-        "b.yaml:1:8: `a` stands twice, first on line 1",
+        "b.yaml:1:8: `a` is set twice, first on line 1",
     );
 }
 
@@ -272,7 +272,7 @@ fn an_unset_variable_is_an_error_with_its_place() {
     let error = load::<Value>("a: {b: ${N}}\n").unwrap_err();
     assert_eq!(
         error.hint(),
-        Some("inside [ ] and { }, put ${...} in quotes")
+        Some("put ${...} in quotes inside [ ] and { }")
     );
 }
 
@@ -333,25 +333,25 @@ fn tabs_are_named_only_where_they_indent() {
 
 #[test]
 fn a_file_holds_exactly_one_document() {
-    let none = "b.yaml:1:1: no YAML document, one is needed";
+    let none = "b.yaml:1:1: the file is empty, must hold one YAML document";
     for text in ["", "# nothing\n", "\u{feff}", "\n\n"] {
         refuses::<Option<u8>>(text, none);
     }
     refuses::<Value>(
         "a: 1\n---\nb: 1\n",
-        "b.yaml:2:1: a second document starts here, a file holds one",
+        "b.yaml:2:1: a second document starts here, a file must hold one",
     );
     assert_eq!(json_of("\u{feff}---\na: 1\n...\n"), json!({"a": 1}));
 }
 
 #[test]
 fn keys_are_text() {
-    let odd = "has a list or map as a key, a key is text";
+    let odd = "has a list or map as a key, must be text";
     refuses::<Value>("? [a]\n: b\n", &format!("b.yaml:1:3: the document {odd}"));
     refuses::<Value>("a: {{b: c}: d}\n", &format!("b.yaml:1:5: `a` {odd}"));
     refuses::<Value>(
         ": a\n",
-        "b.yaml:1:1: the document has an empty key, a key is text",
+        "b.yaml:1:1: the document has an empty key, must be text",
     );
     assert_eq!(json_of("a: &k b\n*k : c\n"), json!({"a": "b", "b": "c"}));
     let ports: BTreeMap<u16, String> = load("8000: a\n").unwrap();
@@ -367,7 +367,7 @@ fn only_core_tags_are_known() {
     );
     refuses::<Value>(
         "a: !env HOME\n",
-        "b.yaml:1:4: `a` has the tag `!env`, only the core schema's tags are known",
+        "b.yaml:1:4: `a` has the tag `!env`, must be one of the core schema",
     );
 }
 
@@ -394,7 +394,7 @@ fn json_follows_the_core_schema() {
 #[test]
 fn what_json_cannot_hold_is_an_error() {
     for (value, fact) in [
-        (".inf", "is .inf, must be finite: JSON has no form for it"),
+        (".inf", "is .inf, must be finite: JSON cannot hold it"),
         (
             "18446744073709551616",
             "is 18446744073709551616, must fit 64 bits",
@@ -409,7 +409,7 @@ fn what_json_cannot_hold_is_an_error() {
     let error = tree("a: .nan").to_json().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "b.yaml:1:4: `a` is .nan, must be finite: JSON has no form for it"
+        "b.yaml:1:4: `a` is .nan, must be finite: JSON cannot hold it"
     );
     refuses::<Value>("a: .nan", "b.yaml:1:4: `a` is .nan, must be a number");
 }
@@ -450,7 +450,7 @@ fn buffered_types_still_name_the_unknown_key() {
     );
     refuses::<Vec<Either>>(
         "- 1\n- a\n- []\n",
-        "b.yaml:3:3: `[2]` is a list, in none of the allowed forms",
+        "b.yaml:3:3: `[2]` is a list, which is none of the allowed forms",
     );
 }
 
@@ -499,7 +499,7 @@ fn any_key_can_be_located() {
 fn nesting_has_a_limit() {
     let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
     assert!(load::<Value>(&nested(64)).is_ok());
-    let deep = "nested deeper than 64 levels, that is the limit";
+    let deep = "nested deeper than 64 levels, which is the limit";
     refuses::<Value>(&nested(65), &format!("b.yaml:1:65: {deep}"));
     for text in [
         nested(100_000),
@@ -522,7 +522,7 @@ fn alias_bombs_are_refused() {
         let inside = vec![format!("*a{}", level - 1); 9].join(", ");
         bomb += &format!("a{level}: &a{level} [{inside}]\n");
     }
-    let limit = "more than 100000 values with aliases expanded, that is the limit";
+    let limit = "more than 100000 values with aliases expanded, which is the limit";
     assert_eq!(load::<Value>(&bomb).unwrap_err().message, limit);
     let long = format!(
         "a: &a {}\nb: [{}]\n",
@@ -532,7 +532,7 @@ fn alias_bombs_are_refused() {
     assert_eq!(load::<Value>(&long).unwrap_err().message, limit);
     refuses::<Value>(
         "a: &a [*a]\n",
-        "b.yaml:1:8: `a[0]` is an alias inside its own anchor, a value cannot hold itself",
+        "b.yaml:1:8: `a[0]` is an alias of the anchor that it is in: a value cannot contain itself",
     );
 }
 

@@ -37,7 +37,7 @@ fn c02_duplicate_key_names_both_lines() {
     let (error, _) = refused::<Flat>(include_str!("cases/config/c02_duplicate.yaml"));
     assert_eq!(
         error,
-        "bench.yaml:3:1: `concurrency` stands twice, first on line 2"
+        "bench.yaml:3:1: `concurrency` is set twice, first on line 2"
     );
 }
 

@@ -1,6 +1,5 @@
 //! What one stream message costs to decode.
 
-#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap ends the bench")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,6 +1,5 @@
 //! What one request costs to encode, by the form and length of its prompt.
 
-#![allow(missing_docs, reason = "criterion's macros write undocumented items")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap ends the bench")]
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use abi_stable::sabi_trait::TD_Opaque;
 use abi_stable::std_types::{RResult, RSlice, RStr, RString, RVec, Tuple2};
-use inferbench_model::facts::exchange::OutputKind;
+use inferbench_contract::OutputKind;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use inferbench_model::facts::exchange::OutputKind;
+use inferbench_contract::OutputKind;
 
 use crate::error::PluginError;
 use crate::request::RequestSpec;

@@ -1,7 +1,7 @@
 //! Messages in, events out. Events carry no time: the host knows when the
 //! bytes arrived.
 
-use inferbench_model::facts::exchange::{OutputKind, Usage};
+use inferbench_contract::{OutputKind, Usage};
 
 use crate::abi::{Event, EventBuf, EventKind, NO_COUNT};
 

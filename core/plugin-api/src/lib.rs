@@ -9,7 +9,10 @@
 //! inferbench_plugin_api::export_backend!(MyBackend);
 //! ```
 //!
-//! The boundary itself is in [`abi`]; authors never need it.
+//! The boundary itself is in [`abi`]; authors never need it. The tests of a
+//! plugin use `inferbench-testkit`.
+
+#![warn(missing_docs)]
 
 pub mod abi;
 mod adapter;
@@ -26,15 +29,13 @@ pub mod probe;
 pub mod prometheus;
 pub mod registry;
 pub mod request;
-pub mod testkit;
 
 pub use backend::{Backend, Decoder, OpenContext};
 pub use description::{Capabilities, Description, IdSpan};
 pub use engine::{Engine, EventSink};
 pub use error::PluginError;
 pub use events::{Events, Message};
-pub use inferbench_model::facts::exchange::{OutputKind, Usage};
-pub use inferbench_model::facts::record::Evidence;
+pub use inferbench_contract::{Evidence, OutputKind, Usage};
 pub use launch::{
     EnvVar, Flags, LaunchContext, LaunchPlan, ModelSpec, PlannedFile, PythonPackage, StopPlan,
 };

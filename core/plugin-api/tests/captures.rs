@@ -7,9 +7,9 @@
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::decoded;
 use inferbench_plugin_api::openai::OpenAiDecoder;
-use inferbench_plugin_api::testkit::sse::{Event, Kind, split};
-use inferbench_plugin_api::testkit::{Replayed, text_of};
 use inferbench_plugin_api::{Decoder, Events, OutputKind, Usage};
+use inferbench_testkit::sse::{Event, Kind, split};
+use inferbench_testkit::{Replayed, text_of};
 
 fn read(events: &[Event]) -> Vec<Replayed> {
     let mut decoder = OpenAiDecoder::new();

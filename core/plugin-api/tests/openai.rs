@@ -5,10 +5,10 @@
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::decoded;
 use inferbench_plugin_api::openai::{Endpoint, OpenAiDecoder, OpenAiWire};
-use inferbench_plugin_api::testkit::Replayed;
 use inferbench_plugin_api::{
     Decoder, Events, Framing, Message, OutputKind, PromptContent, PromptForm, RequestSpec, Usage,
 };
+use inferbench_testkit::Replayed;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 // Linked for its registration, which nothing names.
 use inferbench_acme as _;
 use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::testkit::{conformance, exchanges::replay_folder};
+use inferbench_testkit::{conformance, exchanges::replay_folder};
 use serde_json::Map;
 
 #[test]

@@ -3,7 +3,7 @@
 // Linked for its registration, which nothing names.
 use inferbench_metronome as _;
 use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::testkit::conformance;
+use inferbench_testkit::conformance;
 use serde_json::Map;
 
 #[test]

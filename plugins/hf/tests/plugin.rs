@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use inferbench_hf::Hf;
 use inferbench_plugin_api::abi::this_library;
 use inferbench_plugin_api::client::BackendClient;
-use inferbench_plugin_api::testkit::{Replayed, conformance, replay, sse, text_of};
 use inferbench_plugin_api::{
     Backend, EvidenceSource, LaunchContext, Message, ModelSpec, OpenContext, OutputKind,
     PromptContent, RequestSpec,
 };
+use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
 use serde_json::{Map, Value, json};
 
 fn options(value: Value) -> Map<String, Value> {

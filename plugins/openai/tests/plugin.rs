@@ -4,8 +4,8 @@
 
 use inferbench_openai::OpenAi;
 use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::testkit::conformance;
 use inferbench_plugin_api::{Backend, OpenContext, PluginError, PromptForm};
+use inferbench_testkit::conformance;
 use serde_json::{Map, Value, json};
 
 fn options(value: Value) -> Map<String, Value> {

@@ -3,21 +3,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-#[allow(dead_code, unreachable_pub, missing_docs, reason = "shared test code")]
-#[path = "../../../core/plugin-api/tests/corpus/mod.rs"]
-mod corpus;
-
 use std::path::Path;
 
 use inferbench_plugin_api::abi::{EventBuf, this_library};
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::events::decoded;
-use inferbench_plugin_api::testkit::{Replayed, conformance, replay, sse, text_of};
 use inferbench_plugin_api::{
     Backend, Decoder, Events, Evidence, EvidenceSource, LaunchContext, Message, OpenContext,
     OutputKind, PromptContent, RequestSpec, Usage,
 };
 use inferbench_sglang::{NativeDecoder, Sglang, Streaming};
+use inferbench_test_support::streams;
+use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
 use serde_json::{Map, Value, json};
 
 fn options(value: Value) -> Map<String, Value> {
@@ -68,10 +65,10 @@ fn it_passes_the_conformance_suite() {
 #[test]
 fn troublesome_native_streams_read_as_their_sidecars_say() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/streams");
-    let cases = corpus::cases(&folder, |case| case.endpoint == "sglang-generate");
+    let cases = streams::cases(&folder, |case| case.endpoint == "sglang-generate");
     assert_eq!(cases.len(), 3);
     for case in &cases {
-        corpus::check(
+        streams::check(
             &folder,
             case,
             &mut NativeDecoder::new(Streaming::Cumulative),

@@ -8,11 +8,11 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::testkit::conformance;
 use inferbench_plugin_api::{
     Backend, EvidenceSource, IdSpan, LaunchContext, ModelSpec, OpenContext, PluginError,
 };
 use inferbench_sim::Sim;
+use inferbench_testkit::conformance;
 use serde_json::{Map, Value, json};
 
 fn options(value: Value) -> Map<String, Value> {

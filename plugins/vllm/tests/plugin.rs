@@ -4,11 +4,11 @@
 
 use inferbench_plugin_api::abi::this_library;
 use inferbench_plugin_api::client::BackendClient;
-use inferbench_plugin_api::testkit::{conformance, replay, sse, text_of};
 use inferbench_plugin_api::{
     Backend, Evidence, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext,
     OutputKind, PromptContent, RequestSpec,
 };
+use inferbench_testkit::{conformance, replay, sse, text_of};
 use inferbench_vllm::Vllm;
 use serde_json::{Map, Value, json};
 
@@ -105,10 +105,7 @@ fn a_recorded_answer_to_token_ids_reads_whole() {
     let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
     let replayed = replay(&client, &spec, &messages).unwrap();
     assert!(!text_of(&replayed, OutputKind::Text).is_empty());
-    assert_eq!(
-        replayed.last(),
-        Some(&inferbench_plugin_api::testkit::Replayed::End)
-    );
+    assert_eq!(replayed.last(), Some(&inferbench_testkit::Replayed::End));
 }
 
 fn evidence(source: EvidenceSource, bytes: &[u8]) -> Evidence {

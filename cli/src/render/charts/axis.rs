@@ -2,13 +2,14 @@
 
 use inferbench_model::text::number::{grouped, three_digits};
 
-/// Range of values, largest over smallest, above which an axis is logarithmic.
+/// Ratio of largest to smallest value above which an axis is logarithmic.
 const LOG_FROM: f64 = 30.0;
-/// Share of the largest value above which the smallest is far from zero.
+/// An axis need not start at zero if the smallest value is more than this share of
+/// the largest.
 const FAR: f64 = 0.4;
-/// Least range of an axis far from zero, as a share of the largest value, so that
-/// small differences look small; and what it leaves below the least, as a share
-/// of the range.
+/// Least range of such an axis, as a share of the largest value, so that small
+/// differences look small; and the room below the smallest value, as a share of
+/// the range.
 const LEAST_RANGE: f64 = 0.3;
 const BELOW: f64 = 0.25;
 /// Least number of ticks on a linear axis.
@@ -18,20 +19,19 @@ const TICKS: f64 = 5.0;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scale {
     pub(super) title: String,
-    /// Ends in the coordinates of `at`.
+    /// Ends, in the coordinates of `at`.
     pub(super) low: f64,
     pub(super) high: f64,
     pub(super) log: bool,
-    /// Ticks that stand whatever the range, as value and text; none if they
-    /// follow from the range.
+    /// Fixed ticks, as value and text; `None` if they follow from the range.
     pub(super) ticks: Option<Vec<(f64, String)>>,
-    /// Lines across the chart at the ticks.
+    /// Draw grid lines at the ticks.
     pub(super) grid: bool,
 }
 
 impl Scale {
-    /// From zero to the largest of `values`, or logarithmic if it may be and
-    /// they range widely.
+    /// From zero to the largest value, or logarithmic if allowed and the values
+    /// range widely.
     pub(super) fn of_values(values: impl Iterator<Item = f64>, may_be_log: bool) -> Self {
         let (low, high) = ends(values);
         let log = may_be_log && low > 0.0 && high / low > LOG_FROM;
@@ -46,8 +46,8 @@ impl Scale {
         .spanning(low, high)
     }
 
-    /// From zero, or, where that would leave most of the axis empty, from well
-    /// below the least.
+    /// From zero, or from below the smallest value where most of the axis would be
+    /// empty otherwise.
     pub(super) fn near_values(values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = ends(values);
         let mut scale = Self::of_values([low, high].into_iter(), false);
@@ -57,7 +57,7 @@ impl Scale {
         scale
     }
 
-    /// The same kind of scale for other values.
+    /// The same kind of scale, for other values.
     pub(super) fn over(&self, values: impl Iterator<Item = f64>) -> Self {
         let (low, high) = ends(values);
         self.clone().spanning(low, high)
@@ -90,13 +90,13 @@ impl Scale {
         self
     }
 
-    /// Place of a value in the coordinates of the ends, which are those that
-    /// plotly wants for annotations.
+    /// Position of a value in the coordinates of the ends, which plotly also uses
+    /// for annotations.
     pub(super) fn at(&self, value: f64) -> f64 {
         if self.log { value.log10() } else { value }
     }
 
-    /// Share of the axis that lies before a value.
+    /// Position of a value as a share of the axis.
     pub(super) fn share(&self, value: f64) -> f64 {
         (self.at(value) - self.low) / (self.high - self.low)
     }
@@ -141,7 +141,7 @@ fn steps(low: f64, high: f64) -> Vec<(f64, String)> {
         .collect()
 }
 
-/// A round number: grouped if it is whole, else with as many decimals as it has.
+/// A round number: with thousands separators if whole, else without trailing zeros.
 fn plain(value: f64, decimals: usize) -> String {
     if value.fract() == 0.0 && value >= 0.0 {
         return grouped(value as u64);

@@ -1,20 +1,20 @@
-//! The chart of one metric at one level: there is no line to follow, so a bar
-//! per backend, and a thin line to its p99.
+//! One metric at a single level: a bar per backend, and a thin line to its p99.
 
 use inferbench_model::report::{MetricColumn, Report};
 use inferbench_model::text::number::three_digits;
 
 use super::axis::Scale;
+use super::chart::backend_index;
 use super::drawing::{Drawing, Point, Role, Series};
 use super::labels::short;
-use super::{BOTTOM, TOP, place_of};
+use super::sizes::{BOTTOM, TOP};
 
 /// Room for a bar, px.
 const BAR: usize = 34;
-/// Room for the words beside the longest bar, px.
+/// Room for the text beside the longest bar, px.
 const WORDS: usize = 130;
 
-/// The chart, and what its bars are.
+/// The chart and its subtitle.
 pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) {
     let mut series = Vec::new();
     let mut names = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) 
     let drawing = Drawing {
         x,
         y: Scale {
-            // From above: the first backend stands on top.
+            // Downwards: the first backend is on top.
             low: last,
             high: -0.5,
             ..Scale::of_steps("", names)
@@ -72,7 +72,7 @@ fn bar(report: &Report, label: &str, at: usize, value: f64, p99: Option<f64>) ->
     };
     Series {
         role: Role::Bar,
-        place: place_of(report, label),
+        place: backend_index(report, label),
         name: label.to_owned(),
         hover: String::new(),
         points: vec![Point {

@@ -1,13 +1,13 @@
-//! The picture of a chart that needs no script: where each line and text stands,
-//! in the box of an SVG. How they are written is the template's business.
+//! A still image of a chart: the position of each line and text in an SVG. The
+//! template writes the SVG.
 
 use serde::Serialize;
 
 use super::axis::Scale;
 use super::labels::short;
-use super::{BOTTOM, LEFT, TOP};
+use super::sizes::{BOTTOM, LEFT, TOP};
 
-/// A picture.
+/// A still image.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::render) struct Still {
     width: usize,
@@ -20,7 +20,7 @@ pub(in crate::render) struct Still {
     /// Heights of the lines across.
     grid: Vec<f64>,
     pub(super) texts: Vec<Text>,
-    /// Shaded parts, each from its left end and of its width; as high as the axes.
+    /// Shaded parts: left end and width; as high as the axes.
     pub(super) shaded: Vec<(f64, f64)>,
     pub(super) strokes: Vec<Stroke>,
     pub(super) marks: Vec<Mark>,
@@ -32,7 +32,7 @@ pub(super) struct Text {
     y: f64,
     /// `start`, `middle` or `end`.
     anchor: &'static str,
-    /// Less weight than the names of the lines.
+    /// Paler than the names of the lines.
     soft: bool,
     pub(super) text: String,
 }
@@ -58,7 +58,7 @@ pub(super) struct Pen {
 
 #[derive(Debug, Clone, Serialize)]
 pub(super) struct Mark {
-    /// Where its box of 12 by 12 begins, before it is scaled.
+    /// Upper left corner of its box of 12 by 12.
     pub(super) x: f64,
     pub(super) y: f64,
     scale: f64,
@@ -79,22 +79,22 @@ impl Pen {
     }
 }
 
-/// A picture while it is drawn, in the units of its axes.
+/// A still image that is being drawn, in the units of its axes.
 pub(super) struct Canvas<'d> {
     x: &'d Scale,
     y: &'d Scale,
     /// Width of the axes, px.
     pub(super) across: f64,
-    picture: Still,
+    still: Still,
 }
 
 impl<'d> Canvas<'d> {
     /// Axes with their ticks and titles. `width` and `height`: of the whole
-    /// picture; `right`: room right of the axes, px.
+    /// image; `right`: room right of the axes, px.
     pub(super) fn new([x, y]: [&'d Scale; 2], [width, height]: [usize; 2], right: usize) -> Self {
         let (left, top) = (left_of(y), TOP as f64);
         let across = width as f64 - left - right as f64;
-        let picture = Still {
+        let still = Still {
             width,
             height,
             left,
@@ -111,7 +111,7 @@ impl<'d> Canvas<'d> {
             x,
             y,
             across,
-            picture,
+            still,
         };
         canvas.axes();
         canvas
@@ -119,19 +119,19 @@ impl<'d> Canvas<'d> {
 
     /// Where a value on the horizontal axis stands, px.
     pub(super) fn x(&self, value: f64) -> f64 {
-        rounded(self.picture.left + self.x.share(value) * self.across)
+        rounded(self.still.left + self.x.share(value) * self.across)
     }
 
     /// Where a value on the vertical axis stands, px.
     pub(super) fn y(&self, value: f64) -> f64 {
-        let down = self.picture.bottom - self.picture.top;
-        rounded(self.picture.top + (1.0 - self.y.share(value)) * down)
+        let down = self.still.bottom - self.still.top;
+        rounded(self.still.top + (1.0 - self.y.share(value)) * down)
     }
 
     /// Draws along a path in px.
     pub(super) fn stroke(&mut self, path: String, pen: Pen) {
         if !path.is_empty() {
-            self.picture.strokes.push(Stroke { path, pen });
+            self.still.strokes.push(Stroke { path, pen });
         }
     }
 
@@ -145,7 +145,7 @@ impl<'d> Canvas<'d> {
     /// Draws a bar from the left end of the axes to a value.
     pub(super) fn bar(&mut self, to: f64, at: f64, pen: Pen) {
         let y = self.y(at);
-        self.stroke(path(&[(self.picture.left, y), (self.x(to), y)]), pen);
+        self.stroke(path(&[(self.still.left, y), (self.x(to), y)]), pen);
     }
 
     /// Puts a marker, a path in a box of 12 by 12, with its middle at a point in px.
@@ -156,7 +156,7 @@ impl<'d> Canvas<'d> {
         colour: &'static str,
         hollow: bool,
     ) {
-        self.picture.marks.push(Mark {
+        self.still.marks.push(Mark {
             x: rounded(x - 6.0 * scale),
             y: rounded(y - 6.0 * scale),
             scale,
@@ -166,9 +166,9 @@ impl<'d> Canvas<'d> {
         });
     }
 
-    /// Writes at a point in px. `soft`: with less weight than names.
+    /// Writes text at a point in px. `soft`: paler than names.
     pub(super) fn put(&mut self, (x, y): (f64, f64), anchor: &'static str, soft: bool, text: &str) {
-        self.picture.texts.push(Text {
+        self.still.texts.push(Text {
             x: rounded(x),
             y: rounded(y),
             anchor,
@@ -179,28 +179,28 @@ impl<'d> Canvas<'d> {
 
     /// Shades what lies before a value on the horizontal axis.
     pub(super) fn shade_to(&mut self, to: f64) {
-        let left = self.picture.left;
+        let left = self.still.left;
         let width = rounded(self.x(to) - left).max(0.0);
-        self.picture.shaded.push((left, width));
+        self.still.shaded.push((left, width));
     }
 
     /// Shades what lies between two values on the horizontal axis.
     pub(super) fn shade(&mut self, from: f64, to: f64) {
         let (from, to) = (self.x(from), self.x(to));
-        self.picture.shaded.push((from, rounded(to - from)));
+        self.still.shaded.push((from, rounded(to - from)));
     }
 
-    /// The picture as it is.
+    /// The finished image.
     pub(super) fn finish(self) -> Still {
-        self.picture
+        self.still
     }
 
     fn axes(&mut self) {
-        let (left, bottom) = (self.picture.left, self.picture.bottom);
+        let (left, bottom) = (self.still.left, self.still.bottom);
         for (value, text) in self.y.ticks() {
             let y = self.y(value);
             if self.y.grid {
-                self.picture.grid.push(y);
+                self.still.grid.push(y);
             }
             self.put((left - 6.0, y + 4.0), "end", true, &short(&text));
         }
@@ -213,7 +213,7 @@ impl<'d> Canvas<'d> {
     }
 }
 
-/// To a tenth of a pixel: more only takes room.
+/// To a tenth of a pixel; more digits only make the file larger.
 fn rounded(pixels: f64) -> f64 {
     (pixels * 10.0).round() / 10.0
 }

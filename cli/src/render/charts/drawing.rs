@@ -1,10 +1,10 @@
-//! What a chart shows, as plain data: drawn from it are the interactive chart
-//! and the still picture, so that both show the same.
+//! What a chart shows, as plain data. The interactive chart and the still image are
+//! both drawn from it, so they show the same.
 
 use super::axis::Scale;
 
-/// How much larger a marker is than that of the next line above it, and how often
-/// that adds up.
+/// Each line's markers are this much larger than those of the next line above it,
+/// up to so many times.
 const PEEK: f64 = 0.3;
 const MOST_PEEKS: usize = 3;
 
@@ -16,28 +16,27 @@ pub(super) struct Drawing {
     pub(super) height: usize,
     /// Room right of the axes for the names of the lines, px.
     pub(super) right: usize,
-    /// How far above the end of its line a name stands, px, so that the line may
-    /// go on below it.
+    /// Height of a name above the end of its line, px.
     pub(super) names_up: f64,
-    /// Where the part of the x axis ends that is shaded, from its start.
+    /// The x axis is shaded from its start to here.
     pub(super) shaded: Option<f64>,
     /// What is drawn, lowest first.
     pub(super) series: Vec<Series>,
-    /// Views of a chart over levels, the first shown at first; empty if there is
-    /// one only.
+    /// Views of a chart over levels, the first is the default; empty if there is
+    /// only one.
     pub(super) views: Vec<View>,
-    /// All values at one x are shown together.
+    /// Hovering shows all values at one x together.
     pub(super) unified: bool,
 }
 
-/// What a series is.
+/// The role of a series in a chart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
-    /// The figures that are compared: a line with markers, named at its end.
+    /// The typical values: a line with markers and a name at its end.
     Main,
-    /// A higher percentile of the same figures: a thin line.
+    /// A higher percentile of the same metric: a thin line.
     Upper(&'static str),
-    /// Points that nothing beats: a broad band below the lines, of no backend.
+    /// The Pareto front: a broad band below the lines, of no backend.
     Best,
     /// Rings around points of a line.
     Ring,
@@ -48,11 +47,11 @@ pub(super) enum Role {
 /// Points of one backend.
 pub(super) struct Series {
     pub(super) role: Role,
-    /// Place of the backend in the report, from 0.
+    /// Index of the backend in the report.
     pub(super) place: usize,
-    /// Name, as the reader knows it.
+    /// Name for the reader.
     pub(super) name: String,
-    /// What is shown over a point, in plotly's words.
+    /// Text over a point, in plotly's hover syntax.
     pub(super) hover: String,
     pub(super) points: Vec<Point>,
 }
@@ -65,9 +64,9 @@ pub(super) struct Point {
     /// Least and most over repeats along each axis.
     pub(super) x_reach: Option<(f64, f64)>,
     pub(super) y_reach: Option<(f64, f64)>,
-    /// What it is, for whoever points at it.
+    /// Text when hovering over it.
     pub(super) text: String,
-    /// What stands beside it, if it is labelled.
+    /// Text beside it, if `labelled`.
     pub(super) label: String,
     pub(super) labelled: bool,
     /// Its marker is hollow.
@@ -76,20 +75,20 @@ pub(super) struct Point {
 
 /// One of several views of the same chart.
 pub(super) struct View {
-    /// Name of the percentile that it adds; `p50` adds none.
+    /// Name of the percentile that it adds to p50; `p50` adds none.
     pub(super) name: &'static str,
     pub(super) y: Scale,
 }
 
 impl Drawing {
-    /// The view with that percentile, or the only one.
+    /// The y axis of the view of that name, or the only one.
     pub(super) fn scale_of(&self, view: &str) -> &Scale {
         let found = self.views.iter().find(|own| own.name == view);
         found.map_or(&self.y, |view| &view.y)
     }
 
-    /// How much larger the markers of a line are than those of the topmost one, so
-    /// that points which lie on each other are all seen.
+    /// Scale of the markers of a line: larger for lower lines, so that overlapping
+    /// points are all visible.
     pub(super) fn marker_scale(&self, line: &Series) -> f64 {
         let above = self.named().filter(|other| other.place > line.place);
         1.0 + PEEK * above.count().min(MOST_PEEKS) as f64
@@ -103,11 +102,11 @@ impl Drawing {
 }
 
 impl Series {
-    pub(super) fn of<T>(&self, value: impl Fn(&Point) -> T) -> Vec<T> {
+    pub(super) fn map_points<T>(&self, value: impl Fn(&Point) -> T) -> Vec<T> {
         self.points.iter().map(value).collect()
     }
 
-    /// The point at which its name stands.
+    /// The point beside which the name is written.
     pub(super) fn end(&self) -> Option<&Point> {
         self.points.last()
     }

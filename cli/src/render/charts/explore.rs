@@ -1,6 +1,6 @@
-//! What the page's choosers choose from: distributions, gaps inside an answer,
-//! and requests over time. The lists of the report as they are, with names and
-//! colours; the page's script draws those that are chosen.
+//! Data behind the page's selectable charts: distributions, gaps inside an answer,
+//! and requests over time. The lists come from the report unchanged, with names and
+//! colours; the page's script draws those that are selected.
 
 mod chosen;
 
@@ -13,15 +13,16 @@ use inferbench_model::report::{
 use inferbench_model::text::number::grouped;
 use serde::Serialize;
 
+use super::chart::backend_index;
 use super::labels::{plain, short};
-use super::{place_of, style};
+use crate::render::style;
 
-/// Everything that is chosen from.
+/// Everything that can be selected.
 #[derive(Debug, Serialize)]
 pub(in crate::render) struct Explore<'a> {
     backends: Vec<Look>,
     levels: Vec<String>,
-    /// Lists of shares, most of which several curves have in common.
+    /// Lists of shares; several curves refer to the same list.
     shares: Vec<&'a [f64]>,
     distributions: Vec<Metric<'a>>,
     gaps: Vec<Gaps<'a>>,
@@ -29,7 +30,7 @@ pub(in crate::render) struct Explore<'a> {
     requests: Vec<Measurement<'a>>,
 }
 
-/// How a backend is told from the others.
+/// Name, colour and marker of a backend.
 #[derive(Debug, Serialize)]
 struct Look {
     /// For lists.
@@ -45,7 +46,7 @@ struct Look {
 struct Metric<'a> {
     label: &'a str,
     unit: &'a str,
-    /// What one value is, in the plural.
+    /// What is counted: `gaps` or `requests`.
     of: &'static str,
     caution: Option<&'a str>,
     curves: Vec<Curve<'a>>,
@@ -56,7 +57,7 @@ struct Curve<'a> {
     backend: usize,
     level: usize,
     n: usize,
-    /// Place of its shares.
+    /// Index of its list of shares.
     shares: usize,
     values: &'a [f64],
 }
@@ -91,7 +92,7 @@ struct Measurement<'a> {
     backend: usize,
     level: usize,
     repeat: u32,
-    /// How many requests are shown.
+    /// How many of the requests are shown.
     note: String,
     end: f64,
     from: Option<f64>,
@@ -100,15 +101,15 @@ struct Measurement<'a> {
     sent: &'a [f64],
     waiting: &'a [f64],
     running: &'a [Option<f64>],
-    /// Places of those that failed.
+    /// Indices of failed requests in the lists.
     failed: Vec<usize>,
     span: f64,
     load: [&'a [u64]; 4],
 }
 
 impl<'a> Explore<'a> {
-    /// What a report has to choose from; `None` if it has nothing.
-    pub(in crate::render) fn of(report: &'a Report) -> Option<Self> {
+    /// `None` if the report has none of these.
+    pub(in crate::render) fn from_report(report: &'a Report) -> Option<Self> {
         let requests = report.requests_over_time.iter();
         let mut explore = Self {
             backends: looks(report),
@@ -118,11 +119,11 @@ impl<'a> Explore<'a> {
             gaps: report
                 .gaps_by_position
                 .iter()
-                .filter_map(|gaps| Gaps::of(report, gaps))
+                .filter_map(|gaps| Gaps::from_report(report, gaps))
                 .collect(),
-            tokens: Tokens::of(report),
+            tokens: Tokens::from_report(report),
             requests: requests
-                .filter_map(|one| Measurement::of(report, one))
+                .filter_map(|one| Measurement::from_report(report, one))
                 .collect(),
         };
         explore.take_distributions(report);
@@ -130,7 +131,7 @@ impl<'a> Explore<'a> {
         has_any.then_some(explore)
     }
 
-    /// Which of the page's sections there are.
+    /// Which of these sections the page has.
     pub(in crate::render) fn sections(&self) -> Sections {
         Sections {
             distributions: !self.distributions.is_empty(),
@@ -169,7 +170,7 @@ impl<'a> Explore<'a> {
             self.shares.len() - 1
         });
         Some(Curve {
-            backend: place_of(report, &curve.backend),
+            backend: backend_index(report, &curve.backend),
             level: level_of(report, &curve.level)?,
             n: curve.n,
             shares,
@@ -178,7 +179,7 @@ impl<'a> Explore<'a> {
     }
 }
 
-/// Which of the page's sections there are.
+/// Which of these sections the page has.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(in crate::render) struct Sections {
     distributions: bool,
@@ -204,9 +205,9 @@ fn level_of(report: &Report, level: &Level) -> Option<usize> {
 }
 
 impl<'a> Gaps<'a> {
-    fn of(report: &Report, gaps: &'a GapsByPosition) -> Option<Self> {
+    fn from_report(report: &Report, gaps: &'a GapsByPosition) -> Option<Self> {
         Some(Self {
-            backend: place_of(report, &gaps.backend),
+            backend: backend_index(report, &gaps.backend),
             level: level_of(report, &gaps.level)?,
             width: gaps.width,
             position: &gaps.position,
@@ -218,9 +219,9 @@ impl<'a> Gaps<'a> {
 }
 
 impl Tokens {
-    fn of(report: &Report) -> Self {
-        let told = &report.tokens_per_event;
-        let all = told.iter().flat_map(|told| &told.shares);
+    fn from_report(report: &Report) -> Self {
+        let counted = &report.tokens_per_event;
+        let all = counted.iter().flat_map(|one| &one.shares);
         let ranges: HashSet<(u32, u32)> = all.map(|share| (share.from, share.to)).collect();
         let mut ranges: Vec<(u32, u32)> = ranges.into_iter().collect();
         ranges.sort_unstable();
@@ -230,22 +231,22 @@ impl Tokens {
         };
         Self {
             tokens: ranges.iter().map(heading).collect(),
-            backends: told
+            backends: counted
                 .iter()
-                .map(|told| TokensOf::of(report, told, &ranges))
+                .map(|one| TokensOf::from_report(report, one, &ranges))
                 .collect(),
         }
     }
 }
 
 impl TokensOf {
-    fn of(report: &Report, told: &TokensPerEvent, ranges: &[(u32, u32)]) -> Self {
-        let find = |range: &(u32, u32)| told.shares.iter().find(|share| share.from == range.0);
+    fn from_report(report: &Report, one: &TokensPerEvent, ranges: &[(u32, u32)]) -> Self {
+        let find = |range: &(u32, u32)| one.shares.iter().find(|share| share.from == range.0);
         let found: Vec<Option<&TokensShare>> = ranges.iter().map(find).collect();
         let shares = found.iter().map(|share| share.map_or(0.0, |s| s.share));
         let events = found.iter().map(|share| share.map_or(0, |s| s.events));
         Self {
-            backend: place_of(report, &told.backend),
+            backend: backend_index(report, &one.backend),
             shares: shares.collect(),
             events: events.collect(),
         }
@@ -253,12 +254,12 @@ impl TokensOf {
 }
 
 impl<'a> Measurement<'a> {
-    fn of(report: &Report, one: &'a RequestsOverTime) -> Option<Self> {
+    fn from_report(report: &Report, one: &'a RequestsOverTime) -> Option<Self> {
         let (lines, load) = (&one.lines, &one.load);
         let failed = lines.failed.iter().enumerate();
         let failed = failed.filter_map(|(at, failed)| failed.then_some(at));
         Some(Self {
-            backend: place_of(report, &one.backend),
+            backend: backend_index(report, &one.backend),
             level: level_of(report, &one.level)?,
             repeat: one.block + 1,
             note: note(lines.index.len(), one.sent),
@@ -287,7 +288,7 @@ fn note(shown: usize, sent: usize) -> String {
         1 if sent == 1 => "The only request".to_owned(),
         _ if shown == sent => format!("All {sent_text} requests"),
         _ => format!(
-            "{shown_text} of {sent_text} requests, drawn by lot; the slowest to their first token, the longest and failed ones are among them"
+            "{shown_text} of {sent_text} requests, drawn at random; the slowest to their first token, the longest and failed ones are always included"
         ),
     }
 }

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};
 use super::labels::{end_labels, plain};
-use super::{BOTTOM, LEFT, TOP};
+use super::sizes::{BEST, BEST_OPACITY, BOTTOM, LEFT, NAME_RIGHT, SHADE, SHADE_OPACITY, TOP};
 use crate::render::style;
 
 /// Size of a marker, px.
 const MARKER: f64 = 8.0;
 
-/// Data and layout for plotly.js, and for the page's script: the backend that
-/// each trace is of, the view that it belongs to, and what each view changes.
+/// Data and layout for plotly.js, and for the page's script the backend and view of
+/// each trace, and what each view changes.
 pub(super) fn plot(drawing: &Drawing) -> Value {
     let scaled = |series| trace(series, drawing.marker_scale(series));
     let traces = drawing.series.iter().map(scaled);
@@ -55,9 +55,9 @@ fn trace(series: &Series, marker_scale: f64) -> Value {
     };
     if series.role != Role::Bar {
         trace["type"] = json!("scatter");
-        trace["x"] = json!(series.of(|point| point.x));
+        trace["x"] = json!(series.map_points(|point| point.x));
     }
-    trace["y"] = json!(series.of(|point| point.y));
+    trace["y"] = json!(series.map_points(|point| point.y));
     trace["name"] = json!(plain(&series.name));
     trace["showlegend"] = json!(false);
     match series.hover.as_str() {
@@ -86,10 +86,10 @@ fn line(series: &Series, marker_scale: f64) -> Value {
     };
     let mut trace = json!({
         "mode": "lines+markers+text", "cliponaxis": false,
-        "text": series.of(beside), "textposition": "top center", "textfont": {"size": 11},
-        "hovertext": series.of(|point| plain(&point.text)),
+        "text": series.map_points(beside), "textposition": "top center", "textfont": {"size": 11},
+        "hovertext": series.map_points(|point| plain(&point.text)),
         "line": {"color": colour, "width": 2.2, "dash": style::dash(series.place)},
-        "marker": {"color": colour, "size": MARKER * marker_scale, "symbol": series.of(symbol)},
+        "marker": {"color": colour, "size": MARKER * marker_scale, "symbol": series.map_points(symbol)},
     });
     if let Some(reach) = reach(series, colour, |point| (point.x, point.x_reach)) {
         trace["error_x"] = reach;
@@ -100,16 +100,19 @@ fn line(series: &Series, marker_scale: f64) -> Value {
     trace
 }
 
-/// Whiskers from the value to the least and the most; none if no point has them.
+/// Whiskers from the value to least and most; `None` if no point has them.
 fn reach(
     series: &Series,
     colour: &str,
-    of: impl Fn(&Point) -> (f64, Option<(f64, f64)>),
+    value_and_reach: impl Fn(&Point) -> (f64, Option<(f64, f64)>),
 ) -> Option<Value> {
-    let known = series.points.iter().any(|point| of(point).1.is_some());
+    let known = series
+        .points
+        .iter()
+        .any(|point| value_and_reach(point).1.is_some());
     let side = |far: fn(f64, (f64, f64)) -> f64| {
-        series.of(|point| {
-            let (value, reach) = of(point);
+        series.map_points(|point| {
+            let (value, reach) = value_and_reach(point);
             reach.map_or(0.0, |reach| far(value, reach).max(0.0))
         })
     };
@@ -134,8 +137,8 @@ fn thin_line(series: &Series) -> Value {
 fn band(_: &Series) -> Value {
     json!({
         "mode": "lines+markers",
-        "line": {"color": super::BEST, "width": 11}, "opacity": super::BEST_OPACITY,
-        "marker": {"color": super::BEST, "size": 17, "symbol": "circle"},
+        "line": {"color": BEST, "width": 11}, "opacity": BEST_OPACITY,
+        "marker": {"color": BEST, "size": 17, "symbol": "circle"},
     })
 }
 
@@ -150,8 +153,7 @@ fn rings(series: &Series) -> Value {
     })
 }
 
-/// Bars with their words beside them, and a line to the far end where there is
-/// one.
+/// Bars with a text beside each, and a line to the far end if there is one.
 fn bars(series: &Series) -> Value {
     let far = |point: &Point| {
         point
@@ -161,11 +163,11 @@ fn bars(series: &Series) -> Value {
     let colour = style::colour(series.place);
     json!({
         "type": "bar", "orientation": "h", "width": 0.55,
-        "x": series.of(|point| point.x),
+        "x": series.map_points(|point| point.x),
         "marker": {"color": colour},
         "error_x": {
-            "type": "data", "symmetric": false, "array": series.of(far),
-            "arrayminus": series.of(|_| 0.0), "color": colour, "thickness": 1.5, "width": 0,
+            "type": "data", "symmetric": false, "array": series.map_points(far),
+            "arrayminus": series.map_points(|_| 0.0), "color": colour, "thickness": 1.5, "width": 0,
         },
     })
 }
@@ -191,7 +193,7 @@ fn layout(drawing: &Drawing) -> Value {
         layout["shapes"] = json!([{
             "type": "rect", "layer": "below", "xref": "x", "yref": "paper",
             "x0": drawing.x.low, "x1": shaded, "y0": 0, "y1": 1,
-            "fillcolor": super::SHADE, "opacity": super::SHADE_OPACITY, "line": {"width": 0},
+            "fillcolor": SHADE, "opacity": SHADE_OPACITY, "line": {"width": 0},
         }]);
     }
     layout
@@ -230,7 +232,7 @@ fn annotations(drawing: &Drawing) -> Vec<Value> {
     let ends = end_labels(drawing, &drawing.y).into_iter().map(|label| {
         json!({
             "text": plain(&label.text), "x": label.x, "y": drawing.y.at(label.y),
-            "xshift": super::NAME_RIGHT, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
+            "xshift": NAME_RIGHT, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
             "showarrow": false, "font": {"size": 12},
         })
     });

@@ -1,17 +1,17 @@
-//! Names that stand at the ends of lines instead of a legend.
+//! Names at the ends of lines, instead of a legend.
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Series};
-use super::{BOTTOM, TOP};
+use super::sizes::{BOTTOM, TOP};
 use crate::render::escape;
 
-/// Least distance of two names above each other, px.
+/// Least vertical distance of two names, px.
 const STEP: f64 = 15.0;
 /// Width of a letter, px.
 const LETTER: f64 = 7.0;
 /// Longest name at a line's end, letters.
 const LETTERS: usize = 14;
-/// Width in which the names must not touch, px; the real one is the reader's.
+/// Assumed width of the chart, px; the real one depends on the reader's window.
 const WIDTH: f64 = 640.0;
 
 /// A name at the end of a line.
@@ -21,11 +21,11 @@ pub(super) struct EndLabel {
     /// Where its line ends, in the units of the data.
     pub(super) x: f64,
     pub(super) y: f64,
-    /// How far above that it stands, px.
+    /// Height of the name above that point, px.
     pub(super) up: f64,
 }
 
-/// A name right of each line's last point, moved up where it would lie on
+/// A name right of each line's last point, moved up where it would overlap
 /// another. `y`: the scale of the view.
 pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
     let inner = (drawing.height - TOP - BOTTOM) as f64;
@@ -59,11 +59,13 @@ pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
     labels
 }
 
-/// Moves names that were pushed above the top down again, and those that they
-/// then lie on. `taken`: placed from below.
+/// Moves names that are above the top down again, and those that they then
+/// overlap. `taken`: in the order they were placed, from below.
 fn keep_below(taken: &mut [Taken], top: f64) {
     for at in (0..taken.len()).rev() {
-        let (own, above) = taken[at..].split_first_mut().expect("it begins at a place");
+        let (own, above) = taken[at..]
+            .split_first_mut()
+            .expect("the slice starts at an element");
         own.up = own.up.min(top);
         for other in above.iter() {
             if own.meets(other) {
@@ -73,7 +75,7 @@ fn keep_below(taken: &mut [Taken], top: f64) {
     }
 }
 
-/// Room that a name takes, px.
+/// The space of a name, px.
 struct Taken {
     across: f64,
     width: f64,
@@ -81,7 +83,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// The same, moved up where it would lie on one of `others`, which were
+    /// The same, moved up where it would overlap one of `others`, which were
     /// placed from below.
     fn above(mut self, others: &[Self]) -> Self {
         for other in others {
@@ -92,7 +94,7 @@ impl Taken {
         self
     }
 
-    /// Whether the two lie above each other.
+    /// Whether the two overlap horizontally.
     fn meets(&self, other: &Self) -> bool {
         self.across <= other.across + other.width && self.across + self.width >= other.across
     }
@@ -104,8 +106,8 @@ pub(super) fn margin<'n>(names: impl Iterator<Item = &'n str>) -> usize {
     18 + LETTER as usize * longest.unwrap_or(0)
 }
 
-/// A name that fits beside a chart. What tells long names apart may stand at
-/// their end, so the middle goes.
+/// A name short enough for a chart. Long names often differ at their end, so the
+/// middle is cut out.
 pub(in crate::render) fn short(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     if letters.len() <= LETTERS {
@@ -118,7 +120,7 @@ pub(in crate::render) fn short(name: &str) -> String {
     format!("{head}…{tail}")
 }
 
-/// plotly.js reads a few HTML tags in texts; a label has none.
+/// Escapes a text for plotly.js, which reads a few HTML tags.
 pub(super) fn plain(text: &str) -> String {
     escape::seen(text)
         .replace('&', "&amp;")
@@ -131,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_moves_up_only_from_names_that_it_would_lie_on() {
+    fn a_name_moves_up_only_from_names_that_it_would_overlap() {
         let at = |across, up| Taken {
             across,
             width: 50.0,

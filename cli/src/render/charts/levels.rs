@@ -1,21 +1,26 @@
-//! One metric over the levels: the figures that are compared, with whiskers over
-//! repeats, and a higher percentile on demand.
+//! One metric over the levels: a line of typical values per backend, with whiskers
+//! over repeats, and a higher percentile on demand.
 
 use inferbench_model::report::{Figure, MetricColumn, Percentile, Report};
 
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series, View};
-use super::{HEIGHT, RINGED, THROUGHPUT, has_pressed, hover, labels};
+use super::labels;
+use super::rings::{RINGED, any_is_pressed, rings};
+use super::sizes::HEIGHT;
 
-/// Takes a percentile of a figure.
+/// The metric whose curve bends where the KV cache is the limit.
+pub(super) const THROUGHPUT: &str = "output_token_throughput";
+
+/// Reads a percentile of a figure.
 type Take = fn(&Figure) -> Option<Percentile>;
 
 /// Names of the views beside p50.
 pub(super) const VIEWS: [&str; UPPER.len()] = [UPPER[0].0, UPPER[1].0];
-/// Views beside p50, and what each takes.
+/// Views beside p50, and the percentile of each.
 const UPPER: [(&str, Take); 2] = [("p90", |figure| figure.p90), ("p99", |figure| figure.p99)];
 
-/// The chart, and what its lines are.
+/// The chart and its subtitle.
 pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String) {
     let main = series(report, metric, Role::Main, |figure| figure.typical);
     let upper: Vec<Series> = UPPER
@@ -32,13 +37,13 @@ pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String
     let views = views(&widest, &main, &upper);
     let names = main.iter().map(|series| series.name.as_str());
     let right = labels::margin(names);
-    let ringed = metric.name == THROUGHPUT && has_pressed(report);
+    let ringed = metric.name == THROUGHPUT && any_is_pressed(report);
     let level_of = |point: &Point| report.levels.get(point.x as usize);
-    let rings = main
+    let ringed_points = main
         .iter()
         .filter(|_| ringed)
-        .filter_map(|line| super::rings(report, line, level_of));
-    let rings: Vec<Series> = rings.collect();
+        .filter_map(|line| rings(report, line, level_of));
+    let ringed_points: Vec<Series> = ringed_points.collect();
     let drawing = Drawing {
         x: steps(report),
         y: views[0].y.clone(),
@@ -46,7 +51,7 @@ pub(super) fn levels(report: &Report, metric: &MetricColumn) -> (Drawing, String
         right,
         names_up: 0.0,
         shaded: None,
-        series: upper.into_iter().chain(rings).chain(main).collect(),
+        series: upper.into_iter().chain(ringed_points).chain(main).collect(),
         views: if has_upper { views } else { Vec::new() },
         unified: true,
     };
@@ -66,7 +71,7 @@ fn series(
     role: Role,
     value: impl Fn(&Figure) -> Option<f64>,
 ) -> Vec<Series> {
-    let of = |(place, backend): (usize, &inferbench_model::report::BackendReport)| {
+    let series_of = |(place, backend): (usize, &inferbench_model::report::BackendReport)| {
         let points = report.levels.iter().enumerate().filter_map(|(at, level)| {
             let row = report.row(&backend.label, level)?;
             let figure = row.figures.get(&metric.name)?;
@@ -91,12 +96,12 @@ fn series(
     };
     let backends = report.backends.iter().enumerate();
     backends
-        .map(of)
+        .map(series_of)
         .filter(|series| !series.points.is_empty())
         .collect()
 }
 
-/// Least and most over repeats; only the figures that are compared have them.
+/// Least and most over repeats, for the main lines only.
 fn reach(report: &Report, role: Role, figure: &Figure) -> Option<(f64, f64)> {
     let shown = report.blocks > 1 && role == Role::Main;
     figure.block_min.zip(figure.block_max).filter(|_| shown)
@@ -110,7 +115,7 @@ fn values(series: &[Series]) -> impl Iterator<Item = f64> {
     })
 }
 
-/// p50 alone, then with each percentile that has a value. All have the same kind
+/// p50 alone, then p50 with each percentile that has values, all with the same kind
 /// of scale.
 fn views(widest: &Scale, main: &[Series], upper: &[Series]) -> Vec<View> {
     let p50 = View {
@@ -128,6 +133,10 @@ fn views(widest: &Scale, main: &[Series], upper: &[Series]) -> Vec<View> {
         }
     });
     std::iter::once(p50).chain(with).collect()
+}
+
+fn hover(metric: &MetricColumn) -> String {
+    format!("%{{y:.3s}} {}", metric.unit)
 }
 
 fn subtitle(report: &Report, metric: &MetricColumn, ringed: bool) -> String {

@@ -1,13 +1,14 @@
-//! A chart as a picture that needs no script.
+//! A chart as a still image that needs no script.
 
 use super::canvas::{Canvas, Pen, Still, path};
 use super::drawing::{Drawing, Role, Series};
 use super::labels::end_labels;
+use super::sizes::{BEST, BEST_OPACITY, NAME_RIGHT};
 use crate::render::style;
 
 /// Ring around a point.
 const RING: &str = "M6-2.5a8.5 8.5 0 1 0 .01 0z";
-/// Half of a bar's height, and of a whisker's end, px.
+/// Half the height of a bar, and half the length of a whisker's end, px.
 const HALF_BAR: f64 = 9.0;
 const HALF_END: f64 = 3.0;
 /// Width of a line, of a thin one, of the best band, and of a whisker, px.
@@ -16,21 +17,21 @@ const THIN: f64 = 1.0;
 const BAND: f64 = 11.0;
 const WHISKER: f64 = 1.2;
 
-/// The picture of a chart, `width` px wide, with the percentile `view` beside
-/// the figures that are compared.
+/// The still image of a chart, `width` px wide, with the percentile `view` beside
+/// the typical values.
 pub(super) fn still(drawing: &Drawing, width: usize, view: &str) -> Still {
     let y = drawing.scale_of(view);
     let size = [width, drawing.height];
     let mut canvas = Canvas::new([&drawing.x, y], size, drawing.right);
     for label in end_labels(drawing, y) {
         let at = (
-            canvas.x(label.x) + super::NAME_RIGHT,
+            canvas.x(label.x) + NAME_RIGHT,
             canvas.y(label.y) - label.up + 4.0,
         );
         canvas.put(at, "start", false, &label.text);
     }
     for series in &drawing.series {
-        of_points(&mut canvas, series);
+        point_texts(&mut canvas, series);
     }
     let shown = drawing.series.iter().filter(|series| match series.role {
         Role::Upper(own) => own == view,
@@ -53,15 +54,15 @@ fn lines(canvas: &mut Canvas<'_>, series: &Series) {
         dash: style::dash_lengths(series.place),
         ..Pen::solid(colour, width)
     };
-    let points = series.of(|point| (point.x, point.y));
+    let points = series.map_points(|point| (point.x, point.y));
     match series.role {
         Role::Main => canvas.line(&points, dashed(LINE)),
         Role::Upper(_) => canvas.line(&points, dashed(THIN)),
         Role::Best => canvas.line(
             &points,
             Pen {
-                opacity: super::BEST_OPACITY,
-                ..Pen::solid(super::BEST, BAND)
+                opacity: BEST_OPACITY,
+                ..Pen::solid(BEST, BAND)
             },
         ),
         Role::Ring => {}
@@ -105,7 +106,7 @@ fn markers(canvas: &mut Canvas<'_>, series: &Series, scale: f64) {
     }
 }
 
-fn of_points(canvas: &mut Canvas<'_>, series: &Series) {
+fn point_texts(canvas: &mut Canvas<'_>, series: &Series) {
     for point in &series.points {
         let (x, y) = (canvas.x(point.x), canvas.y(point.y));
         let far = point.x_reach.map_or(x, |(_, far)| canvas.x(far).max(x));
@@ -120,9 +121,9 @@ fn of_points(canvas: &mut Canvas<'_>, series: &Series) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::render::charts::HEIGHT;
     use crate::render::charts::axis::Scale;
     use crate::render::charts::drawing::Point;
+    use crate::render::charts::sizes::HEIGHT;
 
     fn scale() -> Scale {
         Scale {
@@ -151,7 +152,7 @@ mod tests {
     }
 
     /// Axes of 500 by 190 px: 54 px from the left, 16 from above.
-    fn picture(series: Vec<Series>) -> Still {
+    fn drawn(series: Vec<Series>) -> Still {
         let drawing = Drawing {
             x: scale(),
             y: scale(),
@@ -170,19 +171,19 @@ mod tests {
     fn points_stand_where_their_values_say() {
         let mut line = series(Role::Main, &[(0.0, 0.0), (50.0, 100.0)]);
         line.points[1].y_reach = Some((90.0, 100.0));
-        let picture = picture(vec![line]);
-        assert_eq!(picture.strokes[0].path, "M54 206L304 16");
+        let still = drawn(vec![line]);
+        assert_eq!(still.strokes[0].path, "M54 206L304 16");
         // from 16 px to 16 + 19, with ends of 3 px to each side
         assert_eq!(
-            picture.strokes[1].path,
+            still.strokes[1].path,
             "M304 35L304 16M301 35L307 35M301 16L307 16"
         );
-        assert_eq!((picture.marks[1].x, picture.marks[1].y), (298.0, 10.0));
+        assert_eq!((still.marks[1].x, still.marks[1].y), (298.0, 10.0));
         // the first 20 of 100
-        assert_eq!(picture.shaded, [(54.0, 100.0)]);
+        assert_eq!(still.shaded, [(54.0, 100.0)]);
         // 0, 20, 40, 60, 80 and 100 on both axes, the title, and the name
-        assert_eq!(picture.texts.len(), 6 + 6 + 1 + 1);
-        assert_eq!(picture.texts[13].text, "a<b");
+        assert_eq!(still.texts.len(), 6 + 6 + 1 + 1);
+        assert_eq!(still.texts[13].text, "a<b");
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
             series(Role::Upper("p90"), &[(0.0, 10.0), (100.0, 10.0)]),
             series(Role::Upper("p99"), &[(0.0, 20.0), (100.0, 20.0)]),
         ];
-        let paths: Vec<String> = picture(both).strokes.into_iter().map(|s| s.path).collect();
+        let paths: Vec<String> = drawn(both).strokes.into_iter().map(|s| s.path).collect();
         // 20 % of 190 px above the axis
         assert_eq!(paths, ["M54 168L554 168"]);
     }

@@ -1,17 +1,18 @@
 //! Calibration: the load path of every run against a simulated server that
-//! knows when each token was written, on this machine.
+//! records when it wrote each token, on this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use inferbench_model::cell::row::{self, CellKey, CellRow};
+use inferbench_model::cell::row::{self, CellRow};
 use inferbench_model::config::{self, Level, SloConfig};
 use inferbench_model::facts::calibration::{
     self, CALIBRATION_SCHEMA_VERSION, CalibratedLevel, Calibration, FastFigures, TrueRequest,
 };
-use inferbench_model::facts::manifest::HostFacts;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::report::warning_words;
 use inferbench_model::text::units::s_between;
 use inferbench_model::yaml::YamlError;
 use inferbench_plugin_api::ControlRequest;
@@ -19,23 +20,23 @@ use serde_json::json;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::event::with_causes;
 use crate::http::Target;
 use crate::http::control::{ControlError, ControlPlane};
-use crate::load::exchange::Prepared;
+use crate::load::exchange::EncodedRequest;
 use crate::load::requests::CellSource;
 use crate::load::self_check::process_cpu_ns;
-use crate::load::{self, CellLoad, LoadError, Progress, RequestSource, Transport};
+use crate::load::{self, CellLoad, LoadError, Progress, RequestError, RequestSource, Transport};
 use crate::os::clock;
 use crate::os::limits;
 use crate::os::port::Port;
-use crate::plugins::host::{PluginHost, data_folder};
-use crate::prepare::{self, PreparedRun, prepare};
+use crate::plugins::host::PluginHost;
+use crate::prepare::{NoLaunchPlan, PreparedRun, prepare};
 use crate::server::launch::{LaunchError, Server, Start};
 use crate::server::readiness::Readiness;
-use crate::store::{self, StoreError};
 use crate::telemetry::host;
 
-/// Plugin whose server knows the truth.
+/// Plugin whose server records what it did.
 pub const SIMULATOR: &str = "sim";
 /// Streams at once of a whole calibration.
 const LEVELS: [u32; 5] = [1, 64, 256, 512, 1024];
@@ -73,24 +74,27 @@ pub enum CalibrateError {
     #[error("the simulator cannot be prepared: {}", .0.first().map(ToString::to_string).unwrap_or_default())]
     Config(Vec<YamlError>),
     /// The simulator has no launch plan.
-    #[error("the simulator cannot be launched: {0}")]
-    Plan(String),
+    #[error("the simulator cannot be launched")]
+    Plan(#[from] NoLaunchPlan),
+    /// The simulator needs no launch: it is another plugin of that name.
+    #[error("the simulator's plugin launches nothing")]
+    NothingToLaunch,
     /// The simulator does not start.
     #[error(transparent)]
     Launch(#[from] LaunchError),
     /// No folder or port for it is to be had.
-    #[error("the simulator has no place to run")]
-    Place(#[source] std::io::Error),
+    #[error("the simulator has no folder or no port")]
+    FolderOrPort(#[source] std::io::Error),
     /// The simulator does not answer.
     #[error("the simulator is not ready: {0}")]
     NotReady(String),
     /// The load cannot be offered.
     #[error(transparent)]
     Load(#[from] LoadError),
-    /// The simulator does not tell what it did.
+    /// The simulator does not give what it did.
     #[error(transparent)]
     Truth(#[from] ControlError),
-    /// What it tells cannot be understood.
+    /// What it gives cannot be understood.
     #[error("`GET /truth`, line {line}: {reason}")]
     TruthLine {
         /// Line, from 1.
@@ -106,31 +110,7 @@ pub enum CalibrateError {
     Interrupted,
 }
 
-/// Where the calibration of this machine is kept; `None` if the user has no data
-/// folder.
-#[must_use]
-pub fn default_file() -> Option<PathBuf> {
-    Some(data_folder()?.join("inferbench/calibration.json"))
-}
-
-/// The stored calibration, if there is one, it can be read, and it was made on
-/// the machine `host`.
-#[must_use]
-pub fn stored_for(host: &HostFacts) -> Option<Calibration> {
-    let stored: Calibration = store::read_json(&default_file()?).ok()?;
-    let known = stored.schema_version == CALIBRATION_SCHEMA_VERSION;
-    (known && stored.is_of(host)).then_some(stored)
-}
-
-/// Writes a calibration, and the folder for it.
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn write(file: &Path, calibration: &Calibration) -> Result<(), StoreError> {
-    store::write_json_file(file, calibration)
-}
-
-/// Calibrates this machine. `tell` hears what is being done, in a line each.
+/// Calibrates this machine. `on_step` gets what is being done, in a line each.
 ///
 /// # Errors
 /// See [`CalibrateError`]. On any, the simulator is already gone.
@@ -138,18 +118,18 @@ pub async fn calibrate(
     plugins: &PluginHost,
     version: &str,
     quick: bool,
-    tell: &(dyn Fn(&str) + Sync),
+    on_step: &(dyn Fn(&str) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Calibration, CalibrateError> {
-    // Where it cannot be raised, what follows from that is told by the levels.
+    // Where it cannot be raised, what follows from that shows in the levels.
     drop(limits::raise_open_files());
     let levels: &[u32] = if quick { &QUICK_LEVELS } else { &LEVELS };
     let paced = Simulated::start(plugins, PACED_MS, PACED_TOKENS, levels, cancel).await?;
-    let measured = paced_levels(&paced, levels, quick, tell, cancel).await;
+    let measured = paced_levels(&paced, levels, quick, on_step, cancel).await;
     paced.stop().await;
     let paced = measured?;
     let unpaced = Simulated::start(plugins, (0, 0), FAST_TOKENS, &[FAST_STREAMS], cancel).await?;
-    tell(&format!("{FAST_STREAMS} streams, unpaced"));
+    on_step(&format!("{FAST_STREAMS} streams, unpaced"));
     let fast = fast(&unpaced, quick, cancel).await;
     unpaced.stop().await;
     Ok(Calibration {
@@ -175,7 +155,7 @@ async fn paced_levels(
     simulated: &Simulated,
     levels: &[u32],
     quick: bool,
-    tell: &(dyn Fn(&str) + Sync),
+    on_step: &(dyn Fn(&str) + Sync),
     cancel: &CancellationToken,
 ) -> Result<Paced, CalibrateError> {
     let least = if quick {
@@ -189,13 +169,15 @@ async fn paced_levels(
         truth_is_kernels: true,
     };
     for (place, streams) in levels.iter().copied().enumerate() {
-        tell(&format!("{streams} paced streams"));
+        on_step(&format!("{streams} paced streams"));
         simulated.forget_truth().await?;
         let requests = least.max(REQUESTS_PER_STREAM * u64::from(streams));
         let (row, records) = simulated.measure(place, streams, requests, cancel).await?;
         tokio::time::sleep(AFTER_LAST).await;
         let truth = simulated.truth().await?;
-        let breaches = row.breaches.into_iter().map(|b| b.text).collect();
+        let broken = row.warnings.iter();
+        let broken = broken.filter(|kind| kind.code().breaks_trust());
+        let breaches = broken.map(warning_words).collect();
         let level = calibration::level(streams, &records, &truth, &request_id, breaches);
         paced.levels.push(level);
         paced.arrival_clock = row.self_check.arrival_clock;
@@ -241,15 +223,15 @@ fn request_id(index: u64) -> String {
 struct NamedSource(CellSource);
 
 impl RequestSource for NamedSource {
-    fn make(&mut self, index: u64) -> Result<Prepared, String> {
-        let mut prepared = self.0.make(index)?;
-        if let Some(wire) = &mut prepared.wire {
+    fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
+        let mut request = self.0.make(index)?;
+        if let Some(wire) = &mut request.wire {
             let header = format!("X-Request-Id: {}\r\n", request_id(index));
-            let first_line = memchr::memchr(b'\n', &wire.bytes).ok_or("it has no first line")?;
+            let first_line = memchr::memchr(b'\n', &wire.bytes).ok_or(RequestError::NoFirstLine)?;
             let after = first_line + 1;
             wire.bytes.splice(after..after, header.into_bytes());
         }
-        Ok(prepared)
+        Ok(request)
     }
 }
 
@@ -273,13 +255,12 @@ impl Simulated {
         let prepared = prepared(plugins, (ttft_ms, itl_ms), tokens, levels)?;
         let name = format!("inferbench-calibrate-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
-        crate::os::private::make_folders(&folder).map_err(CalibrateError::Place)?;
-        let port = Port::reserve().map_err(CalibrateError::Place)?;
+        crate::os::private::make_folders(&folder).map_err(CalibrateError::FolderOrPort)?;
+        let port = Port::reserve().map_err(CalibrateError::FolderOrPort)?;
         let context = prepared.launch_context(port.number, &folder);
         let backend = &prepared.backends[0];
-        let plan = prepare::launch_plan(backend, &context)
-            .and_then(|plan| plan.ok_or_else(|| "its plugin launches nothing".to_owned()))
-            .map_err(CalibrateError::Plan)?;
+        let plan = backend.launch_plan(&context)?;
+        let plan = plan.ok_or(CalibrateError::NothingToLaunch)?;
         let target = Target::http(&context.host, port.number);
         let start = Start {
             plan: &plan,
@@ -309,7 +290,7 @@ impl Simulated {
     async fn wait(&self, cancel: &CancellationToken) -> Result<(), CalibrateError> {
         let backend = &self.prepared.backends[0];
         let readiness = Readiness {
-            backend,
+            backend: &backend.opened,
             target: &self.target,
             control: &self.control,
             prompts: &self.prepared.prompts,
@@ -323,7 +304,7 @@ impl Simulated {
         match waited {
             Ok(_) => Ok(()),
             Err(_) if cancel.is_cancelled() => Err(CalibrateError::Interrupted),
-            Err(error) => Err(CalibrateError::NotReady(error.to_string())),
+            Err(error) => Err(CalibrateError::NotReady(with_causes(&error))),
         }
     }
 
@@ -338,8 +319,8 @@ impl Simulated {
         let backend = &self.prepared.backends[0];
         let source = NamedSource(CellSource {
             prompts: Arc::clone(&self.prepared.prompts),
-            client: Arc::clone(&backend.client),
-            form: backend.form,
+            client: Arc::clone(&backend.opened.client),
+            form: backend.opened.form,
             target: Some(self.target.clone()),
             model: self.prepared.served_name().to_owned(),
             block: 0,

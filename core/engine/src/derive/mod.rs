@@ -8,21 +8,25 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use inferbench_model::cell::fold::{CellDigest, CellFold};
-use inferbench_model::cell::row::{
-    self, CELLS_SCHEMA_VERSION, CellKey, CellRow, CellsFile, SelfCheck,
-};
+use inferbench_model::cell::measured::MeasuredCell;
+use inferbench_model::cell::row::{self, CELLS_SCHEMA_VERSION, CellRow, CellsFile};
 use inferbench_model::config::{Config, Level, SloConfig};
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::record::{Phase, RequestRecord, ServerSample, Timing};
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::window::WindowFold;
 use inferbench_model::hardware::over_time::Timeline;
-use inferbench_model::report::Report;
 use inferbench_model::report::kv::{self, KvObserver, KvReport, MemoryReading};
 use inferbench_model::report::runs::{MeasuredRun, RunsError, RunsOptions};
+use inferbench_model::report::{Extras, Report};
 use serde::Deserialize;
 use thiserror::Error;
 
 use crate::store::{self, LineFile, RunFolder, SampleFile, StoreError};
+
+/// Oldest schema version of `run.json` that is read: its warnings are sentences.
+const OLDEST_SCHEMA_VERSION: u32 = 1;
 
 /// A run folder that nothing can be derived from.
 #[derive(Debug, Error)]
@@ -42,7 +46,9 @@ pub enum DeriveError {
     #[error("{}: there is no such folder", .0.display())]
     NoFolder(PathBuf),
     /// It was made by another version.
-    #[error("{folder}/run.json has schema_version {found}, this build reads {RUN_SCHEMA_VERSION}")]
+    #[error(
+        "{folder}/run.json has schema_version {found}, this build reads {OLDEST_SCHEMA_VERSION} to {RUN_SCHEMA_VERSION}"
+    )]
     Version {
         /// The folder.
         folder: String,
@@ -89,19 +95,16 @@ pub struct Derived {
 /// # Errors
 /// See [`DeriveError`].
 pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
-    let (run, timeline) = measured(folder, None)?;
-    let places = run.cells.iter().map(cell_name).zip(&run.digests);
-    let digests: HashMap<String, &CellDigest> = places.collect();
-    let nothing = CellFold::new(None, run.config.slo).digest();
-    let digest_of = |row: &CellRow| digests.get(&cell_name(row)).copied().unwrap_or(&nothing);
-    let report = Report::build(&run.manifest, &run.config, &run.cells, &digest_of);
-    let mut report = report.with_timeline(timeline);
-    let folder = RunFolder::open(folder);
-    report.take_kv(kv_of(&folder, &run.manifest, &report.levels)?);
+    let run = FoldedRun::read(folder, None)?;
+    let extras = Extras {
+        timeline: Some(run.timeline.clone()),
+        kv: run.kv(folder)?,
+    };
+    let report = Report::build(&run.manifest, &run.config, &run.measured_cells(), extras);
     let cells = CellsFile {
         schema_version: CELLS_SCHEMA_VERSION,
         simulated: run.manifest.is_simulated(),
-        cells: run.cells,
+        cells: run.rows,
     };
     Ok(Derived {
         manifest: run.manifest,
@@ -122,13 +125,17 @@ pub fn compare(
     let baseline = folders.get(options.baseline);
     let slo = baseline.map(|(_, folder)| config_of(folder)).transpose()?;
     let slo = slo.map(|config| config.slo);
-    let runs = folders.iter().map(|(label, folder)| {
-        let (run, _) = measured(folder, slo)?;
-        let levels = run.config.load.levels();
+    let folded = folders
+        .iter()
+        .map(|(_, folder)| FoldedRun::read(folder, slo));
+    let folded = folded.collect::<Result<Vec<_>, DeriveError>>()?;
+    let runs = folders.iter().zip(&folded).map(|((label, folder), run)| {
         Ok(MeasuredRun {
             label: label.clone(),
-            kv: kv_of(&RunFolder::open(folder), &run.manifest, &levels)?,
-            ..run
+            manifest: run.manifest.clone(),
+            config: run.config.clone(),
+            cells: run.measured_cells(),
+            kv: run.kv(folder)?,
         })
     });
     let runs = runs.collect::<Result<Vec<_>, DeriveError>>()?;
@@ -168,7 +175,7 @@ fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
     }
     let folder = folder.display().to_string();
     let Version { schema_version } = store::read_json(&run.file("run.json"))?;
-    if schema_version != RUN_SCHEMA_VERSION {
+    if !(OLDEST_SCHEMA_VERSION..=RUN_SCHEMA_VERSION).contains(&schema_version) {
         return Err(DeriveError::Version {
             folder,
             found: schema_version,
@@ -189,50 +196,67 @@ struct Version {
     schema_version: u32,
 }
 
-/// The cells of a run with what was kept of their records, and its timeline.
-/// `slo`: limits in place of those of its config.
-fn measured(folder: &Path, slo: Option<SloConfig>) -> Result<(MeasuredRun, Timeline), DeriveError> {
-    let run = RunFolder::open(folder);
-    let (manifest, mut config) = manifest_of(folder)?;
-    config.slo = slo.unwrap_or(config.slo);
-    let file = LineFile::open(&run.file("requests.jsonl"))?;
-    let cells = take_in(&file, &manifest, &config)?;
-    let windows = cells.list.iter().map(|c| (c.key.clone(), c.fold.window()));
-    let hardware = samples::take_in(&run, &manifest, &config, &windows.collect::<Vec<_>>())?;
-    let mut rows = Vec::new();
-    let mut digests = Vec::new();
-    for (cell, hardware) in cells.list.into_iter().zip(hardware.cells) {
-        let row = row::row_of(cell.key, &cell.fold, cell.self_check);
-        rows.push(match hardware {
-            Some(hardware) => row.with_hardware(hardware),
-            None => row,
-        });
-        digests.push(cell.fold.digest());
-    }
-    let run = MeasuredRun {
-        label: config.name.clone(),
-        manifest,
-        config,
-        cells: rows,
-        digests,
-        kv: None,
-    };
-    Ok((run, hardware.timeline))
+/// A run of which every record has been taken in.
+struct FoldedRun {
+    manifest: Manifest,
+    config: Config,
+    rows: Vec<CellRow>,
+    /// What is kept of the records of each row's cell, in the order of `rows`.
+    digests: Vec<CellDigest>,
+    timeline: Timeline,
 }
 
-/// What is known of the KV caches. Files of samples that are not there tell
-/// nothing.
-fn kv_of(
-    run: &RunFolder,
-    manifest: &Manifest,
-    levels: &[Level],
-) -> Result<Option<KvReport>, StoreError> {
-    let mut observer = KvObserver::new(manifest);
-    let file = |name| SampleFile::open(&run.file(name));
-    // Lines that cannot be read are counted where the hardware's figures are made.
-    file("gpu.jsonl")?.each_good(|reading: MemoryReading| observer.add_memory(&reading))?;
-    file("server_metrics.jsonl")?.each_good(|sample: ServerSample| observer.add_server(&sample))?;
-    Ok(kv::build(manifest, levels, &observer.finish()))
+impl FoldedRun {
+    /// `slo`: limits in place of those of its config.
+    fn read(folder: &Path, slo: Option<SloConfig>) -> Result<Self, DeriveError> {
+        let run = RunFolder::open(folder);
+        let (manifest, mut config) = manifest_of(folder)?;
+        config.slo = slo.unwrap_or(config.slo);
+        let file = LineFile::open(&run.file("requests.jsonl"))?;
+        let cells = take_in(&file, &manifest, &config)?;
+        let windows = cells.list.iter().map(|c| (c.key.clone(), c.fold.window()));
+        let hardware = samples::take_in(&run, &manifest, &config, &windows.collect::<Vec<_>>())?;
+        let mut rows = Vec::new();
+        let mut digests = Vec::new();
+        for (cell, hardware) in cells.list.into_iter().zip(hardware.cells) {
+            let row = row::row_of(cell.key, &cell.fold, cell.self_check);
+            rows.push(match hardware {
+                Some(hardware) => row.with_hardware(hardware),
+                None => row,
+            });
+            digests.push(cell.fold.digest());
+        }
+        Ok(Self {
+            manifest,
+            config,
+            rows,
+            digests,
+            timeline: hardware.timeline,
+        })
+    }
+
+    fn measured_cells(&self) -> Vec<MeasuredCell<'_>> {
+        let cells = self.rows.iter().zip(&self.digests);
+        let measured = cells.map(|(row, digest)| MeasuredCell {
+            row: row.clone(),
+            digest,
+        });
+        measured.collect()
+    }
+
+    /// What is known of the KV caches. Files of samples that are not there say
+    /// nothing.
+    fn kv(&self, folder: &Path) -> Result<Option<KvReport>, StoreError> {
+        let run = RunFolder::open(folder);
+        let mut observer = KvObserver::new(&self.manifest);
+        let file = |name| SampleFile::open(&run.file(name));
+        // Lines that cannot be read are counted where the hardware's figures are made.
+        file("gpu.jsonl")?.each_good(|reading: MemoryReading| observer.add_memory(&reading))?;
+        file("server_metrics.jsonl")?
+            .each_good(|sample: ServerSample| observer.add_server(&sample))?;
+        let levels = self.config.load.levels();
+        Ok(kv::build(&self.manifest, &levels, &observer.finish()))
+    }
 }
 
 /// What the first reading takes of a line: the cell, and what its window
@@ -261,7 +285,7 @@ struct Cell {
 #[derive(Default)]
 struct Cells {
     list: Vec<Cell>,
-    by_name: HashMap<String, usize>,
+    by_key: HashMap<CellKey, usize>,
     /// The one that was asked for last: neighbouring lines are mostly of one.
     last: usize,
 }
@@ -302,7 +326,7 @@ fn take_in(file: &LineFile, manifest: &Manifest, config: &Config) -> Result<Cell
 impl Cells {
     fn add(&mut self, key: CellKey, self_check: SelfCheck) -> usize {
         let at = self.list.len();
-        self.by_name.entry(name_of(&key)).or_insert(at);
+        self.by_key.entry(key.clone()).or_insert(at);
         self.list.push(Cell {
             key,
             self_check,
@@ -324,19 +348,11 @@ impl Cells {
                 block,
                 level,
             };
-            self.last = match self.by_name.get(&name_of(&key)) {
+            self.last = match self.by_key.get(&key) {
                 Some(at) => *at,
                 None => self.add(key, SelfCheck::default()),
             };
         }
         self.last
     }
-}
-
-fn name_of(key: &CellKey) -> String {
-    format!("{}\n{}\n{}", key.backend, key.block, key.level)
-}
-
-fn cell_name(row: &CellRow) -> String {
-    format!("{}\n{}\n{}", row.backend, row.block, row.level)
 }

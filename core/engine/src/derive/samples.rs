@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::Config;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::window::Window;
 use inferbench_model::hardware::{Frame, Hardware, HardwareFold};
@@ -24,7 +24,7 @@ pub(crate) fn take_in(
     config: &Config,
     cells: &[(CellKey, Option<Window>)],
 ) -> Result<Hardware, StoreError> {
-    let mut fold = HardwareFold::new(Frame::of(manifest, config, cells));
+    let mut fold = HardwareFold::new(Frame::of_run(manifest, config, cells));
     let file = |name: &str| run.file(name);
     each(&file("gpu.jsonl"), &mut fold, |fold, sample| {
         fold.add_gpu(&sample)

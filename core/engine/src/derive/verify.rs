@@ -1,81 +1,27 @@
 //! Reads the facts of a run folder once more, as an auditor would.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
-use std::io::{self, Read};
+use std::collections::HashMap;
 use std::path::Path;
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::{Config, Level};
-use inferbench_model::facts::exchange::hex;
-use inferbench_model::facts::manifest::{FileFacts, Manifest};
+use inferbench_model::facts::key::CellKey;
+use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::plan::RunPlan;
 use inferbench_model::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use inferbench_model::plan::seed;
-use inferbench_model::report::FairnessState;
-use inferbench_model::report::verdict::compare::FAILED_LIMIT;
+use inferbench_model::report::{FAILED_LIMIT, FairnessState, warning_words};
 use inferbench_model::verify::{
     CLIENT, COMPLETE, CellAudit, FAILED, FILES, PLANNED, PLUGINS, REAL, REPEATS, SAME_WORK,
     SAMPLES, Verification,
 };
-use sha2::{Digest, Sha256};
 
 use crate::derive::Derived;
-use crate::plugins::host::file_sha256;
-use crate::store::{LineFile, RunFolder, SampleFile, StoreError};
+use crate::store::hash::{file_facts, file_sha256};
+use crate::store::{LineFile, RunFolder, StoreError};
 
-/// Files of facts that a run leaves beside its manifest; those of samples may
-/// have older parts beside them.
-const FACTS: [&str; 4] = [
-    "requests.jsonl",
-    "gpu.jsonl",
-    "host.jsonl",
-    "server_metrics.jsonl",
-];
-
-/// Size and hash of each file of facts in `folder`; one that is not there is
-/// left out.
-///
-/// # Errors
-/// If one cannot be read.
-pub(crate) fn file_facts(folder: &RunFolder) -> Result<BTreeMap<String, FileFacts>, StoreError> {
-    let mut found = BTreeMap::new();
-    for name in FACTS {
-        for path in SampleFile::open(&folder.file(name))?.parts() {
-            let facts = hashed(path).map_err(|source| StoreError {
-                path: path.clone(),
-                action: "cannot be read",
-                source,
-            })?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            found.insert(name.into_owned(), facts);
-        }
-    }
-    Ok(found)
-}
-
-fn hashed(path: &Path) -> io::Result<FileFacts> {
-    let mut file = File::open(path)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 256 * 1024];
-    let mut bytes = 0;
-    loop {
-        let n = file.read(&mut buffer)?;
-        if n == 0 {
-            break;
-        }
-        bytes += n as u64;
-        hash.update(&buffer[..n]);
-    }
-    Ok(FileFacts {
-        bytes,
-        sha256: hex(&hash.finalize()),
-    })
-}
-
-/// Holds what can be told from the facts in `folder` and what follows from them
-/// against every rule but that of the derived files.
+/// Checks the facts in `folder` and what follows from them against every rule but
+/// that of the derived files.
 ///
 /// # Errors
 /// If a file that is there cannot be read.
@@ -97,18 +43,18 @@ fn files(run: &RunFolder, manifest: &Manifest, found: &mut Verification) -> Resu
     if manifest.files.is_empty() {
         found.cannot(
             FILES,
-            "run.json tells no hashes: the run did not come to its end",
+            "run.json has no hashes: the run did not come to its end",
         );
         return Ok(());
     }
     let there = file_facts(run)?;
-    for (name, told) in &manifest.files {
+    for (name, recorded) in &manifest.files {
         match there.get(name) {
             None => found.find(FILES, name, "it is not there"),
-            Some(is) if is != told => {
+            Some(is) if is != recorded => {
                 let words = format!(
                     "it has {} bytes and SHA-256 {}, run.json says {} and {}",
-                    is.bytes, is.sha256, told.bytes, told.sha256
+                    is.bytes, is.sha256, recorded.bytes, recorded.sha256
                 );
                 found.find(FILES, name, words);
             }
@@ -122,36 +68,32 @@ fn plan(manifest: &Manifest, config: &Config, found: &mut Verification) {
     if RunPlan::new(config) != manifest.plan {
         found.find(PLANNED, "run.json", "its plan is not that of its config");
     }
-    let mut planned: HashMap<String, bool> = HashMap::new();
+    let mut planned: HashMap<CellKey, bool> = HashMap::new();
     for stage in &manifest.plan.stages {
-        for level in &stage.levels {
-            planned.insert(words_of(&stage.backend, stage.block, *level), false);
+        for level in stage.levels.iter().map(|planned| planned.level) {
+            planned.insert(key_of(&stage.backend, stage.block, level), false);
         }
     }
     for cell in &manifest.cells {
-        let name = name_of(&cell.key);
-        match planned.get_mut(&name) {
+        match planned.get_mut(&cell.key) {
             Some(measured) => *measured |= cell.complete,
-            None => found.find(PLANNED, &name, "it is not in the plan"),
+            None => found.find(PLANNED, &cell.key, "it is not in the plan"),
         }
     }
-    let mut missing: Vec<&String> = planned
-        .iter()
-        .filter(|(_, m)| !**m)
-        .map(|(n, _)| n)
-        .collect();
+    let missing = planned.iter().filter(|(_, measured)| !**measured);
+    let mut missing: Vec<String> = missing.map(|(key, _)| key.to_string()).collect();
     missing.sort_unstable();
     for name in missing {
         found.find(COMPLETE, name, "it was not measured to its end");
     }
 }
 
-fn name_of(key: &CellKey) -> String {
-    words_of(&key.backend, key.block, key.level)
-}
-
-fn words_of(backend: &str, block: u32, level: Level) -> String {
-    format!("{backend} at {level}, repeat {}", block + 1)
+fn key_of(backend: &str, block: u32, level: Level) -> CellKey {
+    CellKey {
+        backend: backend.to_owned(),
+        block,
+        level,
+    }
 }
 
 fn records(
@@ -160,35 +102,36 @@ fn records(
     config: &Config,
     found: &mut Verification,
 ) -> Result<(), StoreError> {
-    let facts: HashMap<String, _> = manifest
-        .cells
-        .iter()
-        .map(|cell| (name_of(&cell.key), cell))
-        .collect();
-    let mut audits: BTreeMap<String, (CellAudit, u32, Level)> = BTreeMap::new();
+    let of_cells = manifest.cells.iter();
+    let facts: HashMap<&CellKey, _> = of_cells.map(|cell| (&cell.key, cell)).collect();
+    let mut audits: HashMap<CellKey, CellAudit> = HashMap::new();
     let mut line = 0_u64;
     let file = LineFile::open(&run.file("requests.jsonl"))?;
     file.each(|record: RequestRecord| {
         line += 1;
-        let name = words_of(&record.backend, record.block, record.level);
-        let (audit, ..) = audits.entry(name.clone()).or_insert_with(|| {
-            let facts = facts.get(&name).copied();
-            (CellAudit::new(name, facts), record.block, record.level)
-        });
+        let key = key_of(&record.backend, record.block, record.level);
+        let audit = audits
+            .entry(key)
+            .or_insert_with_key(|key| CellAudit::new(key.to_string(), facts.get(key).copied()));
         audit.take(&record, &format!("requests.jsonl line {line}"), found);
     })?;
     let levels = config.load.levels();
-    for (audit, block, level) in audits.into_values() {
-        let place = levels.iter().position(|l| *l == level).unwrap_or(0);
-        let seed = seed::arrivals(config.seed, block, place);
-        audit.finish(level, (&config.load, seed), found);
+    let mut audits: Vec<(CellKey, CellAudit)> = audits.into_iter().collect();
+    audits.sort_by_cached_key(|(key, _)| key.to_string());
+    for (key, audit) in audits {
+        let Some(place) = levels.iter().position(|level| *level == key.level) else {
+            found.find(PLANNED, &key, "its level is not one of the config");
+            continue;
+        };
+        let seed = seed::arrivals(config.seed, key.block, place);
+        audit.finish(key.level, (&config.load, seed), found);
     }
     Ok(())
 }
 
 fn cells(derived: &Derived, found: &mut Verification) {
     for cell in &derived.cells.cells {
-        let name = words_of(&cell.backend, cell.block, cell.level);
+        let name = key_of(&cell.backend, cell.block, cell.level);
         let all = cell.counts.ok + cell.counts.failed;
         if cell.counts.ok < MIN_REQUESTS {
             found.find(
@@ -205,11 +148,9 @@ fn cells(derived: &Derived, found: &mut Verification) {
             );
         }
         if !cell.trustworthy {
-            let why: Vec<String> = cell
-                .breaches
-                .iter()
-                .map(|breach| breach.text.clone())
-                .collect();
+            let broken = cell.warnings.iter();
+            let broken = broken.filter(|kind| kind.code().breaks_trust());
+            let why: Vec<String> = broken.map(warning_words).collect();
             found.find(CLIENT, &name, why.join("; "));
         }
     }

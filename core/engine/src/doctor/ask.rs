@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
-use inferbench_model::doctor::tools::{Answer, Place, ToolFacts, version_in};
+use inferbench_model::doctor::tools::{Answer, ProgramPath, ToolFacts, version_in};
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
@@ -17,11 +17,11 @@ use nix::unistd::{AccessFlags, Pid, access};
 /// Longest that a small program is waited for.
 pub(super) const TOOL_LIMIT: Duration = Duration::from_secs(5);
 /// Longest that an engine's program is waited for: vLLM imports PyTorch before
-/// it tells its version.
+/// it prints its version.
 pub(super) const ENGINE_LIMIT: Duration = Duration::from_secs(20);
 /// Pause between two looks at a program that was asked.
 const POLL: Duration = Duration::from_millis(10);
-/// Most that is read of what a program says.
+/// Most bytes that are read of a program's output.
 const MOST_BYTES: u64 = 64 * 1024;
 /// What the readers may take after the program's end; only a process that left
 /// the group can hold them up.
@@ -31,7 +31,7 @@ const BUSY_TRIES: u32 = 20;
 
 /// What became of a program that was asked.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum ProgramEnd {
     NotStarted(String),
     TimedOut,
     Ended {
@@ -42,18 +42,18 @@ pub(super) enum Outcome {
 }
 
 /// Where `program` is: a path, or a name that is looked for on the PATH.
-pub(super) fn find(program: &str) -> Place {
+pub(super) fn find(program: &str) -> ProgramPath {
     if program.contains('/') {
         return place(Path::new(program));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = Place::Nowhere;
+    let mut found = ProgramPath::Nowhere;
     for folder in std::env::split_paths(&path) {
         match place(&folder.join(program)) {
-            at @ Place::At { .. } => return at,
+            at @ ProgramPath::At { .. } => return at,
             // As a shell does: a later folder may have one that can be run.
-            Place::NotExecutable { path } if found == Place::Nowhere => {
-                found = Place::NotExecutable { path };
+            ProgramPath::NotExecutable { path } if found == ProgramPath::Nowhere => {
+                found = ProgramPath::NotExecutable { path };
             }
             _ => {}
         }
@@ -61,25 +61,30 @@ pub(super) fn find(program: &str) -> Place {
     found
 }
 
-fn place(file: &Path) -> Place {
+fn place(file: &Path) -> ProgramPath {
     let path = file.display().to_string();
     match file.is_file() {
-        false => Place::Nowhere,
-        true if access(file, AccessFlags::X_OK).is_ok() => Place::At { path },
-        true => Place::NotExecutable { path },
+        false => ProgramPath::Nowhere,
+        true if access(file, AccessFlags::X_OK).is_ok() => ProgramPath::At { path },
+        true => ProgramPath::NotExecutable { path },
     }
 }
 
-/// The program and what it says when asked with `arguments`.
+/// The program and its answer to `arguments`.
 pub(super) fn tool(program: &str, arguments: &[&str], limit: Duration) -> ToolFacts {
     at(program, find(program), arguments, limit)
 }
 
 /// As [`tool`], for a program that was looked for already.
-pub(super) fn at(program: &str, place: Place, arguments: &[&str], limit: Duration) -> ToolFacts {
+pub(super) fn at(
+    program: &str,
+    place: ProgramPath,
+    arguments: &[&str],
+    limit: Duration,
+) -> ToolFacts {
     let answer = match &place {
-        Place::At { path } => answer(Path::new(path), arguments, limit),
-        Place::Nowhere | Place::NotExecutable { .. } => Answer::NotAsked,
+        ProgramPath::At { path } => answer(Path::new(path), arguments, limit),
+        ProgramPath::Nowhere | ProgramPath::NotExecutable { .. } => Answer::NotAsked,
     };
     ToolFacts::new(program, place, answer)
 }
@@ -87,26 +92,26 @@ pub(super) fn at(program: &str, place: Place, arguments: &[&str], limit: Duratio
 /// What the program answers, in a line.
 pub(super) fn answer(program: &Path, arguments: &[&str], limit: Duration) -> Answer {
     match run(program, arguments, limit) {
-        Outcome::NotStarted(reason) => Answer::NotStarted { reason },
-        Outcome::TimedOut => Answer::TimedOut {
+        ProgramEnd::NotStarted(reason) => Answer::NotStarted { reason },
+        ProgramEnd::TimedOut => Answer::TimedOut {
             after_s: limit.as_secs(),
         },
-        Outcome::Ended {
+        ProgramEnd::Ended {
             success: true,
             out,
             err,
         } => {
-            let told = |text: &str| lines(text).find(|line| version_in(line).is_some());
+            let with_version = |text: &str| lines(text).find(|line| version_in(line).is_some());
             let first = |text: &str| lines(text).next();
-            let line = told(&out).or_else(|| told(&err));
+            let line = with_version(&out).or_else(|| with_version(&err));
             let line = line.or_else(|| first(&out)).or_else(|| first(&err));
             Answer::Ended {
                 success: true,
                 line: line.unwrap_or_default(),
             }
         }
-        // What went wrong is what a program says last.
-        Outcome::Ended { out, err, .. } => Answer::Ended {
+        // What went wrong is in the last line of the output.
+        ProgramEnd::Ended { out, err, .. } => Answer::Ended {
             success: false,
             line: lines(&err)
                 .last()
@@ -126,21 +131,21 @@ fn lines(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// Runs a program to its end, or kills it and what is in its group at `limit`.
-pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> Outcome {
+pub(super) fn run(program: &Path, arguments: &[&str], limit: Duration) -> ProgramEnd {
     let mut child = match spawn(program, arguments) {
         Ok(child) => child,
-        Err(error) => return Outcome::NotStarted(error.to_string()),
+        Err(error) => return ProgramEnd::NotStarted(error.to_string()),
     };
-    let out = Heard::start(child.stdout.take());
-    let err = Heard::start(child.stderr.take());
+    let out = Output::start(child.stdout.take());
+    let err = Output::start(child.stderr.take());
     let ended = wait(&child, Instant::now() + limit);
     kill_group(&child);
     // It is a zombie or was just killed.
     let status = child.wait();
     if !ended {
-        return Outcome::TimedOut;
+        return ProgramEnd::TimedOut;
     }
-    Outcome::Ended {
+    ProgramEnd::Ended {
         success: status.is_ok_and(|status| status.success()),
         out: out.text(),
         err: err.text(),
@@ -193,13 +198,13 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_raw(i32::try_from(child.id()).unwrap_or(0))
 }
 
-/// What a program says on one of its outputs.
-struct Heard {
+/// One output of a program, read in a thread of its own.
+struct Output {
     bytes: Arc<Mutex<Vec<u8>>>,
     ended: mpsc::Receiver<()>,
 }
 
-impl Heard {
+impl Output {
     fn start(output: Option<impl Read + Send + 'static>) -> Self {
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let (end, ended) = mpsc::channel();
@@ -227,8 +232,8 @@ impl Heard {
 }
 
 /// A bare name is looked for beside this program first, as a launch does.
-pub(super) fn find_as_launched(program: &str) -> Place {
-    match crate::server::launch::beside(program) {
+pub(super) fn find_as_launched(program: &str) -> ProgramPath {
+    match crate::os::programs::beside_own(program) {
         Some(path) => place(&path),
         None => find(program),
     }

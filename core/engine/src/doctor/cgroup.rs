@@ -9,7 +9,7 @@ use procfs::process::Process;
 const ROOT: &str = "/sys/fs/cgroup";
 
 /// The contents of `file` of this process's group and of those above it, the
-/// nearest first; none if the system does not tell.
+/// nearest first; none if the system does not report them.
 pub(super) fn files(controller: &str, file: &str) -> Vec<String> {
     let groups = Process::myself().and_then(|process| process.cgroups());
     let groups = groups.map(|groups| groups.0).unwrap_or_default();

@@ -2,36 +2,13 @@
 
 use std::fs;
 
-use inferbench_model::doctor::Group;
 use inferbench_model::doctor::clocks::{CalibrationFacts, ClockSource, ReceiveStamps};
 use inferbench_model::stats::median;
 
-use super::{Ground, Probe, Teller};
-use crate::calibrate;
 use crate::http::stamps;
 use crate::os::clock;
+use crate::store::calibration as stored_calibration;
 use crate::telemetry::host;
-
-pub(super) const PROBES: &[Probe] = &[
-    Probe {
-        name: "clock source",
-        group: Group::Clocks,
-        alone: true,
-        look: source,
-    },
-    Probe {
-        name: "receive stamps",
-        group: Group::Clocks,
-        alone: true,
-        look: receive_stamps,
-    },
-    Probe {
-        name: "calibration",
-        group: Group::Clocks,
-        alone: false,
-        look: calibration,
-    },
-];
 
 const SOURCE: &str = "/sys/devices/system/clocksource/clocksource0/current_clocksource";
 
@@ -40,13 +17,12 @@ const READINGS: u64 = 1000;
 /// Rows, of which the median counts.
 const ROWS: usize = 15;
 
-fn source(_: &Ground, tell: &Teller) {
+pub(super) fn source() -> ClockSource {
     let source = fs::read_to_string(SOURCE).ok();
-    let facts = ClockSource {
+    ClockSource {
         source: source.map(|name| name.trim().to_owned()),
         read_ns: Some(read_ns()),
-    };
-    tell.line("clock source", &facts);
+    }
 }
 
 /// What one reading of the clock takes, ns.
@@ -61,8 +37,8 @@ fn read_ns() -> f64 {
     median((0..ROWS).map(|_| row())).unwrap_or(0.0)
 }
 
-fn receive_stamps(_: &Ground, tell: &Teller) {
-    let facts = match stamps::try_out() {
+pub(super) fn receive_stamps() -> ReceiveStamps {
+    match stamps::try_out() {
         Ok(reads) => {
             let stamped = reads.iter().filter(|read| read.from_kernel);
             let delays = stamped.clone();
@@ -80,19 +56,18 @@ fn receive_stamps(_: &Ground, tell: &Teller) {
             failure: Some(error.to_string()),
             ..ReceiveStamps::default()
         },
-    };
-    tell.line("receive stamps", &facts);
+    }
 }
 
-fn calibration(ground: &Ground, tell: &Teller) {
-    let stored = calibrate::stored_for(&host::host_facts());
-    let facts = CalibrationFacts {
-        file: calibrate::default_file().map(|file| file.display().to_string()),
+/// `own_version`: that of this InferBench.
+pub(super) fn calibration(own_version: &str) -> CalibrationFacts {
+    let stored = stored_calibration::stored_for(&host::host_facts());
+    CalibrationFacts {
+        file: stored_calibration::default_file().map(|file| file.display().to_string()),
         line: stored
             .as_ref()
             .map(inferbench_model::facts::calibration::Calibration::line),
         version: stored.map(|stored| stored.inferbench_version),
-        own_version: ground.version.clone(),
-    };
-    tell.line("calibration", &facts);
+        own_version: own_version.to_owned(),
+    }
 }

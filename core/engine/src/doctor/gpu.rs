@@ -2,36 +2,15 @@
 
 use std::path::Path;
 
+use inferbench_model::doctor::Status;
 use inferbench_model::doctor::gpu::{DriverFacts, GpuState, VisibleDevices};
-use inferbench_model::doctor::tools::{Place, Tool};
-use inferbench_model::doctor::{Group, Status};
+use inferbench_model::doctor::tools::{ProgramPath, Tool};
 use inferbench_model::text::units::from_milli;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;
 use nvml_wrapper::{Device, Nvml, cuda_driver_version_major, cuda_driver_version_minor};
 
 use super::ask::{self, TOOL_LIMIT};
-use super::{Ground, Probe, Teller};
-
-pub(super) const PROBES: &[Probe] = &[
-    Probe {
-        name: "NVML",
-        group: Group::Gpu,
-        alone: false,
-        look: |_, tell| devices(crate::telemetry::gpu::nvml(), tell),
-    },
-    Probe {
-        name: "CUDA_VISIBLE_DEVICES",
-        group: Group::Gpu,
-        alone: false,
-        look: visible,
-    },
-    Probe {
-        name: "nvcc",
-        group: Group::Gpu,
-        alone: false,
-        look: toolkit,
-    },
-];
+use super::check::Lines;
 
 /// Where the CUDA toolkit lies if it is not on the PATH.
 const TOOLKIT: &str = "/usr/local/cuda/bin/nvcc";
@@ -44,15 +23,16 @@ const SLOWED: [(ThrottleReasons, &str); 4] = [
     (ThrottleReasons::HW_POWER_BRAKE_SLOWDOWN, "the power supply"),
 ];
 
-fn devices(nvml: Result<Nvml, String>, tell: &Teller) {
+/// A line on the driver, and one for each device.
+pub(super) fn driver_and_devices(nvml: Result<Nvml, impl ToString>, lines: &Lines) {
     let nvml = match nvml {
         Ok(nvml) => nvml,
         Err(absence) => {
             let facts = DriverFacts {
-                absence: Some(absence),
+                absence: Some(absence.to_string()),
                 ..DriverFacts::default()
             };
-            return tell.line("NVML", &facts);
+            return lines.add(&facts);
         }
     };
     let devices = nvml.device_count().ok();
@@ -66,11 +46,11 @@ fn devices(nvml: Result<Nvml, String>, tell: &Teller) {
         }),
         devices,
     };
-    tell.line("NVML", &facts);
+    lines.add(&facts);
     for index in 0..devices.unwrap_or(0) {
         let device = nvml.device_by_index(index);
         let state = device.as_ref().map(state).unwrap_or_default();
-        tell.line(format!("GPU {index}"), &state);
+        lines.add_named(format!("GPU {index}"), &state);
     }
 }
 
@@ -99,45 +79,43 @@ fn state(device: &Device<'_>) -> GpuState {
     }
 }
 
-fn visible(_: &Ground, tell: &Teller) {
-    if let Some(devices) = std::env::var_os("CUDA_VISIBLE_DEVICES") {
-        let devices = devices.to_string_lossy().into_owned();
-        tell.line("CUDA_VISIBLE_DEVICES", &VisibleDevices { devices });
-    }
+/// Absent if the variable is not set.
+pub(super) fn visible_devices() -> Option<VisibleDevices> {
+    let devices = std::env::var_os("CUDA_VISIBLE_DEVICES")?;
+    Some(VisibleDevices {
+        devices: devices.to_string_lossy().into_owned(),
+    })
 }
 
-fn toolkit(_: &Ground, tell: &Teller) {
+pub(super) fn toolkit() -> Tool {
     let place = match ask::find("nvcc") {
-        Place::Nowhere if Path::new(TOOLKIT).is_file() => ask::find(TOOLKIT),
+        ProgramPath::Nowhere if Path::new(TOOLKIT).is_file() => ask::find(TOOLKIT),
         place => place,
     };
-    let tool = Tool {
+    Tool {
         facts: ask::at("nvcc", place, &["--version"], TOOL_LIMIT),
         purpose: "kernels that an engine compiles itself; engines' wheels bring their CUDA",
         absence: Status::Ok,
-    };
-    tell.line("nvcc", &tool);
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Told;
+    use inferbench_model::doctor::Group;
+
+    use super::super::check::{Message, check};
     use super::*;
 
     #[test]
     fn a_machine_without_nvml_is_one_line() {
-        let (to, told) = std::sync::mpsc::channel();
-        let teller = Teller {
-            group: Group::Gpu,
-            to,
-        };
-        devices(Err("no NVIDIA library".to_owned()), &teller);
-        drop(teller);
-        let lines: Vec<_> = told
+        let (lines, messages) = Lines::of_check(&check(Group::Gpu, "NVML", |_, _| {}));
+        driver_and_devices(Err("no NVIDIA library".to_owned()), &lines);
+        drop(lines);
+        let lines: Vec<_> = messages
             .iter()
-            .map(|told| match told {
-                Told::Line(line) => (line.status, line.text),
-                Told::Ended => panic!("it ended twice"),
+            .map(|message| match message {
+                Message::Line(line) => (line.status, line.text),
+                Message::Ended => panic!("only the caller ends a check"),
             })
             .collect();
         assert_eq!(lines, [(Status::Warning, "no NVIDIA library".to_owned())]);

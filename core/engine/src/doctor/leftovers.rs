@@ -1,19 +1,10 @@
 //! Looks for servers that runs have left behind.
 
-use inferbench_model::doctor::Group;
 use inferbench_model::doctor::leftovers::{LeftServer, Leftovers};
 
-use super::{Ground, Probe, Teller};
 use crate::server::supervise::Journal;
 
-pub(super) const PROBES: &[Probe] = &[Probe {
-    name: "servers",
-    group: Group::Leftovers,
-    alone: false,
-    look,
-}];
-
-fn look(_: &Ground, tell: &Teller) {
+pub(super) fn servers() -> Leftovers {
     let found = Journal::of_user().map(|journal| journal.leftovers());
     let servers = found
         .unwrap_or_default()
@@ -23,8 +14,7 @@ fn look(_: &Ground, tell: &Teller) {
             pids: left.pids,
             stop_commands: left.stop_commands,
         });
-    let leftovers = Leftovers {
+    Leftovers {
         servers: servers.collect(),
-    };
-    tell.line("servers", &leftovers);
+    }
 }

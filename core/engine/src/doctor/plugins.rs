@@ -2,40 +2,24 @@
 
 use std::path::Path;
 
-use inferbench_model::doctor::Group;
 use inferbench_model::doctor::plugins::{
     BackendFacts, Folder, FolderFacts, Measurable, Package, Refused, Starts,
 };
-use inferbench_model::doctor::tools::{Place, ToolFacts};
+use inferbench_model::doctor::tools::{ProgramPath, ToolFacts};
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
     LaunchContext, LaunchPlan, ModelSpec, OpenContext, PluginError, PythonPackage,
 };
 
-use super::ask::{self, ENGINE_LIMIT, Outcome};
-use super::{Ground, Probe, Teller};
+use super::ask::{self, ENGINE_LIMIT, ProgramEnd};
+use super::check::{Ground, Lines};
 use crate::plugins::host::{self, Plugin, PluginHost, SearchPath};
 use crate::secrets::Secrets;
 use crate::server::launch::command_text;
 
-pub(super) const PROBES: &[Probe] = &[
-    Probe {
-        name: "folders",
-        group: Group::Plugins,
-        alone: false,
-        look: |ground, tell| tell.line("folders", &folders(&ground.plugins)),
-    },
-    Probe {
-        name: "plugins",
-        group: Group::Plugins,
-        alone: false,
-        look: backends,
-    },
-];
-
-/// Stands for the model in a command that is only shown.
+/// Placeholder for the model in a command that is only shown.
 const MODEL: &str = "MODEL";
-/// Stands for the folder of a run.
+/// Placeholder for the folder of a run.
 const FOLDER: &str = "RUN_FOLDER";
 
 /// Prints `name version` for each distribution that is installed.
@@ -49,7 +33,7 @@ for name in sys.argv[1:]:
         pass
 ";
 
-fn folders(search: &SearchPath) -> FolderFacts {
+pub(super) fn folders(search: &SearchPath) -> FolderFacts {
     let folders = host::folders(search).into_iter();
     let folders = folders.map(|(path, origin)| Folder {
         exists: path.is_dir(),
@@ -63,7 +47,9 @@ fn folders(search: &SearchPath) -> FolderFacts {
     }
 }
 
-fn backends(ground: &Ground, tell: &Teller) {
+/// A line for each library that was refused, one for each backend, and one on
+/// what can be measured.
+pub(super) fn backends(ground: &Ground, lines: &Lines) {
     let host = PluginHost::load(&ground.plugins);
     for found in &host.found {
         if let Err(refusal) = &found.outcome {
@@ -73,7 +59,7 @@ fn backends(ground: &Ground, tell: &Teller) {
                 origin: found.origin.clone(),
                 reason: refusal.to_string(),
             };
-            tell.line(name, &refused);
+            lines.add_named(name, &refused);
         }
     }
     let mut measurable = Measurable::default();
@@ -84,11 +70,11 @@ fn backends(ground: &Ground, tell: &Teller) {
             (plugin, scope.spawn(move || asked(starts)))
         });
         let asked: Vec<_> = asked.collect();
-        let heard = asked.into_iter().filter_map(|(plugin, starts)| {
-            // A thread that panicked has told so itself.
+        let answers = asked.into_iter().filter_map(|(plugin, starts)| {
+            // A thread that panicked has printed why.
             Some((plugin, facts(plugin, starts.join().ok()?)))
         });
-        heard.collect()
+        answers.collect()
     });
     for (plugin, facts) in found {
         let name = &plugin.description.name;
@@ -98,9 +84,9 @@ fn backends(ground: &Ground, tell: &Teller) {
         if facts.can_attach {
             measurable.attach.push(name.clone());
         }
-        tell.line(name, &facts);
+        lines.add_named(name, &facts);
     }
-    tell.line("measurable", &measurable);
+    lines.add_named("measurable", &measurable);
 }
 
 fn facts(plugin: &Plugin, starts: Starts) -> BackendFacts {
@@ -178,10 +164,10 @@ fn shown(command: &[String]) -> String {
     short.collect::<Vec<_>>().join(" ")
 }
 
-/// The packages of a Python that is started as such; a program of its own tells
-/// its version itself.
+/// The packages of a Python that is started as such; any other program
+/// reports its version itself.
 fn packages(program: &ToolFacts, package: &PythonPackage) -> Option<Vec<Package>> {
-    let Place::At { path } = &program.place else {
+    let ProgramPath::At { path } = &program.place else {
         return None;
     };
     let file = Path::new(path).file_name()?.to_str()?;
@@ -193,17 +179,17 @@ fn packages(program: &ToolFacts, package: &PythonPackage) -> Option<Vec<Package>
     let mut arguments = vec!["-c", PACKAGE_VERSIONS];
     arguments.extend(&names);
     match ask::run(Path::new(path), &arguments, ENGINE_LIMIT) {
-        Outcome::Ended {
+        ProgramEnd::Ended {
             success: true, out, ..
         } => Some(names.iter().map(|name| package_in(&out, name)).collect()),
         _ => None,
     }
 }
 
-fn package_in(told: &str, name: &str) -> Package {
-    let mut lines = told.lines().filter_map(|line| line.split_once(' '));
+fn package_in(output: &str, name: &str) -> Package {
+    let mut lines = output.lines().filter_map(|line| line.split_once(' '));
     let version = lines
-        .find(|(told, _)| *told == name)
+        .find(|(found, _)| *found == name)
         .map(|(_, version)| version);
     Package {
         name: name.to_owned(),
@@ -255,12 +241,12 @@ mod tests {
     }
 
     #[test]
-    fn a_package_that_is_not_told_is_not_there() {
-        let told = "noise\ntorch 2.9.0+cu128\n";
+    fn a_package_that_is_not_listed_is_not_there() {
+        let output = "noise\ntorch 2.9.0+cu128\n";
         assert_eq!(
-            package_in(told, "torch").version.as_deref(),
+            package_in(output, "torch").version.as_deref(),
             Some("2.9.0+cu128")
         );
-        assert!(!package_in(told, "transformers").found);
+        assert!(!package_in(output, "transformers").found);
     }
 }

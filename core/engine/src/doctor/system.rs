@@ -5,70 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use inferbench_model::doctor::Group;
-use inferbench_model::doctor::machine::{
-    Cores, CpuTime, Disk, Governors, Host, LoadAverage, Memory,
-};
+use inferbench_model::doctor::machine::{Cores, CpuTime, Disk, Governors, LoadAverage, Memory};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
 use procfs::process::Process;
 use procfs::{CpuInfo, CpuTime as Ticks, Current, CurrentSI, KernelStats, Meminfo};
 
-use super::{Ground, Probe, Teller, cgroup};
-use crate::telemetry::host;
+use super::cgroup;
 
-pub(super) const PROBES: &[Probe] = &[
-    Probe {
-        name: "host",
-        group: Group::Machine,
-        alone: false,
-        look: |_, tell| tell.line("host", &Host(host::host_facts())),
-    },
-    Probe {
-        name: "cores",
-        group: Group::Machine,
-        alone: false,
-        look: |_, tell| tell.line("cores", &cores()),
-    },
-    Probe {
-        name: "CPU governor",
-        group: Group::Machine,
-        alone: false,
-        look: |_, tell| tell.line("CPU governor", &governors(Path::new(CPUS))),
-    },
-    Probe {
-        name: "load average",
-        group: Group::Machine,
-        alone: true,
-        look: load_average,
-    },
-    Probe {
-        name: "CPU time",
-        group: Group::Machine,
-        alone: true,
-        look: |_, tell| tell.line("CPU time", &cpu_time()),
-    },
-    Probe {
-        name: "memory",
-        group: Group::Machine,
-        alone: false,
-        look: memory,
-    },
-    Probe {
-        name: "disk",
-        group: Group::Machine,
-        alone: false,
-        look: |ground, tell| tell.line("disk", &disk(&ground.output)),
-    },
-];
-
-const CPUS: &str = "/sys/devices/system/cpu";
+pub(super) const CPUS: &str = "/sys/devices/system/cpu";
 
 /// How long the cores are watched: a tick of one core among 128 is then far
 /// below 1 %, and a tick of one of two cores 0.5 %.
 const WATCHED: Duration = Duration::from_secs(1);
 
-fn cores() -> Cores {
+pub(super) fn cores() -> Cores {
     let quota = cgroup::files("cpu", "cpu.max");
     let quotas = quota.iter().filter_map(|text| cgroup::quota_v2(text));
     let old = cgroup::files("cpu", "cpu.cfs_quota_us");
@@ -99,7 +50,7 @@ fn usable_cores() -> Option<u32> {
 }
 
 /// Governors of all cores that have one.
-fn governors(cpus: &Path) -> Governors {
+pub(super) fn governors(cpus: &Path) -> Governors {
     let mut cores = BTreeMap::new();
     for entry in fs::read_dir(cpus).into_iter().flatten().flatten() {
         let file = entry.path().join("cpufreq/scaling_governor");
@@ -110,17 +61,16 @@ fn governors(cpus: &Path) -> Governors {
     Governors { cores }
 }
 
-fn load_average(_: &Ground, tell: &Teller) {
+pub(super) fn load_average() -> LoadAverage {
     let load = procfs::LoadAverage::current().ok();
-    let facts = LoadAverage {
+    LoadAverage {
         one_minute: load.as_ref().map(|load| f64::from(load.one)),
         fifteen_minutes: load.as_ref().map(|load| f64::from(load.fifteen)),
         cores: usable_cores(),
-    };
-    tell.line("load average", &facts);
+    }
 }
 
-fn cpu_time() -> CpuTime {
+pub(super) fn cpu_time() -> CpuTime {
     let ticks = || KernelStats::current().ok().map(|stats| stats.total);
     let before = ticks();
     std::thread::sleep(WATCHED);
@@ -146,16 +96,15 @@ fn shares(before: &Ticks, now: &Ticks) -> Option<(f64, Option<f64>)> {
     (all > 0.0).then(|| (percent(rise(&busy)), stolen))
 }
 
-fn memory(_: &Ground, tell: &Teller) {
+pub(super) fn memory() -> Memory {
     let memory = Meminfo::current().ok();
-    let facts = Memory {
+    Memory {
         total_bytes: memory.as_ref().map(|memory| memory.mem_total),
         available_bytes: memory.as_ref().and_then(|memory| memory.mem_available),
-    };
-    tell.line("memory", &facts);
+    }
 }
 
-fn disk(folder: &Path) -> Disk {
+pub(super) fn disk(folder: &Path) -> Disk {
     let existing = nearest_existing(folder);
     let system = existing.as_ref().and_then(|path| statvfs(path).ok());
     let bytes = |blocks: u64, size: u64| blocks.saturating_mul(size);

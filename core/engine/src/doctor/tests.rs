@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use inferbench_model::doctor::Status;
-use inferbench_model::doctor::tools::{Answer, Place, Tool};
+use inferbench_model::doctor::tools::{Answer, ProgramPath, Tool};
+use inferbench_model::doctor::{Group, Status};
 use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::*;
+use crate::plugins::host::SearchPath;
 
 fn ground() -> Arc<Ground> {
     Arc::new(Ground {
@@ -21,42 +22,37 @@ fn ground() -> Arc<Ground> {
     })
 }
 
-fn probe(name: &'static str, look: fn(&Ground, &Teller)) -> Probe {
-    Probe {
-        name,
-        group: Group::Tools,
-        alone: false,
-        look,
-    }
+fn check(name: &'static str, look: fn(&Ground, &Lines)) -> Check {
+    check::check(Group::Tools, name, look)
 }
 
-fn fine(tell: &Teller, name: &str) {
-    let facts = ask::at("x", Place::Nowhere, &[], ask::TOOL_LIMIT);
+fn fine(lines: &Lines, name: &str) {
+    let facts = ask::at("x", ProgramPath::Nowhere, &[], ask::TOOL_LIMIT);
     let tool = Tool {
         facts,
         purpose: "nothing",
         absence: Status::Ok,
     };
-    tell.line(name, &tool);
+    lines.add_named(name, &tool);
 }
 
 #[test]
-fn a_probe_that_hangs_or_panics_costs_its_own_lines_alone() {
-    let probes = [
-        probe("first", |_, tell| fine(tell, "first")),
-        probe("hangs", |_, tell| {
-            fine(tell, "before it hangs");
+fn a_check_that_hangs_or_panics_costs_its_own_lines_alone() {
+    let checks = [
+        check("first", |_, lines| fine(lines, "first")),
+        check("hangs", |_, lines| {
+            fine(lines, "before it hangs");
             loop {
                 std::thread::park();
             }
         }),
-        probe("panics", |_, _| panic!("on purpose")),
-        probe("last", |_, tell| fine(tell, "last")),
+        check("panics", |_, _| panic!("on purpose")),
+        check("last", |_, lines| fine(lines, "last")),
     ];
-    let lines = look(probes.iter(), ground(), Duration::from_millis(300));
-    let told: Vec<(&str, Status)> = lines.iter().map(|l| (&*l.name, l.status)).collect();
+    let lines = look(&checks, ground(), Duration::from_millis(300));
+    let found: Vec<(&str, Status)> = lines.iter().map(|l| (&*l.name, l.status)).collect();
     assert_eq!(
-        told,
+        found,
         [
             ("first", Status::Ok),
             ("before it hangs", Status::Ok),
@@ -68,11 +64,11 @@ fn a_probe_that_hangs_or_panics_costs_its_own_lines_alone() {
 }
 
 #[test]
-fn every_group_has_a_probe_and_every_probe_a_name_of_its_own() {
-    let groups: BTreeSet<Group> = probes().map(|probe| probe.group).collect();
+fn every_group_has_a_check_and_every_check_a_name_of_its_own() {
+    let groups: BTreeSet<Group> = CHECKS.iter().map(|check| check.group).collect();
     assert_eq!(groups, BTreeSet::from(Group::ALL));
-    let names: BTreeSet<&str> = probes().map(|probe| probe.name).collect();
-    assert_eq!(names.len(), probes().count());
+    let names: BTreeSet<&str> = CHECKS.iter().map(|check| check.name).collect();
+    assert_eq!(names.len(), CHECKS.len());
 }
 
 fn script(folder: &Path, text: &str, mode: u32) -> PathBuf {
@@ -82,7 +78,7 @@ fn script(folder: &Path, text: &str, mode: u32) -> PathBuf {
     file
 }
 
-fn said(text: &str) -> Answer {
+fn answer_of_script(text: &str) -> Answer {
     let folder = tempfile::tempdir().unwrap();
     let file = script(folder.path(), text, 0o755);
     ask::answer(&file, &["--version"], Duration::from_secs(10))
@@ -98,20 +94,23 @@ fn ended(success: bool, line: &str) -> Answer {
 #[test]
 fn the_line_with_the_version_is_taken_from_among_others() {
     let text = "#!/bin/sh\necho warning >&2\necho; echo Cuda compiler; echo release 12.8, V12.8.93";
-    assert_eq!(said(text), ended(true, "release 12.8, V12.8.93"));
+    assert_eq!(
+        answer_of_script(text),
+        ended(true, "release 12.8, V12.8.93")
+    );
 }
 
 #[test]
-fn a_program_that_fails_is_heard_by_its_last_words() {
+fn the_last_line_of_a_program_that_fails_is_taken() {
     let text = "#!/bin/sh\necho Traceback >&2\necho 'No module named x' >&2\nexit 1";
-    assert_eq!(said(text), ended(false, "No module named x"));
-    assert_eq!(said("#!/bin/sh\nkill -9 $$"), ended(false, ""));
+    assert_eq!(answer_of_script(text), ended(false, "No module named x"));
+    assert_eq!(answer_of_script("#!/bin/sh\nkill -9 $$"), ended(false, ""));
 }
 
 #[test]
 fn garbage_is_shown_without_control_characters_and_is_no_version() {
     let text = "#!/bin/sh\nprintf '\\033[31m\\377\\376\\000x\\a\\n'";
-    let Answer::Ended { success, line } = said(text) else {
+    let Answer::Ended { success, line } = answer_of_script(text) else {
         panic!("it did not end");
     };
     assert!(success);
@@ -163,20 +162,20 @@ fn is_zombie(pid: Pid) -> bool {
 fn a_child_that_keeps_the_output_open_holds_nobody_up() {
     let text = "#!/bin/sh\nsetsid sleep 3 &\necho tool 1.2";
     let began = Instant::now();
-    assert_eq!(said(text), ended(true, "tool 1.2"));
+    assert_eq!(answer_of_script(text), ended(true, "tool 1.2"));
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
-fn a_file_that_may_not_be_run_or_is_no_program_is_told_so() {
+fn a_file_that_cannot_be_run_or_is_no_program_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let plain = script(folder.path(), "#!/bin/sh\necho 1.2", 0o644);
     let facts = ask::tool(plain.to_str().unwrap(), &[], ask::TOOL_LIMIT);
-    assert!(matches!(facts.place, Place::NotExecutable { .. }));
+    assert!(matches!(facts.place, ProgramPath::NotExecutable { .. }));
     assert_eq!(facts.answer, Answer::NotAsked);
-    assert_eq!(ask::find("/nowhere/at/all"), Place::Nowhere);
+    assert_eq!(ask::find("/nowhere/at/all"), ProgramPath::Nowhere);
     assert!(matches!(
-        said("neither ELF nor script"),
+        answer_of_script("neither ELF nor script"),
         Answer::NotStarted { .. }
     ));
 }

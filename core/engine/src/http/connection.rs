@@ -185,7 +185,7 @@ impl Connection {
         }
     }
 
-    /// Asks the proxy for a way through to `server`.
+    /// Asks the proxy for a tunnel to `server`.
     async fn tunnel(&mut self, proxy: &HostPort, server: &HostPort) -> Result<(), OpenError> {
         let to = server.text();
         let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
@@ -229,7 +229,7 @@ impl Connection {
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words).into());
             }
             if let Err(error) = session.decrypt(&bytes, &mut early) {
-                // The alert tells the server why; whether it hears is its affair.
+                // The alert gives the server the reason; it may not read it.
                 drop(session.write_pending(&mut self.outgoing.bytes));
                 drop(self.flush());
                 return Err(error.into());
@@ -363,8 +363,8 @@ impl Connection {
             return Ok(Some((bytes, stamp)));
         }
         let plain = self.decrypt(&bytes)?;
-        let tells = !plain.is_empty() || self.ended.is_some();
-        Ok(tells.then_some((plain, stamp)))
+        let has_news = !plain.is_empty() || self.ended.is_some();
+        Ok(has_news.then_some((plain, stamp)))
     }
 
     /// What TLS makes of the bytes of one read; nothing for plain connections.

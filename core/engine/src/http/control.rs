@@ -1,5 +1,5 @@
 //! The control plane: readiness, server info, metrics, cache reset. Outside
-//! every measured time, over the way that the run's own connections take.
+//! every measured time, by the route of the run's own connections.
 
 use std::time::Duration;
 

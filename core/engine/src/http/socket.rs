@@ -106,7 +106,7 @@ impl Socket {
         on!(self.stream, stream => stream.writable().await)
     }
 
-    /// Writes what fits and tells how much did.
+    /// Writes what fits and gives how much did.
     pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         let fd = self.stream.fd();

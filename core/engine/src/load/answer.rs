@@ -10,8 +10,8 @@ use inferbench_plugin_api::Framing;
 use inferbench_plugin_api::client::DecoderClient;
 
 use super::body::Body;
-use super::exchange::{Outcome, Timeouts, broken};
 use super::limits::{Limits, Reached};
+use super::outcome::{ExchangeOutcome, Timeouts, broken};
 use super::self_check::ReadStats;
 use crate::http::response::HttpError;
 use crate::http::{Connection, Head, ResponseReader};
@@ -100,7 +100,7 @@ impl Answer {
         }
     }
 
-    /// Takes the bytes of one read; tells the end if they hold it.
+    /// Takes the bytes of one read; gives the end if they hold it.
     fn take(&mut self, bytes: &[u8], t_ns: u64) -> Option<(StreamEnd, u64)> {
         let is_good = self.reader.head().is_some_and(Head::is_good);
         let taken = if is_good {
@@ -226,12 +226,12 @@ impl Answer {
     }
 
     /// What came of it.
-    pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> Outcome {
+    pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> ExchangeOutcome {
         if let Some(head) = self.reader.head().filter(|head| !head.is_good()) {
             let words = error_words(head, &self.error_body);
             self.exchange.error(&words);
         }
-        Outcome {
+        ExchangeOutcome {
             exchange: self.exchange,
             end,
             end_ns,
@@ -263,12 +263,12 @@ fn error_words(head: &Head, body: &[u8]) -> String {
     }
     let text = String::from_utf8_lossy(body);
     let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
-    let told = json.as_ref().and_then(|json| {
+    let message = json.as_ref().and_then(|json| {
         ["/error/message", "/message", "/detail", "/error"]
             .iter()
             .find_map(|path| json.pointer(path)?.as_str())
     });
-    let line = told.unwrap_or(&text).replace(['\r', '\n'], " ");
+    let line = message.unwrap_or(&text).replace(['\r', '\n'], " ");
     let mut words: String = line.trim().chars().take(ERROR_TEXT_CHARS).collect();
     if let Some(seconds) = head.retry_after_s {
         let gap = if words.is_empty() { "" } else { " " };

@@ -7,7 +7,7 @@ use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::events::{Decoded, decoded, most_events};
 use inferbench_plugin_api::{Framing, Message, PluginError};
 
-use super::exchange::broken;
+use super::outcome::broken;
 use crate::http::Framer;
 
 /// What reads the body of one answer.

@@ -8,8 +8,10 @@ use inferbench_model::facts::exchange::Exchange;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
+use super::channel::{Channel, Shared};
+use super::error::LoadError;
+use super::feed::Feed;
 use super::phases::Phases;
-use super::{Channel, Feed, LoadError, Shared};
 use crate::os::clock;
 
 /// Pause of a slot whose request could not even be sent, so that a dead server
@@ -58,7 +60,7 @@ struct Slot {
 impl Slot {
     async fn run(mut self) -> Result<(), LoadError> {
         while !self.shared.cancel.is_cancelled() {
-            let prepared = self.feed.lock().await.next().await?;
+            let request = self.feed.lock().await.next().await?;
             let phase = self.phases.borrow_mut().next(clock::now_ns());
             let Some(phase) = phase else {
                 return Ok(());
@@ -67,7 +69,7 @@ impl Slot {
             exchange.connect_ms = self.connect_ms.take();
             let sent = self
                 .shared
-                .carry(&mut self.channel, prepared, phase, exchange)
+                .carry(&mut self.channel, request, phase, exchange)
                 .await;
             self.phases.borrow_mut().ended(phase);
             if !sent {

@@ -10,22 +10,14 @@ use inferbench_plugin_api::{Framing, RequestSpec};
 use tokio_util::sync::CancellationToken;
 
 use super::answer::Answer;
+use super::outcome::{ExchangeOutcome, Timeouts, broken};
 use super::self_check::ReadStats;
 use crate::http::{Connection, OpenError, Target};
 use crate::os::clock;
 
-/// Limits of one request.
-#[derive(Debug, Clone, Copy)]
-pub struct Timeouts {
-    /// From the start of sending to the end.
-    pub total: Duration,
-    /// Longest silence.
-    pub idle: Option<Duration>,
-}
-
 /// A request that is ready to be sent: nothing is left to do but to write it.
 #[derive(Debug)]
-pub struct Prepared {
+pub struct EncodedRequest {
     /// Index in the cell.
     pub index: u64,
     /// What is asked.
@@ -47,19 +39,6 @@ pub struct Wire {
     pub decoder: DecoderClient,
 }
 
-/// What came of one request.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The log.
-    pub exchange: Exchange,
-    /// How it ended.
-    pub end: StreamEnd,
-    /// When it ended, ns.
-    pub end_ns: u64,
-    /// How its reads went.
-    pub reads: ReadStats,
-}
-
 /// Sends one request over the connection in `slot`, opening it first if there
 /// is none that can be used, and reads its answer. Afterwards `slot` holds the
 /// connection only if it can carry another request.
@@ -70,7 +49,7 @@ pub async fn run(
     mut exchange: Exchange,
     timeouts: Timeouts,
     cancel: &CancellationToken,
-) -> Outcome {
+) -> ExchangeOutcome {
     if slot.as_mut().is_some_and(Connection::is_stale) {
         *slot = None;
     }
@@ -111,20 +90,12 @@ pub(super) async fn open(
     }
 }
 
-/// An end that is a failure.
-pub(super) fn broken(reason: FailureReason, message: impl Into<String>) -> StreamEnd {
-    StreamEnd::Broken {
-        reason,
-        message: message.into(),
-    }
-}
-
 fn interrupted() -> StreamEnd {
     broken(FailureReason::Interrupted, "the run was interrupted")
 }
 
-fn interrupted_unsent(exchange: Exchange) -> Outcome {
-    Outcome {
+fn interrupted_unsent(exchange: Exchange) -> ExchangeOutcome {
+    ExchangeOutcome {
         exchange,
         end: interrupted(),
         end_ns: clock::now_ns(),
@@ -132,7 +103,7 @@ fn interrupted_unsent(exchange: Exchange) -> Outcome {
     }
 }
 
-fn not_sent(exchange: Exchange, target: &Target, error: &OpenError) -> Outcome {
+fn not_sent(exchange: Exchange, target: &Target, error: &OpenError) -> ExchangeOutcome {
     let reason = match error {
         OpenError::Socket(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             FailureReason::ConnectionRefused
@@ -142,7 +113,7 @@ fn not_sent(exchange: Exchange, target: &Target, error: &OpenError) -> Outcome {
         OpenError::OutOfFiles { .. } => FailureReason::ClientOutOfFiles,
         _ => FailureReason::ConnectError,
     };
-    Outcome {
+    ExchangeOutcome {
         exchange,
         end: broken(
             reason,
@@ -154,8 +125,8 @@ fn not_sent(exchange: Exchange, target: &Target, error: &OpenError) -> Outcome {
 }
 
 /// The outcome of a request that has no wire form for a socket.
-pub(super) fn unsendable(exchange: Exchange) -> Outcome {
-    Outcome {
+pub(super) fn unsendable(exchange: Exchange) -> ExchangeOutcome {
+    ExchangeOutcome {
         exchange,
         end: broken(FailureReason::NotEncoded, "the plugin gave no HTTP request"),
         end_ns: clock::now_ns(),

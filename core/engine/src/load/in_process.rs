@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::body::take_events;
-use super::exchange::{Outcome, Timeouts, broken};
+use super::outcome::{ExchangeOutcome, Timeouts, broken};
 use super::self_check::ReadStats;
 use crate::os::clock;
 
@@ -88,7 +88,7 @@ impl EngineHub {
         mut exchange: Exchange,
         timeouts: Timeouts,
         cancel: &CancellationToken,
-    ) -> Outcome {
+    ) -> ExchangeOutcome {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = unbounded_channel();
         self.waiting.with(|map| map.insert(id, sender));
@@ -115,7 +115,7 @@ impl EngineHub {
         }
         // There is no HTTP here; the engine took the request.
         exchange.http_status = None;
-        Outcome {
+        ExchangeOutcome {
             exchange,
             end,
             end_ns,

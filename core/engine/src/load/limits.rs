@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::exchange::Timeouts;
+use super::outcome::Timeouts;
 use crate::os::clock;
 
 /// Which limit has been reached.

@@ -9,8 +9,10 @@ use inferbench_model::facts::record::Phase;
 use inferbench_model::plan::schedule::Schedule;
 use tokio::task::JoinSet;
 
-use super::exchange::Prepared;
-use super::{Channel, Feed, LoadError, Shared};
+use super::channel::{Channel, Shared};
+use super::error::LoadError;
+use super::exchange::EncodedRequest;
+use super::feed::Feed;
 use crate::os::clock;
 
 /// Connections opened before the clock starts.
@@ -54,14 +56,14 @@ pub(super) async fn run(
             () = until(due_ns) => {}
         }
         let phase = if warm { Phase::Warmup } else { Phase::Measured };
-        let prepared = match feed.next().await {
-            Ok(prepared) => prepared,
+        let request = match feed.next().await {
+            Ok(request) => request,
             Err(error) => {
                 outcome = Err(error);
                 break;
             }
         };
-        let send = send(Rc::clone(shared), Rc::clone(&idle), prepared, phase, due_ns);
+        let send = send(Rc::clone(shared), Rc::clone(&idle), request, phase, due_ns);
         running.spawn_local(send);
         while running.try_join_next().is_some() {}
     }
@@ -93,7 +95,7 @@ async fn until(due_ns: u64) {
     }
 }
 
-async fn send(shared: Rc<Shared>, idle: Idle, prepared: Prepared, phase: Phase, due_ns: u64) {
+async fn send(shared: Rc<Shared>, idle: Idle, request: EncodedRequest, phase: Phase, due_ns: u64) {
     let ready = idle.borrow_mut().pop();
     // A new connection is opened by the exchange itself, and its time shows as
     // connect_ms and as send lag.
@@ -104,7 +106,7 @@ async fn send(shared: Rc<Shared>, idle: Idle, prepared: Prepared, phase: Phase, 
     let mut exchange = Exchange::default();
     exchange.scheduled_ns = Some(due_ns);
     exchange.connect_ms = connect_ms;
-    shared.carry(&mut channel, prepared, phase, exchange).await;
+    shared.carry(&mut channel, request, phase, exchange).await;
     if channel.is_usable() {
         idle.borrow_mut().push((channel, None));
     }

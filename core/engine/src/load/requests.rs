@@ -8,15 +8,16 @@ use inferbench_model::config::WorkloadConfig;
 use inferbench_model::facts::exchange::{Asked, hex};
 use inferbench_model::plan::prompt::{Prompt, PromptError, PromptKey, Vocabulary, synthetic};
 use inferbench_plugin_api::client::BackendClient;
-use inferbench_plugin_api::{PromptContent, PromptForm, RequestSpec};
+use inferbench_plugin_api::{PluginError, PromptContent, PromptForm, RequestSpec};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::http::Target;
-use crate::load::RequestSource;
-use crate::load::exchange::{Prepared, Wire};
+use crate::load::error::RequestError;
+use crate::load::exchange::{EncodedRequest, Wire};
+use crate::load::feed::RequestSource;
 
 /// A file of prompts that cannot be used.
 #[derive(Debug, Error)]
@@ -220,15 +221,16 @@ pub struct CellSource {
 }
 
 impl RequestSource for CellSource {
-    fn make(&mut self, index: u64) -> Result<Prepared, String> {
+    fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
         let key = PromptKey {
             block: self.block,
             level: self.level,
             index,
         };
-        let prompt = self.prompts.make(key).map_err(|error| error.to_string())?;
-        let content = content(&prompt, self.form)
-            .ok_or_else(|| format!("the prompt has no {}, and no tokenizer", self.form.name()))?;
+        let prompt = self.prompts.make(key)?;
+        let content = content(&prompt, self.form).ok_or(RequestError::NoForm {
+            form: self.form.name(),
+        })?;
         let spec = RequestSpec {
             model: self.model.clone(),
             prompt: content,
@@ -242,7 +244,7 @@ impl RequestSource for CellSource {
             None => None,
             Some(target) => Some(wire(&self.client, target, &spec)?),
         };
-        Ok(Prepared {
+        Ok(EncodedRequest {
             index,
             asked: Asked {
                 input_tokens: prompt.input_tokens,
@@ -258,39 +260,39 @@ impl RequestSource for CellSource {
 /// that thread, and not the one that asks.
 ///
 /// # Errors
-/// The plugin's words, or that it has none after `limit`.
+/// See [`RequestError`]: `Plugin`, `Slow` after `limit`, or `ThreadGone`.
 pub async fn wire_within(
     limit: Duration,
     client: &Arc<BackendClient>,
     target: &Target,
     spec: &RequestSpec,
-) -> Result<Wire, String> {
+) -> Result<Wire, RequestError> {
     let (send, made) = tokio::sync::oneshot::channel();
     let (client, target, spec) = (Arc::clone(client), target.clone(), spec.clone());
     std::thread::spawn(move || {
         // Nobody waits any more after `limit`.
         drop(send.send(wire(&client, &target, &spec)));
     });
-    let made = tokio::time::timeout(limit, made).await.map_err(|_| {
-        let limit_s = limit.as_secs_f64();
-        format!(
-            "the plugin made no request within {limit_s} s: its `encode` hangs; \
-             inferbench plugins check tells more"
-        )
+    let made = tokio::time::timeout(limit, made).await;
+    let made = made.map_err(|_| RequestError::Slow {
+        limit_s: limit.as_secs_f64(),
     })?;
-    made.unwrap_or_else(|_| Err("the thread that makes requests is gone".to_owned()))
+    Ok(made.map_err(|_| RequestError::ThreadGone)??)
 }
 
 /// The HTTP form of a request, and the decoder of its answer.
 ///
 /// # Errors
-/// The plugin's words.
-pub fn wire(client: &BackendClient, target: &Target, spec: &RequestSpec) -> Result<Wire, String> {
-    let request = client.encode(spec).map_err(|error| error.to_string())?;
-    let decoder = client.decoder(spec).map_err(|error| error.to_string())?;
+/// What the plugin refuses.
+pub fn wire(
+    client: &BackendClient,
+    target: &Target,
+    spec: &RequestSpec,
+) -> Result<Wire, PluginError> {
+    let request = client.encode(spec)?;
     Ok(Wire {
         bytes: target.request_bytes(&request),
         framing: request.framing,
-        decoder,
+        decoder: client.decoder(spec)?,
     })
 }

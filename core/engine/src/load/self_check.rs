@@ -22,11 +22,11 @@ pub(crate) use watch::process_cpu_ns;
 /// cell of a second has a hundred of them, and a hundred wakes a second cost
 /// 0.1 % of a core.
 const LAG_EVERY: Duration = Duration::from_millis(10);
-/// Buckets per doubling of a delay: values are told to within 5 %.
+/// Buckets per doubling of a delay: values are known to within 5 %.
 const PER_OCTAVE: usize = 8;
 /// Delays below this, ns, share the first bucket.
 const FIRST_NS: u64 = 1 << 10;
-/// Doublings that are told apart: up to 17 s.
+/// Doublings that are distinguished: up to 17 s.
 const OCTAVES: usize = 24;
 const BUCKETS: usize = PER_OCTAVE * OCTAVES + 1;
 
@@ -149,8 +149,8 @@ impl ReadStats {
         }
     }
 
-    /// Writes what it tells into a self-check.
-    pub(super) fn tell(&self, check: &mut SelfCheck) {
+    /// Writes its figures into a self-check.
+    pub(super) fn fill_in(&self, check: &mut SelfCheck) {
         check.arrival_clock = self.clock().map(str::to_owned);
         if self.kernel_reads == 0 {
             // Without a stamp the delay of a read is 0 by definition.
@@ -211,7 +211,7 @@ fn every_ns() -> u64 {
 }
 
 /// Writes the lateness of the event loop into a self-check.
-pub(super) fn tell_lags(lags: &Delays, check: &mut SelfCheck) {
+pub(super) fn fill_in_lags(lags: &Delays, check: &mut SelfCheck) {
     check.loop_lag_ms_p50 = lags.percentile_ms(50.0);
     check.loop_lag_ms_p99 = lags.percentile_ms(99.0);
     check.loop_lag_ms_max = lags.max_ms();
@@ -265,7 +265,7 @@ mod tests {
         other.note(stamp(30_000, true));
         one.add(&other);
         let mut check = SelfCheck::default();
-        one.tell(&mut check);
+        one.fill_in(&mut check);
         assert_eq!(check.arrival_clock.as_deref(), Some("kernel"));
         assert_eq!(check.read_delay_ms_mean, Some(0.02));
         assert_eq!(check.read_delay_ms_max, Some(0.03));
@@ -275,14 +275,14 @@ mod tests {
     fn reads_without_stamps_have_no_delay_and_say_so() {
         let mut reads = ReadStats::default();
         let mut check = SelfCheck::default();
-        reads.tell(&mut check);
+        reads.fill_in(&mut check);
         assert_eq!(check, SelfCheck::default());
         reads.note(stamp(0, false));
-        reads.tell(&mut check);
+        reads.fill_in(&mut check);
         assert_eq!(check.arrival_clock.as_deref(), Some("user"));
         assert_eq!(check.read_delay_ms_p99, None);
         reads.note(stamp(5, true));
-        reads.tell(&mut check);
+        reads.fill_in(&mut check);
         assert_eq!(check.arrival_clock.as_deref(), Some("mixed"));
     }
 

@@ -9,6 +9,8 @@ use serde_json::Value;
 use thiserror::Error;
 use tokenizers::Tokenizer;
 
+use crate::os::folders::hub_cache;
+
 /// A vocabulary that cannot be had.
 #[derive(Debug, Error)]
 pub enum VocabularyError {
@@ -30,7 +32,7 @@ pub enum VocabularyError {
     },
 }
 
-/// Where a model lies on this machine, as far as that can be told.
+/// Where a model lies on this machine, as far as that can be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelFiles {
     /// The model's folder.
@@ -61,18 +63,14 @@ impl ModelFiles {
 }
 
 fn hub_snapshot(model_id: &str) -> Option<PathBuf> {
-    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-    let cache = set("HF_HUB_CACHE")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(set("HF_HOME")?).join("hub")))
-        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".cache/huggingface/hub")))?;
+    let cache = hub_cache()?;
     let repo = cache.join(format!("models--{}", model_id.replace('/', "--")));
     let main = std::fs::read_to_string(repo.join("refs/main")).ok()?;
     let snapshot = repo.join("snapshots").join(main.trim());
     snapshot.is_dir().then_some(snapshot)
 }
 
-/// The vocabulary of a model; `None` if nothing on this machine tells it.
+/// The vocabulary of a model; `None` if nothing on this machine has it.
 ///
 /// # Errors
 /// If the config names a tokenizer that is not there or cannot be read.
@@ -124,7 +122,7 @@ struct Words {
 
 /// Fewer whole words than this, and every ordinary token is taken.
 const ENOUGH_WORDS: usize = 200;
-/// Whole words that prompts are made of at most: enough to tell prompts apart,
+/// Whole words that prompts are made of at most: enough to make prompts differ,
 /// and few enough to be checked at every start.
 const MOST_WORDS: usize = 4096;
 

@@ -56,7 +56,7 @@ pub fn raise_open_files() -> io::Result<OpenFiles> {
 }
 
 /// Local ports of the range for outgoing connections that no socket holds, one
-/// that still lingers after its end included; `None` if the system does not tell.
+/// that still lingers after its end included; `None` if the system does not say.
 #[must_use]
 pub fn local_ports_left() -> Option<u64> {
     let (first, last) = local_port_range()?;
@@ -69,7 +69,7 @@ pub fn local_ports_left() -> Option<u64> {
 }
 
 /// First and last port of the range for outgoing connections; `None` if the
-/// system does not tell.
+/// system does not say.
 #[must_use]
 pub fn local_port_range() -> Option<(u16, u16)> {
     port_range(&std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?)

@@ -1,9 +1,12 @@
-//! What the kernel tells and allows: clocks, processes, limits, ports, folders.
+//! What the kernel reports and allows: clocks, processes, limits, ports, folders,
+//! programs.
 //! Leaves to others what it is asked for.
 
 pub mod clock;
+pub mod folders;
 pub mod limits;
 pub mod port;
 pub(crate) mod private;
 pub(crate) mod processes;
+pub(crate) mod programs;
 pub(crate) mod ticker;

@@ -14,7 +14,7 @@ pub(crate) struct Stat {
     pub(crate) parent: i32,
     pub(crate) group: i32,
     pub(crate) session: i32,
-    /// Ticks after boot at which it started: tells a reused pid apart.
+    /// Ticks after boot at which it started: distinguishes a reused pid.
     pub(crate) started: u64,
     /// CPU ticks used since it started.
     pub(crate) ticks: u64,
@@ -24,8 +24,8 @@ pub(crate) struct Stat {
 }
 
 impl Stat {
-    /// What the kernel tells of a process.
-    pub(crate) fn of(stat: &procfs::process::Stat) -> Self {
+    /// What the kernel says of a process.
+    pub(crate) fn from_proc(stat: &procfs::process::Stat) -> Self {
         Self {
             pid: stat.pid,
             parent: stat.ppid,
@@ -43,14 +43,14 @@ impl Stat {
 pub(crate) fn all() -> Vec<Stat> {
     let all = procfs::process::all_processes().into_iter().flatten();
     let stats = all.filter_map(|process| process.ok()?.stat().ok());
-    stats.map(|stat| Stat::of(&stat)).collect()
+    stats.map(|stat| Stat::from_proc(&stat)).collect()
 }
 
 /// What one process is; `None` if it is gone.
 pub(crate) fn one(pid: i32) -> Option<Stat> {
     let stat = std::fs::File::open(format!("/proc/{pid}/stat")).ok()?;
     let stat = procfs::process::Stat::from_read(stat).ok()?;
-    Some(Stat::of(&stat))
+    Some(Stat::from_proc(&stat))
 }
 
 /// The number of every process.

@@ -8,7 +8,6 @@ use std::mem::ManuallyDrop;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use inferbench_model::facts::exchange::hex;
 use inferbench_plugin_api::Description;
 use inferbench_plugin_api::abi::{
     API_MAJOR, API_MINOR, HEADER_MAGIC, HEADER_SYMBOL, HostServices, PluginHeader, PluginModuleRef,
@@ -16,9 +15,9 @@ use inferbench_plugin_api::abi::{
 };
 use inferbench_plugin_api::client;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::os::folders::{data_folder, own_folder};
 use crate::plugins::elf::{self, ElfError};
 
 /// Environment variable with further plugin folders, separated by `:`.
@@ -313,14 +312,6 @@ fn loader_words(error: &libloading::Error) -> String {
     words.replace('\n', " ")
 }
 
-/// SHA-256 of a library's file, hex; empty if it can no longer be read.
-#[must_use]
-pub fn file_sha256(file: &Path) -> String {
-    std::fs::read(file)
-        .map(|bytes| hex(&Sha256::digest(bytes)))
-        .unwrap_or_default()
-}
-
 /// Library files in the order of the search, each once, with its origin.
 fn candidates(search: &SearchPath) -> Vec<(PathBuf, String)> {
     let mut found: Vec<(PathBuf, String)> = Vec::new();
@@ -371,23 +362,6 @@ pub(crate) fn folders(search: &SearchPath) -> Vec<(PathBuf, String)> {
         ));
     }
     folders
-}
-
-/// Folder of the running program.
-#[must_use]
-pub fn own_folder() -> Option<PathBuf> {
-    let exe = std::env::current_exe().ok()?;
-    Some(exe.canonicalize().unwrap_or(exe).parent()?.to_owned())
-}
-
-/// Folder for the user's data: `XDG_DATA_HOME`, else `~/.local/share`; `None` if
-/// neither variable is set.
-#[must_use]
-pub fn data_folder() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    set("XDG_DATA_HOME")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(set("HOME")?).join(".local/share")))
 }
 
 /// Files named like a plugin, `libinferbench_*.so` or `inferbench_*.so`, sorted;

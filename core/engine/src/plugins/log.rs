@@ -9,7 +9,7 @@ static LINES: Mutex<Vec<(u32, String)>> = Mutex::new(Vec::new());
 /// Takes one line of a plugin's log: level (1 error, 2 warning, 3 info) and text.
 pub(crate) extern "C" fn take(level: u32, text: LogText<'_>) {
     if let Ok(mut lines) = LINES.lock() {
-        // Enough to tell what is wrong; a plugin that floods is cut off.
+        // Enough to see what is wrong; a plugin that floods is cut off.
         if lines.len() < 10_000 {
             lines.push((level, text.as_str().to_owned()));
         }

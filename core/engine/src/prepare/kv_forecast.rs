@@ -4,28 +4,29 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use inferbench_model::config::{Level, PromptSource};
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::kv_cache::{
     Budget, KvError, KvEstimate, KvOptions, LaunchFacts, Room, Weights, estimate, forecast,
     header_length, weights_of_header, weights_of_index,
 };
 use thiserror::Error;
 
+use super::prepared::{PreparedBackend, PreparedRun};
 use crate::load::tokenizer::ModelFiles;
-use crate::prepare::{PreparedBackend, PreparedRun};
-use crate::run::Running;
+use crate::server::method::Launch;
 
 /// Share of GPU memory that a server is taken to use where its command does not
 /// say: what the common ones use, to a few hundredths.
 const USUAL_UTILIZATION: f64 = 0.9;
-/// How long NVML may take to tell the memory of its devices.
+/// How long NVML may take to report the memory of its devices.
 const NVML_LIMIT: Duration = Duration::from_secs(10);
 /// Longest file that is taken for a config or an index.
 const MOST_BYTES: u64 = 256 << 20;
-/// Variable by which vLLM on a CPU is told the size of its cache.
+/// Variable that sets the size of vLLM's cache on a CPU.
 const CPU_CACHE: &str = "VLLM_CPU_KVCACHE_SPACE";
 
 /// A model whose cache cannot be predicted.
@@ -191,97 +192,88 @@ pub struct KvForecast {
     /// Label of the backend.
     pub label: String,
     /// The estimate, or why there is none.
-    pub estimate: Result<KvEstimate, String>,
+    pub estimate: Result<KvEstimate, Arc<KvModelError>>,
     facts: LaunchFacts,
     takes_share: bool,
 }
 
-impl PreparedRun {
-    /// The forecast of each backend that is launched, by its place in the config;
-    /// `None` for one that is attached to, simulated or inside this process, or
-    /// if the model is not on this machine.
-    #[must_use]
-    pub fn kv_forecasts(&self) -> Vec<Option<KvForecast>> {
-        let model = match KvModel::read(&self.config.model.id) {
-            Err(KvModelError::NotHere { .. }) => None,
-            read => Some(read.map_err(|error| error.to_string())),
+/// The forecast of each backend that is launched, by its place in the config;
+/// `None` for one that is attached to, simulated or inside this process, or if
+/// the model is not on this machine.
+#[must_use]
+pub fn kv_forecasts(prepared: &PreparedRun) -> Vec<Option<KvForecast>> {
+    let model = match KvModel::read(&prepared.config.model.id) {
+        Err(KvModelError::NotHere { .. }) => None,
+        read => Some(read.map_err(Arc::new)),
+    };
+    let backends = prepared.backends.iter().enumerate();
+    let each = backends.map(|(index, backend)| {
+        if backend.attach.is_some() || backend.plugin.description.simulated {
+            return None;
+        }
+        let launch = prepared.preview_one(index).ok().flatten()?;
+        let facts = launch_facts(&launch);
+        let estimate = match model.as_ref()? {
+            Ok(model) => model.estimate(&facts.options()).map_err(Arc::new),
+            Err(error) => Err(Arc::clone(error)),
         };
-        let backends = self.backends.iter().enumerate();
-        let each = backends.map(|(index, backend)| {
-            if backend.attach.is_some() || backend.plugin.description.simulated {
-                return None;
-            }
-            let launch = self.preview_of(index).ok().flatten()?;
-            let inherited = std::env::var(CPU_CACHE).unwrap_or_default();
-            let set = launch.plan.env.iter();
-            let set = set.map(|var| (var.name.as_str(), var.value.as_str()));
-            let env = std::iter::once((CPU_CACHE, inherited.as_str())).chain(set);
-            let facts = LaunchFacts::of(&launch.plan.command, env);
-            let found = match model.as_ref()? {
-                Ok(model) => model.estimate(&facts.options()),
-                Err(words) => {
-                    return Some(KvForecast::new(backend, facts, Err(words.clone())));
-                }
-            };
-            let found = found.map_err(|error| error.to_string());
-            Some(KvForecast::new(backend, facts, found))
-        });
-        each.collect()
-    }
-
-    /// Warnings of levels that will not fit, each with the label of its backend.
-    /// `gpu_bytes`: memory of the smallest GPU in use, if known.
-    #[must_use]
-    pub fn kv_warnings(
-        &self,
-        forecasts: &[Option<KvForecast>],
-        gpu_bytes: Option<u64>,
-    ) -> Vec<String> {
-        if self.config.workload.prompts != PromptSource::Synthetic {
-            return Vec::new();
-        }
-        let workload = &self.config.workload;
-        let tokens = workload.input_tokens.mean() + workload.output_tokens.mean();
-        let mut warnings = Vec::new();
-        for one in forecasts.iter().flatten() {
-            let levels = self.plan.stages.iter().filter(|s| s.backend == one.label);
-            let levels = levels.flat_map(|stage| &stage.levels);
-            let asked = levels.filter_map(|level| match level {
-                Level::Concurrency(n) => Some(u64::from(*n)),
-                _ => None,
-            });
-            // The largest says it for all: it names the most that fit.
-            if let Some(most) = asked.max()
-                && let Some(words) = one.warning(gpu_bytes, most, tokens.ceil() as u64)
-            {
-                warnings.push(format!("{}: {words}", one.label));
-            }
-        }
-        warnings
-    }
+        Some(KvForecast::new(backend, facts, estimate))
+    });
+    each.collect()
 }
 
-/// Puts the estimates into the manifest of a run, and tells which levels will
-/// not fit.
-pub(crate) fn foretell(running: &mut Running<'_>) {
-    let forecasts = running.prepared.kv_forecasts();
-    let memory = running.manifest.gpus.iter().map(|gpu| gpu.memory_bytes);
-    let warnings = running
-        .prepared
-        .kv_warnings(&forecasts, memory.flatten().min());
-    for (facts, one) in running.manifest.backends.iter_mut().zip(forecasts) {
-        facts.kv_estimate = one.and_then(|one| one.estimate.ok());
+/// What the command and the environment of a launch say of the cache.
+fn launch_facts(launch: &Launch) -> LaunchFacts {
+    let inherited = std::env::var(CPU_CACHE).unwrap_or_default();
+    let set = launch.plan.env.iter();
+    let set = set.map(|var| (var.name.as_str(), var.value.as_str()));
+    let env = std::iter::once((CPU_CACHE, inherited.as_str())).chain(set);
+    LaunchFacts::from_command(&launch.plan.command, env)
+}
+
+/// Warnings of levels that will not fit, each with the label of its backend.
+/// `gpu_bytes`: memory of the smallest GPU in use, if known.
+#[must_use]
+pub fn kv_warnings(
+    prepared: &PreparedRun,
+    forecasts: &[Option<KvForecast>],
+    gpu_bytes: Option<u64>,
+) -> Vec<Warning> {
+    let workload = &prepared.config.workload;
+    if workload.prompts != PromptSource::Synthetic {
+        return Vec::new();
     }
-    for warning in warnings {
-        running.warn(warning);
+    let tokens = workload.input_tokens.mean() + workload.output_tokens.mean();
+    let mut warnings = Vec::new();
+    for one in forecasts.iter().flatten() {
+        // The largest says it for all: it names the most that fit.
+        if let Some(most) = most_concurrent(prepared, &one.label)
+            && let Some(detail) = one.warning(gpu_bytes, most, tokens.ceil() as u64)
+        {
+            let kind = WarningKind::KvCacheTooSmall { detail };
+            warnings.push(Warning::about(&one.label, kind));
+        }
     }
+    warnings
+}
+
+/// The highest concurrency that a backend is measured at.
+fn most_concurrent(prepared: &PreparedRun, label: &str) -> Option<u64> {
+    let stages = prepared.plan.stages.iter();
+    let stages = stages.filter(|stage| stage.backend == label);
+    let levels = stages.flat_map(|stage| &stage.levels);
+    let concurrent = levels.filter_map(|planned| match planned.level {
+        Level::Concurrency(n) => Some(u64::from(n)),
+        Level::RequestRate(_) => None,
+    });
+    concurrent.max()
 }
 
 impl KvForecast {
     fn new(
         backend: &PreparedBackend,
         facts: LaunchFacts,
-        estimate: Result<KvEstimate, String>,
+        estimate: Result<KvEstimate, Arc<KvModelError>>,
     ) -> Self {
         let schema = &backend.plugin.description.options_schema;
         let has = |name: &str| schema.pointer(&format!("/properties/{name}")).is_some();
@@ -293,7 +285,7 @@ impl KvForecast {
         }
     }
 
-    /// Room for the cache: what the server was told, else what its share of the
+    /// Room for the cache: what its command says, else what its share of the
     /// GPU leaves beside the weights.
     fn room(&self, estimate: &KvEstimate, gpu_bytes: Option<u64>) -> Option<Result<Room, KvError>> {
         if let Some(bytes) = self.facts.cache_bytes {
@@ -328,7 +320,7 @@ impl KvForecast {
 /// NVML does not answer in time.
 #[must_use]
 pub fn smallest_gpu_bytes() -> Option<u64> {
-    let (tell, told) = mpsc::channel();
+    let (send, smallest) = mpsc::channel();
     let thread = std::thread::Builder::new().name("gpu-memory".to_owned());
     let started = thread.spawn(move || {
         let Ok(nvml) = crate::telemetry::gpu::nvml() else {
@@ -340,8 +332,8 @@ pub fn smallest_gpu_bytes() -> Option<u64> {
             Some(memory.total)
         });
         // Whoever has stopped waiting needs no answer.
-        let _: Result<_, _> = tell.send(each.min());
+        let _: Result<_, _> = send.send(each.min());
     });
     started.ok()?;
-    told.recv_timeout(NVML_LIMIT).ok().flatten()
+    smallest.recv_timeout(NVML_LIMIT).ok().flatten()
 }

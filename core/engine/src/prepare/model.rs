@@ -8,7 +8,8 @@ use inferbench_model::plan::prompt::{IdRange, Vocabulary};
 use inferbench_model::yaml::YamlError;
 use inferbench_plugin_api::PromptForm;
 
-use super::{PreparedBackend, key};
+use super::located::key;
+use super::prepared::PreparedBackend;
 use crate::load::requests::{self, PromptMaker};
 use crate::load::tokenizer::{self, ModelFiles};
 
@@ -112,7 +113,9 @@ pub(super) fn make_prompts(
         })?;
         return Ok(PromptMaker::listed(workload.clone(), rows, vocabulary));
     }
-    let needs_text = backends.iter().find(|b| b.form != PromptForm::TokenIds);
+    let needs_text = backends
+        .iter()
+        .find(|b| b.opened.form != PromptForm::TokenIds);
     let has_text = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
     let id = &loaded.config.model.id;
     let hint = Some(format!(
@@ -121,14 +124,14 @@ pub(super) fn make_prompts(
     let path = [key("model"), key("tokenizer")];
     match (vocabulary, needs_text) {
         (None, _) => {
-            let words = "is absent, and nothing here tells the vocabulary that synthetic prompts are made of";
+            let words = "is absent, and nothing here has a vocabulary to make synthetic prompts of";
             Err(loaded.tree.error_at(&path, words, hint))
         }
         (Some(_), Some(backend)) if !has_text => {
             let words = format!(
                 "is absent, but `{}` takes prompts as {}, and text of an exact length needs a tokenizer",
                 backend.label,
-                backend.form.name()
+                backend.opened.form.name()
             );
             Err(loaded.tree.error_at(&path, words, hint))
         }

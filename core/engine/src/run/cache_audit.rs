@@ -5,24 +5,24 @@
 use std::time::{Duration, Instant};
 
 use inferbench_model::config::ReadyCheck;
-use inferbench_model::facts::manifest::{CacheAuditFacts, PrefixCacheState};
+use inferbench_model::facts::cache_audit::{CacheAuditFacts, PrefixCacheState};
 use inferbench_model::facts::record::Evidence;
 use inferbench_model::plan::Stage;
 use inferbench_model::plan::prompt::PromptKey;
 use inferbench_plugin_api::RequestSpec;
 
+use super::session::RunSession;
+use super::started::StartedBackend;
 use crate::http::control::ControlPlane;
 use crate::http::{Connection, Target};
 use crate::load::Transport;
 use crate::load::requests;
 use crate::prepare::PreparedBackend;
-use crate::run::Running;
-use crate::run::stage::Live;
-use crate::server::probe::Single;
+use crate::server::probe::Probe;
 
 /// Pairs of a new prompt and the repeated one.
 const PAIRS: u64 = 6;
-/// Fewest pairs that tell anything; what the time does not allow is left out.
+/// Fewest pairs that say anything; what the time does not allow is left out.
 const LEAST_PAIRS: usize = 3;
 /// Longest answer that is asked for, tokens.
 const ANSWER_TOKENS: u32 = 16;
@@ -37,22 +37,22 @@ const REPEATED: usize = usize::MAX - 1;
 /// The audit of a backend in its first block. `None` where it cannot be had:
 /// the config wants no request but its own (`ready_check`), prompts come from a
 /// list of which none may be asked before its turn, the engine is in this
-/// process, or a request failed, which the cells will tell more of.
-pub(crate) async fn audit(
-    running: &Running<'_>,
+/// process, or a request failed, which the cells show more of.
+pub(super) async fn audit(
+    session: &RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    live: &Live,
-    told: &Evidence,
+    started: &StartedBackend,
+    evidence: &Evidence,
 ) -> Option<CacheAuditFacts> {
-    let (Transport::Http(target), Some(control)) = (&live.transport, &live.control) else {
+    let (Transport::Http(target), Some(control)) = (&started.transport, &started.control) else {
         return None;
     };
-    if !is_wanted(running, stage) {
+    if !is_wanted(session, stage) {
         return None;
     }
     let mut asking = Asking {
-        running,
+        session,
         backend,
         target,
         control,
@@ -60,7 +60,7 @@ pub(crate) async fn audit(
         emptied: true,
     };
     let (distinct_ms, repeated_ms) = asking.pairs().await?;
-    let prefix_cache = match (told.prefix_caching, asking.emptied) {
+    let prefix_cache = match (evidence.prefix_caching, asking.emptied) {
         (Some(false), _) => PrefixCacheState::Off,
         (_, true) => PrefixCacheState::Emptied,
         (_, false) => PrefixCacheState::MayHelp,
@@ -72,8 +72,8 @@ pub(crate) async fn audit(
     })
 }
 
-fn is_wanted(running: &Running<'_>, stage: &Stage) -> bool {
-    let prepared = running.prepared;
+fn is_wanted(session: &RunSession<'_>, stage: &Stage) -> bool {
+    let prepared = session.prepared;
     let config = &prepared.config.backends[stage.backend_index];
     stage.block == 0
         && config.ready_check == ReadyCheck::Request
@@ -82,7 +82,7 @@ fn is_wanted(running: &Running<'_>, stage: &Stage) -> bool {
 
 /// A server that is asked one thing after the other.
 struct Asking<'a> {
-    running: &'a Running<'a>,
+    session: &'a RunSession<'a>,
     backend: &'a PreparedBackend,
     target: &'a Target,
     control: &'a ControlPlane,
@@ -101,7 +101,7 @@ impl Asking<'_> {
         self.latency_ms(NEW, PAIRS).await?;
         self.latency_ms(REPEATED, 0).await?;
         for pair in 0..PAIRS {
-            if began.elapsed() > LIMIT || self.running.cancel.is_cancelled() {
+            if began.elapsed() > LIMIT || self.session.cancel().is_cancelled() {
                 break;
             }
             distinct_ms.push(self.latency_ms(NEW, pair).await?);
@@ -118,16 +118,16 @@ impl Asking<'_> {
             level: kind,
             index,
         };
-        let prepared = self.running.prepared;
+        let prepared = self.session.prepared;
         let prompt = prepared.prompts.make(key).ok()?;
-        let content = requests::content(&prompt, self.backend.form)?;
+        let content = requests::content(&prompt, self.backend.opened.form)?;
         let spec = RequestSpec {
             output_tokens: prompt.output_tokens.min(ANSWER_TOKENS),
             force_output: prepared.config.workload.force_output,
             ..RequestSpec::one_token(prepared.served_name(), content)
         };
-        let single = Single {
-            backend: self.backend,
+        let probe = Probe {
+            backend: &self.backend.opened,
             target: self.target,
             spec: &spec,
             input_tokens: prompt.input_tokens,
@@ -136,15 +136,15 @@ impl Asking<'_> {
         if self.slot.is_none() {
             self.slot = Connection::open(self.target, REQUEST_LIMIT).await.ok();
         }
-        let record = single
-            .ask(&mut self.slot, &self.running.cancel)
+        let record = probe
+            .ask(&mut self.slot, self.session.cancel())
             .await
             .ok()?;
         record.e2e_latency_ms.filter(|_| record.is_ok())
     }
 
     async fn empty(&mut self) {
-        let requests = self.backend.client.reset().unwrap_or_default();
+        let requests = self.backend.opened.client.reset().unwrap_or_default();
         self.emptied &= !requests.is_empty();
         for request in requests {
             self.emptied &= self.control.ask(&request).await.is_ok();

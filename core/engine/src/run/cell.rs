@@ -3,24 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::cell::row::CellKey;
-use inferbench_model::config::Level;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::self_check::SelfCheck;
-use inferbench_model::plan::Stage;
-use inferbench_model::plan::seed;
+use inferbench_model::facts::warning::{Warning, WarningKind};
+use inferbench_model::plan::{PlannedLevel, Stage, seed};
 use inferbench_plugin_api::EvidenceSource;
 use tokio::task::{JoinError, JoinHandle};
 use tokio_util::sync::CancellationToken;
 
+use super::failure::CellError;
+use super::session::RunSession;
+use super::started::StartedBackend;
 use crate::event::RunEvent;
 use crate::http::control::ControlPlane;
 use crate::load::requests::CellSource;
 use crate::load::{self, CellLoad, LoadError, Progress, Transport};
 use crate::os::clock;
 use crate::prepare::PreparedBackend;
-use crate::run::Running;
-use crate::run::stage::Live;
 use crate::server::launch::Server;
 
 /// Time between two looks at the progress of a cell.
@@ -35,69 +35,61 @@ type Ran = JoinHandle<Result<SelfCheck, LoadError>>;
 /// Measures one cell: empties the prefix cache, waits for the server to be idle,
 /// offers the load, and keeps the facts.
 ///
-/// Gives the words on the failure if the cell could not be measured or the
-/// server ended meanwhile.
-pub(crate) async fn run(
-    running: &mut Running<'_>,
+/// # Errors
+/// If the cell could not be measured or the server ended meanwhile.
+pub(super) async fn run(
+    session: &mut RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    level: Level,
-    live: &Live,
-) -> Result<(), String> {
-    let key = CellKey {
-        backend: stage.backend.clone(),
-        block: stage.block,
-        level,
-    };
-    if let Some(control) = &live.control {
-        reset(running, backend, control).await;
+    planned: PlannedLevel,
+    started: &StartedBackend,
+) -> Result<(), CellError> {
+    let (source, load) = cell_load(session, backend, stage, planned, started);
+    let (key, level) = (load.key.clone(), planned.level);
+    if let Some(control) = &started.control {
+        reset(session, backend, control).await;
         wait_idle(backend, control).await;
     }
-    let load = &running.prepared.config.load;
-    running.tell(RunEvent::CellStarted {
+    session.announce(RunEvent::CellStarted {
         key: key.clone(),
-        requests: load.requests,
-        duration_s: load.duration.map(|duration| duration.as_s()),
+        requests: load.load.requests,
+        duration_s: load.load.duration.map(|duration| duration.as_s()),
     });
     let progress = Arc::new(Progress::default());
-    let cancel = running.cancel.child_token();
+    let cancel = session.cancel().child_token();
     let start_ns = clock::now_ns();
-    let ran = spawn(running, backend, stage, &key, live, &progress, &cancel);
-    let ended = watch(running, live, ran, &progress, &cancel).await;
-    let self_check = ended
-        .map_err(|_| "the load thread panicked".to_owned())?
-        .map_err(|error| error.to_string())?;
-    let exit = live.server.as_ref().and_then(Server::exit);
-    running.cell_ended(CellFacts {
+    let ran = spawn(session, (source, load), started, &progress, &cancel);
+    let ended = watch(session, started, ran, &progress, &cancel).await;
+    let self_check = ended.map_err(|_| CellError::Panicked)??;
+    let exit = started.server.as_ref().and_then(Server::exit);
+    session.cell_ended(CellFacts {
         key,
         start_ns,
         end_ns: clock::now_ns(),
-        complete: !running.cancel.is_cancelled() && exit.is_none(),
+        complete: !session.cancel().is_cancelled() && exit.is_none(),
         self_check,
     })?;
     match exit {
-        Some(exit) => Err(format!(
-            "ended with {exit} while it was measured at {level}"
-        )),
+        Some(exit) => Err(CellError::ServerEnded { exit, level }),
         None => Ok(()),
     }
 }
 
-/// Waits for the load to end, telling its progress. A server that dies meanwhile
+/// Waits for the load to end and announces its progress. A server that dies meanwhile
 /// ends it: its requests fail by themselves first, then are cut short.
 async fn watch(
-    running: &Running<'_>,
-    live: &Live,
+    session: &RunSession<'_>,
+    started: &StartedBackend,
     mut ran: Ran,
     progress: &Progress,
     cancel: &CancellationToken,
 ) -> Result<Result<SelfCheck, LoadError>, JoinError> {
-    let died = live.server.as_ref().map(|server| server.died.clone());
+    let died = started.server.as_ref().map(|server| server.died.clone());
     let mut ticks = tokio::time::interval(PROGRESS_EVERY);
     loop {
         tokio::select! {
             ended = &mut ran => return ended,
-            _ = ticks.tick() => running.tell_progress(progress),
+            _ = ticks.tick() => session.announce_progress(progress),
             () = death(died.as_ref()), if !cancel.is_cancelled() => {
                 tokio::time::sleep(AFTER_DEATH).await;
                 cancel.cancel();
@@ -113,72 +105,88 @@ async fn death(died: Option<&CancellationToken>) {
     }
 }
 
-fn spawn(
-    running: &Running<'_>,
+/// The requests of a cell, and how they are offered.
+fn cell_load(
+    session: &RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    key: &CellKey,
-    live: &Live,
-    progress: &Arc<Progress>,
-    cancel: &CancellationToken,
-) -> Ran {
-    let config = &running.prepared.config;
-    let levels = config.load.levels();
-    let level = levels.iter().position(|l| *l == key.level).unwrap_or(0);
+    planned: PlannedLevel,
+    started: &StartedBackend,
+) -> (CellSource, CellLoad) {
+    let config = &session.prepared.config;
     let source = CellSource {
-        prompts: Arc::clone(&running.prepared.prompts),
-        client: Arc::clone(&backend.client),
-        form: backend.form,
-        target: match &live.transport {
+        prompts: Arc::clone(&session.prepared.prompts),
+        client: Arc::clone(&backend.opened.client),
+        form: backend.opened.form,
+        target: match &started.transport {
             Transport::Http(target) => Some(target.clone()),
             Transport::InProcess(_) => None,
         },
-        model: running.prepared.served_name().to_owned(),
+        model: session.prepared.served_name().to_owned(),
         block: stage.block,
-        level,
+        level: planned.index,
         force_output: config.workload.force_output,
     };
     let load = CellLoad {
-        key: key.clone(),
+        key: CellKey {
+            backend: stage.backend.clone(),
+            block: stage.block,
+            level: planned.level,
+        },
         load: config.load.clone(),
-        arrivals_seed: seed::arrivals(config.seed, stage.block, level),
+        arrivals_seed: seed::arrivals(config.seed, stage.block, planned.index),
         keep_text: config.output_text,
     };
-    let records = running.record_sink();
-    let (transport, progress, cancel) =
-        (live.transport.clone(), Arc::clone(progress), cancel.clone());
+    (source, load)
+}
+
+/// Offers the load on a thread of its own.
+fn spawn(
+    session: &RunSession<'_>,
+    (source, load): (CellSource, CellLoad),
+    started: &StartedBackend,
+    progress: &Arc<Progress>,
+    cancel: &CancellationToken,
+) -> Ran {
+    let records = session.record_sink();
+    let transport = started.transport.clone();
+    let (progress, cancel) = (Arc::clone(progress), cancel.clone());
     tokio::task::spawn_blocking(move || {
         load::run_cell(&load, &transport, source, records, &progress, &cancel)
     })
 }
 
 /// Drops the prefix cache. A server that will not is a warning, once.
-async fn reset(running: &mut Running<'_>, backend: &PreparedBackend, control: &ControlPlane) {
-    let requests = match backend.client.reset() {
+async fn reset(session: &mut RunSession<'_>, backend: &PreparedBackend, control: &ControlPlane) {
+    let requests = match backend.opened.client.reset() {
         Ok(requests) => requests,
         Err(error) => {
-            running.warn(format!("{}: no cache reset: {error}", backend.label));
+            let detail = error.to_string();
+            let kind = WarningKind::CacheNotReset { detail };
+            session.warn(Warning::about(&backend.label, kind));
             return;
         }
     };
     for request in requests {
         if let Err(error) = control.ask(&request).await {
-            running.warn(format!(
-                "{}: the prefix cache was not reset between levels: {error}",
-                backend.label
-            ));
+            let detail = error.to_string();
+            let kind = WarningKind::CacheNotReset { detail };
+            session.warn(Warning::about(&backend.label, kind));
         }
     }
 }
 
 /// Waits until the server says that it has nothing to do, if it says so at all.
 async fn wait_idle(backend: &PreparedBackend, control: &ControlPlane) {
-    let Some(request) = &backend.probes.metrics else {
+    let Some(request) = &backend.opened.probes.metrics else {
         return;
     };
     let idle = async {
         while let Ok(body) = control.ask(request).await {
-            let read = backend.client.evidence(&EvidenceSource::Metrics, &body);
+            let read = backend
+                .opened
+                .client
+                .evidence(&EvidenceSource::Metrics, &body);
             let evidence = read.unwrap_or_default();
             let busy =
                 evidence.running_requests.unwrap_or(0.0) + evidence.waiting_requests.unwrap_or(0.0);

@@ -2,23 +2,20 @@
 //! a report comes from here.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use inferbench_model::facts::record::{Evidence, GpuSample, RequestRecord};
 use inferbench_model::text::units::s_between;
 
-use super::Running;
-use crate::event::{LiveFigures, RunEvent};
-use crate::load::Progress;
+use crate::event::LiveFigures;
 use crate::os::clock;
 
 /// Length of what counts as now, and of the steps that it is counted in.
 const NOW_NS: u64 = 5_000_000_000;
 const STEP_NS: u64 = 100_000_000;
-/// Oldest reading of a server's load that is told: it is read every second.
+/// Oldest reading of a server's load that is shown: it is read every second.
 const FRESH_NS: u64 = 2_000_000_000;
-/// First tokens of which the median is told.
+/// First tokens of which the median is shown.
 const LAST_REQUESTS: usize = 100;
 
 /// The latest readings of the machine and of the server that is measured.
@@ -39,7 +36,7 @@ struct ServerLoad {
     waiting: Option<f64>,
 }
 
-/// A moment of them; what nobody tells is absent.
+/// A moment of them; what is not known is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Moment {
     /// Power of all devices.
@@ -57,12 +54,12 @@ impl Readings {
         }
     }
 
-    /// What the server told at this time.
-    pub(crate) fn note_server(&self, told: &Evidence, t_ns: u64) {
+    /// What the server said of its load at this time.
+    pub(crate) fn note_server(&self, said: &Evidence, t_ns: u64) {
         self.latest().server = Some(ServerLoad {
             t_ns,
-            running: told.running_requests,
-            waiting: told.waiting_requests,
+            running: said.running_requests,
+            waiting: said.waiting_requests,
         });
     }
 
@@ -88,37 +85,28 @@ impl Readings {
     }
 }
 
-impl Running<'_> {
-    /// Tells onlookers how far the cell is.
-    pub(crate) fn tell_progress(&self, progress: &Progress) {
-        let sent = progress.sent.load(Relaxed);
-        let live = self.live_figures(sent.saturating_sub(progress.ended.load(Relaxed)));
-        self.tell(RunEvent::CellProgress {
-            measured: progress.measured.load(Relaxed),
-            sent,
-            failed: progress.failed.load(Relaxed),
-            live,
-        });
+/// The cell that runs, at this moment.
+pub(super) fn live_figures(
+    recent: &Mutex<Recent>,
+    readings: &Readings,
+    in_flight: u64,
+) -> LiveFigures {
+    let now_ns = clock::now_ns();
+    let mut figures = LiveFigures {
+        in_flight,
+        ..LiveFigures::default()
+    };
+    let mut first_sent_ns = None;
+    if let Ok(mut recent) = recent.lock() {
+        first_sent_ns = recent.first_sent_ns;
+        figures.output_tokens_per_s = recent.output_tokens_per_s(now_ns);
+        figures.ttft_ms_p50 = recent.ttft_ms_p50();
     }
-
-    fn live_figures(&self, in_flight: u64) -> LiveFigures {
-        let now_ns = clock::now_ns();
-        let mut figures = LiveFigures {
-            in_flight,
-            ..LiveFigures::default()
-        };
-        let mut first_sent_ns = None;
-        if let Ok(mut recent) = self.recent.lock() {
-            first_sent_ns = recent.first_sent_ns;
-            figures.output_tokens_per_s = recent.output_tokens_per_s(now_ns);
-            figures.ttft_ms_p50 = recent.ttft_ms_p50();
-        }
-        let moment = self.readings.now(now_ns, first_sent_ns);
-        figures.server_running = moment.running;
-        figures.server_waiting = moment.waiting;
-        figures.gpu_power_watts = moment.gpu_watts;
-        figures
-    }
+    let moment = readings.now(now_ns, first_sent_ns);
+    figures.server_running = moment.running;
+    figures.server_waiting = moment.waiting;
+    figures.gpu_power_watts = moment.gpu_watts;
+    figures
 }
 
 /// The requests of a cell that ended last.
@@ -230,14 +218,14 @@ mod tests {
     }
 
     #[test]
-    fn a_servers_load_is_told_while_it_is_fresh_and_of_this_cell() {
+    fn a_servers_load_is_shown_while_it_is_fresh_and_of_this_cell() {
         let readings = Readings::default();
-        let told = Evidence {
+        let said = Evidence {
             running_requests: Some(3.0),
             waiting_requests: Some(0.0),
             ..Evidence::default()
         };
-        readings.note_server(&told, 10 * SECOND);
+        readings.note_server(&said, 10 * SECOND);
         let running = |now_s, sent_s: Option<u64>| {
             let sent_ns = sent_s.map(|s| s * SECOND);
             readings.now(now_s * SECOND, sent_ns).running

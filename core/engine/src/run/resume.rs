@@ -1,12 +1,13 @@
-//! Takes up a run that did not come to its end: what it measured is kept, the
+//! Resumes a run that did not come to its end: what it measured is kept, the
 //! cells that are missing are left to do.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use inferbench_model::cell::row::CellKey;
 use inferbench_model::config::Level;
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION};
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
 use inferbench_model::text::difference::{Difference, differences};
 use serde::Deserialize;
@@ -102,10 +103,10 @@ fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError>
         };
         done.contains(&name(&key))
     };
-    // A start of which a cell is missing is made anew, and told anew.
+    // A start of which a cell is missing is made anew, and recorded anew.
     let is_whole = |stage: &&Stage| {
         let mut levels = stage.levels.iter();
-        levels.all(|level| is_done(&stage.backend, stage.block, *level))
+        levels.all(|planned| is_done(&stage.backend, stage.block, planned.level))
     };
     let whole = manifest.plan.stages.iter().filter(is_whole);
     let whole: HashSet<(String, u32)> = whole.map(|s| (s.backend.clone(), s.block)).collect();
@@ -158,15 +159,17 @@ fn check(folder: &Path, was: &Manifest, is: &Manifest) -> Result<(), ResumeError
     Ok(())
 }
 
-fn changed_plugins(was: &[BackendFacts], is: &[BackendFacts]) -> Vec<String> {
+fn changed_plugins(was: &[BackendFacts], is: &[BackendFacts]) -> Vec<Warning> {
     let pairs = was.iter().zip(is);
     let changed = pairs.filter(|(was, is)| was.plugin_sha256 != is.plugin_sha256);
     changed
         .map(|(was, is)| {
-            format!(
-                "{}: the run was taken up with another build of plugin {} ({}, was {})",
-                was.label, is.plugin, is.plugin_version, was.plugin_version
-            )
+            let kind = WarningKind::PluginChanged {
+                plugin: is.plugin.clone(),
+                was_version: was.plugin_version.clone(),
+                version: is.plugin_version.clone(),
+            };
+            Warning::about(&was.label, kind)
         })
         .collect()
 }

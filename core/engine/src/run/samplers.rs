@@ -5,8 +5,8 @@ use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::record::{GpuSample, HostSample};
 use tokio_util::sync::CancellationToken;
 
-use super::RunError;
 use super::live_view::Readings;
+use super::session::RunError;
 use crate::store::{LineWriter, RunFolder, StoreError};
 use crate::telemetry::gpu::{self, GpuSampler};
 use crate::telemetry::host;
@@ -31,10 +31,14 @@ impl Samplers {
         let gpu_file = LineWriter::of_samples(folder.file("gpu.jsonl"), cancel)?;
         let gpu_sink = gpu_file.sink();
         let readings = readings.clone();
-        let gpu = GpuSampler::start(gpu::Wanted::of(config), watched.clone(), move |sample| {
-            readings.note_gpu(&sample);
-            gpu_sink.send(sample);
-        })?;
+        let gpu = GpuSampler::start(
+            gpu::Wanted::from_config(config),
+            watched.clone(),
+            move |sample| {
+                readings.note_gpu(&sample);
+                gpu_sink.send(sample);
+            },
+        )?;
         manifest.gpus = gpu.facts;
         manifest.gpu_absence = gpu.absence;
         let host_file = LineWriter::of_samples(folder.file("host.jsonl"), cancel)?;

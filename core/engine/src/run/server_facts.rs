@@ -1,5 +1,5 @@
-//! What a backend tells of itself: its info answers, its log, its metrics. All
-//! of it is extra; a backend that tells nothing is measured all the same.
+//! What a server reports of itself: its info answers, its log, its metrics. All
+//! of it is extra: a server that reports nothing is measured all the same.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -11,21 +11,27 @@ use inferbench_model::facts::record::{Evidence, ServerSample};
 use inferbench_model::plan::Stage;
 use inferbench_plugin_api::EvidenceSource;
 use inferbench_plugin_api::client::BackendClient;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use super::session::RunSession;
+use super::started::StartedBackend;
 use crate::http::control::ControlPlane;
 use crate::os::clock;
-use crate::prepare::{self, PreparedBackend};
-use crate::run::Running;
+use crate::plugins::backend::OpenBackend;
 
 /// Time between two readings of a server's metrics.
 const METRICS_EVERY: Duration = Duration::from_secs(1);
+/// Files that a server's output goes to.
+const LOGS: [&str; 2] = ["stdout.log", "stderr.log"];
+/// Time between two looks at a server's log while it starts.
+const LOG_EVERY: Duration = Duration::from_millis(100);
 
-/// What the server says of itself, asked once.
-pub(crate) async fn of_info(backend: &PreparedBackend, control: &ControlPlane) -> Evidence {
+/// What the server answers about itself, asked once.
+pub(super) async fn ask_info(backend: &OpenBackend, control: &ControlPlane) -> Evidence {
     let mut evidence = Evidence::default();
     for probe in &backend.probes.info {
-        // A server that does not answer this question tells less; that is all.
+        // A server that does not answer this is known less of; that is all.
         if let Ok(body) = control.ask(&probe.request).await {
             let source = EvidenceSource::Info(probe.name.clone());
             evidence.absorb(backend.client.evidence(&source, &body).unwrap_or_default());
@@ -34,67 +40,53 @@ pub(crate) async fn of_info(backend: &PreparedBackend, control: &ControlPlane) -
     evidence
 }
 
-/// Files that a server's output goes to.
-const LOGS: [&str; 2] = ["stdout.log", "stderr.log"];
-/// Time between two looks at a server's log while it starts.
-const LOG_EVERY: Duration = Duration::from_millis(100);
-
-/// What the server's log says, from the lines that the launch plan asks for.
-pub(crate) fn of_log(running: &Running<'_>, backend: &PreparedBackend, stage: &Stage) -> Evidence {
-    let mut evidence = Evidence::default();
-    let Some(mut log) = Log::of(running, backend, stage) else {
-        return evidence;
-    };
-    log.each_new(|told| evidence.absorb(told));
-    evidence
-}
-
-/// Follows a server's log while it starts; gives when it said that its weights
-/// are loaded, or nothing if it was not heard before `stop`.
-pub(crate) fn watch_weights(
-    running: &Running<'_>,
-    backend: &PreparedBackend,
-    stage: &Stage,
-    stop: &CancellationToken,
-) -> Option<tokio::task::JoinHandle<Option<u64>>> {
-    let mut log = Log::of(running, backend, stage)?;
-    let stop = stop.clone();
-    Some(tokio::spawn(async move {
-        loop {
-            let last = stop.is_cancelled();
-            let mut loaded = false;
-            log.each_new(|told| loaded |= told.weights_loaded == Some(true));
-            if loaded {
-                return Some(clock::now_ns());
-            }
-            if last {
-                return None;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(LOG_EVERY) => {}
-                () = stop.cancelled() => {}
-            }
-        }
-    }))
-}
-
-/// A server's log, read on from where it was left.
-struct Log {
+/// A server's log, read on from where it was left, for the lines that its launch
+/// plan asks for.
+pub(super) struct ServerLog {
     client: Arc<BackendClient>,
     patterns: Vec<String>,
     files: [(PathBuf, u64); 2],
 }
 
-impl Log {
-    fn of(running: &Running<'_>, backend: &PreparedBackend, stage: &Stage) -> Option<Self> {
-        let folder = running.folder.stage_folder(&stage.backend, stage.block);
-        let folder = folder.ok()?;
-        let context = running.prepared.launch_context(0, &folder);
-        let plan = prepare::launch_plan(backend, &context).ok()??;
+impl ServerLog {
+    /// The log of a started server, from its first line on; `None` if no server
+    /// was started.
+    pub(super) fn open(backend: &OpenBackend, started: &StartedBackend) -> Option<Self> {
+        let folder = started.server.as_ref()?.folder();
         Some(Self {
             client: Arc::clone(&backend.client),
-            patterns: plan.log_patterns,
+            patterns: started.launch_plan.as_ref()?.log_patterns.clone(),
             files: LOGS.map(|name| (folder.join(name), 0)),
+        })
+    }
+
+    /// What all of it says.
+    pub(super) fn read_all(mut self) -> Evidence {
+        let mut evidence = Evidence::default();
+        self.each_new(|line| evidence.absorb(line));
+        evidence
+    }
+
+    /// Follows it until it says that the weights are loaded, and gives when;
+    /// `None` if it has not by `stop`.
+    pub(super) fn watch_for_weights(mut self, stop: &CancellationToken) -> JoinHandle<Option<u64>> {
+        let stop = stop.clone();
+        tokio::spawn(async move {
+            loop {
+                let is_last = stop.is_cancelled();
+                let mut loaded = false;
+                self.each_new(|line| loaded |= line.weights_loaded == Some(true));
+                if loaded {
+                    return Some(clock::now_ns());
+                }
+                if is_last {
+                    return None;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(LOG_EVERY) => {}
+                    () = stop.cancelled() => {}
+                }
+            }
         })
     }
 
@@ -108,8 +100,8 @@ impl Log {
             for line in String::from_utf8_lossy(whole).lines() {
                 if self.patterns.iter().any(|part| line.contains(part)) {
                     let source = EvidenceSource::LogLine;
-                    let told = self.client.evidence(&source, line.as_bytes());
-                    take(told.unwrap_or_default());
+                    let evidence = self.client.evidence(&source, line.as_bytes());
+                    take(evidence.unwrap_or_default());
                 }
             }
         }
@@ -124,20 +116,20 @@ fn read_from(path: &Path, from: u64) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads the server's metrics again and again, until told to stop; gives the
-/// last reading.
-pub(crate) fn sample_metrics(
-    running: &Running<'_>,
-    backend: &PreparedBackend,
+/// Reads the server's metrics again and again, until `stop`; gives the last
+/// reading.
+pub(super) fn sample_metrics(
+    session: &RunSession<'_>,
+    backend: &OpenBackend,
     stage: &Stage,
     control: ControlPlane,
     stop: &CancellationToken,
-) -> Option<tokio::task::JoinHandle<Evidence>> {
+) -> Option<JoinHandle<Evidence>> {
     let request = backend.probes.metrics.clone()?;
     let client = Arc::clone(&backend.client);
-    let sink = running.server_metrics.sink();
-    let readings = running.readings.clone();
-    let secrets = running.prepared.secrets.clone();
+    let sink = session.recorder.server_metrics_sink();
+    let readings = session.readings.clone();
+    let secrets = session.prepared.secrets.clone();
     let (label, block, stop) = (stage.backend.clone(), stage.block, stop.clone());
     Some(tokio::spawn(async move {
         let mut last = Evidence::default();

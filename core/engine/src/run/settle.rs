@@ -1,10 +1,9 @@
-//! Between two backends: the next one is to find the machine as the last one
-//! did. What a server leaves on the GPUs or in shared memory is waited for, and
-//! told if it stays.
+//! Waits between two backends until GPU and shared memory are back at their
+//! baseline, and reports what stays. Cooling down is for the stages.
 
 use std::time::Duration;
 
-use inferbench_model::text::number::bytes;
+use inferbench_model::facts::warning::WarningKind;
 use procfs::{Current, Meminfo};
 use tokio_util::sync::CancellationToken;
 
@@ -15,25 +14,25 @@ use crate::telemetry::gpu::memory::MemoryInUse;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Time between two looks.
 const POLL: Duration = Duration::from_millis(100);
-/// Less than this is not told: drivers and the system itself come and go.
+/// Less than this is not reported: drivers and the system itself come and go.
 const TOLERANCE_BYTES: u64 = 64 << 20;
 
 /// Memory that servers take and should give back.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Memory {
-    /// In use on each GPU, in NVML's order; absent where it does not tell.
+    /// In use on each GPU, in NVML's order; absent where it is not known.
     gpus: Vec<Option<u64>>,
     /// Shared memory of the host, which outlives the processes that made it.
     shared: Option<u64>,
 }
 
-/// The machine before the first backend.
-pub(crate) struct Before {
+/// Memory in use before the first backend.
+pub(crate) struct MemoryBaseline {
     gpus: MemoryInUse,
     memory: Memory,
 }
 
-impl Before {
+impl MemoryBaseline {
     /// Looks at the machine as it is.
     pub(crate) fn now() -> Self {
         let mut gpus = MemoryInUse::open();
@@ -43,22 +42,21 @@ impl Before {
         }
     }
 
-    /// Waits until memory is what it was. Gives a line for each kind that is
+    /// Waits until memory is what it was. Gives a warning of each kind that is
     /// not after [`LIMIT`], or when the run is to stop.
-    pub(crate) async fn wait(&mut self, cancel: &CancellationToken) -> Vec<String> {
+    pub(crate) async fn wait(&mut self, cancel: &CancellationToken) -> Vec<WarningKind> {
         let began_ns = clock::now_ns();
         loop {
             let waited = Duration::from_nanos(clock::now_ns().saturating_sub(began_ns));
             let left = more_than(&self.memory, &look(&mut self.gpus));
             if left.is_empty() || waited >= LIMIT || cancel.is_cancelled() {
-                let after = format!("{:.0} s after it was stopped", waited.as_secs_f64());
-                let line = |(what, more)| {
-                    format!(
-                        "{} more {what} in use than before the first start, {after}",
-                        bytes(more)
-                    )
+                let waited_s = waited.as_secs_f64();
+                let warning = |(gpu, bytes)| WarningKind::MemoryLeft {
+                    gpu,
+                    bytes,
+                    waited_s,
                 };
-                return left.into_iter().map(line).collect();
+                return left.into_iter().map(warning).collect();
             }
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
@@ -75,18 +73,15 @@ fn look(gpus: &mut MemoryInUse) -> Memory {
     }
 }
 
-/// What `now` holds beyond `before` and [`TOLERANCE_BYTES`], each with its name.
-fn more_than(before: &Memory, now: &Memory) -> Vec<(String, u64)> {
-    let gpus = before.gpus.iter().zip(&now.gpus).enumerate();
-    let gpus =
-        gpus.map(|(index, (before, now))| (format!("memory of GPU {index} is"), *before, *now));
-    let shared = (
-        "shared memory of the host is".to_owned(),
-        before.shared,
-        now.shared,
-    );
-    gpus.chain([shared])
-        .filter_map(|(what, before, now)| Some((what, now?.checked_sub(before?)?)))
+/// What `now` holds beyond `before` and [`TOLERANCE_BYTES`]: the index of the GPU,
+/// none for the shared memory of the host.
+fn more_than(before: &Memory, now: &Memory) -> Vec<(Option<u32>, u64)> {
+    let gpus = before.gpus.iter().zip(&now.gpus);
+    let gpus = (0..)
+        .zip(gpus)
+        .map(|(index, (before, now))| (Some(index), *before, *now));
+    gpus.chain([(None, before.shared, now.shared)])
+        .filter_map(|(gpu, before, now)| Some((gpu, now?.checked_sub(before?)?)))
         .filter(|(_, more)| *more > TOLERANCE_BYTES)
         .collect()
 }
@@ -98,7 +93,7 @@ mod tests {
     const GIB: u64 = 1 << 30;
 
     #[test]
-    fn what_stays_is_told_and_what_is_small_or_unknown_is_not() {
+    fn what_stays_is_reported_and_what_is_small_or_unknown_is_not() {
         let before = Memory {
             gpus: vec![Some(GIB), Some(0), None],
             shared: Some(5),
@@ -109,39 +104,36 @@ mod tests {
         };
         assert_eq!(
             more_than(&before, &now),
-            [
-                ("memory of GPU 0 is".to_owned(), 2 * GIB),
-                ("shared memory of the host is".to_owned(), 65 << 20),
-            ]
+            [(Some(0), 2 * GIB), (None, 65 << 20),]
         );
         assert!(more_than(&now, &before).is_empty());
     }
 
     #[tokio::test]
     async fn a_machine_as_it_was_is_not_waited_for() {
-        let mut before = Before::now();
-        assert!(before.wait(&CancellationToken::new()).await.is_empty());
+        let mut baseline = MemoryBaseline::now();
+        assert!(baseline.wait(&CancellationToken::new()).await.is_empty());
     }
 
     #[tokio::test]
-    async fn a_run_that_stops_does_not_wait_and_tells_what_is_left() {
-        let mut before = Before {
+    async fn a_run_that_stops_does_not_wait_and_reports_what_is_left() {
+        let mut baseline = MemoryBaseline {
             gpus: MemoryInUse::open(),
             memory: Memory {
                 gpus: Vec::new(),
                 shared: Some(0),
             },
         };
-        let file = std::fs::File::create("/dev/shm/inferbench-between-test").unwrap();
+        let file = std::fs::File::create("/dev/shm/inferbench-settle-test").unwrap();
         nix::unistd::ftruncate(&file, 0).unwrap();
         std::io::Write::write_all(&mut &file, &vec![1; 80 << 20]).unwrap();
         let cancel = CancellationToken::new();
         cancel.cancel();
-        let left = before.wait(&cancel).await;
-        std::fs::remove_file("/dev/shm/inferbench-between-test").unwrap();
+        let left = baseline.wait(&cancel).await;
+        std::fs::remove_file("/dev/shm/inferbench-settle-test").unwrap();
         assert_eq!(left.len(), 1, "{left:?}");
         assert!(
-            left[0].contains("shared memory of the host is in use"),
+            matches!(left[0], WarningKind::MemoryLeft { gpu: None, .. }),
             "{left:?}"
         );
     }

@@ -1,276 +1,170 @@
-//! One start of one backend: launch or attach, wait, measure every level, stop.
+//! One start of one backend: started, ready, measured at every level, stopped.
+//! How it starts is for [`started`](super::started), how a level is measured for
+//! [`cell`](super::cell).
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use inferbench_model::facts::crash_cause::{self, Ended};
 use inferbench_model::facts::manifest::{StageFacts, Voice};
 use inferbench_model::plan::Stage;
-use inferbench_plugin_api::client::EngineClient;
 use tokio_util::sync::CancellationToken;
 
-use crate::event::RunEvent;
+use super::failure::{ExitReport, StageError};
+use super::server_facts::ServerLog;
+use super::session::RunSession;
+use super::started::StartedBackend;
+use super::{cache_audit, cell, server_facts};
+use crate::event::{RunEvent, with_causes};
 use crate::http::Target;
 use crate::http::control::ControlPlane;
-use crate::load::{EngineHub, Transport};
+use crate::load::Transport;
 use crate::os::clock;
-use crate::os::port::Port;
-use crate::prepare::{self, PreparedBackend};
-use crate::run::Running;
-use crate::run::{cache_audit, cell, server_facts};
-use crate::server::launch::{self, Exit, Server, Start};
-use crate::server::method;
+use crate::prepare::PreparedBackend;
+use crate::server::launch::Server;
 use crate::server::readiness::{Readiness, ReadyError};
 
-/// Longest that a control request may take.
-const CONTROL_LIMIT: Duration = Duration::from_secs(10);
-
-/// What a stage measures through.
-pub(crate) struct Live {
-    pub(crate) transport: Transport,
-    pub(crate) control: Option<ControlPlane>,
-    pub(crate) server: Option<Server>,
-}
+/// Seconds between two events that a backend is waited for.
+const WAITING_EVERY_S: f64 = 5.0;
 
 /// Runs one stage. A backend that fails is a fact in the manifest, not an
 /// error: the run goes on.
-pub(crate) async fn run(running: &mut Running<'_>, stage: &Stage) {
-    let backend = &running.prepared.backends[stage.backend_index];
+pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
+    let backend = &session.prepared.backends[stage.backend_index];
     let mut facts = StageFacts::new(&stage.backend, stage.block);
     facts.start_ns = Some(clock::now_ns());
-    let began = start(running, backend, stage, &mut facts).await;
-    let live = match began {
-        Ok(live) => live,
-        Err(_) if running.cancel.is_cancelled() => {
-            facts.failure = Some("interrupted".to_owned());
-            running.manifest.put_stage(facts);
-            return;
-        }
-        Err(cause) => {
-            let last = LastWords::of(running, stage, None);
-            fail(running, facts, cause, last);
-            return;
+    let started = match StartedBackend::start(session, stage, &mut facts).await {
+        Ok(started) => started,
+        Err(error) => {
+            let report = exit_report(session, stage, None);
+            return record_failure(session, facts, &error, report);
         }
     };
-    running.watch(
-        Some(&stage.backend),
-        live.server.as_ref().map(Server::supervisor_pid),
-    );
-    let outcome = measure(running, backend, stage, &live, &mut facts).await;
-    running.watch(None, None);
-    let last = LastWords::of(running, stage, live.server.as_ref());
-    if live.server.is_some() {
-        facts.hear(Voice::Log, server_facts::of_log(running, backend, stage));
+    let pid = started.server.as_ref().map(Server::supervisor_pid);
+    session.watch_backend(&stage.backend, pid);
+    let measured = measure(session, backend, stage, &started, &mut facts).await;
+    session.watch_none();
+    let report = exit_report(session, stage, started.server.as_ref());
+    if let Some(log) = ServerLog::open(&backend.opened, &started) {
+        facts.hear(Voice::Log, log.read_all());
     }
     facts.stop_ns = Some(clock::now_ns());
-    stop(running, live).await;
-    match outcome {
-        Ok(()) => running.manifest.put_stage(facts),
-        Err(_) if running.cancel.is_cancelled() => {
-            facts.failure = Some("interrupted".to_owned());
-            running.manifest.put_stage(facts);
-        }
-        Err(cause) => fail(running, facts, cause, last),
+    started.stop(session).await;
+    match measured {
+        Ok(()) => session.recorder.put_stage(facts),
+        Err(error) => record_failure(session, facts, &error, report),
     }
 }
 
-/// What a server left at its end.
-struct LastWords {
-    tail: Vec<String>,
-    lines: Vec<String>,
-    ended: Option<Ended>,
+fn exit_report(session: &RunSession<'_>, stage: &Stage, server: Option<&Server>) -> ExitReport {
+    let logs = session.recorder.folder().file("logs");
+    let folder = logs.join(&stage.backend).join(stage.block.to_string());
+    ExitReport::read(&folder, server)
 }
 
-impl LastWords {
-    /// Of a stage whose `server` was started, or could not be. A server that was
-    /// attached to has left none here.
-    fn of(running: &Running<'_>, stage: &Stage, server: Option<&Server>) -> Self {
-        let folder = running.folder.file("logs").join(&stage.backend);
-        let folder = folder.join(stage.block.to_string());
-        Self {
-            tail: launch::log_tail(&folder),
-            lines: launch::last_lines(&folder),
-            ended: server.and_then(Server::exit).and_then(Exit::ended),
-        }
+/// Records a failure with its cause, or that the stage was interrupted.
+fn record_failure(
+    session: &mut RunSession<'_>,
+    mut facts: StageFacts,
+    error: &StageError,
+    report: ExitReport,
+) {
+    if session.cancel().is_cancelled() {
+        facts.failure = Some("interrupted".to_owned());
+        session.recorder.put_stage(facts);
+        return;
     }
-}
-
-fn fail(running: &mut Running<'_>, mut facts: StageFacts, cause: String, last: LastWords) {
-    let log_tail = last.tail;
-    let told = last.lines.iter().map(String::as_str);
-    let known = crash_cause::find(told.chain([cause.as_str()]), last.ended);
-    running.tell(RunEvent::BackendFailed {
+    let cause = with_causes(error);
+    let known = report.known_cause(&cause);
+    session.announce(RunEvent::BackendFailed {
         backend: facts.backend.clone(),
         block: facts.block,
         cause: cause.clone(),
         known: known.clone(),
-        log_tail: log_tail.clone(),
+        log_tail: report.log_tail.clone(),
     });
     facts.failure = Some(cause);
     facts.cause = known;
-    facts.log_tail = log_tail;
-    running.manifest.put_stage(facts);
+    facts.log_tail = report.log_tail;
+    session.recorder.put_stage(facts);
 }
 
-async fn start(
-    running: &mut Running<'_>,
-    backend: &PreparedBackend,
-    stage: &Stage,
-    facts: &mut StageFacts,
-) -> Result<Live, String> {
-    if backend.plugin.description.capabilities.in_process {
-        return start_engine(running, backend, stage);
-    }
-    if let Some(target) = &backend.attach {
-        running.tell(RunEvent::Attaching {
-            backend: stage.backend.clone(),
-            block: stage.block,
-            address: target.base_url(),
-        });
-        return Ok(live(target.clone(), None));
-    }
-    let folder = running
-        .folder
-        .stage_folder(&stage.backend, stage.block)
-        .map_err(|error| error.to_string())?;
-    let folder = std::path::absolute(&folder).map_err(|error| error.to_string())?;
-    crate::server::fetch::fetch(running, stage, &folder).await?;
-    let port = Port::reserve().map_err(|error| format!("no free port: {error}"))?;
-    let launch = method::of_stage(running, stage, port.number, &folder)?;
-    let plan = launch.plan;
-    let secrets = &running.prepared.secrets;
-    let text = launch::command_text(&plan, &[], secrets);
-    running.tell(RunEvent::Starting {
-        backend: stage.backend.clone(),
-        block: stage.block,
-        what: text.clone(),
-    });
-    facts.command = Some(plan.command.clone());
-    let target = Target::http(prepare::HOST, port.number);
-    let start = Start {
-        plan: &plan,
-        extra_env: &[],
-        folder: &folder,
-        port,
-        stop_commands: launch.stop_commands,
-        secrets,
-    };
-    let server = Server::start(start)
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok(live(target, Some(server)))
-}
-
-fn live(target: Target, server: Option<Server>) -> Live {
-    Live {
-        control: Some(ControlPlane::new(target.clone(), CONTROL_LIMIT)),
-        transport: Transport::Http(target),
-        server,
-    }
-}
-
-fn start_engine(
-    running: &Running<'_>,
-    backend: &PreparedBackend,
-    stage: &Stage,
-) -> Result<Live, String> {
-    let folder = running
-        .folder
-        .stage_folder(&stage.backend, stage.block)
-        .map_err(|error| error.to_string())?;
-    let context = running.prepared.launch_context(0, &folder);
-    let description = &backend.plugin.description;
-    running.tell(RunEvent::Starting {
-        backend: stage.backend.clone(),
-        block: stage.block,
-        what: format!("engine of {} in this process", description.name),
-    });
-    let engine = EngineClient::open(
-        backend.plugin.module,
-        &description.name,
-        &backend.context,
-        &context,
-    );
-    let engine = engine.map_err(|error| error.to_string())?;
-    Ok(Live {
-        transport: Transport::InProcess(Arc::new(EngineHub::new(engine))),
-        control: None,
-        server: None,
-    })
-}
-
+/// Waits for the backend, then measures it at each level. What it says of itself
+/// goes to `facts`.
 async fn measure(
-    running: &mut Running<'_>,
+    session: &mut RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    live: &Live,
+    started: &StartedBackend,
     facts: &mut StageFacts,
-) -> Result<(), String> {
-    if let (Transport::Http(target), Some(control)) = (&live.transport, &live.control) {
+) -> Result<(), StageError> {
+    if let (Transport::Http(target), Some(control)) = (&started.transport, &started.control) {
+        let server = started.server.as_ref();
+        let log = ServerLog::open(&backend.opened, started);
         let waiting = CancellationToken::new();
-        let weights = live
-            .server
-            .as_ref()
-            .and_then(|_| server_facts::watch_weights(running, backend, stage, &waiting));
-        let ready = wait_ready(running, backend, stage, target, control, live).await;
+        let weights = log.map(|log| log.watch_for_weights(&waiting));
+        let ready = wait_ready(session, backend, stage, (target, control), server).await;
         let ready_ns = clock::now_ns();
         waiting.cancel();
         if let Some(weights) = weights {
             facts.weights_ns = weights.await.ok().flatten();
         }
-        facts.ready_s = Some(ready.map_err(|error| error.to_string())?);
+        facts.ready_s = Some(ready?);
         facts.ready_ns = Some(ready_ns);
-        facts.hear(Voice::Info, server_facts::of_info(backend, control).await);
+        let info = server_facts::ask_info(&backend.opened, control).await;
+        facts.hear(Voice::Info, info);
     }
-    facts.cache_audit = cache_audit::audit(running, backend, stage, live, &facts.evidence).await;
+    facts.cache_audit = cache_audit::audit(session, backend, stage, started, &facts.evidence).await;
     // Its cells must not be without it, whenever the run is cut off.
-    running.manifest.put_stage(facts.clone());
+    session.recorder.put_stage(facts.clone());
     let sampling = CancellationToken::new();
-    let sampler = live.control.clone().and_then(|control| {
-        server_facts::sample_metrics(running, backend, stage, control, &sampling)
+    let sampler = started.control.clone().and_then(|control| {
+        server_facts::sample_metrics(session, &backend.opened, stage, control, &sampling)
     });
-    let mut outcome = Ok(());
-    for level in &stage.levels {
-        if running.cancel.is_cancelled() {
-            break;
-        }
-        outcome = cell::run(running, backend, stage, *level, live).await;
-        if outcome.is_err() {
-            break;
-        }
-    }
+    let measured = measure_levels(session, backend, stage, started).await;
     sampling.cancel();
     if let Some(sampler) = sampler
         && let Ok(last) = sampler.await
     {
         facts.hear(Voice::Metrics, last);
     }
-    outcome
+    measured
 }
 
-async fn wait_ready(
-    running: &Running<'_>,
+async fn measure_levels(
+    session: &mut RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    target: &Target,
-    control: &ControlPlane,
-    live: &Live,
+    started: &StartedBackend,
+) -> Result<(), StageError> {
+    for planned in &stage.levels {
+        if session.cancel().is_cancelled() {
+            break;
+        }
+        cell::run(session, backend, stage, *planned, started).await?;
+    }
+    Ok(())
+}
+
+/// Waits until the backend is ready and gives the seconds that it took.
+async fn wait_ready(
+    session: &RunSession<'_>,
+    backend: &PreparedBackend,
+    stage: &Stage,
+    (target, control): (&Target, &ControlPlane),
+    server: Option<&Server>,
 ) -> Result<f64, ReadyError> {
-    let config = &running.prepared.config.backends[stage.backend_index];
+    let config = &session.prepared.config.backends[stage.backend_index];
     let readiness = Readiness {
-        backend,
+        backend: &backend.opened,
         target,
         control,
-        prompts: &running.prepared.prompts,
-        model: running.prepared.served_name(),
+        prompts: &session.prepared.prompts,
+        model: session.prepared.served_name(),
         check: config.ready_check,
         limit: config.ready_timeout.0,
     };
-    let mut told_s = 0.0;
-    let mut tell = |seconds: f64, last: &str| {
-        if seconds - told_s >= 5.0 {
-            told_s = seconds;
-            running.tell(RunEvent::Waiting {
+    let mut announced_s = 0.0;
+    let mut on_wait = |seconds: f64, last: &str| {
+        if seconds - announced_s >= WAITING_EVERY_S {
+            announced_s = seconds;
+            session.announce(RunEvent::Waiting {
                 backend: stage.backend.clone(),
                 seconds,
                 last: last.to_owned(),
@@ -278,35 +172,11 @@ async fn wait_ready(
         }
     };
     let seconds = readiness
-        .wait(live.server.as_ref(), &running.cancel, &mut tell)
+        .wait(server, session.cancel(), &mut on_wait)
         .await?;
-    running.tell(RunEvent::Ready {
+    session.announce(RunEvent::Ready {
         backend: stage.backend.clone(),
         seconds,
     });
     Ok(seconds)
-}
-
-async fn stop(running: &mut Running<'_>, live: Live) {
-    if let Transport::InProcess(hub) = &live.transport {
-        hub.shutdown();
-    }
-    let Some(mut server) = live.server else {
-        return;
-    };
-    let now = running.now.clone();
-    let stopped = tokio::select! {
-        stopped = server.stop() => Some(stopped),
-        () = now.cancelled() => None,
-    };
-    let stopped = match stopped {
-        Some(stopped) => stopped,
-        None => {
-            server.kill();
-            server.stop().await
-        }
-    };
-    if let Err(words) = stopped {
-        running.warn(words);
-    }
 }

@@ -1,61 +1,84 @@
 //! Fetches what a start needs, before anything is timed: the packages of a
-//! version, the image of a container.
+//! version, the image of a container. Which those are is for the launch method.
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use inferbench_model::plan::Stage;
 use inferbench_model::text::units::s_between;
+use thiserror::Error;
 
+use super::launch::{Exit, LaunchError, Server, Start, StopError};
 use super::method::Fetch;
-use crate::event::RunEvent;
+use super::stops::Stops;
 use crate::os::clock;
 use crate::os::port::Port;
 use crate::os::private;
-use crate::run::Running;
-use crate::server::launch::{Server, Start};
+use crate::secrets::Secrets;
 
 /// Time between two looks at what the fetching program has written.
 const POLL: Duration = Duration::from_millis(200);
 /// Longest wait for a runtime to say whether an image is there.
 const CHECK_LIMIT: Duration = Duration::from_secs(60);
 
-/// Fetches what the stage's backend needs, once a run for each backend. The words of the
-/// program that fetches are told as they come and stay in `install.log`; after a
-/// failure they are the stage's logs.
+/// What a start needs and could not be fetched.
+#[derive(Debug, Error)]
+pub(crate) enum FetchError {
+    /// The system has no port to set aside.
+    #[error("no free port")]
+    NoPort(#[source] io::Error),
+    /// The fetching program does not start.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// The fetching program failed.
+    #[error("{what} cannot be fetched: {exit}")]
+    Failed {
+        /// What was fetched.
+        what: String,
+        /// How the program ended.
+        exit: Exit,
+    },
+    /// The run is to stop.
+    #[error("interrupted while {what} was fetched")]
+    Interrupted {
+        /// What was fetched.
+        what: String,
+    },
+}
+
+/// What happens while something is fetched.
+pub(crate) enum FetchEvent {
+    /// The command that fetches, then each line that it prints.
+    Line(String),
+    /// It is there.
+    Fetched { seconds: f64 },
+    /// The fetching program could not be stopped.
+    NotStopped(StopError),
+}
+
+/// Fetches what `wanted` names, unless it is there already. The output of the
+/// program that fetches stays in `install.log` in `folder`; after a failure it is
+/// the stage's logs.
 ///
 /// # Errors
-/// What could not be fetched and how the program ended, or that it was
-/// interrupted. Nothing of it runs any more then.
+/// See [`FetchError`]. Nothing of it runs any more then.
 pub(crate) async fn fetch(
-    running: &mut Running<'_>,
-    stage: &Stage,
+    wanted: &Fetch,
     folder: &Path,
-) -> Result<(), String> {
-    let fetched = running.prepared.backends[stage.backend_index]
-        .fetched
-        .clone();
-    if fetched.load(Ordering::Relaxed) {
+    secrets: &Secrets,
+    stops: &Stops,
+    on_event: &mut (dyn FnMut(FetchEvent) + Send),
+) -> Result<(), FetchError> {
+    if is_there(wanted).await {
         return Ok(());
     }
-    // The port is chosen afterwards: it would not stay free for so long.
-    let Some(wanted) = super::method::of_stage(running, stage, 0, folder)?.fetch else {
-        return Ok(());
-    };
-    if !is_there(&wanted).await {
-        let began_ns = clock::now_ns();
-        run(running, stage, &wanted, folder).await?;
-        running.tell(RunEvent::Fetched {
-            backend: stage.backend.clone(),
-            what: wanted.what.clone(),
-            seconds: s_between(began_ns, clock::now_ns()),
-        });
-    }
-    fetched.store(true, Ordering::Relaxed);
+    let began_ns = clock::now_ns();
+    run(wanted, folder, secrets, stops, on_event).await?;
+    on_event(FetchEvent::Fetched {
+        seconds: s_between(began_ns, clock::now_ns()),
+    });
     Ok(())
 }
 
@@ -76,71 +99,52 @@ async fn is_there(wanted: &Fetch) -> bool {
 }
 
 async fn run(
-    running: &mut Running<'_>,
-    stage: &Stage,
     wanted: &Fetch,
     folder: &Path,
-) -> Result<(), String> {
-    let what = &wanted.what;
-    let tell = |line: String| RunEvent::Fetching {
-        backend: stage.backend.clone(),
-        what: what.clone(),
-        line,
-    };
-    running.tell(tell(wanted.plan.command.join(" ")));
+    secrets: &Secrets,
+    stops: &Stops,
+    on_event: &mut (dyn FnMut(FetchEvent) + Send),
+) -> Result<(), FetchError> {
+    on_event(FetchEvent::Line(wanted.plan.command.join(" ")));
     let start = Start {
         plan: &wanted.plan,
         extra_env: &[],
         folder,
-        port: Port::reserve().map_err(|error| format!("no free port: {error}"))?,
+        port: Port::reserve().map_err(FetchError::NoPort)?,
         stop_commands: Vec::new(),
-        secrets: &running.prepared.secrets,
+        secrets,
     };
-    let mut server = Server::start(start)
-        .await
-        .map_err(|error| error.to_string())?;
+    let mut server = Server::start(start).await?;
     let mut logs = ["stderr.log", "stdout.log"].map(|name| Tail::new(folder.join(name)));
-    let cancel = running.cancel.clone();
     loop {
         let ended = tokio::select! {
             () = server.died.cancelled() => true,
-            () = cancel.cancelled() => true,
+            () = stops.gentle.cancelled() => true,
             () = tokio::time::sleep(POLL) => false,
         };
         for line in logs.iter_mut().flat_map(Tail::lines) {
-            running.tell(tell(line));
+            on_event(FetchEvent::Line(line));
         }
         if ended {
             break;
         }
     }
     let exit = server.exit();
-    stop(running, &mut server).await;
+    if let Err(error) = stops.stop_server(&mut server).await {
+        on_event(FetchEvent::NotStopped(error));
+    }
+    let what = wanted.what.clone();
     match exit {
         Some(exit) if exit.0.success() => {
             keep_log(folder);
             Ok(())
         }
-        Some(exit) => Err(format!("{what} cannot be fetched: {exit}")),
-        None => Err(format!("interrupted while {what} was fetched")),
+        Some(exit) => Err(FetchError::Failed { what, exit }),
+        None => Err(FetchError::Interrupted { what }),
     }
 }
 
-async fn stop(running: &mut Running<'_>, server: &mut Server) {
-    let now = running.now.clone();
-    let stopped = tokio::select! {
-        stopped = server.stop() => stopped,
-        () = now.cancelled() => {
-            server.kill();
-            Ok(())
-        }
-    };
-    if let Err(words) = stopped {
-        running.warn(words);
-    }
-}
-
-/// Moves the fetching program's words out of the way of the server's.
+/// Moves the fetching program's output out of the way of the server's.
 fn keep_log(folder: &Path) {
     let mut text = fs::read(folder.join("stdout.log")).unwrap_or_default();
     text.extend(fs::read(folder.join("stderr.log")).unwrap_or_default());
@@ -189,7 +193,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_is_told_once_and_only_when_it_is_whole() {
+    fn a_line_is_read_once_and_only_when_it_is_whole() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut tail = Tail::new(path.clone());

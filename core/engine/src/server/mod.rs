@@ -5,4 +5,7 @@ pub mod launch;
 pub mod method;
 pub(crate) mod probe;
 pub(crate) mod readiness;
+mod stops;
 pub mod supervise;
+
+pub use stops::Stops;

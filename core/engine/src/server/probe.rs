@@ -11,13 +11,15 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::{Connection, Target};
 use crate::load::MAKE_LIMIT;
-use crate::load::exchange::{self, Timeouts};
+use crate::load::RequestError;
+use crate::load::exchange;
+use crate::load::outcome::Timeouts;
 use crate::load::requests;
-use crate::prepare::PreparedBackend;
+use crate::plugins::backend::OpenBackend;
 
 /// One request, and whom it goes to.
-pub(crate) struct Single<'a> {
-    pub(crate) backend: &'a PreparedBackend,
+pub(crate) struct Probe<'a> {
+    pub(crate) backend: &'a OpenBackend,
     pub(crate) target: &'a Target,
     pub(crate) spec: &'a RequestSpec,
     /// Prompt tokens that it asks with, if known.
@@ -26,17 +28,17 @@ pub(crate) struct Single<'a> {
     pub(crate) limit: Duration,
 }
 
-impl Single<'_> {
+impl Probe<'_> {
     /// Sends it over `slot`, or over a new connection if that holds none, and
     /// gives the record of its answer, of a failed one too.
     ///
     /// # Errors
-    /// The plugin's words if it makes no request of it.
+    /// If the plugin makes no request of it.
     pub(crate) async fn ask(
         &self,
         slot: &mut Option<Connection>,
         cancel: &CancellationToken,
-    ) -> Result<RequestRecord, String> {
+    ) -> Result<RequestRecord, RequestError> {
         let client = &self.backend.client;
         let wire = requests::wire_within(MAKE_LIMIT, client, self.target, self.spec).await?;
         let mut exchange = Exchange::default();
@@ -50,7 +52,8 @@ impl Single<'_> {
         };
         let outcome = exchange::run(slot, self.target, wire, exchange, timeouts, cancel).await;
         let key = RequestKey {
-            backend: self.backend.label.clone(),
+            // Nothing keeps the record.
+            backend: String::new(),
             block: 0,
             level: Level::Concurrency(1),
             phase: Phase::Warmup,

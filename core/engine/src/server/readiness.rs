@@ -3,20 +3,21 @@
 use std::time::Duration;
 
 use inferbench_model::config::ReadyCheck;
-use inferbench_model::plan::prompt::PromptKey;
+use inferbench_model::plan::prompt::{PromptError, PromptKey};
 use inferbench_plugin_api::RequestSpec;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::control::{ControlError, ControlPlane};
-use crate::http::{Connection, Target};
+use crate::http::{Connection, OpenError, Target};
+use crate::load::RequestError;
 use crate::load::requests::{self, PromptMaker};
 use crate::os::clock;
 use crate::os::port;
 use crate::os::processes;
-use crate::prepare::PreparedBackend;
+use crate::plugins::backend::OpenBackend;
 use crate::server::launch::{Exit, Server};
-use crate::server::probe::Single;
+use crate::server::probe::Probe;
 use crate::server::supervise::MARK;
 
 /// Time between two tries.
@@ -41,11 +42,40 @@ pub(crate) enum ReadyError {
         /// Its last answer.
         last: String,
     },
-    /// It refuses the request.
-    #[error("{0}")]
-    Refused(String),
+    /// It is asked for a path that its plugin does not name.
+    #[error("has no health path: set ready_check to request")]
+    NoHealthPath,
+    /// No connection to it can ever be had.
+    #[error("connecting to {address}")]
+    Unreachable {
+        /// Its address.
+        address: String,
+        /// Why.
+        #[source]
+        source: OpenError,
+    },
+    /// It refuses a control request.
+    #[error(transparent)]
+    Control(ControlError),
+    /// No prompt can be made for it.
+    #[error(transparent)]
+    Prompt(PromptError),
+    /// There is no prompt as it wants it.
+    #[error("no prompt in the form it wants")]
+    NoForm,
+    /// Its plugin makes no request.
+    #[error(transparent)]
+    Request(RequestError),
+    /// It refuses a request as the run's own.
+    #[error("a one-token request failed: {reason}: {message}")]
+    Refused {
+        /// Reason of the failure.
+        reason: String,
+        /// What it said.
+        message: String,
+    },
     /// Nobody has its name.
-    #[error("no machine has the name `{host}`, says the resolver")]
+    #[error("cannot resolve host `{host}`")]
     NoSuchHost {
         /// The name.
         host: String,
@@ -75,7 +105,7 @@ pub(crate) enum ReadyError {
 
 /// What readiness is judged by.
 pub(crate) struct Readiness<'a> {
-    pub(crate) backend: &'a PreparedBackend,
+    pub(crate) backend: &'a OpenBackend,
     pub(crate) target: &'a Target,
     pub(crate) control: &'a ControlPlane,
     pub(crate) prompts: &'a PromptMaker,
@@ -86,12 +116,12 @@ pub(crate) struct Readiness<'a> {
 
 impl Readiness<'_> {
     /// Waits until the backend is ready and gives the seconds that it took.
-    /// `tell` hears how long it has been and what was last heard.
+    /// `on_wait` gets the seconds so far and the last answer.
     pub(crate) async fn wait(
         &self,
         server: Option<&Server>,
         cancel: &CancellationToken,
-        tell: &mut (dyn FnMut(f64, &str) + Send),
+        on_wait: &mut (dyn FnMut(f64, &str) + Send),
     ) -> Result<f64, ReadyError> {
         let began_ns = clock::now_ns();
         let seconds = || inferbench_model::text::units::s_between(began_ns, clock::now_ns());
@@ -131,7 +161,7 @@ impl Readiness<'_> {
                     });
                 }
             }
-            tell(seconds(), &last);
+            on_wait(seconds(), &last);
             if seconds() > self.limit.as_secs_f64() {
                 return Err(ReadyError::TooLate {
                     seconds: seconds(),
@@ -152,9 +182,7 @@ impl Readiness<'_> {
         if self.check == ReadyCheck::Health {
             return match self.backend.probes.health {
                 Some(_) => Ok(()),
-                None => Err(Try::Never(ReadyError::Refused(
-                    "has no health path: set ready_check to request".to_owned(),
-                ))),
+                None => Err(Try::Never(ReadyError::NoHealthPath)),
             };
         }
         self.check_model().await?;
@@ -190,28 +218,28 @@ impl Readiness<'_> {
     /// A connection, if one can be had now; an error if none ever can.
     async fn open(&self) -> Result<Option<Connection>, Try> {
         match Connection::open(self.target, REQUEST_LIMIT).await {
-            Err(error) if error.is_final() => {
-                let words = format!("connecting to {}: {error}", self.target.address_text());
-                Err(Try::Never(ReadyError::Refused(words)))
-            }
-            // The request tries again, and tells why it cannot be sent.
+            Err(source) if source.is_final() => Err(Try::Never(ReadyError::Unreachable {
+                address: self.target.address_text(),
+                source,
+            })),
+            // The request tries again, and gives why it cannot be sent.
             opened => Ok(opened.ok()),
         }
     }
 
     /// One real request of one token, over the same path as the run's own.
     async fn one_request(&self, cancel: &CancellationToken) -> Result<(), Try> {
-        let never = |words: String| Try::Never(ReadyError::Refused(words));
         let key = PromptKey {
             block: u32::MAX,
             level: 0,
             index: 0,
         };
-        let prompt = self.prompts.make(key).map_err(|e| never(e.to_string()))?;
-        let content = requests::content(&prompt, self.backend.form)
-            .ok_or_else(|| never("no prompt in the form it wants".to_owned()))?;
+        let prompt = self.prompts.make(key);
+        let prompt = prompt.map_err(|error| Try::Never(ReadyError::Prompt(error)))?;
+        let content =
+            requests::content(&prompt, self.backend.form).ok_or(Try::Never(ReadyError::NoForm))?;
         let spec = RequestSpec::one_token(self.model, content);
-        let single = Single {
+        let probe = Probe {
             backend: self.backend,
             target: self.target,
             spec: &spec,
@@ -219,16 +247,18 @@ impl Readiness<'_> {
             limit: REQUEST_LIMIT,
         };
         let mut slot = self.open().await?;
-        let record = single.ask(&mut slot, cancel).await.map_err(never)?;
+        let record = probe.ask(&mut slot, cancel).await;
+        let record = record.map_err(|error| Try::Never(ReadyError::Request(error)))?;
         if record.is_ok() {
             return Ok(());
         }
-        let reason = record.reason.unwrap_or_default();
-        let message = record.message.unwrap_or_default();
-        let words = format!("a one-token request failed: {reason}: {message}");
+        let refused = ReadyError::Refused {
+            reason: record.reason.unwrap_or_default(),
+            message: record.message.unwrap_or_default(),
+        };
         match record.http_status {
-            Some(status) if is_final(status) => Err(never(words)),
-            _ => Err(Try::Later(words)),
+            Some(status) if is_final(status) => Err(Try::Never(refused)),
+            _ => Err(Try::Later(refused.to_string())),
         }
     }
 }
@@ -261,8 +291,8 @@ enum Try {
 impl From<ControlError> for Try {
     fn from(error: ControlError) -> Self {
         match error.status() {
-            Some(status) if is_final(status) => Self::Never(ReadyError::Refused(error.to_string())),
-            None if error.is_final() => Self::Never(ReadyError::Refused(error.to_string())),
+            Some(status) if is_final(status) => Self::Never(ReadyError::Control(error)),
+            None if error.is_final() => Self::Never(ReadyError::Control(error)),
             _ => Self::Later(error.to_string()),
         }
     }

@@ -126,7 +126,7 @@ impl<T> Clone for LineSink<T> {
 }
 
 impl<T> LineSink<T> {
-    /// Sends a line. If the writer has failed, its `close` tells.
+    /// Sends a line. If the writer has failed, its `close` fails.
     pub fn send(&self, line: T) {
         if let Some(sender) = &self.0 {
             // The writer ends early only on an error, which `close` returns.

@@ -1,6 +1,8 @@
 //! The run folder: made once, filled as facts come, valid at any moment.
 
 mod append;
+pub mod calibration;
+pub mod hash;
 mod read;
 mod rolled;
 

@@ -2,9 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use thiserror::Error;
 
 use super::{StoreError, at};
 use crate::os::private;
@@ -57,22 +59,21 @@ impl LineFile {
     /// # Errors
     /// If the file cannot be read or any other line is bad; the line is named.
     pub fn each<T: DeserializeOwned>(&self, take: impl FnMut(T)) -> Result<(), StoreError> {
-        let words = |number: u64, error: serde_json::Error| format!("line {number}: {error}");
-        match self.lines(take, |number, error| Err(words(number, error)))? {
+        match self.lines(take, ControlFlow::Break)? {
             None => Ok(()),
-            Some(words) => {
-                let cause = io::Error::new(io::ErrorKind::InvalidData, words);
+            Some(bad) => {
+                let cause = io::Error::new(io::ErrorKind::InvalidData, bad);
                 Err(at(&self.path, "holds a line that cannot be read")(cause))
             }
         }
     }
 
-    /// Goes through the lines until one ends it with words.
+    /// Goes through the lines until `bad` ends it with one.
     fn lines<T: DeserializeOwned>(
         &self,
         take: impl FnMut(T),
-        bad: impl FnMut(u64, serde_json::Error) -> Result<(), String>,
-    ) -> Result<Option<String>, StoreError> {
+        bad: impl FnMut(BadLine) -> ControlFlow<BadLine>,
+    ) -> Result<Option<BadLine>, StoreError> {
         let mut file = &self.file;
         let found = file.seek(SeekFrom::Start(0)).and_then(|_| {
             let reader = BufReader::with_capacity(READ_BYTES, file.take(self.bytes));
@@ -82,14 +83,23 @@ impl LineFile {
     }
 }
 
+/// A line that cannot be understood.
+#[derive(Debug, Error)]
+#[error("line {number}: {error}")]
+pub(super) struct BadLine {
+    /// Its number, from 1.
+    number: u64,
+    error: serde_json::Error,
+}
+
 /// Gives each line of `reader` to `take`, and each that cannot be understood to
-/// `bad`, until that ends it with words. A last line that was cut off is passed
+/// `bad`, until that ends it with one. A last line that was cut off is passed
 /// over.
 pub(super) fn lines<T: DeserializeOwned>(
     mut reader: impl BufRead,
     mut take: impl FnMut(T),
-    mut bad: impl FnMut(u64, serde_json::Error) -> Result<(), String>,
-) -> io::Result<Option<String>> {
+    mut bad: impl FnMut(BadLine) -> ControlFlow<BadLine>,
+) -> io::Result<Option<BadLine>> {
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
@@ -101,8 +111,8 @@ pub(super) fn lines<T: DeserializeOwned>(
             Ok(row) => take(row),
             Err(_) if !is_whole || line == b"\n" => {}
             Err(error) => {
-                if let Err(words) = bad(number, error) {
-                    return Ok(Some(words));
+                if let ControlFlow::Break(line) = bad(BadLine { number, error }) {
+                    return Ok(Some(line));
                 }
             }
         }

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -65,9 +66,9 @@ impl SampleFile {
         for part in &self.parts {
             let mut read = || {
                 let reader = BufReader::with_capacity(READ_BYTES, opened(part)?);
-                lines(reader, &mut take, |_, _| {
+                lines(reader, &mut take, |_| {
                     bad += 1;
-                    Ok(())
+                    ControlFlow::Continue(())
                 })
             };
             read().map_err(at(part, "cannot be read"))?;

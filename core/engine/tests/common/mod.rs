@@ -4,7 +4,6 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    missing_docs,
     clippy::unwrap_used,
     reason = "shared test code, of which each test uses a part"
 )]
@@ -17,7 +16,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use inferbench_engine::http::{Connection, Target};
-use inferbench_engine::load::exchange::{self, Outcome, Timeouts};
+use inferbench_engine::load::exchange;
+use inferbench_engine::load::outcome::{ExchangeOutcome, Timeouts};
 use inferbench_engine::load::requests;
 use inferbench_engine::plugins::host::{Plugin, PluginHost, SearchPath};
 use inferbench_model::config::Level;
@@ -143,7 +143,7 @@ pub fn key() -> RequestKey {
     }
 }
 
-pub fn record(outcome: Outcome) -> RequestRecord {
+pub fn record(outcome: ExchangeOutcome) -> RequestRecord {
     outcome
         .exchange
         .finish_record(key(), &outcome.end, outcome.end_ns, true)
@@ -156,7 +156,7 @@ pub async fn exchange_over(
     client: &BackendClient,
     spec: &RequestSpec,
     timeouts: Timeouts,
-) -> Outcome {
+) -> ExchangeOutcome {
     let wire = requests::wire(client, target, spec).unwrap();
     let cancel = CancellationToken::new();
     exchange::run(slot, target, wire, Exchange::default(), timeouts, &cancel).await

@@ -10,17 +10,17 @@ pub(crate) const MOST_MARKED: usize = 1000;
 
 /// The marks of a cell's answers by the index of the request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Beginnings(BTreeMap<u64, Beginning>);
+pub(crate) struct AnswerHeads(BTreeMap<u64, AnswerHead>);
 
 /// The marks of one answer.
 #[derive(Debug, Clone)]
-pub(crate) struct Beginning {
+pub(crate) struct AnswerHead {
     pub(crate) marks: TextMarks,
     /// Tokens of the text; at least 1.
     pub(crate) tokens: u32,
 }
 
-impl Beginnings {
+impl AnswerHeads {
     /// Takes in an answer, in any order. One without marks, with marks that no
     /// text has, or whose tokens are not known, is passed over.
     pub(crate) fn add(&mut self, record: &RequestRecord) {
@@ -32,7 +32,7 @@ impl Beginnings {
         if kept.len() >= MOST_MARKED && is_late() {
             return;
         }
-        if let Some(beginning) = Beginning::of(record) {
+        if let Some(beginning) = AnswerHead::of(record) {
             kept.insert(record.index, beginning);
             if kept.len() > MOST_MARKED {
                 kept.pop_last();
@@ -44,13 +44,13 @@ impl Beginnings {
     pub(crate) fn in_both<'a>(
         &'a self,
         other: &'a Self,
-    ) -> impl Iterator<Item = (u64, &'a Beginning, &'a Beginning)> {
+    ) -> impl Iterator<Item = (u64, &'a AnswerHead, &'a AnswerHead)> {
         let own = self.0.iter();
         own.filter_map(|(index, own)| Some((*index, own, other.0.get(index)?)))
     }
 }
 
-impl Beginning {
+impl AnswerHead {
     fn of(record: &RequestRecord) -> Option<Self> {
         let tokens = text_tokens(record).filter(|tokens| *tokens > 0)?;
         let marks = TextMarks::read(record.text_chars?, record.text_marks.as_deref()?);

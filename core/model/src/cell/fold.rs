@@ -5,14 +5,14 @@ use std::collections::HashMap;
 
 use indexmap::IndexMap;
 
-pub(crate) use crate::cell::answer_heads::{Beginning, Beginnings};
-use crate::cell::charted::{Picture, PictureFold};
-use crate::cell::row::Counts;
+pub(crate) use crate::cell::answer_heads::{AnswerHead, AnswerHeads};
+use crate::cell::charted::{Charted, ChartedFold};
 use crate::cell::steady_state::{TrendFold, Trends};
 pub use crate::cell::tally::pooled;
 use crate::cell::tally::{Tally, summary};
 pub(crate) use crate::cell::tally::{counted, order_statistics};
 use crate::config::SloConfig;
+use crate::facts::key::Counts;
 use crate::facts::record::{Phase, RequestRecord};
 use crate::facts::window::Window;
 use crate::metrics::{self, Load, Metric, MetricValue, Over, Values};
@@ -32,7 +32,7 @@ pub struct CellFold {
     work: Work,
     failures: HashMap<String, FailureExample>,
     trends: TrendFold,
-    picture: PictureFold,
+    charted: ChartedFold,
 }
 
 /// What is kept of a cell's records beside its row: enough to pool cells and
@@ -47,7 +47,7 @@ pub struct CellDigest {
     /// The first failed measured request of each reason, in sending order.
     pub(crate) failures: Vec<FailureExample>,
     /// What charts of single requests draw.
-    pub(crate) picture: Picture,
+    pub(crate) charted: Charted,
 }
 
 /// One failed measured request.
@@ -87,7 +87,7 @@ pub(crate) struct Work {
     /// Index and hash of each answer's text.
     pub(crate) hashes: Vec<(u64, TextHash)>,
     /// Marks of the first answers' texts.
-    pub(crate) beginnings: Beginnings,
+    pub(crate) answer_heads: AnswerHeads,
 }
 
 /// When measured requests of a schedule were planned, sent and over.
@@ -127,7 +127,7 @@ impl CellFold {
             work: Work::default(),
             failures: HashMap::new(),
             trends: TrendFold::default(),
-            picture: PictureFold::default(),
+            charted: ChartedFold::default(),
         }
     }
 
@@ -147,7 +147,7 @@ impl CellFold {
         for (metric, tally) in &mut self.tallies {
             tally.add(metric, &self.load, record);
         }
-        self.picture.add(record);
+        self.charted.add(record);
         if record.phase == Phase::Measured {
             self.counts.note(record);
             self.schedule.add(record);
@@ -184,7 +184,7 @@ impl CellFold {
     /// Packs what has come so far: to be called when no record comes for now.
     pub fn pack(&mut self) {
         self.tallies.iter_mut().for_each(|(_, tally)| tally.pack());
-        self.picture.pack();
+        self.charted.pack();
         self.work.hashes.shrink_to_fit();
     }
 
@@ -260,7 +260,7 @@ impl CellFold {
             work: self.work,
             schedule: self.schedule,
             failures,
-            picture: self.picture.finish(),
+            charted: self.charted.finish(),
         }
     }
 }
@@ -288,7 +288,7 @@ impl Work {
         }
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
         self.hashes.extend(hash.map(|hash| (record.index, hash)));
-        self.beginnings.add(record);
+        self.answer_heads.add(record);
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod answer_heads;
 pub(crate) mod charted;
 pub mod fold;
+pub mod measured;
 pub mod row;
 pub mod steady_state;
 pub(crate) mod tally;

@@ -1,7 +1,5 @@
 //! One row of `cells.json`: a cell with every metric final.
 
-use std::collections::BTreeMap;
-
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,16 +7,17 @@ use serde::{Deserialize, Serialize};
 use crate::cell::fold::{CellFold, Work};
 use crate::cell::steady_state::Trends;
 use crate::config::{Level, SloConfig};
-use crate::facts::record::{Phase, RequestRecord};
-pub use crate::facts::self_check::SelfCheck;
-use crate::facts::self_check::{Breach, Offered, judge};
+use crate::facts::key::{CellKey, Counts};
+use crate::facts::record::RequestRecord;
+use crate::facts::self_check::{Offered, SelfCheck, judge};
+use crate::facts::warning::{WarningCode, WarningKind};
 use crate::facts::window::Window;
 use crate::hardware::{CellHardware, Served};
 use crate::metrics::{self, MetricValue, Values};
 use crate::plan::sample_size;
 
 /// Version of `cells.json`.
-pub const CELLS_SCHEMA_VERSION: u32 = 1;
+pub const CELLS_SCHEMA_VERSION: u32 = 2;
 
 /// Share of output events that may come in one read with another. Above it the
 /// gaps of 0 between them reach into the percentiles of `itl_ms` that a report
@@ -70,10 +69,11 @@ pub struct CellRow {
     /// Whether the figures can be trusted: no threshold of the self-check was
     /// broken.
     pub trustworthy: bool,
-    /// Thresholds of the self-check that were broken.
-    pub breaches: Vec<Breach>,
-    /// What a reader must know before trusting the row.
-    pub warnings: Vec<String>,
+    /// Codes of the thresholds of the self-check that were broken.
+    pub breaches: Vec<WarningCode>,
+    /// What a reader must know before trusting the row: codes with numbers, those
+    /// of `breaches` among them.
+    pub warnings: Vec<WarningKind>,
 }
 
 impl CellRow {
@@ -108,74 +108,6 @@ impl CellRow {
     }
 }
 
-/// Measured requests by outcome.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Counts {
-    /// Succeeded.
-    pub ok: u64,
-    /// Failed.
-    pub failed: u64,
-    /// Failed ones by reason.
-    pub by_reason: BTreeMap<String, u64>,
-}
-
-impl Counts {
-    /// Counts of the measured requests among `records`.
-    #[must_use]
-    pub fn of(records: &[RequestRecord]) -> Self {
-        let mut counts = Self::default();
-        let measured = records.iter().filter(|r| r.phase == Phase::Measured);
-        measured.for_each(|record| counts.note(record));
-        counts
-    }
-
-    /// Counts one more request.
-    pub fn note(&mut self, record: &RequestRecord) {
-        if record.is_ok() {
-            self.ok += 1;
-            return;
-        }
-        self.failed += 1;
-        let reason = record.reason.as_deref().unwrap_or("unknown");
-        *self.by_reason.entry(reason.to_owned()).or_default() += 1;
-    }
-
-    /// `3 of 40 requests failed (2 timeout, 1 server_error)`; `None` if none did.
-    #[must_use]
-    pub fn failed_words(&self) -> Option<String> {
-        let all = self.ok + self.failed;
-        let reasons = self.by_reason.iter();
-        let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
-        (self.failed > 0).then(|| {
-            format!(
-                "{} of {all} requests failed ({})",
-                self.failed,
-                reasons.join(", ")
-            )
-        })
-    }
-
-    /// Adds the counts of another cell.
-    pub fn add(&mut self, other: &Self) {
-        self.ok += other.ok;
-        self.failed += other.failed;
-        for (reason, n) in &other.by_reason {
-            *self.by_reason.entry(reason.clone()).or_default() += n;
-        }
-    }
-}
-
-/// Identity of a cell.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct CellKey {
-    /// Label of the backend.
-    pub backend: String,
-    /// Block, from 0.
-    pub block: u32,
-    /// Level of the load.
-    pub level: Level,
-}
-
 /// The row of one cell from its records (all phases, in any order).
 #[must_use]
 pub fn row(
@@ -192,9 +124,9 @@ pub fn row(
 pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellRow {
     let counts = fold.counts().clone();
     let metrics = fold.metrics();
-    let breaches = judge(&self_check, &offered(key.level, fold, &metrics));
-    self_check.client_was_limit |= breaches.iter().any(|b| b.check.means_client_limit());
-    let warnings = warnings(fold, key.level, &breaches);
+    let broken = judge(&self_check, &offered(key.level, fold, &metrics));
+    let breaches: Vec<WarningCode> = broken.iter().map(WarningKind::code).collect();
+    self_check.client_was_limit |= breaches.iter().any(|code| code.means_client_limit());
     CellRow {
         backend: key.backend,
         block: key.block,
@@ -207,36 +139,37 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
         self_check,
         breaches,
-        warnings,
+        warnings: warnings(fold, key.level, broken),
     }
 }
 
-fn warnings(fold: &CellFold, level: Level, breaches: &[Breach]) -> Vec<String> {
-    let (counts, work) = (fold.counts(), fold.work());
+fn warnings(fold: &CellFold, level: Level, broken: Vec<WarningKind>) -> Vec<WarningKind> {
+    let work = fold.work();
     let mut found = Vec::new();
-    found.extend(counts.failed_words());
-    if fold.window().is_none() {
-        found.push("no measured window: nothing was measured under steady load".to_owned());
-    }
-    found.extend(breaches.iter().map(|breach| breach.text.clone()));
-    let ok = work.requests;
-    if work.off_length > 0 {
-        found.push(format!(
-            "{} of {ok} answers had another length than was asked",
-            work.off_length
-        ));
-    }
-    if work.uncounted > 0 {
-        found.push(format!(
-            "the server did not count the tokens of {} of {ok} answers",
-            work.uncounted
-        ));
-    }
+    found.extend(fold.counts().warning());
+    found.extend(fold.window().is_none().then_some(WarningKind::NoWindow));
+    found.extend(broken);
+    found.extend(length_warning(work));
+    found.extend(uncounted_warning(work));
     found.extend(tail_warning(work, level));
     found.extend(cache_warning(work));
     found.extend(prompt_warning(work));
     found.extend(sharing_warning(work));
     found
+}
+
+fn length_warning(work: &Work) -> Option<WarningKind> {
+    (work.off_length > 0).then_some(WarningKind::AnswerLengthDiffers {
+        answers: work.off_length,
+        requests: work.requests,
+    })
+}
+
+fn uncounted_warning(work: &Work) -> Option<WarningKind> {
+    (work.uncounted > 0).then_some(WarningKind::TokensNotCounted {
+        answers: work.uncounted,
+        requests: work.requests,
+    })
 }
 
 /// What the records say of the load that was offered.
@@ -256,46 +189,36 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
     }
 }
 
-fn tail_warning(work: &Work, level: Level) -> Option<String> {
+fn tail_warning(work: &Work, level: Level) -> Option<WarningKind> {
     let Level::Concurrency(slots) = level else {
         return None;
     };
     let (tail, all) = (work.after_window, work.requests);
     (slots > 1 && tail as f64 > sample_size::TAIL_SHARE * all as f64).then(|| {
-        format!(
-            "{tail} of {all} requests ended while the load was falling, for want of more: {} or more a level keep it up",
-            sample_size::requests_that_fill(slots)
-        )
+        WarningKind::FallingLoad {
+            requests: tail,
+            of_requests: all,
+            enough: sample_size::requests_that_fill(slots),
+        }
     })
 }
 
 /// Cached prompt tokens above one percent make a cell warm where others are cold.
-fn cache_warning(work: &Work) -> Option<String> {
+fn cache_warning(work: &Work) -> Option<WarningKind> {
     let share = work.cached_tokens as f64 / work.input_tokens as f64;
-    (share > 0.01).then(|| {
-        format!(
-            "warm prefix cache: {:.1} % of the prompt tokens came from it",
-            share * 100.0
-        )
+    (share > 0.01).then_some(WarningKind::WarmPrefixCache { share })
+}
+
+fn prompt_warning(work: &Work) -> Option<WarningKind> {
+    let (sent_tokens, counted_tokens) = work.prompt?;
+    let off = counted_tokens.abs_diff(sent_tokens) as f64 / sent_tokens as f64;
+    (off > 0.01).then_some(WarningKind::PromptLengthDiffers {
+        sent_tokens,
+        counted_tokens,
     })
 }
 
-fn prompt_warning(work: &Work) -> Option<String> {
-    let (asked, told) = work.prompt?;
-    let off = told.abs_diff(asked) as f64 / asked as f64;
-    (off > 0.01).then(|| {
-        format!(
-            "the server counted {told} prompt tokens where {asked} were sent (a chat template or another tokenizer)"
-        )
-    })
-}
-
-fn sharing_warning(work: &Work) -> Option<String> {
+fn sharing_warning(work: &Work) -> Option<WarningKind> {
     let share = work.events_sharing as f64 / work.events as f64;
-    (share > SHARED_READS_SHARE).then(|| {
-        format!(
-            "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0, see decode_ms_per_token",
-            share * 100.0
-        )
-    })
+    (share > SHARED_READS_SHARE).then_some(WarningKind::SharedReads { share })
 }

@@ -100,7 +100,7 @@ impl<'a> Sample<'a> {
             }
         }
         match per_unit {
-            Some(per_unit) => Self::Whole(Pool::of(whole), per_unit),
+            Some(per_unit) => Self::Whole(Pool::new(whole), per_unit),
             None => Self::Numbers(numbers),
         }
     }

@@ -13,7 +13,7 @@ pub enum Length {
     /// Equally likely from the first to the second, both included.
     Uniform(u32, u32),
     /// Normal with the given mean and standard deviation, rounded, and drawn
-    /// again until it lies within `min..=max`.
+    /// again until it is within `min..=max`.
     Normal {
         /// Mean, tokens.
         mean: f64,
@@ -126,16 +126,14 @@ impl Raw {
             (Some([lo, hi]), None) if self.min.is_none() && self.max.is_none() => {
                 Ok(Length::Uniform(lo, hi))
             }
-            (Some(_), None) => {
-                Err("`uniform` has its bounds already, `min` and `max` go with `normal`")
-            }
+            (Some(_), None) => Err("`min` and `max` need `normal`: `uniform` already has bounds"),
             (None, Some([mean, std])) => Ok(Length::Normal {
                 mean,
                 std,
                 min: self.min.unwrap_or(1),
                 max: self.max.unwrap_or((mean + 4.0 * std).ceil() as u32),
             }),
-            (Some(_), Some(_)) => Err("`uniform` and `normal` exclude each other"),
+            (Some(_), Some(_)) => Err("has `uniform` and `normal`, must have one of them"),
             (None, None) => Err("a length needs `uniform: [lo, hi]` or `normal: [mean, std]`"),
         }
     }
@@ -211,7 +209,7 @@ mod tests {
     #[test]
     fn both_distributions_at_once_are_refused() {
         let error = parse(r#"{"uniform": [1, 2], "normal": [1, 2]}"#).unwrap_err();
-        assert!(error.to_string().contains("exclude each other"));
+        assert!(error.to_string().contains("must have one of them"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One point of the load: a concurrency or a request rate.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -8,6 +9,16 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Offered requests per second; infinite means all at once.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Rate(pub f64);
+
+// No config has a rate that is not a number.
+impl Eq for Rate {}
+
+impl Hash for Rate {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // 0 and -0 are equal, and so are their hashes.
+        (self.0 + 0.0).to_bits().hash(state);
+    }
+}
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -76,7 +87,9 @@ impl JsonSchema for Rate {
 }
 
 /// One point of the load, written as `{"kind": "concurrency", "value": 8}`.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Level {
     /// Closed loop: this many requests in flight.
@@ -95,7 +108,7 @@ impl Level {
         }
     }
 
-    /// Name and unit of the axis this level lies on.
+    /// Name and unit of the axis of this level.
     #[must_use]
     pub fn axis(&self) -> &'static str {
         match self {

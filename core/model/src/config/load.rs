@@ -4,11 +4,10 @@
 use super::{Config, check};
 use crate::yaml::{self, Node, YamlError};
 
-/// A config that is sound in itself, and the tree it came from, which knows
-/// the place of every key.
+/// A config that is valid in itself, and the tree it came from, which has the
+/// line and column of every key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
-    /// The config.
     pub config: Config,
     /// The tree, for errors that others find later (plugins' options).
     pub tree: Node,
@@ -21,7 +20,7 @@ pub struct Loaded {
 /// `options` that begin with `x-` are free and left out of the config.
 ///
 /// # Errors
-/// One error if the text is no YAML or does not have the form of a config;
+/// One error if the text is not YAML or does not have the form of a config;
 /// otherwise everything that [`check`] finds, in the order of the text.
 pub fn load(
     file: &str,

@@ -81,7 +81,7 @@ pub struct ModelConfig {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct BackendConfig {
-    /// Name of the plugin that knows this backend (see `inferbench plugins`).
+    /// Name of the plugin for this backend (see `inferbench plugins`).
     pub plugin: String,
     /// Name in the report, unique in the run; the plugin's name if absent.
     #[serde(default)]
@@ -110,13 +110,13 @@ pub struct BackendConfig {
     /// Environment variables of the launched server.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// How readiness is told.
+    /// How the backend is found ready.
     #[serde(default)]
     pub ready_check: ReadyCheck,
     /// How long the backend may take until it is ready.
     #[serde(default = "default_ready_timeout")]
     pub ready_timeout: DurationText,
-    /// Levels above this concurrency are skipped for this backend, and said so.
+    /// Levels above this concurrency are skipped for this backend, with a note.
     #[serde(default)]
     pub max_concurrency: Option<u32>,
 }
@@ -272,14 +272,14 @@ pub struct LoadConfig {
     /// Requests per cell that warm the backend up and are not measured.
     #[serde(default)]
     pub warmup_requests: u64,
-    /// Longest that one request may take in all.
+    /// Longest time for one whole request.
     #[serde(default = "default_timeout")]
     pub timeout: DurationText,
     /// Longest silence inside an answer, and before its first byte.
     #[serde(default)]
     pub idle_timeout: Option<DurationText>,
-    /// Rest of the machine between two backends, after the memory of the one
-    /// is given back and before the next is started.
+    /// Pause between two backends, after the first has freed its memory and
+    /// before the next is started.
     #[serde(default)]
     pub cooldown: Option<DurationText>,
 }

@@ -1,5 +1,5 @@
-//! Checks a backend's options against its plugin's JSON Schema. What is wrong
-//! is found by `jsonschema`; here it gets its place and our words.
+//! Checks a backend's options against its plugin's JSON Schema. `jsonschema`
+//! finds what is wrong; this adds line, column and plain words.
 
 use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use jsonschema::paths::Location;
@@ -72,7 +72,7 @@ fn below(prefix: &[PathStep], error: YamlError) -> YamlError {
     }
 }
 
-/// Options under check, and where they stand.
+/// The options that are checked, and their path.
 struct Checked<'a> {
     tree: &'a Node,
     schema: &'a Value,
@@ -134,7 +134,7 @@ impl Checked<'_> {
         forms.dedup();
         let found = shown(error.instance());
         let fact = match forms.is_empty() {
-            true => format!("is {found}, in none of the allowed forms"),
+            true => format!("is {found}, which is none of the allowed forms"),
             false => format!("is {found}, must be {}", one_of(&forms)),
         };
         let hint = did_you_mean(error, &forms);
@@ -270,10 +270,13 @@ fn fact(kind: &ValidationErrorKind, error: &ValidationError<'_>) -> (String, Opt
             count(format!("{limit} at most"))
         }
         K::AdditionalItems { limit } => count(format!("{limit} at most")),
-        K::UniqueItems => ("has an item twice, each must stand once".to_owned(), None),
+        K::UniqueItems => (
+            "lists an item twice, each must be listed once".to_owned(),
+            None,
+        ),
         other => (
             format!(
-                "is {found}, which the plugin's schema refuses by `{}`",
+                "is {found}, refused by `{}` of the plugin's schema",
                 other.keyword()
             ),
             None,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::Config;
 
-/// JSON Schema (draft 2020-12) of a config file. Where a map takes no unknown
+/// JSON Schema (draft 2020-12) of a config file. Where a map allows no unknown
 /// keys, those that begin with `x-` are allowed.
 #[must_use]
 pub fn schema() -> Value {

@@ -1,4 +1,4 @@
-//! The words for values and types that an option's schema speaks of.
+//! The words for values and types in an option's schema.
 
 use jsonschema::JsonType;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
@@ -32,7 +32,7 @@ impl Form {
 }
 
 /// The forms that a schema's `type`, `enum` or `const` allows; none for other
-/// keywords. Emptiness is left out: it is for who leaves the option away.
+/// keywords. null is not listed: omit the option instead.
 pub(super) fn allowed(kind: &ValidationErrorKind) -> Vec<Form> {
     let forms: Vec<Form> = match kind {
         ValidationErrorKind::Type { kind } => match kind {

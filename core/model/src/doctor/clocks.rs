@@ -21,7 +21,7 @@ pub const SLOW_READ_NS: f64 = 200.0;
 /// The clock that times are read from.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct ClockSource {
-    /// The kernel's source; `None` if the system does not tell.
+    /// The kernel's source; `None` if the system does not report it.
     pub source: Option<String>,
     /// What one reading takes, the median of many, ns.
     pub read_ns: Option<f64>,
@@ -30,11 +30,11 @@ pub struct ClockSource {
 impl Judged for ClockSource {
     fn verdict(&self) -> Verdict {
         let source = self.source.as_deref();
-        let mut words = source.unwrap_or("its source is not told").to_owned();
+        let mut words = source.unwrap_or("unknown source").to_owned();
         if let Some(read_ns) = self.read_ns {
             words += &format!(", {read_ns:.0} ns a reading");
         }
-        let hint = "each reading is a system call: see dmesg for why tsc was given up";
+        let hint = "each reading is a system call: see dmesg for why tsc is not used";
         let slow_source = source.is_some_and(|source| !FAST_SOURCES.contains(&source));
         // What was measured counts more than a name.
         match self.read_ns.map_or(slow_source, |ns| ns > SLOW_READ_NS) {
@@ -49,7 +49,7 @@ impl Judged for ClockSource {
 pub struct ReceiveStamps {
     /// Reads that were tried.
     pub reads: u32,
-    /// Reads that bore a stamp of the kernel.
+    /// Reads with a stamp of the kernel.
     pub stamped: u32,
     /// From stamp to read, the median, us.
     pub delay_us: Option<f64>,
@@ -60,9 +60,9 @@ pub struct ReceiveStamps {
 impl Judged for ReceiveStamps {
     fn verdict(&self) -> Verdict {
         let hint =
-            "times of arrival are then the client's own, after it has read: keep the machine quiet";
+            "arrival times are then taken by the client after it has read: keep the machine quiet";
         if let Some(failure) = &self.failure {
-            return Verdict::warning(format!("cannot be tried: {failure}"), hint);
+            return Verdict::warning(format!("could not be tried: {failure}"), hint);
         }
         let delay = self
             .delay_us
@@ -80,7 +80,7 @@ impl Judged for ReceiveStamps {
 pub struct CalibrationFacts {
     /// Where it is kept; `None` if the user has no data folder.
     pub file: Option<String>,
-    /// What it says in a line; `None` if there is none of this machine.
+    /// Its figures in a line; `None` if there is none for this machine.
     pub line: Option<String>,
     /// Version of InferBench that was calibrated.
     pub version: Option<String>,
@@ -90,12 +90,12 @@ pub struct CalibrationFacts {
 
 impl Judged for CalibrationFacts {
     fn verdict(&self) -> Verdict {
-        let run = "inferbench calibrate, about a minute";
+        let run = "run inferbench calibrate, about a minute";
         let Some(line) = &self.line else {
             return Verdict::warning(
                 match self.file {
-                    Some(_) => "none of this machine",
-                    None => "has no place: neither XDG_DATA_HOME nor HOME is set",
+                    Some(_) => "none for this machine",
+                    None => "cannot be stored: neither XDG_DATA_HOME nor HOME is set",
                 },
                 run,
             );

@@ -5,13 +5,13 @@ use serde::Serialize;
 use super::{Judged, Verdict};
 use crate::text::number::bytes;
 
-/// Share of a GPU's memory from which on it is said to be in use by others: an
-/// idle one holds some hundred MB of its own, which is below 1 % of 80 GB and
+/// Share of a GPU's memory from which on it counts as in use by others: an idle
+/// one holds some hundred MB of its own, which is below 1 % of 80 GB and
 /// 4 % of 12 GB.
 pub const USED_MEMORY_SHARE: f64 = 0.05;
 
-/// Utilization from which on a GPU is said to work for others, percent: a
-/// display alone takes a percent or two.
+/// Utilization from which on a GPU counts as busy for others, percent: a display
+/// alone takes a percent or two.
 pub const BUSY_PERCENT: u32 = 5;
 
 /// The driver and its library.
@@ -19,9 +19,7 @@ pub const BUSY_PERCENT: u32 = 5;
 pub struct DriverFacts {
     /// Why there is no NVML, in one line; absent if there is.
     pub absence: Option<String>,
-    /// Version of the driver.
     pub driver: Option<String>,
-    /// Version of NVML.
     pub nvml: Option<String>,
     /// Newest CUDA that the driver carries, `major.minor`.
     pub cuda: Option<String>,
@@ -31,7 +29,7 @@ pub struct DriverFacts {
 
 impl Judged for DriverFacts {
     fn verdict(&self) -> Verdict {
-        let elsewhere = "for GPUs install the NVIDIA driver, in a container pass it through; backends that need none, and attached ones, run all the same";
+        let elsewhere = "to use GPUs install the NVIDIA driver (in a container, pass them through); backends without a GPU and attached ones work as they are";
         if let Some(absence) = &self.absence {
             return Verdict::warning(absence, elsewhere);
         }
@@ -47,7 +45,7 @@ impl Judged for DriverFacts {
             Some(_) => Verdict::ok(words),
             None => Verdict::warning(
                 format!("{words}; its GPUs cannot be counted"),
-                "see what nvidia-smi says",
+                "run nvidia-smi",
             ),
         }
     }
@@ -56,11 +54,8 @@ impl Judged for DriverFacts {
 /// One GPU at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct GpuState {
-    /// Name of the device.
     pub name: Option<String>,
-    /// UUID.
     pub uuid: Option<String>,
-    /// Memory.
     pub memory_bytes: Option<u64>,
     /// Memory in use.
     pub memory_used_bytes: Option<u64>,
@@ -68,7 +63,6 @@ pub struct GpuState {
     pub processes: Option<u32>,
     /// Utilization, percent.
     pub utilization_percent: Option<u32>,
-    /// Temperature.
     pub temperature_celsius: Option<u32>,
     /// Power limit in effect.
     pub power_limit_watts: Option<f64>,
@@ -93,7 +87,7 @@ impl GpuState {
         parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 
-    /// Why what is measured here would be less than the device can do.
+    /// Why the device would be measured slower than it is.
     fn trouble(&self) -> Option<(String, &'static str)> {
         if !self.slowed_by.is_empty() {
             let by = self.slowed_by.join(", ");
@@ -110,7 +104,7 @@ impl GpuState {
             Some(n) if n > 1 => format!(" by {n} processes"),
             _ => String::new(),
         };
-        let others = "see nvidia-smi: what others do there slows what is measured";
+        let others = "see nvidia-smi: other work on the GPU slows what is measured";
         if let Some(busy) = busy {
             return Some((format!("{busy} % busy{processes}"), others));
         }
@@ -139,7 +133,6 @@ impl Judged for GpuState {
 /// `CUDA_VISIBLE_DEVICES`, which launched servers inherit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VisibleDevices {
-    /// Its value.
     pub devices: String,
 }
 
@@ -148,10 +141,10 @@ impl Judged for VisibleDevices {
         // CUDA takes no device from the first unknown index on.
         match self.devices.trim() {
             "" | "-1" => Verdict::warning(
-                "hides every GPU from the servers that are launched",
+                "hides every GPU from launched servers",
                 "unset it, or set it in the backend's `env`",
             ),
-            devices => Verdict::ok(format!("launched servers see {devices} alone")),
+            devices => Verdict::ok(format!("launched servers see only {devices}")),
         }
     }
 }
@@ -225,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lowered_power_limit_is_told_with_the_default() {
+    fn a_lowered_power_limit_is_reported_with_the_default() {
         let state = GpuState {
             power_limit_watts: Some(350.0),
             ..idle()
@@ -244,14 +237,11 @@ mod tests {
         };
         assert_eq!(verdict("").status, Status::Warning);
         assert_eq!(verdict("-1").status, Status::Warning);
-        assert_eq!(
-            verdict("0,1"),
-            Verdict::ok("launched servers see 0,1 alone")
-        );
+        assert_eq!(verdict("0,1"), Verdict::ok("launched servers see only 0,1"));
     }
 
     #[test]
-    fn a_device_that_tells_nothing_is_no_trouble() {
+    fn a_device_that_reports_nothing_is_no_trouble() {
         let verdict = GpuState::default().verdict();
         assert_eq!(
             (verdict.status, verdict.text.as_str()),

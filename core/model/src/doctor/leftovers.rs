@@ -4,18 +4,15 @@ use serde::Serialize;
 
 use super::{Judged, Verdict};
 
-/// One server whose run is no more.
+/// One server whose run has ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeftServer {
     /// Folder of its logs.
     pub folder: String,
-    /// Its processes.
     pub pids: Vec<i32>,
     /// Commands that stop what is not among these, as a container.
     pub stop_commands: Vec<Vec<String>>,
 }
-
-/// All of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Leftovers {
     /// In no order.
@@ -25,7 +22,7 @@ pub struct Leftovers {
 impl Judged for Leftovers {
     fn verdict(&self) -> Verdict {
         if self.servers.is_empty() {
-            return Verdict::ok("no server of an earlier run is left");
+            return Verdict::ok("no server of an earlier run is still running");
         }
         let each = self.servers.iter().map(|server| {
             let container = match server.stop_commands.is_empty() {
@@ -40,7 +37,7 @@ impl Judged for Leftovers {
         });
         let each: Vec<String> = each.collect();
         Verdict::warning(
-            format!("left of earlier runs: {}", each.join(", ")),
+            format!("left by earlier runs: {}", each.join(", ")),
             "inferbench doctor --clean stops them",
         )
     }
@@ -66,7 +63,7 @@ mod tests {
         assert_eq!(verdict.status, Status::Warning);
         assert_eq!(
             verdict.text,
-            "left of earlier runs: /r/logs/vllm/0 (2 processes)"
+            "left by earlier runs: /r/logs/vllm/0 (2 processes)"
         );
         assert!(verdict.hint.unwrap().contains("doctor --clean"));
     }

@@ -18,15 +18,11 @@ pub const WANTED_PROCESSES: u64 = 4096;
 pub const WANTED_PORTS: u64 = 2048;
 
 /// Shared memory below which workers of one engine cannot exchange tensors:
-/// containers give 64 MiB unless told otherwise.
+/// containers have 64 MiB by default.
 pub const WANTED_SHARED_MEMORY_BYTES: u64 = 1 << 30;
-
-/// A limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Bound {
-    /// So many.
     At(u64),
-    /// None.
     Unlimited,
 }
 
@@ -48,13 +44,13 @@ impl std::fmt::Display for Bound {
     }
 }
 
-const UNTOLD: &str = "the system does not tell";
-const UNTOLD_HINT: &str = "a run will tell if it is too little";
+const NOT_REPORTED: &str = "not reported by the system";
+const NOT_REPORTED_HINT: &str = "a run reports if it is too low";
 
 /// Descriptors that this process may have open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct FileLimit {
-    /// In effect; `None` if the system does not tell.
+    /// In effect; `None` if the system does not report it.
     pub soft: Option<Bound>,
     /// To which a run raises the soft one.
     pub hard: Option<Bound>,
@@ -65,7 +61,7 @@ pub struct FileLimit {
 impl Judged for FileLimit {
     fn verdict(&self) -> Verdict {
         let (Some(soft), Some(hard)) = (self.soft, self.hard) else {
-            return Verdict::warning(UNTOLD, UNTOLD_HINT);
+            return Verdict::warning(NOT_REPORTED, NOT_REPORTED_HINT);
         };
         let words = format!("{soft}, a run raises it to {hard}");
         let raise = "raise the hard limit with ulimit -Hn, LimitNOFILE or --ulimit nofile";
@@ -85,7 +81,7 @@ impl Judged for FileLimit {
 /// Processes and threads that this user may have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ProcessLimit {
-    /// Of the user, in effect; `None` if the system does not tell.
+    /// Of the user, in effect; `None` if the system does not report it.
     pub soft: Option<Bound>,
     /// Of the control group (a container's, a service's), if it has one.
     pub group: Option<Bound>,
@@ -101,9 +97,9 @@ impl Judged for ProcessLimit {
         };
         let mut words: Vec<String> = Vec::new();
         words.extend(self.soft.map(|soft| format!("{soft} for this user")));
-        words.extend(group_left.map(|left| format!("{left} left to this control group")));
+        words.extend(group_left.map(|left| format!("{left} left in this control group")));
         let Some(least) = self.soft.into_iter().chain(group_left).min() else {
-            return Verdict::warning(UNTOLD, UNTOLD_HINT);
+            return Verdict::warning(NOT_REPORTED, NOT_REPORTED_HINT);
         };
         let words = words.join(", ");
         match least {
@@ -122,7 +118,7 @@ impl Judged for ProcessLimit {
 /// Ports for outgoing connections.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct PortFacts {
-    /// First of the range; `None` if the system does not tell.
+    /// First of the range; `None` if the system does not report it.
     pub first: Option<u16>,
     /// Last of the range.
     pub last: Option<u16>,
@@ -133,7 +129,7 @@ pub struct PortFacts {
 impl Judged for PortFacts {
     fn verdict(&self) -> Verdict {
         let (Some(first), Some(last), Some(free)) = (self.first, self.last, self.free) else {
-            return Verdict::warning(UNTOLD, UNTOLD_HINT);
+            return Verdict::warning(NOT_REPORTED, NOT_REPORTED_HINT);
         };
         let words = format!("{} free of {first} to {last}", grouped(free));
         let hint = "wait a minute for closed connections, or widen net.ipv4.ip_local_port_range";
@@ -195,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn what_the_system_does_not_tell_is_a_warning() {
-        let untold = FileLimit {
+    fn what_the_system_does_not_report_is_a_warning() {
+        let unreported = FileLimit {
             soft: None,
             hard: None,
             reserved: 64,
         };
-        assert_eq!(untold.verdict().status, Status::Warning);
+        assert_eq!(unreported.verdict().status, Status::Warning);
         assert_eq!(PortFacts::default().verdict().status, Status::Warning);
         assert_eq!(ProcessLimit::default().verdict().status, Status::Warning);
         assert_eq!(SharedMemory::default().verdict().status, Status::Warning);
@@ -218,7 +214,7 @@ mod tests {
         assert_eq!(verdict.status, Status::Warning);
         assert_eq!(
             verdict.text,
-            format!("unlimited for this user, 4{NARROW_SPACE}000 left to this control group")
+            format!("unlimited for this user, 4{NARROW_SPACE}000 left in this control group")
         );
         let alone = ProcessLimit {
             soft: Some(Bound::At(4096)),

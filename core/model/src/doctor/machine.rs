@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Judged, Verdict};
-use crate::facts::manifest::HostFacts;
+use crate::facts::machine::HostFacts;
 use crate::text::number::{bytes, grouped, three_digits};
 
 /// Cores below which client and server share one: what one does delays the other.
@@ -27,11 +27,9 @@ pub const BUSY_LOAD_PER_CORE: f64 = 0.5;
 /// that does nothing takes one or two.
 pub const BUSY_PERCENT: f64 = 20.0;
 
-/// Share of the time that a hypervisor takes away from which on times bear it,
+/// Share of the time taken by the hypervisor from which on measured times suffer,
 /// percent: one part in a hundred moves a p99.
 pub const STEAL_PERCENT: f64 = 1.0;
-
-/// The machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Host(pub HostFacts);
 
@@ -41,15 +39,13 @@ impl Judged for Host {
         let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
         match parts.is_empty() {
             true => Verdict::warning(
-                "the system does not tell what it is",
+                "the system does not report what it is",
                 "mount /proc: reports name the machine, and comparisons need that",
             ),
             false => Verdict::ok(parts.join(", ")),
         }
     }
 }
-
-/// Cores.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Cores {
     /// Logical cores of the machine.
@@ -64,8 +60,8 @@ impl Judged for Cores {
     fn verdict(&self) -> Verdict {
         let Some(usable) = self.usable else {
             return Verdict::warning(
-                "the system does not tell how many may be used",
-                "compare the reports' CPU figures with what the machine has",
+                "the system does not report how many can be used",
+                "compare the CPU figures of reports with the machine's cores",
             );
         };
         let mut words = format!("{usable} usable");
@@ -78,17 +74,15 @@ impl Judged for Cores {
         if self.quota.is_some() {
             return Verdict::warning(
                 words,
-                "a quota stops all threads for milliseconds when it is used up: pin cores (--cpuset-cpus) instead",
+                "a used-up quota stops all threads for milliseconds: pin cores (--cpuset-cpus) instead",
             );
         }
         match f64::from(usable) < WANTED_CORES {
-            true => Verdict::warning(words, "client and server share this core: use two at least"),
+            true => Verdict::warning(words, "client and server share this core: use at least two"),
             false => Verdict::ok(words),
         }
     }
 }
-
-/// Memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
     /// Of the machine.
@@ -100,11 +94,14 @@ pub struct Memory {
 impl Judged for Memory {
     fn verdict(&self) -> Verdict {
         let (Some(total), Some(available)) = (self.total_bytes, self.available_bytes) else {
-            return Verdict::warning("the system does not tell", "mount /proc");
+            return Verdict::warning("not reported by the system", "mount /proc");
         };
         let words = format!("{} available of {}", bytes(available), bytes(total));
         match available < WANTED_MEMORY_BYTES {
-            true => Verdict::warning(words, "end what else uses memory: swapping delays all"),
+            true => Verdict::warning(
+                words,
+                "stop other programs that use memory: swapping delays everything",
+            ),
             false => Verdict::ok(words),
         }
     }
@@ -113,7 +110,6 @@ impl Judged for Memory {
 /// The disk of the folder that runs are written into.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Disk {
-    /// The folder.
     pub folder: String,
     /// The folder itself, or the nearest one above it that exists.
     pub existing: Option<String>,
@@ -130,18 +126,15 @@ impl Judged for Disk {
         let folder = &self.folder;
         let elsewhere = "run from another folder, or set `output` in the config";
         let Some(existing) = &self.existing else {
-            return Verdict::error(format!("{folder}: cannot be looked at"), elsewhere);
+            return Verdict::error(format!("{folder}: cannot be inspected"), elsewhere);
         };
         if self.writable == Some(false) {
-            return Verdict::error(
-                format!("{folder}: {existing} may not be written to"),
-                elsewhere,
-            );
+            return Verdict::error(format!("{folder}: {existing} is not writable"), elsewhere);
         }
         let (Some(free), Some(size)) = (self.free_bytes, self.size_bytes) else {
             return Verdict::warning(
-                format!("{folder}: the system does not tell how much is free"),
-                "see df",
+                format!("{folder}: free space is not reported by the system"),
+                "check with df",
             );
         };
         let words = format!("{folder}: {} free of {}", bytes(free), bytes(size));
@@ -156,7 +149,7 @@ impl Judged for Disk {
 /// How the cores' clocks are governed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Governors {
-    /// Cores of each governor; empty if the system does not tell.
+    /// Cores of each governor; empty if the system does not report them.
     pub cores: BTreeMap<String, usize>,
 }
 
@@ -175,13 +168,11 @@ impl Judged for Governors {
             true => Verdict::ok(words),
             false => Verdict::warning(
                 words,
-                "clocks that rise with the load make times differ: cpupower frequency-set -g performance",
+                "clocks that rise with the load change times: run cpupower frequency-set -g performance",
             ),
         }
     }
 }
-
-/// Load average.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct LoadAverage {
     /// Of the last minute.
@@ -195,7 +186,7 @@ pub struct LoadAverage {
 impl Judged for LoadAverage {
     fn verdict(&self) -> Verdict {
         let (Some(one), Some(cores)) = (self.one_minute, self.cores) else {
-            return Verdict::warning("the system does not tell", "mount /proc");
+            return Verdict::warning("not reported by the system", "mount /proc");
         };
         let mut words = format!("{one:.2} in the last minute");
         if let Some(fifteen) = self.fifteen_minutes {
@@ -203,7 +194,7 @@ impl Judged for LoadAverage {
         }
         words += &format!(", on {} cores", grouped(cores.into()));
         match one > BUSY_LOAD_PER_CORE * f64::from(cores) {
-            true => Verdict::warning(words, "wait until the machine is quiet, or see top"),
+            true => Verdict::warning(words, "wait until the machine is idle, or check with top"),
             false => Verdict::ok(words),
         }
     }
@@ -214,7 +205,7 @@ impl Judged for LoadAverage {
 pub struct CpuTime {
     /// How long they were watched, ms.
     pub watched_ms: u64,
-    /// Share in which they worked, percent; `None` if the system does not tell.
+    /// Share in which they worked, percent; `None` if the system does not report it.
     pub busy_percent: Option<f64>,
     /// Share that the hypervisor gave to others, percent.
     pub steal_percent: Option<f64>,
@@ -223,7 +214,7 @@ pub struct CpuTime {
 impl Judged for CpuTime {
     fn verdict(&self) -> Verdict {
         let Some(busy) = self.busy_percent else {
-            return Verdict::warning("the system does not tell", "mount /proc");
+            return Verdict::warning("not reported by the system", "mount /proc");
         };
         let steal = self.steal_percent;
         let stolen = steal.map_or_else(String::new, |steal| format!(", {steal:.1} % stolen"));
@@ -235,7 +226,7 @@ impl Judged for CpuTime {
             );
         }
         match busy > BUSY_PERCENT {
-            true => Verdict::warning(words, "wait until the machine is quiet, or see top"),
+            true => Verdict::warning(words, "wait until the machine is idle, or check with top"),
             false => Verdict::ok(words),
         }
     }
@@ -278,7 +269,7 @@ mod tests {
         assert_eq!(disk(true, 0).verdict().status, Status::Error);
         let read_only = disk(false, 1 << 40).verdict();
         assert_eq!(read_only.status, Status::Error);
-        assert_eq!(read_only.text, "results: /home may not be written to");
+        assert_eq!(read_only.text, "results: /home is not writable");
     }
 
     #[test]

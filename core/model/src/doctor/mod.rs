@@ -1,8 +1,8 @@
-//! What `doctor` tells of a machine: facts in, one line each with a verdict out.
-//! How the facts are found is the engine's business.
+//! What `doctor` reports about a machine: facts in, one line each with a verdict
+//! out. The engine finds the facts.
 //!
-//! A new line is a type of facts that says what follows from them ([`Judged`]),
-//! in the file of its group.
+//! A new line is a type of facts with a verdict ([`Judged`]), in the file of its
+//! group; a row of the engine's table of checks collects it.
 
 pub mod clocks;
 pub mod gpu;
@@ -23,7 +23,7 @@ pub const DOCTOR_SCHEMA_VERSION: u32 = 1;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
-    /// Nothing is to be done.
+    /// All is well.
     Ok,
     /// Runs are possible, but less exact, or not with everything.
     Warning,
@@ -32,7 +32,6 @@ pub enum Status {
 }
 
 impl Status {
-    /// As a word.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -74,8 +73,6 @@ impl Group {
         Self::Clocks,
         Self::Leftovers,
     ];
-
-    /// Its heading.
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
@@ -93,7 +90,6 @@ impl Group {
 /// What follows from facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// How bad it is.
     pub status: Status,
     /// The facts in a line.
     pub text: String,
@@ -102,7 +98,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Nothing is to be done.
+    /// All is well.
     #[must_use]
     pub fn ok(text: impl Into<String>) -> Self {
         Self {
@@ -133,20 +129,17 @@ impl Verdict {
     }
 }
 
-/// Facts that say what follows from them.
+/// Facts that have a verdict.
 pub trait Judged: Serialize {
     /// What follows from them.
     fn verdict(&self) -> Verdict;
 }
-
-/// One line.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Line {
     /// What it is about.
     pub group: Group,
     /// Name within its group.
     pub name: String,
-    /// How bad it is.
     pub status: Status,
     /// The facts in words.
     pub text: String,
@@ -159,7 +152,7 @@ pub struct Line {
 impl Line {
     /// The line of some facts.
     #[must_use]
-    pub fn of(group: Group, name: impl Into<String>, facts: &impl Judged) -> Self {
+    pub fn judge(group: Group, name: impl Into<String>, facts: &impl Judged) -> Self {
         let Verdict { status, text, hint } = facts.verdict();
         Self {
             group,
@@ -173,7 +166,7 @@ impl Line {
     }
 }
 
-/// What is told of a probe that has told nothing itself.
+/// What is reported about a check that reported nothing itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "probe")]
 pub enum Unprobed {
@@ -190,18 +183,18 @@ impl Judged for Unprobed {
     fn verdict(&self) -> Verdict {
         match self {
             Self::TimedOut { after_s } => Verdict::warning(
-                format!("no answer within {after_s} s, what it would have told is missing"),
-                "something that it looks at hangs: a driver, a network file system, a plugin",
+                format!("no answer within {after_s} s, its lines are missing"),
+                "what it looks at hangs: a driver, a network file system or a plugin",
             ),
             Self::Panicked => Verdict::warning(
-                "the probe panicked, what it would have told is missing",
+                "the check panicked, its lines are missing",
                 "report this with the text above it",
             ),
         }
     }
 }
 
-/// All that `doctor` tells.
+/// All that `doctor` reports.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Diagnosis {
     /// Version of this form.
@@ -238,7 +231,7 @@ impl Diagnosis {
     }
 
     /// The lines of one group.
-    pub fn of(&self, group: Group) -> impl Iterator<Item = &Line> {
+    pub fn lines_in(&self, group: Group) -> impl Iterator<Item = &Line> {
         self.lines.iter().filter(move |line| line.group == group)
     }
 
@@ -300,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_probe_without_an_answer_is_a_warning_and_no_error() {
-        let line = Line::of(Group::Gpu, "NVML", &Unprobed::TimedOut { after_s: 30 });
+        let line = Line::judge(Group::Gpu, "NVML", &Unprobed::TimedOut { after_s: 30 });
         assert_eq!(line.status, Status::Warning);
         assert!(line.text.contains("no answer within 30 s"));
         assert_eq!(line.facts["probe"], "timed_out");

@@ -3,17 +3,15 @@
 
 use serde::Serialize;
 
-use super::tools::{Place, ToolFacts};
+use super::tools::{ProgramPath, ToolFacts};
 use super::{Judged, Verdict};
 
 /// One folder in which plugins are looked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Folder {
-    /// The folder.
     pub path: String,
     /// Why it is looked into, in words.
     pub origin: String,
-    /// It exists.
     pub exists: bool,
     /// Libraries named like a plugin.
     pub libraries: usize,
@@ -53,7 +51,7 @@ impl Judged for FolderFacts {
             true => Verdict::ok(used),
             false => Verdict::warning(
                 format!("{used}; not there: {}", missing.join(", ")),
-                "correct the folder's name, or leave it out",
+                "fix the folder's name, or remove it",
             ),
         }
     }
@@ -62,7 +60,6 @@ impl Judged for FolderFacts {
 /// A library that was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// Its file.
     pub file: String,
     /// Where it was found, in words.
     pub origin: String,
@@ -74,7 +71,7 @@ impl Judged for Refused {
     fn verdict(&self) -> Verdict {
         Verdict::warning(
             format!("refused: {}", self.reason),
-            format!("mend {}, or take it away", self.file),
+            format!("fix or remove {}", self.file),
         )
     }
 }
@@ -86,7 +83,7 @@ pub struct Package {
     pub name: String,
     /// It was found.
     pub found: bool,
-    /// Its version, if it tells one.
+    /// Its version, if it has one.
     pub version: Option<String>,
 }
 
@@ -98,9 +95,9 @@ pub enum Starts {
     InProcess,
     /// Nothing without options: it measures servers that run.
     Nothing,
-    /// It needs options to say.
+    /// It depends on its options.
     Unknown {
-        /// The plugin's words.
+        /// The plugin's error.
         reason: String,
     },
     /// A program.
@@ -112,15 +109,12 @@ pub enum Starts {
         /// Name of the Python package that it comes from, if it is known: the
         /// backend's `version` can then start it too.
         package: Option<String>,
-        /// The program.
         program: ToolFacts,
-        /// Python packages that the command imports; `None` if it is no Python
-        /// or did not tell.
+        /// Python packages that the command imports; `None` if it is not Python
+        /// or did not answer.
         packages: Option<Vec<Package>>,
     },
 }
-
-/// One backend.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BackendFacts {
     /// Version of the plugin.
@@ -159,7 +153,7 @@ impl Judged for BackendFacts {
                 "see inferbench plugins show for its options",
             ),
             Starts::Unknown { reason } => Verdict::warning(
-                format!("does not tell what it starts: {reason}"),
+                format!("what it starts is unknown: {reason}"),
                 "see inferbench plugins show for its options",
             ),
             Starts::Program {
@@ -181,7 +175,7 @@ fn program_verdict(
 ) -> Verdict {
     let name = &program.program;
     match program.trouble() {
-        Some(_) if program.place == Place::Nowhere => {
+        Some(_) if program.place == ProgramPath::Nowhere => {
             return Verdict::warning(
                 format!("`{shown}`: no `{name}` on the PATH"),
                 install(package.unwrap_or("it"), package.is_some()),
@@ -190,7 +184,7 @@ fn program_verdict(
         Some(trouble) if packages.is_none() => {
             return Verdict::warning(
                 format!("`{shown}`: {name} {trouble}"),
-                format!("see what {name} --version says"),
+                format!("run {name} --version"),
             );
         }
         _ => {}
@@ -258,7 +252,7 @@ mod tests {
     use super::super::tools::Answer;
     use super::*;
 
-    fn python(place: Place, answer: Answer, packages: Option<Vec<Package>>) -> BackendFacts {
+    fn python(place: ProgramPath, answer: Answer, packages: Option<Vec<Package>>) -> BackendFacts {
         BackendFacts {
             version: "0.1.0".to_owned(),
             simulated: false,
@@ -273,13 +267,13 @@ mod tests {
         }
     }
 
-    fn at() -> Place {
-        Place::At {
+    fn at() -> ProgramPath {
+        ProgramPath::At {
             path: "/bin/python3".to_owned(),
         }
     }
 
-    fn told() -> Answer {
+    fn answered() -> Answer {
         Answer::Ended {
             success: true,
             line: "Python 3.12.1".to_owned(),
@@ -296,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_a_warning_that_names_it() {
-        let facts = python(Place::Nowhere, Answer::NotAsked, None);
+        let facts = python(ProgramPath::Nowhere, Answer::NotAsked, None);
         let verdict = facts.verdict();
         assert_eq!(verdict.status, Status::Warning);
         assert_eq!(
@@ -309,7 +303,7 @@ mod tests {
     #[test]
     fn a_missing_package_is_a_warning_and_nothing_that_starts() {
         let packages = vec![package("torch", Some("2.9.0")), package("engine", None)];
-        let facts = python(at(), told(), Some(packages));
+        let facts = python(at(), answered(), Some(packages));
         assert_eq!(facts.verdict().status, Status::Warning);
         assert_eq!(
             facts.verdict().text,
@@ -323,8 +317,8 @@ mod tests {
     }
 
     #[test]
-    fn versions_of_program_and_packages_are_told() {
-        let facts = python(at(), told(), Some(vec![package("engine", Some("0.5"))]));
+    fn versions_of_program_and_packages_are_shown() {
+        let facts = python(at(), answered(), Some(vec![package("engine", Some("0.5"))]));
         assert_eq!(
             facts.verdict(),
             Verdict::ok("`python3 -m engine.serve`: python3 3.12.1 (/bin/python3), engine 0.5")

@@ -1,27 +1,23 @@
-//! What follows from a program: whether it is there, and what it says of its
+//! Verdicts on programs: whether one is there, and what it reports as its
 //! version.
 
 use serde::Serialize;
 
 use super::{Judged, Status, Verdict};
 
-/// Longest part of a program's words that is shown, letters.
+/// Longest part of a program's output that is shown, letters.
 const SHOWN_LETTERS: usize = 60;
 
 /// Where a program was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "found")]
-pub enum Place {
-    /// Nowhere.
+pub enum ProgramPath {
     Nowhere,
-    /// There, but it may not be run.
+    /// There, but it cannot be run.
     NotExecutable {
-        /// The file.
         path: String,
     },
-    /// There.
     At {
-        /// The file.
         path: String,
     },
 }
@@ -30,11 +26,10 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "answered")]
 pub enum Answer {
-    /// It was not asked.
     NotAsked,
     /// It could not be started.
     NotStarted {
-        /// The system's words.
+        /// The system's error.
         reason: String,
     },
     /// It had not ended in time and was killed.
@@ -42,7 +37,6 @@ pub enum Answer {
         /// How long it was waited for, s.
         after_s: u64,
     },
-    /// It ended.
     Ended {
         /// It ended with status 0.
         success: bool,
@@ -52,25 +46,24 @@ pub enum Answer {
     },
 }
 
-/// A program and what it said.
+/// A program and its answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ToolFacts {
     /// Its name, or its path.
     pub program: String,
     /// Where it is.
     #[serde(flatten)]
-    pub place: Place,
-    /// What it said.
+    pub place: ProgramPath,
+    /// Its answer.
     #[serde(flatten)]
     pub answer: Answer,
-    /// The version in what it said.
+    /// The version in its answer.
     pub version: Option<String>,
 }
 
 impl ToolFacts {
-    /// Facts of one program.
     #[must_use]
-    pub fn new(program: &str, place: Place, answer: Answer) -> Self {
+    pub fn new(program: &str, place: ProgramPath, answer: Answer) -> Self {
         let version = match &answer {
             Answer::Ended {
                 success: true,
@@ -86,35 +79,35 @@ impl ToolFacts {
         }
     }
 
-    /// Whether it is there and may be run.
+    /// Whether it is there and can be run.
     #[must_use]
     pub fn is_there(&self) -> bool {
-        matches!(self.place, Place::At { .. })
+        matches!(self.place, ProgramPath::At { .. })
     }
 
-    /// Why it does not serve, or cannot be known to; `None` if it told a version.
+    /// Why it cannot be used, or may not be usable; `None` if it reported a version.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         match &self.place {
-            Place::Nowhere => return Some("is not there".to_owned()),
-            Place::NotExecutable { path } => {
-                return Some(format!("{path} may not be run: no execute permission"));
+            ProgramPath::Nowhere => return Some("is not there".to_owned()),
+            ProgramPath::NotExecutable { path } => {
+                return Some(format!("{path} cannot be run: no execute permission"));
             }
-            Place::At { .. } => {}
+            ProgramPath::At { .. } => {}
         }
         match &self.answer {
             _ if self.version.is_some() => None,
             Answer::NotAsked => None,
             Answer::NotStarted { reason } => Some(format!("cannot be started: {reason}")),
             Answer::TimedOut { after_s } => Some(format!(
-                "told no version within {after_s} s and was stopped"
+                "reported no version within {after_s} s and was stopped"
             )),
             Answer::Ended { success, line } if line.is_empty() => Some(match success {
-                true => "told no version: it said nothing".to_owned(),
-                false => "failed when asked for its version, and said nothing".to_owned(),
+                true => "reported no version: its output was empty".to_owned(),
+                false => "failed when asked for its version, without output".to_owned(),
             }),
             Answer::Ended { success, line } => Some(match success {
-                true => format!("told no version, but: {}", shortened(line)),
+                true => format!("reported no version, but: {}", shortened(line)),
                 false => format!("failed when asked for its version: {}", shortened(line)),
             }),
         }
@@ -124,8 +117,8 @@ impl ToolFacts {
     #[must_use]
     pub fn words(&self) -> String {
         let place = match &self.place {
-            Place::Nowhere => return "not there".to_owned(),
-            Place::NotExecutable { path } | Place::At { path } => path,
+            ProgramPath::Nowhere => return "not there".to_owned(),
+            ProgramPath::NotExecutable { path } | ProgramPath::At { path } => path,
         };
         match &self.version {
             Some(version) => format!("{version} ({place})"),
@@ -164,7 +157,6 @@ fn shortened(text: &str) -> String {
 /// A program that is good to have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Tool {
-    /// The program.
     #[serde(flatten)]
     pub facts: ToolFacts,
     /// What it is for.
@@ -196,7 +188,6 @@ pub struct ContainerTools {
     pub docker: ToolFacts,
     /// What Docker's daemon answered through it.
     pub docker_daemon: Answer,
-    /// Podman.
     pub podman: ToolFacts,
 }
 
@@ -211,15 +202,15 @@ impl Judged for ContainerTools {
             Answer::NotStarted { reason } => Some(format!(", its daemon: {reason}")),
             Answer::NotAsked => Some(String::new()),
         };
-        let said = |facts: &ToolFacts| match facts.trouble() {
+        let state = |facts: &ToolFacts| match facts.trouble() {
             None => facts.words(),
             Some(trouble) => trouble,
         };
         let text = format!(
             "docker: {}{}; podman: {}",
-            said(&self.docker),
+            state(&self.docker),
             daemon.as_deref().unwrap_or_default(),
-            said(&self.podman),
+            state(&self.podman),
         );
         let docker = self.docker.trouble().is_none() && daemon.is_none();
         if docker || self.podman.trouble().is_none() {
@@ -229,7 +220,7 @@ impl Judged for ContainerTools {
             text,
             match self.docker.is_there() {
                 true => {
-                    "start Docker's daemon and join the group docker, or install podman, for backends in a `container`"
+                    "start Docker's daemon and join the docker group, or install podman, for backends in a `container`"
                 }
                 false => "install docker or podman for backends in a `container`",
             },
@@ -242,12 +233,12 @@ impl Judged for ContainerTools {
 mod tests {
     use super::*;
 
-    fn facts(place: Place, answer: Answer) -> ToolFacts {
+    fn facts(place: ProgramPath, answer: Answer) -> ToolFacts {
         ToolFacts::new("uv", place, answer)
     }
 
-    fn at() -> Place {
-        Place::At {
+    fn at() -> ProgramPath {
+        ProgramPath::At {
             path: "/bin/uv".to_owned(),
         }
     }
@@ -290,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_that_tells_its_version_is_ok() {
+    fn a_tool_that_reports_its_version_is_ok() {
         let verdict = tool(facts(at(), ended(true, "uv 0.9.5"))).verdict();
         assert_eq!(verdict, Verdict::ok("0.9.5 (/bin/uv)"));
     }
@@ -308,26 +299,29 @@ mod tests {
 
     #[test]
     fn each_kind_of_trouble_is_a_warning_that_says_what_it_is() {
-        let not_executable = Place::NotExecutable {
+        let not_executable = ProgramPath::NotExecutable {
             path: "/bin/uv".to_owned(),
         };
         let cases = [
-            (facts(Place::Nowhere, Answer::NotAsked), "is not there"),
+            (
+                facts(ProgramPath::Nowhere, Answer::NotAsked),
+                "is not there",
+            ),
             (
                 facts(not_executable, Answer::NotAsked),
-                "/bin/uv may not be run: no execute permission",
+                "/bin/uv cannot be run: no execute permission",
             ),
             (
                 facts(at(), Answer::TimedOut { after_s: 5 }),
-                "told no version within 5 s and was stopped",
+                "reported no version within 5 s and was stopped",
             ),
             (
                 facts(at(), ended(true, "hello")),
-                "told no version, but: hello",
+                "reported no version, but: hello",
             ),
             (
                 facts(at(), ended(true, "")),
-                "told no version: it said nothing",
+                "reported no version: its output was empty",
             ),
         ];
         for (facts, words) in cases {
@@ -344,7 +338,7 @@ mod tests {
             absence: Status::Ok,
             ..tool(facts)
         };
-        let absent = optional(facts(Place::Nowhere, Answer::NotAsked)).verdict();
+        let absent = optional(facts(ProgramPath::Nowhere, Answer::NotAsked)).verdict();
         assert_eq!(absent.status, Status::Ok);
         assert_eq!(absent.text, "not there; it is for a `version`");
         let hangs = optional(facts(at(), Answer::TimedOut { after_s: 5 })).verdict();
@@ -360,7 +354,7 @@ mod tests {
 
     #[test]
     fn one_container_tool_is_enough() {
-        let absent = || ToolFacts::new("x", Place::Nowhere, Answer::NotAsked);
+        let absent = || ToolFacts::new("x", ProgramPath::Nowhere, Answer::NotAsked);
         let there = || ToolFacts::new("x", at(), ended(true, "x 1.2"));
         let both = |docker, docker_daemon, podman| ContainerTools {
             docker,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::manifest::HostFacts;
+use crate::facts::machine::HostFacts;
 use crate::facts::record::RequestRecord;
 use crate::stats::Summary;
 use crate::text::number::{grouped, three_digits};
@@ -48,8 +48,8 @@ impl ErrorFigures {
     /// Figures of `errors`, in any order.
     #[must_use]
     pub fn of(errors: &[f64]) -> Self {
-        let signed = Summary::of(errors.iter().copied());
-        let size = Summary::of(errors.iter().map(|error| error.abs()));
+        let signed = Summary::from_values(errors.iter().copied());
+        let size = Summary::from_values(errors.iter().map(|error| error.abs()));
         Self {
             mean: signed.mean,
             p50: signed.p50,

@@ -2,36 +2,13 @@
 //! TTFT, TPOT, ITL and success, in one place. The caller stamps; nothing here
 //! knows a clock.
 
+pub use inferbench_contract::{OutputKind, Usage};
 use sha2::{Digest, Sha256};
 
 use crate::facts::failure_reason::FailureReason;
 use crate::facts::record::{Phase, RequestKey, RequestRecord, Status, TokenSource};
 use crate::facts::text_marks::TextMarks;
 use crate::text::units::ms_between;
-
-/// Kind of an output event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OutputKind {
-    /// Text of the answer.
-    Text,
-    /// Reasoning before the answer.
-    Reasoning,
-    /// A piece of a tool call: its name or its arguments.
-    ToolCall,
-}
-
-/// Token counts that a server tells; each may be missing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Prompt tokens.
-    pub input_tokens: Option<u32>,
-    /// Answer tokens, cumulative.
-    pub output_tokens: Option<u32>,
-    /// Prompt tokens from the prefix cache.
-    pub cached_tokens: Option<u32>,
-    /// Answer tokens spent on reasoning.
-    pub reasoning_tokens: Option<u32>,
-}
 
 /// How an exchange ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,15 +6,19 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::cell::row::{CellKey, SelfCheck};
+use crate::facts::cache_audit::CacheAuditFacts;
 use crate::facts::calibration::Calibration;
 use crate::facts::crash_cause::KnownCause;
+use crate::facts::key::CellKey;
+use crate::facts::machine::{GpuFacts, HostFacts};
 use crate::facts::record::Evidence;
+use crate::facts::self_check::SelfCheck;
+use crate::facts::warning::{self, Warning};
 use crate::kv_cache::KvEstimate;
 use crate::plan::{RunPlan, Skipped};
 
 /// Version of `run.json`.
-pub const RUN_SCHEMA_VERSION: u32 = 1;
+pub const RUN_SCHEMA_VERSION: u32 = 2;
 
 /// The file `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,8 +53,9 @@ pub struct Manifest {
     pub stages: Vec<StageFacts>,
     /// One entry per cell, as it was measured.
     pub cells: Vec<CellFacts>,
-    /// Warnings of the run as a whole.
-    pub warnings: Vec<String>,
+    /// Warnings of the run as a whole, without their sentences.
+    #[serde(deserialize_with = "warning::of_any_version")]
+    pub warnings: Vec<Warning>,
     /// Files of facts beside this one, by name, once the run has ended.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub files: BTreeMap<String, FileFacts>,
@@ -142,38 +147,6 @@ pub struct BackendFacts {
     pub kv_estimate: Option<KvEstimate>,
 }
 
-/// The machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct HostFacts {
-    /// Name of the host.
-    pub hostname: Option<String>,
-    /// Operating system and kernel.
-    pub os: Option<String>,
-    /// CPU model.
-    pub cpu: Option<String>,
-    /// Logical cores.
-    pub cores: Option<u32>,
-    /// Memory.
-    pub memory_bytes: Option<u64>,
-}
-
-/// One GPU.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct GpuFacts {
-    /// Index in NVML's order.
-    pub index: u32,
-    /// Name of the device.
-    pub name: Option<String>,
-    /// UUID.
-    pub uuid: Option<String>,
-    /// Memory.
-    pub memory_bytes: Option<u64>,
-    /// Power limit in effect.
-    pub power_limit_watts: Option<f64>,
-    /// Driver version.
-    pub driver: Option<String>,
-}
-
 /// One start of a backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StageFacts {
@@ -212,30 +185,6 @@ pub struct StageFacts {
     /// The audit of cached answers; absent if this start had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_audit: Option<CacheAuditFacts>,
-}
-
-/// The same prompt asked again and again, beside prompts that were never asked
-/// before, one after the other with nothing else under way.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CacheAuditFacts {
-    /// `e2e_latency_ms` of each prompt that was new.
-    pub distinct_ms: Vec<f64>,
-    /// Of the one that was repeated, asked right after each of those.
-    pub repeated_ms: Vec<f64>,
-    /// What stood in the way of a gain from the prefix cache.
-    pub prefix_cache: PrefixCacheState,
-}
-
-/// The prefix cache during the audit of cached answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PrefixCacheState {
-    /// It was emptied before each request.
-    Emptied,
-    /// The server says that it has none.
-    Off,
-    /// It was on, or the server does not say, and nothing emptied it.
-    MayHelp,
 }
 
 impl StageFacts {

@@ -1,12 +1,16 @@
 //! What a run leaves: records, the manifest and what they are made of. Facts
 //! only; what follows from them is the business of the rooms above.
 
+pub mod cache_audit;
 pub mod calibration;
 pub mod crash_cause;
 pub mod exchange;
 pub mod failure_reason;
+pub mod key;
+pub mod machine;
 pub mod manifest;
 pub mod record;
 pub mod self_check;
 pub mod text_marks;
+pub mod warning;
 pub mod window;

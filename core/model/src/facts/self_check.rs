@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Level;
+use crate::facts::warning::WarningKind;
 
 /// CPU of the load thread, plus the time it stood ready without a core, in
 /// percent of the cell, from which on throughput may be the client's own limit:
@@ -95,161 +96,94 @@ pub struct Offered {
     pub out_of_ports: u64,
 }
 
-/// What a breach is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Check {
-    /// The load thread had no time left.
-    ClientBusy,
-    /// The load thread waited for a core.
-    CoreWait,
-    /// Arrivals were stamped late.
-    LoopLag,
-    /// Fewer requests were in flight than asked.
-    Concurrency,
-    /// Fewer requests per second were sent than planned.
-    RequestRate,
-    /// No file descriptor was left.
-    OpenFiles,
-    /// No local port was left.
-    LocalPorts,
-    /// The hypervisor took CPU.
-    Steal,
-    /// The wall clock jumped.
-    ClockStep,
-}
-
-impl Check {
-    /// Whether a breach means that the client, and not the backend, may have
-    /// set the throughput.
-    #[must_use]
-    pub fn means_client_limit(self) -> bool {
-        matches!(
-            self,
-            Self::ClientBusy | Self::RequestRate | Self::OpenFiles | Self::LocalPorts
-        )
-    }
-}
-
-/// A threshold that a cell broke: its figures are untrustworthy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Breach {
-    /// What it is about.
-    pub check: Check,
-    /// What was found, and what it does to the figures.
-    pub text: String,
-}
-
 /// Every threshold that a cell broke; none if its figures can be trusted. What
-/// could not be told breaks none.
+/// is not known breaks none.
 #[must_use]
-pub fn judge(check: &SelfCheck, offered: &Offered) -> Vec<Breach> {
+pub fn judge(check: &SelfCheck, offered: &Offered) -> Vec<WarningKind> {
     let found = [
-        (Check::ClientBusy, client_busy(check, offered.level)),
-        (Check::CoreWait, core_wait(check)),
-        (Check::LoopLag, loop_lag(check)),
-        (Check::Concurrency, concurrency(offered)),
-        (Check::RequestRate, request_rate(offered)),
-        (
-            Check::OpenFiles,
-            ran_out(offered.out_of_files, "file descriptor"),
-        ),
-        (
-            Check::LocalPorts,
-            ran_out(offered.out_of_ports, "local port"),
-        ),
-        (Check::Steal, steal(check)),
-        (Check::ClockStep, clock_step(check)),
+        client_busy(check, offered.level),
+        client_waited(check),
+        stamped_late(check),
+        fewer_in_flight(offered),
+        fewer_sent(offered),
+        some(offered.out_of_files).map(|requests| WarningKind::NoOpenFiles { requests }),
+        some(offered.out_of_ports).map(|requests| WarningKind::NoLocalPorts { requests }),
+        cpu_stolen(check),
+        clock_jumped(check),
     ];
-    found
-        .into_iter()
-        .filter_map(|(check, text)| Some(Breach { check, text: text? }))
-        .collect()
+    found.into_iter().flatten().collect()
 }
 
-fn client_busy(check: &SelfCheck, level: Level) -> Option<String> {
+fn some(requests: u64) -> Option<u64> {
+    (requests > 0).then_some(requests)
+}
+
+fn client_busy(check: &SelfCheck, level: Level) -> Option<WarningKind> {
     // An open loop waits awake for the next planned send, which is no work.
     if matches!(level, Level::RequestRate(rate) if rate.0.is_finite()) {
         return None;
     }
-    let cpu = check.client_cpu_percent?;
-    let wait = check.core_wait_percent.unwrap_or(0.0);
-    (cpu + wait >= BUSY_LIMIT_PERCENT).then(|| {
-        format!(
-            "the client was the limit: its load thread worked {cpu:.0} % and waited for a core {wait:.0} % of the time, throughput is a lower bound"
-        )
+    let cpu_percent = check.client_cpu_percent?;
+    let core_wait_percent = check.core_wait_percent.unwrap_or(0.0);
+    (cpu_percent + core_wait_percent >= BUSY_LIMIT_PERCENT).then_some(WarningKind::ClientBusy {
+        cpu_percent,
+        core_wait_percent,
     })
 }
 
-fn core_wait(check: &SelfCheck) -> Option<String> {
-    let wait = check.core_wait_percent?;
-    (wait >= CORE_WAIT_LIMIT_PERCENT).then(|| {
-        format!(
-            "the client's load thread stood ready without a core {wait:.0} % of the time: throughput may be too low by as much"
-        )
-    })
+fn client_waited(check: &SelfCheck) -> Option<WarningKind> {
+    let core_wait_percent = check.core_wait_percent?;
+    (core_wait_percent >= CORE_WAIT_LIMIT_PERCENT)
+        .then_some(WarningKind::ClientWaited { core_wait_percent })
 }
 
-fn loop_lag(check: &SelfCheck) -> Option<String> {
-    let lag = check.loop_lag_ms_p99?;
+fn stamped_late(check: &SelfCheck) -> Option<WarningKind> {
+    let loop_lag_ms_p99 = check.loop_lag_ms_p99?;
     let late = check
         .arrival_clock
         .as_deref()
         .is_some_and(|clock| clock != "kernel");
-    (late && lag > LOOP_LAG_LIMIT_MS).then(|| {
-        format!(
-            "arrivals bear no kernel stamp and the client's event loop was late by {lag:.1} ms (p99): latencies are too long by as much"
-        )
-    })
+    (late && loop_lag_ms_p99 > LOOP_LAG_LIMIT_MS)
+        .then_some(WarningKind::StampedLate { loop_lag_ms_p99 })
 }
 
-fn concurrency(offered: &Offered) -> Option<String> {
+fn fewer_in_flight(offered: &Offered) -> Option<WarningKind> {
     let Level::Concurrency(asked) = offered.level else {
         return None;
     };
-    let achieved = offered.concurrency?;
-    (achieved < OFFERED_LIMIT * f64::from(asked))
-        .then(|| format!("{achieved:.1} requests were in flight on average, {asked} were asked"))
+    let in_flight = offered.concurrency?;
+    (in_flight < OFFERED_LIMIT * f64::from(asked))
+        .then_some(WarningKind::FewerInFlight { in_flight, asked })
 }
 
-fn request_rate(offered: &Offered) -> Option<String> {
-    let (sent, planned) = (offered.sent_rate?, offered.planned_rate?);
-    (sent < OFFERED_LIMIT * planned).then(|| {
-        format!(
-            "{planned:.1} requests/s were planned, {sent:.1} were sent: latencies from sending are a lower bound"
-        )
+fn fewer_sent(offered: &Offered) -> Option<WarningKind> {
+    let (sent_per_s, planned_per_s) = (offered.sent_rate?, offered.planned_rate?);
+    (sent_per_s < OFFERED_LIMIT * planned_per_s).then_some(WarningKind::FewerSent {
+        planned_per_s,
+        sent_per_s,
     })
 }
 
-fn ran_out(requests: u64, of: &str) -> Option<String> {
-    (requests > 0).then(|| format!("this machine had no {of} left for {requests} requests"))
+fn cpu_stolen(check: &SelfCheck) -> Option<WarningKind> {
+    let steal_percent = check.steal_percent?;
+    (steal_percent >= STEAL_LIMIT_PERCENT).then_some(WarningKind::CpuStolen { steal_percent })
 }
 
-fn steal(check: &SelfCheck) -> Option<String> {
-    let steal = check.steal_percent?;
-    (steal >= STEAL_LIMIT_PERCENT).then(|| {
-        format!(
-            "the hypervisor took {steal:.0} % of this machine's CPU: backend and client were slowed by it"
-        )
-    })
-}
-
-fn clock_step(check: &SelfCheck) -> Option<String> {
+fn clock_jumped(check: &SelfCheck) -> Option<WarningKind> {
     let stamped = check
         .arrival_clock
         .as_deref()
         .is_some_and(|clock| clock != "user");
     let steps = check.clock_steps.filter(|steps| stamped && *steps > 0)?;
-    let by = check.clock_step_ms_max?;
-    Some(format!(
-        "the wall clock jumped, {steps} times, by up to {by:.1} ms: kernel stamps near it may be off"
-    ))
+    let largest_ms = check.clock_step_ms_max?;
+    Some(WarningKind::ClockJumped { steps, largest_ms })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::Rate;
+    use crate::facts::warning::WarningCode;
 
     const CLOSED: Offered = Offered {
         level: Level::Concurrency(64),
@@ -272,9 +206,11 @@ mod tests {
         }
     }
 
-    fn broken(check: &SelfCheck, offered: &Offered) -> Vec<Check> {
-        let breaches = judge(check, offered);
-        breaches.iter().map(|breach| breach.check).collect()
+    fn broken(check: &SelfCheck, offered: &Offered) -> Vec<WarningCode> {
+        judge(check, offered)
+            .iter()
+            .map(WarningKind::code)
+            .collect()
     }
 
     #[test]
@@ -290,13 +226,14 @@ mod tests {
             ..quiet()
         };
         let breaches = judge(&check, &CLOSED);
-        assert_eq!(breaches[0].check, Check::ClientBusy);
-        assert!(breaches[0].check.means_client_limit());
-        assert!(
-            breaches[0]
-                .text
-                .contains("worked 97 % and waited for a core 2 %")
+        assert_eq!(
+            breaches,
+            [WarningKind::ClientBusy {
+                cpu_percent: 97.4,
+                core_wait_percent: 2.0,
+            }]
         );
+        assert!(breaches[0].code().means_client_limit());
     }
 
     #[test]
@@ -308,7 +245,7 @@ mod tests {
         };
         assert_eq!(
             broken(&check, &CLOSED),
-            [Check::ClientBusy, Check::CoreWait]
+            [WarningCode::ClientBusy, WarningCode::ClientWaited]
         );
     }
 
@@ -324,7 +261,10 @@ mod tests {
             ..CLOSED
         };
         assert_eq!(broken(&check, &open(900.0)), []);
-        assert_eq!(broken(&check, &open(f64::INFINITY)), [Check::ClientBusy]);
+        assert_eq!(
+            broken(&check, &open(f64::INFINITY)),
+            [WarningCode::ClientBusy]
+        );
     }
 
     #[test]
@@ -336,7 +276,7 @@ mod tests {
         assert_eq!(broken(&check, &CLOSED), []);
         for clock in ["user", "mixed"] {
             check.arrival_clock = Some(clock.to_owned());
-            assert_eq!(broken(&check, &CLOSED), [Check::LoopLag]);
+            assert_eq!(broken(&check, &CLOSED), [WarningCode::StampedLate]);
         }
     }
 
@@ -346,7 +286,7 @@ mod tests {
             concurrency: Some(60.7),
             ..CLOSED
         };
-        assert_eq!(broken(&quiet(), &fewer), [Check::Concurrency]);
+        assert_eq!(broken(&quiet(), &fewer), [WarningCode::FewerInFlight]);
         // 95 % of 64 is 60.8.
         let enough = Offered {
             concurrency: Some(60.9),
@@ -360,7 +300,7 @@ mod tests {
             ..CLOSED
         };
         assert_eq!(broken(&quiet(), &open(38.1)), []);
-        assert_eq!(broken(&quiet(), &open(31.2)), [Check::RequestRate]);
+        assert_eq!(broken(&quiet(), &open(31.2)), [WarningCode::FewerSent]);
     }
 
     #[test]
@@ -372,26 +312,31 @@ mod tests {
         };
         let breaches = judge(&quiet(), &offered);
         assert_eq!(
-            breaches[0].text,
-            "this machine had no file descriptor left for 3 requests"
+            breaches,
+            [
+                WarningKind::NoOpenFiles { requests: 3 },
+                WarningKind::NoLocalPorts { requests: 1 },
+            ]
         );
-        assert_eq!(breaches[1].check, Check::LocalPorts);
-        assert!(breaches.iter().all(|b| b.check.means_client_limit()));
+        assert!(breaches.iter().all(|b| b.code().means_client_limit()));
     }
 
     #[test]
-    fn stolen_cpu_and_a_jump_of_the_clock_are_told() {
+    fn stolen_cpu_and_a_jump_of_the_clock_are_reported() {
         let check = SelfCheck {
             steal_percent: Some(7.2),
             clock_steps: Some(1),
             clock_step_ms_max: Some(250.0),
             ..quiet()
         };
-        assert_eq!(broken(&check, &CLOSED), [Check::Steal, Check::ClockStep]);
+        assert_eq!(
+            broken(&check, &CLOSED),
+            [WarningCode::CpuStolen, WarningCode::ClockJumped]
+        );
         let user = SelfCheck {
             arrival_clock: Some("user".to_owned()),
             ..check
         };
-        assert_eq!(broken(&user, &CLOSED), [Check::Steal]);
+        assert_eq!(broken(&user, &CLOSED), [WarningCode::CpuStolen]);
     }
 }

@@ -1,5 +1,5 @@
-//! Readings thinned out to buckets of equal width, of which there are never
-//! more than a fixed number: where they would be, neighbours become one.
+//! Readings thinned out to a limited number of buckets of equal width: when there
+//! are too many, neighbours are merged.
 
 use crate::stats;
 use crate::text::units::{NS_PER_S, s_between};
@@ -57,7 +57,7 @@ impl Buckets {
         }
     }
 
-    /// Takes a reading. Times never fall; those before the axis are passed over.
+    /// Adds a reading. Times never fall; readings before the axis are skipped.
     pub(super) fn add(&mut self, t_ns: u64, value: f64) {
         let Some(after_ns) = t_ns.checked_sub(self.zero_ns) else {
             return;

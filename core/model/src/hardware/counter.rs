@@ -1,5 +1,4 @@
-//! What a counter rose by over spans of time, and why that is not known where
-//! it is not.
+//! What a counter rose by over spans of time, or why that is unknown.
 
 use std::rc::Rc;
 
@@ -11,7 +10,7 @@ pub(super) enum NoRise {
     /// There is no window.
     NoWindow,
     /// It was never read.
-    Untold,
+    NotReported,
     /// No two readings lie around the span's start without a gap.
     StartUnknown,
     /// The same of its end.
@@ -27,7 +26,7 @@ impl NoRise {
     pub(super) fn words(self, whose: &str) -> String {
         match self {
             Self::NoWindow => "no measured window".to_owned(),
-            Self::Untold => format!("{whose} tells no energy counter"),
+            Self::NotReported => format!("{whose} reports no energy counter"),
             Self::StartUnknown => {
                 format!("no reading of {whose}'s energy counter around the window's start")
             }
@@ -50,7 +49,7 @@ pub(super) struct CounterFold {
     ends: Vec<Ends>,
 }
 
-/// Where the counter stood at the ends of one span.
+/// The counter at both ends of one span.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ends {
     start: Option<f64>,
@@ -101,7 +100,7 @@ impl CounterFold {
     /// What the counter rose by over a span, always above 0.
     pub(super) fn rise(&self, span: usize) -> Result<f64, NoRise> {
         if self.last.is_none() {
-            return Err(NoRise::Untold);
+            return Err(NoRise::NotReported);
         }
         let ends = &self.ends[span];
         if ends.fell {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counter::NoRise;
 use super::spans::SpanStats;
+use crate::facts::warning::WarningKind;
 use crate::text::units::s_between;
 
 /// Share of the window for which power must be known.
@@ -14,7 +15,7 @@ const COVERED_SHARE: f64 = 0.99;
 const IDLE_S: f64 = 1.0;
 /// Share by which two energies of the same power may differ.
 const IDLE_ERROR_SHARE: f64 = 0.01;
-/// Difference between both energies above which a row warns, percent.
+/// Difference between both energies from which on a row has a warning, percent.
 const DIFFERENCE_PERCENT: f64 = 10.0;
 
 /// Where an energy comes from.
@@ -62,8 +63,9 @@ pub struct PooledEnergy {
     pub joules: Option<f64>,
     /// The same without what they draw when idle; null if that of one is not known.
     pub above_idle_joules: Option<f64>,
-    /// Whose energy is missing in the sum, in words; absent if none is.
-    pub partial: Option<String>,
+    /// Indices of the GPUs that give no energy and are not in the sum.
+    #[serde(default)]
+    pub without_gpus: Vec<u32>,
     /// Why there is no sum.
     pub absence: Option<String>,
 }
@@ -78,9 +80,9 @@ pub struct CpuEnergy {
 }
 
 impl CpuEnergy {
-    pub(super) fn of(rise: Result<f64, NoRise>) -> Self {
-        let (joules, absence) = told(rise.map_err(|why| match why {
-            NoRise::Untold => "the kernel lets no CPU energy counter be read".to_owned(),
+    pub(super) fn from_rise(rise: Result<f64, NoRise>) -> Self {
+        let (joules, absence) = value_or_reason(rise.map_err(|why| match why {
+            NoRise::NotReported => "no CPU energy counter can be read".to_owned(),
             why => why.words("the CPU"),
         }));
         Self { joules, absence }
@@ -90,16 +92,16 @@ impl CpuEnergy {
 impl GpuEnergy {
     /// `power`, `idle`: the power over the window and before the first start;
     /// `idle` is absent if the first start is not known.
-    pub(super) fn of(
+    pub(super) fn from_readings(
         window_s: f64,
         counter: Result<f64, NoRise>,
         power: &SpanStats,
         idle: Option<&SpanStats>,
     ) -> Self {
         let (counter_joules, counter_absence) =
-            told(counter.map_err(|why| why.words("the device")));
-        let (power_joules, power_absence) = told(integral(window_s, power));
-        let (idle_watts, idle_absence) = told(idle_power(idle));
+            value_or_reason(counter.map_err(|why| why.words("the device")));
+        let (power_joules, power_absence) = value_or_reason(integral(window_s, power));
+        let (idle_watts, idle_absence) = value_or_reason(idle_power(idle));
         let joules = counter_joules.or(power_joules);
         let source = match (counter_joules, power_joules) {
             (Some(_), _) => Some(EnergySource::Counter),
@@ -109,7 +111,8 @@ impl GpuEnergy {
         let both = power_joules.zip(counter_joules);
         let above = joules.zip(idle_watts);
         let above = above.map(|(joules, watts)| above_idle(joules, watts * window_s));
-        let (above_idle_joules, above_idle_absence) = above.map(told).unwrap_or_default();
+        let (above_idle_joules, above_idle_absence) =
+            above.map(value_or_reason).unwrap_or_default();
         Self {
             joules,
             source,
@@ -125,12 +128,11 @@ impl GpuEnergy {
         }
     }
 
-    pub(super) fn disagreement(&self, index: u32) -> Option<String> {
-        let percent = self.difference_percent?;
-        (percent.abs() > DIFFERENCE_PERCENT).then(|| {
-            format!(
-                "GPU {index}: the integral of its power is {percent:+.1} % off its energy counter"
-            )
+    pub(super) fn disagreement(&self, gpu: u32) -> Option<WarningKind> {
+        let difference_percent = self.difference_percent?;
+        (difference_percent.abs() > DIFFERENCE_PERCENT).then_some(WarningKind::EnergyDisagrees {
+            gpu,
+            difference_percent,
         })
     }
 }
@@ -139,9 +141,9 @@ impl PooledEnergy {
     /// Of the devices in one cell; `ever`: which of them have an energy in some
     /// cell of the run.
     ///
-    /// A device that never has one makes the sum partial. One that has it in
-    /// other cells alone leaves this cell without a sum: it would look frugal.
-    pub(super) fn of(devices: &[(u32, &GpuEnergy)], ever: &[u32]) -> Self {
+    /// A device that never has one makes the sum partial. One that has it only in
+    /// other cells leaves this cell without a sum, which would be too small.
+    pub(super) fn sum_up(devices: &[(u32, &GpuEnergy)], ever: &[u32]) -> Self {
         let names = |of: &dyn Fn(&u32, &GpuEnergy) -> bool| {
             let these = devices.iter().filter(|(index, energy)| of(index, energy));
             let names: Vec<String> = these.map(|(index, _)| format!("GPU {index}")).collect();
@@ -160,18 +162,17 @@ impl PooledEnergy {
         }
         let given = devices.iter().filter(|(index, _)| ever.contains(index));
         let given: Vec<&GpuEnergy> = given.map(|(_, energy)| *energy).collect();
-        let without = names(&|index, _| !ever.contains(index));
+        let without = devices.iter().map(|(index, _)| *index);
         Self {
             joules: given.iter().map(|energy| energy.joules).sum(),
             above_idle_joules: given.iter().map(|energy| energy.above_idle_joules).sum(),
-            partial: (!without.is_empty())
-                .then(|| format!("energy is partial: without {without}, which gives none")),
+            without_gpus: without.filter(|index| !ever.contains(index)).collect(),
             absence: None,
         }
     }
 }
 
-fn told(found: Result<f64, String>) -> (Option<f64>, Option<String>) {
+fn value_or_reason(found: Result<f64, String>) -> (Option<f64>, Option<String>) {
     match found {
         Ok(value) => (Some(value), None),
         Err(why) => (None, Some(why)),

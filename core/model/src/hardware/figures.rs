@@ -1,4 +1,4 @@
-//! What a cell's row says of the hardware.
+//! The hardware figures of a cell's row.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::energy::{CpuEnergy, GpuEnergy, PooledEnergy};
-use super::spans::SpanStats;
+use super::spans::{MemoryPeaks, SpanStats};
+use crate::facts::warning::WarningKind;
 use crate::text::units::s_between;
 
 /// What the load of one cell cost the hardware, over its measured window.
@@ -34,7 +35,7 @@ pub struct GpuFigures {
     pub memory: MemoryPeaks,
     /// Energy.
     pub energy: GpuEnergy,
-    /// Time in which it was throttled for any reason, s; null if it tells none.
+    /// Time in which it was throttled for any reason, s; null if it reports none.
     pub throttled_s: Option<f64>,
     /// The same for each reason, in NVML's words; they may overlap.
     pub throttled_s_by_reason: BTreeMap<String, f64>,
@@ -65,18 +66,7 @@ pub struct SeriesFigure {
     pub n: u64,
 }
 
-/// Largest memory in use, bytes, over three parts of a run.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct MemoryPeaks {
-    /// Before the first start of any backend.
-    pub idle_bytes: Option<u64>,
-    /// From the start of the cell's backend to its first cell.
-    pub startup_bytes: Option<u64>,
-    /// Over the whole cell, warm-up included.
-    pub load_bytes: Option<u64>,
-}
-
-/// What a cell's requests got for it.
+/// What the cell's requests received, by which figures are divided.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Served {
     /// Length of the measured window, s.
@@ -88,7 +78,7 @@ pub struct Served {
 }
 
 impl SeriesFigure {
-    pub(super) fn of(stats: &SpanStats) -> Self {
+    pub(super) fn from_stats(stats: &SpanStats) -> Self {
         Self {
             mean: stats.mean(),
             max: stats.max,
@@ -109,12 +99,15 @@ impl CellHardware {
         self.host.series.get(name)
     }
 
-    /// What a reader of the row must know.
+    /// Warnings about the figures.
     #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<WarningKind> {
         let mut found = Vec::new();
         let energy = self.gpu_energy.as_ref();
-        found.extend(energy.and_then(|energy| energy.partial.clone()));
+        let without = energy.map_or_else(Vec::new, |energy| energy.without_gpus.clone());
+        if !without.is_empty() {
+            found.push(WarningKind::EnergyPartial { gpus: without });
+        }
         for gpu in &self.gpus {
             found.extend(gpu.energy.disagreement(gpu.index));
             found.extend(gpu.slowed());
@@ -126,10 +119,14 @@ impl CellHardware {
 impl GpuFigures {
     /// Names the reasons that are not the power limit, which many cards reach
     /// in normal work.
-    fn slowed(&self) -> Option<String> {
+    fn slowed(&self) -> Option<WarningKind> {
         let reasons = self.throttled_s_by_reason.iter();
         let reasons = reasons.filter(|(reason, _)| *reason != "sw_power_cap");
-        let each: Vec<String> = reasons.map(|(r, s)| format!("{r} for {s:.1} s")).collect();
-        (!each.is_empty()).then(|| format!("GPU {} was throttled: {}", self.index, each.join(", ")))
+        let seconds_by_reason: BTreeMap<String, f64> =
+            reasons.map(|(reason, s)| (reason.clone(), *s)).collect();
+        (!seconds_by_reason.is_empty()).then_some(WarningKind::GpuThrottled {
+            gpu: self.index,
+            seconds_by_reason,
+        })
     }
 }

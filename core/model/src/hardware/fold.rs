@@ -1,4 +1,4 @@
-//! Takes in the samples of a run and gives what follows from them.
+//! Folds the samples of a run into figures per cell and series over time.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::frame::{CellSpan, Frame, window};
 use super::gpu::GpuFold;
 use super::host::HostFold;
 use super::series::SERVER;
-use super::spans::{Places, Spans};
+use super::spans::{CellSpanIndexes, Spans};
 use super::timeline::{self, Drawn};
 use crate::facts::record::{GpuSample, HostSample, ServerSample};
 use crate::facts::window::Window;
@@ -18,7 +18,7 @@ use crate::hardware::over_time::{SeriesOf, Timeline};
 /// Time between two readings of a server's own metrics.
 const SERVER_EVERY_NS: u64 = 1_000_000_000;
 
-/// What follows from the samples of a run.
+/// Figures per cell and series over time.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hardware {
     /// One entry per cell of the frame; absent if nothing was sampled.
@@ -27,19 +27,19 @@ pub struct Hardware {
     pub timeline: Timeline,
 }
 
-/// The samples of a run as far as they have been taken in.
+/// What is kept of the samples of a run so far.
 pub struct HardwareFold {
     frame: Frame,
     spans: Spans,
     gpus: BTreeMap<u32, GpuFold>,
     host: HostFold,
     servers: BTreeMap<String, Vec<Buckets>>,
-    passed_over: BTreeMap<&'static str, u64>,
+    skipped: BTreeMap<&'static str, u64>,
     notes: Vec<String>,
 }
 
 impl HardwareFold {
-    /// Nothing is sampled yet.
+    /// Without any sample.
     #[must_use]
     pub fn new(frame: Frame) -> Self {
         let mut spans: Vec<Window> = frame.idle().into_iter().collect();
@@ -60,22 +60,22 @@ impl HardwareFold {
             spans,
             gpus: BTreeMap::new(),
             servers: BTreeMap::new(),
-            passed_over: BTreeMap::new(),
+            skipped: BTreeMap::new(),
             notes: Vec::new(),
         }
     }
 
-    /// Takes a sample of a GPU, those of one GPU in order of time. One whose
-    /// time runs backwards, that lies outside the run or is of a GPU that the
-    /// run does not list is passed over. One of a MIG instance is a part of its
-    /// device, and is left to `gpu.jsonl`.
+    /// Adds a sample of a GPU, those of one GPU in order of time. Samples whose time
+    /// runs backwards, from outside the run or from a GPU that the run does not list
+    /// are skipped and counted. A MIG instance is a part of its device: its samples
+    /// stay in `gpu.jsonl` alone.
     pub fn add_gpu(&mut self, sample: &GpuSample) {
         if sample.mig.is_some() {
             return;
         }
         let listed = self.frame.gpu_names.iter();
         if !listed.map(|(index, _)| *index).any(|i| i == sample.index) {
-            self.pass_over("GPU samples passed over, of a GPU that `run.json` does not list");
+            self.skip("samples skipped, of a GPU that `run.json` does not list");
             return;
         }
         let last_ns = self.gpus.get(&sample.index).map_or(0, |gpu| gpu.last_ns);
@@ -88,14 +88,14 @@ impl HardwareFold {
             .add(sample);
     }
 
-    /// Takes a sample of the host, under the same terms.
+    /// Adds a sample of the host; as [`Self::add_gpu`].
     pub fn add_host(&mut self, sample: &HostSample) {
         if self.is_in_order(sample.t_ns, self.host.last_ns.unwrap_or(0)) {
             self.host.add(sample);
         }
     }
 
-    /// Takes what a backend said of itself, under the same terms.
+    /// Adds a sample of a backend's own metrics; as [`Self::add_gpu`].
     pub fn add_server(&mut self, sample: &ServerSample) {
         if !self.is_in_order(sample.t_ns, 0) {
             return;
@@ -120,20 +120,20 @@ impl HardwareFold {
     fn is_in_order(&mut self, t_ns: u64, last_ns: u64) -> bool {
         let is_after = self.frame.end_ns.is_some_and(|end_ns| t_ns > end_ns);
         if is_after || t_ns < self.frame.zero_ns {
-            self.pass_over("samples passed over, outside the run");
+            self.skip("samples skipped, outside the run");
         } else if t_ns < last_ns {
-            self.pass_over("samples passed over, with a time that runs backwards");
+            self.skip("samples skipped, with a time that runs backwards");
         } else {
             return true;
         }
         false
     }
 
-    fn pass_over(&mut self, why: &'static str) {
-        *self.passed_over.entry(why).or_default() += 1;
+    fn skip(&mut self, why: &'static str) {
+        *self.skipped.entry(why).or_default() += 1;
     }
 
-    /// What follows from the samples.
+    /// The figures of all samples that were added.
     #[must_use]
     pub fn finish(mut self) -> Hardware {
         let mut cells: Vec<_> = self
@@ -143,7 +143,7 @@ impl HardwareFold {
             .map(|cell| self.cell(cell))
             .collect();
         pool(&mut cells);
-        for (why, n) in std::mem::take(&mut self.passed_over) {
+        for (why, n) in std::mem::take(&mut self.skipped) {
             self.notes.push(format!("{why}: {n}"));
         }
         let mut drawn: Vec<Drawn> = Vec::new();
@@ -156,7 +156,7 @@ impl HardwareFold {
             drawn.extend(all.map(|(series, buckets)| Drawn {
                 backend: Some(backend.clone()),
                 gap_ns: Frame::gap_ns(SERVER_EVERY_NS),
-                ..Drawn::of(SeriesOf::Server, series, buckets)
+                ..Drawn::from_series(SeriesOf::Server, series, buckets)
             }));
         }
         Hardware {
@@ -165,7 +165,7 @@ impl HardwareFold {
         }
     }
 
-    fn place(&self, span: Option<Window>) -> Option<usize> {
+    fn index_of_span(&self, span: Option<Window>) -> Option<usize> {
         let span = span?;
         let key = |span: &Window| (span.start_ns, span.end_ns);
         self.spans.binary_search_by_key(&key(&span), key).ok()
@@ -176,21 +176,21 @@ impl HardwareFold {
             return None;
         }
         let load = cell.ends_ns.and_then(|(start, end)| window(start, end));
-        let places = Places {
-            window: self.place(cell.window),
+        let indexes = CellSpanIndexes {
+            window: self.index_of_span(cell.window),
             window_s: cell.window.map_or(0.0, |window| window.length_s()),
-            load: self.place(load),
-            startup: self.place(self.frame.startup(cell)),
-            idle: self.place(self.frame.idle()),
+            load: self.index_of_span(load),
+            startup: self.index_of_span(self.frame.startup(cell)),
+            idle: self.index_of_span(self.frame.idle()),
         };
         let gpus = self.gpus.iter().map(|(index, gpu)| {
             let named = self.frame.gpu_names.iter().find(|(i, _)| i == index);
-            gpu.figures(*index, named.and_then(|(_, name)| name.clone()), &places)
+            gpu.figures(*index, named.and_then(|(_, name)| name.clone()), &indexes)
         });
         Some(CellHardware {
             gpus: gpus.collect(),
             gpu_energy: None,
-            host: self.host.figures(&places),
+            host: self.host.figures(&indexes),
         })
     }
 }
@@ -208,7 +208,7 @@ fn pool(cells: &mut [Option<CellHardware>]) {
         let gpus = cell.gpus.iter();
         let energies: Vec<(u32, &GpuEnergy)> = gpus.map(|gpu| (gpu.index, &gpu.energy)).collect();
         if !energies.is_empty() {
-            cell.gpu_energy = Some(PooledEnergy::of(&energies, &ever));
+            cell.gpu_energy = Some(PooledEnergy::sum_up(&energies, &ever));
         }
     }
 }

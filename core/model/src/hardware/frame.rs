@@ -1,8 +1,8 @@
-//! The times that the samples of a run are set against: its cells, its starts
-//! of backends, and the time before the first of them.
+//! The spans of time that samples are summed up over: cells, starts of backends,
+//! and the time before the first of these.
 
-use crate::cell::row::CellKey;
 use crate::config::Config;
+use crate::facts::key::CellKey;
 use crate::facts::manifest::Manifest;
 use crate::facts::window::Window;
 
@@ -17,7 +17,7 @@ pub struct Frame {
     /// Start of the run.
     pub zero_ns: u64,
     /// End of the run; absent if it was not written. Samples after it are
-    /// passed over.
+    /// skipped.
     pub end_ns: Option<u64>,
     /// Time between two samples.
     pub sample_every_ns: u64,
@@ -58,7 +58,11 @@ pub struct CellSpan {
 impl Frame {
     /// The frame of a run; `cells`: every cell with its measured window.
     #[must_use]
-    pub fn of(manifest: &Manifest, config: &Config, cells: &[(CellKey, Option<Window>)]) -> Self {
+    pub fn of_run(
+        manifest: &Manifest,
+        config: &Config,
+        cells: &[(CellKey, Option<Window>)],
+    ) -> Self {
         let anchors = &manifest.anchors;
         let stages = manifest.stages.iter().map(|stage| StageSpan {
             backend: stage.backend.clone(),
@@ -111,7 +115,7 @@ impl Frame {
             .filter_map(|cell| Some(cell.ends_ns?.0))
             .filter(|first_ns| *first_ns >= start_ns)
             .min()?;
-        // A backend that was started again has forgotten its first start.
+        // The peak at the first start is no peak of a backend that was restarted.
         let begins_ns = cell.ends_ns?.0;
         window(start_ns, first_ns).filter(|_| begins_ns >= first_ns)
     }

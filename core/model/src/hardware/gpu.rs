@@ -5,20 +5,20 @@ use super::counter::{CounterFold, NoRise};
 use super::energy::GpuEnergy;
 use super::figures::{GpuFigures, SeriesFigure};
 use super::frame::Frame;
-use super::held::HeldFold;
 use super::series::{GPU, GPU_MEMORY, GPU_POWERS};
-use super::spans::{Places, SpanFold, Spans};
+use super::spans::{CellSpanIndexes, SpanFold, Spans};
+use super::state_durations::{StateDurations, StateDurationsFold};
 use super::timeline::Drawn;
 use crate::facts::record::GpuSample;
 use crate::hardware::over_time::SeriesOf;
 
-/// What has been taken in of one GPU.
+/// What is kept of the samples of one GPU.
 pub(super) struct GpuFold {
     pub(super) last_ns: u64,
     gap_ns: u64,
     series: Vec<(SpanFold, Buckets)>,
     energy: CounterFold,
-    throttle: HeldFold,
+    throttle: StateDurationsFold,
 }
 
 impl GpuFold {
@@ -33,7 +33,7 @@ impl GpuFold {
             gap_ns,
             series: series.collect(),
             energy: CounterFold::new(spans, gap_ns),
-            throttle: HeldFold::new(spans, gap_ns),
+            throttle: StateDurationsFold::new(spans, gap_ns),
         }
     }
 
@@ -54,34 +54,41 @@ impl GpuFold {
         }
     }
 
-    pub(super) fn figures(&self, index: u32, name: Option<String>, at: &Places) -> GpuFigures {
+    pub(super) fn figures(
+        &self,
+        index: u32,
+        name: Option<String>,
+        at: &CellSpanIndexes,
+    ) -> GpuFigures {
         let series = GPU.iter().zip(&self.series).map(|(series, (spans, _))| {
-            let figure = SeriesFigure::of(&spans.over(at.window));
+            let figure = SeriesFigure::from_stats(&spans.over(at.window));
             (series.name.to_owned(), figure)
         });
-        let held = at.window.map(|window| self.throttle.over(window));
+        let throttle = at.window.map(|window| self.throttle.over(window));
         GpuFigures {
             index,
             name,
             series: series.collect(),
             memory: self.series[GPU_MEMORY].0.peaks(at),
             energy: self.energy(at),
-            throttled_s: held.and_then(super::held::Held::throttled_s),
-            throttled_s_by_reason: held.map(super::held::Held::by_reason_s).unwrap_or_default(),
+            throttled_s: throttle.and_then(StateDurations::throttled_s),
+            throttled_s_by_reason: throttle
+                .map(StateDurations::by_reason_s)
+                .unwrap_or_default(),
         }
     }
 
-    /// The power is the instant one if the device tells it, else the average.
-    fn energy(&self, at: &Places) -> GpuEnergy {
+    /// The power is the instant one if the device reports it, else the average.
+    fn energy(&self, at: &CellSpanIndexes) -> GpuEnergy {
         let powers = GPU_POWERS.map(|power| &self.series[power]);
-        let told = powers.iter().find(|(_, buckets)| !buckets.is_empty());
-        let (power, _) = told.unwrap_or(&powers[0]);
+        let reported = powers.iter().find(|(_, buckets)| !buckets.is_empty());
+        let (power, _) = reported.unwrap_or(&powers[0]);
         let rise = match at.window {
             Some(window) => self.energy.rise(window),
             None => Err(NoRise::NoWindow),
         };
         let idle = at.idle.map(|idle| power.over(Some(idle)));
-        GpuEnergy::of(at.window_s, rise, &power.over(at.window), idle.as_ref())
+        GpuEnergy::from_readings(at.window_s, rise, &power.over(at.window), idle.as_ref())
     }
 
     pub(super) fn drawn(self, index: u32) -> impl Iterator<Item = Drawn> {
@@ -89,7 +96,7 @@ impl GpuFold {
         all.map(move |(series, (_, buckets))| Drawn {
             device: Some(index),
             gap_ns: self.gap_ns,
-            ..Drawn::of(SeriesOf::Gpu, series, buckets)
+            ..Drawn::from_series(SeriesOf::Gpu, series, buckets)
         })
     }
 }

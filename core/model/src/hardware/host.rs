@@ -6,13 +6,13 @@ use super::energy::CpuEnergy;
 use super::figures::{HostFigures, SeriesFigure};
 use super::frame::Frame;
 use super::series::{BACKEND_RSS, HOST, Kind, PACKAGE_POWER};
-use super::spans::{Places, SpanFold, Spans};
+use super::spans::{CellSpanIndexes, SpanFold, Spans};
 use super::timeline::Drawn;
 use crate::facts::record::HostSample;
 use crate::hardware::over_time::SeriesOf;
 use crate::text::units::{ns_of_ms, s_between};
 
-/// What has been taken in of the host.
+/// What is kept of the samples of the host.
 pub(super) struct HostFold {
     pub(super) last_ns: Option<u64>,
     gap_ns: u64,
@@ -48,7 +48,7 @@ impl HostFold {
             };
             match (series.kind, before_ns) {
                 (Kind::Since, Some(from_ns)) => spans.add_since(from_ns, t_ns, value),
-                // A mean since a sample that is not there says nothing of a time.
+                // The first sample has no start: its mean covers an unknown time.
                 (Kind::Since, None) => continue,
                 (Kind::AtOnce, _) => spans.add(t_ns, value),
                 (Kind::Slow, _) => {
@@ -76,12 +76,12 @@ impl HostFold {
         }
     }
 
-    pub(super) fn figures(&self, at: &Places) -> HostFigures {
+    pub(super) fn figures(&self, at: &CellSpanIndexes) -> HostFigures {
         let names = HOST.iter().map(|series| series.name);
         let all = self.series.iter().chain([&self.power]);
         let series = names.chain([PACKAGE_POWER.name]).zip(all);
         let series = series.map(|(name, (spans, _))| {
-            let figure = SeriesFigure::of(&spans.over(at.window));
+            let figure = SeriesFigure::from_stats(&spans.over(at.window));
             (name.to_owned(), figure)
         });
         let rise = match at.window {
@@ -91,7 +91,7 @@ impl HostFold {
         HostFigures {
             series: series.collect(),
             memory: self.series[BACKEND_RSS].0.peaks(at),
-            cpu_energy: CpuEnergy::of(rise),
+            cpu_energy: CpuEnergy::from_rise(rise),
         }
     }
 
@@ -101,7 +101,7 @@ impl HostFold {
         let all = all.zip(self.series.into_iter().chain([self.power]));
         all.map(move |(series, (spans, buckets))| Drawn {
             gap_ns: spans.gap_ns().max(gap_ns),
-            ..Drawn::of(SeriesOf::Host, series, buckets)
+            ..Drawn::from_series(SeriesOf::Host, series, buckets)
         })
     }
 }

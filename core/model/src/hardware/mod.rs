@@ -1,6 +1,6 @@
 //! What the load cost the hardware: figures per cell and a thinned-out
-//! timeline, from the samples of a run. They are taken in one by one and never
-//! kept, so that a day of them needs no more memory than an hour.
+//! timeline, from the samples of a run. They are read one by one and never kept,
+//! so that a day of them needs no more memory than an hour.
 
 mod buckets;
 mod counter;
@@ -9,17 +9,18 @@ mod figures;
 mod fold;
 mod frame;
 mod gpu;
-mod held;
 mod host;
 pub mod over_time;
 mod series;
 mod spans;
+mod state_durations;
 mod timeline;
 
 pub use energy::{CpuEnergy, EnergySource, GpuEnergy, PooledEnergy};
-pub use figures::{CellHardware, GpuFigures, HostFigures, MemoryPeaks, SeriesFigure, Served};
+pub use figures::{CellHardware, GpuFigures, HostFigures, SeriesFigure, Served};
 pub use fold::{Hardware, HardwareFold};
 pub use frame::{CellSpan, Frame, StageSpan};
+pub use spans::MemoryPeaks;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! The hardware over the time of a run, thinned out, beside the load: what the
-//! page draws. How it is thinned out is the business of `crate::hardware`.
+//! page draws.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct StagePhase {
     pub backend: String,
     /// Block, from 0.
     pub block: u32,
-    /// It was launched or attached to; absent in folders that do not tell.
+    /// It was launched or attached to; absent if the folder does not have it.
     pub start_s: Option<f64>,
     /// It answered for the first time; absent if it never did.
     pub ready_s: Option<f64>,
@@ -67,7 +67,7 @@ pub enum SeriesOf {
     Gpu,
     /// The machine, InferBench, or the process tree of the backend under test.
     Host,
-    /// A backend's own account of itself: `backend` is set.
+    /// A backend's own metrics: `backend` is set.
     Server,
 }
 
@@ -87,7 +87,7 @@ pub struct TimelineSeries {
     pub unit: String,
     /// Index of the GPU in NVML's order.
     pub device: Option<u32>,
-    /// Label of the backend that told it.
+    /// Label of the backend that reported it.
     pub backend: Option<String>,
     /// Width of a bucket.
     pub bucket_s: f64,

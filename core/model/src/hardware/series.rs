@@ -12,7 +12,7 @@ pub(super) struct Series<S> {
     pub(super) kind: Kind,
 }
 
-/// What a reading stands for.
+/// What time a reading is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// The value at its time; a straight line joins it to the next.
@@ -120,7 +120,7 @@ pub(super) const GPU: [Series<GpuSample>; 15] = [
     at_once("read_us", "Time of a reading", "us", |s| whole(s.read_us)),
 ];
 
-/// Where GPU memory, and both powers, stand in [`GPU`].
+/// Indexes in [`GPU`] of memory and of both powers.
 pub(super) const GPU_MEMORY: usize = 0;
 pub(super) const GPU_POWERS: [usize; 2] = [6, 7];
 
@@ -168,7 +168,7 @@ pub(super) const HOST: [Series<HostSample>; 9] = [
     at_once("load_1m", "Load over 1 min", "1", |s| s.load_1m),
 ];
 
-/// Where the backend's resident memory stands in [`HOST`].
+/// Index in [`HOST`] of the backend's resident memory.
 pub(super) const BACKEND_RSS: usize = 1;
 
 /// The power that follows from the CPU packages' energy counter.
@@ -180,7 +180,7 @@ pub(super) const PACKAGE_POWER: Series<HostSample> = since(
     |_| None,
 );
 
-/// What is drawn out of a backend's account of itself.
+/// What is drawn out of a backend's own metrics.
 pub(super) const SERVER: [Series<Evidence>; 4] = [
     at_once("running_requests", "Running requests", "requests", |e| {
         e.running_requests

@@ -3,16 +3,18 @@
 
 use std::rc::Rc;
 
-use super::figures::MemoryPeaks;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use crate::facts::window::Window;
 use crate::text::units::s_between;
 
 /// Spans of time, sorted by their starts; they may overlap.
 pub(super) type Spans = Rc<[Window]>;
 
-/// Where the spans of one cell stand among all of them.
+/// The indexes of one cell's spans among all of them.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Places {
+pub(super) struct CellSpanIndexes {
     /// The measured window.
     pub(super) window: Option<usize>,
     /// Its length; 0 if there is none.
@@ -23,6 +25,17 @@ pub(super) struct Places {
     pub(super) startup: Option<usize>,
     /// Before the first start of any backend.
     pub(super) idle: Option<usize>,
+}
+
+/// Largest memory in use, bytes, over three parts of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct MemoryPeaks {
+    /// Before the first start of any backend.
+    pub idle_bytes: Option<u64>,
+    /// From the start of the cell's backend to its first cell.
+    pub startup_bytes: Option<u64>,
+    /// Over the whole cell, warm-up included.
+    pub load_bytes: Option<u64>,
 }
 
 /// One series over several spans.
@@ -133,12 +146,12 @@ impl SpanFold {
     }
 
     /// Peaks of memory over the parts of a run.
-    pub(super) fn peaks(&self, places: &Places) -> MemoryPeaks {
+    pub(super) fn peaks(&self, indexes: &CellSpanIndexes) -> MemoryPeaks {
         let peak = |span| self.over(span).max.map(|bytes| bytes.round() as u64);
         MemoryPeaks {
-            idle_bytes: peak(places.idle),
-            startup_bytes: peak(places.startup),
-            load_bytes: peak(places.load),
+            idle_bytes: peak(indexes.idle),
+            startup_bytes: peak(indexes.startup),
+            load_bytes: peak(indexes.load),
         }
     }
 }

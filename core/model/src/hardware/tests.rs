@@ -1,9 +1,10 @@
 //! Every expected value is worked out by hand in the comment beside it.
 
 use super::*;
-use crate::cell::row::CellKey;
 use crate::config::Level;
+use crate::facts::key::CellKey;
 use crate::facts::record::{GpuSample, HostSample};
+use crate::facts::warning::WarningKind;
 use crate::facts::window::Window;
 
 const S: u64 = 1_000_000_000;
@@ -116,7 +117,10 @@ fn the_counter_is_interpolated_and_set_against_the_power() {
     let cell = cell_of(frame(Some(span(1, 3)), 1), &samples);
     assert_eq!(
         cell.warnings(),
-        ["GPU 0: the integral of its power is +20.0 % off its energy counter"]
+        [WarningKind::EnergyDisagrees {
+            gpu: 0,
+            difference_percent: 20.0,
+        }]
     );
 }
 
@@ -286,14 +290,11 @@ fn energy_is_partial_where_one_of_two_devices_gives_none() {
     assert_eq!(cell.gpus[0].series["power_watts"].mean, None);
     let energy = cell.gpu_energy.unwrap();
     assert!((energy.joules.unwrap() - 424.69).abs() < 1e-9);
-    assert_eq!(
-        energy.partial.as_deref(),
-        Some("energy is partial: without GPU 0, which gives none")
-    );
+    assert_eq!(energy.without_gpus, [0]);
 }
 
 #[test]
-fn a_device_lost_half_way_does_not_make_a_cell_look_frugal() {
+fn a_device_lost_half_way_does_not_make_the_energy_of_a_cell_smaller() {
     let mut two = frame(Some(span(1, 3)), 2);
     two.cells.push(CellSpan {
         window: Some(span(11, 13)),
@@ -311,7 +312,7 @@ fn a_device_lost_half_way_does_not_make_a_cell_look_frugal() {
     let pooled = |cell: usize| cells[cell].as_ref().unwrap().gpu_energy.clone().unwrap();
     // 2 s at 100 W on each of two
     assert_eq!(pooled(0).joules, Some(400.0));
-    assert_eq!(pooled(0).partial, None);
+    assert!(pooled(0).without_gpus.is_empty());
     assert_eq!(pooled(1).joules, None);
     assert_eq!(
         pooled(1).absence.as_deref(),
@@ -341,10 +342,13 @@ fn throttling_lasts_from_its_reading_to_the_next() {
     assert_eq!(gpu.throttled_s_by_reason["hw_thermal_slowdown"], 1.0);
     assert_eq!(
         cell.warnings(),
-        ["GPU 0 was throttled: hw_thermal_slowdown for 1.0 s"]
+        [WarningKind::GpuThrottled {
+            gpu: 0,
+            seconds_by_reason: [("hw_thermal_slowdown".to_owned(), 1.0)].into(),
+        }]
     );
-    let untold = cell_of(frame(Some(span(3, 7)), 1), &[watts(0, 4.0, 1.0)]);
-    assert_eq!(untold.gpus[0].throttled_s, None);
+    let unreported = cell_of(frame(Some(span(3, 7)), 1), &[watts(0, 4.0, 1.0)]);
+    assert_eq!(unreported.gpus[0].throttled_s, None);
 }
 
 #[test]
@@ -380,7 +384,7 @@ fn memory_has_its_peaks_before_while_starting_and_under_load() {
 }
 
 #[test]
-fn samples_whose_time_runs_backwards_are_passed_over_and_counted() {
+fn samples_whose_time_runs_backwards_are_skipped_and_counted() {
     let mut fold = HardwareFold::new(frame(Some(span(1, 3)), 1));
     for (t, w) in [(0.0, 100.0), (2.0, 100.0), (1.5, 900.0), (4.0, 100.0)] {
         fold.add_gpu(&watts(0, t, w));
@@ -394,9 +398,9 @@ fn samples_whose_time_runs_backwards_are_passed_over_and_counted() {
     assert_eq!(
         hardware.timeline.notes,
         [
-            "GPU samples passed over, of a GPU that `run.json` does not list: 1",
-            "samples passed over, outside the run: 1",
-            "samples passed over, with a time that runs backwards: 1",
+            "samples skipped, of a GPU that `run.json` does not list: 1",
+            "samples skipped, outside the run: 1",
+            "samples skipped, with a time that runs backwards: 1",
         ]
     );
 }

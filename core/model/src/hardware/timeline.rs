@@ -25,7 +25,7 @@ pub(super) struct Drawn {
 }
 
 impl Drawn {
-    pub(super) fn of<S>(of: SeriesOf, series: &Series<S>, buckets: Buckets) -> Self {
+    pub(super) fn from_series<S>(of: SeriesOf, series: &Series<S>, buckets: Buckets) -> Self {
         Self {
             of,
             name: series.name,
@@ -60,10 +60,10 @@ impl Drawn {
 
 /// The timeline of a run.
 pub(super) fn build(frame: &Frame, drawn: Vec<Drawn>, notes: Vec<String>) -> Timeline {
-    let told = drawn.into_iter().filter(|one| !one.buckets.is_empty());
-    let told: Vec<Drawn> = told.collect();
-    let most = (ALL_BUCKETS / told.len().max(1)).clamp(LEAST_BUCKETS, MOST_BUCKETS);
-    let series: Vec<TimelineSeries> = told.into_iter().map(|one| one.shown(most)).collect();
+    let read = drawn.into_iter().filter(|one| !one.buckets.is_empty());
+    let read: Vec<Drawn> = read.collect();
+    let most = (ALL_BUCKETS / read.len().max(1)).clamp(LEAST_BUCKETS, MOST_BUCKETS);
+    let series: Vec<TimelineSeries> = read.into_iter().map(|one| one.shown(most)).collect();
     let at = |t_ns: u64| (s_between(frame.zero_ns, t_ns) * 1e3).round() / 1e3;
     let cells = cells(frame, &at);
     let ends = cells.iter().map(|cell| cell.end_s);

@@ -7,42 +7,14 @@ use super::error::{Bad, KvError};
 use super::estimate::{KvEstimate, KvTerm};
 use super::families::{HeadRule, family};
 use super::fields::{self, Fields};
-use super::layers::{self, Model, Part};
+use super::layers::{self, Model};
+use super::options::KvOptions;
+use super::part::Part;
 use super::rank::Rank;
+use crate::text::number::grouped;
 
-/// What a server does with a model, as far as the cache depends on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KvOptions {
-    /// Data type of the cache; the model's own if absent or `auto`.
-    pub dtype: Option<String>,
-    /// Data type that the model runs in; that of its config if absent or `auto`.
-    pub model_dtype: Option<String>,
-    /// Data type of recurrent states; that of the config, else the model's, if absent.
-    pub state_dtype: Option<String>,
-    /// GPUs that each layer is split over, from 1.
-    pub tensor_parallel: u32,
-    /// Ranks that the layers are dealt to, from 1.
-    pub pipeline_parallel: u32,
-    /// Tokens in one block, from 1.
-    pub block_size: u32,
-    /// Tokens in one engine step, which vLLM keeps beyond a window; absent: a
-    /// window keeps its own tokens alone.
-    pub batched_tokens: Option<u64>,
-}
-
-impl Default for KvOptions {
-    fn default() -> Self {
-        Self {
-            dtype: None,
-            model_dtype: None,
-            state_dtype: None,
-            tensor_parallel: 1,
-            pipeline_parallel: 1,
-            block_size: 16,
-            batched_tokens: None,
-        }
-    }
-}
+/// Largest parallel size, and largest block.
+const MOST_OPTION: u64 = 65_536;
 
 /// The estimate for the model whose `config.json` this is.
 ///
@@ -55,7 +27,7 @@ pub fn estimate(config: &[u8], options: &KvOptions) -> Result<KvEstimate, KvErro
 }
 
 fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
-    let fields = Fields::of(config)?;
+    let fields = Fields::of_text_part(config)?;
     let Some(family) = family(fields.model_type) else {
         return Err(unknown(fields));
     };
@@ -65,7 +37,7 @@ fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
     let rank = Rank::new(fields, options, family.heads == HeadRule::Latent)?;
     rank.check_heads(&model)?;
     let mut most: Option<Vec<KvTerm>> = None;
-    for part in dealt(&model, options.pipeline_parallel)? {
+    for part in layers_of_ranks(&model, options.pipeline_parallel)? {
         let terms = rank.terms(part)?;
         if most
             .as_ref()
@@ -132,20 +104,20 @@ fn check_options(options: &KvOptions) -> Bad<()> {
         ("block size", options.block_size),
     ];
     for (name, value) in named {
-        if value == 0 || value > 65_536 {
+        if !(1..=MOST_OPTION).contains(&u64::from(value)) {
             return Err(KvError::Wrong {
                 field: name.to_owned(),
                 value: value.to_string(),
-                must: "from 1 to 65,536".to_owned(),
+                must: format!("from 1 to {}", grouped(MOST_OPTION)),
             });
         }
     }
     Ok(())
 }
 
-/// The layers of each rank, as vLLM deals them: alike, and what is left over one
+/// The layers of each rank, split as vLLM does: evenly, and what is left over one
 /// each to the ranks before the last, from the back.
-fn dealt(model: &Model, ranks: u32) -> Bad<Vec<&[Vec<Part>]>> {
+fn layers_of_ranks(model: &Model, ranks: u32) -> Bad<Vec<&[Vec<Part>]>> {
     let (count, ranks) = (model.layers.len(), ranks as usize);
     if ranks > count {
         return Err(KvError::Wrong {

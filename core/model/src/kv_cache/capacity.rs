@@ -118,7 +118,7 @@ impl KvEstimate {
         (used as f64 / budget.utilization).ceil() as u64
     }
 
-    /// Weights on one GPU, dealt evenly.
+    /// Weights on one GPU, split evenly.
     #[must_use]
     pub fn weight_bytes_per_gpu(&self) -> Option<u64> {
         let gpus = u64::from(self.tensor_parallel) * u64::from(self.pipeline_parallel);

@@ -1,7 +1,7 @@
-//! Data types that caches are kept in, and what a row of elements takes in each.
+//! Data types of caches, and the bytes of a row of elements in each.
 
 use super::error::{Bad, KvError};
-use super::size::commas;
+use crate::text::number;
 
 /// Data type of a cache. Quantized ones keep their scales with their elements,
 /// or, per token and head, apart.
@@ -78,12 +78,10 @@ impl CacheDtype {
             let names: Vec<&str> = KNOWN.iter().map(|(names, _)| names[0]).collect();
             KvError::Dtype {
                 dtype: name.to_owned(),
-                fact: format!("is not known, known are {}", names.join(", ")),
+                fact: format!("is unknown, must be one of {}", names.join(", ")),
             }
         })
     }
-
-    /// Its name.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.name
@@ -109,7 +107,7 @@ impl CacheDtype {
     /// are packed, `(72 + 72) B`.
     pub(super) fn rows_text(self, rows: &[u64]) -> String {
         let sum = |figures: Vec<u64>| {
-            let texts: Vec<String> = figures.into_iter().map(commas).collect();
+            let texts: Vec<String> = figures.into_iter().map(number::grouped).collect();
             texts.join(" + ")
         };
         if self.group == 1 {
@@ -139,6 +137,8 @@ mod tests {
     #[test]
     fn an_unknown_type_is_named() {
         let error = CacheDtype::parse("fp3").unwrap_err().to_string();
-        assert!(error.starts_with("cache dtype \"fp3\" is not known, known are float32, bfloat16"));
+        assert!(
+            error.starts_with("cache dtype \"fp3\" is unknown, must be one of float32, bfloat16")
+        );
     }
 }

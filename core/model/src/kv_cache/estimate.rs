@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What a term of the estimate stands for.
+/// The kind of a term.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TermKind {
@@ -28,7 +28,7 @@ pub enum TermKind {
 /// One term: layers of one shape, and what they keep on one GPU.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KvTerm {
-    /// What it stands for.
+    /// Its kind.
     pub kind: TermKind,
     /// Layers of this shape on the GPU.
     pub layers: u32,
@@ -73,7 +73,7 @@ pub struct KvEstimate {
     pub dtype: String,
     /// GPUs that each layer is split over.
     pub tensor_parallel: u32,
-    /// Ranks that the layers are dealt to.
+    /// Ranks that the layers are split over.
     pub pipeline_parallel: u32,
     /// Tokens in one block of the cache.
     pub block_size: u32,
@@ -84,7 +84,7 @@ pub struct KvEstimate {
     /// The terms that these are the sums of.
     pub terms: Vec<KvTerm>,
     /// Bytes of the weights as stored, of the whole model; absent if its folder
-    /// does not tell.
+    /// does not have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weight_bytes: Option<u64>,
 }

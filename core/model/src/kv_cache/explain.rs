@@ -5,9 +5,9 @@ use serde::Serialize;
 
 use super::capacity::{Budget, Capacity};
 use super::estimate::{KvEstimate, KvTerm, TermKind};
-use super::size::{commas, exact};
+use crate::text::number::{exact_bytes, grouped};
 
-/// One line: what it is, how it comes about, what it is.
+/// One line: a name, the arithmetic, and the result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Line {
     /// What it is.
@@ -27,7 +27,6 @@ fn line(name: impl Into<String>, formula: impl Into<String>, value: impl Into<St
 }
 
 impl TermKind {
-    /// In words.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
@@ -51,8 +50,8 @@ impl KvEstimate {
         let mut total = |name: &str, bytes: fn(&KvTerm) -> u64, sum: u64| {
             let parts: Vec<u64> = self.terms.iter().map(bytes).filter(|b| *b > 0).collect();
             if parts.len() > 1 {
-                let parts: Vec<String> = parts.into_iter().map(commas).collect();
-                lines.push(line(name, parts.join(" + "), exact(sum)));
+                let parts: Vec<String> = parts.into_iter().map(grouped).collect();
+                lines.push(line(name, parts.join(" + "), exact_bytes(sum)));
             }
         };
         total(
@@ -75,14 +74,18 @@ impl KvEstimate {
         for term in &self.terms {
             let bytes = term.sequence_bytes(tokens, self.block_size);
             let name = term.kind.words();
-            lines.push(line(name, self.blocks_text(term, tokens), exact(bytes)));
+            lines.push(line(
+                name,
+                self.blocks_text(term, tokens),
+                exact_bytes(bytes),
+            ));
         }
         let each = self.terms.iter();
         let parts: Vec<String> = each
-            .map(|term| commas(term.sequence_bytes(tokens, self.block_size)))
+            .map(|term| grouped(term.sequence_bytes(tokens, self.block_size)))
             .collect();
         if parts.len() != 1 {
-            let total = exact(self.sequence_bytes(tokens));
+            let total = exact_bytes(self.sequence_bytes(tokens));
             lines.push(line("one sequence", parts.join(" + "), total));
         }
         lines
@@ -94,16 +97,16 @@ impl KvEstimate {
         }
         let kept = match term.cap_tokens {
             Some(cap) if cap < tokens => {
-                format!("min({}, {})", commas(tokens), commas(cap))
+                format!("min({}, {})", grouped(tokens), grouped(cap))
             }
-            _ => commas(tokens),
+            _ => grouped(tokens),
         };
         let block = self.block_size;
         let blocks = match term.extra_blocks {
             0 => format!("ceil({kept} / {block})"),
             n => format!("(ceil({kept} / {block}) + {n})"),
         };
-        let bytes = commas(term.bytes_per_token);
+        let bytes = grouped(term.bytes_per_token);
         format!("{blocks} blocks x {block} tokens x {bytes} B")
     }
 
@@ -114,34 +117,38 @@ impl KvEstimate {
         let mut lines = vec![
             line(
                 "usable",
-                format!("{} B x {}", commas(budget.memory_bytes), budget.utilization),
-                exact(usable),
+                format!(
+                    "{} B x {}",
+                    grouped(budget.memory_bytes),
+                    budget.utilization
+                ),
+                exact_bytes(usable),
             ),
             line(
                 "for the cache",
                 format!(
                     "{} - {} weights - {} overhead",
-                    commas(usable),
-                    commas(budget.weight_bytes),
-                    commas(budget.overhead_bytes)
+                    grouped(usable),
+                    grouped(budget.weight_bytes),
+                    grouped(budget.overhead_bytes)
                 ),
-                exact(capacity.cache_bytes),
+                exact_bytes(capacity.cache_bytes),
             ),
         ];
         if let Some(tokens) = capacity.tokens {
             let state = match self.bytes_per_sequence {
-                0 => commas(capacity.cache_bytes),
-                state => format!("({} - {})", commas(capacity.cache_bytes), commas(state)),
+                0 => grouped(capacity.cache_bytes),
+                state => format!("({} - {})", grouped(capacity.cache_bytes), grouped(state)),
             };
-            let (block, per_token) = (self.block_size, commas(self.bytes_per_token));
+            let (block, per_token) = (self.block_size, grouped(self.bytes_per_token));
             let formula = format!("floor({state} / ({block} x {per_token})) blocks x {block}");
-            lines.push(line("tokens", formula, commas(tokens)));
+            lines.push(line("tokens", formula, grouped(tokens)));
         }
         if let Some(sequences) = capacity.sequences {
             let (cache, each) = (capacity.cache_bytes, capacity.sequence_bytes);
-            let formula = format!("floor({} / {})", commas(cache), commas(each));
-            let name = format!("sequences of {}", commas(capacity.context_tokens));
-            lines.push(line(name, formula, commas(sequences)));
+            let formula = format!("floor({} / {})", grouped(cache), grouped(each));
+            let name = format!("sequences of {}", grouped(capacity.context_tokens));
+            lines.push(line(name, formula, grouped(sequences)));
         }
         lines
     }
@@ -155,21 +162,21 @@ impl KvEstimate {
         );
         let taken = format!(
             "({} + {} + {}) / {}",
-            commas(needed),
-            commas(budget.weight_bytes),
-            commas(budget.overhead_bytes),
+            grouped(needed),
+            grouped(budget.weight_bytes),
+            grouped(budget.overhead_bytes),
             budget.utilization
         );
         vec![
             line(
-                format!("cache for {}", commas(sequences)),
-                format!("{} x {} B", commas(sequences), commas(each)),
-                exact(needed),
+                format!("cache for {}", grouped(sequences)),
+                format!("{} x {} B", grouped(sequences), grouped(each)),
+                exact_bytes(needed),
             ),
             line(
                 "GPU memory",
                 taken,
-                exact(self.memory_for(budget, sequences, tokens)),
+                exact_bytes(self.memory_for(budget, sequences, tokens)),
             ),
         ]
     }
@@ -177,8 +184,8 @@ impl KvEstimate {
 
 fn of_term(term: &KvTerm) -> Line {
     let value = match term.bytes_per_token {
-        0 => format!("{} per sequence", exact(term.bytes_per_sequence)),
-        bytes => format!("{} per token", exact(bytes)),
+        0 => format!("{} per sequence", exact_bytes(term.bytes_per_sequence)),
+        bytes => format!("{} per token", exact_bytes(bytes)),
     };
     line(term.kind.words(), term.formula.clone(), value)
 }

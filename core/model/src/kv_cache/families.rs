@@ -2,7 +2,7 @@
 //! sources are the configuration classes of Hugging Face's transformers and,
 //! for the cache itself, vLLM's models of the same names.
 
-/// How the number of key and value heads is told.
+/// Where the number of key and value heads comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum HeadRule {
     /// `num_key_value_heads` must be there.
@@ -23,7 +23,7 @@ pub(super) enum HeadRule {
     Latent,
 }
 
-/// Which layers look how far, where no `layer_types` says so.
+/// Which layers look how far back, where there is no `layer_types`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pattern {
     /// All look at everything.
@@ -36,7 +36,7 @@ pub(super) enum Pattern {
     EveryNth,
     /// The first of each two looks at a window.
     Alternating,
-    /// Without `layer_types` it cannot be told, if `sliding_window` is set.
+    /// `layer_types` is needed if `sliding_window` is set.
     Listed,
     /// Llama 4: chunks, but for layers without positions.
     Chunked,

@@ -4,6 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::error::{Bad, KvError};
+use crate::text::number::grouped;
 
 /// Figures beyond this are no model's; products of a few of them still fit.
 const MOST: u64 = 1 << 31;
@@ -61,6 +62,11 @@ fn kind(value: &Value) -> &'static str {
     }
 }
 
+/// The limits of a count, for an error.
+fn whole_number_from(least: u64) -> String {
+    format!("a whole number from {least} to {}", grouped(MOST))
+}
+
 /// A value in an error: short, in one line.
 fn shown(value: &Value) -> String {
     match value {
@@ -80,7 +86,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// `NoModelType`, or `Wrong` if it is no text.
-    pub(super) fn of(config: &'a Value) -> Bad<Self> {
+    pub(super) fn of_text_part(config: &'a Value) -> Bad<Self> {
         let Value::Object(whole) = config else {
             return Err(KvError::NotObject {
                 found: kind(config),
@@ -181,7 +187,7 @@ impl<'a> Fields<'a> {
                 let most = 1..=MOST;
                 return match value.as_u64() {
                     Some(n) if most.contains(&n) => Ok(Some(n)),
-                    _ => Err(self.wrong(name, value, "a whole number from 1 to 2,147,483,648")),
+                    _ => Err(self.wrong(name, value, &whole_number_from(1))),
                 };
             }
         }
@@ -200,7 +206,7 @@ impl<'a> Fields<'a> {
             None => Ok(0),
             Some(value) => match value.as_u64() {
                 Some(n) if n <= MOST => Ok(n),
-                _ => Err(self.wrong(name, value, "a whole number from 0 to 2,147,483,648")),
+                _ => Err(self.wrong(name, value, &whole_number_from(0))),
             },
         }
     }

@@ -1,14 +1,14 @@
 //! Whether a level fits into a cache, in one sentence.
 
 use super::estimate::KvEstimate;
-use super::size::{commas, gib};
+use crate::text::number::{self, grouped};
 
 /// Room for a cache on one GPU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Room {
     /// Bytes of one GPU.
     Bytes(u64),
-    /// Tokens, as a server was told.
+    /// Tokens, as set on a server.
     Tokens(u64),
 }
 
@@ -24,35 +24,23 @@ pub fn forecast(
     let each = estimate.sequence_bytes(tokens);
     let needed = estimate.needed_bytes(concurrency, tokens);
     let (fit, free) = match room {
-        Room::Bytes(bytes) => (bytes.checked_div(each)?, one_decimal(bytes)),
+        Room::Bytes(bytes) => (bytes.checked_div(each)?, number::bytes(bytes)),
         Room::Tokens(room) => (
             room.checked_div(tokens)?,
-            format!("{} tokens", commas(room)),
+            format!("{} tokens", grouped(room)),
         ),
     };
     if fit >= concurrency {
         return None;
     }
-    let load = format!("concurrency {concurrency} x {} tokens", commas(tokens));
+    let load = format!("concurrency {concurrency} x {} tokens", grouped(tokens));
     let needs = match room {
-        Room::Bytes(_) => one_decimal(needed),
-        Room::Tokens(_) => format!("{} tokens", commas(concurrency.saturating_mul(tokens))),
+        Room::Bytes(_) => number::bytes(needed),
+        Room::Tokens(_) => format!("{} tokens", grouped(concurrency.saturating_mul(tokens))),
     };
     let what = match fit {
         0 => "not one such request fits".to_owned(),
         fit => format!("expect queueing or preemption above {fit}"),
     };
     Some(format!("{load} needs {needs}, {free} are free: {what}"))
-}
-
-/// To one decimal, for a sentence.
-fn one_decimal(bytes: u64) -> String {
-    let text = gib(bytes);
-    match text.split_once(' ') {
-        Some((number, unit)) => match number.parse::<f64>() {
-            Ok(number) => format!("{number:.1} {unit}"),
-            Err(_) => text,
-        },
-        None => text,
-    }
 }

@@ -3,7 +3,7 @@
 use super::error::{Bad, KvError};
 use super::families::HeadRule;
 use super::fields::Fields;
-use super::layers::{Part, Reach};
+use super::part::{Part, Reach};
 
 /// Names of the number of query heads.
 pub(super) const QUERY_HEADS: &[&str] = &["num_attention_heads", "n_head", "n_heads"];

@@ -1,7 +1,7 @@
-//! What a launch command says about the cache, by the flags that servers have
-//! in common: so that no plugin needs to be known.
+//! What a launch command sets about the cache, by the flags that servers have in
+//! common, so that no plugin needs to be asked.
 
-use super::arithmetic::KvOptions;
+use super::options::KvOptions;
 
 /// Flags of a launch command that matter to the cache.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,8 +34,11 @@ const GIB: f64 = 1_073_741_824.0;
 
 impl LaunchFacts {
     /// Reads a command and the variables set for it. The last of several wins, as
-    /// servers have it; what cannot be read is passed over.
-    pub fn of<'a>(command: &[String], env: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+    /// in servers; what cannot be read is ignored.
+    pub fn from_command<'a>(
+        command: &[String],
+        env: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         let mut facts = Self::default();
         for (name, value) in env {
             if name == "VLLM_CPU_KVCACHE_SPACE" {
@@ -112,7 +115,7 @@ mod tests {
     #[test]
     fn flags_of_two_servers_are_read() {
         let vllm = "vllm serve m --tensor-parallel-size 2 --kv-cache-dtype=fp8 --gpu-memory-utilization 0.5 --max-num-batched-tokens 2048";
-        let facts = LaunchFacts::of(&command(vllm), [("VLLM_CPU_KVCACHE_SPACE", "1")]);
+        let facts = LaunchFacts::from_command(&command(vllm), [("VLLM_CPU_KVCACHE_SPACE", "1")]);
         assert_eq!(
             (facts.tensor_parallel, facts.utilization),
             (Some(2), Some(0.5))
@@ -121,7 +124,7 @@ mod tests {
         assert_eq!(facts.options().dtype.as_deref(), Some("fp8"));
         let sglang =
             "python3 -m sglang.launch_server --tp-size 4 --page-size 1 --max-total-tokens 9000";
-        let facts = LaunchFacts::of(&command(sglang), []);
+        let facts = LaunchFacts::from_command(&command(sglang), []);
         assert_eq!(
             (facts.tensor_parallel, facts.block_size),
             (Some(4), Some(1))
@@ -130,8 +133,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_of_several_wins_and_nonsense_is_passed_over() {
-        let facts = LaunchFacts::of(&command("x --tp 2 --tp 4 --block-size many --dtype"), []);
+    fn the_last_of_several_wins_and_nonsense_is_ignored() {
+        let facts =
+            LaunchFacts::from_command(&command("x --tp 2 --tp 4 --block-size many --dtype"), []);
         assert_eq!(
             (facts.tensor_parallel, facts.block_size, facts.dtype),
             (Some(4), None, None)

@@ -4,7 +4,7 @@ use super::error::Bad;
 use super::families::{Family, Pattern};
 use super::fields::Fields;
 use super::heads::{QUERY_HEADS, attention, head_dim, part};
-use super::layers::{Part, Reach};
+use super::part::{Part, Reach};
 use super::states;
 
 type Layers = Vec<Vec<Part>>;

@@ -1,12 +1,13 @@
 //! From layers to bytes on one GPU, each term with its arithmetic in words.
 
-use super::arithmetic::KvOptions;
 use super::dtype::CacheDtype;
 use super::error::{Bad, KvError};
 use super::estimate::{KvTerm, TermKind};
 use super::fields::Fields;
-use super::layers::{Model, Part, Reach, State};
-use super::size::commas;
+use super::layers::Model;
+use super::options::KvOptions;
+use super::part::{Part, Reach, State};
+use crate::text::number::grouped;
 
 /// Bytes of the indexer's key: 8-bit elements, and 4 bytes of scale for each
 /// 128 of them (vLLM's DeepSeek V3.2: 132 B for 128).
@@ -38,7 +39,7 @@ impl Rank {
             return Err(KvError::Dtype {
                 dtype: dtype.name().to_owned(),
                 fact: format!(
-                    "is for compressed caches alone, and `model_type` \"{}\" has none",
+                    "works only with compressed (MLA) caches, which `model_type` \"{}\" does not have",
                     fields.model_type
                 ),
             });
@@ -155,7 +156,7 @@ impl Rank {
     }
 
     /// Tokens that are kept of a sequence, and blocks beyond them, as vLLM's
-    /// cache manager reckons: the window less one, and the tokens of one step.
+    /// cache manager counts: the window less one, and the tokens of one step.
     fn cap(&self, reach: Reach) -> (Option<u64>, u32) {
         match (reach, self.batched_tokens) {
             (Reach::All, _) => (None, 0),
@@ -280,7 +281,7 @@ fn layers_text(count: u32) -> String {
 }
 
 fn times(factors: &[u64]) -> String {
-    let texts: Vec<String> = factors.iter().map(|n| commas(*n)).collect();
+    let texts: Vec<String> = factors.iter().map(|n| grouped(*n)).collect();
     texts.join(" x ")
 }
 

@@ -1,4 +1,4 @@
-//! Sizes as people write and read them here: `32GiB`, `4.00 GiB`, `65,536`.
+//! Sizes as people write them: `32GiB`, `80 GB`.
 
 use super::error::KvError;
 
@@ -41,49 +41,6 @@ pub fn parse_size(text: &str) -> Result<u64, KvError> {
     Ok(bytes.round() as u64)
 }
 
-/// Bytes in the unit that fits, to two decimals: `4.00 GiB`, `768 B`.
-#[must_use]
-pub fn gib(bytes: u64) -> String {
-    let value = bytes as f64;
-    for (unit, factor) in [
-        ("TiB", UNITS[3].1),
-        ("GiB", UNITS[2].1),
-        ("MiB", UNITS[1].1),
-    ] {
-        if value >= factor {
-            return format!("{:.2} {unit}", value / factor);
-        }
-    }
-    if bytes >= 10 * 1024 {
-        return format!("{:.2} KiB", value / 1024.0);
-    }
-    format!("{} B", commas(bytes))
-}
-
-/// Bytes exactly, and, from 10 KiB on, also in the unit that fits:
-/// `65,536 B (64.00 KiB)`.
-#[must_use]
-pub fn exact(bytes: u64) -> String {
-    if bytes < 10 * 1024 {
-        return gib(bytes);
-    }
-    format!("{} B ({})", commas(bytes), gib(bytes))
-}
-
-/// A whole number with commas: `65,536`.
-#[must_use]
-pub fn commas(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_size_is_refused() {
+    fn other_texts_are_refused() {
         for text in [
             "",
             "32",
@@ -112,18 +69,9 @@ mod tests {
         ] {
             let error = parse_size(text).unwrap_err().to_string();
             assert!(
-                error.starts_with(&format!("\"{text}\" is no size")),
+                error.starts_with(&format!("\"{text}\" is not a size")),
                 "{error}"
             );
         }
-    }
-
-    #[test]
-    fn sizes_are_written_in_the_unit_that_fits() {
-        assert_eq!(gib(4_294_967_296), "4.00 GiB");
-        assert_eq!(gib(73_728), "72.00 KiB");
-        assert_eq!(gib(768), "768 B");
-        assert_eq!(commas(1_048_576), "1,048,576");
-        assert_eq!(commas(12), "12");
     }
 }

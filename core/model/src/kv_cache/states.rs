@@ -3,7 +3,7 @@
 
 use super::error::Bad;
 use super::fields::Fields;
-use super::layers::State;
+use super::part::State;
 
 /// Names by which a family has the sizes of Mamba 2.
 pub(super) struct Mamba2Names {

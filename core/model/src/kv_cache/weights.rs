@@ -25,7 +25,7 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Takes in the weights of a further file.
+    /// Adds the weights of another file.
     pub fn add(&mut self, other: &Self) {
         self.bytes = self.bytes.saturating_add(other.bytes);
         for more in &other.by_dtype {
@@ -56,10 +56,10 @@ fn bad(file: &str, fact: impl Into<String>) -> KvError {
 /// `metadata.total_size` of a `model.safetensors.index.json`.
 ///
 /// # Errors
-/// `Weights` that names `file` if it is no JSON or has no such figure.
+/// `Weights` that names `file` if it is not JSON or has no such figure.
 pub fn weights_of_index(file: &str, bytes: &[u8]) -> Result<u64, KvError> {
     let index: Value =
-        serde_json::from_slice(bytes).map_err(|error| bad(file, format!("no JSON: {error}")))?;
+        serde_json::from_slice(bytes).map_err(|error| bad(file, format!("not JSON: {error}")))?;
     let size = index
         .pointer("/metadata/total_size")
         .ok_or_else(|| bad(file, "`metadata.total_size` is missing"))?;
@@ -83,7 +83,8 @@ pub fn weights_of_index(file: &str, bytes: &[u8]) -> Result<u64, KvError> {
 /// `Weights` if there are fewer, or the length is beyond what the format allows.
 pub fn header_length(file: &str, start: &[u8]) -> Result<usize, KvError> {
     let eight = start.first_chunk::<8>();
-    let eight = eight.ok_or_else(|| bad(file, "is shorter than the 8 bytes it must begin with"))?;
+    let eight =
+        eight.ok_or_else(|| bad(file, "is shorter than the 8 bytes of its header length"))?;
     let length = u64::from_le_bytes(*eight);
     if length > MOST_HEADER_BYTES {
         return Err(bad(
@@ -100,10 +101,10 @@ pub fn header_length(file: &str, start: &[u8]) -> Result<usize, KvError> {
 /// `Weights` if it is no such header, or a tensor ends before it begins.
 pub fn weights_of_header(file: &str, header: &[u8]) -> Result<Weights, KvError> {
     let header: Value = serde_json::from_slice(header)
-        .map_err(|error| bad(file, format!("its header is no JSON: {error}")))?;
+        .map_err(|error| bad(file, format!("its header is not JSON: {error}")))?;
     let tensors = header
         .as_object()
-        .ok_or_else(|| bad(file, "its header is no object"))?;
+        .ok_or_else(|| bad(file, "its header is not an object"))?;
     let mut weights = Weights::default();
     for (name, tensor) in tensors.iter().filter(|(name, _)| *name != "__metadata__") {
         let name: String = name.chars().take(60).collect();
@@ -133,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_index_tells_its_total() {
+    fn an_index_has_its_total() {
         let index = br#"{"metadata": {"total_size": 16060522496}, "weight_map": {}}"#;
         assert_eq!(weights_of_index("i", index).unwrap(), 16_060_522_496);
         let missing = weights_of_index("i", b"{}").unwrap_err().to_string();

@@ -1,167 +1,26 @@
-//! Every metric, each in its own file, registered with its name, unit,
-//! formula and source; the reference page is generated from the same entries.
+//! Every metric with its name, unit, formula and source, in two tables:
+//! [`requests`] and [`hardware`]. The reference page is made of the same rows.
 
-mod achieved_concurrency;
-mod cached_tokens;
-mod connect_ms;
-mod decode_ms_per_token;
-mod e2e_from_schedule_ms;
-mod e2e_latency_ms;
-mod goodput;
 mod hardware;
-mod input_tokens;
-mod itl_ms;
-mod output_token_throughput;
-mod output_tokens;
-mod overall_token_throughput;
-mod per_user_token_rate;
-mod request_throughput;
-mod send_lag_ms;
-mod tokens_per_event;
-mod tpot_ms;
-mod ttft_ms;
+mod metric;
+mod requests;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+pub use metric::{Better, Load, Metric, MetricValue, Over, PerCell, Pooled, Values};
 
-use crate::config::SloConfig;
-use crate::facts::record::RequestRecord;
-use crate::facts::window::Window;
-use crate::hardware::{CellHardware, Served};
-use crate::stats::Summary;
-use crate::stats::packed::Packed;
-
-/// Which way is good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Better {
-    /// More is better.
-    Higher,
-    /// Less is better.
-    Lower,
-    /// It describes, and does not rank.
-    Neither,
-}
-
-/// One metric.
-pub struct Metric {
-    /// Place in tables and pages, ascending.
-    pub order: u16,
-    /// Name, final: other people's scripts rely on it.
-    pub name: &'static str,
-    /// Unit of the value.
-    pub unit: &'static str,
-    /// Which way is good.
-    pub better: Better,
-    /// What it is, in a line.
-    pub what: &'static str,
-    /// How it is computed.
-    pub formula: &'static str,
-    /// Where the definition comes from, and what others call it.
-    pub source: &'static str,
-    /// How its values come out of the records of a cell.
-    pub values: Values,
-}
-
-/// How the values of a metric come out of the records of a cell, one by one.
-pub enum Values {
-    /// One value per request that counts.
-    PerRequest(fn(&RequestRecord) -> Option<f64>),
-    /// Any number of values per request that counts, pooled over requests.
-    Pooled(Pooled),
-    /// One value per cell.
-    PerCell(PerCell),
-    /// One value per cell, out of what was sampled of the hardware meanwhile.
-    OfHardware(fn(&CellHardware, &Served) -> Option<f64>),
-}
-
-impl Values {
-    /// Whether a cell has one value, and so no percentiles.
-    #[must_use]
-    pub fn is_one_per_cell(&self) -> bool {
-        matches!(self, Self::PerCell(_) | Self::OfHardware(_))
-    }
-}
-
-/// Values that are pooled over requests: whole numbers, so that millions of
-/// them can be kept.
-pub struct Pooled {
-    /// Adds the values of a request.
-    pub each: fn(&RequestRecord, &mut Packed),
-    /// Whole numbers in one unit of the metric, such as nanoseconds in a
-    /// millisecond.
-    pub per_unit: f64,
-}
-
-/// A sum over all requests of a cell, divided by a time.
-pub struct PerCell {
-    /// What a request of any phase adds; the metric is absent if one is `None`.
-    pub of: fn(&Load, &RequestRecord) -> Option<f64>,
-    /// The time.
-    pub over: Over,
-}
-
-/// The time that a sum is divided by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Over {
-    /// Length of the measured window.
-    Window,
-    /// From the cell's first send to its last end.
-    Cell,
-}
-
-/// What the figures of a cell depend on besides its records.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Load {
-    /// The measured window; absent if nothing was measured.
-    pub window: Option<Window>,
-    /// Limits for goodput.
-    pub slo: SloConfig,
-}
-
-impl Load {
-    /// Whether a request succeeded and ended inside the window.
-    fn completed(&self, record: &RequestRecord) -> bool {
-        let window = self.window.filter(|_| record.is_ok());
-        window.is_some_and(|window| window.contains(record.end_ns))
-    }
-}
-
-inventory::collect!(Metric);
-
-/// A value as `cells.json` has it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(untagged)]
-pub enum MetricValue {
-    /// Of a per-request metric.
-    Summary(Summary),
-    /// Of a per-cell metric; null if it could not be had.
-    Number(Option<f64>),
-}
-
-impl MetricValue {
-    /// The number a person would compare: the median, or the one value.
-    #[must_use]
-    pub fn typical(&self) -> Option<f64> {
-        match self {
-            Self::Summary(summary) => summary.p50,
-            Self::Number(number) => *number,
-        }
-    }
-}
-
-/// Every registered metric in its order.
+/// Every metric, in the order of tables and pages.
 #[must_use]
 pub fn all() -> Vec<&'static Metric> {
-    let mut metrics: Vec<&Metric> = inventory::iter::<Metric>().collect();
-    metrics.sort_by_key(|metric| (metric.order, metric.name));
-    metrics
+    requests::REQUESTS
+        .iter()
+        .chain(&hardware::HARDWARE)
+        .collect()
 }
 
 /// The metric of that name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Metric> {
-    inventory::iter::<Metric>().find(|metric| metric.name == name)
+    let mut metrics = requests::REQUESTS.iter().chain(&hardware::HARDWARE);
+    metrics.find(|metric| metric.name == name)
 }
 
 /// The reference page of all metrics, as Markdown.
@@ -200,10 +59,12 @@ ones are counted by reason. Percentiles interpolate linearly (type 7 of Hyndman 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn every_metric_of_the_contract_is_registered() {
+    fn every_metric_of_the_contract_is_there_once() {
         let names: Vec<&str> = all().iter().map(|metric| metric.name).collect();
         for name in [
             "ttft_ms",
@@ -220,10 +81,9 @@ mod tests {
             "goodput",
             "per_user_token_rate",
         ] {
-            assert!(names.contains(&name), "{name} is not registered");
+            assert!(names.contains(&name), "{name} is missing");
         }
-        let mut unique = names.clone();
-        unique.dedup();
-        assert_eq!(unique, names);
+        let unique: BTreeSet<&str> = names.iter().copied().collect();
+        assert_eq!(unique.len(), names.len());
     }
 }

@@ -32,7 +32,18 @@ pub struct Stage {
     /// Block, from 0.
     pub block: u32,
     /// Levels, in the order in which they are measured.
-    pub levels: Vec<Level>,
+    pub levels: Vec<PlannedLevel>,
+}
+
+/// A level and its place in the config.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct PlannedLevel {
+    /// Index in the config's list of levels, by which its prompts and arrivals are
+    /// drawn.
+    pub index: usize,
+    /// The level.
+    #[serde(flatten)]
+    pub level: Level,
 }
 
 /// A cell that is left out by the config.
@@ -59,10 +70,10 @@ impl RunPlan {
             order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
             for backend_index in order {
                 let backend = &config.backends[backend_index];
-                let levels: Vec<Level> = levels
-                    .iter()
-                    .copied()
-                    .filter(|level| !is_above(level, backend.max_concurrency))
+                let levels = levels.iter().copied().enumerate();
+                let levels = levels.filter(|(_, level)| !is_above(level, backend.max_concurrency));
+                let levels: Vec<PlannedLevel> = levels
+                    .map(|(index, level)| PlannedLevel { index, level })
                     .collect();
                 if !levels.is_empty() {
                     stages.push(Stage {
@@ -128,6 +139,27 @@ mod tests {
         assert_eq!(plan.skipped.len(), 1);
         assert_eq!(plan.skipped[0].level, Level::Concurrency(4));
         assert_eq!(plan.skipped[0].backend, "b");
+    }
+
+    #[test]
+    fn a_level_keeps_its_index_where_another_is_left_out() {
+        let config = config("");
+        let skips_first = r#"{"concurrency": [4, 1], "requests": 8}"#;
+        let config = Config {
+            load: serde_json::from_str(skips_first).unwrap(),
+            ..config
+        };
+        let plan = RunPlan::new(&config);
+        let limited = plan.stages.iter().find(|s| s.backend == "b").unwrap();
+        let level = Level::Concurrency(1);
+        assert_eq!(limited.levels, [PlannedLevel { index: 1, level }]);
+        let written = serde_json::to_value(limited.levels[0]).unwrap();
+        assert_eq!(
+            written,
+            serde_json::json!({"index": 1, "kind": "concurrency", "value": 1})
+        );
+        let text = serde_json::to_string(&plan).unwrap();
+        assert_eq!(serde_json::from_str::<RunPlan>(&text).unwrap(), plan);
     }
 
     #[test]

@@ -74,17 +74,12 @@ pub enum PromptError {
     NoOrdinaryTokens,
     /// No text of the asked length was found.
     #[error(
-        "no text of exactly {tokens} tokens was found in {tries} tries: this tokenizer does not encode its own text alike"
+        "no text of exactly {tokens} tokens was found in {tries} tries: decoded text does not re-encode to the same tokens"
     )]
-    NoExactText {
-        /// Asked length.
-        tokens: u32,
-        /// Texts tried.
-        tries: u32,
-    },
+    NoExactText { tokens: u32, tries: u32 },
 }
 
-/// Where a prompt stands in a run.
+/// The request of a run that a prompt is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PromptKey {
     /// Block, from 0.
@@ -103,7 +98,7 @@ const TRIES: u32 = 200;
 ///
 /// # Errors
 /// `NoOrdinaryTokens` if there is nothing to draw from; `NoExactText` if the
-/// tokenizer never gives back the asked length.
+/// tokenizer never returns the asked length.
 pub fn synthetic(
     workload: &WorkloadConfig,
     vocabulary: &dyn Vocabulary,

@@ -1,13 +1,11 @@
-//! How much must be measured before it tells something: the one home of these
-//! limits, for who plans a run, reads its report or audits it.
+//! Minimum sample sizes, shared by planning, reporting and verify.
 
 use crate::config::{Config, Level, LoadConfig};
-use crate::text::number::grouped;
 
 /// Successful requests from which on the median of a measurement (a backend at a
 /// level in one repeat) means something.
 pub const MIN_REQUESTS: u64 = 30;
-/// Repeats from which on an interval is not mostly guesswork.
+/// Repeats from which on an interval is narrow enough to be useful.
 pub const MIN_REPEATS: u32 = 3;
 /// Share of a closed loop's measured requests that may end under falling load
 /// without a warning. Up to two rounds of the slots may, where they do not end in
@@ -20,82 +18,80 @@ pub fn requests_that_fill(slots: u32) -> u64 {
     8 * u64::from(slots)
 }
 
-/// What is known of a run's sample before it starts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SampleForecast {
-    /// Levels that will not be what they say.
-    pub warnings: Vec<String>,
-    /// What the verdicts will lack.
-    pub notes: Vec<String>,
+/// What a config has too few of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SampleFinding {
+    /// Levels with more slots than there are requests.
+    NeverFull(SlotSpan),
+    /// Levels of which more than a quarter of the requests end under falling load.
+    PartlyFull(SlotSpan),
+    /// Repeats.
+    FewRepeats {
+        /// Repeats of the config.
+        repeats: u32,
+    },
+    /// Requests per level.
+    FewRequests {
+        /// Requests of the config.
+        requests: u64,
+    },
 }
 
-/// What a config's requests and repeats will be too few for.
+/// Levels of a closed loop that so few requests cannot keep busy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlotSpan {
+    /// Requests of the config.
+    pub requests: u64,
+    /// The lowest such level.
+    pub least: u32,
+    /// The highest.
+    pub most: u32,
+    /// Requests that keep the highest busy.
+    pub enough: u64,
+}
+
+/// What a config's requests and repeats will be too few for, most severe first.
 #[must_use]
-pub fn forecast(config: &Config) -> SampleForecast {
+pub fn forecast(config: &Config) -> Vec<SampleFinding> {
     let load = &config.load;
-    let mut notes = Vec::new();
-    notes.extend(match config.repeats {
-        1 => Some(format!(
-            "repeats is 1: there will be figures and no verdict, and from {MIN_REPEATS} on verdicts rest on more than guesswork (rule V13 of verify)"
-        )),
-        n if n < MIN_REPEATS => Some(format!(
-            "repeats is {n}: most verdicts will be inconclusive, from {MIN_REPEATS} on they rest on more than guesswork (rule V13 of verify)"
-        )),
-        _ => None,
-    });
-    if let Some(n) = load.requests
-        && n < MIN_REQUESTS
-    {
-        notes.push(format!(
-            "load.requests is {n}: from {MIN_REQUESTS} on a median means something (rule V09 of verify)"
-        ));
+    let mut found = unfilled_levels(load);
+    if config.repeats < MIN_REPEATS {
+        let repeats = config.repeats;
+        found.push(SampleFinding::FewRepeats { repeats });
     }
-    SampleForecast {
-        warnings: fill_warnings(load),
-        notes,
+    if let Some(requests) = load.requests.filter(|n| *n < MIN_REQUESTS) {
+        found.push(SampleFinding::FewRequests { requests });
     }
+    found
 }
 
-/// Levels of a closed loop that so few requests will not keep up.
-fn fill_warnings(load: &LoadConfig) -> Vec<String> {
-    let Some(n) = load.requests else {
+fn unfilled_levels(load: &LoadConfig) -> Vec<SampleFinding> {
+    let Some(requests) = load.requests else {
         return Vec::new();
     };
     let slots = load.levels().into_iter().filter_map(|level| match level {
         Level::Concurrency(slots) => Some(slots),
         Level::RequestRate(_) => None,
     });
-    let slots: Vec<u32> = slots.collect();
-    let is_empty = |slots: &u32| u64::from(*slots) > n;
+    let is_empty = |slots: &u32| u64::from(*slots) > requests;
     // Once the last request is sent, all slots but one end under falling load.
-    let falls = |slots: &u32| f64::from(*slots - 1) > TAIL_SHARE * n as f64;
+    let falls = |slots: &u32| f64::from(*slots - 1) > TAIL_SHARE * requests as f64;
     let (never, partly): (Vec<u32>, Vec<u32>) = slots
-        .into_iter()
         .filter(|slots| *slots > 1 && falls(slots))
         .partition(is_empty);
-    let n = grouped(n);
-    let mut found = Vec::new();
-    if let Some((span, enough)) = span(&never) {
-        found.push(format!(
-            "load.requests: {n} requests cannot fill {span}, which will never be at its load; give {enough} or more"
-        ));
-    }
-    if let Some((span, enough)) = span(&partly) {
-        found.push(format!(
-            "load.requests: of {n} requests at {span} more than a quarter will end while the load is falling; give {enough} or more"
-        ));
-    }
-    found
+    let never = span(requests, &never).map(SampleFinding::NeverFull);
+    let partly = span(requests, &partly).map(SampleFinding::PartlyFull);
+    never.into_iter().chain(partly).collect()
 }
 
-/// `concurrency 16 to 128`, and the requests that keep the highest up.
-fn span(slots: &[u32]) -> Option<(String, String)> {
-    let (least, most) = (slots.iter().min()?, slots.iter().max()?);
-    let span = match least == most {
-        true => format!("concurrency {least}"),
-        false => format!("concurrency {least} to {most}"),
-    };
-    Some((span, grouped(requests_that_fill(*most))))
+fn span(requests: u64, slots: &[u32]) -> Option<SlotSpan> {
+    let (least, most) = (*slots.iter().min()?, *slots.iter().max()?);
+    Some(SlotSpan {
+        requests,
+        least,
+        most,
+        enough: requests_that_fill(most),
+    })
 }
 
 #[cfg(test)]
@@ -103,44 +99,60 @@ mod tests {
     use super::*;
     use crate::config::load;
 
-    fn of(levels: &str, requests: u64, repeats: u32) -> SampleForecast {
+    fn forecast_for(levels: &str, requests: u64, repeats: u32) -> Vec<SampleFinding> {
         let text = format!(
             "name: x\nmodel: {{ id: m }}\nbackends:\n  - plugin: sim\nload: {{ {levels}, requests: {requests} }}\nrepeats: {repeats}\n"
         );
         forecast(&load("x.yaml", &text, &|_| None).unwrap().config)
     }
 
+    fn unfilled(levels: &str, requests: u64) -> Vec<SampleFinding> {
+        let found = forecast_for(levels, requests, 3).into_iter();
+        found
+            .filter(|f| !matches!(f, SampleFinding::FewRequests { .. }))
+            .collect()
+    }
+
     #[test]
-    fn levels_with_more_slots_than_requests_are_never_at_their_load() {
+    fn levels_with_more_slots_than_requests_are_never_full() {
+        let span = SlotSpan {
+            requests: 12,
+            least: 16,
+            most: 128,
+            enough: 1024,
+        };
         assert_eq!(
-            of("concurrency: [1, 4, 16, 128]", 12, 3).warnings,
-            [
-                "load.requests: 12 requests cannot fill concurrency 16 to 128, which will never be at its load; give 1\u{202f}024 or more"
-            ]
+            unfilled("concurrency: [1, 4, 16, 128]", 12),
+            [SampleFinding::NeverFull(span)]
         );
     }
 
     #[test]
-    fn a_level_of_which_a_quarter_ends_under_falling_load_is_told() {
+    fn a_level_of_which_more_than_a_quarter_ends_under_falling_load_is_named() {
         // 5 of 20 end while the load falls, which is a quarter; 6 are more
-        assert_eq!(of("concurrency: [6]", 20, 3).warnings, [""; 0]);
+        assert_eq!(unfilled("concurrency: [6]", 20), []);
+        let span = SlotSpan {
+            requests: 20,
+            least: 7,
+            most: 7,
+            enough: 56,
+        };
         assert_eq!(
-            of("concurrency: [7]", 20, 3).warnings,
-            [
-                "load.requests: of 20 requests at concurrency 7 more than a quarter will end while the load is falling; give 56 or more"
-            ]
+            unfilled("concurrency: [7]", 20),
+            [SampleFinding::PartlyFull(span)]
         );
-        assert_eq!(of("request_rate: [100]", 20, 3).warnings, [""; 0]);
+        assert_eq!(unfilled("request_rate: [100]", 20), []);
     }
 
     #[test]
-    fn too_few_repeats_and_requests_are_noted_with_the_rule_that_flags_them() {
-        assert_eq!(of("concurrency: [1]", 30, 3), SampleForecast::default());
-        let few = of("concurrency: [1]", 29, 2);
-        assert!(few.notes[0].starts_with("repeats is 2: most verdicts"));
-        assert!(few.notes[0].ends_with("(rule V13 of verify)"));
-        assert!(few.notes[1].ends_with("(rule V09 of verify)"));
-        let one = of("concurrency: [1]", 30, 1);
-        assert!(one.notes[0].starts_with("repeats is 1: there will be figures and no verdict"));
+    fn too_few_repeats_and_requests_are_noted() {
+        assert_eq!(forecast_for("concurrency: [1]", 30, 3), []);
+        assert_eq!(
+            forecast_for("concurrency: [1]", 29, 2),
+            [
+                SampleFinding::FewRepeats { repeats: 2 },
+                SampleFinding::FewRequests { requests: 29 }
+            ]
+        );
     }
 }

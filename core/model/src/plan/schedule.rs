@@ -13,16 +13,10 @@ use crate::text::units::NS_PER_S;
 pub enum ScheduleError {
     /// The rate is not above 0.
     #[error("`load.request_rate` is {rate}, must be above 0 requests/s")]
-    Rate {
-        /// The rate.
-        rate: f64,
-    },
+    Rate { rate: f64 },
     /// The gamma shape is not above 0.
     #[error("`load.burstiness` is {burstiness}, must be above 0")]
-    Burstiness {
-        /// The shape.
-        burstiness: f64,
-    },
+    Burstiness { burstiness: f64 },
 }
 
 /// Send times in nanoseconds after the start, ascending, without end.

@@ -1,5 +1,5 @@
-//! How often each number of three digits stands in a sample: as exact as a page
-//! shows it, and packed to a few bits a value.
+//! A histogram of whole numbers rounded to three digits, which is what the page
+//! shows, packed to a few bits a value.
 
 /// Numbers of three digits in a decade, and the first of them.
 const DECADE: u64 = 900;
@@ -10,8 +10,7 @@ const FIRST: u64 = 100;
 pub(crate) struct Histogram {
     /// Place of the first count: see [`code_of`].
     first: usize,
-    /// How often each number from there on stands in the sample; empty while
-    /// they are packed.
+    /// How often each number from there on occurs; empty while they are packed.
     counts: Vec<u32>,
     /// Number of counts that are packed.
     n_packed: usize,
@@ -71,7 +70,7 @@ impl Histogram {
         }
     }
 
-    /// Codes that stand in the sample, ascending, with how often.
+    /// Codes that occur in the sample, ascending, with how often.
     fn each(&self) -> impl Iterator<Item = (usize, u32)> {
         let packed = self.packed.counts().take(self.n_packed);
         let counts = packed.chain(self.counts.iter().copied());
@@ -226,8 +225,8 @@ mod tests {
             for again in 0..2 {
                 prop_assert_eq!(histogram.len(), sorted.len());
                 for (rank, value) in sorted.iter().enumerate() {
-                    let told = histogram.at(rank).unwrap();
-                    prop_assert!(told.abs_diff(*value) * 200 <= *value, "{} for {}", told, value);
+                    let found = histogram.at(rank).unwrap();
+                    prop_assert!(found.abs_diff(*value) * 200 <= *value, "{} for {}", found, value);
                 }
                 if again == 0 {
                     histogram.pack();

@@ -1,20 +1,20 @@
-//! What repeats say about what they repeat. Pure statistics; what follows for
-//! backends is the report's business.
+//! What repeats show about what they repeat. Pure statistics; what follows for
+//! backends is up to the report.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-/// Share of intervals that cover the truth.
+/// Share of intervals that cover the true value.
 pub const CONFIDENCE: f64 = 0.95;
 /// Repeats up to which every exchange of signs is tried: 256 of them.
 const MAX_EXACT: usize = 8;
-/// Repeats beyond which nobody will go.
+/// Most repeats that are ever suggested.
 const MAX_BLOCKS: u32 = 1_000;
 
-/// Most repeats of two runs together for which every way to deal them is tried:
+/// Most repeats of two runs together for which every way to split them is tried:
 /// 12,870 of them.
-const MAX_DEALT: usize = 16;
+const MAX_SPLIT: usize = 16;
 
 /// Ratio of geometric means over repeats with its 95 % interval: paired by
 /// repeat within a run, of two separate groups between runs.
@@ -31,12 +31,12 @@ pub struct Interval {
     /// Standard error of the mean log ratio.
     pub std_error: f64,
     /// Share of all exchanges of first and second within repeats (between runs:
-    /// of all ways to deal the repeats to the two) that give a mean log ratio as
-    /// far from 0 as this one, itself included: what can be said without
+    /// of all ways to split the repeats between the two) that give a mean log ratio as
+    /// far from 0 as this one, itself included: what holds without
     /// assuming a distribution. With n repeats it is never below 2 / 2^n.
     /// Absent above 8 repeats, where the t interval is fair.
     pub permutation_p: Option<f64>,
-    /// How the repeats of two runs were held against each other; absent if they
+    /// How the repeats of two runs were compared; absent if they
     /// are of one run and paired.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unpaired: Option<Unpaired>,
@@ -65,7 +65,7 @@ impl Interval {
     }
 
     /// Probability of a mean log ratio at least as far beyond `margin` (a log
-    /// ratio) if the truth lay on it: one-sided, Student's t.
+    /// ratio) if the true value were on it: one-sided, Student's t.
     #[must_use]
     pub fn p_beyond(&self, margin: f64) -> f64 {
         let beyond = self.mean().abs() - margin;
@@ -185,7 +185,7 @@ pub fn unpaired_ratio(first: &[f64], second: &[f64]) -> Option<Interval> {
         high: (difference + t * std_error).exp(),
         blocks: first.len().min(second.len()),
         std_error,
-        permutation_p: dealt_p(&logs[0], &logs[1]),
+        permutation_p: split_p(&logs[0], &logs[1]),
         unpaired: Some(Unpaired {
             blocks: [first.len(), second.len()],
             std_errors: squares.map(f64::sqrt),
@@ -209,11 +209,11 @@ fn welch_satterthwaite(squares: [f64; 2], n: [f64; 2]) -> f64 {
     sum.powi(2) / parts
 }
 
-/// Exact two-sided permutation test of equal means: every way to deal all
+/// Exact two-sided permutation test of equal means: every way to split all
 /// values to groups of these sizes.
-fn dealt_p(first: &[f64], second: &[f64]) -> Option<f64> {
+fn split_p(first: &[f64], second: &[f64]) -> Option<f64> {
     let all: Vec<f64> = first.iter().chain(second).copied().collect();
-    if all.len() > MAX_DEALT {
+    if all.len() > MAX_SPLIT {
         return None;
     }
     let total: f64 = all.iter().sum();
@@ -222,11 +222,11 @@ fn dealt_p(first: &[f64], second: &[f64]) -> Option<f64> {
         (of_first / first.len() as f64 - other).abs()
     };
     let seen = distance(first.iter().sum());
-    let deals = (0_u32..1 << all.len()).filter(|deal| deal.count_ones() as usize == first.len());
+    let splits = (0_u32..1 << all.len()).filter(|split| split.count_ones() as usize == first.len());
     let (mut count, mut as_far) = (0_u32, 0_u32);
-    for deal in deals {
-        let dealt = all.iter().enumerate().filter(|(i, _)| deal >> i & 1 == 1);
-        let of_first: f64 = dealt.map(|(_, log)| log).sum();
+    for split in splits {
+        let in_first = all.iter().enumerate().filter(|(i, _)| split >> i & 1 == 1);
+        let of_first: f64 = in_first.map(|(_, log)| log).sum();
         count += 1;
         // Sums in another order differ in their last digits.
         as_far += u32::from(distance(of_first) >= seen - 1e-12 * (1.0 + seen));

@@ -41,7 +41,7 @@ pub fn percentile(sorted: &[f64], p: f64) -> Result<f64, StatsError> {
         return Err(StatsError::PercentOutOfRange { p });
     }
     let last = sorted.len().checked_sub(1).ok_or(StatsError::EmptySample)?;
-    let place = Place::of(p, last);
+    let place = RankPair::at_percent(p, last);
     Ok(place.between(sorted[place.below], sorted[place.above]))
 }
 
@@ -53,15 +53,15 @@ pub fn median(values: impl IntoIterator<Item = f64>) -> Option<f64> {
     percentile(&sorted, 50.0).ok()
 }
 
-/// Where a percentile lies in a sorted sample.
-struct Place {
+/// The two neighbours in a sorted sample between which a percentile lies.
+struct RankPair {
     below: usize,
     above: usize,
     share: f64,
 }
 
-impl Place {
-    fn of(p: f64, last: usize) -> Self {
+impl RankPair {
+    fn at_percent(p: f64, last: usize) -> Self {
         let rank = p / 100.0 * last as f64;
         let below = rank.floor() as usize;
         Self {
@@ -131,7 +131,7 @@ pub struct Bounds([Option<(f64, f64)>; PERCENTILES.len()]);
 impl Bounds {
     /// The interval of the percentile `p` (50, 90, 95 or 99).
     #[must_use]
-    pub fn of(&self, p: u32) -> Option<(f64, f64)> {
+    pub fn interval(&self, p: u32) -> Option<(f64, f64)> {
         let place = PERCENTILES.iter().position(|own| *own == f64::from(p))?;
         self.0[place]
     }
@@ -165,7 +165,7 @@ impl Summary {
     /// Summary of `values`, which come in any order; values that are not
     /// finite are left out.
     #[must_use]
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
+    pub fn from_values(values: impl IntoIterator<Item = f64>) -> Self {
         Self::with_bounds(values).0
     }
 
@@ -212,7 +212,7 @@ impl Summary {
         let Some(last) = pool.len().checked_sub(1) else {
             return <(Self, Bounds)>::default();
         };
-        let places = PERCENTILES.map(|p| Place::of(p, last));
+        let places = PERCENTILES.map(|p| RankPair::at_percent(p, last));
         let ranks = PERCENTILES.map(|p| percentile_ranks(last + 1, p));
         let mut wanted = vec![0, last];
         wanted.extend(places.iter().flat_map(|place| [place.below, place.above]));
@@ -277,13 +277,13 @@ mod tests {
     #[test]
     fn no_data_is_never_zero() {
         assert_eq!(percentile(&[], 50.0), Err(StatsError::EmptySample));
-        assert_eq!(Summary::of([]), Summary::default());
-        assert_eq!(Summary::of([f64::NAN, f64::INFINITY]).n, 0);
+        assert_eq!(Summary::from_values([]), Summary::default());
+        assert_eq!(Summary::from_values([f64::NAN, f64::INFINITY]).n, 0);
     }
 
     #[test]
     fn one_value_has_no_deviation() {
-        let summary = Summary::of([4.0]);
+        let summary = Summary::from_values([4.0]);
         assert_eq!((summary.mean, summary.std), (Some(4.0), None));
     }
 
@@ -294,7 +294,7 @@ mod tests {
         for value in [3, 6, 7, 8, 8, 10, 13, 15, 16, 20] {
             packed.push(value * 1000);
         }
-        let summary = Summary::of_whole(&Pool::of([&packed]), 1000.0);
+        let summary = Summary::of_whole(&Pool::new([&packed]), 1000.0);
         assert_eq!((summary.n, summary.mean), (10, Some(10.6)));
         assert_eq!((summary.min, summary.max), (Some(3.0), Some(20.0)));
         assert_eq!((summary.p50, summary.p90), (Some(9.0), Some(16.4)));
@@ -322,7 +322,7 @@ mod tests {
     fn p99_needs_a_hundred_samples() {
         assert_eq!(samples_needed(99.0), 100);
         assert_eq!(samples_needed(90.0), 10);
-        let of = |n: u32| Summary::of((0..n).map(f64::from));
+        let of = |n: u32| Summary::from_values((0..n).map(f64::from));
         assert_eq!(of(99).carried(99), None);
         assert!(of(100).carried(99).is_some());
     }
@@ -345,12 +345,15 @@ mod tests {
         // of ten values the second and the ninth bound the median
         let values = [3, 6, 7, 8, 8, 10, 13, 15, 16, 20];
         let (_, bounds) = Summary::with_bounds(values.map(f64::from));
-        assert_eq!((bounds.of(50), bounds.of(90)), (Some((6.0, 16.0)), None));
+        assert_eq!(
+            (bounds.interval(50), bounds.interval(90)),
+            (Some((6.0, 16.0)), None)
+        );
         let mut packed = crate::stats::packed::Packed::default();
         values
             .iter()
             .for_each(|value| packed.push(i64::from(*value) * 1000));
-        let whole = Summary::of_whole_with_bounds(&Pool::of([&packed]), 1000.0);
+        let whole = Summary::of_whole_with_bounds(&Pool::new([&packed]), 1000.0);
         assert_eq!(whole.1, bounds);
     }
 }

@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-/// Values that are sorted together, unless told otherwise. More make smaller
-/// steps and a larger buffer; these take 4 MiB.
+/// Default number of values that are sorted together. More make smaller steps and
+/// a larger buffer; these take 4 MiB.
 const RUN: usize = 1 << 20;
 /// Lower bits of a 32-bit value, for counting by its upper and then its lower
 /// ones: 2 MiB for the upper ones, and 32 KiB for each value that is looked for.
@@ -56,8 +56,6 @@ impl Packed {
             squares: 0,
         }
     }
-
-    /// Adds a value.
     pub fn push(&mut self, value: i64) {
         self.n += 1;
         self.sum += i128::from(value);
@@ -93,14 +91,10 @@ impl Packed {
         values.sort_unstable();
         values
     }
-
-    /// Number of values.
     #[must_use]
     pub fn len(&self) -> usize {
         self.n
     }
-
-    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.n == 0
@@ -128,8 +122,7 @@ impl Packed {
         self.fresh.clear();
     }
 
-    /// Values of 32 bits with how often each stands in its run; runs one after
-    /// the other.
+    /// Values of 32 bits with how often each occurs in its run, run after run.
     fn narrow(&self) -> impl Iterator<Item = (u32, usize)> {
         let unpacked = Unpack {
             bytes: &self.bytes,
@@ -202,17 +195,13 @@ pub struct Pool<'a>(Vec<&'a Packed>);
 impl<'a> Pool<'a> {
     /// The samples together.
     #[must_use]
-    pub fn of(parts: impl IntoIterator<Item = &'a Packed>) -> Self {
+    pub fn new(parts: impl IntoIterator<Item = &'a Packed>) -> Self {
         Self(parts.into_iter().collect())
     }
-
-    /// Number of values.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.iter().map(|part| part.n).sum()
     }
-
-    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -270,7 +259,7 @@ impl<'a> Pool<'a> {
         self.0.iter().flat_map(|part| part.narrow())
     }
 
-    /// Every value of 32 bits with how often it stands among them, ascending.
+    /// Every value of 32 bits with how often it occurs, ascending.
     /// For values of which few differ.
     pub(crate) fn tally(&self) -> BTreeMap<u32, u64> {
         let mut counts = BTreeMap::new();
@@ -312,7 +301,7 @@ impl<'a> Pool<'a> {
             .collect()
     }
 
-    /// How often each lower part stands beside each of these upper ones.
+    /// How often each lower part occurs with each of these upper ones.
     fn lowers(&self, uppers: impl Iterator<Item = usize>) -> BTreeMap<usize, Vec<u32>> {
         let mut lowers: BTreeMap<usize, Vec<u32>> =
             uppers.map(|upper| (upper, vec![0; LOWERS])).collect();
@@ -377,7 +366,7 @@ mod tests {
     fn mean_and_deviation_are_exact() {
         // 2, 4, 4, 4, 5, 5, 7, 9: mean 5, squares about it sum to 32
         let packed = packed(&[2, 4, 4, 4, 5, 5, 7, 9]);
-        let pool = Pool::of([&packed]);
+        let pool = Pool::new([&packed]);
         assert_eq!(pool.mean(), Some(5.0));
         assert!((pool.std().unwrap() - (32.0f64 / 7.0).sqrt()).abs() < 1e-12);
     }
@@ -385,7 +374,7 @@ mod tests {
     #[test]
     fn no_value_has_no_figure() {
         let packed = Packed::default();
-        let pool = Pool::of([&packed]);
+        let pool = Pool::new([&packed]);
         assert_eq!((pool.mean(), pool.std(), pool.len()), (None, None, 0));
         assert!(pool.at(&[0]).is_empty());
     }
@@ -395,7 +384,7 @@ mod tests {
         let mut packed = packed(&vec![1; 1_000_000]);
         packed.pack();
         assert!(packed.bytes.len() < 16, "{}", packed.bytes.len());
-        assert_eq!(Pool::of([&packed]).at(&[0, 999_999]), [1, 1]);
+        assert_eq!(Pool::new([&packed]).at(&[0, 999_999]), [1, 1]);
     }
 
     #[test]
@@ -428,7 +417,7 @@ mod tests {
             let mut sorted: Vec<i64> = parts.concat();
             sorted.sort_unstable();
             let ranks: Vec<usize> = (0..sorted.len()).collect();
-            let pool = Pool::of(&all);
+            let pool = Pool::new(&all);
             prop_assert_eq!(pool.at(&ranks), sorted.clone());
             prop_assert_eq!(pool.len(), sorted.len());
             let narrow: Vec<u32> = sorted.iter().filter_map(|v| u32::try_from(*v).ok()).collect();

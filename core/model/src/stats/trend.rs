@@ -1,5 +1,5 @@
 //! Whether values rise or fall in the order in which they came. Pure
-//! statistics; what follows for backends is the report's business.
+//! statistics; what follows for backends is up to the report.
 
 use std::cmp::Ordering;
 

@@ -48,7 +48,7 @@ fn compare(path: String, was: Option<&Value>, is: Option<&Value>, found: &mut Ve
                 compare(path, was.get(index), is.get(index), found);
             }
         }
-        (was, is) if said(was) == said(is) => {}
+        (was, is) if not_null(was) == not_null(is) => {}
         (was, is) => found.push(Difference {
             path,
             was: was.cloned(),
@@ -57,7 +57,7 @@ fn compare(path: String, was: Option<&Value>, is: Option<&Value>, found: &mut Ve
     }
 }
 
-fn said(value: Option<&Value>) -> Option<&Value> {
+fn not_null(value: Option<&Value>) -> Option<&Value> {
     value.filter(|value| !value.is_null())
 }
 

@@ -1,9 +1,7 @@
 //! How a number is written for a reader: three significant digits, thin
 //! spaces between thousands, milliseconds below a second and seconds above.
 
-use crate::text::units::{NS_PER_MS, NS_PER_S};
-
-const BINARY_STEP: f64 = 1024.0;
+use crate::text::units::{BINARY_STEP, NS_PER_MS, NS_PER_S};
 
 /// Narrow space at which no line breaks; it groups thousands.
 pub const NARROW_SPACE: char = '\u{202f}';
@@ -15,8 +13,8 @@ pub fn three_digits(value: f64) -> String {
     significant(value, 3)
 }
 
-/// Both ends of a range, to three significant digits, or to as many more as tell
-/// them apart, up to five: `3.20` and `3.60`, `1.001` and `1.003`.
+/// Both ends of a range, to three significant digits, or up to five where both
+/// would look the same: `3.20` and `3.60`, `1.001` and `1.003`.
 #[must_use]
 pub fn ends(low: f64, high: f64) -> [String; 2] {
     let mut written = [low, high].map(three_digits);
@@ -88,6 +86,17 @@ pub fn bytes(n: u64) -> String {
         at += 1;
     }
     format!("{} {}", three_digits(value), units[at])
+}
+
+/// Bytes exactly, and, from 10 KiB on, also in the unit that fits:
+/// `65 536 B (64.0 KiB)`.
+#[must_use]
+pub fn exact_bytes(n: u64) -> String {
+    let exact = format!("{} B", grouped(n));
+    match n < 10 * 1024 {
+        true => exact,
+        false => format!("{exact} ({})", bytes(n)),
+    }
 }
 
 /// A share of 0 to 1 in percent: `98.4 %`, `100 %`.
@@ -177,5 +186,7 @@ mod tests {
         assert_eq!(bytes(512), "512 B");
         assert_eq!(bytes(24 * 1024 * 1024 * 1024), "24.0 GiB");
         assert_eq!(grouped(1152), "1\u{202f}152");
+        assert_eq!(exact_bytes(9216), "9\u{202f}216 B");
+        assert_eq!(exact_bytes(73_728), "73\u{202f}728 B (72.0 KiB)");
     }
 }

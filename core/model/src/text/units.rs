@@ -1,5 +1,5 @@
-//! Units at the edges: durations written as text, and the conversions between
-//! nanoseconds, milliseconds and seconds. The only home of 1e3, 1e6 and 1e9.
+//! Durations written as text, and conversions between nanoseconds,
+//! milliseconds and seconds: nowhere else are they multiplied by 1e3, 1e6 or 1e9.
 
 use std::fmt;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub const NS_PER_S: f64 = 1e9;
 /// Nanoseconds in a millisecond.
 pub const NS_PER_MS: f64 = 1e6;
 /// From a binary unit to the next.
-const BINARY_STEP: f64 = 1024.0;
+pub(super) const BINARY_STEP: f64 = 1024.0;
 
 /// Milliseconds from one monotonic time to a later one; negative if `to_ns`
 /// lies before `from_ns`.

@@ -60,7 +60,7 @@ impl<'de> SeqAccess<'de> for &mut Items<'_> {
     }
 }
 
-/// The entries of a map; `skip` tells the keys that are not the type's business.
+/// The entries of a map; `skip`: which keys to leave out.
 pub(super) struct Entries<'a> {
     map: Reader<'a>,
     left: &'a [(KeyNode, Node)],
@@ -209,7 +209,7 @@ impl<'de, 'a> EnumAccess<'de> for Variant<'a> {
         let name: StrDeserializer<'_, Failure> = self.name.into_deserializer();
         let placed = |failure: Failure| match self.value {
             None => failure,
-            // The name is a key: the error belongs where that key stands.
+            // The name is a key, so the error points at that key.
             Some((key, _)) => {
                 let node = &key.as_node(&self.of.node.file);
                 failure.at(node, self.of.trail).into()

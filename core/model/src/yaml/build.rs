@@ -25,7 +25,7 @@ pub const MAX_VALUES: usize = 100_000;
 ///
 /// # Errors
 /// Text that is not YAML, a TAB as indentation, no document or several, a key
-/// that stands twice or is not text, a tag other than the core schema's, a
+/// that occurs twice or is not text, a tag other than the core schema's, a
 /// merge of something that is not a map, a variable that is not set, more
 /// than [`MAX_DEPTH`] levels or [`MAX_VALUES`] values.
 pub fn parse(
@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
             values: 0,
             documents: 0,
             root: None,
-            tabs: Tabs::of(text),
+            tabs: Tabs::in_text(text),
         }
     }
 
@@ -96,7 +96,7 @@ impl<'a> Builder<'a> {
     fn finish(self) -> Result<Node, YamlError> {
         let start = Mark { line: 1, column: 1 };
         self.root.ok_or_else(|| {
-            let message = "no YAML document, one is needed".to_owned();
+            let message = "the file is empty, must hold one YAML document".to_owned();
             YamlError::new(&self.file, start, String::new(), message)
         })
     }
@@ -104,13 +104,13 @@ impl<'a> Builder<'a> {
     fn start_document(&mut self, mark: Mark) -> Result<(), YamlError> {
         self.documents += 1;
         if self.documents > 1 {
-            let message = "a second document starts here, a file holds one".to_owned();
+            let message = "a second document starts here, a file must hold one".to_owned();
             return Err(YamlError::new(&self.file, mark, String::new(), message));
         }
         Ok(())
     }
 
-    /// Whether the scalar is still plain once its tag has been heard.
+    /// Whether the scalar is still plain with its tag.
     fn typed_by(&self, tag: Option<&Tag>, plain: bool, mark: Mark) -> Result<bool, YamlError> {
         let Some(tag) = tag else { return Ok(plain) };
         let known = ["str", "int", "float", "bool", "null", "seq", "map"];
@@ -118,7 +118,7 @@ impl<'a> Builder<'a> {
             return Ok(plain && tag.suffix != "str");
         }
         let fact = Fact::new(format!(
-            "has the tag `{tag}`, only the core schema's tags are known"
+            "has the tag `{tag}`, must be one of the core schema"
         ));
         Err(self.about(mark, &fact))
     }
@@ -203,7 +203,8 @@ impl<'a> Builder<'a> {
 
     fn alias(&mut self, anchor: usize, mark: Mark) -> Result<(), YamlError> {
         let Some(part) = self.anchors.get(&anchor) else {
-            let fact = Fact::new("is an alias inside its own anchor, a value cannot hold itself");
+            let fact =
+                Fact::new("is an alias of the anchor that it is in: a value cannot contain itself");
             return Err(self.about(mark, &fact));
         };
         let (values, height) = (part.values, part.height);
@@ -244,7 +245,7 @@ impl<'a> Builder<'a> {
             return Err(self.odd_key(node.mark));
         };
         if text.is_empty() {
-            let fact = Fact::new("has an empty key, a key is text");
+            let fact = Fact::new("has an empty key, must be text");
             return Err(self.about(node.mark, &fact));
         }
         let Some(Open::Map(map)) = self.frames.last_mut().map(|frame| &mut frame.open) else {
@@ -260,7 +261,7 @@ impl<'a> Builder<'a> {
         match first {
             None => Ok(()),
             Some(line) => {
-                let fact = Fact::new(format!("stands twice, first on line {line}"));
+                let fact = Fact::new(format!("is set twice, first on line {line}"));
                 Err(self.about(node.mark, &fact))
             }
         }
@@ -300,7 +301,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Whether a key that begins with `x-` stands above.
+    /// Whether a key above begins with `x-`.
     fn in_free_key(&self) -> bool {
         self.frames.iter().any(|frame| match &frame.open {
             Open::Map(map) => map
@@ -324,7 +325,7 @@ impl<'a> Builder<'a> {
     }
 
     fn odd_key(&self, mark: Mark) -> YamlError {
-        let fact = Fact::new("has a list or map as a key, a key is text")
+        let fact = Fact::new("has a list or map as a key, must be text")
             .hint("put text that begins with `[`, `{` or `*` in quotes");
         self.about(mark, &fact)
     }
@@ -333,7 +334,7 @@ impl<'a> Builder<'a> {
         if self.frames.len() + height <= MAX_DEPTH {
             return Ok(());
         }
-        let message = format!("nested deeper than {MAX_DEPTH} levels, that is the limit");
+        let message = format!("nested deeper than {MAX_DEPTH} levels, which is the limit");
         Err(YamlError::new(
             &self.file,
             mark,
@@ -348,7 +349,7 @@ impl<'a> Builder<'a> {
             return Ok(());
         }
         let message =
-            format!("more than {MAX_VALUES} values with aliases expanded, that is the limit");
+            format!("more than {MAX_VALUES} values with aliases expanded, which is the limit");
         Err(YamlError::new(
             &self.file,
             mark,
@@ -380,7 +381,7 @@ impl<'a> Builder<'a> {
             .skip(mark.line.saturating_sub(2));
         let hint = near
             .any(|line| line.contains("${"))
-            .then(|| "inside [ ] and { }, put ${...} in quotes".to_owned());
+            .then(|| "put ${...} in quotes inside [ ] and { }".to_owned());
         let message = format!("not YAML: {}", error.info());
         YamlError::new(&self.file, mark, super::dotted(&self.path()), message).with_hint(hint)
     }

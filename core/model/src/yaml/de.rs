@@ -1,5 +1,4 @@
-//! Reads located nodes as types: a serde deserializer whose errors know
-//! their place.
+//! Reads nodes as types: a serde deserializer whose errors have line and column.
 
 use serde::de::{DeserializeOwned, Deserializer, Expected, Visitor};
 use serde::forward_to_deserialize_any;
@@ -163,7 +162,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// `skip` tells the keys that are not the type's business.
+    /// `skip`: which keys to leave out.
     fn map<'de, V: Visitor<'de>>(
         self,
         skip: &dyn Fn(&str) -> bool,

@@ -4,8 +4,7 @@ use super::error::Fact;
 
 /// Expands `${VAR}` and `${VAR:-default}`; `$${` becomes `${`.
 ///
-/// As in a shell, the default also stands in for a variable that is set to
-/// nothing. A default ends at the first `}` and holds no variable itself.
+/// As in a shell, the default also replaces a variable that is set to nothing. A default ends at the first `}` and holds no variable itself.
 pub(super) fn expand(
     text: &str,
     lookup_env: &dyn Fn(&str) -> Option<String>,

@@ -1,4 +1,4 @@
-//! The error that serde raises, and its wording once its place is known.
+//! The error that serde raises, and its text once line and column are known.
 
 use std::fmt;
 
@@ -36,7 +36,7 @@ pub(super) struct Failure(Box<Raised>);
 #[derive(Debug)]
 enum Raised {
     Placed(YamlError),
-    Said(Fact),
+    Worded(Fact),
     Custom(String),
     Mismatch { found: String, wanted: String },
     UnknownKey { key: String, known: Vec<String> },
@@ -46,7 +46,7 @@ enum Raised {
 
 impl From<Fact> for Failure {
     fn from(fact: Fact) -> Self {
-        Raised::Said(fact).into()
+        Raised::Worded(fact).into()
     }
 }
 
@@ -69,7 +69,7 @@ impl Failure {
         let about = |fact: &Fact| YamlError::about(&node.file, node.mark, &path, fact);
         match *self.0 {
             Raised::Placed(error) => error,
-            Raised::Said(fact) => about(&fact),
+            Raised::Worded(fact) => about(&fact),
             Raised::Custom(text) => {
                 let path = dotted(&path);
                 let message = custom(&text, node, &subject(&path));
@@ -105,7 +105,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.0 {
             Raised::Placed(error) => error.fmt(f),
-            Raised::Said(fact) => f.write_str(&fact.text),
+            Raised::Worded(fact) => f.write_str(&fact.text),
             Raised::Custom(text) => f.write_str(text),
             Raised::Mismatch { found, wanted } => write!(f, "is {found}, must be {wanted}"),
             Raised::UnknownKey { key, .. } => write!(f, "unknown key `{key}`"),
@@ -178,7 +178,7 @@ impl serde::de::Error for Failure {
     }
 
     fn duplicate_field(field: &'static str) -> Self {
-        Fact::new(format!("has `{field}` under two names, one is enough")).into()
+        Fact::new(format!("has `{field}` under two names, must have one")).into()
     }
 }
 
@@ -211,7 +211,7 @@ fn wanted_text(expected: &str) -> String {
 fn mismatch(found: &str, wanted: &str, node: &Node) -> Fact {
     match node.kind {
         Kind::Scalar { .. } => Fact::new(format!("is {}, must be {wanted}", node.shown())),
-        // serde may have buffered the map or list and speak of a part of it.
+        // serde may have buffered the map or list and report a part of it.
         _ if found == node.shown() => Fact::new(format!("is {found}, must be {wanted}")),
         _ => Fact::new(format!("holds {found}, must be {wanted}")),
     }
@@ -220,7 +220,7 @@ fn mismatch(found: &str, wanted: &str, node: &Node) -> Fact {
 fn custom(text: &str, node: &Node, subject: &str) -> String {
     if text.starts_with("data did not match any variant") {
         return format!(
-            "{subject} is {}, in none of the allowed forms",
+            "{subject} is {}, which is none of the allowed forms",
             node.shown()
         );
     }
@@ -287,7 +287,7 @@ fn unknown_variant(found: &str, known: &[String]) -> Fact {
 fn one_of(known: &[String]) -> String {
     let names: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     match &names[..] {
-        [] => "nothing is allowed here".to_owned(),
+        [] => "no key is allowed here".to_owned(),
         [name] => format!("must be {name}"),
         _ => format!("must be one of {}", names.join(", ")),
     }

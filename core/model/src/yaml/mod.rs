@@ -1,12 +1,12 @@
 //! Loads YAML text into typed values and names the line and column of
 //! whatever is wrong with it.
 //!
-//! The text becomes a tree of [`Node`]s that know their place ([`parse`]), the
-//! tree becomes a type ([`from_node`]). Reading the file, and what the values
-//! mean, is left to others; they point at a key with [`Node::error_at`].
+//! The text becomes a tree of [`Node`]s with line and column ([`parse`]), the tree
+//! becomes a type ([`from_node`]). Others read the file and check what the values
+//! mean; they report errors with [`Node::error_at`].
 //!
 //! Rules beyond YAML 1.2:
-//! - One file holds one document. A key stands once per map; `<<` merges.
+//! - One file holds one document. A key occurs once per map; `<<` merges.
 //! - A plain scalar read as text stays as written (`1.10`, `007`, `no`);
 //!   read as anything else it follows the core schema of YAML 1.2. A quoted
 //!   scalar is always text.
@@ -19,7 +19,7 @@
 //!   errors point at the whole value.
 //! - A custom error of a `Deserialize` impl is worded as the end of
 //!   "`` `key` is VALUE, ``", e.g. `must be above 0`; if it begins with `is `
-//!   or `has ` it stands right after the key.
+//!   or `has ` it follows the key directly.
 
 mod access;
 mod build;

@@ -29,13 +29,13 @@ pub(super) enum Open {
     Map(OpenMap),
 }
 
-/// A map so far; `lines` tells where each key stands first.
+/// A map so far; `lines`: the line of each key.
 #[derive(Default)]
 pub(super) struct OpenMap {
     pub(super) entries: Vec<(KeyNode, Node)>,
     pub(super) lines: HashMap<Arc<str>, usize>,
     pub(super) pending: Option<KeyNode>,
-    /// The value of `<<` and how many entries stand before it.
+    /// The value of `<<` and how many entries come before it.
     pub(super) merge: Option<(usize, Node)>,
 }
 

@@ -1,16 +1,15 @@
-//! TABs that indent a line: YAML refuses most of them in obscure words.
+//! TABs that indent a line: the parser's own errors about them are obscure.
 
 use saphyr_parser::{ScalarStyle, Span};
 
 use super::error::Mark;
 
-/// Places of TABs before the first other character of a line that are not
-/// known to be harmless, by line.
+/// TABs in the indentation of lines, unless they are known to be harmless.
 pub(super) struct Tabs(Vec<Mark>);
 
 impl Tabs {
-    /// Those of a text; blank lines and comments may begin as they like.
-    pub(super) fn of(text: &str) -> Self {
+    /// The TABs of a text; blank lines and comments may contain them.
+    pub(super) fn in_text(text: &str) -> Self {
         let tab_of = |(index, line): (usize, &str)| {
             let indent = line.len() - line.trim_start_matches([' ', '\t']).len();
             let content = line[indent..].trim_end();

@@ -8,13 +8,12 @@ use super::scalar::{Resolved, resolve};
 /// A value of the text with its place.
 ///
 /// Variables are expanded, aliases and merge keys are resolved. A value that
-/// came through an alias bears the place of the alias, the values inside it
-/// bear their own.
+/// came through an alias has the place of the alias, the values inside it have
+/// their own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
     /// Where the value begins; for an empty value of a key, where the key is.
     pub mark: Mark,
-    /// The value itself.
     pub kind: Kind,
     pub(super) file: Arc<str>,
     /// A variable that could not be expanded under an `x-` key: an error
@@ -25,17 +24,16 @@ pub struct Node {
 /// The three shapes of a value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
-    /// A text; `plain` if it stood without quotes and may mean a number,
+    /// A text; `plain` if it was written without quotes and may mean a number,
     /// a boolean or nothing.
     Scalar {
         /// The text, variables expanded.
         text: Arc<str>,
-        /// Whether it stood without quotes.
+        /// Whether it was written without quotes.
         plain: bool,
     },
-    /// A list.
     Sequence(Vec<Node>),
-    /// A map; every key stands once.
+    /// A map; every key occurs once.
     Mapping(Vec<(KeyNode, Node)>),
 }
 
@@ -46,7 +44,7 @@ pub struct KeyNode {
     pub mark: Mark,
     /// The key as written, variables not expanded.
     pub text: Arc<str>,
-    /// Whether it stood without quotes.
+    /// Whether it was written without quotes.
     pub plain: bool,
 }
 
@@ -192,7 +190,5 @@ pub(super) fn beyond_64_bits(text: &str) -> Fact {
 }
 
 pub(super) fn no_json_form(text: &str) -> Fact {
-    Fact::new(format!(
-        "is {text}, must be finite: JSON has no form for it"
-    ))
+    Fact::new(format!("is {text}, must be finite: JSON cannot hold it"))
 }

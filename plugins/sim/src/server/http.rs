@@ -290,5 +290,4 @@ pub(crate) fn push_chunk(chunked: bool, data: &[u8], out: &mut Vec<u8>) {
 }
 
 #[cfg(test)]
-#[path = "http_tests.rs"]
 mod tests;

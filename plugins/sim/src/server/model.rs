@@ -337,5 +337,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-#[path = "model_tests.rs"]
 mod tests;

@@ -315,5 +315,4 @@ fn max_tokens(
 }
 
 #[cfg(test)]
-#[path = "openai_tests.rs"]
 mod tests;

@@ -1,5 +1,5 @@
-//! What the choosers show at first, as pictures that need no script: the same
-//! choice as the page's script makes.
+//! The default selection as still images that need no script: the same selection as
+//! the page's script makes.
 
 use inferbench_model::text::number::three_digits;
 use serde::Serialize;
@@ -7,17 +7,17 @@ use serde::Serialize;
 use super::{Curve, Explore, Gaps, Measurement, Metric};
 use crate::render::charts::axis::Scale;
 use crate::render::charts::canvas::{Canvas, Pen, Still, path};
-use crate::render::charts::{BOTTOM, TOP, WIDE_STILL_WIDTH};
+use crate::render::charts::sizes::{BOTTOM, TOP, WIDE_STILL_WIDTH};
 use crate::render::style::{self, NEUTRAL};
 
-/// Heights of the pictures, px, and the room right of their axes.
+/// Heights of the images, px, and the room right of their axes.
 const HEIGHT: usize = 280;
 const REQUESTS_HEIGHT: usize = 360;
 const RIGHT: usize = 18;
 /// Room for a bar with its gap, and the bar itself, px.
 const BAR_STEP: usize = 24;
 const BAR: f64 = 16.0;
-/// Room for the words beside the longest bar, px.
+/// Room for the text beside the longest bar, px.
 const WORDS: usize = 60;
 /// Widths of lines, px.
 const LINE: f64 = 2.2;
@@ -39,14 +39,14 @@ const SHARES: [(f64, &str); 6] = [
     (0.99, "99 %"),
 ];
 
-/// A picture and what it shows.
+/// A still image and its caption.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::render) struct Chosen {
     caption: String,
     still: Still,
 }
 
-/// The picture of each chooser; none where its section is not there.
+/// One image per selectable chart; `None` where the page lacks the section.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(in crate::render) struct FirstChoices {
     spread: Option<Chosen>,
@@ -56,7 +56,7 @@ pub(in crate::render) struct FirstChoices {
 }
 
 impl Explore<'_> {
-    /// What the choosers show at first.
+    /// The default selection of each chart.
     pub(in crate::render) fn first_choices(&self) -> FirstChoices {
         FirstChoices {
             spread: self.distributions.first().and_then(|m| self.spread(m)),
@@ -88,7 +88,7 @@ impl Explore<'_> {
         }
         Some(Chosen {
             caption: format!(
-                "{} at {}: share of {} that took at most so long.",
+                "{} at {}: share of {} that took at most this long.",
                 metric.label, self.levels[level], metric.of
             ),
             still: canvas.finish(),
@@ -100,8 +100,8 @@ impl Explore<'_> {
         let gaps = self.gaps.iter().filter(|gaps| gaps.level == level);
         let gaps: Vec<&Gaps<'_>> = gaps.collect();
         let positive = |value: &f64| *value > 0.0;
-        let told = gaps.iter().flat_map(|own| own.p50.iter().chain(own.max));
-        let y = Scale::of_values(told.copied().filter(positive), true);
+        let gap_ms = gaps.iter().flat_map(|own| own.p50.iter().chain(own.max));
+        let y = Scale::of_values(gap_ms.copied().filter(positive), true);
         let ends = gaps.iter().filter_map(|own| own.position.last());
         let end = ends.max().copied().unwrap_or(1) as f64;
         let x = Scale {
@@ -132,11 +132,11 @@ impl Explore<'_> {
     }
 
     fn token_bars(&self) -> Option<Chosen> {
-        let told = &self.tokens;
+        let tokens = &self.tokens;
         let mut names = Vec::new();
         let mut bars = Vec::new();
-        for (at, range) in told.tokens.iter().enumerate() {
-            for (nth, own) in told.backends.iter().enumerate() {
+        for (at, range) in tokens.tokens.iter().enumerate() {
+            for (nth, own) in tokens.backends.iter().enumerate() {
                 names.push(if nth == 0 {
                     range.clone()
                 } else {
@@ -187,7 +187,7 @@ impl Explore<'_> {
     }
 }
 
-/// Requests from sent to first output, thin, and on to the last one, thick.
+/// One line per request: thin from sent to first output, thick on to the last one.
 fn request_lines(one: &Measurement<'_>) -> Still {
     let rows = one.sent.len();
     let x = Scale {
@@ -226,8 +226,7 @@ fn request_lines(one: &Measurement<'_>) -> Still {
     canvas.finish()
 }
 
-/// The points of a distribution; on the steps themselves where all values are
-/// told.
+/// The points of a distribution; a step curve where all values are listed.
 fn steps(values: &[f64], shares: &[f64], n: usize) -> Vec<(f64, f64)> {
     let points = || values.iter().copied().zip(shares.iter().copied());
     if shares.len() <= n {

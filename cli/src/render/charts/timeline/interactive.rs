@@ -3,10 +3,12 @@
 use inferbench_model::report::{Report, SeriesOf, Timeline, TimelineSeries};
 use serde_json::{Value, json};
 
-use super::{
-    BAND_OPACITY, DASHES, Drawn, LETTER, NEUTRAL, Unit, colour, devices, extent, keys, label,
-    parts, place_of, plain, short, style,
+use super::panel::{
+    BAND_OPACITY, DASHES, Drawn, LETTER, Unit, colour, devices, extent, keys, label, parts,
 };
+use crate::render::charts::chart::backend_index;
+use crate::render::charts::labels::{plain, short};
+use crate::render::style::{self, NEUTRAL};
 
 /// Height of a panel and of the gap above it, which holds its heading, px.
 const PANEL: usize = 84;
@@ -14,8 +16,7 @@ const GAP: usize = 30;
 /// Room for the levels' names above and for the axis below, px.
 const TOP: usize = 42;
 const BOTTOM: usize = 46;
-/// Readings that a server gave of itself up to which each is shown: between them
-/// nothing is known.
+/// With fewer readings than this from a server, each is shown as a marker.
 const FEW_READINGS: usize = 200;
 /// Room left and right of the axis, px.
 const LEFT: usize = 58;
@@ -33,7 +34,7 @@ pub(super) fn plot(report: &Report, timeline: &Timeline, panels: &[Drawn<'_>]) -
     let (mut annotations, least): (Vec<Value>, Vec<f64>) = names.into_iter().unzip();
     let mut traces = Vec::new();
     for (at, panel) in panels.iter().enumerate() {
-        let unit = Unit::of(panel);
+        let unit = Unit::for_panel(panel);
         let (top, bottom) = domain(at, inner);
         layout[axis_key(at)] = json!({
             "domain": [bottom, top], "fixedrange": true, "zeroline": false, "nticks": 4,
@@ -88,8 +89,8 @@ fn domain(at: usize, inner: usize) -> (f64, f64) {
     (from_top(top), from_top(top + PANEL).max(0.0))
 }
 
-/// The least and most of what each mean stands for, behind its line; none if
-/// every mean stands for one reading or for equal ones.
+/// The band from least to most behind a line of means; `None` if all of them are
+/// equal.
 fn band(series: &TimelineSeries, panel: usize, colour: &str, unit: &Unit) -> Option<Value> {
     let mut ranges = series.min.iter().zip(&series.max);
     ranges.any(|(min, max)| min < max).then_some(())?;
@@ -169,7 +170,7 @@ fn heading(panel: &Drawn<'_>, unit: &Unit, top: f64, inner: usize, devices: &[u3
     })
 }
 
-/// Bands behind all panels: starts, levels, and what of them was measured.
+/// Bands behind all panels: starts, levels, and measured windows.
 fn shapes(report: &Report, timeline: &Timeline) -> Value {
     let band = |x0: f64, x1: f64, colour: &str, opacity: f64| {
         json!({
@@ -185,7 +186,7 @@ fn shapes(report: &Report, timeline: &Timeline) -> Value {
         }
     }
     for cell in &timeline.cells {
-        let colour = style::colour(place_of(report, &cell.backend));
+        let colour = style::colour(backend_index(report, &cell.backend));
         shapes.push(band(cell.start_s, cell.end_s, colour, 0.09));
         if let (Some(from), Some(to)) = (cell.window_start_s, cell.window_end_s) {
             shapes.push(band(from, to, colour, 0.10));
@@ -194,9 +195,9 @@ fn shapes(report: &Report, timeline: &Timeline) -> Value {
     Value::Array(shapes)
 }
 
-/// Names above the panels, each with the width of the axis from which on it has
-/// room, px: of each start, and below it of its levels. Those that have none even
-/// on a wide page are left out.
+/// Names above the panels, of each stage and below it of its levels, each with the
+/// least width of the axis at which it fits, px. Names that do not fit even on a
+/// wide page are left out.
 fn names(report: &Report, timeline: &Timeline) -> Vec<(Value, f64)> {
     let mut found = Vec::new();
     let least = |text: &str, from: f64, to: f64| {

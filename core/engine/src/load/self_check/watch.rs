@@ -1,4 +1,4 @@
-//! What the system tells of this process and this machine over a cell. A figure
+//! What the system reports of this process and this machine over a cell. A figure
 //! that cannot be read is absent.
 
 use std::fs;
@@ -24,7 +24,7 @@ const FILES_EVERY: u64 = 5;
 const TRUSTED_READING_NS: u64 = 100_000;
 /// Fastest slewing of the wall clock by the kernel: 500 parts in a million.
 const SLEW: f64 = 0.0005;
-/// Nanoseconds in a microsecond, in which the kernel tells pressure.
+/// Nanoseconds in a microsecond, in which the kernel counts pressure.
 const NS_PER_US: u64 = 1000;
 
 /// Counters at one moment.
@@ -84,7 +84,7 @@ struct Looks {
     clock_step_ms_max: Option<f64>,
 }
 
-/// Watches from its start until it is told to tell; both on the load thread.
+/// Watches from its start until its figures are asked for; both on the load thread.
 #[derive(Debug)]
 pub(in crate::load) struct Watch {
     began: Counters,
@@ -120,7 +120,7 @@ impl Watch {
     }
 
     /// Stops watching and writes what it has seen into a self-check.
-    pub(in crate::load) fn tell(self, check: &mut SelfCheck) {
+    pub(in crate::load) fn fill_in(self, check: &mut SelfCheck) {
         let (began, ended) = (self.began, Counters::now());
         let wall_ns = ended.t_ns.saturating_sub(began.t_ns);
         let share = |before: Option<u64>, now: Option<u64>| {
@@ -219,7 +219,7 @@ mod tests {
         let until_ns = clock::now_ns() + 300 * MS;
         while clock::now_ns() < until_ns {}
         let mut check = SelfCheck::default();
-        watch.tell(&mut check);
+        watch.fill_in(&mut check);
         let used = check.client_cpu_percent.unwrap() + check.core_wait_percent.unwrap_or(0.0);
         assert!(used > 80.0 && used < 120.0, "{check:?}");
         assert!(check.process_cpu_percent >= check.client_cpu_percent);

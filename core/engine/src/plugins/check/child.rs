@@ -1,4 +1,4 @@
-//! The child's side: loads the library, runs the checks and tells how they go.
+//! The child's side: loads the library, runs the checks and reports how they go.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use inferbench_plugin_api::testkit::exchanges::replay_folder_watched;
-use inferbench_plugin_api::testkit::{Progress, conformance_watched};
+use inferbench_testkit::exchanges::replay_folder_watched;
+use inferbench_testkit::{Progress, conformance_watched};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
@@ -15,13 +15,13 @@ use nix::unistd::dup2_stdin;
 use serde_json::Map;
 
 use super::footprint::Footprint;
-use super::{PluginCheckError, Told, memory};
+use super::{ChildMessage, PluginCheckError, memory};
 use crate::plugins::host::{Plugin, PluginHost};
 
 /// Name of the folder of exchanges that is looked for beside a library.
 const EXCHANGES: &str = "exchanges";
 
-/// Checks one library and tells it over standard input, which is a socket. The
+/// Checks one library and reports it over standard input, which is a socket. The
 /// library's code runs in this process, and may end it.
 ///
 /// # Errors
@@ -45,12 +45,12 @@ pub fn main(
         Ok(loaded) => loaded,
         Err(refusal) => {
             parent.ended(Some(format!("it {refusal}")));
-            parent.tell(&Told::Done);
+            parent.send(&ChildMessage::Done);
             return Ok(());
         }
     };
     parent.ended(None);
-    parent.tell(&Told::Loaded {
+    parent.send(&ChildMessage::Loaded {
         api: loaded.api.clone(),
         rustc: loaded.rustc.clone(),
         backends: host.names().map(str::to_owned).collect(),
@@ -62,15 +62,15 @@ pub fn main(
         check_exchanges(plugin, exchanges, &mut parent);
     }
     parent.begins(None, "it leaves its process as it was");
-    parent.ended(before.changes().err());
-    parent.tell(&Told::Done);
+    parent.ended(before.changes());
+    parent.send(&ChildMessage::Done);
     Ok(())
 }
 
 fn check_backend(plugin: &Plugin, parent: &mut Parent) {
     let name = &plugin.description.name;
     let mut failed = false;
-    // The report says what the watcher was told.
+    // The report says what the watcher was given.
     drop(conformance_watched(
         plugin.module,
         name,
@@ -84,7 +84,7 @@ fn check_backend(plugin: &Plugin, parent: &mut Parent) {
         return;
     }
     parent.begins(Some(name), memory::CLAIM);
-    parent.ended(memory::check(plugin).err());
+    parent.ended(memory::check(plugin).err().map(|error| error.to_string()));
 }
 
 fn check_exchanges(plugin: &Plugin, folder: Option<&Path>, parent: &mut Parent) {
@@ -94,7 +94,7 @@ fn check_exchanges(plugin: &Plugin, folder: Option<&Path>, parent: &mut Parent) 
         None if beside.is_dir() => Cow::Owned(beside),
         None => {
             let words = "no recorded exchanges were checked: give --exchanges DIR";
-            parent.tell(&Told::Note(words.to_owned()));
+            parent.send(&ChildMessage::Note(words.to_owned()));
             return;
         }
     };
@@ -120,23 +120,23 @@ impl Parent {
         Ok(Self(File::from(socket)))
     }
 
-    fn tell(&mut self, told: &Told) {
-        // Without a parent there is nobody to tell, and the process ends soon.
-        if let Ok(mut line) = serde_json::to_vec(told) {
+    fn send(&mut self, message: &ChildMessage) {
+        // Without a parent nobody listens, and the process ends soon.
+        if let Ok(mut line) = serde_json::to_vec(message) {
             line.push(b'\n');
             drop(self.0.write_all(&line));
         }
     }
 
     fn begins(&mut self, backend: Option<&str>, check: &str) {
-        self.tell(&Told::Begins {
+        self.send(&ChildMessage::Begins {
             backend: backend.map(str::to_owned),
             check: check.to_owned(),
         });
     }
 
     fn ended(&mut self, reason: Option<String>) {
-        self.tell(&Told::Ended { reason });
+        self.send(&ChildMessage::Ended { reason });
     }
 
     fn passes_on(&mut self, backend: Option<&str>, progress: Progress<'_>) {

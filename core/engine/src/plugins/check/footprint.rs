@@ -25,29 +25,22 @@ impl Footprint {
     pub(super) fn now() -> Self {
         let own = Process::myself().ok();
         let status = own.as_ref().and_then(|own| own.status().ok());
-        let of = |read: fn(&procfs::process::Status) -> u64| status.as_ref().map(read);
+        let status_of = |read: fn(&procfs::process::Status) -> u64| status.as_ref().map(read);
         Self {
             folder: std::env::current_dir().ok(),
             variables: std::env::vars_os().collect(),
             umask: status.as_ref().and_then(|status| status.umask),
-            handled: of(|status| status.sigcgt),
-            ignored: of(|status| status.sigign),
-            threads: of(|status| status.threads),
+            handled: status_of(|status| status.sigcgt),
+            ignored: status_of(|status| status.sigign),
+            threads: status_of(|status| status.threads),
             descriptors: own.as_ref().and_then(|own| own.fd_count().ok()),
         }
     }
 
-    /// What differs now.
-    ///
-    /// # Errors
-    /// The differences in words.
-    pub(super) fn changes(&self) -> Result<(), String> {
+    /// What differs now, in one line; `None` if nothing does.
+    pub(super) fn changes(&self) -> Option<String> {
         let changes = self.compared(&Self::now());
-        if changes.is_empty() {
-            Ok(())
-        } else {
-            Err(changes.join("; "))
-        }
+        (!changes.is_empty()).then(|| changes.join("; "))
     }
 
     fn compared(&self, now: &Self) -> Vec<String> {

@@ -5,7 +5,9 @@ use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
     Message, OpenContext, PluginError, PromptContent, PromptForm, RequestSpec,
 };
+use procfs::ProcError;
 use serde_json::json;
+use thiserror::Error;
 
 use crate::plugins::host::Plugin;
 
@@ -22,16 +24,37 @@ const MESSAGES: [&[u8]; 4] = [
     b"[DONE]",
 ];
 
+/// A check of memory that does not hold, or could not be made.
+#[derive(Debug, Error)]
+pub(super) enum MemoryError {
+    /// The plugin fails at what it is asked.
+    #[error(transparent)]
+    Plugin(#[from] PluginError),
+    /// It grows with every answer.
+    #[error(
+        "{ANSWERS} answers left {} KiB behind each time, limit {} KiB",
+        bytes / 1024,
+        LIMIT_BYTES / 1024
+    )]
+    LeftBehind {
+        /// Growth in one go.
+        bytes: u64,
+    },
+    /// The kernel does not give the memory in use.
+    #[error("/proc/self/statm: {0}")]
+    NotRead(ProcError),
+}
+
 /// Measures growth three times; the first warms up. Only what grows both times
 /// after that is a leak: a cache or the allocator grows once.
-pub(super) fn check(plugin: &Plugin) -> Result<(), String> {
+pub(super) fn check(plugin: &Plugin) -> Result<(), MemoryError> {
     let name = &plugin.description.name;
     let context = OpenContext {
         attached: true,
         ..OpenContext::default()
     };
-    let client = BackendClient::open(plugin.module, name, &context).map_err(words)?;
-    let form = client.prompt_form().map_err(words)?;
+    let client = BackendClient::open(plugin.module, name, &context)?;
+    let form = client.prompt_form()?;
     let mut least = u64::MAX;
     for round in 0..3 {
         let before = resident_bytes()?;
@@ -45,14 +68,10 @@ pub(super) fn check(plugin: &Plugin) -> Result<(), String> {
     if least <= LIMIT_BYTES {
         return Ok(());
     }
-    Err(format!(
-        "{ANSWERS} answers left {} KiB behind each time, limit {} KiB",
-        least / 1024,
-        LIMIT_BYTES / 1024
-    ))
+    Err(MemoryError::LeftBehind { bytes: least })
 }
 
-fn one(client: &BackendClient, form: PromptForm) -> Result<(), String> {
+fn one(client: &BackendClient, form: PromptForm) -> Result<(), MemoryError> {
     let prompt = match form {
         PromptForm::TokenIds => PromptContent::TokenIds(vec![1, 2, 3]),
         PromptForm::Text => PromptContent::Text("a b c".to_owned()),
@@ -63,7 +82,7 @@ fn one(client: &BackendClient, form: PromptForm) -> Result<(), String> {
     let request = RequestSpec::one_token("m", prompt);
     // An engine in the process has no requests to encode.
     not_a_panic(client.encode(&request))?;
-    let mut decoder = client.decoder(&request).map_err(words)?;
+    let mut decoder = client.decoder(&request)?;
     let mut buffer = EventBuf::default();
     for message in MESSAGES {
         buffer.clear();
@@ -72,19 +91,15 @@ fn one(client: &BackendClient, form: PromptForm) -> Result<(), String> {
     not_a_panic(decoder.finish(&mut buffer))
 }
 
-fn not_a_panic<T>(result: Result<T, PluginError>) -> Result<(), String> {
+fn not_a_panic<T>(result: Result<T, PluginError>) -> Result<(), MemoryError> {
     match result {
-        Err(error) if error.panicked => Err(error.message),
+        Err(error) if error.panicked => Err(error.into()),
         _ => Ok(()),
     }
 }
 
-fn words(error: PluginError) -> String {
-    error.message
-}
-
-fn resident_bytes() -> Result<u64, String> {
+fn resident_bytes() -> Result<u64, MemoryError> {
     let own = procfs::process::Process::myself().and_then(|own| own.statm());
-    let pages = own.map_err(|error| format!("/proc/self/statm: {error}"))?;
+    let pages = own.map_err(MemoryError::NotRead)?;
     Ok(pages.resident * procfs::page_size())
 }

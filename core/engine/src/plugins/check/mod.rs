@@ -1,7 +1,7 @@
 //! Checks a built plugin library in a child process of the same program, so
 //! that whatever the plugin does to its process is seen and harms nothing.
 //!
-//! The child tells what it does over a socket in the place of its standard
+//! The child reports what it does over a socket in the place of its standard
 //! input: one line of JSON before each check and one after it. So it is known
 //! which check was running when the child hung or died.
 
@@ -97,10 +97,10 @@ impl PluginCheckReport {
     }
 }
 
-/// What the child tells.
+/// What the child reports.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Told {
+enum ChildMessage {
     Loaded {
         api: String,
         rustc: String,
@@ -146,11 +146,11 @@ pub fn check(program: &Path, wanted: &PluginCheck) -> Result<PluginCheckReport, 
     let heard = listen(&lines, wanted.limit, &mut report);
     let status = end(&mut child, &heard).map_err(failed("waiting for its end"))?;
     conclude(&mut report, heard?, status, wanted.limit);
-    tell_output(&mut report, &out, &err);
+    add_output(&mut report, &out, &err);
     Ok(report)
 }
 
-/// How the child's telling ended, and the check that was running then.
+/// How the child's reports ended, and the check that was running then.
 enum Heard {
     Done,
     Silent(Option<Checked>),
@@ -183,7 +183,7 @@ fn listen(
             Err(RecvTimeoutError::Disconnected) => return Ok(Heard::Gone(running)),
         };
         match serde_json::from_str(&line)? {
-            Told::Loaded {
+            ChildMessage::Loaded {
                 api,
                 rustc,
                 backends,
@@ -192,21 +192,21 @@ fn listen(
                 report.rustc = Some(rustc);
                 report.backends = backends;
             }
-            Told::Begins { backend, check } => {
+            ChildMessage::Begins { backend, check } => {
                 running = Some(Checked {
                     backend,
                     check,
                     reason: None,
                 });
             }
-            Told::Ended { reason } => {
+            ChildMessage::Ended { reason } => {
                 let ended = running.take();
                 report
                     .checks
                     .extend(ended.map(|check| Checked { reason, ..check }));
             }
-            Told::Note(note) => report.notes.push(note),
-            Told::Done => return Ok(Heard::Done),
+            ChildMessage::Note(note) => report.notes.push(note),
+            ChildMessage::Done => return Ok(Heard::Done),
         }
     }
 }
@@ -283,7 +283,7 @@ fn printed(pipe: Option<impl Read + Send + 'static>) -> Receiver<Printed> {
     printed
 }
 
-fn tell_output(report: &mut PluginCheckReport, out: &Receiver<Printed>, err: &Receiver<Printed>) {
+fn add_output(report: &mut PluginCheckReport, out: &Receiver<Printed>, err: &Receiver<Printed>) {
     let words = |pipe: &Receiver<Printed>| {
         let printed = pipe.recv_timeout(PIPE_GRACE).ok()?;
         let start = String::from_utf8_lossy(&printed.start).into_owned();

@@ -24,7 +24,6 @@ use crate::server::supervise::{self, Job, Journal, Order, Report};
 
 pub(crate) use log::last_lines;
 pub use log::log_tail;
-pub(crate) use plan::beside;
 pub use plan::command_text;
 
 /// What a supervisor may take beyond the plan's grace: for what it kills, and
@@ -65,6 +64,28 @@ pub enum LaunchError {
     Supervisor {
         /// What is wrong.
         reason: String,
+    },
+}
+
+/// A server whose processes would not all go.
+#[derive(Debug, Error)]
+pub enum StopError {
+    /// Some are still there.
+    #[error("processes {pids:?} of {} are still there after SIGKILL", folder.display())]
+    Left {
+        /// Their ids.
+        pids: Vec<i32>,
+        /// Folder of the server's logs.
+        folder: PathBuf,
+    },
+    /// Nobody can say whether any is.
+    #[error(
+        "the supervisor of {} ended or hangs: what its server started may still run, see inferbench doctor",
+        folder.display()
+    )]
+    Unsupervised {
+        /// Folder of the server's logs.
+        folder: PathBuf,
     },
 }
 
@@ -118,7 +139,7 @@ pub struct Server {
     grace: Duration,
     folder: PathBuf,
     port: Port,
-    /// Its end tells the supervisor that InferBench is gone.
+    /// Its end shows the supervisor that InferBench is gone.
     orders: Mutex<ChildStdin>,
     exit: watch::Receiver<Option<Exit>>,
     stopped: watch::Receiver<Option<Stopped>>,
@@ -158,14 +179,14 @@ impl Server {
             return Err(no_supervisor("has no pipes"));
         };
         send(&mut orders, &job).map_err(|error| no_supervisor(&error.to_string()))?;
-        let (told, began) = oneshot::channel();
-        let (tell_exit, exit) = watch::channel(None);
-        let (tell_stopped, stopped) = watch::channel(None);
+        let (send_began, began) = oneshot::channel();
+        let (send_exit, exit) = watch::channel(None);
+        let (send_stopped, stopped) = watch::channel(None);
         let died = CancellationToken::new();
         let mut hearing = Hearing {
-            told: Some(told),
-            exit: tell_exit,
-            stopped: tell_stopped,
+            began: Some(send_began),
+            exit: send_exit,
+            stopped: send_stopped,
             died: died.clone(),
         };
         std::thread::spawn(move || {
@@ -173,8 +194,8 @@ impl Server {
             drop(supervisor.wait());
         });
         let server = match began.await {
-            Ok(Ok(server)) => server,
-            Ok(Err(reason)) => return Err(LaunchError::Program { program, reason }),
+            Ok(Began::Started(server)) => server,
+            Ok(Began::Refused(reason)) => return Err(LaunchError::Program { program, reason }),
             Err(_) => return Err(no_supervisor("ended before it started anything")),
         };
         Ok(Self {
@@ -202,7 +223,7 @@ impl Server {
         self.supervisor
     }
 
-    /// The port it was told to listen on.
+    /// The port it is to listen on.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.number
@@ -220,9 +241,18 @@ impl Server {
         log_tail(&self.folder)
     }
 
-    /// Stops the whole tree: the plan's signal, its grace, then SIGKILL.
-    /// Returns when no process of it is left; tells if one would not go.
-    pub async fn stop(&mut self) -> Result<(), String> {
+    /// Folder of its logs.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Stops the whole tree: the plan's signal, its grace, then SIGKILL. Returns
+    /// when no process of it is left.
+    ///
+    /// # Errors
+    /// See [`StopError`].
+    pub async fn stop(&mut self) -> Result<(), StopError> {
         self.order(Order::Stop);
         let stopped = self.stopped.wait_for(Option::is_some);
         let stopped = tokio::time::timeout(self.grace + SUPERVISOR_EXTRA, stopped).await;
@@ -230,18 +260,13 @@ impl Server {
             Ok(Ok(stopped)) => stopped.clone(),
             _ => None,
         };
+        let folder = self.folder.clone();
         match stopped {
-            Some(Stopped::Left(left)) if left.is_empty() => Ok(()),
-            Some(Stopped::Left(left)) => Err(format!(
-                "processes {left:?} of {} are still there after SIGKILL",
-                self.folder.display()
-            )),
+            Some(Stopped::Left(pids)) if pids.is_empty() => Ok(()),
+            Some(Stopped::Left(pids)) => Err(StopError::Left { pids, folder }),
             Some(Stopped::Unsupervised) | None => {
                 signal_group(self.pid, Signal::SIGKILL);
-                Err(format!(
-                    "the supervisor of {} ended or hangs: what its server started may still run, see inferbench doctor",
-                    self.folder.display()
-                ))
+                Err(StopError::Unsupervised { folder })
             }
         }
     }
@@ -311,9 +336,17 @@ fn job(start: &Start<'_>, program: &str) -> Job {
     }
 }
 
+/// How a start went.
+enum Began {
+    /// Process id of the first process.
+    Started(i32),
+    /// Why there is none, in the supervisor's words.
+    Refused(String),
+}
+
 /// Who hears the supervisor's reports.
 struct Hearing {
-    told: Option<oneshot::Sender<Result<i32, String>>>,
+    began: Option<oneshot::Sender<Began>>,
     exit: watch::Sender<Option<Exit>>,
     stopped: watch::Sender<Option<Stopped>>,
     died: CancellationToken,
@@ -335,8 +368,8 @@ impl Hearing {
 
     fn hear(&mut self, report: Report) {
         match report {
-            Report::Started { pid } => self.answer(Ok(pid)),
-            Report::Refused { reason } => self.answer(Err(reason)),
+            Report::Started { pid } => self.began(Began::Started(pid)),
+            Report::Refused { reason } => self.began(Began::Refused(reason)),
             Report::Exited { status } => {
                 self.exit
                     .send_replace(Some(Exit(ExitStatus::from_raw(status))));
@@ -348,10 +381,10 @@ impl Hearing {
         }
     }
 
-    fn answer(&mut self, answer: Result<i32, String>) {
-        if let Some(told) = self.told.take() {
+    fn began(&mut self, how: Began) {
+        if let Some(began) = self.began.take() {
             // Whoever asked may have been stopped meanwhile.
-            drop(told.send(answer));
+            drop(began.send(how));
         }
     }
 }

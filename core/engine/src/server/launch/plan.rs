@@ -7,6 +7,7 @@ use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
 use super::LaunchError;
 use crate::os::private;
+use crate::os::programs::beside_own;
 use crate::secrets::{MASK, Secrets};
 
 pub(super) fn write_files(plan: &LaunchPlan, folder: &Path) -> Result<(), LaunchError> {
@@ -37,13 +38,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), LaunchError> {
 
 /// A bare name is looked for beside this program first, then on the PATH.
 pub(super) fn resolve(program: &str) -> PathBuf {
-    beside(program).unwrap_or_else(|| PathBuf::from(program))
-}
-
-/// The file beside this program that a bare name means, if there is one.
-pub(crate) fn beside(program: &str) -> Option<PathBuf> {
-    let path = crate::plugins::host::own_folder()?.join(program);
-    (!program.contains('/') && path.is_file()).then_some(path)
+    beside_own(program).unwrap_or_else(|| PathBuf::from(program))
 }
 
 /// The plan's variables and the config's, which win over those of the same name.

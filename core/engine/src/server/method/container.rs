@@ -4,7 +4,7 @@
 use inferbench_model::config::{ContainerConfig, ContainerRuntime};
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
-use super::{Fetch, Launch, Place, WayError, words};
+use super::{Fetch, Launch, LaunchEnvironment, LaunchMethodError, words};
 use crate::server::supervise::MARK;
 
 /// The plan's command in a container of the host's network, with its files, the
@@ -15,28 +15,31 @@ use crate::server::supervise::MARK;
 pub(super) fn contained(
     plan: LaunchPlan,
     container: &ContainerConfig,
-    place: &Place,
-) -> Result<Launch, WayError> {
+    environment: &LaunchEnvironment,
+) -> Result<Launch, LaunchMethodError> {
     let runtime = container.runtime.program();
-    if !place.has_runtime {
-        return Err(WayError::NoRuntime { runtime });
+    if !environment.has_runtime {
+        return Err(LaunchMethodError::NoRuntime { runtime });
     }
-    let (program, arguments) = plan.command.split_first().ok_or(WayError::NoProgram)?;
+    let (program, arguments) = plan
+        .command
+        .split_first()
+        .ok_or(LaunchMethodError::NoProgram)?;
     let grace_s = plan.stop.grace_s;
-    let mut command = words([runtime, "run", "--rm", "--name", &place.name]);
+    let mut command = words([runtime, "run", "--rm", "--name", &environment.name]);
     command.extend(words(["--network", "host"]));
-    command.extend(defaults(container, place));
+    command.extend(defaults(container, environment));
     command.extend(words(["--stop-signal", stop_signal(&plan)]));
-    command.extend(mounts(place)?);
-    let (variables, secrets) = environment(&plan.env, place);
-    command.extend(variables);
+    command.extend(mounts(environment)?);
+    let (arguments_of_env, secrets) = variables(&plan.env, environment);
+    command.extend(arguments_of_env);
     command.extend(container.args.iter().cloned());
     command.extend(words(["--entrypoint", program, &container.image]));
     command.extend(arguments.iter().cloned());
     Ok(Launch {
         fetch: Some(image(container)),
-        folders: place.hub_cache.iter().cloned().collect(),
-        stop_commands: stop_commands(container.runtime, &place.name, grace_s),
+        folders: environment.hub_cache.iter().cloned().collect(),
+        stop_commands: stop_commands(container.runtime, &environment.name, grace_s),
         plan: LaunchPlan {
             command,
             env: secrets,
@@ -46,7 +49,7 @@ pub(super) fn contained(
 }
 
 /// What `args` may set in another way.
-fn defaults(container: &ContainerConfig, place: &Place) -> Vec<String> {
+fn defaults(container: &ContainerConfig, environment: &LaunchEnvironment) -> Vec<String> {
     let named = |flags: &[&str]| {
         let names = |arg: &String| flags.iter().any(|flag| is_flag(arg, flag));
         container.args.iter().any(names)
@@ -60,7 +63,7 @@ fn defaults(container: &ContainerConfig, place: &Place) -> Vec<String> {
         .args
         .iter()
         .any(|arg| arg.contains("nvidia.com/gpu"));
-    if place.has_nvidia_gpus && !asked && !named(&["--gpus", "--runtime"]) {
+    if environment.has_nvidia_gpus && !asked && !named(&["--gpus", "--runtime"]) {
         arguments.extend(match container.runtime {
             ContainerRuntime::Docker => words(["--gpus", "all"]),
             ContainerRuntime::Podman => words(["--device", "nvidia.com/gpu=all"]),
@@ -85,14 +88,14 @@ fn stop_signal(plan: &LaunchPlan) -> &'static str {
     }
 }
 
-fn mounts(place: &Place) -> Result<Vec<String>, WayError> {
-    let read_only = place.read_only.iter().map(|path| (path, ":ro"));
-    let cache = place.hub_cache.iter().map(|path| (path, ""));
+fn mounts(environment: &LaunchEnvironment) -> Result<Vec<String>, LaunchMethodError> {
+    let read_only = environment.read_only.iter().map(|path| (path, ":ro"));
+    let cache = environment.hub_cache.iter().map(|path| (path, ""));
     let mut arguments = Vec::new();
     for (path, mode) in read_only.chain(cache) {
         let path = path.to_string_lossy();
         if path.contains(':') {
-            return Err(WayError::Unmountable {
+            return Err(LaunchMethodError::Unmountable {
                 path: path.into_owned(),
             });
         }
@@ -103,18 +106,18 @@ fn mounts(place: &Place) -> Result<Vec<String>, WayError> {
 
 /// Arguments that set the container's variables, and those variables whose
 /// values only the client's own environment may hold.
-fn environment(env: &[EnvVar], place: &Place) -> (Vec<String>, Vec<EnvVar>) {
+fn variables(env: &[EnvVar], environment: &LaunchEnvironment) -> (Vec<String>, Vec<EnvVar>) {
     let unset = |name: &str| env.iter().all(|var| var.name != name);
     let mut arguments = Vec::new();
     let mut add = |value: String| arguments.extend(["-e".to_owned(), value]);
-    // The supervisor gives it to the client: it tells whose the processes are.
+    // The supervisor gives it to the client: it marks whose the processes are.
     add(MARK.to_owned());
-    if let Some(cache) = &place.hub_cache
+    if let Some(cache) = &environment.hub_cache
         && unset("HF_HUB_CACHE")
     {
         add(format!("HF_HUB_CACHE={}", cache.display()));
     }
-    place
+    environment
         .passed_on
         .iter()
         .filter(|name| unset(name))
@@ -158,13 +161,13 @@ fn stop_commands(runtime: ContainerRuntime, name: &str, grace_s: u32) -> Vec<Vec
 mod tests {
     use super::*;
 
-    fn place() -> Place {
-        Place {
+    fn environment() -> LaunchEnvironment {
+        LaunchEnvironment {
             name: "inferbench-run-vllm-0".to_owned(),
             read_only: vec!["/models/m".into(), "/results/run/logs/vllm/0".into()],
             hub_cache: Some("/home/u/hub".into()),
             has_runtime: true,
-            ..Place::default()
+            ..LaunchEnvironment::default()
         }
     }
 
@@ -188,8 +191,8 @@ mod tests {
         }
     }
 
-    fn line(container: &ContainerConfig, place: &Place) -> String {
-        contained(plan(), container, place)
+    fn line(container: &ContainerConfig, environment: &LaunchEnvironment) -> String {
+        contained(plan(), container, environment)
             .unwrap()
             .plan
             .command
@@ -198,14 +201,14 @@ mod tests {
 
     #[test]
     fn docker_gets_network_memory_gpus_mounts_and_the_plan_s_command() {
-        let place = Place {
+        let environment = LaunchEnvironment {
             has_nvidia_gpus: true,
-            ..place()
+            ..environment()
         };
         assert_eq!(
             line(
                 &container(ContainerRuntime::Docker, &["--cpus", "8"]),
-                &place
+                &environment
             ),
             "docker run --rm --name inferbench-run-vllm-0 --network host --ipc host --gpus all \
              --stop-signal SIGTERM -v /models/m:/models/m:ro \
@@ -217,11 +220,11 @@ mod tests {
 
     #[test]
     fn podman_names_gpus_and_labels_in_its_own_way() {
-        let place = Place {
+        let environment = LaunchEnvironment {
             has_nvidia_gpus: true,
-            ..place()
+            ..environment()
         };
-        let line = line(&container(ContainerRuntime::Podman, &[]), &place);
+        let line = line(&container(ContainerRuntime::Podman, &[]), &environment);
         let start = "podman run --rm --name inferbench-run-vllm-0 --network host --ipc host \
                      --device nvidia.com/gpu=all --security-opt label=disable --stop-signal";
         assert!(line.starts_with(start), "{line}");
@@ -229,20 +232,24 @@ mod tests {
 
     #[test]
     fn without_devices_none_are_asked_for_and_arguments_win_over_defaults() {
-        let plain = line(&container(ContainerRuntime::Docker, &[]), &place());
+        let plain = line(&container(ContainerRuntime::Docker, &[]), &environment());
         assert!(!plain.contains("--gpus"), "{plain}");
-        let place = Place {
+        let environment = LaunchEnvironment {
             has_nvidia_gpus: true,
-            ..place()
+            ..environment()
         };
         let args = ["--shm-size=16g", "--gpus", "device=1"];
-        let own = line(&container(ContainerRuntime::Docker, &args), &place);
+        let own = line(&container(ContainerRuntime::Docker, &args), &environment);
         assert!(!own.contains("--ipc") && !own.contains("all"), "{own}");
     }
 
     #[test]
     fn a_secret_is_named_on_the_command_line_and_held_by_the_client_alone() {
-        let launch = contained(plan(), &container(ContainerRuntime::Docker, &[]), &place());
+        let launch = contained(
+            plan(),
+            &container(ContainerRuntime::Docker, &[]),
+            &environment(),
+        );
         let plan = launch.unwrap().plan;
         assert!(!plan.command.join(" ").contains("hunter2"));
         let held: Vec<_> = plan.env.iter().map(|v| (&*v.name, &*v.value)).collect();
@@ -252,7 +259,7 @@ mod tests {
     #[test]
     fn a_container_is_stopped_by_name_and_removed_whatever_became_of_it() {
         let lines = |runtime| {
-            let launch = contained(plan(), &container(runtime, &[]), &place()).unwrap();
+            let launch = contained(plan(), &container(runtime, &[]), &environment()).unwrap();
             let commands = launch.stop_commands.into_iter();
             commands.map(|words| words.join(" ")).collect::<Vec<_>>()
         };
@@ -271,7 +278,11 @@ mod tests {
 
     #[test]
     fn an_image_that_is_there_is_not_pulled() {
-        let launch = contained(plan(), &container(ContainerRuntime::Podman, &[]), &place());
+        let launch = contained(
+            plan(),
+            &container(ContainerRuntime::Podman, &[]),
+            &environment(),
+        );
         let fetch = launch.unwrap().fetch.unwrap();
         assert_eq!(
             fetch.check.unwrap().join(" "),
@@ -286,13 +297,13 @@ mod tests {
     #[test]
     fn what_cannot_be_mounted_and_a_runtime_that_is_not_there_are_told() {
         let docker = container(ContainerRuntime::Docker, &[]);
-        let colon = Place {
+        let colon = LaunchEnvironment {
             read_only: vec!["/a:b".into()],
-            ..place()
+            ..environment()
         };
         let error = contained(plan(), &docker, &colon).unwrap_err();
         assert!(error.to_string().contains("/a:b"));
-        let error = contained(plan(), &docker, &Place::default()).unwrap_err();
+        let error = contained(plan(), &docker, &LaunchEnvironment::default()).unwrap_err();
         assert_eq!(
             error.to_string(),
             "is docker, and no `docker` is on the PATH"

@@ -1,10 +1,11 @@
-//! What a way to launch needs to know of this machine and of this start.
+//! What a launch method depends on: this machine, and this start.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use inferbench_model::config::{BackendConfig, ModelConfig};
-use nix::unistd::{AccessFlags, access};
+
+use crate::os::folders::hub_cache;
+use crate::os::programs::is_program;
 
 /// Variables of InferBench's own environment that a container gets too: they say
 /// where models come from, and with which right.
@@ -17,7 +18,7 @@ const PASSED_ON: [&str; 4] = [
 
 /// Where and with what a server is started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct LaunchEnvironment {
     /// Name of its container.
     pub name: String,
     /// Files and folders that it reads: its own folder, the model.
@@ -36,23 +37,31 @@ pub struct Place {
     pub has_package_option: bool,
 }
 
-impl Place {
+impl LaunchEnvironment {
     /// What is so on this machine for `backend`, started in `folder`.
     #[must_use]
-    pub fn here(backend: &BackendConfig, model: &ModelConfig, name: String, folder: &Path) -> Self {
+    pub fn detect(
+        backend: &BackendConfig,
+        model: &ModelConfig,
+        name: String,
+        folder: &Path,
+    ) -> Self {
         if let Some(container) = &backend.container {
             return Self {
                 name,
                 read_only: read_only(model, folder),
-                hub_cache: hub_cache().filter(|c| c.is_dir() || local(&model.id).is_none()),
+                hub_cache: hub_cache().filter(|c| c.is_dir() || local_folder(&model.id).is_none()),
                 has_nvidia_gpus: Path::new("/dev/nvidiactl").exists(),
                 passed_on: passed_on(),
-                has_runtime: is_program(container.runtime.program(), path_variable().as_deref()),
+                has_runtime: is_program(
+                    container.runtime.program(),
+                    std::env::var_os("PATH").as_deref(),
+                ),
                 ..Self::default()
             };
         }
         let path = backend.env.get("PATH").map(|path| path.clone().into());
-        let path = path.or_else(path_variable);
+        let path = path.or_else(|| std::env::var_os("PATH"));
         Self {
             name,
             has_uv: backend.version.is_some() && is_program("uv", path.as_deref()),
@@ -74,7 +83,7 @@ pub fn container_name(run: &str, label: &str, block: u32) -> String {
 
 /// The path of a local model, with nothing left to be resolved; `None` if `id` is
 /// no folder.
-pub(crate) fn local(id: &str) -> Option<PathBuf> {
+pub(crate) fn local_folder(id: &str) -> Option<PathBuf> {
     let path = Path::new(id);
     path.is_dir().then(|| path.canonicalize().ok())?
 }
@@ -90,7 +99,7 @@ fn read_only(model: &ModelConfig, folder: &Path) -> Vec<PathBuf> {
             paths.push(path);
         }
     };
-    if let Some(model) = local(&model.id) {
+    if let Some(model) = local_folder(&model.id) {
         let entries = std::fs::read_dir(&model).into_iter().flatten().flatten();
         let files = entries.filter_map(|entry| entry.path().canonicalize().ok());
         let parents = files.filter_map(|file| Some(file.parent()?.to_owned()));
@@ -102,18 +111,6 @@ fn read_only(model: &ModelConfig, folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
-/// The folder in which Hugging Face's libraries keep models.
-fn hub_cache() -> Option<PathBuf> {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    let path = |name| set(name).map(PathBuf::from);
-    let home = || {
-        let cache = path("XDG_CACHE_HOME").or_else(|| Some(path("HOME")?.join(".cache")));
-        path("HF_HOME").or_else(|| Some(cache?.join("huggingface")))
-    };
-    let cache = path("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))?;
-    std::path::absolute(cache).ok()
-}
-
 fn passed_on() -> Vec<String> {
     let set = |name: &&str| std::env::var_os(name).is_some();
     PASSED_ON
@@ -121,19 +118,6 @@ fn passed_on() -> Vec<String> {
         .filter(set)
         .map(str::to_owned)
         .collect()
-}
-
-fn path_variable() -> Option<std::ffi::OsString> {
-    std::env::var_os("PATH")
-}
-
-/// Whether a folder of `path` holds `program`, and it may be run.
-fn is_program(program: &str, path: Option<&OsStr>) -> bool {
-    let folders = std::env::split_paths(path.unwrap_or_default());
-    let files = folders.map(|folder| folder.join(program));
-    files
-        .into_iter()
-        .any(|file| file.is_file() && access(&file, AccessFlags::X_OK).is_ok())
 }
 
 #[cfg(test)]
@@ -165,16 +149,5 @@ mod tests {
         };
         let mounted = read_only(&model, Path::new("/run"));
         assert_eq!(mounted, [PathBuf::from("/run"), snapshot, blobs]);
-    }
-
-    #[test]
-    fn a_program_is_a_file_of_the_path_that_may_be_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("uv");
-        std::fs::write(&file, "").unwrap();
-        let path = Some(folder.path().as_os_str());
-        assert!(!is_program("no-such-program", path));
-        assert!(is_program("sh", path_variable().as_deref()));
-        assert!(!is_program("uv", None));
     }
 }

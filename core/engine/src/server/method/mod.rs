@@ -1,24 +1,21 @@
-//! The ways to launch a server: as its plugin plans it, in another version
-//! through uv, or in a container. From plan to plan; what must be fetched for it
-//! is `fetch`'s work, and starting it `launch`'s.
+//! The methods to launch a server: as its plugin plans it, in another version
+//! through uv, or in a container. From plan to plan: what must be fetched for it
+//! is for `fetch`, starting it for `launch`.
 
 mod container;
 mod environment;
 mod uv;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use inferbench_model::config::BackendConfig;
-use inferbench_model::plan::Stage;
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 use thiserror::Error;
 
-use crate::run::Running;
+pub(crate) use environment::local_folder;
+pub use environment::{LaunchEnvironment, container_name};
 
-pub(crate) use environment::local;
-pub use environment::{Place, container_name};
-
-/// A start of a server, whichever the way.
+/// A start of a server, by whichever method.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Launch {
     /// The plan, its environment complete.
@@ -44,9 +41,9 @@ pub struct Fetch {
     pub plan: LaunchPlan,
 }
 
-/// A way that this backend cannot be launched.
+/// A launch method that this backend cannot use.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum WayError {
+pub enum LaunchMethodError {
     /// The options name the program already.
     #[error("is \"{version}\", but `options.command` names the program that is run")]
     OwnCommand {
@@ -55,7 +52,7 @@ pub enum WayError {
         /// The plugin has an option `package`.
         has_package_option: bool,
     },
-    /// The plugin tells no package.
+    /// The plugin names no package.
     #[error("is \"{version}\", but plugin `{plugin}` names no Python package to install")]
     NoPackage {
         /// The version.
@@ -92,7 +89,7 @@ pub enum WayError {
     },
 }
 
-impl WayError {
+impl LaunchMethodError {
     /// The backend's key that is at fault: `version` or one of `container`.
     #[must_use]
     pub fn key(&self, backend: &BackendConfig) -> &'static str {
@@ -129,47 +126,24 @@ impl WayError {
 /// `env`: variables of the config, which win over the plan's.
 ///
 /// # Errors
-/// See [`WayError`].
+/// See [`LaunchMethodError`].
 pub fn launch(
     backend: &BackendConfig,
     mut plan: LaunchPlan,
     env: &[EnvVar],
-    place: &Place,
-) -> Result<Launch, WayError> {
+    environment: &LaunchEnvironment,
+) -> Result<Launch, LaunchMethodError> {
     plan.env
         .retain(|var| env.iter().all(|own| own.name != var.name));
     plan.env.extend(env.iter().cloned());
     match (&backend.version, &backend.container) {
-        (Some(version), _) => uv::versioned(backend, plan, version, place),
-        (None, Some(container)) => container::contained(plan, container, place),
+        (Some(version), _) => uv::versioned(backend, plan, version, environment),
+        (None, Some(container)) => container::contained(plan, container, environment),
         (None, None) => Ok(Launch {
             plan,
             ..Launch::default()
         }),
     }
-}
-
-/// The start of a stage's backend, in `folder` and on `port`.
-///
-/// # Errors
-/// Why there is none, in words.
-pub(crate) fn of_stage(
-    running: &Running<'_>,
-    stage: &Stage,
-    port: u16,
-    folder: &Path,
-) -> Result<Launch, String> {
-    let run = running.folder.path().file_name().unwrap_or_default();
-    let name = container_name(&run.to_string_lossy(), &stage.backend, stage.block);
-    let prepared = running.prepared;
-    let launch = prepared.launch(stage.backend_index, port, folder, name);
-    let launch = launch.map_err(|error| error.to_string())?;
-    let launch = launch.ok_or("nothing to launch")?;
-    for folder in &launch.folders {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("{}: cannot be made: {error}", folder.display()))?;
-    }
-    Ok(launch)
 }
 
 fn words<const N: usize>(words: [&str; N]) -> Vec<String> {

@@ -4,7 +4,7 @@
 use inferbench_model::config::BackendConfig;
 use inferbench_plugin_api::{LaunchPlan, PythonPackage};
 
-use super::{Fetch, Launch, Place, WayError, words};
+use super::{Fetch, Launch, LaunchEnvironment, LaunchMethodError, words};
 
 /// The plan's program from `version` of its package.
 ///
@@ -12,18 +12,18 @@ use super::{Fetch, Launch, Place, WayError, words};
 /// same for every start of a run.
 ///
 /// # Errors
-/// If the plan tells no package, or uv is not there.
+/// If the plan names no package, or uv is not there.
 pub(super) fn versioned(
     backend: &BackendConfig,
     plan: LaunchPlan,
     version: &str,
-    place: &Place,
-) -> Result<Launch, WayError> {
+    environment: &LaunchEnvironment,
+) -> Result<Launch, LaunchMethodError> {
     let Some(package) = &plan.package else {
-        return Err(no_package(backend, version, place));
+        return Err(no_package(backend, version, environment));
     };
-    if !place.has_uv {
-        return Err(WayError::NoUv {
+    if !environment.has_uv {
+        return Err(LaunchMethodError::NoUv {
             version: version.to_owned(),
         });
     }
@@ -50,16 +50,20 @@ pub(super) fn versioned(
     })
 }
 
-fn no_package(backend: &BackendConfig, version: &str, place: &Place) -> WayError {
+fn no_package(
+    backend: &BackendConfig,
+    version: &str,
+    environment: &LaunchEnvironment,
+) -> LaunchMethodError {
     let version = version.to_owned();
     if backend.options.contains_key("command") {
-        WayError::OwnCommand {
+        LaunchMethodError::OwnCommand {
             version,
-            has_package_option: place.has_package_option,
+            has_package_option: environment.has_package_option,
         }
     } else {
         let plugin = backend.plugin.clone();
-        WayError::NoPackage { version, plugin }
+        LaunchMethodError::NoPackage { version, plugin }
     }
 }
 
@@ -88,10 +92,10 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
-    fn place() -> Place {
-        Place {
+    fn environment() -> LaunchEnvironment {
+        LaunchEnvironment {
             has_uv: true,
-            ..Place::default()
+            ..LaunchEnvironment::default()
         }
     }
 
@@ -104,7 +108,13 @@ mod tests {
     }
 
     fn launched(package: PythonPackage) -> Launch {
-        versioned(&backend(json!({})), plan(Some(package)), "1.2.3", &place()).unwrap()
+        versioned(
+            &backend(json!({})),
+            plan(Some(package)),
+            "1.2.3",
+            &environment(),
+        )
+        .unwrap()
     }
 
     #[test]
@@ -142,7 +152,7 @@ mod tests {
     fn a_plan_without_a_package_has_no_versions() {
         let refused = |options| {
             let backend = backend(options);
-            versioned(&backend, plan(None), "1.2.3", &place()).unwrap_err()
+            versioned(&backend, plan(None), "1.2.3", &environment()).unwrap_err()
         };
         assert_eq!(
             refused(json!({})).to_string(),
@@ -160,7 +170,13 @@ mod tests {
     fn without_uv_it_is_said_how_to_get_it() {
         let package = Some(PythonPackage::new("engine", "engine"));
         let backend = backend(json!({}));
-        let error = versioned(&backend, plan(package), "1.2.3", &Place::default()).unwrap_err();
+        let error = versioned(
+            &backend,
+            plan(package),
+            "1.2.3",
+            &LaunchEnvironment::default(),
+        )
+        .unwrap_err();
         assert!(error.to_string().contains("no `uv` is on the PATH"));
         assert!(error.hint().unwrap().contains("pip install uv"));
     }

@@ -38,7 +38,7 @@ pub struct Entry {
     pub stop_commands: Vec<Vec<String>>,
 }
 
-/// A process, told apart from a later one with the same number.
+/// A process, distinguished from a later one with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Its number.
@@ -48,7 +48,7 @@ pub struct ProcessId {
 }
 
 impl ProcessId {
-    fn of(pid: i32) -> Self {
+    fn read(pid: i32) -> Self {
         let process = procfs::process::Process::new(pid).ok();
         Self {
             pid,
@@ -65,12 +65,12 @@ impl ProcessId {
 impl Entry {
     /// The entry of a job that the process `supervisor` does.
     #[must_use]
-    pub fn of(job: &Job, supervisor: i32) -> Self {
+    pub fn for_job(job: &Job, supervisor: i32) -> Self {
         Self {
             mark: job.mark.clone(),
             boot: boot_id(),
-            owner: ProcessId::of(job.owner),
-            supervisor: ProcessId::of(supervisor),
+            owner: ProcessId::read(job.owner),
+            supervisor: ProcessId::read(supervisor),
             folder: job.folder.clone(),
             grace_s: job.stop.grace_s,
             stop_commands: job.stop_commands.clone(),

@@ -3,7 +3,7 @@
 //! however it went.
 //!
 //! It adopts what loses its parent, so that a daemon cannot leave the tree. It is
-//! told its [`Job`] and its [`Order`]s on standard input and answers with
+//! given its [`Job`] and its [`Order`]s on standard input and answers with
 //! [`Report`]s on standard output, a line of JSON each; the end of its input is
 //! the end of InferBench. `inferbench supervise` is all that calls it.
 
@@ -46,7 +46,7 @@ pub struct Job {
     pub journal: Option<PathBuf>,
 }
 
-/// What a supervisor is told after its job.
+/// What a supervisor is asked after its job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
@@ -56,7 +56,7 @@ pub enum Order {
     Kill,
 }
 
-/// What a supervisor tells.
+/// What a supervisor reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
@@ -92,7 +92,7 @@ pub fn program() -> Option<PathBuf> {
     if name == NAME || name == format!("{NAME} (deleted)") {
         return Some(PathBuf::from("/proc/self/exe"));
     }
-    let folder = crate::plugins::host::own_folder()?;
+    let folder = crate::os::folders::own_folder()?;
     let beside = [Some(folder.as_path()), folder.parent()];
     let files = beside.into_iter().flatten().map(|f: &Path| f.join(NAME));
     files.into_iter().find(|file| file.is_file())

@@ -1,10 +1,11 @@
-//! The supervisor's own work: start, watch, stop, tell.
+//! The supervisor's own work: start, watch, stop, report.
 
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, BufRead, Write};
+use std::num::TryFromIntError;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ use signal_hook::iterator::Signals;
 use thiserror::Error;
 
 use super::{Entry, Job, Journal, MARK, Order, Report};
+use crate::event::with_causes;
 use crate::os::{private, processes};
 
 /// How long killed processes may take to be gone.
@@ -31,12 +33,41 @@ const STOP_COMMAND_EXTRA: Duration = Duration::from_secs(10);
 /// A supervisor that cannot do its work.
 #[derive(Debug, Error)]
 pub enum SuperviseError {
-    /// Nobody told it what to do.
+    /// It was given nothing to do.
     #[error("no job came on standard input: this command is for InferBench itself")]
     NoJob,
     /// The system refuses what it needs.
     #[error("the supervisor cannot watch over processes")]
     System(#[from] io::Error),
+}
+
+/// A server that could not be started.
+#[derive(Debug, Error)]
+enum StartError {
+    #[error("{}", path.display())]
+    Log {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error("no such program")]
+    NoProgram,
+    #[error("it may not be run")]
+    NotExecutable,
+    #[error(transparent)]
+    Spawn(io::Error),
+    #[error(transparent)]
+    Pid(#[from] TryFromIntError),
+}
+
+impl StartError {
+    fn spawn(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NoProgram,
+            io::ErrorKind::PermissionDenied => Self::NotExecutable,
+            _ => Self::Spawn(error),
+        }
+    }
 }
 
 /// What it hears.
@@ -63,20 +94,21 @@ pub fn main() -> Result<(), SuperviseError> {
     // Its own session: neither the terminal's keys nor its end reach the tree.
     let _: Result<Pid, Errno> = setsid();
     prctl::set_child_subreaper(true).map_err(io::Error::from)?;
-    let (tell, heard) = channel();
-    heed_signals(tell.clone())?;
-    let note = Note::of(&job);
+    let (send, heard) = channel();
+    heed_signals(send.clone())?;
+    let note = Note::write(&job);
     let pid = match start(&job) {
         Ok(pid) => pid,
-        Err(reason) => {
+        Err(error) => {
+            let reason = with_causes(&error);
             report(&Report::Refused { reason });
             return Ok(());
         }
     };
     report(&Report::Started { pid: pid.as_raw() });
-    let waits = tell.clone();
+    let waits = send.clone();
     std::thread::spawn(move || reap(&waits));
-    std::thread::spawn(move || hear_orders(&tell));
+    std::thread::spawn(move || hear_orders(&send));
     let empty = Cell::new(false);
     let left = Tree {
         job,
@@ -96,10 +128,10 @@ pub fn main() -> Result<(), SuperviseError> {
 struct Note(Option<(Journal, String)>);
 
 impl Note {
-    fn of(job: &Job) -> Self {
+    fn write(job: &Job) -> Self {
         let noted = job.journal.as_deref().and_then(|folder| {
             let journal = Journal::at(folder);
-            journal.note(&Entry::of(job, getpid().as_raw())).ok()?;
+            journal.note(&Entry::for_job(job, getpid().as_raw())).ok()?;
             Some((journal, job.mark.clone()))
         });
         Self(noted)
@@ -114,16 +146,16 @@ impl Note {
 
 fn report(report: &Report) {
     if let Ok(text) = serde_json::to_string(report) {
-        // Nobody is there to be told when InferBench is gone.
+        // Nobody listens when InferBench is gone.
         let mut out = io::stdout().lock();
         drop(writeln!(out, "{text}").and_then(|()| out.flush()));
     }
 }
 
-fn start(job: &Job) -> Result<Pid, String> {
+fn start(job: &Job) -> Result<Pid, StartError> {
     let log = |name: &str| {
         let path = job.folder.join(name);
-        private::create(&path).map_err(|error| format!("{}: {error}", path.display()))
+        private::create(&path).map_err(|source| StartError::Log { path, source })
     };
     let child = Command::new(&job.program)
         .args(&job.arguments)
@@ -134,28 +166,18 @@ fn start(job: &Job) -> Result<Pid, String> {
         .stderr(log("stderr.log")?)
         .process_group(0)
         .spawn()
-        .map_err(|error| spawn_words(&error))?;
+        .map_err(StartError::spawn)?;
     // It is reaped with all others.
-    i32::try_from(child.id())
-        .map(Pid::from_raw)
-        .map_err(|error| error.to_string())
-}
-
-fn spawn_words(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "no such program".to_owned(),
-        io::ErrorKind::PermissionDenied => "it may not be run".to_owned(),
-        _ => error.to_string(),
-    }
+    Ok(Pid::from_raw(i32::try_from(child.id())?))
 }
 
 /// Turns the signals that end a process into an end in order. They are handled,
 /// not blocked: what is started here would inherit that.
-fn heed_signals(tell: Sender<Heard>) -> io::Result<()> {
+fn heed_signals(send: Sender<Heard>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
-            if tell.send(Heard::End).is_err() {
+            if send.send(Heard::End).is_err() {
                 return;
             }
         }
@@ -163,20 +185,20 @@ fn heed_signals(tell: Sender<Heard>) -> io::Result<()> {
     Ok(())
 }
 
-fn hear_orders(tell: &Sender<Heard>) {
+fn hear_orders(send: &Sender<Heard>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if let Ok(order) = serde_json::from_str(&line)
-            && tell.send(Heard::Order(order)).is_err()
+            && send.send(Heard::Order(order)).is_err()
         {
             return;
         }
     }
     // If nobody listens any more, the end has come already.
-    drop(tell.send(Heard::End));
+    drop(send.send(Heard::End));
 }
 
 /// Reaps every process of the tree, adopted ones too, until none is left.
-fn reap(tell: &Sender<Heard>) {
+fn reap(send: &Sender<Heard>) {
     loop {
         let heard = match waitpid(None, None) {
             Ok(WaitStatus::Exited(pid, code)) => Heard::Ended(pid, code << 8),
@@ -187,7 +209,7 @@ fn reap(tell: &Sender<Heard>) {
             Err(_) => Heard::Empty,
         };
         let last = matches!(heard, Heard::Empty);
-        if tell.send(heard).is_err() || last {
+        if send.send(heard).is_err() || last {
             return;
         }
     }
@@ -305,7 +327,7 @@ impl Tree {
         order
     }
 
-    /// Runs one stop command to its end; an order to kill ends it, which is told.
+    /// Runs one stop command to its end; whether an order to kill ended it.
     fn run_stop_command(&self, command: &[String]) -> bool {
         let Some((program, arguments)) = command.split_first() else {
             return false;
@@ -324,21 +346,21 @@ impl Tree {
         let Ok(pid) = i32::try_from(child.id()).map(Pid::from_raw) else {
             return false;
         };
-        // Whoever reaps it, it is gone once it has no status left to tell.
+        // Whoever reaps it, it is gone once it has no status left to give.
         let until = Instant::now() + limit;
-        let mut told = false;
+        let mut is_killed = false;
         while kill(pid, None).is_ok() && Instant::now() < until {
             let _: Result<WaitStatus, Errno> = waitpid(pid, Some(WaitPidFlag::WNOHANG));
             match self.heard.recv_timeout(Duration::from_millis(20)) {
-                Ok(Heard::Order(Order::Kill)) if !told => {
-                    told = true;
+                Ok(Heard::Order(Order::Kill)) if !is_killed => {
+                    is_killed = true;
                     processes::signal(pid.as_raw(), Signal::SIGKILL);
                 }
                 Ok(heard) => self.note(heard),
                 Err(_) => {}
             }
         }
-        told
+        is_killed
     }
 }
 

@@ -4,10 +4,10 @@ use inferbench_model::text::units::s_between;
 
 /// How long it may stand still while the device draws power.
 const STILL_NS: u64 = 1_000_000_000;
-/// The fewest readings from which it is told to stand still.
+/// The fewest readings from which it counts as standing still.
 const STILL_READINGS: u32 = 20;
 
-/// An energy counter under watch. Each oddity is told once.
+/// An energy counter under watch. Each oddity is reported once.
 #[derive(Debug, Default)]
 pub(super) struct EnergyWatch {
     last_joules: Option<f64>,
@@ -62,23 +62,23 @@ mod tests {
     #[test]
     fn a_counter_that_runs_backwards_is_told_once() {
         let mut watch = EnergyWatch::default();
-        let told: Vec<_> = [5.0, 7.0, 3.0, 4.0, 1.0]
+        let lines: Vec<_> = [5.0, 7.0, 3.0, 4.0, 1.0]
             .into_iter()
             .filter_map(|joules| watch.note(0, Some(joules), Some(9.0)))
             .collect();
-        assert_eq!(told, ["its energy counter ran backwards, from 7 to 3 J"]);
+        assert_eq!(lines, ["its energy counter ran backwards, from 7 to 3 J"]);
     }
 
     #[test]
     fn a_counter_that_stands_still_under_power_is_told_once() {
         let mut watch = EnergyWatch::default();
-        let told: Vec<_> = (0..100)
+        let lines: Vec<_> = (0..100)
             .filter_map(|n| watch.note(n * STEP_NS, Some(5.0), Some(9.0)))
             .collect();
         // The twentieth reading is 1.9 s after the first.
         let expected =
             "its energy counter stood still at 5 J for 1.9 s or more while it drew power";
-        assert_eq!(told, [expected]);
+        assert_eq!(lines, [expected]);
     }
 
     #[test]

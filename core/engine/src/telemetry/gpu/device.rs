@@ -1,10 +1,11 @@
 //! The devices that there are, and what is known of each beforehand.
 
-use inferbench_model::facts::manifest::GpuFacts;
+use inferbench_model::facts::machine::GpuFacts;
 use inferbench_model::text::units::from_milli;
 use nvml_wrapper::error::NvmlError;
 use nvml_wrapper::{Device, Nvml};
 
+use super::library::GpuAbsence;
 use super::notes::Notes;
 use super::plausible;
 use super::select::{Chosen, Listed};
@@ -19,16 +20,16 @@ const STAND_IN: &str = "Stand-in GPU";
 /// The devices that NVML lists. One that cannot be opened has no UUID.
 ///
 /// # Errors
-/// Why there are none, in one line.
-pub(super) fn list(nvml: &Nvml) -> Result<Vec<Listed>, String> {
-    let count = nvml.device_count();
-    let count = count.map_err(|error| format!("NVML does not list its GPUs: {error}"))?;
+/// Why there are none.
+pub(super) fn list(nvml: &Nvml) -> Result<Vec<Listed>, GpuAbsence> {
+    let count = nvml.device_count().map_err(GpuAbsence::List)?;
     match count {
-        0 => Err("NVML lists no GPU".to_owned()),
+        0 => Err(GpuAbsence::NoGpu),
         1..=MOST_DEVICES => Ok((0..count).map(|index| listed(nvml, index)).collect()),
-        _ => Err(format!(
-            "NVML lists {count} GPUs, more than {MOST_DEVICES}: none is sampled"
-        )),
+        _ => Err(GpuAbsence::TooMany {
+            count,
+            most: MOST_DEVICES,
+        }),
     }
 }
 

@@ -44,8 +44,8 @@ impl MemoryInUse {
         }
     }
 
-    /// Bytes in use on each device, in NVML's order; absent where it does not
-    /// tell. Empty if NVML is not there or does not answer.
+    /// Bytes in use on each device, in NVML's order; absent where it is not
+    /// known. Empty if NVML is not there or does not answer.
     pub(crate) fn look(&mut self) -> Answer {
         let is_asked = self.ask.as_ref().is_some_and(|ask| ask.send(()).is_ok());
         let answer = is_asked.then(|| self.answers.recv_timeout(LIMIT).ok());

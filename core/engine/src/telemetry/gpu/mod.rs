@@ -21,11 +21,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inferbench_model::config::{BackendConfig, Config, Devices};
-use inferbench_model::facts::manifest::GpuFacts;
+use inferbench_model::facts::machine::GpuFacts;
 use inferbench_model::facts::record::GpuSample;
 use nvml_wrapper::Nvml;
 use thiserror::Error;
 
+use library::GpuAbsence;
 pub use library::LIBRARY_VARIABLE;
 pub(crate) use library::nvml;
 
@@ -69,7 +70,7 @@ pub struct Wanted {
 impl Wanted {
     /// What a config asks for.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn from_config(config: &Config) -> Self {
         Self {
             every: config.gpu.sample_every.0,
             devices: config.gpu.devices.clone(),
@@ -111,8 +112,8 @@ pub struct GpuSampler {
     notes: Notes,
 }
 
-/// What the sampling thread tells of itself when NVML is open, or is not.
-type Opened = Result<Result<Vec<GpuFacts>, SelectError>, String>;
+/// What the sampling thread reports when NVML is open, or is not.
+type Opened = Result<Result<Vec<GpuFacts>, SelectError>, GpuAbsence>;
 
 impl GpuSampler {
     /// Finds the devices that are wanted and begins to sample them, each sample
@@ -131,10 +132,10 @@ impl GpuSampler {
         }
         let gate = Gate::new(sink);
         let notes = Notes::default();
-        let (tell, opened) = mpsc::channel();
+        let (send_opened, opened) = mpsc::channel();
         let (to, kept) = (gate.clone(), notes.clone());
         let ticker = Ticker::start("gpu-samples", wanted.every, move |ticks| {
-            sample(ticks, &wanted, &backend, &to, &kept, tell);
+            sample(ticks, &wanted, &backend, &to, &kept, send_opened);
         });
         let sampler = Self {
             ticker: Some(ticker.map_err(GpuError::Thread)?),
@@ -147,7 +148,7 @@ impl GpuSampler {
                 absence: None,
                 sampler: Some(sampler),
             }),
-            Ok(Err(absence)) => Ok(absent(absence)),
+            Ok(Err(absence)) => Ok(absent(absence.to_string())),
             Err(RecvTimeoutError::Timeout) => Ok(absent(format!(
                 "NVML has not started after {} s",
                 OPEN_LIMIT.as_secs()
@@ -162,11 +163,11 @@ impl GpuSampler {
     #[must_use]
     pub fn stop(mut self) -> Vec<String> {
         let has_panicked = self.end() == Some(Stopped::Panicked);
-        let mut told = self.notes.told(now_ns());
+        let mut lines = self.notes.lines(now_ns());
         if has_panicked {
-            told.push("the GPU sampler panicked: its later samples are missing".to_owned());
+            lines.push("the GPU sampler panicked: its later samples are missing".to_owned());
         }
-        told
+        lines
     }
 
     fn end(&mut self) -> Option<Stopped<()>> {
@@ -196,20 +197,20 @@ fn sample(
     backend: &WatchedBackend,
     gate: &Gate,
     notes: &Notes,
-    tell: Sender<Opened>,
+    opened: Sender<Opened>,
 ) {
     let (nvml, chosen) = match open(wanted, notes) {
         Ok(Ok(found)) => found,
-        Ok(Err(error)) => return drop(tell.send(Ok(Err(error)))),
-        Err(absence) => return drop(tell.send(Err(absence))),
+        Ok(Err(error)) => return drop(opened.send(Ok(Err(error)))),
+        Err(absence) => return drop(opened.send(Err(absence))),
     };
     let facts = chosen.iter().map(|one| device::facts(&nvml, *one, notes));
     let facts = facts.collect();
     let watch = |one: &Chosen| Watched::new(*one, device::open(&nvml, *one), notes.clone());
     let mut watched: Vec<_> = chosen.iter().map(watch).collect();
     // Whoever waits may have given up.
-    drop(tell.send(Ok(Ok(facts))));
-    drop(tell);
+    drop(opened.send(Ok(Ok(facts))));
+    drop(opened);
     while ticks.wait() {
         let running = backend.running();
         for device in &mut watched {
@@ -222,7 +223,7 @@ fn sample(
 fn open(
     wanted: &Wanted,
     notes: &Notes,
-) -> Result<Result<(Nvml, Vec<Chosen>), SelectError>, String> {
+) -> Result<Result<(Nvml, Vec<Chosen>), SelectError>, GpuAbsence> {
     let nvml = match &wanted.library {
         Some(library) => library::by_hand(library.clone())?,
         None => nvml()?,
@@ -230,10 +231,9 @@ fn open(
     let there = device::list(&nvml)?;
     match choose(wanted, &there, notes) {
         Ok(chosen) if chosen.is_empty() => Err(match wanted.devices {
-            Devices::Visible => "`CUDA_VISIBLE_DEVICES` leaves no GPU visible to any backend",
-            _ => "`gpu.devices` is an empty list",
-        }
-        .to_owned()),
+            Devices::Visible => GpuAbsence::NoneVisible,
+            _ => GpuAbsence::EmptyList,
+        }),
         Ok(chosen) => Ok(Ok((nvml, chosen))),
         Err(error) => Ok(Err(error)),
     }

@@ -1,5 +1,5 @@
-//! What there is to tell of a sampler besides its samples. Shared with the
-//! thread that samples, so that it can be told even when that one hangs.
+//! What a reader of the samples should know. Shared with the thread that
+//! samples, so that it can be reported even when that one hangs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +9,7 @@ use super::select::Chosen;
 
 /// Most lines that are kept.
 const MOST_LINES: usize = 32;
-/// A reading that takes longer leaves a gap that is told.
+/// A reading that takes longer leaves a gap that is reported.
 const LONG_NS: u64 = 1_000_000_000;
 
 /// Shared notes.
@@ -19,7 +19,7 @@ pub(super) struct Notes(Arc<Mutex<Kept>>);
 #[derive(Debug, Default)]
 struct Kept {
     lines: Vec<String>,
-    /// Figures that were told and then were not: device, figure, why.
+    /// Figures that were given and then were not: device, figure, why.
     lost: Vec<(Chosen, &'static str, String)>,
     /// When the reading in progress began.
     reading_since_ns: Option<u64>,
@@ -43,7 +43,7 @@ impl Notes {
         });
     }
 
-    /// A figure that was told is not told any more.
+    /// A figure that was given is not given any more.
     pub(super) fn lost(&self, chosen: Chosen, figure: &'static str, why: String) {
         self.with(|kept| kept.lost.push((chosen, figure, why)));
     }
@@ -61,7 +61,7 @@ impl Notes {
     }
 
     /// Every line, at the time `now_ns`.
-    pub(super) fn told(&self, now_ns: u64) -> Vec<String> {
+    pub(super) fn lines(&self, now_ns: u64) -> Vec<String> {
         self.with(|kept| {
             let mut lines = std::mem::take(&mut kept.lines);
             lines.extend(lost_lines(&kept.lost));
@@ -129,19 +129,19 @@ mod tests {
         notes.line("first".to_owned());
         notes.line("first".to_owned());
         assert_eq!(
-            notes.told(0),
+            notes.lines(0),
             ["first", "GPU 3 gave no power, energy at times: gone"]
         );
     }
 
     #[test]
-    fn a_reading_that_does_not_end_is_told_with_its_length() {
+    fn a_reading_that_does_not_end_is_reported_with_its_length() {
         let notes = Notes::default();
         notes.reading_begins(0);
         notes.reading_ends(1_500_000_000);
         notes.reading_begins(2_000_000_000);
         assert_eq!(
-            notes.told(5_000_000_000),
+            notes.lines(5_000_000_000),
             [
                 "the GPU samples have gaps: readings that took more than 1 s: 1, the longest 1.5 s",
                 "the GPU samples end 3.0 s before the end of the run: NVML did not return from a call"

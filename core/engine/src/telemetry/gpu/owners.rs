@@ -17,7 +17,7 @@ const MOST_PARENTS: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Holder {
     pub(super) pid: u32,
-    /// Memory; absent if NVML does not tell.
+    /// Memory; absent if NVML does not say.
     pub(super) bytes: Option<u64>,
 }
 
@@ -35,11 +35,11 @@ pub(super) struct Shares {
 /// # Errors
 /// NVML does not list them, or a number of them that cannot be.
 pub(super) fn holders(device: &Device<'_>) -> Result<Vec<Holder>, NvmlError> {
-    // The wrapper makes room for as many as are told.
-    let told = device.running_compute_processes_count()?;
-    if told > MOST_PROCESSES {
+    // The wrapper makes room for as many as are reported.
+    let count = device.running_compute_processes_count()?;
+    if count > MOST_PROCESSES {
         return Err(NvmlError::IncorrectBits(nvml_wrapper::error::Bits::U32(
-            told,
+            count,
         )));
     }
     let mut found = device.running_compute_processes()?;

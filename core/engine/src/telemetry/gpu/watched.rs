@@ -52,14 +52,14 @@ const REASONS: [(ThrottleReasons, &str); 9] = [
 /// A backend that runs: its label and, if it was launched, its supervisor's pid.
 pub(super) type Running = Option<(String, Option<u32>)>;
 
-/// A device, what it tells, and what it once told.
+/// A device, what it gives, and what it once gave.
 pub(super) struct Watched<'nvml> {
     chosen: Chosen,
     device: Option<Device<'nvml>>,
     figures: Figures,
     energy: EnergyWatch,
-    tells_powers: bool,
-    tells_pcie: bool,
+    gives_powers: bool,
+    gives_pcie: bool,
     shares: Shares,
     shares_ns: Option<u64>,
     shares_of: Running,
@@ -74,14 +74,14 @@ impl<'nvml> Watched<'nvml> {
     ) -> Self {
         let device = device.ok();
         Self {
-            tells_powers: device.as_ref().is_some_and(tells_powers),
-            tells_pcie: device.as_ref().is_some_and(tells_pcie_at_once),
+            gives_powers: device.as_ref().is_some_and(gives_powers),
+            gives_pcie: device.as_ref().is_some_and(gives_pcie_at_once),
             chosen,
             device,
             figures: Figures {
                 chosen,
                 notes,
-                told: Vec::new(),
+                given: Vec::new(),
             },
             energy: EnergyWatch::default(),
             shares: Shares::default(),
@@ -115,21 +115,21 @@ impl<'nvml> Watched<'nvml> {
 
     fn read(&mut self, device: &Device<'_>, blank: GpuSample, running: &Running) -> GpuSample {
         let figures = &mut self.figures;
-        let memory = figures.told("memory in use", device.memory_info());
+        let memory = figures.given("memory in use", device.memory_info());
         let memory = memory.filter(|memory| {
             let sum = memory.used.saturating_add(memory.reserved);
             figures.holds("memory in use", memory.total, plausible::BYTES)
                 && figures.holds("memory in use", sum, memory.total)
         });
         let used = memory.as_ref().map(|memory| memory.used);
-        let rates = figures.told("utilization", device.utilization_rates());
+        let rates = figures.given("utilization", device.utilization_rates());
         let percent = |name, value: Option<u32>| figures.within(name, value, plausible::PERCENT);
         let utilization = percent("utilization", rates.as_ref().map(|rates| rates.gpu));
         let controller = percent("utilization", rates.as_ref().map(|rates| rates.memory));
         let (power, average) = self.power(device);
         let energy = self
             .figures
-            .told("energy", device.total_energy_consumption());
+            .given("energy", device.total_energy_consumption());
         let energy = energy.map(|millijoules| from_milli(millijoules as f64));
         let energy = self.figures.within("energy", energy, plausible::JOULES);
         if let Some(odd) = self.energy.note(blank.t_ns, energy, power) {
@@ -138,14 +138,14 @@ impl<'nvml> Watched<'nvml> {
         let (rx, tx) = self.pcie(device);
         let figures = &mut self.figures;
         let clock = |figures: &mut Figures, name, which| {
-            let mhz = figures.told(name, device.clock_info(which));
+            let mhz = figures.given(name, device.clock_info(which));
             figures.within(name, mhz, plausible::MEGAHERTZ)
         };
         let sm_clock_mhz = clock(figures, "SM clock", Clock::SM);
         let memory_clock_mhz = clock(figures, "memory clock", Clock::Memory);
-        let heat = figures.told("temperature", device.temperature(TemperatureSensor::Gpu));
-        let reasons = figures.told("throttle reasons", device.current_throttle_reasons());
-        let state = figures.told("performance state", device.performance_state());
+        let heat = figures.given("temperature", device.temperature(TemperatureSensor::Gpu));
+        let reasons = figures.given("throttle reasons", device.current_throttle_reasons());
+        let state = figures.given("performance state", device.performance_state());
         let shares = self.shares(device, blank.t_ns, used, running);
         let figures = &self.figures;
         GpuSample {
@@ -171,29 +171,29 @@ impl<'nvml> Watched<'nvml> {
         }
     }
 
-    /// Power and, where it is told apart from that of the instant, its mean.
+    /// Power and, where it differs from that of the instant, its mean.
     fn power(&mut self, device: &Device<'_>) -> (Option<f64>, Option<f64>) {
         let figures = &mut self.figures;
-        if self.tells_powers {
+        if self.gives_powers {
             let (instant, average) = powers(device);
-            let instant = figures.told("power", instant).map(from_milli);
-            let average = figures.told("mean power", average).map(from_milli);
+            let instant = figures.given("power", instant).map(from_milli);
+            let average = figures.given("mean power", average).map(from_milli);
             return (
                 figures.within("power", instant, plausible::WATTS),
                 figures.within("mean power", average, plausible::WATTS),
             );
         }
-        let power = figures.told("power", device.power_usage()).map(from_milli);
+        let power = figures.given("power", device.power_usage()).map(from_milli);
         (figures.within("power", power, plausible::WATTS), None)
     }
 
     /// Bytes per second into the device, and out of it.
     fn pcie(&mut self, device: &Device<'_>) -> (Option<u64>, Option<u64>) {
-        if !self.tells_pcie {
+        if !self.gives_pcie {
             return (None, None);
         }
         let mut read = |name, counter| {
-            let kib = self.figures.told(name, device.pcie_throughput(counter));
+            let kib = self.figures.given(name, device.pcie_throughput(counter));
             let kib = self.figures.within(name, kib, plausible::KIB_PER_S);
             kib.map(|kib| from_kib(u64::from(kib)))
         };
@@ -221,7 +221,7 @@ impl<'nvml> Watched<'nvml> {
         self.shares_ns = Some(t_ns);
         self.shares_of.clone_from(running);
         let holders = owners::holders(device);
-        let holders = self.figures.told("processes", holders).unwrap_or_default();
+        let holders = self.figures.given("processes", holders).unwrap_or_default();
         let root = running.as_ref().and_then(|(_, pid)| *pid);
         let holders: Vec<_> = holders
             .into_iter()
@@ -240,7 +240,7 @@ impl<'nvml> Watched<'nvml> {
         self.shares = owners::share(&holders, used_bytes);
         if used_bytes.is_none() && self.shares.processes_bytes.is_some() {
             self.figures.notes.line(format!(
-                "{} tells no memory of its own: its memory in use is the sum over its processes",
+                "{} reports no memory of its own: its memory in use is the sum over its processes",
                 self.chosen
             ));
         }
@@ -256,10 +256,10 @@ fn stranger(chosen: Chosen, label: &str, holder: &owners::Holder) -> String {
 }
 
 fn words(reasons: ThrottleReasons) -> Vec<String> {
-    let told = REASONS
+    let names = REASONS
         .iter()
         .filter(|(reason, _)| reasons.contains(*reason));
-    told.map(|(_, word)| (*word).to_owned()).collect()
+    names.map(|(_, word)| (*word).to_owned()).collect()
 }
 
 type Milliwatts = Result<u32, NvmlError>;
@@ -267,47 +267,46 @@ type Milliwatts = Result<u32, NvmlError>;
 /// Power at the instant and its mean, in thousandths of a watt.
 fn powers(device: &Device<'_>) -> (Milliwatts, Milliwatts) {
     let fields = [NVML_FI_DEV_POWER_INSTANT, NVML_FI_DEV_POWER_AVERAGE].map(FieldId);
-    let told = device.field_values_for(&fields);
-    let mut told = told
+    let values = device.field_values_for(&fields);
+    let mut values = values
         .unwrap_or_default()
         .into_iter()
         .map(|sample| match sample?.value? {
             SampleValue::U32(milliwatts) => Ok(milliwatts),
             _ => Err(NvmlError::NotSupported),
         });
-    let mut next = || told.next().unwrap_or(Err(NvmlError::NotSupported));
+    let mut next = || values.next().unwrap_or(Err(NvmlError::NotSupported));
     (next(), next())
 }
 
-/// Whether it tells power at the instant apart from the mean. A zero is what
+/// Whether it gives power at the instant apart from the mean. A zero is what
 /// cards give that know neither.
-fn tells_powers(device: &Device<'_>) -> bool {
+fn gives_powers(device: &Device<'_>) -> bool {
     let (instant, average) = powers(device);
     instant.is_ok_and(|instant| instant > 0) && average.is_ok()
 }
 
-fn tells_pcie_at_once(device: &Device<'_>) -> bool {
+fn gives_pcie_at_once(device: &Device<'_>) -> bool {
     let began_ns = now_ns();
     device.pcie_throughput(PcieUtilCounter::Receive).is_ok()
         && now_ns().saturating_sub(began_ns) < CHEAP_NS
 }
 
-/// What a device has told so far.
+/// What a device has given so far.
 struct Figures {
     chosen: Chosen,
     notes: Notes,
-    /// Figures told at least once, and whether they went missing since.
-    told: Vec<(&'static str, bool)>,
+    /// Figures given at least once, and whether they went missing since.
+    given: Vec<(&'static str, bool)>,
 }
 
 impl Figures {
-    /// The figure, if it is told. One that was told and is not told any more is
-    /// noted.
-    fn told<T>(&mut self, name: &'static str, figure: Result<T, NvmlError>) -> Option<T> {
-        let known = self.told.iter_mut().find(|(told, _)| *told == name);
+    /// The figure, if it is given. One that was given and is not any more is noted.
+    fn given<T>(&mut self, name: &'static str, figure: Result<T, NvmlError>) -> Option<T> {
+        let known = self.given.iter_mut().find(|(given, _)| *given == name);
         match (figure, known) {
             (Ok(value), None) => {
-                self.told.push((name, false));
+                self.given.push((name, false));
                 Some(value)
             }
             (Ok(value), Some(_)) => Some(value),

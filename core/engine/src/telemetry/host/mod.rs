@@ -11,7 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use inferbench_model::facts::manifest::HostFacts;
+use inferbench_model::facts::machine::HostFacts;
 use inferbench_model::facts::record::HostSample;
 use inferbench_model::text::units::{NS_PER_S, s_between};
 use nix::time::{ClockId, clock_gettime};
@@ -34,7 +34,7 @@ const PSS_EVERY: Duration = Duration::from_secs(5);
 /// Share of its time that such a reading may take.
 const PSS_SHARE: u32 = 100;
 
-/// What is known of this machine; what it does not tell is absent.
+/// What is known of this machine; what cannot be read is absent.
 #[must_use]
 pub fn host_facts() -> HostFacts {
     let cpus = CpuInfo::current().ok();

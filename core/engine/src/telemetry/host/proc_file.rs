@@ -12,7 +12,7 @@ const PART_BYTES: usize = 1024;
 pub(super) struct ProcFile(Option<File>);
 
 impl ProcFile {
-    /// A file that cannot be opened tells nothing.
+    /// A file that cannot be opened says nothing.
     pub(super) fn open(path: &str) -> Self {
         Self(File::open(path).ok())
     }

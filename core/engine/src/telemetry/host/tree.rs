@@ -57,7 +57,7 @@ impl TreeMeter {
         }
         let mut living = Vec::with_capacity(self.known.len());
         self.known.retain(|process| {
-            let stat = process.stat().ok().map(|stat| Stat::of(&stat));
+            let stat = process.stat().ok().map(|stat| Stat::from_proc(&stat));
             let stat = stat.filter(|stat| !stat.dead);
             living.extend(stat);
             stat.is_some()

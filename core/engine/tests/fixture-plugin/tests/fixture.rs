@@ -12,10 +12,10 @@ use inferbench_plugin_api::client::{
     BackendClient, EngineClient, HostSink, SharedSink, descriptions,
 };
 use inferbench_plugin_api::events::decoded;
-use inferbench_plugin_api::testkit::{Replayed, conformance};
 use inferbench_plugin_api::{
     Backend, LaunchContext, Message, ModelSpec, OpenContext, PromptContent, RequestSpec,
 };
+use inferbench_testkit::{Replayed, conformance};
 use serde_json::{Map, Value, json};
 
 fn options(value: Value) -> Map<String, Value> {

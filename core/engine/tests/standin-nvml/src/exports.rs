@@ -1,6 +1,5 @@
 //! NVML's functions. Each is documented by NVIDIA under its own name.
 
-#![allow(missing_docs, reason = "NVML's functions, documented by NVIDIA")]
 #![allow(
     non_snake_case,
     non_upper_case_globals,

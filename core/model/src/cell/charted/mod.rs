@@ -14,7 +14,7 @@ use crate::facts::record::RequestRecord;
 
 /// A cell's requests, as far as they have been taken in.
 #[derive(Debug, Default)]
-pub(crate) struct PictureFold {
+pub(crate) struct ChartedFold {
     positions: Positions,
     lines: Lines,
     in_flight: InFlight,
@@ -22,7 +22,7 @@ pub(crate) struct PictureFold {
 
 /// What is kept of a cell's requests once all have been taken in.
 #[derive(Debug)]
-pub(crate) struct Picture {
+pub(crate) struct Charted {
     /// Gaps by their position in the answer.
     pub(crate) positions: Positions,
     /// Some requests.
@@ -31,7 +31,7 @@ pub(crate) struct Picture {
     pub(crate) load: Option<Load>,
 }
 
-impl PictureFold {
+impl ChartedFold {
     /// Takes in a record, of any phase and in any order.
     pub(crate) fn add(&mut self, record: &RequestRecord) {
         if record.counts() {
@@ -50,8 +50,8 @@ impl PictureFold {
     }
 
     /// What is kept.
-    pub(crate) fn finish(self) -> Picture {
-        Picture {
+    pub(crate) fn finish(self) -> Charted {
+        Charted {
             positions: self.positions,
             lines: self.lines,
             load: self.in_flight.finish(),

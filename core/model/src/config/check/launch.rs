@@ -1,13 +1,13 @@
-//! Checks of the ways to launch a server: a version, a container, or neither.
+//! Checks of how a server is launched: by version, in a container, or neither.
 
 use std::str::FromStr;
 
 use pep440_rs::Version;
 
-use super::super::BackendConfig;
-use super::Found;
+use super::found::Found;
+use crate::config::BackendConfig;
 
-/// Checks `version` and `container`, each alone and beside the other ways.
+/// Checks `version` and `container`, each alone and with the other.
 pub(super) fn check(path: &dyn Fn(&str) -> String, backend: &BackendConfig, found: &mut Found) {
     let keys = [
         ("version", backend.version.is_some()),
@@ -18,7 +18,7 @@ pub(super) fn check(path: &dyn Fn(&str) -> String, backend: &BackendConfig, foun
         for (key, _) in set {
             found.add_hint(
                 &path(key),
-                "is set beside `attach`, but a server that is attached to is not launched",
+                "is set beside `attach`, but an attached server is not launched",
                 Some("remove one of the two"),
             );
         }

@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Measured;
-use crate::cell::fold::{Beginning, TextHash, Work};
+use crate::cell::fold::{AnswerHead, TextHash, Work};
 use crate::cell::row::CellRow;
+use crate::facts::warning::WarningKind;
 use crate::text::number::{grouped, percent};
 
 /// Tokens that are the start of an answer.
@@ -61,17 +62,17 @@ pub struct Parting {
 
 /// Where the answers to one request part: the first token that differs, and the
 /// tokens of the shorter answer.
-type Place = (u64, u64);
+type PartingPlace = (u64, u64);
 
-pub(super) fn of_all(measured: &[Measured<'_>]) -> Vec<Agreement> {
+pub(super) fn of_all_pairs(measured: &[Measured<'_>]) -> Vec<Agreement> {
     let mut pairs = Vec::new();
     for (at, a) in measured.iter().enumerate() {
-        pairs.extend(measured[at + 1..].iter().map(|b| of_pair(a, b)));
+        pairs.extend(measured[at + 1..].iter().map(|b| agreement_of_pair(a, b)));
     }
     pairs
 }
 
-fn of_pair((a, of_a): &Measured<'_>, (b, of_b): &Measured<'_>) -> Agreement {
+fn agreement_of_pair((a, of_a): &Measured<'_>, (b, of_b): &Measured<'_>) -> Agreement {
     let (mut compared, mut identical) = (0, 0);
     let (mut looked_at, mut places) = (0, Vec::new());
     for (cell, work) in of_a {
@@ -108,9 +109,9 @@ fn in_both(a: &Work, b: &Work) -> Vec<(u64, bool)> {
 }
 
 /// Adds the places of the answers that differ; gives how many were looked at.
-fn place(a: &Work, b: &Work, both: &[(u64, bool)], places: &mut Vec<Place>) -> u64 {
+fn place(a: &Work, b: &Work, both: &[(u64, bool)], places: &mut Vec<PartingPlace>) -> u64 {
     let mut looked_at = 0;
-    for (index, a, b) in a.beginnings.in_both(&b.beginnings) {
+    for (index, a, b) in a.answer_heads.in_both(&b.answer_heads) {
         let Ok(at) = both.binary_search_by_key(&index, |(index, _)| *index) else {
             continue;
         };
@@ -123,7 +124,7 @@ fn place(a: &Work, b: &Work, both: &[(u64, bool)], places: &mut Vec<Place>) -> u
 }
 
 /// The middle of the stretch in which they part, in tokens of both together.
-fn first_difference(a: &Beginning, b: &Beginning) -> Place {
+fn first_difference(a: &AnswerHead, b: &AnswerHead) -> PartingPlace {
     let stretch = a.marks.parting(&b.marks);
     // The places of a stretch are those of its first to its last character.
     let middle = (stretch.start as f64 + (stretch.end - 1) as f64) / 2.0;
@@ -136,7 +137,12 @@ fn first_difference(a: &Beginning, b: &Beginning) -> Place {
 
 impl Parting {
     /// `identical` and `differing`: all answers, looked at or not.
-    fn of(looked_at: u64, places: Vec<Place>, identical: u64, differing: u64) -> Option<Self> {
+    fn of(
+        looked_at: u64,
+        places: Vec<PartingPlace>,
+        identical: u64,
+        differing: u64,
+    ) -> Option<Self> {
         let (mut tokens, mut lengths): (Vec<u64>, Vec<u64>) = places.into_iter().unzip();
         tokens.sort_unstable();
         lengths.sort_unstable();
@@ -198,27 +204,18 @@ impl Agreement {
             None => line,
         }
     }
-
-    /// `a and b (90 of 96)`, where most answers part at their start.
-    fn suspect(&self) -> Option<String> {
-        let parting = self.parting.as_ref().filter(|p| p.mostly_at_start)?;
-        let (at_start, looked_at) = (grouped(parting.at_start), grouped(parting.looked_at));
-        Some(format!(
-            "{} and {} ({at_start} of {looked_at})",
-            self.a, self.b
-        ))
-    }
 }
 
-/// What to look at where most answers of some pairs part at their start.
-pub(super) fn doubt(pairs: &[Agreement]) -> Option<String> {
-    let suspects: Vec<String> = pairs.iter().filter_map(Agreement::suspect).collect();
-    (!suspects.is_empty()).then(|| {
-        format!(
-            "most answers part within about the first {START_TOKENS} tokens, which is more than \
-             rounding does: {}; look whether they got the same prompt (chat template, \
-             beginning-of-text token) and serve the same weights",
-            suspects.join(", ")
-        )
+/// Pairs most of whose answers part at their start; `None` if there is none.
+pub(super) fn early_partings(pairs: &[Agreement]) -> Option<WarningKind> {
+    let early = pairs.iter().filter_map(|pair| {
+        let parting = pair.parting.as_ref().filter(|p| p.mostly_at_start)?;
+        let (a, b) = (pair.a.clone(), pair.b.clone());
+        Some((a, b, parting.at_start, parting.looked_at))
+    });
+    let pairs: Vec<_> = early.collect();
+    (!pairs.is_empty()).then_some(WarningKind::AnswersPartEarly {
+        start_tokens: START_TOKENS,
+        pairs,
     })
 }

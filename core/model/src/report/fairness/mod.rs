@@ -7,11 +7,12 @@ pub use agreement::{Agreement, Parting};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::DigestOf;
 use super::provenance::backend::BackendReport;
-use super::provenance::cache_audit::CacheAudit;
+use super::provenance::cache_audit::{CacheAudit, asked_again};
 use crate::cell::fold::Work;
+use crate::cell::measured::MeasuredCell;
 use crate::cell::row::CellRow;
+use crate::facts::warning::WarningKind;
 use crate::text::number::{grouped, percent};
 
 /// Largest share by which token counts may differ and still be the same work.
@@ -30,6 +31,8 @@ pub struct Fairness {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FairnessRow {
     /// The condition.
+    pub condition: Condition,
+    /// The same as a heading.
     pub what: String,
     /// Whether it is the same for all.
     pub state: FairnessState,
@@ -44,15 +47,75 @@ pub struct FairnessRow {
     pub values: Vec<FairnessValue>,
 }
 
+/// A condition that backends work under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Prompt tokens sent and counted.
+    PromptTokens,
+    /// Output tokens asked and returned.
+    OutputTokens,
+    /// Prompt tokens that came from the prefix cache.
+    CachedTokens,
+    /// Token ids, text or messages.
+    PromptForm,
+    /// Data type.
+    DataType,
+    /// Longest prompt plus answer.
+    MaxModelLen,
+    /// Quantisation.
+    Quantization,
+    /// Whether a prefix cache is on.
+    PrefixCache,
+    /// Attention implementation.
+    Attention,
+    /// Most sequences at once.
+    MaxSequences,
+    /// Most tokens in a batch.
+    MaxBatchedTokens,
+    /// Whether a prompt that is asked again is answered faster.
+    AskedAgain,
+    /// How the server was launched.
+    Launch,
+}
+
+impl Condition {
+    /// Whether it is a count of the work itself.
+    #[must_use]
+    pub fn counts_work(self) -> bool {
+        matches!(self, Self::PromptTokens | Self::OutputTokens)
+    }
+
+    /// Its heading.
+    #[must_use]
+    pub fn heading(self) -> &'static str {
+        match self {
+            Self::PromptTokens => "Prompt tokens",
+            Self::OutputTokens => "Output tokens",
+            Self::CachedTokens => "Prompt tokens from the prefix cache",
+            Self::PromptForm => "Prompt form",
+            Self::DataType => "Data type in effect",
+            Self::MaxModelLen => "Longest prompt plus answer in effect",
+            Self::Quantization => "Quantisation in effect",
+            Self::PrefixCache => "Prefix cache",
+            Self::Attention => "Attention",
+            Self::MaxSequences => "Most requests at once",
+            Self::MaxBatchedTokens => "Most prompt tokens in a step",
+            Self::AskedAgain => "The same prompt asked again",
+            Self::Launch => "Launched as",
+        }
+    }
+}
+
 /// Whether a condition is the same for all backends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FairnessState {
-    /// The same for all, as far as every backend tells.
+    /// The same for all, as far as every backend reports it.
     Same,
     /// Not the same.
     Differs,
-    /// Some backend does not tell.
+    /// Some backend does not report it.
     Unknown,
 }
 
@@ -68,14 +131,11 @@ pub struct FairnessValue {
 /// A backend with its cells and what was done in each.
 type Measured<'a> = (&'a BackendReport, Vec<(&'a CellRow, &'a Work)>);
 
-pub(super) fn build(
-    backends: &[BackendReport],
-    cells: &[CellRow],
-    digest_of: &DigestOf<'_>,
-) -> Fairness {
+pub(super) fn build(backends: &[BackendReport], cells: &[MeasuredCell<'_>]) -> Fairness {
     let measured = backends.iter().map(|backend| {
-        let own = cells.iter().filter(|cell| cell.backend == backend.label);
-        let work = own.map(|cell| (cell, &digest_of(cell).work));
+        let own = cells.iter();
+        let own = own.filter(|cell| cell.row.backend == backend.label);
+        let work = own.map(|cell| (&cell.row, &cell.digest.work));
         let work = work.filter(|(_, work)| work.requests > 0);
         (backend, work.collect())
     });
@@ -93,7 +153,7 @@ pub(super) fn build(
     rows.push(command_row(&backends));
     Fairness {
         rows,
-        agreement: agreement::of_all(&measured),
+        agreement: agreement::of_all_pairs(&measured),
     }
 }
 
@@ -106,13 +166,13 @@ fn token_rows(measured: &[Measured<'_>], labels: &[&str]) -> Vec<FairnessRow> {
     };
     vec![
         token_row(
-            "Prompt tokens",
+            Condition::PromptTokens,
             labels,
             &sums_of(|work| work.prompt),
             ["sent", "counted by the server"],
         ),
         token_row(
-            "Output tokens",
+            Condition::OutputTokens,
             labels,
             &sums_of(|work| work.answer),
             ["asked", "returned"],
@@ -127,7 +187,7 @@ fn sums(pairs: impl Iterator<Item = (u64, u64)>) -> Option<(u64, u64)> {
 }
 
 fn token_row(
-    what: &str,
+    condition: Condition,
     labels: &[&str],
     sums: &[Option<(u64, u64)>],
     words: [&str; 2],
@@ -154,7 +214,7 @@ fn token_row(
     };
     FairnessRow {
         unequal_work: unequal,
-        ..row(what, state, labels, sums.iter().map(text).collect())
+        ..row(condition, state, labels, sums.iter().map(text).collect())
     }
 }
 
@@ -173,10 +233,10 @@ fn cached_row(labels: &[&str], sums: &[Option<(u64, u64)>]) -> FairnessRow {
         Some(_) => FairnessState::Differs,
     };
     let texts = shares.iter().map(|share| share.map(percent)).collect();
-    row("Prompt tokens from the prefix cache", state, labels, texts)
+    row(Condition::CachedTokens, state, labels, texts)
 }
 
-fn stated_row(what: &str, labels: &[&str], values: Vec<Option<String>>) -> FairnessRow {
+fn stated_row(condition: Condition, labels: &[&str], values: Vec<Option<String>>) -> FairnessRow {
     let known: Vec<&String> = values.iter().flatten().collect();
     let state = if known.windows(2).any(|pair| pair[0] != pair[1]) {
         FairnessState::Differs
@@ -185,7 +245,7 @@ fn stated_row(what: &str, labels: &[&str], values: Vec<Option<String>>) -> Fairn
     } else {
         FairnessState::Same
     };
-    row(what, state, labels, values)
+    row(condition, state, labels, values)
 }
 
 /// A gain on a prompt that is asked again breaks the comparison, unless the
@@ -194,7 +254,7 @@ fn asked_again_row(backends: &[&BackendReport]) -> Option<FairnessRow> {
     let labels: Vec<&str> = backends.iter().map(|b| b.label.as_str()).collect();
     let audits: Vec<Option<&CacheAudit>> =
         backends.iter().map(|b| b.cache_audit.as_ref()).collect();
-    let texts = audits.iter().map(|audit| audit.map(CacheAudit::words));
+    let texts = audits.iter().map(|audit| audit.map(asked_again_words));
     let known = || audits.iter().flatten();
     known().next()?;
     let state = if known().any(|audit| audit.gains) {
@@ -204,17 +264,16 @@ fn asked_again_row(backends: &[&BackendReport]) -> Option<FairnessRow> {
     } else {
         FairnessState::Same
     };
-    let row = row(
-        "The same prompt asked again",
-        state,
-        &labels,
-        texts.collect(),
-    );
+    let row = row(Condition::AskedAgain, state, &labels, texts.collect());
     Some(if known().any(|audit| audit.is_cached()) {
         row
     } else {
         explained(row, "the prefix cache, which could not be emptied")
     })
+}
+
+fn asked_again_words(audit: &CacheAudit) -> String {
+    asked_again([audit.ratio, audit.low, audit.high], audit.prefix_cache)
 }
 
 fn command_row(backends: &[&BackendReport]) -> FairnessRow {
@@ -228,7 +287,7 @@ fn command_row(backends: &[&BackendReport]) -> FairnessRow {
         })
         .collect();
     explained(
-        stated_row("Launched as", &labels, texts),
+        stated_row(Condition::Launch, &labels, texts),
         "every backend has its own command line",
     )
 }
@@ -241,7 +300,7 @@ fn explained(mut row: FairnessRow, why: &str) -> FairnessRow {
 }
 
 fn row(
-    what: &str,
+    condition: Condition,
     state: FairnessState,
     labels: &[&str],
     texts: Vec<Option<String>>,
@@ -251,7 +310,8 @@ fn row(
         text,
     });
     FairnessRow {
-        what: what.to_owned(),
+        condition,
+        what: condition.heading().to_owned(),
         state,
         explained: None,
         unequal_work: false,
@@ -274,9 +334,10 @@ impl Fairness {
         rows.filter(move |row| several && row.breaks())
     }
 
-    /// What to look at where backends hardly saw the same prompt.
-    pub(super) fn doubt(&self) -> Option<String> {
-        agreement::doubt(&self.agreement)
+    /// Pairs of backends whose answers differ from the start; see
+    /// [`WarningKind::AnswersPartEarly`].
+    pub(super) fn early_partings(&self) -> Option<WarningKind> {
+        agreement::early_partings(&self.agreement)
     }
 
     /// Conditions that show that one backend did other work than another.

@@ -3,9 +3,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::figure::Row;
+use super::row::Row;
 use crate::metrics::{Better, Metric};
-use crate::report::verdict::chunking;
+
+/// The metric that is measured between events.
+pub(crate) const BETWEEN_EVENTS: &str = "itl_ms";
+
+/// What is said of it where it is not compared.
+const CAUTION: &str = "between events, which carry different numbers of tokens here: not compared";
 
 /// One metric of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,8 +38,8 @@ pub struct MetricColumn {
 impl MetricColumn {
     /// `mixed`: the events of the backends carry different numbers of tokens at
     /// some level.
-    pub(crate) fn of(metric: &Metric, mixed: bool) -> Self {
-        let not_compared = mixed && metric.name == chunking::BETWEEN_EVENTS;
+    pub(crate) fn new(metric: &Metric, mixed: bool) -> Self {
+        let not_compared = mixed && metric.name == BETWEEN_EVENTS;
         Self {
             name: metric.name.to_owned(),
             label: label(metric.name).to_owned(),
@@ -44,7 +49,7 @@ impl MetricColumn {
             what: metric.what.to_owned(),
             formula: metric.formula.to_owned(),
             source: plain(metric.source),
-            caution: not_compared.then(|| chunking::CAUTION.to_owned()),
+            caution: not_compared.then(|| CAUTION.to_owned()),
         }
     }
 }

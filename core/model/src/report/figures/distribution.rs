@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::cell::fold;
-use crate::cell::row::CellRow;
+use crate::cell::measured::MeasuredCell;
 use crate::config::Level;
 use crate::metrics;
-use crate::report::{DigestOf, Row};
+use crate::report::figures::row::Row;
 use crate::stats::rounded;
 
 /// The metrics whose values are told so, in their order.
@@ -52,21 +52,17 @@ pub struct DistributionCurve {
     pub value: Vec<f64>,
 }
 
-/// The distributions of a report. `cells_of`: what is kept of the cells behind
-/// a row.
-pub(crate) fn all<'a>(
-    rows: &[Row],
-    cells: &[CellRow],
-    digest_of: &DigestOf<'a>,
-) -> Vec<Distribution> {
+/// The distributions of a report.
+pub(crate) fn all(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<Distribution> {
     let found = METRICS.iter().filter_map(|name| {
         let metric = metrics::named(name)?;
         let curves: Vec<DistributionCurve> = rows
             .iter()
             .filter_map(|row| {
-                let own = cells.iter().filter(|cell| row.is_of(cell));
+                let own = cells.iter().filter(|cell| row.is_made_of(&cell.row));
+                let own = own.map(|cell| cell.digest);
                 let mut share = Vec::new();
-                let (n, value) = fold::order_statistics(metric, own.map(digest_of), |n| {
+                let (n, value) = fold::order_statistics(metric, own, |n| {
                     share = shares(n);
                     share.iter().map(|share| rank(*share, n)).collect()
                 });

@@ -3,8 +3,9 @@
 pub(crate) mod columns;
 pub(crate) mod distribution;
 pub(crate) mod figure;
+pub(crate) mod pareto;
 pub(crate) mod requests;
+pub(crate) mod row;
 pub(crate) mod saturation;
 pub(crate) mod steady_state;
 pub(crate) mod streaming;
-pub(crate) mod trade;

@@ -4,10 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::charted::{Line, Load, Picture};
+use crate::cell::charted::{Charted, Line, Load};
+use crate::cell::measured::MeasuredCell;
 use crate::cell::row::CellRow;
 use crate::config::Level;
-use crate::report::DigestOf;
 use crate::stats::rounded;
 use crate::text::units::s_between;
 
@@ -85,7 +85,7 @@ pub struct LoadOverTime {
 
 /// The requests of every measurement of which one was sent, as the rows are
 /// ordered.
-pub(crate) fn all<'a>(cells: &[&CellRow], digest_of: &DigestOf<'a>) -> Vec<RequestsOverTime> {
+pub(crate) fn all(cells: &[&MeasuredCell<'_>]) -> Vec<RequestsOverTime> {
     let share = |all: usize, least: usize, most: usize| {
         let each = all / cells.len().max(1);
         each.clamp(least, most)
@@ -93,28 +93,28 @@ pub(crate) fn all<'a>(cells: &[&CellRow], digest_of: &DigestOf<'a>) -> Vec<Reque
     let lines = share(ALL_LINES, LEAST_LINES, MOST_LINES);
     let spans = share(ALL_SPANS, LEAST_SPANS, MOST_SPANS);
     let cells = cells.iter();
-    let told = cells.filter_map(|cell| of_cell(cell, &digest_of(cell).picture, lines, spans));
-    told.collect()
+    let drawn = cells.filter_map(|cell| over_time(&cell.row, &cell.digest.charted, lines, spans));
+    drawn.collect()
 }
 
-fn of_cell(
+fn over_time(
     cell: &CellRow,
-    picture: &Picture,
+    charted: &Charted,
     lines: usize,
     spans: usize,
 ) -> Option<RequestsOverTime> {
-    let load = picture.load.clone()?;
+    let load = charted.load.clone()?;
     let at = |t_ns: u64| (s_between(load.start_ns, t_ns) * PLACES).round() / PLACES;
     let span_ns = load.span_ns.saturating_mul(load.spans.len() as u64);
     Some(RequestsOverTime {
         backend: cell.backend.clone(),
         level: cell.level,
         block: cell.block,
-        sent: picture.lines.n,
+        sent: charted.lines.n,
         end_s: at(load.start_ns.saturating_add(span_ns)),
         window_start_s: cell.window.map(|window| at(window.start_ns)),
         window_end_s: cell.window.map(|window| at(window.end_ns)),
-        lines: RequestLines::of(&picture.lines.chosen(lines), &at),
+        lines: RequestLines::of(&charted.lines.chosen(lines), &at),
         load: LoadOverTime::of(load.in_spans(spans)),
     })
 }

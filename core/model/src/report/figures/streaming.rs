@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::charted::Positions;
 use crate::cell::fold;
-use crate::cell::row::CellRow;
+use crate::cell::measured::MeasuredCell;
 use crate::config::Level;
-use crate::report::{BackendReport, DigestOf, Row};
+use crate::report::{BackendReport, Row};
 use crate::stats::rounded;
 use crate::text::units::NS_PER_MS;
 
@@ -66,14 +66,10 @@ pub struct TokensShare {
     pub share: f64,
 }
 
-pub(crate) fn gaps<'a>(
-    rows: &[Row],
-    cells: &[CellRow],
-    digest_of: &DigestOf<'a>,
-) -> Vec<GapsByPosition> {
+pub(crate) fn gaps(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<GapsByPosition> {
     let of_row = |row: &Row| {
-        let own = cells.iter().filter(|cell| row.is_of(cell));
-        let own: Vec<&Positions> = own.map(|cell| &digest_of(cell).picture.positions).collect();
+        let own = cells.iter().filter(|cell| row.is_made_of(&cell.row));
+        let own: Vec<&Positions> = own.map(|cell| &cell.digest.charted.positions).collect();
         let (width, bins) = Positions::together(&own);
         let ms = |ns: u64| rounded(ns as f64 / NS_PER_MS, DIGITS);
         (!bins.is_empty()).then(|| GapsByPosition {
@@ -91,15 +87,16 @@ pub(crate) fn gaps<'a>(
 }
 
 /// The tokens of events; nothing if every event that tells carries one.
-pub(crate) fn tokens<'a>(
+pub(crate) fn tokens(
     backends: &[BackendReport],
-    cells: &[CellRow],
-    digest_of: &DigestOf<'a>,
+    cells: &[MeasuredCell<'_>],
 ) -> Vec<TokensPerEvent> {
     let of_backend = |backend: &BackendReport| {
-        let own = cells.iter().filter(|cell| cell.backend == backend.label);
+        let own = cells.iter();
+        let own = own.filter(|cell| cell.row.backend == backend.label);
+        let own = own.map(|cell| cell.digest);
         let mut shares: Vec<TokensShare> = Vec::new();
-        for (tokens, events) in fold::counted("tokens_per_event", own.map(digest_of)) {
+        for (tokens, events) in fold::counted("tokens_per_event", own) {
             let (from, to) = range(tokens);
             match shares.last_mut().filter(|share| share.from == from) {
                 Some(share) => share.events += events,

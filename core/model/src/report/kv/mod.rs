@@ -13,11 +13,9 @@ pub use table::{KvCell, KvLine, KvQuantity};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::prose::warnings::{Severity, Warning};
 use crate::config::Level;
 use crate::facts::manifest::{KvTold, Manifest};
 use crate::kv_cache::{KvEstimate, KvTerm};
-use crate::text::number::{grouped, percent};
 
 /// Difference from which on a sentence explains it.
 pub const EXPLAINED_FROM: f64 = 0.05;
@@ -126,50 +124,4 @@ impl KvReport {
         let mut pressed = self.usage.iter().filter(|usage| usage.is_pressed());
         pressed.any(|usage| usage.backend == backend && usage.level == *level)
     }
-
-    /// What stands at the top of the page: where the cache was the limit.
-    pub(super) fn warnings(&self) -> Vec<Warning> {
-        let mut found: Vec<Warning> = Vec::new();
-        for usage in self.usage.iter().filter(|usage| usage.is_pressed()) {
-            let known = found
-                .iter_mut()
-                .find(|warning| warning.backend.as_ref() == Some(&usage.backend));
-            match known {
-                Some(warning) => warning.levels.push(usage.level),
-                None => found.push(Warning {
-                    severity: Severity::Warning,
-                    text: String::new(),
-                    backend: Some(usage.backend.clone()),
-                    levels: vec![usage.level],
-                }),
-            }
-        }
-        for warning in &mut found {
-            let own = self
-                .usage
-                .iter()
-                .filter(|usage| Some(&usage.backend) == warning.backend.as_ref());
-            warning.text = pressure(own.filter(|usage| usage.is_pressed()));
-        }
-        found
-    }
-}
-
-fn pressure<'a>(usage: impl Iterator<Item = &'a KvUse>) -> String {
-    let (mut peak, mut put_back) = (0.0_f64, 0.0);
-    for one in usage {
-        peak = peak.max(one.peak_usage_ratio.unwrap_or(0.0));
-        put_back += one.preemptions.unwrap_or(0.0);
-    }
-    let mut text = "the KV cache was the limit here: ".to_owned();
-    if peak > 0.0 {
-        text.push_str(&format!("up to {} in use", percent(peak)));
-    }
-    if put_back > 0.0 {
-        let count = grouped(put_back.round() as u64);
-        let comma = if peak > 0.0 { ", " } else { "" };
-        let times = if put_back > 1.0 { "times" } else { "time" };
-        text.push_str(&format!("{comma}requests put back {count} {times}"));
-    }
-    text
 }

@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::FULL_FROM;
-use crate::cell::row::CellKey;
 use crate::config::Level;
+use crate::facts::key::CellKey;
 use crate::facts::manifest::Manifest;
 use crate::facts::record::ServerSample;
 

@@ -1,13 +1,13 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
 use super::no_verdict::{failing, none_within, unequal, unsteady, untrusted};
+use super::saturation;
 use crate::config::Level;
-use crate::report::figures::saturation;
-use crate::report::runs::RunsCompared;
-use crate::report::verdict::by_outcome::{Standing, contenders, levels_of};
+use crate::report::prose::wording::{at_levels, listed};
+use crate::report::runs_data::RunsCompared;
+use crate::report::verdict::by_outcome::{ByOutcome, contenders, levels_of};
 use crate::report::verdict::compare::{Comparison, MARGIN, Outcome};
-use crate::report::verdict::ranking_metric::{Yardstick, ratios};
-use crate::report::wording::{at_levels, listed};
+use crate::report::verdict::ranking_metric::{RankingMetric, ratios};
 use crate::report::{Report, RequestFailure};
 use crate::text::number::with_unit;
 
@@ -95,12 +95,15 @@ fn why_absent(report: &Report, label: &str) -> String {
     let mut skipped = None;
     for row in report.rows.iter().filter(|row| row.backend == label) {
         failed += row.counts.failed;
-        skipped = skipped.or(row.absence.as_deref().filter(|_| row.blocks.is_empty()));
+        skipped = skipped.or(row.absence.as_ref().filter(|_| row.blocks.is_empty()));
     }
     if failed > 0 {
         return all_failed(report, label, failed);
     }
-    skipped.unwrap_or("it was not measured").to_owned()
+    skipped.map_or_else(
+        || "it was not measured".to_owned(),
+        |absence| absence.text.clone(),
+    )
 }
 
 /// The reasons, commonest first, and what was said on the first of them.
@@ -147,7 +150,7 @@ fn alone(report: &Report, only: &str) -> Vec<String> {
 
 /// The best throughput or latency and first token of a backend, as a sentence.
 fn figures(report: &Report, label: &str) -> Option<String> {
-    let yardstick = Yardstick::of(report);
+    let ranking = RankingMetric::choose(report);
     let part = |metric: &str| {
         let tile = report
             .tiles
@@ -165,7 +168,7 @@ fn figures(report: &Report, label: &str) -> Option<String> {
             _ => format!("its first token comes after {} (p50) {level}", value("ms")),
         })
     };
-    let parts: Vec<String> = [yardstick.metric(), "ttft_ms"]
+    let parts: Vec<String> = [ranking.metric(), "ttft_ms"]
         .into_iter()
         .filter_map(part)
         .collect();
@@ -173,16 +176,16 @@ fn figures(report: &Report, label: &str) -> Option<String> {
 }
 
 fn contest(report: &Report) -> Vec<String> {
-    let yardstick = Yardstick::of(report);
-    let metric = yardstick.metric();
+    let ranking = RankingMetric::choose(report);
+    let metric = ranking.metric();
     let own = report.comparisons.iter().filter(|c| c.metric == metric);
-    let standing = Standing::of(own);
+    let by_outcome = ByOutcome::sort(own);
     let mut said = Vec::new();
-    if standing.wins.is_empty() {
-        said.extend(leaders(report, yardstick, &standing));
+    if by_outcome.wins.is_empty() {
+        said.extend(leaders(report, ranking, &by_outcome));
     }
-    said.extend(winners(report, yardstick, &standing));
-    let ties = ties(report, yardstick, &standing);
+    said.extend(winners(report, ranking, &by_outcome));
+    let ties = ties(report, ranking, &by_outcome);
     let has_ties = !ties.is_empty();
     // Between runs the first sentence says it, against the baseline.
     said.extend(ties.into_iter().filter(|_| report.runs.is_none()));
@@ -200,7 +203,7 @@ fn contest(report: &Report) -> Vec<String> {
         _ => without.iter_mut().for_each(|sentence| capitalise(sentence)),
     }
     said.extend(without);
-    said.extend(tails(report, yardstick, &standing));
+    said.extend(tails(report, ranking, &by_outcome));
     said.extend(first_token(report, metric));
     said.extend(saturation::sentences(report));
     said
@@ -215,24 +218,24 @@ fn nothing_compared(report: &Report) -> &'static str {
     }
 }
 
-fn winners(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
-    let (model, best) = (&report.model, yardstick.best());
-    match standing.wins.len() {
+fn winners(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) -> Vec<String> {
+    let (model, best) = (&report.model, ranking.best());
+    match by_outcome.wins.len() {
         0 => Vec::new(),
         1 => {
-            let (winner, won) = standing.wins.first().expect("one winner was counted");
-            let contested = won.len() + standing.equal.len() + standing.open.len();
+            let (winner, won) = by_outcome.wins.first().expect("one winner was counted");
+            let contested = won.len() + by_outcome.equal.len() + by_outcome.open.len();
             let at = at_levels(&report.levels, &levels_of(won));
             let head = if contested == won.len() && won.len() == report.levels.len() {
                 format!("{winner} serves {model} {best} here.")
             } else {
                 format!("{winner} serves {model} {best} {at}.")
             };
-            let by = yardstick.by_how_much(won);
+            let by = ranking.by_how_much(won);
             vec![head, format!("It {by} {at}.")]
         }
         _ => {
-            let parts = standing.wins.iter().map(|(winner, won)| {
+            let parts = by_outcome.wins.iter().map(|(winner, won)| {
                 format!("{winner} {}", at_levels(&report.levels, &levels_of(won)))
             });
             let parts: Vec<String> = parts.collect();
@@ -240,9 +243,9 @@ fn winners(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Ve
                 "Which backend serves {model} {best} changes with the load: {}.",
                 listed(&parts)
             )];
-            said.extend(standing.wins.iter().map(|(winner, won)| {
+            said.extend(by_outcome.wins.iter().map(|(winner, won)| {
                 let at = at_levels(&report.levels, &levels_of(won));
-                format!("{winner} {} {at}.", yardstick.by_how_much(won))
+                format!("{winner} {} {at}.", ranking.by_how_much(won))
             }));
             said
         }
@@ -250,13 +253,13 @@ fn winners(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Ve
 }
 
 /// Who has the higher figures where one repeat carries no verdict.
-fn leaders(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
-    if standing.leads.is_empty() {
+fn leaders(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) -> Vec<String> {
+    if by_outcome.leads.is_empty() {
         return Vec::new();
     }
     let mut said = vec!["One repeat: figures, no verdict.".to_owned()];
     let (mut parts, mut alike) = (Vec::new(), Vec::new());
-    for (leader, led) in &standing.leads {
+    for (leader, led) in &by_outcome.leads {
         let (near, ahead): (Vec<&Comparison>, _) = led.iter().partition(|c| c.is_near());
         alike.extend(near);
         if !ahead.is_empty() {
@@ -265,7 +268,7 @@ fn leaders(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Ve
         }
     }
     if !parts.is_empty() {
-        let lead = yardstick.lead();
+        let lead = ranking.lead();
         said.push(format!("{lead} came from {}.", listed(&parts)));
     }
     if !alike.is_empty() {
@@ -277,15 +280,15 @@ fn leaders(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Ve
     said
 }
 
-fn ties(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
+fn ties(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) -> Vec<String> {
     let margin = format!("{} %", MARGIN * 100.0);
     let mut said = Vec::new();
-    let alone = standing.wins.is_empty();
-    let equally = yardstick.equally();
-    if !standing.equal.is_empty() {
-        let at = at_levels(&report.levels, &levels_of(&standing.equal));
-        let who = contenders(&standing.equal);
-        said.push(if alone && standing.open.is_empty() {
+    let alone = by_outcome.wins.is_empty();
+    let equally = ranking.equally();
+    if !by_outcome.equal.is_empty() {
+        let at = at_levels(&report.levels, &levels_of(&by_outcome.equal));
+        let who = contenders(&by_outcome.equal);
+        said.push(if alone && by_outcome.open.is_empty() {
             format!(
                 "{who} serve {} {equally} {at} (within {margin}).",
                 report.model
@@ -295,14 +298,14 @@ fn ties(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<S
         });
     }
     let mut unshown = Vec::new();
-    if !standing.open.is_empty() {
-        let at = at_levels(&report.levels, &levels_of(&standing.open));
-        let who = contenders(&standing.open);
+    if !by_outcome.open.is_empty() {
+        let at = at_levels(&report.levels, &levels_of(&by_outcome.open));
+        let who = contenders(&by_outcome.open);
         unshown.push(format!(
             "{at} the repeats scatter too much to tell {who} apart."
         ));
     }
-    unshown.extend(unclear(report, &standing.unclear));
+    unshown.extend(unclear(report, &by_outcome.unclear));
     for mut sentence in unshown {
         if alone && said.is_empty() {
             sentence = format!("No winner could be shown: {sentence}");
@@ -315,17 +318,17 @@ fn ties(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<S
 }
 
 /// What is clear at its own level, and not for all levels together.
-fn unclear(report: &Report, standing: &[&Comparison]) -> Option<String> {
-    let best = &standing.first()?.best;
-    let at = at_levels(&report.levels, &levels_of(standing));
-    let who = if standing.iter().all(|c| c.best == *best) {
+fn unclear(report: &Report, by_outcome: &[&Comparison]) -> Option<String> {
+    let best = &by_outcome.first()?.best;
+    let at = at_levels(&report.levels, &levels_of(by_outcome));
+    let who = if by_outcome.iter().all(|c| c.best == *best) {
         best
     } else {
         "one of them"
     };
     Some(format!(
         "{at} {who} was ahead ({} the next), but not so clearly that it holds for all {} levels together.",
-        ratios(standing),
+        ratios(by_outcome),
         report.levels.len()
     ))
 }
@@ -339,16 +342,13 @@ fn capitalise(sentence: &mut str) {
 
 /// Said where latency decides and another backend than the best by p50 has the
 /// lower p99.
-fn tails(report: &Report, yardstick: Yardstick, standing: &Standing<'_>) -> Vec<String> {
-    if yardstick != Yardstick::Latency {
+fn tails(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) -> Vec<String> {
+    if ranking != RankingMetric::Latency {
         return Vec::new();
     }
-    let ahead = standing.wins.values().chain(standing.leads.values());
+    let ahead = by_outcome.wins.values().chain(by_outcome.leads.values());
     let p99 = |backend: &str, level: &Level| {
-        let figure = report
-            .row(backend, level)?
-            .figures
-            .get(yardstick.metric())?;
+        let figure = report.row(backend, level)?.figures.get(ranking.metric())?;
         figure.p99?.value
     };
     ahead

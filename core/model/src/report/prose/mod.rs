@@ -1,8 +1,103 @@
-//! Every word of the report: sentences made from codes and numbers.
+//! Every sentence of the report, made from its codes and numbers. The last stage:
+//! nothing that decides anything reads what is written here.
 
-pub(crate) mod headline;
-pub(crate) mod no_verdict;
-pub(crate) mod per_metric;
-pub(crate) mod tiles;
-pub(crate) mod trust;
+mod gate;
+mod headline;
+mod no_verdict;
+mod per_metric;
+pub(crate) mod runs;
+mod saturation;
+mod trust;
 pub(crate) mod warnings;
+pub(crate) mod wording;
+
+use super::data::Report;
+use super::figures::row::{Absence, AbsenceCode};
+use super::verdict::compare::{Comparison, Reason};
+use super::verdict::drift::Drift;
+
+/// Writes every sentence into a report whose figures, verdicts, marks and codes
+/// are final.
+pub(super) fn write(report: &mut Report) {
+    let marks: Vec<String> = report
+        .trust
+        .iter()
+        .map(|mark| trust::mark(report, mark.about))
+        .collect();
+    for (mark, text) in report.trust.iter_mut().zip(marks) {
+        mark.text = text;
+    }
+    let sentences: Vec<String> = report
+        .tiles
+        .iter()
+        .map(|tile| tile_sentence(report, &tile.comparison.metric))
+        .collect();
+    for (tile, sentence) in report.tiles.iter_mut().zip(sentences) {
+        tile.sentence = sentence;
+        for doubt in &mut tile.doubts {
+            doubt.text = trust::doubt(&doubt.kind);
+        }
+    }
+    for absence in report
+        .rows
+        .iter_mut()
+        .filter_map(|row| row.absence.as_mut())
+    {
+        absence.text = absence_words(absence);
+    }
+    for warning in &mut report.warnings {
+        warning.text = warnings::sentence(warning);
+    }
+    report.answer = headline::sentences(report);
+}
+
+/// What all levels of a metric show. A reader of several runs asks what became of
+/// it before who is best.
+fn tile_sentence(report: &Report, metric: &str) -> String {
+    match &report.runs {
+        Some(runs) => runs.metric_sentence(metric),
+        None => {
+            let is_own = |c: &&Comparison| c.metric == metric;
+            per_metric::sentence(&report.levels, report.comparisons.iter().filter(is_own))
+        }
+    }
+}
+
+fn absence_words(absence: &Absence) -> String {
+    let why = absence.why.as_deref().unwrap_or("unknown");
+    match absence.code {
+        AbsenceCode::Skipped => format!("skipped: {why}"),
+        AbsenceCode::NoLevel => "not a level of this run".to_owned(),
+        AbsenceCode::NoSuccess => "no request succeeded".to_owned(),
+        AbsenceCode::BackendFailed => format!("not measured: {why}"),
+        AbsenceCode::RunEnded => "not measured: the run ended before".to_owned(),
+    }
+}
+
+impl Drift {
+    /// `output throughput of the last repeat is 6 % lower than that of the first
+    /// (95 %: 8 % lower to 4 % lower, 10 pairs of backend and level)`.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let ends = [self.ratio, self.low, self.high];
+        warnings::drift(&self.metric, ends, self.pairs as u64)
+    }
+}
+
+impl Reason {
+    /// The reason in a few words.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::OneBackend => "only one has a value",
+            Self::OneRepeat => "one repeat",
+            Self::ClientWasLimit => "the client was the limit",
+            Self::TooManyFailed => "too many requests failed",
+            Self::AllZero => "a value is 0",
+            Self::SeveralLevels => "not clear enough for all levels together",
+            Self::NotSteady => "not steady",
+            Self::EventsDiffer => "events carry different numbers of tokens",
+            Self::WorkDiffers => "not the same work",
+        }
+    }
+}

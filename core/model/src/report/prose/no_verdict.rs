@@ -3,8 +3,8 @@
 
 use crate::config::Level;
 use crate::report::Report;
+use crate::report::prose::wording::{at_levels, listed};
 use crate::report::verdict::compare::{FAILED_LIMIT, Reason};
-use crate::report::wording::{at_levels, listed};
 
 /// Backends did other work than each other.
 pub(crate) fn unequal(report: &Report) -> Option<String> {

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::config::Level;
-use crate::report::verdict::by_outcome::{Standing, contenders, levels_of};
+use crate::report::prose::wording::at_levels;
+use crate::report::verdict::by_outcome::{ByOutcome, contenders, levels_of};
 use crate::report::verdict::compare::{Comparison, MARGIN, Reason};
 use crate::report::verdict::ranking_metric::ratios;
-use crate::report::wording::at_levels;
 use crate::text::number::{ends, three_digits};
 
 /// `vllm leads from concurrency 2 on, by most at concurrency 32: 3.40 times
@@ -18,20 +18,20 @@ pub(crate) fn sentence<'r>(
 ) -> String {
     let contested: Vec<&Comparison> = comparisons.filter(|c| c.second.is_some()).collect();
     let several = names(&contested).len() > 2;
-    let standing = Standing::of(contested.into_iter());
+    let by_outcome = ByOutcome::sort(contested.into_iter());
     let mut parts: Vec<String> = Vec::new();
     parts.extend(
-        standing
+        by_outcome
             .wins
             .iter()
             .map(|(who, won)| winner(levels, who, won)),
     );
-    for (who, led) in &standing.leads {
+    for (who, led) in &by_outcome.leads {
         parts.extend(leader(levels, who, led));
     }
-    if !standing.equal.is_empty() {
-        let at = at_levels(levels, &levels_of(&standing.equal));
-        let (who, margin) = (contenders(&standing.equal), MARGIN * 100.0);
+    if !by_outcome.equal.is_empty() {
+        let at = at_levels(levels, &levels_of(&by_outcome.equal));
+        let (who, margin) = (contenders(&by_outcome.equal), MARGIN * 100.0);
         let who = if several {
             format!("{who} are ")
         } else {
@@ -39,12 +39,12 @@ pub(crate) fn sentence<'r>(
         };
         parts.push(format!("{who}equal {at} (within {margin} %)"));
     }
-    if !standing.unclear.is_empty() {
-        let at = at_levels(levels, &levels_of(&standing.unclear));
+    if !by_outcome.unclear.is_empty() {
+        let at = at_levels(levels, &levels_of(&by_outcome.unclear));
         parts.push(format!("{at} {}", Reason::SeveralLevels.words()));
     }
-    parts.extend(undecided(levels, &standing.open));
-    parts.extend(withheld(levels, &standing.withheld));
+    parts.extend(undecided(levels, &by_outcome.open));
+    parts.extend(without_verdict(levels, &by_outcome.no_verdict));
     if parts.is_empty() {
         return String::new();
     }
@@ -106,7 +106,7 @@ fn undecided(levels: &[Level], open: &[&Comparison]) -> Option<String> {
 }
 
 /// The levels of which nothing may be said, by reason.
-fn withheld(levels: &[Level], without: &[&Comparison]) -> Vec<String> {
+fn without_verdict(levels: &[Level], without: &[&Comparison]) -> Vec<String> {
     let mut reasons: Vec<Reason> = Vec::new();
     for reason in without.iter().filter_map(|c| c.reason) {
         if !reasons.contains(&reason) {

@@ -1,301 +1,423 @@
-//! What a reader must know before trusting the figures, most severe first and
-//! each said once.
+//! The one place where a warning becomes a sentence. It names neither the
+//! backend nor the levels: [`line`] puts those in front.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
-use crate::cell::row::{CellRow, Counts};
+use super::wording::{at_levels, listed};
 use crate::config::Level;
-use crate::facts::manifest::{ExitState, Manifest};
-use crate::report::Report;
-use crate::report::fairness::FairnessState;
-use crate::report::figures::steady_state;
-use crate::report::runs::RunsCompared;
-use crate::report::verdict::chunking;
-use crate::report::verdict::drift;
-use crate::report::wording::at_levels;
+use crate::facts::warning::{Warning, WarningKind};
+use crate::report::figures::columns::lower_label;
+use crate::report::provenance::backend::failure_words;
+use crate::report::provenance::cache_audit::asked_again;
+use crate::text::number::{bytes, grouped, percent, three_digits};
 
-/// How much a warning matters.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Severity {
-    /// Some figure or verdict is not to be trusted, or is missing.
-    Critical,
-    /// It can change how a figure is read.
-    Warning,
-    /// Good to know.
-    Note,
-}
-
-/// One thing a reader must know.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Warning {
-    /// How much it matters.
-    pub severity: Severity,
-    /// What it is; names neither the backend nor the levels.
-    pub text: String,
-    /// Label of the backend that it is about; absent if it is about the run.
-    pub backend: Option<String>,
-    /// Levels that it is about, in the order of the config; empty if about all.
-    pub levels: Vec<Level>,
-}
-
-impl Warning {
-    /// The warning as one line: `vllm, at concurrency 8: text`.
-    #[must_use]
-    pub fn line(&self, all_levels: &[Level]) -> String {
-        let mut place: Vec<String> = self.backend.iter().cloned().collect();
-        if !self.levels.is_empty() && all_levels.len() > 1 {
-            place.push(at_levels(all_levels, &self.levels));
-        }
-        if place.is_empty() {
-            self.text.clone()
-        } else {
-            format!("{}: {}", place.join(", "), self.text)
-        }
+/// The warning as one line: `vllm, at concurrency 8: text`.
+#[must_use]
+pub fn line(warning: &Warning, all_levels: &[Level]) -> String {
+    let mut place: Vec<String> = warning.backend.iter().cloned().collect();
+    if !warning.levels.is_empty() && all_levels.len() > 1 {
+        place.push(at_levels(all_levels, &warning.levels));
     }
-}
-
-pub(crate) fn build(report: &Report, manifest: &Manifest, cells: &[CellRow]) -> Vec<Warning> {
-    let mut found = of_run(report, manifest);
-    found.extend(report.runs.iter().flat_map(RunsCompared::warnings));
-    found.extend(of_starts(report));
-    found.extend(of_fairness(report));
-    let doubt = report.fairness.doubt();
-    found.extend(doubt.map(|text| about_run(Severity::Warning, text)));
-    found.extend(of_caches(report));
-    found.extend(merged(steady_state::warnings(report), report));
-    found.extend(of_requests(report));
-    found.extend(of_cells(report, cells));
-    found.extend(report.drift.as_ref().and_then(drift::warning));
-    found.extend(chunking::warnings(report));
-    found.sort_by_key(|warning| warning.severity);
-    found
-}
-
-pub(crate) fn about_run(severity: Severity, text: impl Into<String>) -> Warning {
-    Warning {
-        severity,
-        text: text.into(),
-        backend: None,
-        levels: Vec::new(),
-    }
-}
-
-fn of_run(report: &Report, manifest: &Manifest) -> Vec<Warning> {
-    let mut found = Vec::new();
-    match report.exit_state {
-        // Said of each run.
-        _ if report.runs.is_some() => {}
-        ExitState::Interrupted => found.push(about_run(
-            Severity::Critical,
-            "the run was interrupted: levels are missing",
-        )),
-        ExitState::Running => found.push(about_run(
-            Severity::Critical,
-            "the run has not ended, or its end was not written",
-        )),
-        ExitState::Done | ExitState::Incomplete => {}
-    }
-    for text in &manifest.warnings {
-        if !found.iter().any(|warning: &Warning| warning.text == *text) {
-            found.push(about_run(Severity::Warning, text.clone()));
-        }
-    }
-    if report.blocks == 1 && report.backends.len() > 1 {
-        found.push(about_run(
-            Severity::Note,
-            "one repeat gives figures and no verdict; set repeats to 2 or more for one",
-        ));
-    }
-    found
-}
-
-fn of_starts(report: &Report) -> Vec<Warning> {
-    let mut found: Vec<Warning> = Vec::new();
-    for backend in &report.backends {
-        for failure in &backend.failures {
-            let text = failure.words();
-            let known = found.iter().any(|warning| {
-                warning.backend.as_deref() == Some(&backend.label) && warning.text == text
-            });
-            if !known {
-                found.push(Warning {
-                    severity: Severity::Critical,
-                    text,
-                    backend: Some(backend.label.clone()),
-                    levels: Vec::new(),
-                });
-            }
-        }
-    }
-    found
-}
-
-fn of_fairness(report: &Report) -> Vec<Warning> {
-    let rows = report.fairness.rows.iter();
-    let alone = report.measured().len() < 2;
-    rows.filter(|row| row.breaks() && !alone)
-        .map(|row| {
-            let text = format!("{}, not the same for all: {}", row.what, row.line());
-            about_run(Severity::Critical, text)
-        })
-        .chain(
-            report
-                .fairness
-                .rows
-                .iter()
-                .filter(|row| row.state == FairnessState::Unknown && !alone)
-                .filter(|row| row.what.ends_with("tokens"))
-                .map(|row| {
-                    let text = format!("{} cannot be compared: {}", row.what, row.line());
-                    about_run(Severity::Warning, text)
-                }),
-        )
-        .collect()
-}
-
-/// How many requests of each backend failed, over all its levels and repeats.
-fn of_requests(report: &Report) -> impl Iterator<Item = Warning> {
-    report.backends.iter().filter_map(|backend| {
-        let own = report
-            .rows
-            .iter()
-            .filter(|row| row.backend == backend.label);
-        let mut counts = Counts::default();
-        own.clone().for_each(|row| counts.add(&row.counts));
-        let failing = own.filter(|row| row.counts.failed > 0);
-        Some(Warning {
-            severity: Severity::Warning,
-            text: counts.failed_words()?,
-            backend: Some(backend.label.clone()),
-            levels: failing.map(|row| row.level).collect(),
-        })
-    })
-}
-
-/// Without failed requests, which are counted over all cells.
-fn of_cells(report: &Report, cells: &[CellRow]) -> Vec<Warning> {
-    let each = cells.iter().flat_map(|cell| {
-        let failed = cell.counts.failed_words();
-        let others = cell.warnings.iter();
-        let others = others.filter(move |text| failed.as_ref() != Some(text));
-        others.map(|text| Warning {
-            severity: severity_of(cell, text),
-            text: text.clone(),
-            backend: Some(cell.backend.clone()),
-            levels: vec![cell.level],
-        })
-    });
-    merged(each, report)
-}
-
-/// Said of a backend that is measured alone; of several, fairness says it.
-fn of_caches(report: &Report) -> impl Iterator<Item = Warning> {
-    let is_alone = report.measured().len() < 2;
-    let cached = report.backends.iter().filter_map(move |backend| {
-        let audit = backend.cache_audit.as_ref()?;
-        (is_alone && audit.is_cached()).then_some((backend, audit))
-    });
-    cached.map(|(backend, audit)| Warning {
-        severity: Severity::Critical,
-        text: format!(
-            "answers may come from a cache: a prompt that was asked before {}",
-            audit.words()
-        ),
-        backend: Some(backend.label.clone()),
-        levels: Vec::new(),
-    })
-}
-
-/// Warnings of the same kind, which differ in their numbers and levels only.
-struct Kind {
-    /// The words without numbers.
-    words: String,
-    times: usize,
-    first: Warning,
-}
-
-/// Warnings of one kind are one warning, in the words of the first: those of one
-/// backend, and those of all where more than two backends have it.
-fn merged(each: impl Iterator<Item = Warning>, report: &Report) -> Vec<Warning> {
-    let one = each.map(|warning| Kind {
-        words: without_numbers(&warning.text),
-        times: 1,
-        first: warning,
-    });
-    let mut kinds = joined(one);
-    let all_words: Vec<String> = kinds.iter().map(|kind| kind.words.clone()).collect();
-    for kind in &mut kinds {
-        let same = all_words.iter().filter(|words| **words == kind.words);
-        if report.backends.len() > 2 && same.count() == report.backends.len() {
-            kind.first.backend = None;
-        }
-    }
-    let place = |level: &Level| report.levels.iter().position(|other| other == level);
-    let all = joined(kinds.into_iter()).into_iter();
-    all.map(|kind| {
-        let mut warning = kind.told();
-        warning.levels.sort_by_key(place);
-        warning
-    })
-    .collect()
-}
-
-impl Kind {
-    /// The warning, with how many more there are.
-    fn told(self) -> Warning {
-        let mut warning = self.first;
-        let has_numbers = warning.text.chars().any(|c| c.is_ascii_digit());
-        if self.times > 1 && has_numbers {
-            let more = format!("; and {} more like it", self.times - 1);
-            warning.text.push_str(&more);
-        }
-        if self.times > 1 && warning.backend.is_none() {
-            warning.text.push_str(", over all backends");
-        }
-        warning
-    }
-}
-
-/// Joins those of the same words and the same backend.
-fn joined(each: impl Iterator<Item = Kind>) -> Vec<Kind> {
-    let mut found: Vec<Kind> = Vec::new();
-    for kind in each {
-        let is_same = |known: &&mut Kind| {
-            known.words == kind.words && known.first.backend == kind.first.backend
-        };
-        match found.iter_mut().find(is_same) {
-            Some(known) => {
-                known.times += kind.times;
-                let levels = &mut known.first.levels;
-                let new = kind.first.levels.iter();
-                let new = new.filter(|level| !levels.contains(level));
-                let new: Vec<Level> = new.copied().collect();
-                levels.extend(new);
-            }
-            None => found.push(kind),
-        }
-    }
-    found
-}
-
-fn severity_of(cell: &CellRow, text: &str) -> Severity {
-    let is_breach = cell.breaches.iter().any(|breach| breach.text == text);
-    let has_none = cell.window.is_none() && text.contains("no measured window");
-    if is_breach || has_none {
-        Severity::Critical
+    let text = match warning.text.is_empty() {
+        true => words(&warning.kind),
+        false => warning.text.clone(),
+    };
+    if place.is_empty() {
+        text
     } else {
-        Severity::Warning
+        format!("{}: {text}", place.join(", "))
     }
 }
 
-fn without_numbers(text: &str) -> String {
-    let parts = text.split(|c: char| c.is_ascii_digit() || c == '.');
-    parts
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("#")
+/// The sentence of a warning in a report: its words, and in how many more
+/// measurements it was found.
+pub(super) fn sentence(warning: &Warning) -> String {
+    let mut text = words(&warning.kind);
+    let has_numbers = text.chars().any(|c| c.is_ascii_digit());
+    if warning.more > 0 && has_numbers {
+        text.push_str(&format!("; and {} more like it", warning.more));
+    }
+    if warning.more > 0 && warning.backend.is_none() {
+        text.push_str(", over all backends");
+    }
+    text
+}
+
+/// A warning in words.
+#[must_use]
+pub fn words(kind: &WarningKind) -> String {
+    of_client(kind)
+        .or_else(|| of_machine(kind))
+        .or_else(|| of_work(kind))
+        .or_else(|| of_backends(kind))
+        .or_else(|| of_hardware(kind))
+        .or_else(|| of_start_and_stop(kind))
+        .or_else(|| of_config(kind))
+        .unwrap_or_else(|| of_runs(kind))
+}
+
+/// What the client did.
+fn of_client(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::ClientBusy {
+            cpu_percent,
+            core_wait_percent,
+        } => format!(
+            "the client was the limit: its load thread worked {cpu_percent:.0} % and waited for a core {core_wait_percent:.0} % of the time, throughput is a lower bound"
+        ),
+        WarningKind::ClientWaited { core_wait_percent } => format!(
+            "the client's load thread stood ready without a core {core_wait_percent:.0} % of the time: throughput may be too low by as much"
+        ),
+        WarningKind::StampedLate { loop_lag_ms_p99 } => format!(
+            "arrivals bear no kernel stamp and the client's event loop was late by {loop_lag_ms_p99:.1} ms (p99): latencies are too long by as much"
+        ),
+        WarningKind::FewerInFlight { in_flight, asked } => {
+            format!("{in_flight:.1} requests were in flight on average, {asked} were asked")
+        }
+        WarningKind::FewerSent {
+            planned_per_s,
+            sent_per_s,
+        } => format!(
+            "{planned_per_s:.1} requests/s were planned, {sent_per_s:.1} were sent: latencies from sending are a lower bound"
+        ),
+        WarningKind::SharedReads { share } => format!(
+            "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0, see decode_ms_per_token",
+            share * 100.0
+        ),
+        _ => return None,
+    })
+}
+
+/// What the machine did to the client.
+fn of_machine(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::NoOpenFiles { requests } => ran_out(*requests, "file descriptor"),
+        WarningKind::NoLocalPorts { requests } => ran_out(*requests, "local port"),
+        WarningKind::CpuStolen { steal_percent } => format!(
+            "the hypervisor took {steal_percent:.0} % of this machine's CPU: backend and client were slowed by it"
+        ),
+        WarningKind::ClockJumped { steps, largest_ms } => format!(
+            "the wall clock jumped, {steps} times, by up to {largest_ms:.1} ms: kernel stamps near it may be off"
+        ),
+        WarningKind::MachineDrifted {
+            run,
+            metric,
+            ratio,
+            low,
+            high,
+            pairs,
+        } => {
+            let run = run.as_ref().map_or_else(String::new, |run| format!("{run}: "));
+            let drift = drift(metric, [*ratio, *low, *high], *pairs);
+            format!("{run}the machine drifted: {drift}")
+        }
+        WarningKind::CertificateNotChecked => "`tls.verify` is false: the server's certificate is not checked, and whoever answers is measured".to_owned(),
+        _ => return None,
+    })
+}
+
+fn ran_out(requests: u64, what: &str) -> String {
+    format!("this machine had no {what} left for {requests} requests")
+}
+
+/// `output throughput of the last repeat is 6 % lower than that of the first
+/// (95 %: 8 % lower to 4 % lower, 10 pairs of backend and level)`.
+pub(super) fn drift(metric: &str, [ratio, low, high]: [f64; 3], pairs: u64) -> String {
+    let change = |ratio: f64| {
+        let percent = (ratio - 1.0) * 100.0;
+        let way = if percent < 0.0 { "lower" } else { "higher" };
+        format!("{:.1} % {way}", percent.abs())
+    };
+    format!(
+        "{} of the last repeat is {} than that of the first (95 %: {} to {}, {pairs} pairs of backend and level)",
+        lower_label(metric),
+        change(ratio),
+        change(low),
+        change(high),
+    )
+}
+
+/// What was asked and done.
+fn of_work(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::NoWindow => {
+            "no measured window: nothing was measured under steady load".to_owned()
+        }
+        WarningKind::RequestsFailed {
+            failed,
+            requests,
+            by_reason,
+        } => failed_requests(*failed, *requests, by_reason),
+        WarningKind::AnswerLengthDiffers { answers, requests } => {
+            format!("{answers} of {requests} answers had another length than was asked")
+        }
+        WarningKind::TokensNotCounted { answers, requests } => {
+            format!("the server did not count the tokens of {answers} of {requests} answers")
+        }
+        WarningKind::FallingLoad {
+            requests,
+            of_requests,
+            enough,
+        } => format!(
+            "{requests} of {of_requests} requests ended while the load was falling, for want of more: {enough} or more a level keep it up"
+        ),
+        WarningKind::WarmPrefixCache { share } => format!(
+            "warm prefix cache: {:.1} % of the prompt tokens came from it",
+            share * 100.0
+        ),
+        WarningKind::PromptLengthDiffers {
+            sent_tokens,
+            counted_tokens,
+        } => format!(
+            "the server counted {counted_tokens} prompt tokens where {sent_tokens} were sent (a chat template or another tokenizer)"
+        ),
+        WarningKind::NotSteady {
+            series,
+            change,
+            repeats,
+            of_repeats,
+        } => not_steady(series, *change, *repeats, *of_repeats),
+        _ => return None,
+    })
+}
+
+/// `3 of 40 requests failed (2 timeout, 1 server_error)`.
+fn failed_requests(failed: u64, requests: u64, by_reason: &BTreeMap<String, u64>) -> String {
+    let reasons = by_reason.iter();
+    let reasons: Vec<String> = reasons.map(|(why, n)| format!("{n} {why}")).collect();
+    format!(
+        "{failed} of {requests} requests failed ({})",
+        reasons.join(", ")
+    )
+}
+
+fn not_steady(series: &str, change: f64, repeats: u64, of_repeats: u64) -> String {
+    let what = match series {
+        "ttft_ms" => "time to first token",
+        "tpot_ms" => "time per output token",
+        _ => "output tokens per second",
+    };
+    let way = if change > 0.0 { "rises" } else { "falls" };
+    let repeats = match of_repeats {
+        1 => String::new(),
+        all => format!(" in {repeats} of {all} repeats"),
+    };
+    format!(
+        "not steady: {what} {way} by {} over the measured time{repeats}; warm up longer (load.warmup_requests) and measure longer",
+        percent(change.abs())
+    )
+}
+
+/// Backends beside each other.
+fn of_backends(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::ConditionDiffers {
+            heading,
+            by_backend,
+            ..
+        } => format!("{heading}, not the same for all: {by_backend}"),
+        WarningKind::ConditionUnknown {
+            heading,
+            by_backend,
+            ..
+        } => format!("{heading} cannot be compared: {by_backend}"),
+        WarningKind::AnswersPartEarly {
+            start_tokens,
+            pairs,
+        } => {
+            let pairs = pairs.iter().map(|(a, b, at_start, looked_at)| {
+                let (at_start, looked_at) = (grouped(*at_start), grouped(*looked_at));
+                format!("{a} and {b} ({at_start} of {looked_at})")
+            });
+            let pairs: Vec<String> = pairs.collect();
+            format!(
+                "most answers part within about the first {start_tokens} tokens, which is more than \
+                 rounding does: {}; look whether they got the same prompt (chat template, \
+                 beginning-of-text token) and serve the same weights",
+                pairs.join(", ")
+            )
+        }
+        WarningKind::AnswersCached {
+            ratio,
+            low,
+            high,
+            prefix_cache,
+        } => format!(
+            "answers may come from a cache: a prompt that was asked before {}",
+            asked_again([*ratio, *low, *high], *prefix_cache)
+        ),
+        WarningKind::EventsDiffer { tokens_per_event } => {
+            let means = tokens_per_event.iter();
+            let means = means.map(|(label, mean)| format!("{} in {label}", three_digits(*mean)));
+            format!(
+                "one event carries different numbers of tokens ({} on average): inter-token latency is between events and is not compared, decode time per token is",
+                listed(&means.collect::<Vec<_>>())
+            )
+        }
+        WarningKind::SeveralTokensPerEvent { tokens_per_event } => format!(
+            "an event carries up to {} tokens on average: inter-token latency is between events, time per output token compares",
+            three_digits(*tokens_per_event)
+        ),
+        _ => return None,
+    })
+}
+
+/// GPUs and memory.
+fn of_hardware(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::EnergyPartial { gpus } => {
+            let gpus: Vec<String> = gpus.iter().map(|gpu| format!("GPU {gpu}")).collect();
+            format!(
+                "energy is partial: without {}, which gives none",
+                gpus.join(", ")
+            )
+        }
+        WarningKind::EnergyDisagrees {
+            gpu,
+            difference_percent,
+        } => format!(
+            "GPU {gpu}: the integral of its power is {difference_percent:+.1} % off its energy counter"
+        ),
+        WarningKind::GpuThrottled {
+            gpu,
+            seconds_by_reason,
+        } => {
+            let reasons = seconds_by_reason.iter();
+            let each: Vec<String> = reasons.map(|(r, s)| format!("{r} for {s:.1} s")).collect();
+            format!("GPU {gpu} was throttled: {}", each.join(", "))
+        }
+        WarningKind::KvCacheFull {
+            peak_usage_ratio,
+            preemptions,
+        } => kv_cache_full(*peak_usage_ratio, *preemptions),
+        WarningKind::MemoryLeft {
+            gpu,
+            bytes: more,
+            waited_s,
+        } => {
+            let what = match gpu {
+                Some(gpu) => format!("memory of GPU {gpu} is"),
+                None => "shared memory of the host is".to_owned(),
+            };
+            format!(
+                "{} more {what} in use than before the first start, {waited_s:.0} s after it was stopped",
+                bytes(*more)
+            )
+        }
+        WarningKind::GpuSamplesMissing { detail } | WarningKind::KvCacheTooSmall { detail } => {
+            detail.clone()
+        }
+        _ => return None,
+    })
+}
+
+fn kv_cache_full(peak_usage_ratio: Option<f64>, preemptions: Option<f64>) -> String {
+    let peak = peak_usage_ratio.map(|peak| format!("up to {} in use", percent(peak)));
+    let preempted = preemptions.map(|n| {
+        let times = if n > 1.0 { "times" } else { "time" };
+        format!("requests preempted {} {times}", grouped(n.round() as u64))
+    });
+    let found: Vec<String> = peak.into_iter().chain(preempted).collect();
+    format!("the KV cache was the limit here: {}", found.join(", "))
+}
+
+/// How backends started and stopped.
+fn of_start_and_stop(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::BackendFailed { cause, known_cause } => {
+            failure_words(cause, known_cause.as_deref())
+        }
+        WarningKind::CacheNotReset { detail } => {
+            format!("the prefix cache was not reset between levels: {detail}")
+        }
+        WarningKind::StopFailed { detail } => detail.clone(),
+        WarningKind::PluginChanged {
+            plugin,
+            was_version,
+            version,
+        } => format!(
+            "the run was resumed with another build of plugin {plugin} ({version}, was {was_version})"
+        ),
+        _ => return None,
+    })
+}
+
+/// What a config has too few of.
+fn of_config(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::LevelsNeverFull {
+            requests,
+            least,
+            most,
+            enough,
+        } => format!(
+            "load.requests: {} requests cannot fill {}: the level is never reached; give {} or more",
+            grouped(*requests),
+            slots(*least, *most),
+            grouped(*enough)
+        ),
+        WarningKind::LevelsPartlyFull {
+            requests,
+            least,
+            most,
+            enough,
+        } => format!(
+            "load.requests: of {} requests at {} more than a quarter will end while the load is falling; give {} or more",
+            grouped(*requests),
+            slots(*least, *most),
+            grouped(*enough)
+        ),
+        WarningKind::FewRepeats { repeats: 1, needed } => format!(
+            "repeats is 1: there will be figures and no verdict, and from {needed} on verdicts rest on more than guesswork (rule V13 of verify)"
+        ),
+        WarningKind::FewRepeats { repeats, needed } => format!(
+            "repeats is {repeats}: most verdicts will be inconclusive, from {needed} on they rest on more than guesswork (rule V13 of verify)"
+        ),
+        WarningKind::FewRequests { requests, needed } => format!(
+            "load.requests is {requests}: from {needed} on a median means something (rule V09 of verify)"
+        ),
+        _ => return None,
+    })
+}
+
+/// `concurrency 16 to 128`.
+fn slots(least: u32, most: u32) -> String {
+    match least == most {
+        true => format!("concurrency {least}"),
+        false => format!("concurrency {least} to {most}"),
+    }
+}
+
+/// The run as a whole, and several of them.
+fn of_runs(kind: &WarningKind) -> String {
+    match kind {
+        WarningKind::RunInterrupted => "the run was interrupted: levels are missing".to_owned(),
+        WarningKind::RunNotEnded => "the run has not ended, or its end was not written".to_owned(),
+        WarningKind::OneRepeat => {
+            "one repeat gives figures and no verdict; set repeats to 2 or more for one".to_owned()
+        }
+        WarningKind::OtherWork { what } => {
+            format!("the runs did other work, and were compared by force: {what}")
+        }
+        WarningKind::ComparedRunInterrupted { run } => {
+            format!("{run} was interrupted: levels are missing")
+        }
+        WarningKind::ComparedRunNotEnded { run } => {
+            format!("{run} has not ended, or its end was not written")
+        }
+        WarningKind::LevelsOfSomeRuns { what } => format!(
+            "not every run has {}: an answer over all runs leaves that out",
+            listed(what)
+        ),
+        WarningKind::MachinesDiffer { what } => format!(
+            "the runs come from different machines or settings of them ({}): the figures compare those too",
+            listed(what)
+        ),
+        WarningKind::SloDiffers { baseline } => format!(
+            "the runs have different limits for goodput: it was counted anew with those of {baseline}"
+        ),
+        WarningKind::RepeatsNotPaired => "repeats of different runs are not paired: an interval holds the scatter within each run, and not what changed on the machine from one to the other".to_owned(),
+        WarningKind::OlderVersion { sentence } => sentence.clone(),
+        other => format!("{}: {}", other.code().as_str(), other.code().meaning()),
+    }
 }

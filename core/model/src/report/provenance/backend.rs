@@ -5,12 +5,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cache_audit::CacheAudit;
-use crate::cell::row::CellRow;
+use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::crash_cause::KnownCause;
 use crate::facts::manifest::{BackendFacts, Manifest, StageFacts};
 use crate::facts::record::Evidence;
-use crate::report::DigestOf;
 
 /// One backend of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,14 +77,20 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// What happened and, in brackets, why, if that is known and not said yet.
+    /// See [`failure_words`].
     #[must_use]
     pub fn words(&self) -> String {
-        let cause = self.cause.trim_end_matches('.');
-        match &self.known_cause {
-            Some(known) if !cause.contains(&known.name) => format!("{cause} ({})", known.name),
-            _ => cause.to_owned(),
-        }
+        let known = self.known_cause.as_ref().map(|known| known.name.as_str());
+        failure_words(&self.cause, known)
+    }
+}
+
+/// What happened and, in brackets, why, if that is known and not said yet.
+pub(crate) fn failure_words(cause: &str, known_cause: Option<&str>) -> String {
+    let cause = cause.trim_end_matches('.');
+    match known_cause {
+        Some(known) if !cause.contains(known) => format!("{cause} ({known})"),
+        _ => cause.to_owned(),
     }
 }
 
@@ -155,7 +160,7 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
     });
     let mut audits = stages
         .iter()
-        .filter_map(|stage| CacheAudit::of(stage.cache_audit.as_ref()?));
+        .filter_map(|stage| CacheAudit::from_facts(stage.cache_audit.as_ref()?));
     BackendReport {
         label: String::new(),
         plugin: String::new(),
@@ -183,10 +188,10 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
 
 /// Failed measured requests by backend and reason, in order of first
 /// appearance.
-pub(crate) fn request_failures(cells: &[CellRow], digest_of: &DigestOf<'_>) -> Vec<RequestFailure> {
+pub(crate) fn request_failures(cells: &[MeasuredCell<'_>]) -> Vec<RequestFailure> {
     let mut found: Vec<RequestFailure> = Vec::new();
-    for cell in cells {
-        for failure in &digest_of(cell).failures {
+    for MeasuredCell { row: cell, digest } in cells {
+        for failure in &digest.failures {
             let count = cell.counts.by_reason.get(&failure.reason).copied();
             let known = found
                 .iter_mut()

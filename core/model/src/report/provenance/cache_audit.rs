@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::facts::manifest::{CacheAuditFacts, PrefixCacheState};
+use crate::facts::cache_audit::{CacheAuditFacts, PrefixCacheState};
 use crate::stats::inference::paired_ratio;
 use crate::text::number::three_digits;
 
@@ -30,7 +30,7 @@ pub struct CacheAudit {
 }
 
 impl CacheAudit {
-    pub(crate) fn of(facts: &CacheAuditFacts) -> Option<Self> {
+    pub(crate) fn from_facts(facts: &CacheAuditFacts) -> Option<Self> {
         let pairs = facts.repeated_ms.iter().copied();
         let pairs: Vec<(f64, f64)> = pairs.zip(facts.distinct_ms.iter().copied()).collect();
         let interval = paired_ratio(&pairs)?;
@@ -50,21 +50,22 @@ impl CacheAudit {
     pub fn is_cached(&self) -> bool {
         self.gains && self.prefix_cache != PrefixCacheState::MayHelp
     }
+}
 
-    /// `takes 0.980 times as long (95 %: 0.950 to 1.01), prefix cache emptied`.
-    pub(crate) fn words(&self) -> String {
-        let cache = match self.prefix_cache {
-            PrefixCacheState::Emptied => "emptied each time",
-            PrefixCacheState::Off => "off",
-            PrefixCacheState::MayHelp => "not emptied",
-        };
-        format!(
-            "takes {} times as long as a new one (95 %: {} to {}), prefix cache {cache}",
-            three_digits(self.ratio),
-            three_digits(self.low),
-            three_digits(self.high)
-        )
-    }
+/// `takes 0.980 times as long as a new one (95 %: 0.950 to 1.01), prefix cache
+/// emptied each time`.
+pub(crate) fn asked_again([ratio, low, high]: [f64; 3], prefix_cache: PrefixCacheState) -> String {
+    let cache = match prefix_cache {
+        PrefixCacheState::Emptied => "emptied each time",
+        PrefixCacheState::Off => "off",
+        PrefixCacheState::MayHelp => "not emptied",
+    };
+    format!(
+        "takes {} times as long as a new one (95 %: {} to {}), prefix cache {cache}",
+        three_digits(ratio),
+        three_digits(low),
+        three_digits(high)
+    )
 }
 
 #[cfg(test)]
@@ -77,17 +78,13 @@ mod tests {
             repeated_ms: repeated_ms.to_vec(),
             prefix_cache,
         };
-        CacheAudit::of(&facts).unwrap()
+        CacheAudit::from_facts(&facts).unwrap()
     }
 
     #[test]
     fn a_clear_gain_without_a_prefix_cache_is_a_cache_of_answers() {
         let found = audit([50.0, 50.0, 50.0], PrefixCacheState::Emptied);
         assert!((found.ratio - 0.5).abs() < 1e-12 && found.is_cached());
-        assert_eq!(
-            found.words(),
-            "takes 0.500 times as long as a new one (95 %: 0.500 to 0.500), prefix cache emptied each time"
-        );
         assert!(!audit([50.0; 3], PrefixCacheState::MayHelp).is_cached());
     }
 
@@ -99,12 +96,12 @@ mod tests {
     }
 
     #[test]
-    fn fewer_than_two_pairs_tell_nothing() {
+    fn fewer_than_two_pairs_show_nothing() {
         let facts = CacheAuditFacts {
             distinct_ms: vec![1.0],
             repeated_ms: vec![1.0],
             prefix_cache: PrefixCacheState::Off,
         };
-        assert_eq!(CacheAudit::of(&facts), None);
+        assert_eq!(CacheAudit::from_facts(&facts), None);
     }
 }

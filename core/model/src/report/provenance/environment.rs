@@ -3,9 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::row::{CellRow, SelfCheck};
+use crate::cell::measured::MeasuredCell;
+use crate::cell::row::CellRow;
 use crate::config::{Config, Level};
 use crate::facts::manifest::Manifest;
+use crate::facts::self_check::SelfCheck;
+use crate::facts::warning::WarningKind;
 use crate::metrics::MetricValue;
 use crate::text::number;
 
@@ -32,8 +35,8 @@ pub struct SelfCheckRow {
     pub requests_ok: Option<u64>,
     /// Whether the figures can be trusted.
     pub trustworthy: bool,
-    /// Thresholds that were broken, in words.
-    pub breaches: Vec<String>,
+    /// Thresholds that were broken, with what was found.
+    pub breaches: Vec<WarningKind>,
     /// What was found; its fields are those of `cells.json`.
     #[serde(flatten)]
     pub found: SelfCheck,
@@ -43,10 +46,10 @@ pub struct SelfCheckRow {
     pub send_lag_ms_p50: Option<f64>,
 }
 
-pub(crate) fn self_check(cells: &[CellRow]) -> Vec<SelfCheckRow> {
+pub(crate) fn self_check(cells: &[MeasuredCell<'_>]) -> Vec<SelfCheckRow> {
     cells
         .iter()
-        .map(|cell| {
+        .map(|MeasuredCell { row: cell, .. }| {
             let typical = |name| cell.metrics.get(name).and_then(MetricValue::typical);
             SelfCheckRow {
                 backend: cell.backend.clone(),
@@ -54,13 +57,19 @@ pub(crate) fn self_check(cells: &[CellRow]) -> Vec<SelfCheckRow> {
                 block: cell.block,
                 requests_ok: Some(cell.counts.ok),
                 trustworthy: cell.trustworthy && !cell.self_check.client_was_limit,
-                breaches: cell.breaches.iter().map(|b| b.text.clone()).collect(),
+                breaches: broken(cell),
                 found: cell.self_check.clone(),
                 achieved_concurrency: typical("achieved_concurrency"),
                 send_lag_ms_p50: typical("send_lag_ms"),
             }
         })
         .collect()
+}
+
+fn broken(cell: &CellRow) -> Vec<WarningKind> {
+    let kinds = cell.warnings.iter();
+    let kinds = kinds.filter(|kind| kind.code().breaks_trust());
+    kinds.cloned().collect()
 }
 
 /// The machine in one line: its GPUs, or that there is none and its CPU.

@@ -4,12 +4,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::row::{CellKey, CellRow};
+use crate::cell::measured::MeasuredCell;
+use crate::cell::row::CellRow;
 use crate::config::Level;
+use crate::facts::key::CellKey;
 use crate::facts::self_check::{
-    BUSY_LIMIT_PERCENT, CLOCK_STEP_LIMIT_MS, CORE_WAIT_LIMIT_PERCENT, Check, LOOP_LAG_LIMIT_MS,
+    BUSY_LIMIT_PERCENT, CLOCK_STEP_LIMIT_MS, CORE_WAIT_LIMIT_PERCENT, LOOP_LAG_LIMIT_MS,
     OFFERED_LIMIT, STEAL_LIMIT_PERCENT,
 };
+use crate::facts::warning::WarningCode;
 use crate::metrics::MetricValue;
 use crate::text::number::{grouped, percent, three_digits, with_unit};
 
@@ -17,7 +20,7 @@ use crate::text::number::{grouped, percent, three_digits, with_unit};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckSummary {
     /// Which check; its breaches bear the same name in `cells.json`.
-    pub check: Check,
+    pub check: WarningCode,
     /// What should hold, in words.
     pub claim: String,
     /// The worst that was found, in words.
@@ -31,9 +34,9 @@ pub struct CheckSummary {
     pub broken: u64,
 }
 
-/// How a check is read off a measurement and told.
-struct Told {
-    check: Check,
+/// How a check is read off a measurement and shown.
+struct Shown {
+    check: WarningCode,
     claim: &'static str,
     limit: String,
     /// What is judged; 0 where nothing was there to be judged, and absent where
@@ -45,14 +48,15 @@ struct Told {
 }
 
 /// Every check that applies to some measurement, in a fixed order.
-pub(crate) fn summary(cells: &[CellRow]) -> Vec<CheckSummary> {
-    let told = [about_the_thread(), about_the_load(), about_the_machine()];
-    let told = told.into_iter().flatten();
-    told.filter_map(|told| told.over(cells)).collect()
+pub(crate) fn summary(cells: &[MeasuredCell<'_>]) -> Vec<CheckSummary> {
+    let cells: Vec<&CellRow> = cells.iter().map(|cell| &cell.row).collect();
+    let shown = [about_the_thread(), about_the_load(), about_the_machine()];
+    let shown = shown.into_iter().flatten();
+    shown.filter_map(|shown| shown.over(&cells)).collect()
 }
 
-impl Told {
-    fn over(&self, cells: &[CellRow]) -> Option<CheckSummary> {
+impl Shown {
+    fn over(&self, cells: &[&CellRow]) -> Option<CheckSummary> {
         let values = cells.iter().filter_map(|cell| {
             let value = (self.value)(cell)?;
             value.is_finite().then_some((value, cell))
@@ -63,7 +67,7 @@ impl Told {
             // The first of several that are equal, as for the lowest.
             values.rev().max_by(|a, b| a.0.total_cmp(&b.0))
         }?;
-        let is_broken = |cell: &&CellRow| cell.breaches.iter().any(|b| b.check == self.check);
+        let is_broken = |cell: &&&CellRow| cell.breaches.contains(&self.check);
         Some(CheckSummary {
             check: self.check,
             claim: self.claim.to_owned(),
@@ -79,10 +83,10 @@ impl Told {
     }
 }
 
-fn about_the_thread() -> Vec<Told> {
+fn about_the_thread() -> Vec<Shown> {
     vec![
-        Told {
-            check: Check::ClientBusy,
+        Shown {
+            check: WarningCode::ClientBusy,
             claim: "The client's load thread had CPU to spare",
             limit: format!("below {BUSY_LIMIT_PERCENT} % of a core, waiting for one included"),
             value: |cell| {
@@ -96,16 +100,16 @@ fn about_the_thread() -> Vec<Told> {
             lowest: false,
             words: |value| format!("{} % of a core", three_digits(value)),
         },
-        Told {
-            check: Check::CoreWait,
+        Shown {
+            check: WarningCode::ClientWaited,
             claim: "It got a core when it needed one",
             limit: format!("waiting below {CORE_WAIT_LIMIT_PERCENT} % of the time"),
             value: |cell| cell.self_check.core_wait_percent,
             lowest: false,
             words: |value| format!("waited {} % of the time", three_digits(value)),
         },
-        Told {
-            check: Check::LoopLag,
+        Shown {
+            check: WarningCode::StampedLate,
             claim: "Arrivals were stamped on time",
             limit: format!("by the kernel, or {LOOP_LAG_LIMIT_MS} ms late at most (p99)"),
             value: |cell| match cell.self_check.arrival_clock.as_deref()? {
@@ -121,11 +125,11 @@ fn about_the_thread() -> Vec<Told> {
     ]
 }
 
-fn about_the_load() -> Vec<Told> {
+fn about_the_load() -> Vec<Shown> {
     let offered = |of: &str| format!("{:.0} % of {of} or more", OFFERED_LIMIT * 100.0);
     vec![
-        Told {
-            check: Check::Concurrency,
+        Shown {
+            check: WarningCode::FewerInFlight,
             claim: "As many requests were in flight as asked",
             limit: offered("them"),
             value: |cell| {
@@ -139,15 +143,14 @@ fn about_the_load() -> Vec<Told> {
             lowest: true,
             words: |share| format!("{} of them", percent(share)),
         },
-        Told {
-            check: Check::RequestRate,
+        Shown {
+            check: WarningCode::FewerSent,
             claim: "Requests were sent when planned",
             limit: offered("the planned rate"),
             value: |cell| match cell.level {
                 Level::RequestRate(rate) if rate.0.is_finite() => {
-                    let broken =
-                        |b: &crate::facts::self_check::Breach| b.check == Check::RequestRate;
-                    Some(f64::from(u8::from(cell.breaches.iter().any(broken))))
+                    let broken = cell.breaches.contains(&WarningCode::FewerSent);
+                    Some(f64::from(u8::from(broken)))
                 }
                 _ => None,
             },
@@ -160,34 +163,34 @@ fn about_the_load() -> Vec<Told> {
     ]
 }
 
-fn about_the_machine() -> Vec<Told> {
+fn about_the_machine() -> Vec<Shown> {
     vec![
-        Told {
-            check: Check::OpenFiles,
+        Shown {
+            check: WarningCode::NoOpenFiles,
             claim: "File handles were enough",
             limit: "no request without one".to_owned(),
             value: |cell| cell.self_check.open_files.map(|n| n as f64),
             lowest: false,
             words: |value| format!("{} open", grouped(value as u64)),
         },
-        Told {
-            check: Check::LocalPorts,
+        Shown {
+            check: WarningCode::NoLocalPorts,
             claim: "Local ports were enough",
             limit: "no request without one".to_owned(),
             value: |cell| cell.self_check.local_ports_left.map(|n| n as f64),
             lowest: true,
             words: |value| format!("{} left", grouped(value as u64)),
         },
-        Told {
-            check: Check::Steal,
+        Shown {
+            check: WarningCode::CpuStolen,
             claim: "No other virtual machine took the CPU",
             limit: format!("below {STEAL_LIMIT_PERCENT} % of it"),
             value: |cell| cell.self_check.steal_percent,
             lowest: false,
             words: |value| format!("{} % of it", three_digits(value)),
         },
-        Told {
-            check: Check::ClockStep,
+        Shown {
+            check: WarningCode::ClockJumped,
             claim: "The clock made no step",
             limit: format!("none above {CLOCK_STEP_LIMIT_MS} ms"),
             value: |cell| {

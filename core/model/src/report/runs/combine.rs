@@ -1,41 +1,33 @@
 //! Several runs as one: every backend of every run is a backend of its own.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
 use super::MeasuredRun;
-use crate::cell::fold::CellDigest;
-use crate::cell::row::CellRow;
+use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::manifest::{ExitState, Manifest};
 use crate::plan::Skipped;
+use crate::report::data::Report;
 use crate::report::kv::KvReport;
-use crate::report::provenance::{environment, reproduce};
-use crate::report::{Fact, Report, Reproduce, Source};
-
-/// Why a backend has no figures at a level of another run.
-pub(super) const NO_LEVEL: &str = "not a level of this run";
+use crate::report::provenance::environment::{self, Fact};
+use crate::report::provenance::reproduce::{self, Reproduce};
+use crate::report::source::Source;
 
 /// Several runs as one.
 pub(super) struct Combined<'r> {
     pub(super) manifest: Manifest,
     pub(super) config: Config,
     pub(super) levels: Vec<Level>,
-    pub(super) cells: Vec<CellRow>,
+    pub(super) cells: Vec<MeasuredCell<'r>>,
     /// Labels of the backends of each run, in the order of their configs.
     pub(super) labels: Vec<Vec<String>>,
-    digests: HashMap<String, &'r CellDigest>,
+    /// Backends whose own run does not have a level, by its place in `levels`.
+    no_level: HashSet<(String, usize)>,
 }
 
 impl Combined<'_> {
-    /// What was kept of a cell's records.
-    pub(super) fn digest_of(&self, cell: &CellRow) -> &CellDigest {
-        self.digests
-            .get(&name_of(cell))
-            .expect("every cell was put in with its digest")
-    }
-
     pub(super) fn source(&self) -> Source<'_> {
         let mut run_of = HashMap::new();
         for (run, labels) in (0..).zip(&self.labels) {
@@ -47,12 +39,17 @@ impl Combined<'_> {
             levels: self.levels.clone(),
             cells: &self.cells,
             run_of,
+            no_level: self
+                .no_level
+                .iter()
+                .map(|(label, at)| (label.as_str(), *at))
+                .collect(),
         }
     }
 }
 
 /// `runs`: at least one.
-pub(super) fn combine(runs: &[MeasuredRun]) -> Combined<'_> {
+pub(super) fn combine<'r>(runs: &'r [MeasuredRun<'r>]) -> Combined<'r> {
     let labels = labels(runs);
     let levels = levels(runs);
     let mut combined = Combined {
@@ -60,7 +57,7 @@ pub(super) fn combine(runs: &[MeasuredRun]) -> Combined<'_> {
         config: runs[0].config.clone(),
         levels: levels.clone(),
         cells: Vec::new(),
-        digests: HashMap::new(),
+        no_level: HashSet::new(),
         labels,
     };
     combined.config.backends.clear();
@@ -72,7 +69,7 @@ pub(super) fn combine(runs: &[MeasuredRun]) -> Combined<'_> {
 }
 
 impl<'r> Combined<'r> {
-    fn put(&mut self, run: &'r MeasuredRun, labels: &[String], levels: &[Level]) {
+    fn put(&mut self, run: &'r MeasuredRun<'r>, labels: &[String], levels: &[Level]) {
         let own = run.config.backends.iter().map(|backend| backend.label());
         let new: NewLabels<'_> = own.zip(labels).collect();
         self.put_facts(run, &new);
@@ -82,18 +79,16 @@ impl<'r> Combined<'r> {
             self.config.backends.push(backend);
         }
         self.skip_missing(run, labels, levels);
-        let known = run.cells.iter().zip(&run.digests);
-        let known = known.filter(|(cell, _)| new.contains_key(cell.backend.as_str()));
-        for (cell, digest) in known {
+        let is_known = |cell: &&MeasuredCell<'_>| new.contains_key(cell.row.backend.as_str());
+        for cell in run.cells.iter().filter(is_known) {
             let mut cell = cell.clone();
-            rename(&new, &mut cell.backend);
-            self.digests.insert(name_of(&cell), digest);
+            rename(&new, &mut cell.row.backend);
             self.cells.push(cell);
         }
     }
 
     /// Puts in what the manifest says; before the run's backends are put in.
-    fn put_facts(&mut self, run: &MeasuredRun, new: &NewLabels<'_>) {
+    fn put_facts(&mut self, run: &MeasuredRun<'_>, new: &NewLabels<'_>) {
         let offset = self.config.backends.len();
         let (from, to) = (&run.manifest, &mut self.manifest);
         to.backends
@@ -117,21 +112,31 @@ impl<'r> Combined<'r> {
             skipped
         });
         to.plan.skipped.extend(skipped);
-        let warnings = from.warnings.iter();
         to.warnings
-            .extend(warnings.map(|text| format!("{}: {text}", run.label)));
+            .extend(from.warnings.iter().cloned().map(|mut warning| {
+                match &mut warning.backend {
+                    Some(label) => rename(new, label),
+                    None => warning.backend = Some(run.label.clone()),
+                }
+                warning
+            }));
     }
 
     /// Levels that other runs have.
-    fn skip_missing(&mut self, run: &MeasuredRun, labels: &[String], levels: &[Level]) {
+    fn skip_missing(&mut self, run: &MeasuredRun<'_>, labels: &[String], levels: &[Level]) {
         let own = run.config.load.levels();
-        for level in levels.iter().filter(|level| !own.contains(level)) {
+        for (at, level) in levels.iter().enumerate() {
+            if own.contains(level) {
+                continue;
+            }
             let skipped = labels.iter().map(|label| Skipped {
                 backend: label.clone(),
                 level: *level,
-                reason: NO_LEVEL.to_owned(),
+                reason: "not a level of this run".to_owned(),
             });
             self.manifest.plan.skipped.extend(skipped);
+            let missing = labels.iter().map(|label| (label.clone(), at));
+            self.no_level.extend(missing);
         }
     }
 }
@@ -145,14 +150,10 @@ fn rename(new: &NewLabels<'_>, label: &mut String) {
     }
 }
 
-fn name_of(cell: &CellRow) -> String {
-    format!("{}\n{}\n{}", cell.backend, cell.block, cell.level)
-}
-
 /// `run · backend`, or the run alone where every run has one backend of the same
 /// label.
-fn labels(runs: &[MeasuredRun]) -> Vec<Vec<String>> {
-    let own = |run: &MeasuredRun| -> Vec<String> {
+fn labels(runs: &[MeasuredRun<'_>]) -> Vec<Vec<String>> {
+    let own = |run: &MeasuredRun<'_>| -> Vec<String> {
         let backends = run.config.backends.iter();
         backends.map(|backend| backend.label().to_owned()).collect()
     };
@@ -183,7 +184,7 @@ fn free(label: String, taken: &mut Vec<String>) -> String {
 
 /// The levels of all runs: in the order of the first if they agree, else
 /// ascending, closed loops first.
-fn levels(runs: &[MeasuredRun]) -> Vec<Level> {
+fn levels(runs: &[MeasuredRun<'_>]) -> Vec<Level> {
     let mut levels = runs[0].config.load.levels();
     if runs.iter().all(|run| run.config.load.levels() == levels) {
         return levels;
@@ -206,7 +207,7 @@ fn levels(runs: &[MeasuredRun]) -> Vec<Level> {
 
 /// The first run's manifest without what belongs to its backends; the GPUs only
 /// where every run has one, so that throughput is per GPU in all of them.
-fn base(runs: &[MeasuredRun]) -> Manifest {
+fn base(runs: &[MeasuredRun<'_>]) -> Manifest {
     let mut base = runs[0].manifest.clone();
     base.backends.clear();
     base.stages.clear();
@@ -222,7 +223,7 @@ fn base(runs: &[MeasuredRun]) -> Manifest {
     base
 }
 
-fn worst(runs: &[MeasuredRun]) -> ExitState {
+fn worst(runs: &[MeasuredRun<'_>]) -> ExitState {
     let states = [
         ExitState::Running,
         ExitState::Interrupted,
@@ -233,8 +234,8 @@ fn worst(runs: &[MeasuredRun]) -> ExitState {
 }
 
 /// Puts what is said of a run in words that hold for all of them.
-pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun]) {
-    let each = |of: &dyn Fn(&MeasuredRun) -> String| {
+pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun<'_>]) {
+    let each = |of: &dyn Fn(&MeasuredRun<'_>) -> String| {
         let mut said: Vec<String> = Vec::new();
         for text in runs.iter().map(of) {
             if !said.contains(&text) {
@@ -253,7 +254,7 @@ pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun]) {
 }
 
 /// What is known of the KV caches of all runs, under their labels here.
-pub(super) fn kv(runs: &[MeasuredRun], combined: &Combined<'_>) -> Option<KvReport> {
+pub(super) fn kv(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Option<KvReport> {
     let mut all = KvReport::default();
     for (run, labels) in runs.iter().zip(&combined.labels) {
         let own = run.config.backends.iter().map(|backend| backend.label());
@@ -273,8 +274,8 @@ pub(super) fn kv(runs: &[MeasuredRun], combined: &Combined<'_>) -> Option<KvRepo
 }
 
 /// Facts that are the same in all runs once, others once per run.
-fn environment_of(runs: &[MeasuredRun]) -> Vec<Fact> {
-    let of = |run: &MeasuredRun| environment::facts(&run.manifest, &run.config);
+fn environment_of(runs: &[MeasuredRun<'_>]) -> Vec<Fact> {
+    let of = |run: &MeasuredRun<'_>| environment::facts(&run.manifest, &run.config);
     let facts: Vec<Vec<Fact>> = runs.iter().map(of).collect();
     let mut names: Vec<&str> = Vec::new();
     for fact in facts.iter().flatten() {
@@ -301,7 +302,7 @@ fn environment_of(runs: &[MeasuredRun]) -> Vec<Fact> {
     said
 }
 
-fn reproduce_of(runs: &[MeasuredRun]) -> Reproduce {
+fn reproduce_of(runs: &[MeasuredRun<'_>]) -> Reproduce {
     let mut configs = Map::new();
     let mut hashes = Vec::new();
     for run in runs {
@@ -320,7 +321,7 @@ fn reproduce_of(runs: &[MeasuredRun]) -> Reproduce {
 }
 
 /// Whether the runs sent other prompts, so that their answers cannot agree.
-pub(super) fn prompts_differ(runs: &[MeasuredRun]) -> bool {
+pub(super) fn prompts_differ(runs: &[MeasuredRun<'_>]) -> bool {
     let first = &runs[0].manifest.workload_sha256;
     runs.iter()
         .any(|run| run.manifest.workload_sha256 != *first)

@@ -1,42 +1,18 @@
 //! What is not the same in several runs: config, versions, hardware.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::MeasuredRun;
-use crate::facts::manifest::{GpuFacts, Manifest};
+use super::{DifferenceAbout, MeasuredRun, RunDifference};
+use crate::facts::machine::GpuFacts;
+use crate::facts::manifest::Manifest;
 use crate::text::difference::differences;
 use crate::text::number;
 
 /// Keys of a config that change no figure, or are told of every run.
 const FREE_KEYS: [&str; 3] = ["name", "output", "repeats"];
 
-/// One thing that is not the same in all runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct RunDifference {
-    /// What it belongs to.
-    pub about: DifferenceAbout,
-    /// What it is: a key of the config, or a fact in words.
-    pub what: String,
-    /// What it is in each run, in their order; null where a run does not say.
-    pub values: Vec<Option<String>>,
-}
-
-/// What a difference belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DifferenceAbout {
-    /// The config as resolved.
-    Config,
-    /// Versions of InferBench, plugins and servers.
-    Version,
-    /// The machine.
-    Hardware,
-}
-
 /// Every difference: config, versions, hardware.
-pub(super) fn all(runs: &[MeasuredRun], baseline: usize) -> Vec<RunDifference> {
+pub(super) fn all(runs: &[MeasuredRun<'_>], baseline: usize) -> Vec<RunDifference> {
     let mut found = of_configs(runs, baseline);
     let mut of_facts = |about, facts: fn(&Manifest) -> Map<String, Value>| {
         let facts: Vec<Value> = runs.iter().map(|run| facts(&run.manifest).into()).collect();
@@ -47,7 +23,7 @@ pub(super) fn all(runs: &[MeasuredRun], baseline: usize) -> Vec<RunDifference> {
     found
 }
 
-fn of_configs(runs: &[MeasuredRun], baseline: usize) -> Vec<RunDifference> {
+fn of_configs(runs: &[MeasuredRun<'_>], baseline: usize) -> Vec<RunDifference> {
     let single = runs.iter().all(|run| run.config.backends.len() == 1);
     let configs: Vec<Value> = runs
         .iter()

@@ -4,124 +4,37 @@
 //! difference is significant: all levels, backends and metrics together (Holm),
 //! none that is not there is found in more than a twentieth of all comparisons.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::baseline::{Baseline, Place, no_verdict};
-use super::combine::Combined;
-use crate::config::Level;
+use super::baseline::PairAtLevel;
 use crate::metrics::{self, Better, Metric};
-use crate::report::verdict::compare::{FAILED_LIMIT, Reason};
-use crate::report::verdict::pairing::Held;
-use crate::report::verdict::ranking_metric::Yardstick;
-use crate::report::{DigestOf, Report};
-use crate::stats::inference::{CONFIDENCE, Interval, holm, holm_next};
+use crate::report::data::Report;
+use crate::report::runs_data::{Gate, GateCheck, GateRule, GateState};
+use crate::report::verdict::compare::FAILED_LIMIT;
+use crate::report::verdict::pairwise::{PairVerdict, Together, judge};
+use crate::report::verdict::ranking_metric::RankingMetric;
+use crate::stats::inference::Interval;
 
-/// What must not become worse.
-#[derive(Debug, Clone, PartialEq)]
-pub struct GateRule {
-    /// By how much it may, as a share, 0 to below 1.
-    pub limit: f64,
-    /// Names of the metrics, each of which ranks; empty for the one that decides
-    /// who serves best.
-    pub metrics: Vec<String>,
-}
-
-/// Whether anything became worse than it may.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Gate {
-    /// By how much a figure may be worse, as a share.
-    pub limit: f64,
-    /// Names of the metrics.
-    pub metrics: Vec<String>,
-    /// Nothing regressed or was lost, and something was compared in each metric.
-    pub met: bool,
-    /// Metrics of which no level could be compared.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub nothing_of: Vec<String>,
-    /// One entry per metric, backend and level.
-    pub checks: Vec<GateCheck>,
-}
-
-/// A backend against its baseline in one metric at one level.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct GateCheck {
-    /// Name of the metric.
-    pub metric: String,
-    /// Level of the load.
-    pub level: Level,
-    /// Label of the backend.
-    pub backend: String,
-    /// Label of the one that it is held against.
-    pub baseline: String,
-    /// By how much it is worse, as a share of the baseline's figure; negative if
-    /// it is better.
-    pub worse_by: Option<f64>,
-    /// Lower end of its 95 % interval.
-    pub low: Option<f64>,
-    /// Upper end.
-    pub high: Option<f64>,
-    /// What follows.
-    pub state: GateState,
-    /// Why nothing can be said, where that is no matter of scatter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Reason>,
-    /// Repeats of each run with which it would likely be decided, beside the
-    /// checks that are open now; absent if it is, or beyond a thousand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub blocks_to_decide: Option<u32>,
-    /// In some repeat the measurement of either is untrustworthy.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub in_doubt: bool,
-}
-
-/// What a check shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GateState {
-    /// Worse by more than the limit, and significantly so.
-    Regressed,
-    /// The baseline has figures; this one gave no result, or too many of its
-    /// requests failed.
-    Lost,
-    /// A change beyond the limit can neither be shown nor excluded.
-    Undecided,
-    /// Not worse by more than the limit: the whole interval lies within.
-    Held,
-}
-
-impl Baseline {
-    /// Holds every pair against the rule.
-    pub(super) fn gate(
-        &self,
-        rule: &GateRule,
-        report: &Report,
-        combined: &Combined<'_>,
-        digest_of: &DigestOf<'_>,
-    ) -> Gate {
-        let names = match rule.metrics.as_slice() {
-            [] => vec![Yardstick::of(report).metric().to_owned()],
-            own => own.to_vec(),
-        };
-        let places = self.places(report, combined, digest_of);
-        let metrics = || names.iter().filter_map(|name| metrics::named(name));
-        let mut tests: Vec<Test> = metrics()
-            .flat_map(|metric| places.iter().filter_map(|place| Test::of(metric, place)))
-            .collect();
-        decide(&mut tests, rule.limit);
-        let checks: Vec<GateCheck> = tests.into_iter().map(|test| test.check).collect();
-        let has_check = |name: &&String| checks.iter().any(|check| check.metric == **name);
-        let nothing_of = names.iter().filter(|name| !has_check(name)).cloned();
-        let nothing_of: Vec<String> = nothing_of.collect();
-        let fails =
-            |check: &GateCheck| matches!(check.state, GateState::Regressed | GateState::Lost);
-        Gate {
-            limit: rule.limit,
-            met: nothing_of.is_empty() && !checks.iter().any(fails),
-            metrics: names,
-            nothing_of,
-            checks,
-        }
+/// Holds every pair against the rule.
+pub(super) fn decide(rule: &GateRule, report: &Report, pairs: &[PairAtLevel<'_>]) -> Gate {
+    let names = match rule.metrics.as_slice() {
+        [] => vec![RankingMetric::choose(report).metric().to_owned()],
+        own => own.to_vec(),
+    };
+    let metrics = || names.iter().filter_map(|name| metrics::named(name));
+    let mut tests: Vec<Test> = metrics()
+        .flat_map(|metric| pairs.iter().filter_map(|pair| Test::new(metric, pair)))
+        .collect();
+    decide_together(&mut tests, rule.limit);
+    let checks: Vec<GateCheck> = tests.into_iter().map(|test| test.check).collect();
+    let has_check = |name: &&String| checks.iter().any(|check| check.metric == **name);
+    let nothing_of = names.iter().filter(|name| !has_check(name)).cloned();
+    let nothing_of: Vec<String> = nothing_of.collect();
+    let fails = |check: &GateCheck| matches!(check.state, GateState::Regressed | GateState::Lost);
+    Gate {
+        limit: rule.limit,
+        met: nothing_of.is_empty() && !checks.iter().any(fails),
+        metrics: names,
+        nothing_of,
+        checks,
     }
 }
 
@@ -134,19 +47,19 @@ struct Test {
 
 impl Test {
     /// `None` if the baseline has no figure, so that nothing can be worse.
-    fn of(metric: &Metric, place: &Place<'_>) -> Option<Self> {
-        let (row, baseline) = (place.row, place.baseline);
+    fn new(metric: &Metric, pair: &PairAtLevel<'_>) -> Option<Self> {
+        let (row, baseline) = (pair.row, pair.baseline);
         let was = baseline
             .typical(metric.name)
             .filter(|_| baseline.has_success())?;
         let value = row.typical(metric.name).filter(|_| row.has_success());
-        let interval = Held::of(row, baseline, metric.name).interval();
+        let alone: Option<PairVerdict> = judge(&[pair.in_metric(metric)]).first().copied();
+        let interval = alone.and_then(|verdict| verdict.interval);
+        let reason = alone.and_then(|verdict| verdict.reason);
         let failing = row.failed_share() > FAILED_LIMIT && baseline.failed_share() <= FAILED_LIMIT;
-        let reason = no_verdict(metric, place, interval.as_ref());
         let state = match value {
-            None => GateState::Lost,
-            Some(_) if failing => GateState::Lost,
-            Some(_) => GateState::Undecided,
+            Some(_) if !failing => GateState::Undecided,
+            _ => GateState::Lost,
         };
         let worse = |ratio: f64| worse_by(ratio, metric.better);
         let ratio = interval.map(|interval| interval.ratio);
@@ -154,7 +67,7 @@ impl Test {
         let ends = interval.map(|interval| (worse(interval.low), worse(interval.high)));
         let check = GateCheck {
             metric: metric.name.to_owned(),
-            level: place.level,
+            level: pair.level,
             backend: row.backend.clone(),
             baseline: baseline.backend.clone(),
             worse_by: ratio.filter(|ratio| ratio.is_finite()).map(worse),
@@ -163,14 +76,12 @@ impl Test {
             state,
             reason: reason.filter(|_| value.is_some()),
             blocks_to_decide: None,
-            in_doubt: place.in_doubt,
+            in_doubt: pair.in_doubt,
         };
-        let better = metric.better;
-        let interval = interval.filter(|_| reason.is_none() && state == GateState::Undecided);
         Some(Self {
+            better: metric.better,
+            interval: interval.filter(|_| reason.is_none() && state == GateState::Undecided),
             check,
-            better,
-            interval,
         })
     }
 }
@@ -183,35 +94,27 @@ fn worse_by(ratio: f64, better: Better) -> f64 {
     }
 }
 
-fn decide(tests: &mut [Test], limit: f64) {
-    let tested = || tests.iter().filter_map(|test| test.interval);
-    let p_values: Vec<f64> = tested().map(|interval| interval.p_beyond(0.0)).collect();
-    let alpha = (1.0 - CONFIDENCE) / 2.0;
-    let holds = holm(&p_values, alpha);
-    let next = holm_next(&holds, alpha);
-    let mut holds = holds.into_iter();
+fn decide_together(tests: &mut [Test], limit: f64) {
+    let intervals: Vec<Interval> = tests.iter().filter_map(|test| test.interval).collect();
+    let together = Together::of_intervals(&intervals, 0.0);
+    let mut holds = together.holds.iter();
     for test in tests {
         let Some(interval) = test.interval else {
             continue;
         };
-        let is_significant = holds.next().unwrap_or(false);
-        let may = match test.better {
-            Better::Higher => -(1.0 - limit).ln(),
-            _ => (1.0 + limit).ln(),
-        };
-        let worse = match test.better {
-            Better::Higher => -interval.ratio.ln(),
-            _ => interval.ratio.ln(),
+        let is_significant = holds.next().copied().unwrap_or(false);
+        let (may, worse) = match test.better {
+            Better::Higher => (-(1.0 - limit).ln(), -interval.ratio.ln()),
+            _ => ((1.0 + limit).ln(), interval.ratio.ln()),
         };
         let check = &mut test.check;
         if worse > may && is_significant {
             check.state = GateState::Regressed;
         } else if worse <= may && check.high.is_some_and(|high| high <= limit) {
             check.state = GateState::Held;
-        } else if worse > may {
-            check.blocks_to_decide = interval.blocks_to_clear_at(worse, next);
         } else {
-            check.blocks_to_decide = interval.blocks_to_clear(may - worse);
+            let beyond = if worse > may { worse } else { worse - may };
+            check.blocks_to_decide = together.repeats_to_clear(&interval, beyond);
         }
     }
 }
@@ -219,6 +122,7 @@ fn decide(tests: &mut [Test], limit: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Level;
     use crate::stats::inference::unpaired_ratio;
 
     /// Throughput of two runs of three repeats: 100 and `level` of it, both
@@ -248,7 +152,7 @@ mod tests {
 
     fn state(test: Test) -> GateState {
         let mut tests = [test];
-        decide(&mut tests, 0.05);
+        decide_together(&mut tests, 0.05);
         tests[0].check.state
     }
 
@@ -273,15 +177,15 @@ mod tests {
     }
 
     #[test]
-    fn one_of_ten_checks_faces_a_tenth_of_the_chance_and_is_told_so() {
+    fn one_of_ten_checks_faces_a_tenth_of_the_chance_and_the_hint_says_so() {
         // a mean of ln 0.9 = -0.1054 over an error of 0.0258 * sqrt(2 / 3) = 0.0211
         // is t(4) = 5.00, p = 0.0037: below 0.025, above 0.025 / 10
         let mut alone = vec![throughput(0.9, 0.0258)];
-        decide(&mut alone, 0.05);
+        decide_together(&mut alone, 0.05);
         assert_eq!(alone[0].check.state, GateState::Regressed);
         let mut ten = vec![throughput(0.9, 0.0258)];
         ten.extend((0..9).map(|_| throughput(1.0, 0.1)));
-        decide(&mut ten, 0.05);
+        decide_together(&mut ten, 0.05);
         assert_eq!(ten[0].check.state, GateState::Undecided);
         // 0.0025 on each side: t(4) = 5.598 gives 0.118 with 3 repeats, t(6) =
         // 4.317 times 0.0258 * sqrt(2 / 4) gives 0.0788 with 4

@@ -1,47 +1,25 @@
 //! Runs that are not set side by side, and why.
 
 use serde_json::Value;
-use thiserror::Error;
 
-use super::{MeasuredRun, RunsOptions};
-use crate::cell::row::CellRow;
+use super::{MeasuredRun, RunsError, RunsOptions};
+use crate::cell::measured::MeasuredCell;
 use crate::text::difference::{Difference, differences};
 
-/// Runs that cannot be compared.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum RunsError {
-    /// One run, or none.
-    #[error("{0} run given, a comparison needs 2 or more")]
-    TooFew(usize),
-    /// Nothing was measured.
-    #[error("{0}: nothing was measured in this run, so there is nothing to compare")]
-    NothingMeasured(String),
-    /// The same run twice.
-    #[error("{a} and {b} are the same run, started at {start}")]
-    Same {
-        /// Label of one.
-        a: String,
-        /// Label of the other.
-        b: String,
-        /// Its start.
-        start: String,
-    },
-    /// Another model or workload.
-    #[error("the runs did other work: {}", .0.join("; "))]
-    OtherWork(Vec<String>),
-}
-
 /// What speaks against the comparison and was forced, in words.
-pub(super) fn check(runs: &[MeasuredRun], options: &RunsOptions) -> Result<Vec<String>, RunsError> {
+pub(super) fn check(
+    runs: &[MeasuredRun<'_>],
+    options: &RunsOptions,
+) -> Result<Vec<String>, RunsError> {
     if runs.len() < 2 {
         return Err(RunsError::TooFew(runs.len()));
     }
     for (at, run) in runs.iter().enumerate() {
-        let has_any = |cell: &CellRow| cell.counts.ok + cell.counts.failed > 0;
+        let has_any = |cell: &MeasuredCell<'_>| cell.row.counts.ok + cell.row.counts.failed > 0;
         if !run.cells.iter().any(has_any) {
             return Err(RunsError::NothingMeasured(run.label.clone()));
         }
-        let start = |run: &MeasuredRun| run.manifest.anchors.first().map(|a| a.utc.clone());
+        let start = |run: &MeasuredRun<'_>| run.manifest.anchors.first().map(|a| a.utc.clone());
         let mut earlier = runs[..at].iter();
         if let Some(same) = earlier.find(|other| other.manifest == run.manifest) {
             return Err(RunsError::Same {
@@ -64,15 +42,15 @@ pub(super) fn check(runs: &[MeasuredRun], options: &RunsOptions) -> Result<Vec<S
 }
 
 /// What of model and workload is not the same, with both values.
-fn other_work(was: &MeasuredRun, is: &MeasuredRun) -> Vec<String> {
-    let of = |run: &MeasuredRun, key: &str| {
+fn other_work(was: &MeasuredRun<'_>, is: &MeasuredRun<'_>) -> Vec<String> {
+    let of = |run: &MeasuredRun<'_>, key: &str| {
         let value = run.manifest.config.get(key);
         serde_json::json!({ key: value })
     };
     let mut found = differences(&of(was, "model"), &of(is, "model"));
     found.retain(|difference| difference.path == "model.id");
     found.extend(differences(&of(was, "workload"), &of(is, "workload")));
-    let prompts = |run: &MeasuredRun| run.manifest.workload_sha256.clone().map(Value::String);
+    let prompts = |run: &MeasuredRun<'_>| run.manifest.workload_sha256.clone().map(Value::String);
     let (a, b) = (prompts(was), prompts(is));
     let known = a.is_some() && b.is_some();
     if known && a == b {

@@ -7,7 +7,7 @@ use crate::config::Level;
 
 /// The levels of one metric, each in the list of what it shows.
 #[derive(Default)]
-pub(crate) struct Standing<'r> {
+pub(crate) struct ByOutcome<'r> {
     /// Shown to be better, by the better one.
     pub(crate) wins: IndexMap<&'r str, Vec<&'r Comparison>>,
     /// Better in the only repeat, by the better one.
@@ -19,29 +19,29 @@ pub(crate) struct Standing<'r> {
     /// Clear at its own level, and not for all levels together.
     pub(crate) unclear: Vec<&'r Comparison>,
     /// Nothing may be said, for the reason that each gives.
-    pub(crate) withheld: Vec<&'r Comparison>,
+    pub(crate) no_verdict: Vec<&'r Comparison>,
 }
 
-impl<'r> Standing<'r> {
+impl<'r> ByOutcome<'r> {
     /// `comparisons`: those of one metric, in the order of the levels.
-    pub(crate) fn of(comparisons: impl Iterator<Item = &'r Comparison>) -> Self {
-        let mut standing = Self::default();
+    pub(crate) fn sort(comparisons: impl Iterator<Item = &'r Comparison>) -> Self {
+        let mut sorted = Self::default();
         for comparison in comparisons {
             let best = comparison.best.as_str();
             match (comparison.outcome, comparison.reason) {
-                (Outcome::Faster, _) => standing.wins.entry(best).or_default().push(comparison),
-                (Outcome::Equivalent, _) => standing.equal.push(comparison),
+                (Outcome::Faster, _) => sorted.wins.entry(best).or_default().push(comparison),
+                (Outcome::Equivalent, _) => sorted.equal.push(comparison),
                 (Outcome::Inconclusive, Some(Reason::SeveralLevels)) => {
-                    standing.unclear.push(comparison);
+                    sorted.unclear.push(comparison);
                 }
-                (Outcome::Inconclusive, _) => standing.open.push(comparison),
+                (Outcome::Inconclusive, _) => sorted.open.push(comparison),
                 (_, Some(Reason::OneRepeat)) => {
-                    standing.leads.entry(best).or_default().push(comparison);
+                    sorted.leads.entry(best).or_default().push(comparison);
                 }
-                _ => standing.withheld.push(comparison),
+                _ => sorted.no_verdict.push(comparison),
             }
         }
-        standing
+        sorted
     }
 }
 

@@ -6,9 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::compare::MARGIN;
 use crate::config::Level;
-use crate::report::figures::figure::{Figure, Row};
-use crate::report::prose::warnings::{Severity, Warning};
-use crate::report::runs::MeasuredRun;
+use crate::facts::warning::WarningKind;
+use crate::report::figures::row::{Figure, Row};
 use crate::stats::inference::paired_ratio;
 
 /// Pairs of first and last repeat from which on a drift is looked for: fewer
@@ -41,21 +40,7 @@ impl Drift {
     }
 }
 
-/// The drifts of several runs that matter, each of its own rows.
-pub(crate) fn of_each_run(rows: &[Row], levels: &[Level], runs: &[MeasuredRun]) -> Vec<Warning> {
-    let each = (0..).zip(runs).filter_map(|(place, run)| {
-        let own = rows.iter().filter(|row| row.run == Some(place)).cloned();
-        let drift = of(&own.collect::<Vec<_>>(), levels)?;
-        let found = warning(&drift)?;
-        Some(Warning {
-            text: format!("{}: {}", run.label, found.text),
-            ..found
-        })
-    });
-    each.collect()
-}
-
-pub(crate) fn of(rows: &[Row], levels: &[Level]) -> Option<Drift> {
+pub(crate) fn find(rows: &[Row], levels: &[Level]) -> Option<Drift> {
     let is_open = levels.iter().any(|l| matches!(l, Level::RequestRate(_)));
     let metric = if is_open {
         "tpot_ms"
@@ -85,33 +70,18 @@ fn blocks(figure: &Figure) -> impl Iterator<Item = u32> {
     figure.per_block.iter().map(|value| value.block)
 }
 
-pub(crate) fn warning(drift: &Drift) -> Option<Warning> {
-    drift.matters().then(|| Warning {
-        severity: Severity::Warning,
-        text: format!("the machine drifted: {}", drift.words()),
-        backend: None,
-        levels: Vec::new(),
-    })
-}
-
 impl Drift {
-    /// `output throughput of the last repeat is 6 % lower than that of the first
-    /// (95 %: 8 % lower to 4 % lower, 10 pairs of backend and level)`.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let change = |ratio: f64| {
-            let percent = (ratio - 1.0) * 100.0;
-            let way = if percent < 0.0 { "lower" } else { "higher" };
-            format!("{:.1} % {way}", percent.abs())
-        };
-        let name = crate::report::figures::columns::lower_label(&self.metric);
-        format!(
-            "{name} of the last repeat is {} than that of the first (95 %: {} to {}, {} pairs of backend and level)",
-            change(self.ratio),
-            change(self.low),
-            change(self.high),
-            self.pairs
-        )
+    /// The warning of it; `None` if it does not matter. `run`: label of the run,
+    /// where several are compared.
+    pub(crate) fn warning(&self, run: Option<&str>) -> Option<WarningKind> {
+        self.matters().then(|| WarningKind::MachineDrifted {
+            run: run.map(str::to_owned),
+            metric: self.metric.clone(),
+            ratio: self.ratio,
+            low: self.low,
+            high: self.high,
+            pairs: self.pairs as u64,
+        })
     }
 }
 
@@ -120,8 +90,8 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::cell::row::Counts;
-    use crate::report::BlockValue;
+    use crate::facts::key::Counts;
+    use crate::report::figures::row::BlockValue;
 
     /// One level of one backend whose first repeat gave 100 and whose last gave
     /// `last`.
@@ -151,22 +121,18 @@ mod tests {
     #[test]
     fn a_machine_that_slows_down_by_a_tenth_drifts() {
         let levels = [Level::Concurrency(1)];
-        let drift = of(&[row(90.0), row(90.0), row(90.0)], &levels).unwrap();
+        let drift = find(&[row(90.0), row(90.0), row(90.0)], &levels).unwrap();
         assert!((drift.ratio - 0.9).abs() < 1e-9 && drift.pairs == 3);
         assert!(drift.matters());
-        assert_eq!(
-            drift.words(),
-            "output throughput of the last repeat is 10.0 % lower than that of the first (95 %: 10.0 % lower to 10.0 % lower, 3 pairs of backend and level)"
-        );
     }
 
     #[test]
     fn scatter_and_small_changes_are_no_drift() {
         let levels = [Level::Concurrency(1)];
-        let scattered = of(&[row(80.0), row(120.0), row(90.0)], &levels).unwrap();
+        let scattered = find(&[row(80.0), row(120.0), row(90.0)], &levels).unwrap();
         assert!(!scattered.matters());
-        let small = of(&[row(98.0), row(98.0), row(98.0)], &levels).unwrap();
+        let small = find(&[row(98.0), row(98.0), row(98.0)], &levels).unwrap();
         assert!(small.high < 1.0 && !small.matters());
-        assert_eq!(of(&[row(90.0), row(90.0)], &levels), None);
+        assert_eq!(find(&[row(90.0), row(90.0)], &levels), None);
     }
 }

@@ -2,8 +2,10 @@
 
 pub(crate) mod by_outcome;
 pub(crate) mod chunking;
-pub mod compare;
+pub(crate) mod compare;
 pub(crate) mod drift;
 pub(crate) mod pairing;
 pub(crate) mod pairwise;
 pub(crate) mod ranking_metric;
+pub(crate) mod tiles;
+pub(crate) mod trust;

@@ -1,19 +1,19 @@
 //! The repeats of two backends held against each other: paired by repeat within
 //! a run, as two groups between runs, whose repeats have nothing in common.
 
-use crate::report::figures::figure::{Figure, Row};
+use crate::report::figures::row::{Figure, Row};
 use crate::stats::inference::{Interval, paired_ratio, unpaired_ratio};
 
 /// Typical values of two backends in one metric at one level.
-pub(crate) enum Held {
+pub(crate) enum RepeatPairs {
     /// Both values of each repeat that both have.
     Paired(Vec<(f64, f64)>),
     /// The values of each.
     Apart(Vec<f64>, Vec<f64>),
 }
 
-impl Held {
-    pub(crate) fn of(first: &Row, second: &Row, metric: &str) -> Self {
+impl RepeatPairs {
+    pub(crate) fn new(first: &Row, second: &Row, metric: &str) -> Self {
         let figures = (first.figures.get(metric), second.figures.get(metric));
         let (Some(a), Some(b)) = figures else {
             return Self::Paired(Vec::new());
@@ -37,7 +37,7 @@ impl Held {
         }
     }
 
-    /// Whether there are fewer than two repeats to tell from.
+    /// Whether there are fewer than two repeats.
     pub(crate) fn is_too_few(&self) -> bool {
         match self {
             Self::Paired(pairs) => pairs.len() < 2,
@@ -48,14 +48,23 @@ impl Held {
     /// Whether the second gives nothing in any repeat, and the first something
     /// in every one.
     pub(crate) fn only_first_gives(&self) -> bool {
-        let gives = |a: &f64| *a > 0.0;
         match self {
-            Self::Paired(pairs) => pairs.iter().all(|(a, b)| gives(a) && *b == 0.0),
-            Self::Apart(first, second) => {
-                first.iter().all(gives) && second.iter().all(|b| *b == 0.0)
-            }
+            Self::Paired(pairs) => pairs.iter().all(|(a, b)| *a > 0.0 && *b == 0.0),
+            Self::Apart(first, second) => only_one_gives(first, second),
         }
     }
+
+    /// The same the other way round.
+    pub(crate) fn only_second_gives(&self) -> bool {
+        match self {
+            Self::Paired(pairs) => pairs.iter().all(|(a, b)| *a == 0.0 && *b > 0.0),
+            Self::Apart(first, second) => only_one_gives(second, first),
+        }
+    }
+}
+
+fn only_one_gives(one: &[f64], other: &[f64]) -> bool {
+    one.iter().all(|value| *value > 0.0) && other.iter().all(|value| *value == 0.0)
 }
 
 fn values(figure: &Figure) -> Vec<f64> {

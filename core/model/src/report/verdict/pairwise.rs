@@ -1,35 +1,221 @@
-//! Every backend against every other, so that a reader may choose the one that
-//! all are held against.
+//! The one comparison: a backend against another one in one metric at one
+//! level. Best against second, every backend against a chosen one, and a run
+//! against another run are all made of it.
+//!
+//! The replicate is a repeat on a fresh server, not a request. What a family of
+//! comparisons (the levels of one metric) shows holds for all of it together
+//! (Holm), so that a family without a difference shows one in at most a twentieth
+//! of all runs.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
-use super::pairing::Held;
+use super::compare::{FAILED_LIMIT, MARGIN, Reason};
+use super::pairing::RepeatPairs;
 use crate::config::Level;
 use crate::metrics::{Better, Metric};
-use crate::report::figures::figure::{Figure, Row};
+use crate::report::figures::row::{Against, Row};
+use crate::report::figures::steady_state;
+use crate::stats::inference::{CONFIDENCE, Interval, holm, holm_next};
 
-/// A backend's figure over that of another backend, the baseline, in the same
-/// metric at the same level.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Against {
-    /// Label of the baseline.
-    pub baseline: String,
-    /// Ratio of geometric means over the repeats that both have; below two such
-    /// repeats, or where a value is 0, ratio of the typical values.
-    pub ratio: f64,
-    /// Lower end of its 95 % interval, paired by repeat if both are of one run;
-    /// absent below two repeats.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub low: Option<f64>,
-    /// Upper end.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub high: Option<f64>,
+/// One backend against another.
+pub(crate) struct Pair<'r> {
+    pub(crate) metric: &'r Metric,
+    pub(crate) first: &'r Row,
+    pub(crate) second: &'r Row,
+    /// The two did not do the same work.
+    pub(crate) work_differs: bool,
+    /// The metric lies between events, which carry different numbers of tokens.
+    pub(crate) events_differ: bool,
+    /// The client was the limit for one of them, or for a backend that might have
+    /// been better than both.
+    pub(crate) client_was_limit: bool,
+}
+
+/// What a pair shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// The whole interval clears the margin for the first.
+    FirstBetter,
+    /// The same for the second.
+    SecondBetter,
+    /// The whole interval lies inside the margin.
+    Equivalent,
+    /// The interval reaches over the margin.
+    Inconclusive,
+    /// Nothing may be said, for the reason given.
+    Nothing,
+}
+
+/// What follows for a pair.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct PairVerdict {
+    pub(crate) interval: Option<Interval>,
+    pub(crate) shown: Shown,
+    /// Why nothing follows, or less than the interval alone would say.
+    pub(crate) reason: Option<Reason>,
+    /// Repeats with which it would likely be decided, beside what is open now in
+    /// its family; absent if it is decided, or beyond a thousand.
+    pub(crate) repeats_to_decide: Option<u32>,
+}
+
+impl Pair<'_> {
+    fn repeats(&self) -> RepeatPairs {
+        RepeatPairs::new(self.first, self.second, self.metric.name)
+    }
+
+    fn values(&self) -> Option<(f64, f64)> {
+        let name = self.metric.name;
+        Some((self.first.typical(name)?, self.second.typical(name)?))
+    }
+
+    /// Why nothing may be said.
+    fn reason(&self, repeats: &RepeatPairs, interval: Option<&Interval>) -> Option<Reason> {
+        let Some((first, second)) = self.values() else {
+            return Some(Reason::OneBackend);
+        };
+        let rows = [self.first, self.second];
+        let fails = |row: &&Row| row.failed_share() > FAILED_LIMIT;
+        if self.work_differs {
+            Some(Reason::WorkDiffers)
+        } else if self.events_differ {
+            Some(Reason::EventsDiffer)
+        } else if self.metric.better == Better::Higher && first == 0.0 && second == 0.0 {
+            Some(Reason::AllZero)
+        } else if self.client_was_limit {
+            Some(Reason::ClientWasLimit)
+        } else if rows.iter().any(fails) {
+            Some(Reason::TooManyFailed)
+        } else if self.is_undermined(interval.map_or(first / second, |i| i.ratio)) {
+            Some(Reason::NotSteady)
+        } else {
+            repeats.is_too_few().then_some(Reason::OneRepeat)
+        }
+    }
+
+    /// Whether the lead could have come out otherwise over another window.
+    fn is_undermined(&self, ratio: f64) -> bool {
+        let first_leads = (ratio > 1.0) == (self.metric.better == Better::Higher);
+        let (ahead, behind) = match first_leads {
+            true => (self.first, self.second),
+            false => (self.second, self.first),
+        };
+        steady_state::undermines(ahead, behind, self.metric.name)
+    }
+
+    fn has_moved(&self) -> bool {
+        let rows = [self.first, self.second];
+        rows.iter()
+            .any(|row| steady_state::is_unsteady(row, self.metric.name))
+    }
+
+    /// What it shows alone.
+    fn alone(&self) -> PairVerdict {
+        let repeats = self.repeats();
+        let interval = repeats.interval();
+        let reason = self.reason(&repeats, interval.as_ref());
+        let shown = match (reason, &interval) {
+            (Some(_), _) => Shown::Nothing,
+            (None, Some(interval)) => shown(interval, self.metric.better),
+            (None, None) => without_ratio(&repeats, self.metric.better),
+        };
+        PairVerdict {
+            interval,
+            shown,
+            reason,
+            repeats_to_decide: None,
+        }
+    }
+}
+
+/// What the pairs of one metric show together, in their order.
+pub(crate) fn judge(family: &[Pair<'_>]) -> Vec<PairVerdict> {
+    let mut verdicts: Vec<PairVerdict> = family.iter().map(Pair::alone).collect();
+    let is_tested = |v: &&mut PairVerdict| v.reason.is_none() && v.interval.is_some();
+    let mut tested: Vec<&mut PairVerdict> = verdicts.iter_mut().filter(is_tested).collect();
+    let intervals: Vec<Interval> = tested.iter().filter_map(|v| v.interval).collect();
+    let together = Together::of_intervals(&intervals, margin());
+    for ((verdict, interval), holds) in tested.iter_mut().zip(&intervals).zip(&together.holds) {
+        let is_clear = matches!(verdict.shown, Shown::FirstBetter | Shown::SecondBetter);
+        if is_clear && !holds {
+            verdict.shown = Shown::Inconclusive;
+            verdict.reason = Some(Reason::SeveralLevels);
+        } else if verdict.shown == Shown::Inconclusive {
+            let beyond = interval.ratio.ln().abs() - margin();
+            verdict.repeats_to_decide = together.repeats_to_clear(interval, beyond);
+        }
+    }
+    for (verdict, pair) in verdicts.iter_mut().zip(family) {
+        if verdict.shown == Shown::Equivalent && pair.has_moved() {
+            verdict.shown = Shown::Nothing;
+            verdict.reason = Some(Reason::NotSteady);
+        }
+    }
+    verdicts
+}
+
+/// The margin on the log scale.
+pub(crate) fn margin() -> f64 {
+    (1.0 + MARGIN).ln()
+}
+
+/// What an interval of first to second shows alone, the margin being the same on
+/// the log scale in both directions.
+pub(crate) fn shown(interval: &Interval, better: Better) -> Shown {
+    let (above, below) = (1.0 + MARGIN, 1.0 / (1.0 + MARGIN));
+    let (more, less) = (interval.low > above, interval.high < below);
+    match better {
+        Better::Higher if more => Shown::FirstBetter,
+        Better::Higher if less => Shown::SecondBetter,
+        Better::Lower if less => Shown::FirstBetter,
+        Better::Lower if more => Shown::SecondBetter,
+        _ if interval.low >= below && interval.high <= above => Shown::Equivalent,
+        _ => Shown::Inconclusive,
+    }
+}
+
+/// What repeats show of which some hold a 0, so that they have no ratio: only one
+/// that gives nothing in every repeat is clear.
+fn without_ratio(repeats: &RepeatPairs, better: Better) -> Shown {
+    match better {
+        Better::Higher if repeats.only_first_gives() => Shown::FirstBetter,
+        Better::Higher if repeats.only_second_gives() => Shown::SecondBetter,
+        _ => Shown::Inconclusive,
+    }
+}
+
+/// Which tests of a family hold at once (Holm).
+pub(crate) struct Together {
+    /// For each test, in its order.
+    pub(crate) holds: Vec<bool>,
+    /// The tail that the next test would have to clear.
+    next_tail: f64,
+}
+
+impl Together {
+    /// Tests that each ratio lies beyond `least` on the log scale.
+    pub(crate) fn of_intervals(intervals: &[Interval], least: f64) -> Self {
+        let p_values: Vec<f64> = intervals.iter().map(|i| i.p_beyond(least)).collect();
+        let alpha = (1.0 - CONFIDENCE) / 2.0;
+        let holds = holm(&p_values, alpha);
+        Self {
+            next_tail: holm_next(&holds, alpha),
+            holds,
+        }
+    }
+
+    /// Repeats with which an interval would likely clear what lies `beyond` it,
+    /// on the log scale: beside the rest of the family if that is above 0, alone
+    /// if it is below.
+    pub(crate) fn repeats_to_clear(&self, interval: &Interval, beyond: f64) -> Option<u32> {
+        if beyond > 0.0 {
+            interval.blocks_to_clear_at(beyond, self.next_tail)
+        } else {
+            interval.blocks_to_clear(beyond.abs())
+        }
+    }
 }
 
 /// Holds every figure of a metric that ranks against the same figure of every
-/// other backend at its level.
-pub(crate) fn fill(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
+/// other backend at its level, so that a reader may choose the baseline.
+pub(crate) fn fill_against(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
     let ranking = metrics.iter().filter(|m| m.better != Better::Neither);
     for metric in ranking {
         for level in levels {
@@ -49,7 +235,7 @@ pub(crate) fn fill(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
 }
 
 fn against(row: &Row, baseline: &Row, metric: &Metric) -> Option<Against> {
-    let interval = Held::of(row, baseline, metric.name).interval();
+    let interval = RepeatPairs::new(row, baseline, metric.name).interval();
     let ratio = match interval {
         Some(interval) => interval.ratio,
         None => row.typical(metric.name)? / baseline.typical(metric.name)?,
@@ -62,13 +248,30 @@ fn against(row: &Row, baseline: &Row, metric: &Metric) -> Option<Against> {
     })
 }
 
-impl Figure {
-    /// This figure held against that of `baseline`; `None` if one of them has no
-    /// value, or if the metric does not rank.
-    #[must_use]
-    pub fn against(&self, baseline: &str) -> Option<&Against> {
-        self.against
-            .iter()
-            .find(|against| against.baseline == baseline)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_interval_beyond_the_margin_is_better() {
+        let interval = |low, high| Interval {
+            ratio: 1.0,
+            low,
+            high,
+            blocks: 3,
+            std_error: 0.1,
+            permutation_p: None,
+            unpaired: None,
+        };
+        let higher = |low, high| shown(&interval(low, high), Better::Higher);
+        assert_eq!(higher(1.031, 2.0), Shown::FirstBetter);
+        assert_eq!(higher(1.029, 2.0), Shown::Inconclusive);
+        assert_eq!(higher(0.98, 1.02), Shown::Equivalent);
+        assert_eq!(higher(0.90, 1.02), Shown::Inconclusive);
+        assert_eq!(higher(0.5, 0.97), Shown::SecondBetter);
+        let lower = |low, high| shown(&interval(low, high), Better::Lower);
+        assert_eq!(lower(0.5, 0.97), Shown::FirstBetter);
+        assert_eq!(lower(0.5, 0.975), Shown::Inconclusive);
+        assert_eq!(lower(1.04, 1.5), Shown::SecondBetter);
     }
 }

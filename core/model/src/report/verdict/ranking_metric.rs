@@ -11,7 +11,7 @@ use crate::text::number::three_digits;
 
 /// What decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Yardstick {
+pub(crate) enum RankingMetric {
     /// Output tokens per second.
     Tokens,
     /// Requests per second, where no server counts tokens.
@@ -30,9 +30,9 @@ pub(crate) fn is_open(levels: &[Level]) -> bool {
         .any(|level| matches!(level, Level::RequestRate(rate) if rate.0.is_finite()))
 }
 
-impl Yardstick {
+impl RankingMetric {
     /// That of a report whose comparisons are final.
-    pub(crate) fn of(report: &Report) -> Self {
+    pub(crate) fn choose(report: &Report) -> Self {
         let compared = |own: &Self| {
             let metric = own.metric();
             report.comparisons.iter().any(|c| c.metric == metric)

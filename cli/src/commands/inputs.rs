@@ -1,0 +1,38 @@
+//! What commands read: a config, and plugins.
+
+use std::path::Path;
+
+use inferbench_engine::plugins::host::{PluginHost, SearchPath};
+use inferbench_model::config::{self, Loaded};
+
+use crate::exit::CliError;
+
+/// Reads and checks a config.
+pub(super) fn load_config(path: &Path) -> Result<Loaded, CliError> {
+    if path.is_dir() {
+        return Err(CliError::ConfigIsFolder {
+            folder: path.to_owned(),
+            is_run: path.join("run.json").exists(),
+        });
+    }
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|source| CliError::Unreadable {
+        file: file.clone(),
+        source,
+    })?;
+    config::load(&file, &text, &|name| std::env::var(name).ok()).map_err(CliError::Config)
+}
+
+/// Loads plugins and warns of refused ones: with `verbose` of all, else of those
+/// named by `--plugin`.
+pub(super) fn load_plugins(search: &SearchPath, verbose: bool) -> PluginHost {
+    let host = PluginHost::load(search);
+    for found in &host.found {
+        if let Err(refusal) = &found.outcome
+            && (verbose || found.origin == "--plugin")
+        {
+            eprintln!("warning: {}: {refusal}", found.file.display());
+        }
+    }
+    host
+}

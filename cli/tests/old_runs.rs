@@ -1,0 +1,264 @@
+//! Run folders of an older version: `report`, `verify` and `compare` come to
+//! the figures and verdicts that the old program itself recorded.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use common::{Said, inferbench, json_file, said};
+use flate2::read::GzDecoder;
+use serde_json::{Value, json};
+
+const RUNS: [&str; 3] = ["simulated", "slower", "real"];
+
+/// Files of facts that are kept packed.
+const PACKED: [&str; 4] = [
+    "requests.jsonl",
+    "host.jsonl",
+    "server_metrics.jsonl",
+    "gpu.jsonl",
+];
+
+/// Fields with sentences for readers, which may be worded anew. A list of them
+/// keeps its length.
+const SENTENCES: [&str; 21] = [
+    "absence",
+    "breaches",
+    "caution",
+    "claim",
+    "doubts",
+    "explained",
+    "formula",
+    "label",
+    "limit",
+    "sentence",
+    "sentences",
+    "source",
+    "text",
+    "title",
+    "warnings",
+    "what",
+    "why",
+    "words",
+    "worst",
+    "machine",
+    "notes",
+];
+
+/// Fields that are nothing but sentences, in any number.
+const PROSE: [&str; 2] = ["answer", "environment"];
+
+/// Fields that say which version wrote the file.
+const VERSIONS: [&str; 2] = ["schema_version", "inferbench_version"];
+
+fn stored() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/old_runs")
+}
+
+fn unpacked(file: &Path) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let packed = fs::File::open(file).unwrap();
+    GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn packed_json(file: &Path) -> Value {
+    serde_json::from_slice(&unpacked(file)).unwrap()
+}
+
+/// The facts of a stored run in a folder of that name below `folder`.
+fn copied(folder: &Path, name: &str) -> PathBuf {
+    let (from, to) = (stored().join(name), folder.join(name));
+    fs::create_dir(&to).unwrap();
+    fs::copy(from.join("run.json"), to.join("run.json")).unwrap();
+    for file in PACKED {
+        fs::write(to.join(file), unpacked(&from.join(format!("{file}.gz")))).unwrap();
+    }
+    to
+}
+
+fn reported(run: &Path) {
+    let again = said(inferbench().arg("report").arg(run));
+    assert_eq!(again.code, Some(0), "{}", again.err);
+}
+
+/// Everything in which `new` is not what `old` was, by its place.
+fn differences(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
+    match (old, new) {
+        (Value::Object(old), Value::Object(new)) => {
+            for (key, was) in old {
+                let place = format!("{place}.{key}");
+                let is = new.get(key).unwrap_or(&Value::Null);
+                if PROSE.contains(&key.as_str()) || VERSIONS.contains(&key.as_str()) {
+                    continue;
+                }
+                if SENTENCES.contains(&key.as_str()) && is_words(was) {
+                    if length(was) != length(is) {
+                        found.push(format!("{place}: {was} became {is}"));
+                    }
+                    continue;
+                }
+                differences(was, is, &place, found);
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (at, (was, is)) in old.iter().zip(new).enumerate() {
+                differences(was, is, &format!("{place}[{at}]"), found);
+            }
+        }
+        _ if old == new => {}
+        _ => found.push(format!("{place}: {old} became {new}")),
+    }
+}
+
+/// A text, or a list of texts only.
+fn is_words(value: &Value) -> bool {
+    match value {
+        Value::String(_) => true,
+        Value::Array(all) => all.iter().all(Value::is_string),
+        _ => false,
+    }
+}
+
+/// How many a list has; a text is one.
+fn length(value: &Value) -> usize {
+    match value {
+        Value::Null => 0,
+        Value::Array(all) => all.len(),
+        _ => 1,
+    }
+}
+
+fn assert_same(old: &Value, new: &Value, what: &str) {
+    let mut found = Vec::new();
+    differences(old, new, "", &mut found);
+    let shown = found.iter().take(20).cloned().collect::<Vec<_>>();
+    assert!(
+        found.is_empty(),
+        "{what}: {} differ\n{}",
+        found.len(),
+        shown.join("\n")
+    );
+}
+
+/// Values of a table by row and column; a row is named by its level and backend.
+fn table(text: &str) -> BTreeMap<(usize, String), String> {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let names = reader.headers().unwrap().clone();
+    let rows = reader.records().map(Result::unwrap).enumerate();
+    rows.flat_map(|(at, row)| {
+        let fields = names.iter().zip(row.iter());
+        let fields = fields.map(|(name, field)| ((at, name.to_owned()), field.to_owned()));
+        fields.collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+#[test]
+fn report_comes_to_the_figures_and_verdicts_of_the_old_program() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in RUNS {
+        let run = copied(folder.path(), name);
+        reported(&run);
+        let expected = stored().join(name).join("expected");
+        for file in ["report.json", "cells.json"] {
+            let old = packed_json(&expected.join(format!("{file}.gz")));
+            assert_same(&old, &json_file(&run.join(file)), &format!("{name}/{file}"));
+        }
+        let old = table(&fs::read_to_string(expected.join("summary.csv")).unwrap());
+        let new = table(&fs::read_to_string(run.join("summary.csv")).unwrap());
+        for (place, value) in old {
+            assert_eq!(new.get(&place), Some(&value), "{name}: {place:?}");
+        }
+    }
+}
+
+/// Id, severity and number of findings of each rule.
+fn rules(found: &Value) -> Vec<(String, String, u64)> {
+    let rules = found["rules"].as_array().unwrap().iter();
+    rules
+        .map(|rule| {
+            let text = |key: &str| rule[key].as_str().unwrap().to_owned();
+            (
+                text("id"),
+                text("severity"),
+                rule["count"].as_u64().unwrap(),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn verify_comes_to_the_state_that_the_old_program_found() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in RUNS {
+        let run = copied(folder.path(), name);
+        reported(&run);
+        let verified = said(inferbench().args(["--json", "verify"]).arg(&run));
+        assert_eq!(verified.code, Some(0), "{}", verified.err);
+        let new: Value = serde_json::from_str(&verified.out).unwrap();
+        let old = json_file(&stored().join(name).join("expected/verify.json"));
+        assert_eq!(new["accepted"], old["accepted"], "{name}");
+        let new_rules = rules(&new);
+        for rule in rules(&old) {
+            assert!(new_rules.contains(&rule), "{name}: {rule:?}, {new_rules:?}");
+        }
+    }
+}
+
+fn compared(runs: [&str; 2], folder: &Path) -> Said {
+    let mut command = inferbench();
+    command.current_dir(folder).args(["--json", "compare"]);
+    command.args(runs).args(["--fail-on-regression", "5%"]);
+    said(&mut command)
+}
+
+#[test]
+fn compare_finds_the_same_changes_and_the_same_regressions() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path(), "simulated");
+    copied(folder.path(), "slower");
+    let new = compared(["was=simulated", "is=slower"], folder.path());
+    assert_eq!(new.code, Some(4), "{}", new.err);
+    let old = packed_json(&stored().join("compared.json.gz"));
+    assert_same(&old, &serde_json::from_str(&new.out).unwrap(), "compared");
+}
+
+#[test]
+fn compare_still_refuses_runs_of_other_work() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path(), "simulated");
+    copied(folder.path(), "real");
+    let refused = compared(["simulated", "real"], folder.path());
+    assert_eq!(refused.code, Some(2), "{}", refused.out);
+    assert!(refused.err.contains("models/tiny"), "{}", refused.err);
+}
+
+#[test]
+fn a_changed_number_verdict_or_count_is_found_and_a_changed_sentence_is_not() {
+    let changed = |old: Value, new: Value| {
+        let mut found = Vec::new();
+        differences(&old, &new, "", &mut found);
+        !found.is_empty()
+    };
+    assert!(changed(json!({"p50": 1.5}), json!({"p50": 1.6})));
+    assert!(changed(json!({"p50": 1.5}), json!({})));
+    assert!(changed(
+        json!({"outcome": "faster"}),
+        json!({"outcome": "inconclusive"})
+    ));
+    assert!(changed(
+        json!({"breaches": ["a", "b"]}),
+        json!({"breaches": ["c"]})
+    ));
+    assert!(changed(json!({"limit": 0.05}), json!({"limit": 0.1})));
+    assert!(!changed(
+        json!({"text": "a", "n": 1}),
+        json!({"text": "b", "n": 1, "code": "c"})
+    ));
+}

@@ -1,0 +1,150 @@
+//! What a backend says of itself.
+
+use serde::{Deserialize, Serialize};
+
+/// Facts that a backend tells of itself: in its metrics, its server info or
+/// its log. Every one may be missing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Evidence {
+    /// Requests being worked on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running_requests: Option<f64>,
+    /// Requests waiting for room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting_requests: Option<f64>,
+    /// Share of the KV cache in use, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_usage_ratio: Option<f64>,
+    /// Prompt tokens looked up in the prefix cache since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_cache_queries: Option<f64>,
+    /// Prompt tokens found in the prefix cache since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_cache_hits: Option<f64>,
+    /// Requests put back for want of KV-cache memory since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub preemptions: Option<f64>,
+    /// Prompt tokens since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_tokens: Option<f64>,
+    /// Generated tokens since start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generation_tokens: Option<f64>,
+    /// Tokens that the KV cache holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_tokens: Option<u64>,
+    /// Bytes of the KV cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_bytes: Option<u64>,
+    /// Blocks that the KV cache is divided into.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_blocks: Option<u64>,
+    /// Tokens of one block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_block_size: Option<u64>,
+    /// Full-length requests that fit at once, times their length: tokens that
+    /// the KV cache holds, as exactly as the server rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_tokens_about: Option<f64>,
+    /// Data type of the KV cache in effect; absent if it is the model's own or not
+    /// told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_cache_dtype: Option<String>,
+    /// Bytes of cached tensors after so many tokens of one sequence, pairs of
+    /// (tokens, bytes).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kv_growth: Option<Vec<(u64, u64)>>,
+    /// Whether its weights are loaded; told by the line that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_loaded: Option<bool>,
+    /// Bytes of the weights on one device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights_bytes: Option<u64>,
+    /// Name of the model in effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Data type in effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dtype: Option<String>,
+    /// Longest prompt plus answer in effect, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_model_len: Option<u64>,
+    /// Version of the server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Whether the server caches prefixes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_caching: Option<bool>,
+    /// Attention implementation in effect.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attention_backend: Option<String>,
+    /// Quantisation of the weights in effect; `none` if the server says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quantization: Option<String>,
+    /// Requests that its scheduler works on at once, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_running_requests: Option<u64>,
+    /// Prompt tokens that its scheduler takes into one step, at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_batched_tokens: Option<u64>,
+}
+
+impl Evidence {
+    /// Takes each fact that `other` has; keeps its own where `other` has none.
+    pub fn absorb(&mut self, other: Self) {
+        macro_rules! take {
+            ($($field:ident),*) => { $( if other.$field.is_some() { self.$field = other.$field; } )* };
+        }
+        take!(
+            running_requests,
+            waiting_requests,
+            kv_cache_usage_ratio,
+            prefix_cache_queries,
+            prefix_cache_hits,
+            preemptions,
+            prompt_tokens,
+            generation_tokens,
+            kv_cache_tokens,
+            kv_cache_bytes,
+            kv_cache_blocks,
+            kv_block_size,
+            kv_cache_tokens_about,
+            kv_cache_dtype,
+            kv_growth,
+            weights_loaded,
+            weights_bytes,
+            model,
+            dtype,
+            max_model_len,
+            version,
+            prefix_caching,
+            attention_backend,
+            quantization,
+            max_running_requests,
+            max_batched_tokens
+        );
+    }
+
+    /// What it says of the sizes of KV cache and weights.
+    #[must_use]
+    pub fn of_memory(&self) -> Self {
+        Self {
+            kv_cache_tokens: self.kv_cache_tokens,
+            kv_cache_bytes: self.kv_cache_bytes,
+            kv_cache_blocks: self.kv_cache_blocks,
+            kv_block_size: self.kv_block_size,
+            kv_cache_tokens_about: self.kv_cache_tokens_about,
+            kv_cache_dtype: self.kv_cache_dtype.clone(),
+            kv_growth: self.kv_growth.clone(),
+            weights_bytes: self.weights_bytes,
+            ..Self::default()
+        }
+    }
+
+    /// Whether nothing is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}

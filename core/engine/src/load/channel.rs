@@ -1,0 +1,159 @@
+//! One cell under load: what its requests share, and the channels that carry
+//! them to the backend.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use inferbench_model::config::LoadConfig;
+use inferbench_model::facts::exchange::Exchange;
+use inferbench_model::facts::key::CellKey;
+use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use tokio_util::sync::CancellationToken;
+
+use super::exchange::{self, EncodedRequest};
+use super::in_process::EngineHub;
+use super::outcome::{ExchangeOutcome, Timeouts};
+use super::self_check::ReadStats;
+use crate::http::{Connection, Target};
+
+/// How requests reach the backend.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// Over HTTP.
+    Http(Target),
+    /// Into an engine in this process.
+    InProcess(Arc<EngineHub>),
+}
+
+/// One cell to be measured.
+#[derive(Debug, Clone)]
+pub struct CellLoad {
+    /// Which cell.
+    pub key: CellKey,
+    /// The load section of the config.
+    pub load: LoadConfig,
+    /// Seed of the arrivals.
+    pub arrivals_seed: u64,
+    /// Keep the text of answers.
+    pub keep_text: bool,
+}
+
+/// Counts that an onlooker may read while a cell runs.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Requests sent.
+    pub sent: AtomicU64,
+    /// Measured requests that have ended.
+    pub measured: AtomicU64,
+    /// Requests that have ended, of any phase.
+    pub ended: AtomicU64,
+    /// Requests that failed.
+    pub failed: AtomicU64,
+    /// Output events of requests that have ended.
+    pub output_events: AtomicU64,
+}
+
+/// Where the records of a cell go.
+pub type RecordSink = Box<dyn FnMut(RequestRecord) + Send>;
+
+/// What the requests of a cell share.
+pub(super) struct Shared {
+    pub(super) cell: CellLoad,
+    pub(super) transport: Transport,
+    pub(super) timeouts: Timeouts,
+    pub(super) sink: RefCell<RecordSink>,
+    pub(super) progress: Arc<Progress>,
+    pub(super) cancel: CancellationToken,
+    pub(super) reads: RefCell<ReadStats>,
+}
+
+/// A channel to the backend, which carries one request at a time.
+pub(super) enum Channel {
+    Http(Option<Connection>),
+    InProcess,
+}
+
+impl Channel {
+    /// Whether it can carry another request without being opened again.
+    pub(super) fn is_usable(&self) -> bool {
+        !matches!(self, Self::Http(None))
+    }
+}
+
+impl Shared {
+    /// A channel that is not open yet.
+    pub(super) fn new_channel(&self) -> (Channel, Option<f64>) {
+        match self.transport {
+            Transport::InProcess(_) => (Channel::InProcess, None),
+            Transport::Http(_) => (Channel::Http(None), None),
+        }
+    }
+
+    /// Opens a channel. A connection that cannot be opened is tried again by
+    /// the request that needs it, which then fails with the reason.
+    pub(super) async fn open(&self) -> (Channel, Option<f64>) {
+        match &self.transport {
+            Transport::InProcess(_) => (Channel::InProcess, None),
+            Transport::Http(target) => {
+                let opened = exchange::open(target, self.timeouts.total, &self.cancel).await;
+                let opened = opened.and_then(Result::ok);
+                let connect_ms = opened.as_ref().map(|connection| connection.connect_ms);
+                (Channel::Http(opened), connect_ms)
+            }
+        }
+    }
+
+    /// Carries one request through and leaves its record.
+    pub(super) async fn carry(
+        &self,
+        channel: &mut Channel,
+        request: EncodedRequest,
+        phase: Phase,
+        mut exchange: Exchange,
+    ) -> bool {
+        self.progress.sent.fetch_add(1, Ordering::Relaxed);
+        exchange.asked = request.asked;
+        let key = RequestKey {
+            backend: self.cell.key.backend.clone(),
+            block: self.cell.key.block,
+            level: self.cell.key.level,
+            phase,
+            index: request.index,
+        };
+        let outcome = self.exchange(channel, request, exchange).await;
+        self.reads.borrow_mut().add(&outcome.reads);
+        let events = outcome.exchange.output_events() as u64;
+        let record =
+            outcome
+                .exchange
+                .finish_record(key, &outcome.end, outcome.end_ns, self.cell.keep_text);
+        let (ok, sent) = (record.is_ok(), record.sent_ns.is_some());
+        let progress = &self.progress;
+        progress.output_events.fetch_add(events, Ordering::Relaxed);
+        progress.ended.fetch_add(1, Ordering::Relaxed);
+        progress.failed.fetch_add(u64::from(!ok), Ordering::Relaxed);
+        let measured = u64::from(phase == Phase::Measured);
+        progress.measured.fetch_add(measured, Ordering::Relaxed);
+        (self.sink.borrow_mut())(record);
+        sent
+    }
+
+    async fn exchange(
+        &self,
+        channel: &mut Channel,
+        request: EncodedRequest,
+        exchange: Exchange,
+    ) -> ExchangeOutcome {
+        let stop = &self.cancel;
+        match (&self.transport, channel, request.wire) {
+            (Transport::Http(target), Channel::Http(slot), Some(wire)) => {
+                exchange::run(slot, target, wire, exchange, self.timeouts, stop).await
+            }
+            (Transport::InProcess(hub), _, _) => {
+                hub.run(&request.spec, exchange, self.timeouts, stop).await
+            }
+            (Transport::Http(_), _, _) => exchange::unsendable(exchange),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Why a stage or a cell failed, and what its server left at its end.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use inferbench_model::config::Level;
+use inferbench_model::facts::crash_cause::{self, Ended, KnownCause};
+use inferbench_plugin_api::PluginError;
+use thiserror::Error;
+
+use crate::load::LoadError;
+use crate::prepare::NoLaunch;
+use crate::server::fetch::FetchError;
+use crate::server::launch::{self, Exit, LaunchError, Server};
+use crate::server::readiness::ReadyError;
+use crate::store::StoreError;
+
+/// A backend that could not be started, or did not last.
+#[derive(Debug, Error)]
+pub(super) enum StageError {
+    /// The folder of its logs cannot be made.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The folder of its logs has no absolute path.
+    #[error("the folder of its logs has no absolute path")]
+    NoAbsolutePath(#[source] io::Error),
+    /// It cannot be launched as the config says.
+    #[error(transparent)]
+    NoLaunch(#[from] NoLaunch),
+    /// Its plugin plans nothing.
+    #[error("nothing to launch")]
+    NothingToLaunch,
+    /// A folder that it needs cannot be made.
+    #[error("{}: cannot be made", folder.display())]
+    Folder {
+        folder: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// What it needs cannot be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The system has no port for it.
+    #[error("no free port")]
+    NoPort(#[source] io::Error),
+    /// Its server cannot be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Its engine in this process cannot be opened.
+    #[error(transparent)]
+    Engine(PluginError),
+    /// It was not ready.
+    #[error(transparent)]
+    NotReady(#[from] ReadyError),
+    /// A cell could not be measured.
+    #[error(transparent)]
+    Cell(#[from] CellError),
+}
+
+/// A cell that could not be measured.
+#[derive(Debug, Error)]
+pub(super) enum CellError {
+    /// Its load could not be offered.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// Its thread is gone.
+    #[error("the load thread panicked")]
+    Panicked,
+    /// Its facts cannot be written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The server ended meanwhile.
+    #[error("ended with {exit} while it was measured at {level}")]
+    ServerEnded { exit: Exit, level: Level },
+}
+
+/// What a server left at its end: its logs, and how it ended.
+pub(super) struct ExitReport {
+    /// Last lines, to be shown.
+    pub(super) log_tail: Vec<String>,
+    /// More of them, to find the cause in.
+    lines: Vec<String>,
+    ended: Option<Ended>,
+}
+
+impl ExitReport {
+    /// Reads what is in `folder`. A server that was attached to has left nothing
+    /// there.
+    pub(super) fn read(folder: &Path, server: Option<&Server>) -> Self {
+        Self {
+            log_tail: launch::log_tail(folder),
+            lines: launch::last_lines(folder),
+            ended: server.and_then(Server::exit).and_then(Exit::ended),
+        }
+    }
+
+    /// The known cause of a failure that `text` describes, if it has one.
+    pub(super) fn known_cause(&self, text: &str) -> Option<KnownCause> {
+        let lines = self.lines.iter().map(String::as_str);
+        crash_cause::find(lines.chain([text]), self.ended)
+    }
+}

@@ -1,0 +1,177 @@
+//! What the stages of a run share: the prepared run, its stops, the recorder of
+//! facts, and what onlookers see.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
+
+use inferbench_model::facts::manifest::CellFacts;
+use inferbench_model::facts::record::{Evidence, RequestRecord};
+use inferbench_model::facts::warning::Warning;
+use inferbench_model::plan::prompt::PromptError;
+use thiserror::Error;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio_util::sync::CancellationToken;
+
+use super::live_view::{Readings, Recent, live_figures};
+use super::progress::CellProgress;
+use super::recorder::Recorder;
+use super::resume::ResumeError;
+use crate::event::RunEvent;
+use crate::load::{Progress, RecordSink};
+use crate::os::clock;
+use crate::prepare::PreparedRun;
+use crate::server::Stops;
+use crate::store::StoreError;
+use crate::telemetry::gpu::GpuError;
+use crate::telemetry::host::WatchedBackend;
+
+/// A run that could not be done.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Its folder cannot be made or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The GPUs cannot be sampled as asked.
+    #[error(transparent)]
+    Gpu(#[from] GpuError),
+    /// The run cannot be taken up.
+    #[error(transparent)]
+    Resume(#[from] ResumeError),
+    /// A prompt cannot be made.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// A sampler cannot be started.
+    #[error("the host sampler cannot start")]
+    Host(#[source] io::Error),
+}
+
+/// What the stages of one run share.
+pub(crate) struct RunSession<'a> {
+    pub(crate) prepared: &'a PreparedRun,
+    pub(crate) recorder: Recorder,
+    /// How it is stopped; a file that cannot be written stops it too.
+    pub(crate) stops: Stops,
+    pub(crate) readings: Readings,
+    /// Backends, by index, of which everything was fetched that a start needs.
+    pub(super) fetched: HashSet<usize>,
+    /// A cell had no successful request.
+    pub(super) any_cell_failed: bool,
+    watched: WatchedBackend,
+    events: UnboundedSender<RunEvent>,
+    current: Arc<Mutex<CellProgress>>,
+    recent: Arc<Mutex<Recent>>,
+}
+
+impl<'a> RunSession<'a> {
+    pub(super) fn new(
+        prepared: &'a PreparedRun,
+        recorder: Recorder,
+        stops: Stops,
+        (watched, readings): (WatchedBackend, Readings),
+        events: UnboundedSender<RunEvent>,
+    ) -> Self {
+        Self {
+            prepared,
+            recorder,
+            stops,
+            readings,
+            fetched: HashSet::new(),
+            any_cell_failed: false,
+            watched,
+            events,
+            current: Arc::default(),
+            recent: Arc::default(),
+        }
+    }
+
+    /// Cancelled when the run is to stop.
+    pub(crate) fn cancel(&self) -> &CancellationToken {
+        &self.stops.gentle
+    }
+
+    /// Shows onlookers an event, masked.
+    pub(crate) fn announce(&self, mut event: RunEvent) {
+        event.mask(&self.prepared.secrets);
+        // An onlooker who has gone away changes nothing about the run.
+        drop(self.events.send(event));
+    }
+
+    /// A warning of the run as a whole, shown and kept once.
+    pub(crate) fn warn(&mut self, mut warning: Warning) {
+        self.prepared.secrets.mask_warning(&mut warning);
+        if self.recorder.add_warning(&warning) {
+            self.announce(RunEvent::Warning(warning));
+        }
+    }
+
+    /// Samples the processes of this backend from now on.
+    pub(crate) fn watch_backend(&self, label: &str, pid: Option<i32>) {
+        let pid = pid.and_then(|pid| u32::try_from(pid).ok());
+        self.watched.set(label, pid);
+    }
+
+    /// No backend runs any more.
+    pub(crate) fn watch_none(&self) {
+        self.watched.clear();
+        self.readings
+            .note_server(&Evidence::default(), clock::now_ns());
+    }
+
+    /// Where the records of the next cell go.
+    pub(crate) fn record_sink(&self) -> RecordSink {
+        let file = self.recorder.request_sink();
+        let secrets = self.prepared.secrets.clone();
+        let current = Arc::clone(&self.current);
+        if let Ok(mut current) = current.lock() {
+            // What a cell that ended with an error has left.
+            *current = CellProgress::default();
+        }
+        let recent = Arc::clone(&self.recent);
+        if let Ok(mut recent) = recent.lock() {
+            *recent = Recent::default();
+        }
+        Box::new(move |mut record: RequestRecord| {
+            secrets.mask_record(&mut record);
+            if let Ok(mut current) = current.lock() {
+                current.add(&record);
+            }
+            // The load waits for no onlooker: what one misses is for the eye alone.
+            if let Ok(mut recent) = recent.try_lock() {
+                recent.add(&record);
+            }
+            file.send(record);
+        })
+    }
+
+    /// Shows onlookers how far the cell is.
+    pub(crate) fn announce_progress(&self, progress: &Progress) {
+        let sent = progress.sent.load(Relaxed);
+        let in_flight = sent.saturating_sub(progress.ended.load(Relaxed));
+        self.announce(RunEvent::CellProgress {
+            measured: progress.measured.load(Relaxed),
+            sent,
+            failed: progress.failed.load(Relaxed),
+            live: live_figures(&self.recent, &self.readings, in_flight),
+        });
+    }
+
+    /// Keeps the facts of the cell that has just ended, after its records, and
+    /// sums it up for onlookers.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub(crate) fn cell_ended(&mut self, facts: CellFacts) -> Result<(), StoreError> {
+        let current = self.current.lock();
+        let ended = current.map(|mut current| std::mem::take(&mut *current));
+        let ended = ended.unwrap_or_default();
+        self.any_cell_failed |= ended.counts.ok == 0;
+        self.announce(RunEvent::CellEnded {
+            key: facts.key.clone(),
+            overall_token_throughput: ended.overall_token_throughput(),
+            counts: ended.counts,
+        });
+        self.recorder.put_cell(facts)
+    }
+}

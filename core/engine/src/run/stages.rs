@@ -1,0 +1,158 @@
+//! The stages of a run, one after the other, and what is done before, between and
+//! after them. What happens inside a stage is for [`stage`](super::stage).
+
+use std::time::Duration;
+
+use inferbench_model::facts::manifest::{ExitState, StageFacts};
+use inferbench_model::facts::warning::{Warning, WarningKind};
+use inferbench_model::plan::{PlannedLevel, Stage};
+
+use super::Finished;
+use super::session::RunSession;
+use super::settle::MemoryBaseline;
+use super::stage;
+use crate::event::RunEvent;
+use crate::http::Target;
+use crate::prepare::kv_forecast::{kv_forecasts, kv_warnings};
+use crate::store::StoreError;
+
+/// Time for which GPUs are sampled before the first start.
+const IDLE_FOR: Duration = Duration::from_millis(1200);
+/// The same where samples are far apart.
+const IDLE_AT_MOST: Duration = Duration::from_secs(5);
+
+impl RunSession<'_> {
+    /// Every stage of which a cell is missing, one after the other.
+    pub(super) async fn do_stages(&mut self) -> Result<(), StoreError> {
+        let mut baseline = MemoryBaseline::now();
+        let stages = self.missing_stages();
+        self.begin(&stages)?;
+        self.warn_of_trust();
+        self.record_kv_estimates();
+        self.idle().await;
+        for (index, stage) in stages.iter().enumerate() {
+            if self.cancel().is_cancelled() {
+                break;
+            }
+            if index > 0 {
+                self.rest().await;
+            }
+            stage::run(self, stage).await;
+            for left in baseline.wait(self.cancel()).await {
+                self.warn(Warning::about(&stage.backend, left));
+            }
+            self.recorder.save()?;
+        }
+        Ok(())
+    }
+
+    /// The plan's stages with the levels that are not measured yet.
+    fn missing_stages(&self) -> Vec<Stage> {
+        let cells = &self.recorder.manifest().cells;
+        let is_missing = |stage: &Stage, planned: &PlannedLevel| {
+            !cells.iter().any(|cell| {
+                let key = &cell.key;
+                key.backend == stage.backend
+                    && key.block == stage.block
+                    && key.level == planned.level
+            })
+        };
+        let stages = self.prepared.plan.stages.iter().map(|stage| {
+            let levels = stage.levels.iter().copied();
+            Stage {
+                levels: levels
+                    .filter(|planned| is_missing(stage, planned))
+                    .collect(),
+                ..stage.clone()
+            }
+        });
+        stages.filter(|stage| !stage.levels.is_empty()).collect()
+    }
+
+    fn begin(&self, stages: &[Stage]) -> Result<(), StoreError> {
+        self.announce(RunEvent::Started {
+            folder: self.recorder.folder().path().to_owned(),
+            stages: stages.to_vec(),
+            simulated: self.recorder.manifest().is_simulated(),
+        });
+        self.recorder.save()
+    }
+
+    /// Warns of servers whose certificate is not checked.
+    fn warn_of_trust(&mut self) {
+        for backend in &self.prepared.backends {
+            if backend.attach.as_ref().is_some_and(Target::is_unverified) {
+                let kind = WarningKind::CertificateNotChecked;
+                self.warn(Warning::about(&backend.label, kind));
+            }
+        }
+    }
+
+    /// Records the estimates of the KV caches, and warns of levels that will not
+    /// fit.
+    fn record_kv_estimates(&mut self) {
+        let forecasts = kv_forecasts(self.prepared);
+        let gpus = self.recorder.manifest().gpus.iter();
+        let smallest = gpus.filter_map(|gpu| gpu.memory_bytes).min();
+        let warnings = kv_warnings(self.prepared, &forecasts, smallest);
+        let backends = self.recorder.manifest_mut().backends.iter_mut();
+        for (facts, forecast) in backends.zip(forecasts) {
+            facts.kv_estimate = forecast.and_then(|forecast| forecast.estimate.ok());
+        }
+        for warning in warnings {
+            self.warn(warning);
+        }
+    }
+
+    /// Samples the GPUs before anything runs: what they draw then can be
+    /// subtracted from what the load costs.
+    async fn idle(&self) {
+        let manifest = self.recorder.manifest();
+        let is_known = manifest.stages.iter().any(|s| s.start_ns.is_some());
+        if manifest.gpus.is_empty() || is_known {
+            return;
+        }
+        let every = self.prepared.config.gpu.sample_every.0;
+        self.sleep((IDLE_FOR + every * 2).min(IDLE_AT_MOST)).await;
+    }
+
+    /// Lets the machine cool down, if the config asks for it.
+    async fn rest(&self) {
+        if let Some(cooldown) = self.prepared.config.load.cooldown {
+            self.sleep(cooldown.0).await;
+        }
+    }
+
+    async fn sleep(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.cancel().cancelled() => {}
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<Finished, StoreError> {
+        let manifest = self.recorder.manifest();
+        let any_cell_missing = manifest.cells.len() < self.prepared.plan.cells();
+        let exit_state = exit_state(
+            &manifest.stages,
+            any_cell_missing || self.any_cell_failed,
+            self.cancel().is_cancelled(),
+        );
+        Ok(Finished {
+            folder: self.recorder.close(exit_state)?,
+            exit_state,
+        })
+    }
+}
+
+fn exit_state(stages: &[StageFacts], any_cell_lacks: bool, interrupted: bool) -> ExitState {
+    if interrupted {
+        return ExitState::Interrupted;
+    }
+    let any_failed = stages.iter().any(|stage| stage.failure.is_some());
+    if any_failed || any_cell_lacks {
+        ExitState::Incomplete
+    } else {
+        ExitState::Done
+    }
+}

@@ -1,0 +1,67 @@
+//! Sizes and SHA-256 hashes of files.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use inferbench_model::facts::exchange::hex;
+use inferbench_model::facts::manifest::FileFacts;
+use sha2::{Digest, Sha256};
+
+use super::{RunFolder, SampleFile, StoreError, at};
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 256 * 1024;
+/// Files of facts that a run leaves beside its manifest; those of samples may
+/// have older parts beside them.
+const FACTS: [&str; 4] = [
+    "requests.jsonl",
+    "gpu.jsonl",
+    "host.jsonl",
+    "server_metrics.jsonl",
+];
+
+/// SHA-256 of a file, hex; empty if it can no longer be read.
+#[must_use]
+pub fn file_sha256(file: &Path) -> String {
+    size_and_hash(file)
+        .map(|facts| facts.sha256)
+        .unwrap_or_default()
+}
+
+/// Size and hash of each file of facts in `folder`; one that is not there is
+/// left out.
+///
+/// # Errors
+/// If one cannot be read.
+pub(crate) fn file_facts(folder: &RunFolder) -> Result<BTreeMap<String, FileFacts>, StoreError> {
+    let mut found = BTreeMap::new();
+    for name in FACTS {
+        for path in SampleFile::open(&folder.file(name))?.parts() {
+            let facts = size_and_hash(path).map_err(at(path, "cannot be read"))?;
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            found.insert(name.into_owned(), facts);
+        }
+    }
+    Ok(found)
+}
+
+fn size_and_hash(path: &Path) -> io::Result<FileFacts> {
+    let mut file = File::open(path)?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; READ_BYTES];
+    let mut bytes = 0;
+    loop {
+        let n = file.read(&mut buffer)?;
+        if n == 0 {
+            break;
+        }
+        bytes += n as u64;
+        hash.update(&buffer[..n]);
+    }
+    Ok(FileFacts {
+        bytes,
+        sha256: hex(&hash.finalize()),
+    })
+}

@@ -1,0 +1,320 @@
+//! Checks of a config beyond each key's own type. Each error names the key, its
+//! value and the limit; line and column are added by `load`.
+
+mod found;
+mod launch;
+
+use std::collections::BTreeSet;
+
+pub use found::CheckError;
+use found::Found;
+
+use super::{
+    Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, TlsConfig,
+    WorkloadConfig,
+};
+
+/// Everything wrong with a config, in the order of its keys; empty if nothing is.
+#[must_use]
+pub fn check(config: &Config) -> Vec<CheckError> {
+    let mut found = Found::default();
+    check_names(config, &mut found);
+    for (index, backend) in config.backends.iter().enumerate() {
+        check_backend(index, backend, &mut found);
+    }
+    check_labels(config, &mut found);
+    check_workload(&config.workload, &mut found);
+    check_fit(config, &mut found);
+    check_load(&config.load, &mut found);
+    check_limits(config, &mut found);
+    found.0
+}
+
+fn check_names(config: &Config, found: &mut Found) {
+    if config.name.trim().is_empty() {
+        found.add("name", "is empty, must name the run");
+    } else if config.name.contains('/') || config.name.contains('\0') {
+        found.add(
+            "name",
+            format!(
+                "is {:?}, must not contain `/`: it becomes a folder name",
+                config.name
+            ),
+        );
+    }
+    if config.model.id.trim().is_empty() {
+        found.add("model.id", "is empty, must be a hub id or a local folder");
+    }
+    if config.model.max_model_len == Some(0) {
+        found.add("model.max_model_len", "is 0, must be 1 token or more");
+    }
+    if config.backends.is_empty() {
+        found.add("backends", "is empty, must list at least one backend");
+    }
+}
+
+fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
+    let path = |key: &str| format!("backends.{index}.{key}");
+    if let Some(url) = &backend.attach {
+        let known = ["http://", "https://", "unix:"];
+        if !known.iter().any(|scheme| url.starts_with(scheme)) {
+            found.add(
+                &path("attach"),
+                format!("is {url:?}, must be a URL such as http://127.0.0.1:8000"),
+            );
+        }
+        if !backend.env.is_empty() {
+            found.add(
+                &path("env"),
+                "is set beside `attach`: the environment of a running server cannot be changed",
+            );
+        }
+    }
+    check_connection(&path, backend, found);
+    launch::check(&path, backend, found);
+    if backend.ready_timeout.0.is_zero() {
+        found.add(&path("ready_timeout"), "is 0, must be above 0");
+    }
+    if backend.max_concurrency == Some(0) {
+        found.add(&path("max_concurrency"), "is 0, must be 1 or more");
+    }
+    let label = backend.label();
+    let file_safe = |c: char| c.is_alphanumeric() || "-_.+ ".contains(c);
+    if label.is_empty() || label.starts_with('.') || !label.chars().all(file_safe) {
+        found.add(
+            &path("label"),
+            format!(
+                "is {label:?}, must be of letters, digits and `-_.+`: it becomes a folder name"
+            ),
+        );
+    }
+}
+
+/// Settings of the connection to an attached server.
+fn check_connection(path: &dyn Fn(&str) -> String, backend: &BackendConfig, found: &mut Found) {
+    let attach = backend.attach.as_deref().unwrap_or_default();
+    if backend.tls != TlsConfig::default() && !attach.starts_with("https://") {
+        found.add(
+            &path("tls"),
+            "is set, but `attach` is not an https URL: only https servers have a certificate",
+        );
+    }
+    if backend.tls.ca_file.is_some() && !backend.tls.verify {
+        found.add(
+            &path("tls"),
+            "has both `ca_file` and `verify: false`: the file would not be used",
+        );
+    }
+    if backend.proxy.is_some() && !attach.starts_with("http") {
+        found.add(
+            &path("proxy"),
+            "is set, but `attach` is not an http or https URL: only those can go through a proxy",
+        );
+    }
+}
+
+fn check_labels(config: &Config, found: &mut Found) {
+    let mut seen = BTreeSet::new();
+    for (index, backend) in config.backends.iter().enumerate() {
+        if !seen.insert(backend.label()) {
+            found.add_hint(
+                &format!("backends.{index}"),
+                format!(
+                    "has the label {:?}, like an earlier backend",
+                    backend.label()
+                ),
+                Some("give each backend of one plugin its own `label`"),
+            );
+        }
+    }
+}
+
+fn check_workload(workload: &WorkloadConfig, found: &mut Found) {
+    for (key, length) in [
+        ("workload.input_tokens", workload.input_tokens),
+        ("workload.output_tokens", workload.output_tokens),
+    ] {
+        let (lo, hi) = length.bounds();
+        if lo == 0 {
+            found.add(key, "can be 0, must be 1 token or more");
+        } else if lo > hi {
+            found.add(
+                key,
+                format!("is from {lo} to {hi}, the first must not be larger"),
+            );
+        }
+        if let Length::Normal { mean, std, .. } = length {
+            if !mean.is_finite() {
+                found.add(key, format!("has a mean of {mean}, must be finite"));
+            }
+            if !(std >= 0.0 && std.is_finite()) {
+                found.add(
+                    key,
+                    format!("has a standard deviation of {std}, must be 0 or more"),
+                );
+            }
+        }
+    }
+    if workload.turns != 1 {
+        found.add(
+            "workload.turns",
+            format!("is {}, must be 1", workload.turns),
+        );
+    }
+    let shortest = workload.input_tokens.bounds().0;
+    if workload.shared_prefix_tokens > shortest {
+        found.add(
+            "workload.shared_prefix_tokens",
+            format!(
+                "is {}, must be at most the shortest prompt, {shortest} tokens",
+                workload.shared_prefix_tokens
+            ),
+        );
+    }
+    match (workload.prompts, &workload.file) {
+        (PromptSource::Jsonl, None) => {
+            found.add("workload.file", "is missing, `jsonl` prompts need it")
+        }
+        (PromptSource::Synthetic, Some(file)) => found.add(
+            "workload.file",
+            format!("is {file:?}, must be absent: synthetic prompts do not come from a file"),
+        ),
+        _ => {}
+    }
+}
+
+fn check_fit(config: &Config, found: &mut Found) {
+    let Some(limit) = config.model.max_model_len else {
+        return;
+    };
+    let prompt = u64::from(config.workload.input_tokens.bounds().1);
+    let answer = u64::from(config.workload.output_tokens.bounds().1);
+    if config.workload.prompts == PromptSource::Synthetic && prompt + answer > u64::from(limit) {
+        let hint = match u64::from(limit).saturating_sub(prompt) {
+            0 => "raise model.max_model_len, or lower workload.input_tokens".to_owned(),
+            room => format!(
+                "raise model.max_model_len, or lower workload.output_tokens to {room} at most"
+            ),
+        };
+        found.add_hint(
+            "model.max_model_len",
+            format!(
+                "is {limit} tokens, but the longest prompt has {prompt} and the longest answer {answer}: {} do not fit",
+                prompt + answer
+            ),
+            Some(&hint),
+        );
+    }
+}
+
+fn check_load(load: &LoadConfig, found: &mut Found) {
+    match (&load.concurrency, &load.request_rate) {
+        (None, None) => found.add_hint(
+            "load",
+            "has neither `concurrency` nor `request_rate`, must have one",
+            Some("for a closed loop set load.concurrency: [1, 2, 4, 8]"),
+        ),
+        (Some(_), Some(_)) => found.add(
+            "load",
+            "has both `concurrency` and `request_rate`, must have one: a run is a closed loop or an open one",
+        ),
+        _ => {}
+    }
+    check_levels(load, found);
+    if load.requests.is_none() && load.duration.is_none() {
+        found.add(
+            "load",
+            "has neither `requests` nor `duration`, must have one to end",
+        );
+    }
+    if load.requests == Some(0) {
+        found.add("load.requests", "is 0, must be 1 or more");
+    }
+    for (key, value) in [
+        ("load.duration", load.duration),
+        ("load.timeout", Some(load.timeout)),
+        ("load.idle_timeout", load.idle_timeout),
+    ] {
+        if value.is_some_and(|d| d.0.is_zero()) {
+            found.add(key, "is 0, must be above 0");
+        }
+    }
+    match (load.arrivals, load.burstiness) {
+        (Arrivals::Gamma, None) => {
+            found.add("load.burstiness", "is missing, gamma arrivals need it")
+        }
+        (Arrivals::Gamma, Some(b)) if !(b > 0.0 && b.is_finite()) => {
+            found.add("load.burstiness", format!("is {b}, must be above 0"));
+        }
+        (Arrivals::Poisson | Arrivals::Constant, Some(_)) => {
+            found.add(
+                "load.burstiness",
+                "is set, but only gamma arrivals have one",
+            );
+        }
+        _ => {}
+    }
+}
+
+fn check_levels(load: &LoadConfig, found: &mut Found) {
+    let levels = load.levels();
+    for (key, listed) in [
+        ("load.concurrency", load.concurrency.as_ref().map(Vec::len)),
+        (
+            "load.request_rate",
+            load.request_rate.as_ref().map(Vec::len),
+        ),
+    ] {
+        if listed == Some(0) {
+            found.add(key, "is empty, must list at least one level");
+        }
+    }
+    for (index, level) in levels.iter().enumerate() {
+        let (key, value, limit) = match level {
+            Level::Concurrency(n) => (
+                "load.concurrency",
+                f64::from(*n),
+                "1 request in flight or more",
+            ),
+            Level::RequestRate(rate) => ("load.request_rate", rate.0, "above 0 requests/s"),
+        };
+        let path = format!("{key}.{index}");
+        if value <= 0.0 {
+            found.add(&path, format!("is {value}, must be {limit}"));
+        } else if value.is_infinite() && load.requests.is_none() {
+            found.add(
+                &path,
+                "is inf, which needs `load.requests`: how many to send at once",
+            );
+        }
+        if levels[..index].contains(level) {
+            found.add(
+                &path,
+                format!("is {}, which is already in the list", level.value_text()),
+            );
+        }
+    }
+}
+
+fn check_limits(config: &Config, found: &mut Found) {
+    if config.repeats == 0 {
+        found.add("repeats", "is 0, must be 1 or more");
+    }
+    for (key, limit) in [
+        ("slo.ttft_ms", config.slo.ttft_ms),
+        ("slo.tpot_ms", config.slo.tpot_ms),
+        ("slo.e2e_latency_ms", config.slo.e2e_latency_ms),
+    ] {
+        if let Some(ms) = limit
+            && !(ms > 0.0 && ms.is_finite())
+        {
+            found.add(key, format!("is {ms}, must be above 0 ms"));
+        }
+    }
+    if config.gpu.sample_every.0 < std::time::Duration::from_millis(10) {
+        found.add(
+            "gpu.sample_every",
+            format!("is {}, must be 10ms or more", config.gpu.sample_every),
+        );
+    }
+}

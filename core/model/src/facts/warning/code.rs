@@ -1,0 +1,469 @@
+//! The table of warnings: for each its code, the numbers that it carries, how
+//! much it matters, what it means and what to do.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Severity;
+use crate::facts::cache_audit::PrefixCacheState;
+
+macro_rules! warnings {
+    ($(
+        $(#[doc = $meaning:literal])+
+        $name:ident $({ $($(#[doc = $unit:literal])+ $field:ident: $type:ty),+ $(,)? })?
+            = $code:literal, $severity:ident, $todo:literal;
+    )+) => {
+        /// What a warning is about, with its numbers.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+        #[serde(tag = "code", content = "values")]
+        pub enum WarningKind {
+            $(
+                $(#[doc = $meaning])+
+                #[serde(rename = $code)]
+                $name $({ $($(#[doc = $unit])+ $field: $type),+ })?,
+            )+
+        }
+
+        /// The code of a warning, which stays: other people's scripts rely on it.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+            JsonSchema,
+        )]
+        pub enum WarningCode {
+            $($(#[doc = $meaning])+ #[serde(rename = $code)] $name,)+
+        }
+
+        impl WarningKind {
+            /// Its code.
+            #[must_use]
+            pub fn code(&self) -> WarningCode {
+                match self {
+                    $(Self::$name { .. } => WarningCode::$name,)+
+                }
+            }
+        }
+
+        impl WarningCode {
+            /// Every code, in the order of the table.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// As it stands in files.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $code,)+
+                }
+            }
+
+            /// How much it matters.
+            #[must_use]
+            pub fn severity(self) -> Severity {
+                match self {
+                    $(Self::$name => Severity::$severity,)+
+                }
+            }
+
+            /// What it means, in a sentence or two.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => concat!($($meaning),+).trim_ascii(),)+
+                }
+            }
+
+            /// What to do about it.
+            #[must_use]
+            pub fn what_to_do(self) -> &'static str {
+                match self {
+                    $(Self::$name => $todo,)+
+                }
+            }
+        }
+    };
+}
+
+warnings! {
+    /// The client's load thread had no CPU left, so throughput is a lower bound.
+    ClientBusy {
+        /// CPU of the load thread, 100 is one core.
+        cpu_percent: f64,
+        /// Time for which it was ready and had no core, percent.
+        core_wait_percent: f64,
+    } = "client-busy", Critical, "Give the client a core of its own, or measure at a lower level.";
+    /// The client's load thread was ready and had no core: throughput may be too low by that share.
+    ClientWaited {
+        /// Time for which it was ready and had no core, percent.
+        core_wait_percent: f64,
+    } = "client-waited", Critical, "Stop what else runs on this machine, or give the client a core of its own.";
+    /// Arrivals have no kernel stamp and the client's event loop was late, so latencies are too long.
+    StampedLate {
+        /// Lateness of the event loop, p99, ms.
+        loop_lag_ms_p99: f64,
+    } = "stamped-late", Critical, "Use plain HTTP on Linux, where the kernel stamps arrivals, or free the machine of other work.";
+    /// Fewer requests were in flight than the level says.
+    FewerInFlight {
+        /// On average over the measured window.
+        in_flight: f64,
+        /// Asked for.
+        asked: u32,
+    } = "fewer-in-flight", Critical, "Raise load.requests; if a server refuses connections, lower the level.";
+    /// Fewer requests per second were sent than planned, so latencies from sending are a lower bound.
+    FewerSent {
+        /// Requests per second.
+        planned_per_s: f64,
+        /// Requests per second.
+        sent_per_s: f64,
+    } = "fewer-sent", Critical, "Lower the rate, or give the client more CPU.";
+    /// This machine had no file descriptor left for some requests.
+    NoOpenFiles {
+        /// Requests that had none.
+        requests: u64,
+    } = "no-open-files", Critical, "Raise the limit (ulimit -n), or lower the level.";
+    /// This machine had no local port left for some requests.
+    NoLocalPorts {
+        /// Requests that had none.
+        requests: u64,
+    } = "no-local-ports", Critical, "Widen net.ipv4.ip_local_port_range, or lower the level.";
+    /// The hypervisor took CPU from this machine, which slowed backend and client.
+    CpuStolen {
+        /// Share of the machine's CPU, percent.
+        steal_percent: f64,
+    } = "cpu-stolen", Critical, "Measure on a machine that nobody shares.";
+    /// The wall clock jumped, so kernel stamps near it may be off.
+    ClockJumped {
+        /// Jumps.
+        steps: u64,
+        /// The largest, ms.
+        largest_ms: f64,
+    } = "clock-jumped", Critical, "Let time synchronisation settle, then measure again.";
+    /// No request lies under steady load, so the cell has no rates.
+    NoWindow = "no-window", Critical, "Raise load.requests or load.duration.";
+    /// Some requests failed. They enter no latency.
+    RequestsFailed {
+        /// Failed.
+        failed: u64,
+        /// Measured in all.
+        requests: u64,
+        /// Failed ones by reason.
+        by_reason: BTreeMap<String, u64>,
+    } = "requests-failed", Warning, "Look up the reasons in the book (failure reasons) and read the server's log.";
+    /// Some answers have another length than was asked for.
+    AnswerLengthDiffers {
+        /// Answers of another length.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+    } = "answer-length-differs", Warning, "Look whether the server honours ignore_eos and min_tokens, or set force_output: false.";
+    /// The server did not count the tokens of some answers.
+    TokensNotCounted {
+        /// Answers without a count.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+    } = "tokens-not-counted", Warning, "Let the server report usage in its stream, or set model.tokenizer.";
+    /// Many requests ended while the load was falling, since there were no more to send.
+    FallingLoad {
+        /// Requests that ended after the window.
+        requests: u64,
+        /// Successful requests.
+        of_requests: u64,
+        /// Requests that keep the load up.
+        enough: u64,
+    } = "falling-load", Warning, "Raise load.requests.";
+    /// The prefix cache held part of the prompts, so the prefill was shorter than the prompt.
+    WarmPrefixCache {
+        /// Prompt tokens that came from it, as a share.
+        share: f64,
+    } = "warm-prefix-cache", Warning, "Let the plugin reset the cache between levels, or switch prefix caching off.";
+    /// The server counted another number of prompt tokens than was sent.
+    PromptLengthDiffers {
+        /// Sent.
+        sent_tokens: u64,
+        /// Counted by the server.
+        counted_tokens: u64,
+    } = "prompt-length-differs", Warning, "Use endpoint: completions, or name the model's own tokenizer.";
+    /// Output events came in one read with others and share its arrival time, so gaps of 0 are among itl_ms.
+    SharedReads {
+        /// Output events that shared a read, as a share.
+        share: f64,
+    } = "shared-reads", Warning, "Read decode_ms_per_token in place of itl_ms.";
+    /// Some GPUs have no energy figure and are left out of the sum.
+    EnergyPartial {
+        /// Indices of the GPUs that have none.
+        gpus: Vec<u32>,
+    } = "energy-partial", Warning, "Compare energy only between runs that name the same GPUs.";
+    /// The integral of a GPU's power differs from its energy counter.
+    EnergyDisagrees {
+        /// Index of the GPU.
+        gpu: u32,
+        /// Integral against counter, percent.
+        difference_percent: f64,
+    } = "energy-disagrees", Warning, "Trust the counter; sample more often.";
+    /// A GPU was throttled for another reason than its power limit.
+    GpuThrottled {
+        /// Index of the GPU.
+        gpu: u32,
+        /// Seconds by reason, as NVML names it.
+        seconds_by_reason: BTreeMap<String, f64>,
+    } = "gpu-throttled", Warning, "Look at cooling and clocks, then measure again.";
+    /// The run was interrupted: levels are missing.
+    RunInterrupted = "run-interrupted", Critical, "Go on with `run CONFIG --resume FOLDER`.";
+    /// The run has not ended, or its end was not written.
+    RunNotEnded = "run-not-ended", Critical, "Wait for it, or go on with `run CONFIG --resume FOLDER`.";
+    /// One repeat gives figures and no verdict.
+    OneRepeat = "one-repeat", Note, "Set repeats to 3 or more.";
+    /// A backend could not be started, or did not last.
+    BackendFailed {
+        /// What happened.
+        cause: String,
+        /// Name of the known cause, if it is one.
+        known_cause: Option<String>,
+    } = "backend-failed", Critical, "Read the log that stands beside it; known causes are in the book.";
+    /// A condition is not the same for all backends, and breaks the comparison.
+    ConditionDiffers {
+        /// Code of the condition.
+        condition: String,
+        /// Its heading.
+        heading: String,
+        /// The condition of each backend.
+        by_backend: String,
+    } = "condition-differs", Critical, "Give all backends the same and run again.";
+    /// A count cannot be compared, since some backend does not report it.
+    ConditionUnknown {
+        /// Code of the condition.
+        condition: String,
+        /// Its heading.
+        heading: String,
+        /// The condition of each backend.
+        by_backend: String,
+    } = "condition-unknown", Warning, "Let the server report usage.";
+    /// Most answers of two backends differ from their first tokens on, which is more than rounding does.
+    AnswersPartEarly {
+        /// Tokens that count as the start.
+        start_tokens: u64,
+        /// For each pair of backends: their labels, answers that part at the start, answers looked at.
+        pairs: Vec<(String, String, u64, u64)>,
+    } = "answers-part-early", Warning, "Look whether both got the same prompt and serve the same weights.";
+    /// A prompt that was asked before is answered faster, and the prefix cache cannot be why.
+    AnswersCached {
+        /// Latency of the repeated prompt over that of new ones.
+        ratio: f64,
+        /// Lower end of the 95 % interval.
+        low: f64,
+        /// Upper end.
+        high: f64,
+        /// What stood in the way of a gain from the prefix cache.
+        prefix_cache: PrefixCacheState,
+    } = "answers-cached", Critical, "Switch the server's cache of answers off.";
+    /// A figure rose or fell while it was measured.
+    NotSteady {
+        /// The series: `output_tokens`, `ttft_ms` or `tpot_ms`.
+        series: String,
+        /// Change over the measured time, as a share.
+        change: f64,
+        /// Repeats in which it changed that way.
+        repeats: u64,
+        /// Repeats that were tested.
+        of_repeats: u64,
+    } = "not-steady", Critical, "Warm up longer (load.warmup_requests) and measure longer.";
+    /// The last repeat differs from the first over all backends: the machine became faster or slower.
+    MachineDrifted {
+        /// Label of the run, where several are compared.
+        run: Option<String>,
+        /// The metric.
+        metric: String,
+        /// Last repeat over first.
+        ratio: f64,
+        /// Lower end of the 95 % interval.
+        low: f64,
+        /// Upper end.
+        high: f64,
+        /// Pairs of a backend and a level.
+        pairs: u64,
+    } = "machine-drifted", Warning, "Let the machine warm up or cool down; load.cooldown sets a pause.";
+    /// Output events of different backends carry different numbers of tokens.
+    EventsDiffer {
+        /// Tokens per event on average, by backend.
+        tokens_per_event: BTreeMap<String, f64>,
+    } = "events-differ", Warning, "Compare decode_ms_per_token; itl_ms is between events.";
+    /// Output events carry more than one token each.
+    SeveralTokensPerEvent {
+        /// Tokens per event on average, at most.
+        tokens_per_event: f64,
+    } = "several-tokens-per-event", Note, "Read tpot_ms in place of itl_ms.";
+    /// The KV cache was full, or requests were preempted.
+    KvCacheFull {
+        /// Highest use, as a share; absent if the server does not report it.
+        peak_usage_ratio: Option<f64>,
+        /// Preemptions.
+        preemptions: Option<f64>,
+    } = "kv-cache-full", Warning, "Give the cache more memory, or read these levels as limited by it.";
+    /// The runs did other work, and were compared by force.
+    OtherWork {
+        /// What differs, with both values.
+        what: String,
+    } = "other-work", Critical, "Compare runs of the same model and workload.";
+    /// A compared run was interrupted: levels are missing.
+    ComparedRunInterrupted {
+        /// Label of the run.
+        run: String,
+    } = "compared-run-interrupted", Critical, "Finish that run with `--resume`.";
+    /// A compared run has not ended, or its end was not written.
+    ComparedRunNotEnded {
+        /// Label of the run.
+        run: String,
+    } = "compared-run-not-ended", Critical, "Finish that run with `--resume`.";
+    /// Not every run has these levels.
+    LevelsOfSomeRuns {
+        /// The levels, as a reader sees them.
+        what: Vec<String>,
+    } = "levels-of-some-runs", Note, "Measure the same levels in every run.";
+    /// The runs come from different machines or settings of them.
+    MachinesDiffer {
+        /// What differs.
+        what: Vec<String>,
+    } = "machines-differ", Warning, "Compare runs of one machine, or read the figures as those of both.";
+    /// The runs have different limits for goodput.
+    SloDiffers {
+        /// Label of the run whose limits were taken.
+        baseline: String,
+    } = "slo-differs", Warning, "Nothing: goodput was counted again with the limits of the baseline.";
+    /// Repeats of different runs are not paired.
+    RepeatsNotPaired = "repeats-not-paired", Note, "Measure both in one run for a paired comparison.";
+    /// The certificate of an attached server is not checked.
+    CertificateNotChecked = "certificate-not-checked", Warning, "Name the server's certificate in tls.ca_file.";
+    /// Memory is still in use after a server has stopped.
+    MemoryLeft {
+        /// Index of the GPU; absent for the shared memory of the host.
+        gpu: Option<u32>,
+        /// Bytes above the level before the start.
+        bytes: u64,
+        /// Seconds waited.
+        waited_s: f64,
+    } = "memory-left", Warning, "Look for processes that hold it (nvidia-smi), and stop them.";
+    /// The KV cache is predicted to be too small for a level, so requests will queue.
+    KvCacheTooSmall {
+        /// What is predicted.
+        detail: String,
+    } = "kv-cache-too-small", Warning, "Lower the level or the lengths, or give the cache more memory.";
+    /// The prefix cache was not emptied before a level.
+    CacheNotReset {
+        /// What the plugin or the server said.
+        detail: String,
+    } = "cache-not-reset", Warning, "Start the server so that it allows a reset, or switch prefix caching off.";
+    /// A server, or what launched it, did not stop as it should.
+    StopFailed {
+        /// What happened.
+        detail: String,
+    } = "stop-failed", Warning, "Look for processes that are left, and stop them.";
+    /// Samples of a GPU are missing or incomplete.
+    GpuSamplesMissing {
+        /// What is missing and why.
+        detail: String,
+    } = "gpu-samples-missing", Warning, "Look at the driver; figures of that device are null where samples are missing.";
+    /// A plugin is another file than at the start of a resumed run.
+    PluginChanged {
+        /// Name of the plugin.
+        plugin: String,
+        /// Its version at the start of the run.
+        was_version: String,
+        /// Its version now.
+        version: String,
+    } = "plugin-changed", Warning, "Run everything again with one plugin.";
+    /// Some levels have more slots than there are requests, so they will never be full.
+    LevelsNeverFull {
+        /// Requests of the config.
+        requests: u64,
+        /// The lowest such level.
+        least: u32,
+        /// The highest.
+        most: u32,
+        /// Requests that keep the highest busy.
+        enough: u64,
+    } = "levels-never-full", Warning, "Raise load.requests.";
+    /// At some levels more than a quarter of the requests will end while the load is falling.
+    LevelsPartlyFull {
+        /// Requests of the config.
+        requests: u64,
+        /// The lowest such level.
+        least: u32,
+        /// The highest.
+        most: u32,
+        /// Requests that keep the highest busy.
+        enough: u64,
+    } = "levels-partly-full", Warning, "Raise load.requests.";
+    /// So few repeats decide little or nothing.
+    FewRepeats {
+        /// Repeats of the config.
+        repeats: u32,
+        /// Repeats from which on verdicts rest on more than guesswork.
+        needed: u32,
+    } = "few-repeats", Note, "Raise repeats.";
+    /// So few requests per level carry no median.
+    FewRequests {
+        /// Requests of the config.
+        requests: u64,
+        /// Requests that a median needs.
+        needed: u64,
+    } = "few-requests", Note, "Raise load.requests.";
+    /// A warning of a run folder of schema version 1, which kept sentences.
+    OlderVersion {
+        /// The sentence.
+        sentence: String,
+    } = "older-version", Warning, "Read it as it stands.";
+}
+
+impl WarningCode {
+    /// Whether a cell with it is not to be trusted: a threshold of the self-check
+    /// was broken.
+    #[must_use]
+    pub fn breaks_trust(self) -> bool {
+        matches!(
+            self,
+            Self::ClientBusy
+                | Self::ClientWaited
+                | Self::StampedLate
+                | Self::FewerInFlight
+                | Self::FewerSent
+                | Self::NoOpenFiles
+                | Self::NoLocalPorts
+                | Self::CpuStolen
+                | Self::ClockJumped
+        )
+    }
+
+    /// Whether the client, and not the backend, may have set the throughput.
+    #[must_use]
+    pub fn means_client_limit(self) -> bool {
+        matches!(
+            self,
+            Self::ClientBusy | Self::FewerSent | Self::NoOpenFiles | Self::NoLocalPorts
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_say_what_to_do() {
+        for (at, code) in WarningCode::ALL.iter().enumerate() {
+            let earlier = &WarningCode::ALL[..at];
+            assert!(earlier.iter().all(|other| other.as_str() != code.as_str()));
+            assert!(code.meaning().ends_with('.') && code.what_to_do().ends_with('.'));
+            let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            assert!(code.as_str().chars().all(kebab), "{}", code.as_str());
+        }
+    }
+
+    #[test]
+    fn what_breaks_trust_is_critical_and_so_is_what_limits_the_client() {
+        for code in WarningCode::ALL {
+            assert!(!code.breaks_trust() || code.severity() == Severity::Critical);
+            assert!(!code.means_client_limit() || code.breaks_trust());
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Metrics of the requests of a cell. A new one is a row of [`REQUESTS`].
+
+use super::metric::{Better, Load, Metric, Over, PerCell, Pooled, Values};
+use crate::config::SloConfig;
+use crate::facts::record::RequestRecord;
+use crate::stats::packed::Packed;
+use crate::text::units::{NS_PER_MS, signed_ns_of_ms};
+
+/// In the order of tables and pages.
+pub(super) static REQUESTS: [Metric; 18] = [
+    Metric {
+        name: "output_token_throughput",
+        unit: "tokens/s",
+        better: Better::Higher,
+        what: "Output tokens per second under steady load.",
+        formula: "output tokens of successful requests that arrived inside the measured window / length of the window",
+        source: "Steady-state figure; ramp-up and ramp-down are outside it. Where the server does not count per event, a request's tokens are spread evenly over its events.",
+        values: Values::PerCell(PerCell {
+            of: tokens_in_window,
+            over: Over::Window,
+        }),
+    },
+    Metric {
+        name: "overall_token_throughput",
+        unit: "tokens/s",
+        better: Better::Higher,
+        what: "Output tokens per second over the whole cell, ramp-up and ramp-down included.",
+        formula: "output tokens of all successful requests / (last end - first send)",
+        source: "What most tools call output throughput; one long last request can halve it.",
+        values: Values::PerCell(PerCell {
+            of: all_tokens,
+            over: Over::Cell,
+        }),
+    },
+    Metric {
+        name: "request_throughput",
+        unit: "requests/s",
+        better: Better::Higher,
+        what: "Requests completed per second under steady load.",
+        formula: "successful requests that ended inside the measured window / length of the window",
+        source: "Failed requests are not throughput.",
+        values: Values::PerCell(PerCell {
+            of: completed,
+            over: Over::Window,
+        }),
+    },
+    Metric {
+        name: "goodput",
+        unit: "requests/s",
+        better: Better::Higher,
+        what: "Completed requests per second that met every SLO.",
+        formula: "successful requests that ended inside the measured window and met every limit of slo / length of the window; absent if no limit is set",
+        source: "DistServe, arXiv:2401.09670. A request that lacks a value which a limit asks for does not meet it; tpot_ms of a one-token answer is met.",
+        values: Values::PerCell(PerCell {
+            of: met_slo,
+            over: Over::Window,
+        }),
+    },
+    Metric {
+        name: "achieved_concurrency",
+        unit: "requests",
+        better: Better::Neither,
+        what: "Requests in flight, on average over the measured window.",
+        formula: "sum over requests of the time between sent and end that lies in the window / length of the window",
+        source: "Little's law; below the asked concurrency, something else held the load back.",
+        values: Values::PerCell(PerCell {
+            of: s_in_flight,
+            over: Over::Window,
+        }),
+    },
+    Metric {
+        name: "ttft_ms",
+        unit: "ms",
+        better: Better::Lower,
+        what: "Time to first token: how long a reader waits until the answer begins.",
+        formula: "first output event - sent",
+        source: "The field's common TTFT. Role-only, empty and usage-only events are no output; connecting is not in it.",
+        values: Values::PerRequest(|record| record.ttft_ms),
+    },
+    Metric {
+        name: "tpot_ms",
+        unit: "ms",
+        better: Better::Lower,
+        what: "Time per output token after the first, one value per request.",
+        formula: "(last output event - first output event) / (output_tokens - 1); absent below 2 tokens",
+        source: "vLLM's TPOT; AIPerf calls it inter-token latency. GuideLLM's time per output token includes the first token and differs.",
+        values: Values::PerRequest(|record| record.tpot_ms),
+    },
+    Metric {
+        name: "itl_ms",
+        unit: "ms",
+        better: Better::Lower,
+        what: "Inter-token latency: every gap between neighbouring output events.",
+        formula: "gaps between neighbouring output events, pooled over requests",
+        source: "vLLM's ITL. A gap is a gap between events, which carry several tokens with some servers: see tokens_per_event and decode_ms_per_token.",
+        values: Values::Pooled(Pooled {
+            each: gaps_ns,
+            per_unit: NS_PER_MS,
+        }),
+    },
+    Metric {
+        name: "decode_ms_per_token",
+        unit: "ms",
+        better: Better::Lower,
+        what: "Decode time per token after the first event, right also where events carry several tokens.",
+        formula: "(last output event - first output event) / (tokens of the events after the first); absent if the server does not count per event",
+        source: "Divides by the tokens that arrived after the first event, where TPOT divides by output_tokens - 1.",
+        values: Values::PerRequest(|record| record.decode_ms_per_token),
+    },
+    Metric {
+        name: "e2e_latency_ms",
+        unit: "ms",
+        better: Better::Lower,
+        what: "End-to-end latency of a request.",
+        formula: "last output event - sent",
+        source: "The last output event ends it, not usage, end marker or close.",
+        values: Values::PerRequest(|record| record.e2e_latency_ms),
+    },
+    Metric {
+        name: "e2e_from_schedule_ms",
+        unit: "ms",
+        better: Better::Lower,
+        what: "End-to-end latency from the planned send time of an open loop.",
+        formula: "last output event - scheduled",
+        source: "Holds the wait that a late send hides (coordinated omission).",
+        values: Values::PerRequest(|record| record.e2e_from_schedule_ms),
+    },
+    Metric {
+        name: "send_lag_ms",
+        unit: "ms",
+        better: Better::Lower,
+        what: "How late the client sent: its own delay.",
+        formula: "sent - scheduled",
+        source: "Open loop only.",
+        values: Values::PerRequest(|record| record.send_lag_ms),
+    },
+    Metric {
+        name: "connect_ms",
+        unit: "ms",
+        better: Better::Neither,
+        what: "Time to open a connection: name look-up, TCP and TLS.",
+        formula: "connected - connecting began, for the first request over each connection",
+        source: "Never part of any latency.",
+        values: Values::PerRequest(|record| record.connect_ms),
+    },
+    Metric {
+        name: "per_user_token_rate",
+        unit: "tokens/s",
+        better: Better::Higher,
+        what: "Speed at which one reader sees tokens.",
+        formula: "1000 / tpot_ms",
+        source: "Interactivity in InferenceMAX; output speed in Artificial Analysis's terms.",
+        values: Values::PerRequest(|record| {
+            record.tpot_ms.filter(|ms| *ms > 0.0).map(|ms| 1000.0 / ms)
+        }),
+    },
+    Metric {
+        name: "input_tokens",
+        unit: "tokens",
+        better: Better::Neither,
+        what: "Prompt length as the server counts it.",
+        formula: "the server's usage; absent if it reports none",
+        source: "Never the length that was asked for.",
+        values: Values::PerRequest(|record| record.input_tokens.map(f64::from)),
+    },
+    Metric {
+        name: "output_tokens",
+        unit: "tokens",
+        better: Better::Neither,
+        what: "Answer length as the server counts it.",
+        formula: "the server's usage, the largest count seen; absent if it reports none",
+        source: "Never the length that was asked for.",
+        values: Values::PerRequest(|record| record.output_tokens.map(f64::from)),
+    },
+    Metric {
+        name: "cached_tokens",
+        unit: "tokens",
+        better: Better::Neither,
+        what: "Prompt tokens that came from the prefix cache.",
+        formula: "the server's usage; absent if it reports none",
+        source: "prompt_tokens_details.cached_tokens of OpenAI's usage object.",
+        values: Values::PerRequest(|record| record.cached_tokens.map(f64::from)),
+    },
+    Metric {
+        name: "tokens_per_event",
+        unit: "tokens",
+        better: Better::Neither,
+        what: "Tokens that one output event carries.",
+        formula: "difference of the server's cumulative counts between neighbouring output events; absent if it does not count per event",
+        source: "1 on a server that streams token by token; more with speculative decoding, stream intervals or coalescing.",
+        values: Values::Pooled(Pooled {
+            each: tokens_per_event,
+            per_unit: 1.0,
+        }),
+    },
+];
+
+fn tokens_in_window(load: &Load, record: &RequestRecord) -> Option<f64> {
+    if record.is_ok() {
+        load.window?.tokens_of(record)
+    } else {
+        Some(0.0)
+    }
+}
+
+fn all_tokens(_: &Load, record: &RequestRecord) -> Option<f64> {
+    if record.is_ok() {
+        record.output_tokens.map(f64::from)
+    } else {
+        Some(0.0)
+    }
+}
+
+fn completed(load: &Load, record: &RequestRecord) -> Option<f64> {
+    Some(f64::from(load.completed(record)))
+}
+
+fn met_slo(load: &Load, record: &RequestRecord) -> Option<f64> {
+    let met = load.slo.is_set().then(|| meets(record, &load.slo))?;
+    Some(f64::from(met && load.completed(record)))
+}
+
+fn meets(record: &RequestRecord, slo: &SloConfig) -> bool {
+    let within = |value: Option<f64>, limit: Option<f64>| match limit {
+        None => true,
+        Some(limit) => value.is_some_and(|value| value <= limit),
+    };
+    let one_token = record.output_tokens.is_some_and(|tokens| tokens < 2);
+    within(record.ttft_ms, slo.ttft_ms)
+        && (one_token || within(record.tpot_ms, slo.tpot_ms))
+        && within(record.e2e_latency_ms, slo.e2e_latency_ms)
+}
+
+fn s_in_flight(load: &Load, record: &RequestRecord) -> Option<f64> {
+    let window = load.window?;
+    Some(
+        record
+            .sent_ns
+            .map_or(0.0, |sent_ns| window.overlap_s(sent_ns, record.end_ns)),
+    )
+}
+
+fn gaps_ns(record: &RequestRecord, pool: &mut Packed) {
+    for gap in &record.itl_ms {
+        pool.push(signed_ns_of_ms(*gap));
+    }
+}
+
+fn tokens_per_event(record: &RequestRecord, pool: &mut Packed) {
+    for n in record.tokens_per_event.iter().flatten() {
+        pool.push(i64::from(*n));
+    }
+}
