@@ -172,6 +172,9 @@ impl<'ast> Visit<'ast> for Reader {
         self.use_tree(&item.tree, &mut Vec::new(), is_public);
     }
 
+    /// `pub(in crate::load)` names a module and imports nothing of it.
+    fn visit_visibility(&mut self, _: &'ast Visibility) {}
+
     fn visit_path(&mut self, path: &'ast Path) {
         let idents = path.segments.iter().map(|segment| &segment.ident);
         let line = idents.clone().next().map_or(0, line_of);

@@ -151,3 +151,34 @@ fn every_plugin_has_the_same_files() {
     }
     assert_none(&faults);
 }
+
+/// Paths in backticks and targets of links, those of other sites left out.
+fn paths_in(page: &str) -> BTreeSet<String> {
+    let quoted = page.split('`').skip(1).step_by(2);
+    let linked = page
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next());
+    let folders = ["core/", "cli/", "docs/", "templates/", "benches/"];
+    let is_path = |text: &&str| folders.iter().any(|folder| text.starts_with(folder));
+    let is_written_by_hand = |text: &&str| !text.starts_with("docs/book");
+    quoted
+        .chain(linked)
+        .map(|text| text.split('#').next().unwrap_or_default())
+        .filter(|text| is_path(text) && is_written_by_hand(text))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_path_that_the_pages_for_contributors_name_exists() {
+    let mut faults = Vec::new();
+    for page in ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"] {
+        let text = std::fs::read_to_string(repository::root().join(page)).unwrap();
+        let paths = paths_in(&text);
+        let is_missing = |path: &&String| !repository::root().join(path).exists();
+        let missing = paths.iter().filter(is_missing);
+        faults.extend(missing.map(|path| format!("{page} names {path}, which is not there")));
+    }
+    assert_none(&faults);
+}

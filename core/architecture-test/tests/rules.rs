@@ -152,6 +152,12 @@ fn a_name_of_another_crate_is_no_import() {
 }
 
 #[test]
+fn a_scope_of_visibility_is_no_import() {
+    let code = "pub(in crate::run) struct Feed;";
+    assert_eq!(wrong(&[("load/feed.rs", code)]), [""; 0]);
+}
+
+#[test]
 fn a_room_below_that_the_table_does_not_allow_is_shown() {
     let faults = wrong(&[("telemetry/mod.rs", "use crate::load::feed::Feed;")]);
     assert_eq!(

@@ -21,7 +21,7 @@ use crate::error::PluginError;
 use crate::events::{Events, Message};
 use crate::launch::LaunchContext;
 use crate::probe::EvidenceSource;
-use crate::registry::registered;
+use crate::registry::{Registration, registered};
 use crate::request::{Framing, HttpRequest, RequestSpec};
 
 static SERVICES: OnceLock<HostServices> = OnceLock::new();
@@ -32,6 +32,18 @@ pub(crate) mod op {
     pub(crate) const PROBES: &str = "probes";
     pub(crate) const RESET: &str = "reset";
     pub(crate) const EVIDENCE: &str = "evidence";
+}
+
+impl Registration {
+    /// The registration of `T`.
+    #[must_use]
+    pub const fn of<T: Backend>() -> Self {
+        Self {
+            describe: T::describe,
+            open: open::<T>,
+            open_engine: open_engine::<T>,
+        }
+    }
 }
 
 impl From<PluginError> for AbiError {
@@ -122,7 +134,7 @@ pub(crate) extern "C" fn open_engine_by_name(
     })
 }
 
-fn find(name: &str) -> Result<&'static crate::registry::Registration, PluginError> {
+fn find(name: &str) -> Result<&'static Registration, PluginError> {
     registered()
         .into_iter()
         .find(|registration| (registration.describe)().name == name)

@@ -1,10 +1,10 @@
 //! What an author writes: a backend and its decoder, in plain safe Rust.
 
-use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use crate::description::options_schema;
 use crate::engine::Engine;
 use crate::error::PluginError;
 use crate::events::{Events, Message};
@@ -31,12 +31,6 @@ impl OpenContext {
         serde_json::from_value(Value::Object(self.options.clone()))
             .map_err(|error| PluginError::new(format!("options: {error}")))
     }
-}
-
-/// JSON Schema of an options type.
-#[must_use]
-pub fn options_schema<T: JsonSchema>() -> Value {
-    schemars::schema_for!(T).to_value()
 }
 
 /// One kind of backend. It describes, plans, encodes and decodes; it never

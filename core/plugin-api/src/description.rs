@@ -4,7 +4,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::backend::options_schema;
+/// JSON Schema of an options type.
+#[must_use]
+pub fn options_schema<T: JsonSchema>() -> Value {
+    schemars::schema_for!(T).to_value()
+}
 
 /// A plugin's own description of one backend.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -2,8 +2,9 @@
 //! registers itself, and the library's root module lists them.
 
 use crate::abi::{AbiError, BackendBox, EngineBox};
-use crate::adapter;
-use crate::{Backend, Description, LaunchContext, OpenContext};
+use crate::backend::OpenContext;
+use crate::description::Description;
+use crate::launch::LaunchContext;
 
 /// One backend of this library.
 pub struct Registration {
@@ -11,18 +12,6 @@ pub struct Registration {
     pub describe: fn() -> Description,
     pub(crate) open: fn(&OpenContext) -> Result<BackendBox, AbiError>,
     pub(crate) open_engine: fn(&OpenContext, &LaunchContext) -> Result<EngineBox, AbiError>,
-}
-
-impl Registration {
-    /// The registration of `T`.
-    #[must_use]
-    pub const fn of<T: Backend>() -> Self {
-        Self {
-            describe: T::describe,
-            open: adapter::open::<T>,
-            open_engine: adapter::open_engine::<T>,
-        }
-    }
 }
 
 inventory::collect!(Registration);

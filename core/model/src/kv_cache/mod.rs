@@ -3,7 +3,7 @@
 //! that fit into a budget, and the memory that a load needs.
 //!
 //! Files are read by the engine; this takes their bytes. A model type that is
-//! not in [`families`] is an error that names it, never a guess.
+//! not in `families.rs` is an error that names it, never a guess.
 
 mod arithmetic;
 mod capacity;
