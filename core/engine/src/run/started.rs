@@ -45,8 +45,7 @@ impl StartedBackend {
         stage: &Stage,
         facts: &mut StageFacts,
     ) -> Result<Self, StageError> {
-        let prepared = session.prepared;
-        let backend = &prepared.backends[stage.backend_index];
+        let backend = &session.prepared.backends[stage.backend_index];
         if backend.plugin.description.capabilities.in_process {
             return Self::open_engine(session, backend, stage);
         }
@@ -58,6 +57,16 @@ impl StartedBackend {
             });
             return Ok(Self::over_http(target.clone()));
         }
+        Self::launch(session, stage, facts).await
+    }
+
+    /// Fetches what the server needs, and starts it.
+    async fn launch(
+        session: &mut RunSession<'_>,
+        stage: &Stage,
+        facts: &mut StageFacts,
+    ) -> Result<Self, StageError> {
+        let secrets = &session.prepared.secrets;
         let folder = session.recorder.folder();
         let folder = folder.stage_folder(&stage.backend, stage.block)?;
         let folder = std::path::absolute(&folder).map_err(StageError::NoAbsolutePath)?;
@@ -67,7 +76,7 @@ impl StartedBackend {
         session.announce(RunEvent::Starting {
             backend: stage.backend.clone(),
             block: stage.block,
-            what: launch::command_text(&launch.plan, &[], &prepared.secrets),
+            what: launch::command_text(&launch.plan, &[], secrets),
         });
         facts.command = Some(launch.plan.command.clone());
         let target = Target::http(HOST, port.number);
@@ -77,7 +86,7 @@ impl StartedBackend {
             folder: &folder,
             port,
             stop_commands: launch.stop_commands,
-            secrets: &prepared.secrets,
+            secrets,
         };
         let server = Server::start(start).await?;
         Ok(Self {
