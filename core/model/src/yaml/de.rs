@@ -372,8 +372,8 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     forward_to_deserialize_any! { bytes byte_buf }
 }
 
-/// What a whole number must keep, after "a whole number". Bounds that only the
-/// number's type sets are told from the side on which it broke them.
+/// The limits of a whole number, written after "a whole number". Of limits that
+/// only the number's type sets, the one that was broken is named.
 fn whole_limit(min: i128, max: i128, is_negative: bool) -> String {
     if max < i128::from(u32::MAX) {
         format!(" from {min} to {max}")
