@@ -51,7 +51,7 @@ fn play(script: &Value) -> (Said, Value, Value, Vec<Value>) {
 fn warnings(run: &Value) -> Vec<String> {
     let warnings = run["warnings"].as_array().unwrap().iter();
     warnings
-        .map(|line| line.as_str().unwrap().to_owned())
+        .map(|one| one["values"]["detail"].as_str().unwrap().to_owned())
         .collect()
 }
 

@@ -1,7 +1,7 @@
 //! `kv-cache`: the size of a model's cache and what fits, each figure with its
 //! arithmetic.
 
-use inferbench_engine::prepare::kv_forecast::{KvModel, KvModelError};
+use inferbench_engine::prepare::kv_forecast::KvModel;
 use inferbench_model::kv_cache::{Budget, Capacity, KvError, KvEstimate, Line, Weights};
 use inferbench_model::text::number::{bytes, exact_bytes, grouped};
 use serde::Serialize;

@@ -133,7 +133,7 @@ fn backend_preview(
     let launch = launch.unwrap_or_default();
     let (kv_estimate, kv_absence) = match forecast.map(|forecast| forecast.estimate) {
         Some(Ok(estimate)) => (Some(estimate), None),
-        Some(Err(reason)) => (None, Some(reason)),
+        Some(Err(error)) => (None, Some(error.to_string())),
         None => (None, None),
     };
     let stages = prepared.plan.stages.iter();

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use driver::{Page, Scripts, with_page};
 use inferbench::render::grid::{self, Stat, WIDE};
 use inferbench::render::render_html;
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::report::Report;
 use inferbench_model::text::number::three_digits;
 use inferbench_test_support::runs::{
@@ -91,7 +92,9 @@ fn hostile() -> Run {
     run.manifest.config["model"]["id"] = json!(HOSTILE);
     run.manifest.command.push(HOSTILE.to_owned());
     run.manifest.host.cpu = Some(HOSTILE.to_owned());
-    run.manifest.warnings.push(HOSTILE.to_owned());
+    let sentence = HOSTILE.to_owned();
+    let kind = WarningKind::OlderVersion { sentence };
+    run.manifest.warnings.push(Warning::about_run(kind));
     for block in 0..2 {
         for concurrency in [1, 2] {
             for backend in [HOSTILE, "plain"] {

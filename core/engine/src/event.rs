@@ -174,8 +174,44 @@ pub(crate) fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
+        let words = next.to_string();
+        // Some errors of libraries repeat their cause.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
         cause = next.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use thiserror::Error;
+
+    use super::*;
+
+    #[derive(Debug, Error)]
+    #[error("{place}: cannot be read{}", if *repeats { ": it is gone" } else { "" })]
+    struct Unreadable {
+        place: &'static str,
+        repeats: bool,
+        source: Gone,
+    }
+
+    #[derive(Debug, Error)]
+    #[error("it is gone")]
+    struct Gone;
+
+    #[test]
+    fn each_cause_is_in_the_line_once() {
+        for repeats in [false, true] {
+            let error = Unreadable {
+                place: "a.json",
+                repeats,
+                source: Gone,
+            };
+            assert_eq!(with_causes(&error), "a.json: cannot be read: it is gone");
+        }
+    }
 }

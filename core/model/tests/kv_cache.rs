@@ -571,7 +571,7 @@ fn an_unknown_model_type_is_named_with_what_it_lacks() {
         "num_hidden_layers": 24, "hidden_size": 2048});
     assert_eq!(
         failure(&config),
-        "`model_type` is \"rwkv7\" (architecture Rwkv7ForCausalLM) is an unsupported model type: its KV cache cannot be computed; of plain attention's fields it lacks num_attention_heads, num_key_value_heads"
+        "`model_type` \"rwkv7\" (architecture Rwkv7ForCausalLM) is an unsupported model type: its KV cache cannot be computed; of plain attention's fields it lacks num_attention_heads, num_key_value_heads"
     );
     assert_eq!(
         failure(&json!({"num_hidden_layers": 2})),

@@ -4,8 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use inferbench_model::metrics::Better;
-use inferbench_model::report::Outcome;
-use inferbench_model::report::verdict::compare::outcomes;
+use inferbench_model::report::{Outcome, outcomes};
 use inferbench_model::stats::inference::{Interval, paired_ratio};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

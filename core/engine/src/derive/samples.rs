@@ -1,5 +1,5 @@
-//! Takes the samples in a run folder in, one at a time, and gives what follows
-//! from them of the hardware.
+//! Reads the samples of a run folder one at a time and folds them into figures of
+//! the hardware. What the figures mean is for the model.
 
 use std::path::Path;
 

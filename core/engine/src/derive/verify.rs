@@ -1,4 +1,5 @@
-//! Reads the facts of a run folder once more, as an auditor would.
+//! Checks the facts of a run folder as an auditor would. The rules are the
+//! model's; whether the derived files match is for the caller.
 
 use std::collections::HashMap;
 use std::path::Path;

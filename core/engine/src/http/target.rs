@@ -1,4 +1,4 @@
-//! Where requests go: a base URL, split once, and the way to its server.
+//! Where requests go: a base URL, split once, and the route to its server.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +57,7 @@ pub enum TargetError {
     #[error(transparent)]
     Trust(#[from] TrustError),
     /// A proxy for this machine.
-    #[error("no proxy stands before `{host}`, which is this machine")]
+    #[error("`proxy` cannot be used for loopback host `{host}`")]
     ProxyForLoopback {
         /// Host of the server.
         host: String,

@@ -1,4 +1,5 @@
-//! One answer while it comes in: stamped bytes to head, body and end.
+//! Reads one answer: from stamped bytes to head, body and end. What a message of
+//! the body means is for the decoder.
 
 use std::io;
 use std::pin::pin;

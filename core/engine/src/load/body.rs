@@ -1,4 +1,4 @@
-//! The body of a good answer: cut into messages, decoded, and logged.
+//! Reads the body of a good answer: cuts it into messages, decodes and logs them.
 
 use inferbench_model::facts::exchange::{Exchange, StreamEnd};
 use inferbench_model::facts::failure_reason::FailureReason;

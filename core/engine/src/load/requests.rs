@@ -1,4 +1,5 @@
-//! Makes the prompts of a run, and the requests of a cell from them.
+//! Makes the prompts of a run, and the requests of a cell from them. When they are
+//! sent is for the loops.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,6 +1,5 @@
 //! What the kernel reports and allows: clocks, processes, limits, ports, folders,
-//! programs.
-//! Leaves to others what it is asked for.
+//! programs. What they are used for is for the rooms above.
 
 pub mod clock;
 pub mod folders;

@@ -1,5 +1,5 @@
 //! The port of a launched server: free, not another run's, and answered by the
-//! server itself.
+//! server itself. Starting the server is for `server`.
 
 use std::fs::{self, File};
 use std::io;

@@ -1,4 +1,5 @@
-//! The processes of this machine: what each is, and which belong together.
+//! The processes of this machine: what each is, and which belong together. Whose
+//! they are is for the callers.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! What plugins log: kept, so that `cli` can show it and the run can count it.
+//! Keeps what plugins log until the caller takes it. Showing it is for `cli`.
 
 use std::sync::Mutex;
 

@@ -1,5 +1,6 @@
-//! KV caches predicted before a launch: a model's files on this machine, what
-//! the launch command says, and whether the levels will fit.
+//! Predicts KV caches before a launch, from a model's files on this machine and
+//! the launch command, and whether the levels will fit. The arithmetic is the
+//! model's; recording estimates and showing warnings is for the callers.
 
 use std::fs::File;
 use std::io::{self, Read};

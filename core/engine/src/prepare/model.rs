@@ -1,4 +1,5 @@
-//! What a run needs of its model: files that fit it, a vocabulary, prompts.
+//! Checks the model of a run and makes what comes from it: files that fit it, a
+//! vocabulary, prompts.
 
 use std::path::PathBuf;
 use std::sync::Arc;

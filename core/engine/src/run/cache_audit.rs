@@ -1,6 +1,6 @@
-//! Asks a backend the same prompt again and again, beside new ones, before its
-//! first cell: an answer that comes faster the second time was not computed
-//! anew.
+//! Audits cached answers: before the first cell a backend is asked the same prompt
+//! again and again, beside new ones. An answer that comes faster the second time
+//! was not computed anew; whether it did is judged by the report.
 
 use std::time::{Duration, Instant};
 

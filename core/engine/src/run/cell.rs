@@ -1,4 +1,5 @@
-//! One cell of a run: from the reset of the cache to the facts it leaves.
+//! Measures one cell, from the reset of the prefix cache to the facts it leaves.
+//! Offering the load is for `load`.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The command line of this process, for who wants to run it again.
+//! The command line of this process, secrets masked, so that a run can be repeated.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! A whole run: stage after stage, every fact into the run folder.
+//! Does a whole run: its folder, its samplers, and its stages, one after the other.
+//! Every fact goes into the run folder; what follows from them is for `derive`.
 
 pub(crate) mod cache_audit;
 pub(crate) mod cell;
@@ -36,18 +37,10 @@ use resume::Resumed;
 use samplers::Samplers;
 pub use session::RunError;
 use session::RunSession;
+pub use stages::Finished;
 
 /// Prompts that the workload's fingerprint covers.
 const FINGERPRINT_PROMPTS: u64 = 64;
-
-/// A run that has ended.
-#[derive(Debug)]
-pub struct Finished {
-    /// Its folder.
-    pub folder: RunFolder,
-    /// How it ended.
-    pub exit_state: ExitState,
-}
 
 /// Where the facts of a run go.
 #[derive(Debug, Clone, Copy)]

@@ -1,6 +1,6 @@
-//! The facts of a run on their way into its folder: the manifest, the records and
-//! the readings of servers. What is a fact is for its callers; nothing leaves
-//! here unmasked.
+//! Records the facts of a run in its folder: the manifest, the records and the
+//! readings of servers. The manifest is masked here; records and readings come
+//! masked.
 
 use inferbench_model::facts::manifest::{CellFacts, ExitState, Manifest, StageFacts};
 use inferbench_model::facts::record::{RequestRecord, ServerSample};

@@ -1,4 +1,5 @@
-//! What samples the machine while a run goes on.
+//! Starts and ends what samples the machine while a run goes on. How it samples is
+//! for `telemetry`.
 
 use inferbench_model::config::Config;
 use inferbench_model::facts::manifest::Manifest;

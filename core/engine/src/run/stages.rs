@@ -7,19 +7,27 @@ use inferbench_model::facts::manifest::{ExitState, StageFacts};
 use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::{PlannedLevel, Stage};
 
-use super::Finished;
 use super::session::RunSession;
 use super::settle::MemoryBaseline;
 use super::stage;
 use crate::event::RunEvent;
 use crate::http::Target;
 use crate::prepare::kv_forecast::{kv_forecasts, kv_warnings};
-use crate::store::StoreError;
+use crate::store::{RunFolder, StoreError};
 
 /// Time for which GPUs are sampled before the first start.
 const IDLE_FOR: Duration = Duration::from_millis(1200);
 /// The same where samples are far apart.
 const IDLE_AT_MOST: Duration = Duration::from_secs(5);
+
+/// A run that has ended.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// How it ended.
+    pub exit_state: ExitState,
+}
 
 impl RunSession<'_> {
     /// Every stage of which a cell is missing, one after the other.

@@ -1,4 +1,5 @@
-//! From a launch plan to a server that is ready, and to its certain end.
+//! From a launch plan to a server that is ready, and to its certain end. What is
+//! measured on it is for `run`.
 
 pub(crate) mod fetch;
 pub mod launch;

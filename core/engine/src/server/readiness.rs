@@ -1,4 +1,5 @@
-//! When a backend is ready: once it has answered as the run will ask it to.
+//! Decides when a backend is ready: once it has answered a request like the run's
+//! own. Starting it is for `launch`.
 
 use std::time::Duration;
 

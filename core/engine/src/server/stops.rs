@@ -1,4 +1,4 @@
-//! How a run is stopped from outside, and how its servers then are.
+//! How a run is stopped from outside, and how its servers are then stopped.
 
 use tokio_util::sync::CancellationToken;
 

@@ -1,4 +1,4 @@
-//! Lines of JSON on their way into a file.
+//! Writes lines of JSON to a file, on a thread of their own.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::error::{StoreError, at};
 use super::rolled::{self, ROLL_AT_BYTES};
-use super::{StoreError, at};
 use crate::os::private;
 
 /// Longest that a line stays in memory alone.

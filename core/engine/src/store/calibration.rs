@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use inferbench_model::facts::calibration::{CALIBRATION_SCHEMA_VERSION, Calibration};
 use inferbench_model::facts::machine::HostFacts;
 
-use super::{StoreError, read_json, write_json_file};
+use super::error::StoreError;
+use super::json::{read_json, write_json_file};
 use crate::os::folders::data_folder;
 
 /// Where the calibration of this machine is kept; `None` if the user has no data

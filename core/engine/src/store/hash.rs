@@ -9,7 +9,9 @@ use inferbench_model::facts::exchange::hex;
 use inferbench_model::facts::manifest::FileFacts;
 use sha2::{Digest, Sha256};
 
-use super::{RunFolder, SampleFile, StoreError, at};
+use super::error::{StoreError, at};
+use super::folder::RunFolder;
+use super::rolled::SampleFile;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 256 * 1024;

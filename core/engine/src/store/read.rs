@@ -1,4 +1,4 @@
-//! Lines of JSON out of a file.
+//! Reads lines of JSON from a file, one in memory at a time.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::{StoreError, at};
+use super::error::{StoreError, at};
 use crate::os::private;
 
 /// Bytes that are read at a time.

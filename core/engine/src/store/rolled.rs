@@ -17,8 +17,8 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use serde::de::DeserializeOwned;
 
+use super::error::{StoreError, at};
 use super::read::{READ_BYTES, lines};
-use super::{StoreError, at};
 use crate::os::private;
 
 /// Size from which on a file of samples is packed away.

@@ -1,4 +1,5 @@
-//! Samples GPUs and the host while a run goes on.
+//! Samples GPUs and the host while a run goes on. What the samples mean is for the
+//! model.
 
 pub mod gpu;
 pub mod host;

@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn stolen_time_is_told_before_busy_time() {
+    fn stolen_time_comes_before_busy_time() {
         let time = |busy, steal| {
             let time = CpuTime {
                 watched_ms: 1000,
@@ -317,11 +317,11 @@ mod tests {
                 .hint
                 .is_some_and(|h| h.contains("hypervisor"))
         );
-        assert!(time(90.0, None).hint.is_some_and(|h| h.contains("quiet")));
+        assert!(time(90.0, None).hint.is_some_and(|h| h.contains("idle")));
     }
 
     #[test]
-    fn a_machine_that_tells_nothing_is_a_warning_each_time() {
+    fn a_machine_that_reports_nothing_is_a_warning_each_time() {
         let verdicts = [
             Host::default().verdict(),
             Cores::default().verdict(),

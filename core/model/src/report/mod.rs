@@ -43,3 +43,4 @@ pub use provenance::reproduce::Reproduce;
 pub use provenance::self_check::CheckSummary;
 pub use verdict::compare::{Comparison, FAILED_LIMIT, MARGIN, Outcome, Reason};
 pub use verdict::drift::Drift;
+pub use verdict::pairwise::outcomes;

@@ -88,7 +88,7 @@ fn a_proxy_gets_whole_urls_and_only_for_other_machines() {
     assert_eq!(error.key(), "proxy");
     assert_eq!(
         error.to_string(),
-        "no proxy stands before `localhost`, which is this machine"
+        "`proxy` cannot be used for loopback host `localhost`"
     );
     let error = through("http://far:8000", "socks5://proxy:1080").unwrap_err();
     assert_eq!(

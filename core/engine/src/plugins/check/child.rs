@@ -15,7 +15,8 @@ use nix::unistd::dup2_stdin;
 use serde_json::Map;
 
 use super::footprint::Footprint;
-use super::{ChildMessage, PluginCheckError, memory};
+use super::memory;
+use super::message::{ChildMessage, PluginCheckError};
 use crate::plugins::host::{Plugin, PluginHost};
 
 /// Name of the folder of exchanges that is looked for beside a library.

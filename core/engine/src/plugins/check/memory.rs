@@ -1,4 +1,4 @@
-//! Whether answers that were read leave memory behind.
+//! Checks that answers that were read leave no memory behind.
 
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::BackendClient;

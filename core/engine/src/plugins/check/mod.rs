@@ -8,6 +8,7 @@
 mod child;
 mod footprint;
 mod memory;
+mod message;
 
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::OwnedFd;
@@ -19,10 +20,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use serde::Serialize;
 
 pub use child::main as child_main;
+use message::ChildMessage;
+pub use message::PluginCheckError;
 
 /// Name of the hidden command that the child is called with.
 pub const CHILD_COMMAND: &str = "check-plugin";
@@ -31,23 +33,6 @@ const KEPT_BYTES: usize = 200;
 /// How long the pipes of a child that has ended may stay open.
 const PIPE_GRACE: Duration = Duration::from_secs(2);
 const NO_OUTPUT: &str = "it writes nothing to standard output";
-
-/// A check that could not be made.
-#[derive(Debug, Error)]
-pub enum PluginCheckError {
-    /// The child could not be started, or spoken with.
-    #[error("the child process of the check: {doing}")]
-    Child {
-        /// What was done.
-        doing: &'static str,
-        /// Why it did not succeed.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The child spoke another language.
-    #[error("the child process of the check sent an unreadable line")]
-    Line(#[from] serde_json::Error),
-}
 
 /// What is to be checked.
 #[derive(Debug, Clone)]
@@ -95,26 +80,6 @@ impl PluginCheckReport {
     pub fn passed(&self) -> bool {
         !self.checks.is_empty() && self.checks.iter().all(|check| check.reason.is_none())
     }
-}
-
-/// What the child reports.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ChildMessage {
-    Loaded {
-        api: String,
-        rustc: String,
-        backends: Vec<String>,
-    },
-    Begins {
-        backend: Option<String>,
-        check: String,
-    },
-    Ended {
-        reason: Option<String>,
-    },
-    Note(String),
-    Done,
 }
 
 /// Checks a library: `program` is called as the child, with

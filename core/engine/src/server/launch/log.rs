@@ -1,4 +1,4 @@
-//! What a server wrote.
+//! Reads the last lines of a server's logs. What they mean is for their readers.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

@@ -1,5 +1,7 @@
-//! Starts a backend's server under a supervisor, hears how it goes, and stops it.
+//! Starts a backend's server under a supervisor, follows its reports, and stops it.
+//! Whether the server is ready is for readiness.
 
+mod error;
 mod log;
 mod plan;
 
@@ -13,7 +15,6 @@ use std::time::Duration;
 use inferbench_model::facts::crash_cause::Ended;
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 use nix::sys::signal::Signal;
-use thiserror::Error;
 use tokio::sync::{oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ use crate::os::processes::signal_group;
 use crate::secrets::Secrets;
 use crate::server::supervise::{self, Job, Journal, Order, Report};
 
+pub use error::{LaunchError, StopError};
 pub(crate) use log::last_lines;
 pub use log::log_tail;
 pub use plan::command_text;
@@ -29,65 +31,6 @@ pub use plan::command_text;
 /// What a supervisor may take beyond the plan's grace: for what it kills, and
 /// for commands that stop what is elsewhere.
 const SUPERVISOR_EXTRA: Duration = Duration::from_secs(40);
-
-/// A server that could not be started.
-#[derive(Debug, Error)]
-pub enum LaunchError {
-    /// The plan names no program.
-    #[error("the plugin's launch plan names no program")]
-    NoProgram,
-    /// The plan writes outside its folder.
-    #[error("the plugin's launch plan writes to {}, which is outside its folder", path.display())]
-    FileOutside {
-        /// The path.
-        path: PathBuf,
-    },
-    /// A file or log cannot be written.
-    #[error("{}: cannot be written", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        #[source]
-        source: io::Error,
-    },
-    /// The program is not there, or may not be run.
-    #[error("cannot start `{program}`: {reason}")]
-    Program {
-        /// The program.
-        program: String,
-        /// Why.
-        reason: String,
-    },
-    /// The process that watches over servers is not there or fails.
-    #[error("the supervisor {reason}")]
-    Supervisor {
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// A server whose processes would not all go.
-#[derive(Debug, Error)]
-pub enum StopError {
-    /// Some are still there.
-    #[error("processes {pids:?} of {} are still there after SIGKILL", folder.display())]
-    Left {
-        /// Their ids.
-        pids: Vec<i32>,
-        /// Folder of the server's logs.
-        folder: PathBuf,
-    },
-    /// Nobody can say whether any is.
-    #[error(
-        "the supervisor of {} ended or hangs: what its server started may still run, see inferbench doctor",
-        folder.display()
-    )]
-    Unsupervised {
-        /// Folder of the server's logs.
-        folder: PathBuf,
-    },
-}
 
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,11 +1,11 @@
-//! What a plan comes to on this machine: files, program, environment, and the
-//! command line to be shown.
+//! Carries out a launch plan on this machine: writes its files, finds its program,
+//! sets its environment, and shows its command line.
 
 use std::path::{Path, PathBuf};
 
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
-use super::LaunchError;
+use super::error::LaunchError;
 use crate::os::private;
 use crate::os::programs::beside_own;
 use crate::secrets::{MASK, Secrets};

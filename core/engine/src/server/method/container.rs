@@ -4,7 +4,9 @@
 use inferbench_model::config::{ContainerConfig, ContainerRuntime};
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
-use super::{Fetch, Launch, LaunchEnvironment, LaunchMethodError, words};
+use super::environment::LaunchEnvironment;
+use super::error::LaunchMethodError;
+use super::launch::{Fetch, Launch, words};
 use crate::server::supervise::MARK;
 
 /// The plan's command in a container of the host's network, with its files, the

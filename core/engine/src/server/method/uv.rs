@@ -4,7 +4,9 @@
 use inferbench_model::config::BackendConfig;
 use inferbench_plugin_api::{LaunchPlan, PythonPackage};
 
-use super::{Fetch, Launch, LaunchEnvironment, LaunchMethodError, words};
+use super::environment::LaunchEnvironment;
+use super::error::LaunchMethodError;
+use super::launch::{Fetch, Launch, words};
 
 /// The plan's program from `version` of its package.
 ///

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::{Job, MARK};
+use super::job::{Job, MARK};
 use crate::os::processes::{self, Stat};
 
 /// How long a left-over supervisor may take to stop its tree before the tree is

@@ -1,4 +1,5 @@
-//! The supervisor's own work: start, watch, stop, report.
+//! What the supervisor's process does: starts a server, watches it, stops its tree
+//! and reports.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -19,7 +20,8 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use thiserror::Error;
 
-use super::{Entry, Job, Journal, MARK, Order, Report};
+use super::job::{Job, MARK, Order, Report};
+use super::journal::{Entry, Journal};
 use crate::event::with_causes;
 use crate::os::{private, processes};
 

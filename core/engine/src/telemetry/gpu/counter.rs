@@ -1,4 +1,4 @@
-//! Whether an energy counter counts.
+//! Checks that an energy counter counts, and reports it once if it does not.
 
 use inferbench_model::text::units::s_between;
 

@@ -1,4 +1,4 @@
-//! The devices that there are, and what is known of each beforehand.
+//! Lists the devices, and reads what is known of each before any sample.
 
 use inferbench_model::facts::machine::GpuFacts;
 use inferbench_model::text::units::from_milli;

@@ -1,5 +1,5 @@
-//! What a reader of the samples should know. Shared with the thread that
-//! samples, so that it can be reported even when that one hangs.
+//! Collects what a reader of the samples should know. It is shared with the thread
+//! that samples, so that it can be reported even when that one hangs.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! Whose memory it is that a device holds: the backend's, or another's.
+//! Splits a device's memory by owner: the backend, or others.
 
 use nvml_wrapper::Device;
 use nvml_wrapper::enums::device::UsedGpuMemory;

@@ -1,4 +1,4 @@
-//! The most that a figure can be: a larger one is garbage, and absent.
+//! Upper limits of figures: a larger figure is garbage and left out.
 
 /// Memory of one device, bytes: 64 TiB.
 pub(super) const BYTES: u64 = 64 << 40;

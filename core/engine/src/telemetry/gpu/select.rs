@@ -1,5 +1,4 @@
-//! Which of the devices that are there are meant by `gpu.devices`, or by
-//! `CUDA_VISIBLE_DEVICES`.
+//! Chooses the devices that `gpu.devices` or `CUDA_VISIBLE_DEVICES` names.
 
 use thiserror::Error;
 

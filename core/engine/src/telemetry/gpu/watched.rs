@@ -1,4 +1,4 @@
-//! One device under watch: its readings, each figure on its own.
+//! Samples one device, each figure on its own.
 
 use std::fmt::Display;
 
@@ -50,7 +50,7 @@ const REASONS: [(ThrottleReasons, &str); 9] = [
 ];
 
 /// A backend that runs: its label and, if it was launched, its supervisor's pid.
-pub(super) type Running = Option<(String, Option<u32>)>;
+pub(super) type RunningBackend = Option<(String, Option<u32>)>;
 
 /// A device, what it gives, and what it once gave.
 pub(super) struct Watched<'nvml> {
@@ -62,7 +62,7 @@ pub(super) struct Watched<'nvml> {
     gives_pcie: bool,
     shares: Shares,
     shares_ns: Option<u64>,
-    shares_of: Running,
+    shares_of: RunningBackend,
 }
 
 impl<'nvml> Watched<'nvml> {
@@ -91,7 +91,7 @@ impl<'nvml> Watched<'nvml> {
     }
 
     /// Reads every figure.
-    pub(super) fn sample(&mut self, running: &Running) -> GpuSample {
+    pub(super) fn sample(&mut self, running: &RunningBackend) -> GpuSample {
         let began_ns = now_ns();
         let blank = GpuSample {
             t_ns: began_ns,
@@ -113,7 +113,12 @@ impl<'nvml> Watched<'nvml> {
         }
     }
 
-    fn read(&mut self, device: &Device<'_>, blank: GpuSample, running: &Running) -> GpuSample {
+    fn read(
+        &mut self,
+        device: &Device<'_>,
+        blank: GpuSample,
+        running: &RunningBackend,
+    ) -> GpuSample {
         let figures = &mut self.figures;
         let memory = figures.given("memory in use", device.memory_info());
         let memory = memory.filter(|memory| {
@@ -210,7 +215,7 @@ impl<'nvml> Watched<'nvml> {
         device: &Device<'_>,
         t_ns: u64,
         used_bytes: Option<u64>,
-        running: &Running,
+        running: &RunningBackend,
     ) -> Shares {
         let is_fresh = self
             .shares_ns

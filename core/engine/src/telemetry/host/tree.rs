@@ -1,4 +1,4 @@
-//! The processes that belong to a backend, and what they use together.
+//! Finds the processes of a backend, and adds up what they use.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;

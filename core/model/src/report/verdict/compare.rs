@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::pairwise::{Pair, PairVerdict, Shown, judge};
+use super::pairwise::{Pair, PairVerdict, judge};
 use crate::config::Level;
 use crate::metrics::{Better, Metric};
 use crate::report::figures::columns::BETWEEN_EVENTS;
@@ -176,13 +176,7 @@ impl<'r> Ranked<'r> {
             second: self.second.map(|row| row.backend.clone()),
             second_value: self.second.and_then(|row| row.typical(metric.name)),
             interval: interval.filter(|_| reason != Some(Reason::EventsDiffer)),
-            outcome: verdict.map_or(Outcome::NoVerdict, |verdict| match verdict.shown {
-                Shown::FirstBetter => Outcome::Faster,
-                Shown::Equivalent => Outcome::Equivalent,
-                // The second cannot be faster than the best.
-                Shown::SecondBetter | Shown::Inconclusive => Outcome::Inconclusive,
-                Shown::Nothing => Outcome::NoVerdict,
-            }),
+            outcome: verdict.map_or(Outcome::NoVerdict, |verdict| verdict.shown.into()),
             reason,
             blocks_to_decide: verdict.and_then(|verdict| verdict.repeats_to_decide),
         }

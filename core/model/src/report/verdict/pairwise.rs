@@ -7,7 +7,7 @@
 //! (Holm), so that a family without a difference shows one in at most a twentieth
 //! of all runs.
 
-use super::compare::{FAILED_LIMIT, MARGIN, Reason};
+use super::compare::{FAILED_LIMIT, MARGIN, Outcome, Reason};
 use super::pairing::RepeatPairs;
 use crate::config::Level;
 use crate::metrics::{Better, Metric};
@@ -133,11 +133,8 @@ pub(crate) fn judge(family: &[Pair<'_>]) -> Vec<PairVerdict> {
     let intervals: Vec<Interval> = tested.iter().filter_map(|v| v.interval).collect();
     let together = Together::of_intervals(&intervals, margin());
     for ((verdict, interval), holds) in tested.iter_mut().zip(&intervals).zip(&together.holds) {
-        let is_clear = matches!(verdict.shown, Shown::FirstBetter | Shown::SecondBetter);
-        if is_clear && !holds {
-            verdict.shown = Shown::Inconclusive;
-            verdict.reason = Some(Reason::SeveralLevels);
-        } else if verdict.shown == Shown::Inconclusive {
+        (verdict.shown, verdict.reason) = shown_together(verdict.shown, *holds);
+        if verdict.shown == Shown::Inconclusive && verdict.reason.is_none() {
             let beyond = interval.ratio.ln().abs() - margin();
             verdict.repeats_to_decide = together.repeats_to_clear(interval, beyond);
         }
@@ -149,6 +146,37 @@ pub(crate) fn judge(family: &[Pair<'_>]) -> Vec<PairVerdict> {
         }
     }
     verdicts
+}
+
+/// What intervals of first to second show, as levels of one metric.
+#[must_use]
+pub fn outcomes(intervals: &[Interval], better: Better) -> Vec<Outcome> {
+    let together = Together::of_intervals(intervals, margin());
+    let each = intervals.iter().zip(&together.holds);
+    each.map(|(interval, holds)| shown_together(shown(interval, better), *holds).0.into())
+        .collect()
+}
+
+/// What is left of what a pair shows alone, beside the rest of its family.
+fn shown_together(alone: Shown, holds: bool) -> (Shown, Option<Reason>) {
+    match alone {
+        Shown::FirstBetter | Shown::SecondBetter if !holds => {
+            (Shown::Inconclusive, Some(Reason::SeveralLevels))
+        }
+        alone => (alone, None),
+    }
+}
+
+/// As the best against the second, who cannot be faster.
+impl From<Shown> for Outcome {
+    fn from(shown: Shown) -> Self {
+        match shown {
+            Shown::FirstBetter => Self::Faster,
+            Shown::Equivalent => Self::Equivalent,
+            Shown::SecondBetter | Shown::Inconclusive => Self::Inconclusive,
+            Shown::Nothing => Self::NoVerdict,
+        }
+    }
 }
 
 /// The margin on the log scale.

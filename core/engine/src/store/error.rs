@@ -1,0 +1,28 @@
+//! A file or folder of the store that cannot be used.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+/// A run folder that cannot be made or written.
+#[derive(Debug, Error)]
+#[error("{}: {action}", path.display())]
+pub struct StoreError {
+    /// File or folder.
+    pub path: PathBuf,
+    /// What was done to it.
+    pub action: &'static str,
+    /// The cause.
+    #[source]
+    pub source: io::Error,
+}
+
+pub(super) fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> StoreError {
+    let path = path.to_owned();
+    move |source| StoreError {
+        path,
+        action,
+        source,
+    }
+}

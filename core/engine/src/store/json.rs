@@ -1,0 +1,32 @@
+//! Reads and writes values as JSON files.
+
+use std::fs;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{StoreError, at};
+
+/// Writes a value as a JSON file anywhere, with the folders above it.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_json_file(path: &Path, value: &impl Serialize) -> Result<(), StoreError> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).map_err(at(folder, "cannot be made"))?;
+    }
+    let mut bytes = serde_json::to_vec_pretty(value)
+        .map_err(|error| at(path, "cannot be written")(error.into()))?;
+    bytes.push(b'\n');
+    fs::write(path, bytes).map_err(at(path, "cannot be written"))
+}
+
+/// Reads a JSON file.
+///
+/// # Errors
+/// If it cannot be read or is something else.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
+    let bytes = fs::read(path).map_err(at(path, "cannot be read"))?;
+    serde_json::from_slice(&bytes).map_err(|error| at(path, "cannot be understood")(error.into()))
+}
