@@ -24,7 +24,10 @@ pub struct Checked {
 /// The repository's root folder.
 #[must_use]
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    // At run time: a target folder may serve several copies of the repository.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR");
+    let own = own.unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&own).join("../..")
 }
 
 /// Reads every crate that the table lists.

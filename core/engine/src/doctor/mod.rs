@@ -1,7 +1,7 @@
 //! Looks at this machine for `doctor`: what is there, what it allows, and how
 //! exact its times are. What follows from it is the model's business.
 //!
-//! Every check is a row of [`checks::CHECKS`]; one that fails or hangs costs its
+//! Every check is a row of `CHECKS` in `checks.rs`; one that fails or hangs costs its
 //! own lines alone.
 
 mod ask;

@@ -8,6 +8,9 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use procfs::FromRead;
 
+/// Variable that marks every process of one launched server, whatever it forks.
+pub const MARK: &str = "INFERBENCH_SERVER";
+
 /// One process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {

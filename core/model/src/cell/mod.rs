@@ -3,6 +3,7 @@
 
 pub(crate) mod answer_heads;
 pub(crate) mod charted;
+pub(crate) mod digest;
 pub mod fold;
 pub mod measured;
 pub mod row;

@@ -1,5 +1,5 @@
 //! Every metric with its name, unit, formula and source, in two tables:
-//! [`requests`] and [`hardware`]. The reference page is made of the same rows.
+//! `requests` and `hardware`. The reference page is made of the same rows.
 
 mod hardware;
 mod metric;

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use inferbench_plugin_api::StopPlan;
 use serde::{Deserialize, Serialize};
 
-/// Variable that marks every process of one server, whatever it forks.
-pub const MARK: &str = "INFERBENCH_SERVER";
+pub use crate::os::processes::MARK;
 
 /// What a supervisor starts, and how it stops it. It holds secrets, and so
 /// travels through a pipe.

@@ -6,7 +6,6 @@ use nvml_wrapper::error::NvmlError;
 use procfs::process::Process;
 
 use crate::os::processes;
-use crate::server::supervise::MARK;
 
 /// More processes than any device holds: a larger number is garbage.
 const MOST_PROCESSES: u32 = 16_384;
@@ -87,7 +86,7 @@ pub(super) fn belongs(pid: u32, root: u32) -> Option<bool> {
 /// Whether it is of a server that this process has started: one in a container
 /// is not below its supervisor.
 fn is_marked(pid: i32) -> bool {
-    let mark = processes::variable(pid, MARK).unwrap_or_default();
+    let mark = processes::variable(pid, processes::MARK).unwrap_or_default();
     mark.starts_with(format!("{}-", std::process::id()).as_bytes())
 }
 

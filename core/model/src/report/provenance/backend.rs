@@ -77,7 +77,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// See [`failure_words`].
+    /// See `failure_words`.
     #[must_use]
     pub fn words(&self) -> String {
         let known = self.known_cause.as_ref().map(|known| known.name.as_str());

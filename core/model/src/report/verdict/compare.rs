@@ -3,19 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::pairwise::{FAILED_LIMIT, MARGIN, Outcome, Reason};
 use super::pairwise::{Pair, PairVerdict, judge};
 use crate::config::Level;
 use crate::metrics::{Better, Metric};
 use crate::report::figures::columns::BETWEEN_EVENTS;
 use crate::report::figures::row::Row;
 use crate::stats::inference::Interval;
-
-/// Smallest difference that counts, as a share.
-pub const MARGIN: f64 = 0.03;
-
-/// Share of failed requests above which a backend's figures carry no verdict:
-/// those that survive are not a fair sample.
-pub const FAILED_LIMIT: f64 = 0.05;
 
 /// The best backend against the second at one level in one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,49 +44,6 @@ impl Comparison {
         let ratio = self.second_value.map(|second| self.best_value / second);
         ratio.is_some_and(|ratio| (1.0 / (1.0 + MARGIN)..=1.0 + MARGIN).contains(&ratio))
     }
-}
-
-/// What a comparison shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// The whole interval clears the margin.
-    Faster,
-    /// The whole interval lies inside the margin.
-    Equivalent,
-    /// The interval reaches over the margin.
-    Inconclusive,
-    /// There are figures, and no verdict.
-    NoVerdict,
-}
-
-/// Why there is no verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// Only one backend has a value.
-    OneBackend,
-    /// Fewer than two repeats have values of both.
-    OneRepeat,
-    /// The client was the limit for some backend at this level.
-    ClientWasLimit,
-    /// More than a twentieth of the requests of the best or the second failed.
-    TooManyFailed,
-    /// No backend has a value above 0 in a metric of which more is better.
-    AllZero,
-    /// The interval clears the margin at this level, but not so clearly that it
-    /// would hold for all levels of the metric together (Holm).
-    SeveralLevels,
-    /// The metric moved over the measured window: the best's for the worse, the
-    /// second's for the better, or either's where they are otherwise equal.
-    /// Another window could have given another answer.
-    NotSteady,
-    /// The metric is measured between events, which carry different numbers of
-    /// tokens.
-    EventsDiffer,
-    /// The backends did not do the same work: prompts, answers or cached tokens
-    /// differ.
-    WorkDiffers,
 }
 
 /// The comparison of each metric that ranks, at each level where at least one

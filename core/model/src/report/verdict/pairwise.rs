@@ -7,13 +7,65 @@
 //! (Holm), so that a family without a difference shows one in at most a twentieth
 //! of all runs.
 
-use super::compare::{FAILED_LIMIT, MARGIN, Outcome, Reason};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
 use super::pairing::RepeatPairs;
 use crate::config::Level;
 use crate::metrics::{Better, Metric};
 use crate::report::figures::row::{Against, Row};
 use crate::report::figures::steady_state;
 use crate::stats::inference::{CONFIDENCE, Interval, holm, holm_next};
+
+/// Smallest difference that counts, as a share.
+pub const MARGIN: f64 = 0.03;
+
+/// Share of failed requests above which a backend's figures carry no verdict:
+/// those that survive are not a fair sample.
+pub const FAILED_LIMIT: f64 = 0.05;
+
+/// What a comparison shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The whole interval clears the margin.
+    Faster,
+    /// The whole interval lies inside the margin.
+    Equivalent,
+    /// The interval reaches over the margin.
+    Inconclusive,
+    /// There are figures, and no verdict.
+    NoVerdict,
+}
+
+/// Why there is no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Only one backend has a value.
+    OneBackend,
+    /// Fewer than two repeats have values of both.
+    OneRepeat,
+    /// The client was the limit for some backend at this level.
+    ClientWasLimit,
+    /// More than a twentieth of the requests of the best or the second failed.
+    TooManyFailed,
+    /// No backend has a value above 0 in a metric of which more is better.
+    AllZero,
+    /// The interval clears the margin at this level, but not so clearly that it
+    /// would hold for all levels of the metric together (Holm).
+    SeveralLevels,
+    /// The metric moved over the measured window: the best's for the worse, the
+    /// second's for the better, or either's where they are otherwise equal.
+    /// Another window could have given another answer.
+    NotSteady,
+    /// The metric is measured between events, which carry different numbers of
+    /// tokens.
+    EventsDiffer,
+    /// The backends did not do the same work: prompts, answers or cached tokens
+    /// differ.
+    WorkDiffers,
+}
 
 /// One backend against another.
 pub(crate) struct Pair<'r> {
