@@ -1,9 +1,9 @@
 //! What speaks against trusting the run as a whole, and against the verdict of
 //! a tile.
 
-use super::compare::Reason;
 use crate::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use crate::report::data::{Doubt, DoubtKind, Report, Tile, TrustAbout, TrustMark};
+use crate::report::verdict::compare::Reason;
 use crate::stats::samples_needed;
 
 /// The marks of a report, without words; none if nothing was measured.
