@@ -146,7 +146,7 @@ fn what_cannot_be_estimated_is_one_line_and_exit_code_2() {
         ),
         (
             kv_cache(&model, &["--kv-dtype", "fp7"]),
-            "cache dtype \"fp7\" is not known",
+            "cache dtype \"fp7\" is unknown",
         ),
         (
             kv_cache(&model, &["--concurrency", "2", "--utilization", "0"]),

@@ -103,6 +103,9 @@ fn differences(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
                     }
                     continue;
                 }
+                if is_same_check(key, was, is) || is_higher_hint(key, was, is) {
+                    continue;
+                }
                 differences(was, is, &place, found);
             }
         }
@@ -114,6 +117,30 @@ fn differences(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
         _ if old == new => {}
         _ => found.push(format!("{place}: {old} became {new}")),
     }
+}
+
+/// Checks of the self-check, which now have the codes of their warnings.
+const CHECKS: [(&str, &str); 9] = [
+    ("client_busy", "client-busy"),
+    ("core_wait", "client-waited"),
+    ("loop_lag", "stamped-late"),
+    ("concurrency", "fewer-in-flight"),
+    ("request_rate", "fewer-sent"),
+    ("open_files", "no-open-files"),
+    ("local_ports", "no-local-ports"),
+    ("steal", "cpu-stolen"),
+    ("clock_step", "clock-jumped"),
+];
+
+fn is_same_check(key: &str, was: &Value, is: &Value) -> bool {
+    key == "check" && CHECKS.iter().any(|(old, new)| was == old && is == new)
+}
+
+/// How many repeats would decide is counted for all open levels together since
+/// then, as the verdict is: never fewer than before.
+fn is_higher_hint(key: &str, was: &Value, is: &Value) -> bool {
+    let numbers = was.as_u64().zip(is.as_u64());
+    key == "blocks_to_decide" && numbers.is_some_and(|(was, is)| is >= was)
 }
 
 /// A text, or a list of texts only.
@@ -205,10 +232,23 @@ fn verify_comes_to_the_state_that_the_old_program_found() {
         let old = json_file(&stored().join(name).join("expected/verify.json"));
         assert_eq!(new["accepted"], old["accepted"], "{name}");
         let new_rules = rules(&new);
-        for rule in rules(&old) {
+        // Whether the plugins are still where they were depends on this machine.
+        for rule in rules(&old).into_iter().filter(|(id, ..)| id != "V14") {
             assert!(new_rules.contains(&rule), "{name}: {rule:?}, {new_rules:?}");
         }
     }
+}
+
+#[test]
+fn derived_files_of_the_old_program_are_not_held_against_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = copied(folder.path(), RUNS[0]);
+    let cells = json!({ "schema_version": 1, "cells": [] });
+    fs::write(run.join("cells.json"), cells.to_string()).unwrap();
+    let verified = said(inferbench().arg("verify").arg(&run));
+    assert_eq!(verified.code, Some(0), "{}", verified.err);
+    let line = "cells.json has schema_version 1, this build writes 2";
+    assert!(verified.out.contains(line), "{}", verified.out);
 }
 
 fn compared(runs: [&str; 2], folder: &Path) -> Said {

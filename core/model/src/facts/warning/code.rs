@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -285,8 +286,8 @@ warnings! {
     } = "machine-drifted", Warning, "Let the machine warm up or cool down; load.cooldown sets a pause.";
     /// Output events of different backends carry different numbers of tokens.
     EventsDiffer {
-        /// Tokens per event on average, by backend.
-        tokens_per_event: BTreeMap<String, f64>,
+        /// Tokens per event on average, by backend in the order of the config.
+        tokens_per_event: IndexMap<String, f64>,
     } = "events-differ", Warning, "Compare decode_ms_per_token; itl_ms is between events.";
     /// Output events carry more than one token each.
     SeveralTokensPerEvent {

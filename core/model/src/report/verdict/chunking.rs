@@ -2,7 +2,7 @@
 //! they do not, gaps between events say nothing about gaps between tokens, and
 //! decode time per token is compared instead.
 
-use std::collections::BTreeMap;
+use indexmap::IndexMap;
 
 use crate::config::Level;
 use crate::report::figures::columns::BETWEEN_EVENTS;
@@ -66,7 +66,7 @@ pub(crate) fn most_tokens_per_event<'r>(
     rows: &[Row],
     mixed: &[Level],
     backends: impl Iterator<Item = &'r String>,
-) -> BTreeMap<String, f64> {
+) -> IndexMap<String, f64> {
     let most = backends.filter_map(|label| {
         let is_own = |row: &&Row| row.backend == *label && mixed.contains(&row.level);
         let means = rows.iter().filter(is_own);
