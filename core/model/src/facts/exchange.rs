@@ -122,8 +122,8 @@ impl Exchange {
         self.cumulative.push(cumulative);
     }
 
-    /// Token counts. The largest count of answer tokens wins; the others are
-    /// the last ones told.
+    /// Token counts. The largest count of answer tokens wins; of the others, the
+    /// last ones reported.
     pub fn usage(&mut self, usage: Usage) {
         self.usage = Usage {
             input_tokens: usage.input_tokens.or(self.usage.input_tokens),
@@ -138,7 +138,7 @@ impl Exchange {
         self.finish_reason = Some(reason.to_owned());
     }
 
-    /// An error told inside the answer; the first one is kept.
+    /// An error reported inside the answer; the first one is kept.
     pub fn error(&mut self, message: &str) {
         self.error.get_or_insert_with(|| message.to_owned());
     }
@@ -148,7 +148,7 @@ impl Exchange {
         self.end_marker = true;
     }
 
-    /// A message that could not be read and was passed over.
+    /// A message that could not be read and was skipped.
     pub fn malformed(&mut self) {
         self.malformed_events += 1;
     }
@@ -278,11 +278,11 @@ impl Exchange {
     fn tokens_per_event(&self) -> Option<Vec<u32>> {
         let mut before = 0;
         let mut tokens = Vec::with_capacity(self.cumulative.len());
-        for told in &self.cumulative {
-            let told = (*told)?;
-            tokens.push(told.saturating_sub(before));
-            // A count that falls back was told before: it must not count twice.
-            before = before.max(told);
+        for count in &self.cumulative {
+            let count = (*count)?;
+            tokens.push(count.saturating_sub(before));
+            // A count that goes back was reported before: it must not count twice.
+            before = before.max(count);
         }
         (!tokens.is_empty()).then_some(tokens)
     }

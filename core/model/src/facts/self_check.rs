@@ -30,7 +30,7 @@ pub const STEAL_LIMIT_PERCENT: f64 = 5.0;
 /// at most 0.5 ms a second, stays below it between two samples.
 pub const CLOCK_STEP_LIMIT_MS: f64 = 1.0;
 
-/// What the client itself did during a cell; null where it could not be told.
+/// What the client itself did during a cell; null where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SelfCheck {
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_cell_breaks_nothing_and_neither_does_one_that_tells_nothing() {
+    fn a_quiet_cell_breaks_nothing_and_neither_does_one_without_readings() {
         assert_eq!(judge(&quiet(), &CLOSED), []);
         assert_eq!(judge(&SelfCheck::default(), &CLOSED), []);
     }

@@ -1,5 +1,5 @@
-//! Marks of an answer's text: enough to tell about where two answers part, too
-//! little to tell what they say.
+//! Marks of an answer's text: enough to find about where two answers differ,
+//! too little to recover what they say.
 //!
 //! A mark is one hexadecimal digit of the text up to a place. Places lie every 4
 //! characters up to 64; from there on 8 of them lie in every doubling: every 8

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_tells_the_same_as_all_of_it() {
+    fn what_is_kept_gives_the_same_window_as_all_of_it() {
         // Three slots in step for ten rounds, then one request.
         let mut requests: Vec<(u64, u64)> = (0..30)
             .map(|i| (i / 3 * 10 + i % 3, i / 3 * 10 + 10))
