@@ -1,4 +1,5 @@
-//! What is kept of a cell's answers to tell where those of two backends part.
+//! What is kept of a cell's answers to find where those of two
+//! backends differ.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub(crate) struct AnswerHead {
 
 impl AnswerHeads {
     /// Takes in an answer, in any order. One without marks, with marks that no
-    /// text has, or whose tokens are not known, is passed over.
+    /// text has, or whose tokens are not known, is skipped.
     pub(crate) fn add(&mut self, record: &RequestRecord) {
         let kept = &mut self.0;
         let is_late = || {

@@ -59,7 +59,7 @@ pub(crate) struct Work {
     pub(crate) input_tokens: u64,
     /// Those of them that came from the prefix cache.
     pub(crate) cached_tokens: u64,
-    /// Output events of requests that tell how many shared a read.
+    /// Output events of requests that record how many shared a read.
     pub(crate) events: u64,
     /// Those that did.
     pub(crate) events_sharing: u64,

@@ -1,4 +1,4 @@
-//! How many answers two backends gave alike, and where the others part.
+//! How many answers of two backends are the same, and where the others differ.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ const START_TOKENS: u64 = 4;
 /// Share of the answers that were looked at from which those that part at the
 /// start are too many for rounding to have done it.
 const MOST_FROM: f64 = 0.5;
-/// Answers from which such a share is told.
+/// Answers from which on such a share is reported.
 const FEWEST: u64 = 10;
 
-/// How many answers two backends gave alike, by the hash of the text.
+/// How many answers of two backends are the same, by the hash of the text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agreement {
     /// Label of one backend.

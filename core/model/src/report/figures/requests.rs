@@ -11,7 +11,7 @@ use crate::config::Level;
 use crate::stats::rounded;
 use crate::text::units::s_between;
 
-/// Requests that are told one by one: of one measurement at most, of all
+/// Requests that are listed one by one: of one measurement at most, of all
 /// together as far as each has the least, and of each at least.
 const MOST_LINES: usize = 256;
 const ALL_LINES: usize = 16_000;
@@ -122,17 +122,17 @@ fn over_time(
 impl RequestLines {
     fn of(lines: &[Line], at: &dyn Fn(u64) -> f64) -> Self {
         let length = |from_ns: u64, to_ns: u64| rounded(s_between(from_ns, to_ns), DIGITS);
-        let mut told = Self::default();
+        let mut found = Self::default();
         for line in lines {
             let answered_ns = line.first_ns.unwrap_or(line.last_ns);
             let running_s = line.first_ns.map(|first_ns| length(first_ns, line.last_ns));
-            told.index.push(line.index);
-            told.sent_s.push(at(line.sent_ns));
-            told.waiting_s.push(length(line.sent_ns, answered_ns));
-            told.running_s.push(running_s);
-            told.failed.push(line.failed);
+            found.index.push(line.index);
+            found.sent_s.push(at(line.sent_ns));
+            found.waiting_s.push(length(line.sent_ns, answered_ns));
+            found.running_s.push(running_s);
+            found.failed.push(line.failed);
         }
-        told
+        found
     }
 }
 

@@ -171,7 +171,7 @@ pub struct Unsteady {
     pub change: f64,
     /// Repeats in which it changed that way.
     pub repeats: usize,
-    /// Repeats in which it could be told.
+    /// Repeats in which it is known.
     pub of: usize,
 }
 

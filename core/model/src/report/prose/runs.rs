@@ -130,8 +130,8 @@ impl Change {
         }
     }
 
-    /// Why nothing can be said, what would help, or what speaks against the
-    /// verdict; `None` where the verdict says all.
+    /// Why there is no verdict, what would help, or a reason to doubt the verdict;
+    /// `None` where the verdict says all.
     #[must_use]
     pub fn outcome_more(&self) -> Option<String> {
         let why = match (self.outcome, self.reason) {

@@ -19,7 +19,7 @@ pub struct Reproduce {
     pub hashes: Vec<Fact>,
 }
 
-/// What a manifest tells of it.
+/// From a manifest.
 pub(crate) fn of(manifest: &Manifest) -> Reproduce {
     let fact = |name: String, text: &str| Fact {
         name,
