@@ -424,7 +424,7 @@ fn mamba_2_is_split_over_gpus() {
 }
 
 #[test]
-fn families_tell_their_heads_in_their_own_fields() {
+fn families_give_their_heads_in_their_own_fields() {
     // Falcon 7B: one head for all queries; 40B: 8 of 128.
     let falcon = json!({"model_type": "falcon", "num_hidden_layers": 32, "hidden_size": 4544,
         "num_attention_heads": 71, "multi_query": true, "torch_dtype": "bfloat16"});
@@ -539,7 +539,7 @@ fn a_budget_below_the_weights_is_one_line() {
 
 /// 36 layers x 2048 B: 64 requests of 4,224 tokens need 18.6 GiB.
 #[test]
-fn a_level_that_cannot_fit_is_foretold() {
+fn a_level_that_cannot_fit_is_predicted() {
     let estimate = plain(&gqa("llama", 36, 16, 4, 128));
     let room = Room::Bytes((3.2 * GIB) as u64);
     let warning = forecast(&estimate, room, 64, 4224).unwrap();

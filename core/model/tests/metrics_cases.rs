@@ -312,9 +312,9 @@ fn m10_without_usage_there_is_no_tpot() {
         answer(times, Some(21)).record().tpot_ms,
         case.expect("tpot_ms"),
     );
-    let mut untold = answer(times, None);
-    untold.asked.output_tokens = 512;
-    let record = untold.record();
+    let mut uncounted = answer(times, None);
+    uncounted.asked.output_tokens = 512;
+    let record = uncounted.record();
     assert_eq!((record.tpot_ms, record.output_tokens), (None, None));
     let row = cell(&[record]);
     assert_eq!(number(&row, "output_token_throughput"), None);
@@ -419,7 +419,7 @@ fn m17_the_longest_prompt_of_a_range_must_fit() {
 }
 
 #[test]
-fn m18_a_hidden_limit_on_concurrency_is_told_and_warned_of() {
+fn m18_a_hidden_limit_on_concurrency_is_reported_and_warned_of() {
     let case = case("m18");
     let asked = case.given["asked_concurrency"].as_u64().unwrap() as u32;
     let lengths = numbers(&case.given["e2e_s"]);

@@ -51,7 +51,7 @@ fn stamped(level: Level) -> impl Strategy<Value = Stamped> {
             for (gap, tokens) in events {
                 at += gap;
                 times.push(at);
-                // Counts are as told: any order, now and then none.
+                // Counts are as reported: in any order, sometimes none.
                 exchange.output(at, OutputKind::Text, "a", tokens);
             }
             if finished {

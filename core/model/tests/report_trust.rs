@@ -32,7 +32,7 @@ fn found(report: &Report, about: TrustAbout) -> &TrustMark {
         .unwrap()
 }
 
-/// What speaks against a tile's verdict, in words.
+/// Reasons to doubt a tile's verdict, in words.
 fn doubts(tile: &Tile) -> Vec<&str> {
     tile.doubts
         .iter()
