@@ -33,7 +33,7 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// Reads an exposition. Lines that are no sample are passed over.
+    /// Reads an exposition. Lines that are no sample are skipped.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
         Self {
@@ -107,7 +107,7 @@ pub struct MetricNames {
     pub prefix_cache_queries: &'static str,
     /// Counter of prompt tokens found there.
     pub prefix_cache_hits: &'static str,
-    /// Counter of requests put back for want of KV-cache memory.
+    /// Counter of requests preempted for lack of KV-cache memory.
     pub preemptions: &'static str,
     /// Counter of prompt tokens.
     pub prompt_tokens: &'static str,
