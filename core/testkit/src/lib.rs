@@ -72,7 +72,7 @@ pub fn conformance(module: PluginModuleRef, name: &str, options: &Map<String, Va
     conformance_watched(module, name, options, &mut |_| ())
 }
 
-/// What a watcher of a suite is told.
+/// What a watcher of a suite gets.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress<'a> {
     /// The check of that name begins.
@@ -81,7 +81,7 @@ pub enum Progress<'a> {
     Ended(&'a Check),
 }
 
-/// As [`conformance`], and tells `watch` before and after each check, so that
+/// As [`conformance`], and calls `watch` before and after each check, so that
 /// it is known which one was running when a plugin took the process with it.
 #[must_use]
 pub fn conformance_watched(
@@ -102,7 +102,7 @@ pub enum Replayed {
     Usage(Usage),
     /// Finish reason.
     Finish(String),
-    /// Error told in the answer.
+    /// Error reported in the answer.
     Error(String),
     /// End marker.
     End,

@@ -38,7 +38,7 @@ impl Event {
 /// Splits a stream that comes in pieces of any size.
 ///
 /// Lines end with LF, CR or CRLF. Events with other names than `message` and
-/// `error` are passed over.
+/// `error` are skipped.
 /// Source: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 #[derive(Debug, Default)]
 pub struct Splitter {
