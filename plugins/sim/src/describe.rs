@@ -1,4 +1,4 @@
-//! What the plugin says of itself, and its options: the server's knobs.
+//! What the plugin reports about itself, and its options: the server's knobs.
 
 use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
