@@ -43,7 +43,7 @@ struct Heading {
     unit: &'static str,
 }
 
-/// How a backend is told from the others.
+/// What sets a backend apart from the others.
 #[derive(Serialize)]
 struct Key {
     colour: &'static str,

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// One mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Mark {
-    /// Nothing speaks against trusting the figures.
+    /// No reason to doubt the figures.
     pub(super) ok: bool,
     /// The fact.
     pub(super) text: String,

@@ -200,8 +200,8 @@ pub fn change_lines(report: &Report) -> Vec<String> {
     let Some(sides) = of(report) else {
         return Vec::new();
     };
-    let told = sides.checks.iter().filter(|check| check.state != HELD);
-    let mut lines: Vec<String> = told
+    let differing = sides.checks.iter().filter(|check| check.state != HELD);
+    let mut lines: Vec<String> = differing
         .map(|check| format!("{}: {}", check.state, check.text))
         .collect();
     let held = sides.checks.iter().filter(|check| check.state == HELD);
