@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_by_event_name_and_by_field_are_told_apart() {
+    fn errors_by_event_name_and_by_field_are_distinguished() {
         let text = "event: error\ndata: {\"message\": \"m\"}\n\nerror: {\"code\": 500}\n\n";
         let found = messages(Framing::Sse, text.as_bytes(), 5);
         assert_eq!(found, ["E:{\"message\": \"m\"}", "F:{\"code\": 500}"]);

@@ -143,8 +143,8 @@ impl Socket {
         Ok((bytes, self.stamp(wall_ns, returned_ns)))
     }
 
-    /// Reads once without asking the runtime, which may not have heard yet of
-    /// what has come.
+    /// Reads once without asking the runtime, which may not know yet that bytes
+    /// have arrived.
     pub(super) fn read_now(&mut self) -> io::Result<ReadBytes> {
         let mut bytes = ReadBytes::take();
         let (n, _) = receive(self.stream.fd(), bytes.room(), None)?;

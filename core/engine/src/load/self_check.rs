@@ -163,7 +163,7 @@ impl ReadStats {
     }
 }
 
-/// A timer in the event loop that notes how late it is heard.
+/// A timer in the event loop that records how late it fires.
 #[derive(Debug)]
 pub(super) struct LagTimer {
     timer: AsyncFd<OwnedFd>,

@@ -242,7 +242,7 @@ fn keep_whole(tokenizer: &Tokenizer, words: &[(u32, String)]) -> Vec<(u32, Strin
     whole
 }
 
-/// The letters of a token that stands for a space and a word of ASCII letters.
+/// The letters of a token that is a space and a word of ASCII letters.
 fn whole_word(token: &str) -> Option<&str> {
     let word = token.strip_prefix(['\u{120}', '\u{2581}'])?;
     let letters = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());

@@ -14,8 +14,8 @@ use crate::os::private;
 /// Bytes that are read at a time.
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
-/// Reads a file of JSON lines. A last line that was cut off is passed over;
-/// any other bad line is an error that names it.
+/// Reads a file of JSON lines. A last line that was cut off is skipped; any
+/// other bad line is an error that names it.
 ///
 /// # Errors
 /// If the file cannot be read or holds a bad line.
@@ -54,7 +54,7 @@ impl LineFile {
         })
     }
 
-    /// Gives each line to `take`. A last line that was cut off is passed over.
+    /// Gives each line to `take`. A last line that was cut off is skipped.
     ///
     /// # Errors
     /// If the file cannot be read or any other line is bad; the line is named.

@@ -50,7 +50,7 @@ pub(crate) enum GpuAbsence {
     /// The count is garbage.
     #[error("NVML lists {count} GPUs, more than {most}: none is sampled")]
     TooMany {
-        /// What NVML says.
+        /// NVML's answer.
         count: u32,
         /// More than any machine has.
         most: u32,
