@@ -253,11 +253,11 @@ fn an_interrupted_cell_ends_within_a_second_with_a_record_for_each_request() {
         json!({"concurrency": [4], "requests": 100}),
         json!({"request_rate": [500], "requests": 1000}),
     ] {
-        let (tell, asked) = mpsc::channel();
+        let (sender, asked) = mpsc::channel();
         let server = TestServer::start(move |peer| {
             peer.request();
             // The test may have seen enough.
-            let _: Result<(), _> = tell.send(());
+            let _: Result<(), _> = sender.send(());
             peer.write(SSE_HEAD);
             peer.write(chunk(event("t")));
             peer.until_closed();

@@ -1,4 +1,4 @@
-//! The script: devices, and what each tells over time.
+//! The script: devices, and what each reports over time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +17,7 @@ pub struct Script {
     pub init: Option<String>,
     /// Seconds that initialising takes.
     pub init_takes_s: f64,
-    /// Number of devices that is told, if not how many there are.
+    /// Number of devices to report, if not how many there are.
     pub device_count: Option<u32>,
     /// The devices, in NVML's order.
     pub devices: Vec<Device>,
@@ -65,7 +65,7 @@ pub struct Device {
     pub pcie_tx_kib_per_s: Series,
     /// Processes on it; absent if it lists none of them.
     pub processes: Option<Vec<Process>>,
-    /// Number of processes that is told, if not how many there are.
+    /// Number of processes to report, if not how many there are.
     pub process_count: Option<u32>,
     /// Its MIG instances; MIG is on if there are any.
     pub mig: Vec<Device>,
@@ -100,7 +100,7 @@ pub struct Process {
     /// A file with its id, read at each call, instead of `pid`; none is there
     /// while the file is not.
     pub pid_file: Option<std::path::PathBuf>,
-    /// Memory that it uses; absent if that is not told.
+    /// Memory that it uses; absent if that is not reported.
     pub used_bytes: Option<u64>,
     /// When it begins.
     pub from_s: f64,
