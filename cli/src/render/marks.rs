@@ -16,7 +16,7 @@ pub(super) struct Mark {
 }
 
 /// The marks of a report; none if nothing was measured.
-pub(super) fn of(report: &Report) -> Vec<Mark> {
+pub(super) fn trust_marks(report: &Report) -> Vec<Mark> {
     let marks = report.trust.iter().map(|mark| Mark {
         ok: mark.ok,
         text: mark.text.clone(),

@@ -85,7 +85,7 @@ pub struct CheckLine {
 
 /// `None` for a report of one run.
 #[must_use]
-pub fn of(report: &Report) -> Option<Sides> {
+pub fn sides_of_report(report: &Report) -> Option<Sides> {
     let runs = report.runs.as_ref()?;
     let mut rows = vec![
         fact(runs, "Started", |run| {

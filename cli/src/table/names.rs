@@ -15,7 +15,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn of(report: &Report) -> Self {
+    pub(super) fn from_report(report: &Report) -> Self {
         let labels = report.backends.iter().map(|b| b.label.as_str());
         let short = |label: &str| shortened(label, LABEL_WIDTH);
         let backends: Vec<String> = labels.clone().map(short).collect();

@@ -51,7 +51,7 @@ async fn a_slow_accept_is_connect_time_and_enters_no_latency() {
         std::thread::sleep(Duration::from_millis(600));
         drop(filler);
         for stream in listener.incoming().flatten() {
-            let mut peer = common::server::Peer::of(stream);
+            let mut peer = common::server::Peer::from_stream(stream);
             if peer.request().is_some() {
                 peer.write(good_answer());
             }

@@ -159,7 +159,7 @@ fn a_closed_loop_keeps_exactly_its_level_in_flight() {
     let ran = run_paced(json!({"concurrency": [8], "requests": 40, "warmup_requests": 8}));
     ran.outcome.unwrap();
     let from = first_measured_ns(&ran.records);
-    let to = Window::of(&ran.records).unwrap().end_ns;
+    let to = Window::from_records(&ran.records).unwrap().end_ns;
     let (most, below) = sweep(&ran.records, 8, from, to);
     assert_eq!(most, 8);
     // Between an end and the next send of its slot there is only the client.

@@ -228,7 +228,7 @@ fn m05_failures_never_enter_latency_and_are_counted_beside() {
     near(ttft.mean, case.expect("mean"));
     near(ttft.p50, case.expect("median_linear"));
     assert_eq!(ttft.n, 6);
-    let counts = Counts::of(&records);
+    let counts = Counts::from_records(&records);
     assert_eq!(counts, row.counts);
     assert_eq!((counts.ok, counts.failed), (6, 4));
     assert_eq!(counts.by_reason["connection_reset"], 4);

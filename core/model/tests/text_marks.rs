@@ -22,7 +22,7 @@ fn parting_texts() -> impl Strategy<Value = (String, String, u64)> {
 proptest! {
     #[test]
     fn a_place_is_never_found_before_what_is_the_same((a, b, common) in parting_texts()) {
-        let found = TextMarks::of(&a).parting(&TextMarks::of(&b));
+        let found = TextMarks::from_text(&a).parting(&TextMarks::from_text(&b));
         prop_assert!(common < found.end, "{common} in {found:?}");
         prop_assert!(found.start < found.end);
         let width = found.end - found.start;
@@ -31,7 +31,7 @@ proptest! {
 
     #[test]
     fn a_text_that_ends_before_the_other_parts_there(text in "\\PC{1,400}", more in "\\PC{1,40}") {
-        let found = TextMarks::of(&text).parting(&TextMarks::of(&format!("{text}{more}")));
+        let found = TextMarks::from_text(&text).parting(&TextMarks::from_text(&format!("{text}{more}")));
         let chars = text.chars().count() as u64;
         prop_assert!(found.contains(&chars), "{chars} in {found:?}");
     }
@@ -39,7 +39,7 @@ proptest! {
     #[test]
     fn marks_are_those_of_every_prefix(text in "\\PC{0,400}", at in 0..400usize) {
         let prefix: String = text.chars().take(at).collect();
-        let (whole, part) = (TextMarks::of(&text), TextMarks::of(&prefix));
+        let (whole, part) = (TextMarks::from_text(&text), TextMarks::from_text(&prefix));
         prop_assert!(whole.digits().starts_with(part.digits()));
         prop_assert_eq!(TextMarks::read(whole.chars(), whole.digits()), Ok(whole));
     }
@@ -61,8 +61,8 @@ fn fifteen_places_of_sixteen_are_found_in_the_right_stretch() {
         let (a, b) = (letters(200), letters(200));
         let behind = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b);
         let place = (common + behind.count()) as u64;
-        let found = TextMarks::of(&format!("{same}{a}"));
-        let found = found.parting(&TextMarks::of(&format!("{same}{b}")));
+        let found = TextMarks::from_text(&format!("{same}{a}"));
+        let found = found.parting(&TextMarks::from_text(&format!("{same}{b}")));
         right += u32::from(found.contains(&place));
     }
     assert!((1832..=1918).contains(&right), "{right}");

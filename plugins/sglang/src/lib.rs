@@ -32,7 +32,7 @@ impl Backend for Sglang {
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
         let options: SglangOptions = context.options()?;
         let headers = wire::headers(&options)?;
-        let wire = Wire::of(&options, &headers)?;
+        let wire = Wire::new(&options, &headers)?;
         Ok(Self {
             options,
             wire,

@@ -110,7 +110,7 @@ impl Drop for TestServer {
 
 impl Peer {
     /// The server's side of a connection that was accepted elsewhere.
-    pub fn of(stream: TcpStream) -> Self {
+    pub fn from_stream(stream: TcpStream) -> Self {
         Self {
             stream,
             number: 0,

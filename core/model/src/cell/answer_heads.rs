@@ -33,7 +33,7 @@ impl AnswerHeads {
         if kept.len() >= MOST_MARKED && is_late() {
             return;
         }
-        if let Some(beginning) = AnswerHead::of(record) {
+        if let Some(beginning) = AnswerHead::from_record(record) {
             kept.insert(record.index, beginning);
             if kept.len() > MOST_MARKED {
                 kept.pop_last();
@@ -52,7 +52,7 @@ impl AnswerHeads {
 }
 
 impl AnswerHead {
-    fn of(record: &RequestRecord) -> Option<Self> {
+    fn from_record(record: &RequestRecord) -> Option<Self> {
         let tokens = text_tokens(record).filter(|tokens| *tokens > 0)?;
         let marks = TextMarks::read(record.text_chars?, record.text_marks.as_deref()?);
         let marks = marks.ok().filter(|marks| marks.chars() > 0)?;

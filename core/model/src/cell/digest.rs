@@ -106,7 +106,7 @@ pub(crate) fn order_statistics<'a>(
     cells: impl IntoIterator<Item = &'a CellDigest>,
     ranks: impl FnOnce(usize) -> Vec<usize>,
 ) -> (usize, Vec<f64>) {
-    match Sample::of(of_cells(metric, cells)) {
+    match Sample::pooled(of_cells(metric, cells)) {
         Sample::Whole(pool, per_unit) => {
             let values = pool.at(&ranks(pool.len()));
             let in_units = values.into_iter().map(|value| value as f64 / per_unit);
@@ -130,7 +130,7 @@ pub(crate) fn counted<'a>(
     cells: impl IntoIterator<Item = &'a CellDigest>,
 ) -> BTreeMap<u32, u64> {
     let cells = cells.into_iter();
-    match Sample::of(cells.filter_map(|cell| cell.samples.get(metric))) {
+    match Sample::pooled(cells.filter_map(|cell| cell.samples.get(metric))) {
         Sample::Whole(pool, _) => pool.tally(),
         Sample::Numbers(_) => BTreeMap::new(),
     }

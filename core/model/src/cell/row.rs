@@ -116,7 +116,7 @@ pub fn row(
     slo: SloConfig,
     self_check: SelfCheck,
 ) -> CellRow {
-    row_of(key, &CellFold::of(records, slo), self_check)
+    row_of(key, &CellFold::from_records(records, slo), self_check)
 }
 
 /// The row of one cell whose records have all been taken in.

@@ -47,7 +47,7 @@ pub struct ErrorFigures {
 impl ErrorFigures {
     /// Figures of `errors`, in any order.
     #[must_use]
-    pub fn of(errors: &[f64]) -> Self {
+    pub fn from_errors(errors: &[f64]) -> Self {
         let signed = Summary::from_values(errors.iter().copied());
         let size = Summary::from_values(errors.iter().map(|error| error.abs()));
         Self {
@@ -212,8 +212,8 @@ pub fn level(
     CalibratedLevel {
         concurrency,
         requests: ttft.len(),
-        ttft_error_ms: ErrorFigures::of(&ttft),
-        itl_error_ms: ErrorFigures::of(&itl),
+        ttft_error_ms: ErrorFigures::from_errors(&ttft),
+        itl_error_ms: ErrorFigures::from_errors(&itl),
         breaches,
     }
 }
@@ -284,7 +284,7 @@ mod tests {
     #[test]
     fn the_p99_is_of_the_size_of_the_error() {
         let errors: Vec<f64> = (0..100).map(|n| -f64::from(n)).collect();
-        let figures = ErrorFigures::of(&errors);
+        let figures = ErrorFigures::from_errors(&errors);
         assert_eq!((figures.mean, figures.p50), (Some(-49.5), Some(-49.5)));
         // Rank 0.99 * 99 = 98.01 of 0, 1, .. 99.
         assert!((figures.p99.unwrap() - 98.01).abs() < 1e-9);

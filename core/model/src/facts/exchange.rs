@@ -179,7 +179,7 @@ impl Exchange {
         let last = self.output_ns.last().copied();
         let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
         let marks = (failure.is_none() && key.phase == Phase::Measured && !self.text.is_empty())
-            .then(|| TextMarks::of(&self.text));
+            .then(|| TextMarks::from_text(&self.text));
         let hash = (!self.text.is_empty()).then(|| hex(&Sha256::digest(self.text.as_bytes())));
         RequestRecord {
             backend: key.backend,

@@ -22,7 +22,7 @@ pub struct Window {
 impl Window {
     /// The window of one cell, from all its records: see [`WindowFold`].
     #[must_use]
-    pub fn of(records: &[RequestRecord]) -> Option<Self> {
+    pub fn from_records(records: &[RequestRecord]) -> Option<Self> {
         let mut fold = WindowFold::default();
         records.iter().for_each(|record| fold.add(&record.timing()));
         fold.window()

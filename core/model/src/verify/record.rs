@@ -102,7 +102,7 @@ fn marks(record: &RequestRecord) -> Option<String> {
         Ok(stored) => stored,
         Err(error) => return Some(error.to_string()),
     };
-    let follow = TextMarks::of(record.text.as_ref()?);
+    let follow = TextMarks::from_text(record.text.as_ref()?);
     if stored.chars() != follow.chars() {
         let has = follow.chars();
         return Some(format!(

@@ -73,7 +73,7 @@ impl OpenAiDecoder {
         match serde_json::from_slice::<Chunk<'_>>(data) {
             Ok(chunk) => {
                 self.chunk(&chunk, out);
-                self.repeat = Repeat::of(data, &chunk).or(self.repeat.take());
+                self.repeat = Repeat::from_chunk(data, &chunk).or(self.repeat.take());
             }
             Err(_) => out.malformed(),
         }

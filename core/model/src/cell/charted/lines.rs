@@ -30,7 +30,7 @@ pub(crate) struct Line {
 
 impl Line {
     /// The line of a request; `None` if it was never sent.
-    pub(super) fn of(record: &RequestRecord) -> Option<Self> {
+    pub(super) fn from_record(record: &RequestRecord) -> Option<Self> {
         let last = record.last_output_ns.filter(|_| record.is_ok());
         Some(Self {
             index: record.index,
@@ -78,10 +78,10 @@ impl Default for Lines {
     fn default() -> Self {
         Self {
             n: 0,
-            sample: Largest::of(SAMPLE, Line::lot),
-            failed: Largest::of(EXTREMES, Line::lot),
-            slowest: Largest::of(EXTREMES, Line::wait_ns),
-            longest: Largest::of(EXTREMES, Line::length_ns),
+            sample: Largest::new(SAMPLE, Line::lot),
+            failed: Largest::new(EXTREMES, Line::lot),
+            slowest: Largest::new(EXTREMES, Line::wait_ns),
+            longest: Largest::new(EXTREMES, Line::length_ns),
         }
     }
 }
@@ -126,7 +126,7 @@ struct Largest {
 }
 
 impl Largest {
-    fn of(room: usize, key: fn(&Line) -> u64) -> Self {
+    fn new(room: usize, key: fn(&Line) -> u64) -> Self {
         Self {
             room,
             key,

@@ -84,7 +84,7 @@ fn agreement_of_pair((a, of_a): &Measured<'_>, (b, of_b): &Measured<'_>) -> Agre
             looked_at += place(work, other, &both, &mut places);
         }
     }
-    let parting = Parting::of(looked_at, places, identical, compared - identical);
+    let parting = Parting::from_places(looked_at, places, identical, compared - identical);
     Agreement {
         a: a.label.clone(),
         b: b.label.clone(),
@@ -137,7 +137,7 @@ fn first_difference(a: &AnswerHead, b: &AnswerHead) -> PartingPlace {
 
 impl Parting {
     /// `identical` and `differing`: all answers, looked at or not.
-    fn of(
+    fn from_places(
         looked_at: u64,
         places: Vec<PartingPlace>,
         identical: u64,

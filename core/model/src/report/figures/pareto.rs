@@ -70,7 +70,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    fn of(figure: &Figure) -> Option<Self> {
+    fn from_figure(figure: &Figure) -> Option<Self> {
         let typical = figure.typical?;
         Some(Self {
             typical,
@@ -100,8 +100,8 @@ fn point(row: &Row) -> Option<TradePoint> {
     Some(TradePoint {
         backend: row.backend.clone(),
         level: row.level,
-        speed: Reach::of(row.figures.get(SPEED)?)?,
-        throughput: Reach::of(row.figures.get(THROUGHPUT)?)?,
+        speed: Reach::from_figure(row.figures.get(SPEED)?)?,
+        throughput: Reach::from_figure(row.figures.get(THROUGHPUT)?)?,
         best: false,
         keeps_slo: goodput
             .zip(completed)

@@ -114,13 +114,13 @@ fn over_time(
         end_s: at(load.start_ns.saturating_add(span_ns)),
         window_start_s: cell.window.map(|window| at(window.start_ns)),
         window_end_s: cell.window.map(|window| at(window.end_ns)),
-        lines: RequestLines::of(&charted.lines.chosen(lines), &at),
-        load: LoadOverTime::of(load.in_spans(spans)),
+        lines: RequestLines::from_lines(&charted.lines.chosen(lines), &at),
+        load: LoadOverTime::from_load(load.in_spans(spans)),
     })
 }
 
 impl RequestLines {
-    fn of(lines: &[Line], at: &dyn Fn(u64) -> f64) -> Self {
+    fn from_lines(lines: &[Line], at: &dyn Fn(u64) -> f64) -> Self {
         let length = |from_ns: u64, to_ns: u64| rounded(s_between(from_ns, to_ns), DIGITS);
         let mut found = Self::default();
         for line in lines {
@@ -137,7 +137,7 @@ impl RequestLines {
 }
 
 impl LoadOverTime {
-    fn of(load: Load) -> Self {
+    fn from_load(load: Load) -> Self {
         let spans = load.spans.iter();
         Self {
             span_s: s_between(0, load.span_ns),

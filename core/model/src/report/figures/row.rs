@@ -233,7 +233,7 @@ pub enum AbsenceCode {
 }
 
 impl Absence {
-    pub(crate) fn of(code: AbsenceCode, why: Option<String>) -> Self {
+    pub(crate) fn new(code: AbsenceCode, why: Option<String>) -> Self {
         Self {
             code,
             why,

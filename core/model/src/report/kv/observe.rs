@@ -68,7 +68,7 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(t_ns: u64) -> Self {
+    fn new(t_ns: u64) -> Self {
         let held = BTreeMap::new();
         Self { t_ns, held }
     }
@@ -132,9 +132,9 @@ impl KvObserver {
             Some(Start {
                 backend: stage.backend.clone(),
                 block: stage.block,
-                before: Moment::of(stage.start_ns?),
-                weights: stage.weights_ns.map(Moment::of),
-                ready: Moment::of(stage.ready_ns?),
+                before: Moment::new(stage.start_ns?),
+                weights: stage.weights_ns.map(Moment::new),
+                ready: Moment::new(stage.ready_ns?),
             })
         });
         let spans = manifest.cells.iter().map(|cell| Span {

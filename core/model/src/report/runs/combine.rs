@@ -306,7 +306,7 @@ fn reproduce_of(runs: &[MeasuredRun<'_>]) -> Reproduce {
     let mut configs = Map::new();
     let mut hashes = Vec::new();
     for run in runs {
-        let own = reproduce::of(&run.manifest);
+        let own = reproduce::from_manifest(&run.manifest);
         configs.insert(run.label.clone(), own.config);
         hashes.extend(own.hashes.into_iter().map(|hash| Fact {
             name: format!("{}: {}", run.label, hash.name),
