@@ -120,7 +120,6 @@ pub struct Line {
     pub absence: Option<String>,
     /// One cell per column.
     pub cells: Vec<Cell>,
-    /// Successful requests.
     pub ok: String,
     /// Failed requests; empty if there was none.
     pub failed: String,

@@ -9,7 +9,6 @@ use serde::Serialize;
 /// The KV cache of one backend.
 #[derive(Debug, Serialize)]
 pub struct KvTable {
-    /// Its label.
     pub backend: String,
     /// Its place in the report.
     pub place: usize,
@@ -27,10 +26,8 @@ pub struct KvTable {
     pub sentences: Vec<String>,
 }
 
-/// One quantity.
 #[derive(Debug, Serialize)]
 pub struct KvRow {
-    /// Its heading.
     pub label: String,
     /// One text per column; absent if it is not known.
     pub cells: Vec<Option<KvText>>,
@@ -39,7 +36,6 @@ pub struct KvRow {
 /// A value, and how far it is from the prediction.
 #[derive(Debug, Serialize)]
 pub struct KvText {
-    /// The value.
     pub value: String,
     /// The difference, if there is a prediction.
     pub difference: Option<String>,
@@ -54,13 +50,11 @@ pub struct KvUsage {
     pub backend: String,
     /// Its place in the report.
     pub place: usize,
-    /// The level.
     pub level: String,
     /// Largest share in use.
     pub peak: String,
     /// Most requests waiting.
     pub waiting: String,
-    /// Requests preempted.
     pub preemptions: String,
     /// The cache was the limit here.
     pub pressed: bool,

@@ -4,12 +4,10 @@
 use inferbench_model::report::{Report, TrustAbout};
 use serde::Serialize;
 
-/// One mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Mark {
     /// No reason to doubt the figures.
     pub(super) ok: bool,
-    /// The fact.
     pub(super) text: String,
     /// Id of the section that explains it.
     pub(super) section: &'static str,

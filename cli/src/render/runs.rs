@@ -50,7 +50,6 @@ pub struct SideRow {
 pub struct ChangeLine {
     /// Heading of the metric.
     pub metric: String,
-    /// The level.
     pub level: String,
     /// Label of the backend.
     pub backend: String,

@@ -98,13 +98,10 @@ pub fn conformance_watched(
 pub enum Replayed {
     /// Output: its kind, its text, and the server's running token count.
     Output(OutputKind, String, Option<u32>),
-    /// Token counts.
     Usage(Usage),
-    /// Finish reason.
     Finish(String),
     /// Error reported in the answer.
     Error(String),
-    /// End marker.
     End,
     /// An unreadable message.
     Malformed,

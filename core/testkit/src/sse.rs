@@ -17,9 +17,7 @@ pub enum Kind {
 /// One message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its kind.
     pub kind: Kind,
-    /// Its data.
     pub data: Vec<u8>,
 }
 

@@ -16,7 +16,6 @@ pub use describe::{Api, SglangOptions};
 pub use native::{NativeDecoder, Streaming};
 use wire::Wire;
 
-/// The backend.
 #[derive(Debug)]
 pub struct Sglang {
     options: SglangOptions,

@@ -37,7 +37,6 @@ pub enum DeriveError {
     /// It is none.
     #[error("{}: is no run folder: it has no run.json", folder.display())]
     NoRun {
-        /// The folder.
         folder: PathBuf,
         /// The newest run folder in it.
         newest: Option<PathBuf>,
@@ -49,20 +48,10 @@ pub enum DeriveError {
     #[error(
         "{folder}/run.json has schema_version {found}, this build reads {OLDEST_SCHEMA_VERSION} to {RUN_SCHEMA_VERSION}"
     )]
-    Version {
-        /// The folder.
-        folder: String,
-        /// Its version.
-        found: u32,
-    },
+    Version { folder: String, found: u32 },
     /// Its config is not one.
     #[error("{folder}/run.json: `config` cannot be understood: {reason}")]
-    Config {
-        /// The folder.
-        folder: String,
-        /// Why.
-        reason: String,
-    },
+    Config { folder: String, reason: String },
 }
 
 impl DeriveError {
@@ -82,11 +71,8 @@ impl DeriveError {
 /// What follows from a run folder.
 #[derive(Debug)]
 pub struct Derived {
-    /// The manifest.
     pub manifest: Manifest,
-    /// `cells.json`.
     pub cells: CellsFile,
-    /// `report.json`.
     pub report: Report,
 }
 

@@ -27,7 +27,6 @@ pub(super) trait Clocks {
     fn wall_ns(&self) -> u64;
 }
 
-/// The clocks of this host.
 pub(super) struct HostClocks;
 
 impl Clocks for HostClocks {

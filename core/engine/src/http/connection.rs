@@ -31,7 +31,6 @@ pub enum OpenError {
     /// The name has no address.
     #[error("`{host}` has no address: {cause}")]
     NoAddress {
-        /// Host.
         host: String,
         /// The resolver's words.
         cause: io::Error,
@@ -50,14 +49,10 @@ pub enum OpenError {
     OutOfPorts,
     /// It took too long.
     #[error("not open after {:.1} s", limit.as_secs_f64())]
-    TimedOut {
-        /// Its limit.
-        limit: Duration,
-    },
+    TimedOut { limit: Duration },
     /// The proxy does not let it through.
     #[error("the proxy {proxy} answered `{answer}`")]
     Proxy {
-        /// The proxy.
         proxy: String,
         /// First line of its answer.
         answer: String,

@@ -17,33 +17,23 @@ pub enum ControlError {
     /// No connection came about.
     #[error("`{method} {path}`: connecting to {server}: {error}")]
     NotOpened {
-        /// Method.
         method: String,
-        /// Path.
         path: String,
-        /// Server.
         server: String,
-        /// Why.
         error: OpenError,
     },
     /// No answer came.
     #[error("`{method} {path}`: {reason}")]
     NoAnswer {
-        /// Method.
         method: String,
-        /// Path.
         path: String,
-        /// Why.
         reason: String,
     },
     /// The answer is an error.
     #[error("`{method} {path}` answered {status}: {text}")]
     Status {
-        /// Method.
         method: String,
-        /// Path.
         path: String,
-        /// HTTP status.
         status: u16,
         /// Beginning of the answer.
         text: String,

@@ -15,7 +15,6 @@ pub struct MessageTooLong;
 /// Cuts a body into messages.
 #[derive(Debug)]
 pub enum Framer {
-    /// Server-sent events.
     Sse(Sse),
     /// Newline-delimited JSON.
     Ndjson(Vec<u8>),

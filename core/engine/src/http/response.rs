@@ -6,7 +6,6 @@ use std::io::Write as _;
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use thiserror::Error;
 
-/// Longest head.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 
 /// An answer that breaks HTTP.
@@ -26,7 +25,6 @@ pub enum HttpError {
     Coding {
         /// Name of the coding.
         coding: &'static str,
-        /// Why.
         reason: String,
     },
     /// A content coding that was not asked for.
@@ -37,7 +35,6 @@ pub enum HttpError {
 /// What matters of an answer's head.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
-    /// HTTP status.
     pub status: u16,
     /// The connection may carry another request.
     pub keep_alive: bool,

@@ -20,15 +20,12 @@ pub enum TargetError {
     NotUrl {
         /// What was given.
         url: String,
-        /// Why.
         reason: String,
     },
-    /// Another scheme.
     #[error("`{url}` has the scheme {scheme}, must be {allowed}")]
     Scheme {
         /// What was given.
         url: String,
-        /// Its scheme.
         scheme: String,
         /// Schemes that there are.
         allowed: &'static str,
@@ -82,7 +79,6 @@ impl TargetError {
 /// How a server is reached.
 #[derive(Debug, Clone)]
 pub(super) enum Way {
-    /// Over TCP.
     Tcp {
         server: Arc<HostPort>,
         tls: Option<Tls>,

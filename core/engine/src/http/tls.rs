@@ -22,24 +22,13 @@ use super::buffer::ReadBytes;
 pub enum TrustError {
     /// The file cannot be read, or holds no certificate.
     #[error("{file}: {reason}")]
-    CaFile {
-        /// File.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    CaFile { file: PathBuf, reason: String },
     /// This system trusts nobody.
     #[error("this system has no trusted certificates: {reason}")]
-    NoRoots {
-        /// Why.
-        reason: String,
-    },
+    NoRoots { reason: String },
     /// No certificate can be for that host.
     #[error("{host} is no name that a certificate can be for")]
-    Name {
-        /// Host.
-        host: String,
-    },
+    Name { host: String },
     /// The TLS library refuses its settings.
     #[error(transparent)]
     Library(#[from] Error),

@@ -48,7 +48,6 @@ pub enum LoadError {
     Request {
         /// Its index in the cell.
         index: u64,
-        /// Why.
         #[source]
         source: RequestError,
     },

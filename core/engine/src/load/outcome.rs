@@ -19,7 +19,6 @@ pub struct Timeouts {
 /// What came of one request.
 #[derive(Debug)]
 pub struct ExchangeOutcome {
-    /// The log.
     pub exchange: Exchange,
     /// How it ended.
     pub end: StreamEnd,

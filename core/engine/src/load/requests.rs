@@ -25,28 +25,18 @@ use crate::load::feed::RequestSource;
 pub enum PromptFileError {
     /// It cannot be read.
     #[error("{file}: {reason}")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// Why.
-        reason: String,
-    },
+    Unreadable { file: String, reason: String },
     /// One of its lines is wrong.
     #[error("{file}:{line}: {reason}")]
     Line {
-        /// The file.
         file: String,
         /// Line, from 1.
         line: usize,
-        /// Why.
         reason: String,
     },
     /// It has no prompt.
     #[error("{file}: has no prompt, needs at least one line")]
-    Empty {
-        /// The file.
-        file: String,
-    },
+    Empty { file: String },
 }
 
 /// One line of a prompt file.
@@ -213,7 +203,6 @@ pub struct CellSource {
     pub target: Option<Target>,
     /// Name of the model.
     pub model: String,
-    /// Block.
     pub block: u32,
     /// Index of the level in the config.
     pub level: usize,

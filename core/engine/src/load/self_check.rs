@@ -117,7 +117,6 @@ fn middle_ns(bucket: usize) -> f64 {
 /// How far reads lagged behind the arrival of their bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadStats {
-    /// Reads.
     pub reads: u64,
     /// Reads that the kernel stamped.
     pub kernel_reads: u64,

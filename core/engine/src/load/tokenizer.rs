@@ -24,12 +24,7 @@ pub enum VocabularyError {
     },
     /// It cannot be read.
     #[error("{}: unreadable tokenizer: {reason}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Unreadable { file: PathBuf, reason: String },
 }
 
 /// Where a model lies on this machine, as far as that can be found.

@@ -72,7 +72,6 @@ pub(crate) struct Work {
 /// When measured requests of a schedule were planned, sent and over.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Schedule {
-    /// Planned times.
     pub(crate) planned: Span,
     /// Ends.
     pub(crate) ended: Span,

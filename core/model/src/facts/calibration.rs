@@ -94,7 +94,6 @@ pub struct Calibration {
     pub inferbench_version: String,
     /// When, UTC, RFC 3339.
     pub utc: String,
-    /// The machine.
     pub host: HostFacts,
     /// Where the client's arrival times came from: `kernel`, `user` or `mixed`.
     pub arrival_clock: Option<String>,

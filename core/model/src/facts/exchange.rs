@@ -17,7 +17,6 @@ pub enum StreamEnd {
     Clean,
     /// It did not.
     Broken {
-        /// Why.
         reason: FailureReason,
         /// Words on it.
         message: String,
@@ -44,7 +43,6 @@ pub struct Exchange {
     pub sent_ns: Option<u64>,
     /// Time to open the connection, on its first use.
     pub connect_ms: Option<f64>,
-    /// HTTP status.
     pub http_status: Option<u16>,
     output_ns: Vec<u64>,
     cumulative: Vec<Option<u32>>,
@@ -143,7 +141,6 @@ impl Exchange {
         self.error.get_or_insert_with(|| message.to_owned());
     }
 
-    /// The end marker.
     pub fn end_marker(&mut self) {
         self.end_marker = true;
     }

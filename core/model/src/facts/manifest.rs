@@ -25,7 +25,6 @@ pub const RUN_SCHEMA_VERSION: u32 = 2;
 pub struct Manifest {
     /// Version of this file's form.
     pub schema_version: u32,
-    /// Version of InferBench.
     pub inferbench_version: String,
     /// The command line that made it, secrets masked; empty if it is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -36,9 +35,7 @@ pub struct Manifest {
     pub workload_sha256: Option<String>,
     /// Backends of the config, in its order.
     pub backends: Vec<BackendFacts>,
-    /// The machine.
     pub host: HostFacts,
-    /// GPUs sampled.
     pub gpus: Vec<GpuFacts>,
     /// Why no GPU was sampled, if none was.
     pub gpu_absence: Option<String>,
@@ -224,7 +221,6 @@ impl StageFacts {
 /// What one source reports about the KV cache of a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KvEvidence {
-    /// Which source.
     pub voice: Voice,
     /// What it reports; facts that have nothing to do with memory are left out.
     #[serde(flatten)]
@@ -246,7 +242,6 @@ pub enum Voice {
 /// One measured cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellFacts {
-    /// Which cell.
     #[serde(flatten)]
     pub key: CellKey,
     /// Its first moment.

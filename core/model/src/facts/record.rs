@@ -13,7 +13,6 @@ use crate::config::Level;
 pub enum Phase {
     /// Sent before the warm-up had ended; not in any statistic of latency.
     Warmup,
-    /// Measured.
     Measured,
 }
 
@@ -238,7 +237,6 @@ pub struct GpuSample {
     pub energy_joules: Option<f64>,
     /// Clock of the streaming multiprocessors.
     pub sm_clock_mhz: Option<u32>,
-    /// Clock of the memory.
     pub memory_clock_mhz: Option<u32>,
     /// Temperature of the chip.
     pub temperature_celsius: Option<u32>,
@@ -310,7 +308,6 @@ pub struct ServerSample {
     pub backend: String,
     /// Block, from 0.
     pub block: u32,
-    /// The figures.
     #[serde(flatten)]
     pub evidence: Evidence,
 }

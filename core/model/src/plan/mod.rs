@@ -41,7 +41,6 @@ pub struct PlannedLevel {
     /// Index in the config's list of levels, by which its prompts and arrivals are
     /// drawn.
     pub index: usize,
-    /// The level.
     #[serde(flatten)]
     pub level: Level,
 }
@@ -53,7 +52,6 @@ pub struct Skipped {
     pub backend: String,
     /// Level left out in every block.
     pub level: Level,
-    /// Why.
     pub reason: String,
 }
 

@@ -206,7 +206,6 @@ pub enum RunsError {
     /// One run, or none.
     #[error("{0} run given, a comparison needs 2 or more")]
     TooFew(usize),
-    /// Nothing was measured.
     #[error("{0}: nothing was measured in this run, so there is nothing to compare")]
     NothingMeasured(String),
     /// The same run twice.
@@ -216,7 +215,6 @@ pub enum RunsError {
         a: String,
         /// Label of the other.
         b: String,
-        /// Its start.
         start: String,
     },
     /// Another model or workload.

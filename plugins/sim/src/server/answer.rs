@@ -13,7 +13,6 @@ const FINGERPRINT: &str = concat!("inferbench-sim-", env!("CARGO_PKG_VERSION"));
 /// What all answers of a server share.
 #[derive(Debug, Clone)]
 pub(crate) struct AnswerStyle {
-    /// Served name.
     pub(crate) model: String,
     /// Whether usage shows cached tokens.
     pub(crate) shows_cached: bool,
@@ -46,7 +45,6 @@ fn kind_names(endpoint: Endpoint, stream: bool) -> (&'static str, &'static str) 
     }
 }
 
-/// The `id` of an answer.
 pub(crate) fn answer_id(endpoint: Endpoint, request: u64) -> String {
     format!("{}-sim-{request:016x}", kind_names(endpoint, true).0)
 }

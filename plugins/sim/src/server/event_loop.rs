@@ -54,7 +54,6 @@ pub(crate) enum BindError {
     Setup(#[from] io::Error),
 }
 
-/// Whole-server pauses.
 #[derive(Debug)]
 struct Pauses {
     every_ns: u64,

@@ -25,7 +25,6 @@ pub(crate) enum GpuAbsence {
     /// The library that a user has named does not load.
     #[error("no NVIDIA library: {} does not load: {why}", library.display())]
     NotLoaded {
-        /// The library.
         library: OsString,
         /// The loader's own words.
         why: String,
@@ -50,7 +49,6 @@ pub(crate) enum GpuAbsence {
     /// The count is garbage.
     #[error("NVML lists {count} GPUs, more than {most}: none is sampled")]
     TooMany {
-        /// NVML's answer.
         count: u32,
         /// More than any machine has.
         most: u32,

@@ -48,7 +48,6 @@ impl Options {
     }
 }
 
-/// The backend.
 #[derive(Debug)]
 pub struct FixtureFaulty {
     options: Options,

@@ -31,9 +31,7 @@ pub struct Device {
     pub name: Option<String>,
     /// Whether its name is no UTF-8.
     pub name_is_no_text: bool,
-    /// Its UUID.
     pub uuid: Option<String>,
-    /// Its memory.
     pub memory: Option<Memory>,
     /// Share of time with a kernel, percent.
     pub utilization_percent: Series,
@@ -45,19 +43,14 @@ pub struct Device {
     pub power_instant_milliwatts: Series,
     /// Mean power, by its field.
     pub power_average_milliwatts: Series,
-    /// Power limit.
     pub power_limit_milliwatts: Series,
-    /// Energy counter.
     pub energy_millijoules: Series,
     /// Clock of the multiprocessors.
     pub sm_clock_mhz: Series,
-    /// Clock of the memory.
     pub memory_clock_mhz: Series,
-    /// Temperature.
     pub temperature_celsius: Series,
     /// NVML's bits of reasons for low clocks.
     pub throttle_reasons: Series,
-    /// Performance state.
     pub performance_state: Series,
     /// Into the device, KiB/s.
     pub pcie_rx_kib_per_s: Series,
@@ -95,7 +88,6 @@ pub struct Memory {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Process {
-    /// Its id.
     pub pid: u32,
     /// A file with its id, read at each call, instead of `pid`; none is there
     /// while the file is not.
@@ -118,7 +110,6 @@ pub enum Series {
     Absent,
     /// One value after the other, one a call; the last stays.
     ByCall {
-        /// The values.
         by_call: Vec<Value>,
         /// Calls so far.
         #[serde(skip)]

@@ -16,7 +16,6 @@ const SHARE: usize = 8;
 pub(crate) struct Line {
     /// Index in the cell.
     pub(crate) index: u64,
-    /// It was sent.
     pub(crate) sent_ns: u64,
     /// Its first output came; absent if none did.
     pub(crate) first_ns: Option<u64>,
@@ -24,7 +23,6 @@ pub(crate) struct Line {
     pub(crate) last_ns: u64,
     /// The exchange ended.
     pub(crate) end_ns: u64,
-    /// It failed.
     pub(crate) failed: bool,
 }
 

@@ -18,7 +18,6 @@ pub(crate) struct Positions {
 
 #[derive(Debug, Default)]
 struct Bin {
-    /// Gaps, ns.
     gaps: Histogram,
     longest_ns: u64,
 }

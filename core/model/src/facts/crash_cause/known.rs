@@ -10,10 +10,8 @@ pub enum Weight {
     Symptom,
 }
 
-/// One cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause {
-    /// Its name.
     pub name: &'static str,
     /// Regular expressions, one of which a line that names it matches.
     pub patterns: &'static [&'static str],

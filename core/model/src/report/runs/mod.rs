@@ -28,11 +28,8 @@ use crate::facts::manifest::Manifest;
 pub struct MeasuredRun<'d> {
     /// What it is called beside the others.
     pub label: String,
-    /// Its manifest.
     pub manifest: Manifest,
-    /// Its config.
     pub config: Config,
-    /// Its cells.
     pub cells: Vec<MeasuredCell<'d>>,
     /// What is known of its KV caches.
     pub kv: Option<KvReport>,
