@@ -22,7 +22,7 @@ const HELD: &str = "held";
 pub struct Sides {
     /// Labels of the runs.
     pub runs: Vec<String>,
-    /// Label of the run that the others are held against.
+    /// Label of the baseline run.
     pub baseline: String,
     /// What each run is, and what is not the same in all.
     pub rows: Vec<SideRow>,

@@ -45,7 +45,7 @@ pub(crate) struct Work {
     pub(crate) requests: u64,
     /// Those of them that ended after the measured window, under falling load.
     pub(crate) after_window: u64,
-    /// Answers of another length than was asked.
+    /// Answers whose length is not the one asked for.
     pub(crate) off_length: u64,
     /// Answers whose tokens the server did not count.
     pub(crate) uncounted: u64,

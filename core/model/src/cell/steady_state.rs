@@ -1,4 +1,4 @@
-//! Whether a cell's figures stood still over its measured window: tested, not
+//! Whether a cell's figures were steady over its measured window: tested, not
 //! assumed.
 
 use schemars::JsonSchema;
@@ -9,12 +9,12 @@ use crate::facts::window::Window;
 use crate::stats::median;
 use crate::stats::trend::{MIN_TREND, Trend, trend};
 
-/// Spans of equal length or of equally many requests whose values are tested:
-/// at most so many.
+/// At most this many spans, of equal length or of equally many requests, whose
+/// values are tested.
 const SPANS: usize = 20;
 /// Requests that a span has at least.
 const SPAN_REQUESTS: usize = 3;
-/// Share of level rows of numbers that are taken for a trend by chance.
+/// Share of steady series that are taken for a trend by chance.
 const ALPHA: f64 = 0.01;
 /// Change over the window, as a share of the median, from which on a trend
 /// matters.

@@ -14,18 +14,18 @@ use crate::text::units::ms_between;
 /// Version of `calibration.json`.
 pub const CALIBRATION_SCHEMA_VERSION: u32 = 1;
 
-/// Error from which on it is said that the client is no longer exact, ms: a
+/// Error from which on the client counts as no longer exact, ms: a
 /// hundredth of the 10 ms between two tokens of a usual engine.
 pub const ERROR_LIMIT_MS: f64 = 0.1;
 
-/// What the server knows of one request, times in monotonic nanoseconds.
+/// What the server recorded of one request, times in monotonic nanoseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrueRequest {
-    /// Which request it was; absent if it bore no id.
+    /// Which request it was; absent if it had no id.
     pub x_request_id: Option<String>,
     /// When its last byte arrived.
     pub received_ns: u64,
-    /// Who says so: `kernel` or `read`.
+    /// Where the time is from: `kernel` or `read`.
     pub received_by: String,
     /// For each token, the time just before the write that carried it.
     pub token_write_ns: Vec<u64>,
@@ -64,7 +64,7 @@ impl ErrorFigures {
 pub struct CalibratedLevel {
     /// Streams at once.
     pub concurrency: u32,
-    /// Measured requests that the truth was known of.
+    /// Measured requests whose true times are known.
     pub requests: usize,
     /// Error of the time to the first token.
     pub ttft_error_ms: ErrorFigures,
@@ -179,7 +179,7 @@ pub fn error_passed_at(levels: &[CalibratedLevel]) -> Option<u32> {
 }
 
 /// Errors of the measured, successful requests of one level. `id_of` gives the
-/// id under which the server knows the request with that index.
+/// id that the server has for the request with that index.
 #[must_use]
 pub fn level(
     concurrency: u32,

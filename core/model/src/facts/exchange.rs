@@ -1,6 +1,6 @@
 //! From the stamped events of one exchange to its record: the definitions of
 //! TTFT, TPOT, ITL and success, in one place. The caller stamps; nothing here
-//! knows a clock.
+//! reads a clock.
 
 pub use inferbench_contract::{OutputKind, Usage};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ pub enum StreamEnd {
     /// It did not.
     Broken {
         reason: FailureReason,
-        /// Words on it.
+        /// What is known of it.
         message: String,
     },
 }
@@ -228,7 +228,7 @@ impl Exchange {
         }
     }
 
-    /// Why the exchange failed, with the words of who knows; `None` if it
+    /// Why the exchange failed, with a message if there is one; `None` if it
     /// succeeded.
     fn failure(&self, end: &StreamEnd) -> Option<(FailureReason, Option<String>)> {
         if let Some(status) = self.http_status.filter(|status| *status != 200) {

@@ -22,7 +22,7 @@ pub struct RunPlan {
     pub skipped: Vec<Skipped>,
 }
 
-/// One backend, started afresh and measured at each of its levels.
+/// One backend, freshly started and measured at each of its levels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// Index in the config's `backends`.

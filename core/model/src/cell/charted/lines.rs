@@ -1,6 +1,5 @@
-//! Some requests of a cell as lines over time: a sample as if drawn by lot, and
-//! those that a reader looks for: the slowest to their first token, the longest,
-//! the failed.
+//! Some requests of a cell as lines over time: a random sample, and those that a
+//! reader looks for: the slowest to their first token, the longest, the failed.
 
 use crate::facts::record::RequestRecord;
 
@@ -8,7 +7,7 @@ use crate::facts::record::RequestRecord;
 const SAMPLE: usize = 256;
 /// Requests that are kept of the slowest, of the longest and of the failed.
 const EXTREMES: usize = 16;
-/// One in so many requests that are drawn may be of each of these kinds.
+/// One in this many drawn requests may be of each of these kinds.
 const SHARE: usize = 8;
 
 /// One request that was sent.
@@ -50,7 +49,7 @@ impl Line {
         self.last_ns.saturating_sub(self.sent_ns)
     }
 
-    /// A number as if drawn by lot, fixed by the index: the last step of
+    /// A pseudo-random number, fixed by the index: the last step of
     /// SplitMix64.
     fn lot(&self) -> u64 {
         let mut lot = self.index.wrapping_add(0x9e37_79b9_7f4a_7c15);

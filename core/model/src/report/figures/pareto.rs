@@ -1,5 +1,5 @@
-//! Throughput against speed per user: what a backend gives in all for what each
-//! user of it waits.
+//! Throughput against speed per user: what a backend gives to all of its users
+//! together, and to each of them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ const THROUGHPUT: &str = "output_token_throughput";
 /// Throughput against speed per user over all backends and levels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trade {
-    /// What the throughput is that of.
+    /// Whose throughput it is.
     pub per: TradePer,
     /// Output tokens per second and user below which time per output token
     /// breaks its limit; absent without such a limit.
@@ -28,7 +28,7 @@ pub struct Trade {
     pub points: Vec<TradePoint>,
 }
 
-/// What a throughput is that of.
+/// Whose throughput a figure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TradePer {

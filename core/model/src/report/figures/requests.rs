@@ -50,9 +50,9 @@ pub struct RequestsOverTime {
     pub load: LoadOverTime,
 }
 
-/// Requests one by one, in the order in which they were sent: a sample as if
-/// drawn by lot, and among them the slowest to their first token, the longest
-/// and failed ones. The lists are of equal length.
+/// Requests one by one, in the order in which they were sent: a random sample,
+/// and among them the slowest to their first token, the longest and failed
+/// ones. The lists are of equal length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestLines {
     /// Index in the measurement, from 0, in sending order.

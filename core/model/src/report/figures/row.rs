@@ -194,7 +194,7 @@ pub struct Against {
 }
 
 impl Figure {
-    /// This figure held against that of `baseline`; `None` if one of them has no
+    /// This figure compared with that of `baseline`; `None` if one of them has no
     /// value, or if the metric does not rank.
     #[must_use]
     pub fn against(&self, baseline: &str) -> Option<&Against> {

@@ -233,7 +233,7 @@ fn worst(runs: &[MeasuredRun<'_>]) -> ExitState {
     states.into_iter().find(is_there).unwrap_or(ExitState::Done)
 }
 
-/// Puts what is said of a run in words that hold for all of them.
+/// Sets name, model, machine and versions to those of all runs.
 pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun<'_>]) {
     let each = |of: &dyn Fn(&MeasuredRun<'_>) -> String| {
         let mut said: Vec<String> = Vec::new();

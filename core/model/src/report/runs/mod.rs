@@ -1,5 +1,5 @@
 //! Several runs side by side: what differs between them, and what became better
-//! or worse since the one that all are held against.
+//! or worse since the baseline run.
 
 mod baseline;
 mod combine;
@@ -38,7 +38,7 @@ pub struct MeasuredRun<'d> {
 /// How runs are set side by side.
 #[derive(Debug, Clone, Default)]
 pub struct RunsOptions {
-    /// Place of the run that the others are held against, from 0.
+    /// Place of the baseline run, from 0.
     pub baseline: usize,
     /// Compare runs of different workloads or models too.
     pub force: bool,
