@@ -25,7 +25,7 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Text alone: the best figure bears a `*`.
+    /// Text alone: the best figure has a `*`.
     Plain,
     /// With control codes: the best figure is bold.
     Styled,

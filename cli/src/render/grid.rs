@@ -182,7 +182,7 @@ fn from_schedule(report: &Report, column: Column) -> Column {
     }
 }
 
-/// What the mark on a heading means; `None` if none bears one.
+/// What the mark on a heading means; `None` if none has one.
 #[must_use]
 pub fn footnote(report: &Report) -> Option<String> {
     let cautions = report

@@ -1,5 +1,5 @@
-//! `summary.prom`: the figures in the text format that Prometheus and its
-//! kin read, in base units, for dashboards over many runs.
+//! `summary.prom`: the figures in the text format of Prometheus, in base units,
+//! for dashboards over many runs.
 
 use std::sync::atomic::AtomicU64;
 

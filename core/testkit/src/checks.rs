@@ -133,7 +133,7 @@ pub(super) fn run(
 }
 
 impl Report {
-    /// Runs one check and keeps what came of it.
+    /// Runs one check and keeps its outcome.
     pub(super) fn run(
         &mut self,
         name: impl Into<Cow<'static, str>>,

@@ -1,5 +1,5 @@
-//! A plain splitter of event streams for recorded answers. It is written for
-//! clearness; the host that measures has its own.
+//! A plain splitter of event streams for recorded answers. It is written to
+//! be clear; the host that measures has its own.
 
 use inferbench_plugin_api::Message;
 

@@ -1,6 +1,6 @@
 //! Lines of SGLang's log, in the wordings of its versions.
 //!
-//! Where a pattern came from is said in `tests/kv_lines.rs`.
+//! `tests/kv_lines.rs` says where each pattern came from.
 
 use std::sync::LazyLock;
 

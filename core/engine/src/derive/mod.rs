@@ -128,7 +128,7 @@ pub fn compare(
     Ok(Report::build_several(&runs, options)?)
 }
 
-/// Runs that cannot be set side by side.
+/// Runs that cannot be compared.
 #[derive(Debug, Error)]
 pub enum CompareError {
     /// One of them cannot be read.

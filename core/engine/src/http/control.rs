@@ -14,7 +14,7 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// A control request without a good answer.
 #[derive(Debug, Error)]
 pub enum ControlError {
-    /// No connection came about.
+    /// No connection was made.
     #[error("`{method} {path}`: connecting to {server}: {error}")]
     NotOpened {
         method: String,
@@ -50,7 +50,7 @@ impl ControlError {
         }
     }
 
-    /// Whether the connection failed in a way that waiting will not mend.
+    /// Whether the connection failed in a way that waiting cannot fix.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::NotOpened { error, .. } if error.is_final())
@@ -118,7 +118,7 @@ impl ControlPlane {
         Ok((status, body))
     }
 
-    /// Why there is no answer: where no connection came about, in the words that
+    /// Why there is no answer: where no connection was made, in the words that
     /// the run's own connections have for it.
     async fn no_answer(&self, request: &ControlRequest, error: &reqwest::Error) -> ControlError {
         let (method, path) = (request.method.clone(), request.path.clone());

@@ -69,7 +69,7 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        // Without this option, the time after the read stands in, and says so.
+        // Without this option the time after the read is used, and marked as such.
         let stamped = setsockopt(&stream, sockopt::ReceiveTimestampns, &true).is_ok();
         Ok(Self::new(Stream::Tcp(stream), stamped))
     }

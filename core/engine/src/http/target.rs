@@ -12,7 +12,7 @@ use url::Url;
 use super::address::{HostPort, is_no_such_name};
 use super::tls::{Tls, TrustError};
 
-/// A URL that requests cannot be sent to, or a way to it that there is not.
+/// A URL that requests cannot be sent to, or a route that does not exist.
 #[derive(Debug, Error)]
 pub enum TargetError {
     /// It is no URL.
@@ -36,7 +36,7 @@ pub enum TargetError {
         /// Host of the URL.
         host: String,
     },
-    /// Something behind the path.
+    /// Something after the path.
     #[error("`{host}` has `{mark}` and more behind its path, which would not be sent")]
     BehindPath {
         /// Host of the URL.

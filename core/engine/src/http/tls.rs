@@ -23,7 +23,7 @@ pub enum TrustError {
     /// The file cannot be read, or holds no certificate.
     #[error("{file}: {reason}")]
     CaFile { file: PathBuf, reason: String },
-    /// This system trusts nobody.
+    /// This system has no trusted certificates.
     #[error("this system has no trusted certificates: {reason}")]
     NoRoots { reason: String },
     /// No certificate can be for that host.
@@ -34,7 +34,7 @@ pub enum TrustError {
     Library(#[from] Error),
 }
 
-/// How one server is spoken to over TLS.
+/// The TLS settings for one server.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
@@ -173,7 +173,7 @@ impl Session {
         self.write_pending(out)
     }
 
-    /// Adds to `out` what TLS itself has to say.
+    /// Adds to `out` what TLS itself has to send.
     pub(super) fn write_pending(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         while self.0.wants_write() {
             self.0.write_tls(out)?;

@@ -226,7 +226,7 @@ impl Answer {
         }
     }
 
-    /// What came of it.
+    /// Its outcome.
     pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> ExchangeOutcome {
         if let Some(head) = self.reader.head().filter(|head| !head.is_good()) {
             let words = error_words(head, &self.error_body);

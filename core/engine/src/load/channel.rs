@@ -36,7 +36,7 @@ pub struct CellLoad {
     pub keep_text: bool,
 }
 
-/// Counts that an onlooker may read while a cell runs.
+/// Counts that others may read while a cell runs.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub sent: AtomicU64,

@@ -1,4 +1,4 @@
-//! What one request may take, and what came of it.
+//! The limits of one request, and its outcome.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
 }
 
-/// What came of one request.
+/// The outcome of one request.
 #[derive(Debug)]
 pub struct ExchangeOutcome {
     pub exchange: Exchange,

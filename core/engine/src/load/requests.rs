@@ -177,7 +177,7 @@ impl PromptMaker {
     }
 }
 
-/// A prompt in the form that a backend wants; `None` if it is not to be had.
+/// A prompt in the form that a backend wants; `None` if it is not available.
 #[must_use]
 pub fn content(prompt: &Prompt, form: PromptForm) -> Option<PromptContent> {
     match form {
@@ -246,8 +246,8 @@ impl RequestSource for CellSource {
     }
 }
 
-/// As [`wire`], on a thread of its own: a plugin that does not come back costs
-/// that thread, and not the one that asks.
+/// As [`wire`], on a thread of its own: a plugin that hangs blocks that thread,
+/// and not the caller's.
 ///
 /// # Errors
 /// See [`RequestError`]: `Plugin`, `Slow` after `limit`, or `ThreadGone`.

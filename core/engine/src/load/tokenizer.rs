@@ -11,7 +11,7 @@ use tokenizers::Tokenizer;
 
 use crate::os::folders::hub_cache;
 
-/// A vocabulary that cannot be had.
+/// Why there is no vocabulary.
 #[derive(Debug, Error)]
 pub enum VocabularyError {
     /// The named tokenizer is not there.
@@ -27,7 +27,7 @@ pub enum VocabularyError {
     Unreadable { file: PathBuf, reason: String },
 }
 
-/// Where a model lies on this machine, as far as that can be found.
+/// Where a model is on this machine, as far as that can be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelFiles {
     /// The model's folder.
@@ -101,7 +101,7 @@ fn vocabulary_size(config: &Value) -> Option<u32> {
     u32::try_from(size.as_u64()?).ok()
 }
 
-/// Ids that are ordinary tokens in all likelihood: special ones stand at the
+/// Ids that are most likely ordinary tokens: special ones stand at the
 /// ends of a vocabulary.
 fn middle_ids(size: u32) -> IdRange {
     IdRange::new((size / 10).min(1000), size - size / 10)

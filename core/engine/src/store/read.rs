@@ -93,8 +93,7 @@ pub(super) struct BadLine {
 }
 
 /// Gives each line of `reader` to `take`, and each that cannot be understood to
-/// `bad`, until that ends it with one. A last line that was cut off is passed
-/// over.
+/// `bad`, until that ends it with one. A last line that was cut off is skipped.
 pub(super) fn lines<T: DeserializeOwned>(
     mut reader: impl BufRead,
     mut take: impl FnMut(T),

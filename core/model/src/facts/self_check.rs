@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::Level;
 use crate::facts::warning::WarningKind;
 
-/// CPU of the load thread, plus the time it stood ready without a core, in
+/// CPU of the load thread, plus the time it was ready and had no core, in
 /// percent of the cell, from which on throughput may be the client's own limit:
 /// a loop that is busy for nine tenths of the time has no room left for bursts.
 pub const BUSY_LIMIT_PERCENT: f64 = 90.0;
-/// Time that the load thread stood ready without a core, in percent of the
+/// Time that the load thread was ready and had no core, in percent of the
 /// cell. A slot that waits for a core sends nothing, so a closed loop may lose
 /// up to this share of its throughput; a tenth would turn a verdict.
 pub const CORE_WAIT_LIMIT_PERCENT: f64 = 10.0;
@@ -38,7 +38,7 @@ pub struct SelfCheck {
     pub client_cpu_percent: Option<f64>,
     /// CPU of InferBench as a whole over the cell, 100 is one core.
     pub process_cpu_percent: Option<f64>,
-    /// Time for which the load thread stood ready without a core, in percent of
+    /// Time for which the load thread was ready and had no core, in percent of
     /// the cell.
     pub core_wait_percent: Option<f64>,
     /// Lateness of a timer in the load's event loop, median, ms.

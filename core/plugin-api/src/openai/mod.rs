@@ -1,4 +1,4 @@
-//! The wire format of OpenAI's API, as the servers that imitate it speak it:
+//! The wire format of OpenAI's API, as the servers that imitate it use it:
 //! requests, streamed and whole answers, and the standard questions. Plugins
 //! embed an [`OpenAiWire`] and add what is their server's own.
 

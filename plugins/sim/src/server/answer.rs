@@ -1,5 +1,5 @@
 //! One answer being written: tokens to SSE events or to a whole JSON body, in
-//! vLLM's shapes. It appends bytes; when they leave is not its business.
+//! vLLM's shapes. It appends bytes; others send them.
 
 use std::io::Write as _;
 

@@ -2,12 +2,12 @@
 
 use inferbench_model::text::units::s_between;
 
-/// How long it may stand still while the device draws power.
+/// How long it may stay the same while the device draws power.
 const STILL_NS: u64 = 1_000_000_000;
 /// The fewest equal readings after which it counts as stuck.
 const STILL_READINGS: u32 = 20;
 
-/// An energy counter under watch. Each oddity is reported once.
+/// An energy counter under watch. Each fault is reported once.
 #[derive(Debug, Default)]
 pub(super) struct EnergyWatch {
     last_joules: Option<f64>,
@@ -18,7 +18,7 @@ pub(super) struct EnergyWatch {
 }
 
 impl EnergyWatch {
-    /// Takes a reading; gives what is odd about it.
+    /// Takes a reading; returns what is wrong with it.
     pub(super) fn note(
         &mut self,
         t_ns: u64,

@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Variable that names the library by hand; then no other is tried.
 pub const LIBRARY_VARIABLE: &str = "INFERBENCH_NVML";
 
-/// Where NVML is looked for, in order; a bare name is the loader's business.
+/// Where NVML is looked for, in order; the loader finds a bare name.
 const LIBRARIES: [&str; 3] = [
     "libnvidia-ml.so.1",
     "libnvidia-ml.so",
@@ -61,7 +61,7 @@ pub(crate) enum GpuAbsence {
     EmptyList,
 }
 
-/// NVML, wherever it lies; otherwise why there is none.
+/// NVML, wherever it is installed; otherwise why there is none.
 ///
 /// It may take as long as the driver needs, or hang with it.
 pub(crate) fn nvml() -> Result<Nvml, GpuAbsence> {
