@@ -485,7 +485,7 @@ fn a_stand_in_says_that_it_is_one() {
 }
 
 #[test]
-fn sampling_that_is_off_is_said_so() {
+fn sampling_that_is_off_is_reported() {
     let stand_in = StandIn::new(&json!({"devices": [{}]}));
     for (devices, why) in [
         (Devices::None, "`gpu.devices` is none"),

@@ -99,7 +99,7 @@ async fn a_redirect_is_not_followed_and_names_its_target() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_after_each_answer_is_connected_to_anew() {
+async fn a_server_that_closes_after_each_answer_is_connected_to_again() {
     let body = format!("{}{}", event("a"), ending(3, 1));
     let bytes = answer(
         "200 OK",
@@ -134,7 +134,7 @@ async fn a_kept_connection_carries_the_next_request_without_connecting() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_while_idle_is_opened_anew_before_the_clock_starts() {
+async fn a_connection_closed_while_idle_is_opened_again_before_the_clock_starts() {
     let (sender, closed) = mpsc::channel();
     let server = TestServer::start(move |peer| {
         while peer.request().is_some() {

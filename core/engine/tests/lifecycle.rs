@@ -75,7 +75,7 @@ async fn a_server_that_ignores_the_signal_is_killed_with_its_children() {
 }
 
 #[tokio::test]
-async fn a_server_that_heeds_the_signal_gets_to_end_by_itself() {
+async fn a_server_that_obeys_the_signal_may_end_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let plan = shell("trap 'echo 7; exit 3' TERM; echo 1; while :; do sleep 0.05; done");
     let mut server = start(&plan, folder.path()).await.unwrap();

@@ -238,7 +238,7 @@ async fn a_body_cut_without_the_end_of_tls_is_truncated() {
 }
 
 #[tokio::test]
-async fn a_connection_that_tls_has_ended_is_opened_anew() {
+async fn a_connection_that_tls_has_ended_is_opened_again() {
     let authority = Authority::new("an issuer");
     let (sender, closed) = std::sync::mpsc::channel();
     let port = serve(authority.server("localhost", 2020..2090), move |stream| {

@@ -271,7 +271,7 @@ fn sample(t_ns: u64, usage: f64, waiting: f64, preemptions: f64) -> ServerSample
 /// Cells from 100 to 200 and from 210 to 400. The counter goes from 3 to 5
 /// between 150 and 230, of which 50 lie in the first cell and 20 in the second.
 #[test]
-fn a_full_cache_and_requests_put_back_belong_to_their_level() {
+fn a_full_cache_and_preempted_requests_belong_to_their_level() {
     let mut manifest = manifest(None, &[]);
     manifest.cells = vec![cell(1, 100, 200), cell(8, 210, 400)];
     let mut observer = KvObserver::new(&manifest);
@@ -317,7 +317,7 @@ fn a_full_cache_and_requests_put_back_belong_to_their_level() {
 }
 
 #[test]
-fn a_counter_that_begins_anew_counts_from_zero() {
+fn a_counter_that_starts_over_counts_from_zero() {
     let mut manifest = manifest(None, &[]);
     manifest.cells = vec![cell(1, 100, 400)];
     let mut observer = KvObserver::new(&manifest);

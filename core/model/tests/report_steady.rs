@@ -98,7 +98,7 @@ fn two_that_are_equal_but_move_are_not_called_equal() {
 }
 
 #[test]
-fn one_repeat_of_three_that_moves_is_passed_over() {
+fn one_repeat_of_three_that_moves_is_ignored() {
     let report = report((10.0, &[1.0, 0.0, 0.0]), (200.0, &[0.0; 3]));
     assert!(report.row("a", &AT_ONE).unwrap().unsteady.is_empty());
 }

@@ -41,7 +41,7 @@ fn doubts(tile: &Tile) -> Vec<&str> {
 }
 
 #[test]
-fn every_backend_is_held_against_every_other() {
+fn every_backend_is_compared_with_every_other() {
     let report = two_backends().report();
     let figure = |backend: &str, metric: &str| {
         let row = report.row(backend, &Level::Concurrency(2)).unwrap();

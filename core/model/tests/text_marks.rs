@@ -88,7 +88,7 @@ fn answer() -> RequestRecord {
 }
 
 #[test]
-fn an_auditor_holds_marks_against_the_text_and_its_length() {
+fn an_auditor_compares_marks_with_the_text_and_its_length() {
     assert_eq!(faults(&answer()), Vec::<String>::new());
     let without = RequestRecord {
         text_chars: None,

@@ -282,7 +282,7 @@ rpc_duration_seconds_count 2693
     }
 
     #[test]
-    fn broken_lines_are_passed_over() {
+    fn broken_lines_are_skipped() {
         let text = "a{b=\"c\nd{e=\"f\"}\n{} 1\nnan NaN\nlast{x=\"}\",} 2\ng{h} 1\ni word";
         let samples = Samples::parse(text);
         let names: Vec<_> = samples.iter().map(|sample| sample.name).collect();

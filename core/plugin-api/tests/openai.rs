@@ -129,7 +129,7 @@ fn a_prompt_in_another_form_is_refused() {
 }
 
 #[test]
-fn a_growing_message_beside_the_delta_is_passed_over() {
+fn a_growing_message_beside_the_delta_is_skipped() {
     let events = data(
         r#"{"choices":[{"delta":{"content":" b"},"message":{"content":"a b"},"finish_reason":"stop"}]}"#,
     );

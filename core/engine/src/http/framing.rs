@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn all_line_ends_read_alike_at_every_cut() {
+    fn all_line_ends_read_the_same_at_every_cut() {
         for text in [
             "data: a\n\ndata: b\n\n",
             "data: a\r\n\r\ndata: b\r\n\r\n",

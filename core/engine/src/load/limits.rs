@@ -88,7 +88,7 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     #[test]
-    fn silence_begins_anew_with_every_byte() {
+    fn silence_starts_over_with_every_byte() {
         let mut limits = limits(100, Some(10));
         assert!(!limits.note_bytes(8 * MS));
         assert_eq!(limits.reached(12 * MS), None);

@@ -156,7 +156,7 @@ mod tests {
     use crate::store::LineWriter;
 
     #[test]
-    fn lines_come_back_and_a_cut_last_line_is_passed_over() {
+    fn lines_come_back_and_a_cut_last_line_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.jsonl");
         let writer = LineWriter::open(path.clone(), &CancellationToken::new()).unwrap();

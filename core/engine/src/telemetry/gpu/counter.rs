@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_may_stand_still_without_power_or_for_a_moment() {
+    fn a_counter_may_stay_the_same_without_power_or_for_a_moment() {
         let mut watch = EnergyWatch::default();
         for n in 0..100 {
             assert_eq!(watch.note(n * STEP_NS, Some(5.0), None), None);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_begins_anew_has_not_fallen() {
+    fn a_counter_that_starts_over_has_not_fallen() {
         assert_eq!(rise_uj(400, 700, 1_000), 300);
         assert_eq!(rise_uj(900, 100, 1_000), 200);
         assert_eq!(rise_uj(900, 100, 0), 100);
