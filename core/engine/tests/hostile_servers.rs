@@ -1,5 +1,5 @@
-//! Servers that mean no good, or do no good: slow, refusing, lying about what
-//! they send, or sending without end. Each request ends within its limits with a
+//! Hostile or broken servers: slow, refusing, lying about what they send, or
+//! sending without end. Each request ends within its limits with a
 //! reason, the next one goes on, and memory does not grow with what is sent.
 
 #![allow(clippy::unwrap_used, reason = "test code")]

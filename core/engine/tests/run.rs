@@ -30,7 +30,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A tokenizer of a hundred words, for prompts that are text and ids alike.
+/// A tokenizer of a hundred words, for prompts that are both text and ids.
 fn tokenizer(folder: &Path) -> PathBuf {
     let vocabulary: serde_json::Map<String, Value> =
         (0..100).map(|id| (format!("w{id}"), json!(id))).collect();

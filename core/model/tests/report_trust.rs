@@ -1,5 +1,5 @@
-//! What a report says of every pair of backends, of throughput against speed, of
-//! trust, and of how to run it again, checked against hand arithmetic.
+//! What a report says about every pair of backends, throughput against speed,
+//! trust, and how to run it again, checked against hand arithmetic.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 

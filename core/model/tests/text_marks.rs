@@ -1,5 +1,5 @@
-//! What the marks of texts show of where these differ, and what an auditor
-//! makes of marks in a record.
+//! Where two texts differ by their marks, and what an auditor makes of the marks
+//! in a record.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 

@@ -12,7 +12,7 @@ use inferbench_engine::os::clock;
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 
-/// A listening server; it stops to accept when it is dropped.
+/// A listening server; it stops accepting when it is dropped.
 pub struct TestServer {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,

@@ -64,7 +64,7 @@ pub struct Device {
     pub mig: Vec<Device>,
     /// When it falls off the bus.
     pub lost_from_s: Option<f64>,
-    /// When its calls stop to return.
+    /// When its calls stop returning.
     pub hangs_from_s: Option<f64>,
     /// When calls that hang return again.
     pub hangs_until_s: Option<f64>,
