@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use inferbench_engine::derive::derive;
 use inferbench_engine::derive::verify::verify as verify_facts;
+use inferbench_engine::derive::{Derived, derive};
+use inferbench_model::cell::row::CELLS_SCHEMA_VERSION;
+use inferbench_model::facts::manifest::RUN_SCHEMA_VERSION;
 use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification};
 
 use super::derived;
@@ -15,15 +17,7 @@ use crate::exit::{CliError, Code};
 pub(super) fn verify(folder: &Path, output: OutputArgs) -> Result<Code, CliError> {
     let rebuilt = derive(folder)?;
     let mut found = verify_facts(folder, &rebuilt)?;
-    for (name, fill) in derived::files(&rebuilt)? {
-        let mut bytes = Vec::new();
-        fill(&mut bytes).map_err(CliError::Rendered)?;
-        match fs::read(folder.join(name)) {
-            Ok(there) if there == bytes => {}
-            Ok(there) => found.find(DERIVED, name, unlike(&there, &bytes)),
-            Err(error) => found.find(DERIVED, name, format!("cannot be read: {error}")),
-        }
-    }
+    check_derived_files(folder, &rebuilt, &mut found)?;
     if output.json {
         print_json(&found)?;
     } else {
@@ -36,13 +30,43 @@ pub(super) fn verify(folder: &Path, output: OutputArgs) -> Result<Code, CliError
     })
 }
 
+/// Compares every derived file with what follows from the facts. Files that an
+/// older version derived cannot be compared with this one's.
+fn check_derived_files(
+    folder: &Path,
+    rebuilt: &Derived,
+    found: &mut Verification,
+) -> Result<(), CliError> {
+    let cells = fs::read(folder.join("cells.json")).unwrap_or_default();
+    let was = schema_version(&cells).filter(|was| *was < u64::from(CELLS_SCHEMA_VERSION));
+    let of_older_run = rebuilt.manifest.schema_version < RUN_SCHEMA_VERSION;
+    if let Some(was) = was.filter(|_| of_older_run) {
+        let why = format!(
+            "derived by an older version (cells.json has schema_version {was}, this build writes {CELLS_SCHEMA_VERSION}): run `inferbench report` first"
+        );
+        found.cannot(DERIVED, why);
+        return Ok(());
+    }
+    for (name, fill) in derived::files(rebuilt)? {
+        let mut bytes = Vec::new();
+        fill(&mut bytes).map_err(CliError::Rendered)?;
+        match fs::read(folder.join(name)) {
+            Ok(there) if there == bytes => {}
+            Ok(there) => found.find(DERIVED, name, unlike(&there, &bytes)),
+            Err(error) => found.find(DERIVED, name, format!("cannot be read: {error}")),
+        }
+    }
+    Ok(())
+}
+
+fn schema_version(bytes: &[u8]) -> Option<u64> {
+    let file: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    file["schema_version"].as_u64()
+}
+
 /// How a derived file differs from what this build writes.
 fn unlike(there: &[u8], made: &[u8]) -> String {
-    let version = |bytes: &[u8]| -> Option<u64> {
-        let file: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-        file["schema_version"].as_u64()
-    };
-    match (version(there), version(made)) {
+    match (schema_version(there), schema_version(made)) {
         (Some(was), Some(is)) if was != is => {
             format!("has schema_version {was}, this build writes {is}")
         }

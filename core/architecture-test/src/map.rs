@@ -145,6 +145,7 @@ const MODEL: &[Room] = &[
     room("report/fairness", "whether the backends did the same work", REPORT_VERDICT),
     room("report/runs_data", "what a report says of several runs: types", REPORT_TYPES),
     room("report/data", "the report: types", &[ALL_BELOW]),
+    room("report/marks", "tiles, marks of trust, doubts of a verdict", &[ALL_BELOW]),
     room("report/warnings", "what to know before trusting a figure: codes and numbers", &[ALL_BELOW]),
     room("report/prose", "the words: headline, tiles, doubts, warnings", &[ALL_BELOW]),
     room("report/build", "figures, verdicts, warnings and words into one report", &[ALL_BELOW]),

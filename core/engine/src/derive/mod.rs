@@ -25,7 +25,8 @@ use thiserror::Error;
 
 use crate::store::{self, LineFile, RunFolder, SampleFile, StoreError};
 
-/// Oldest schema version of `run.json` that is read: its warnings are sentences.
+/// Oldest schema version of `run.json` that is read: its warnings are sentences,
+/// and its plan has levels without an index.
 const OLDEST_SCHEMA_VERSION: u32 = 1;
 
 /// A run folder that nothing can be derived from.
@@ -167,12 +168,15 @@ fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
             found: schema_version,
         });
     }
-    let manifest: Manifest = store::read_json(&run.file("run.json"))?;
-    let config = serde_json::from_value(manifest.config.clone());
+    let mut manifest: Manifest = store::read_json(&run.file("run.json"))?;
+    let config: Result<Config, _> = serde_json::from_value(manifest.config.clone());
     let config = config.map_err(|error| DeriveError::Config {
         folder,
         reason: error.to_string(),
     })?;
+    if schema_version == OLDEST_SCHEMA_VERSION {
+        manifest.plan.index_levels(&config.load.levels());
+    }
     Ok((manifest, config))
 }
 

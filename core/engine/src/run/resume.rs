@@ -93,15 +93,14 @@ fn read(run: &RunFolder) -> Result<Manifest, ResumeError> {
 
 /// Keeps the records and starts of the cells that the manifest has.
 fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError> {
-    let done: HashSet<String> = manifest.cells.iter().map(|cell| name(&cell.key)).collect();
+    let keys = manifest.cells.iter().map(|cell| cell.key.clone());
+    let done: HashSet<CellKey> = keys.collect();
     let is_done = |backend: &str, block: u32, level: Level| {
-        let backend = backend.to_owned();
-        let key = CellKey {
-            backend,
+        done.contains(&CellKey {
+            backend: backend.to_owned(),
             block,
             level,
-        };
-        done.contains(&name(&key))
+        })
     };
     // A start of which a cell is missing is made anew, and recorded anew.
     let is_whole = |stage: &&Stage| {
@@ -114,8 +113,8 @@ fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError>
         .stages
         .retain(|stage| whole.contains(&(stage.backend.clone(), stage.block)));
     keep_lines(&run.file("requests.jsonl"), |line| {
-        let cell: Option<CellOf> = serde_json::from_slice(line).ok();
-        cell.is_some_and(|cell| is_done(&cell.backend, cell.block, cell.level))
+        let cell: Option<CellKey> = serde_json::from_slice(line).ok();
+        cell.is_some_and(|cell| done.contains(&cell))
     })?;
     for file in SAMPLES {
         let file = run.file(file);
@@ -128,18 +127,6 @@ fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError>
 #[derive(Deserialize)]
 struct Version {
     schema_version: u32,
-}
-
-/// What a record says of its cell.
-#[derive(Deserialize)]
-struct CellOf {
-    backend: String,
-    block: u32,
-    level: Level,
-}
-
-fn name(key: &CellKey) -> String {
-    format!("{}\n{}\n{}", key.backend, key.block, key.level)
 }
 
 fn check(folder: &Path, was: &Manifest, is: &Manifest) -> Result<(), ResumeError> {

@@ -39,10 +39,16 @@ pub struct Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlannedLevel {
     /// Index in the config's list of levels, by which its prompts and arrivals are
-    /// drawn.
+    /// drawn. Schema version 1 of `run.json` does not have it: see
+    /// [`RunPlan::index_levels`].
+    #[serde(default = "not_indexed")]
     pub index: usize,
     #[serde(flatten)]
     pub level: Level,
+}
+
+fn not_indexed() -> usize {
+    usize::MAX
 }
 
 /// A cell that is left out by the config.
@@ -86,6 +92,15 @@ impl RunPlan {
         Self {
             stages,
             skipped: skipped(config, &levels),
+        }
+    }
+
+    /// Sets the index of every level, from the levels of the config in order. A
+    /// level that is not among them keeps an index beyond them all.
+    pub fn index_levels(&mut self, levels: &[Level]) {
+        for planned in self.stages.iter_mut().flat_map(|stage| &mut stage.levels) {
+            let found = levels.iter().position(|level| *level == planned.level);
+            planned.index = found.unwrap_or_else(not_indexed);
         }
     }
 

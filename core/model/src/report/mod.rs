@@ -7,6 +7,7 @@ mod data;
 mod fairness;
 mod figures;
 pub mod kv;
+mod marks;
 mod prose;
 mod provenance;
 pub mod runs;

@@ -214,12 +214,15 @@ fn of_cells(report: &Report, cells: &[MeasuredCell<'_>]) -> Vec<Warning> {
 }
 
 fn of_events(report: &Report) -> Vec<Warning> {
-    if let Some((levels, tokens_per_event)) = chunking::differing(report) {
+    let levels = chunking::mixed_levels(&report.rows, &report.levels);
+    if !levels.is_empty() {
+        let labels = report.backends.iter().map(|backend| &backend.label);
+        let tokens_per_event = chunking::most_tokens_per_event(&report.rows, &levels, labels);
         let kind = WarningKind::EventsDiffer { tokens_per_event };
         return vec![Warning::about_run(kind).at(levels)];
     }
     let several = report.backends.iter().filter_map(|backend| {
-        let tokens_per_event = chunking::several(report, &backend.label)?;
+        let tokens_per_event = chunking::several(&report.rows, &backend.label)?;
         let kind = WarningKind::SeveralTokensPerEvent { tokens_per_event };
         Some(Warning::about(&backend.label, kind))
     });

@@ -150,7 +150,7 @@ fn alone(report: &Report, only: &str) -> Vec<String> {
 
 /// The best throughput or latency and first token of a backend, as a sentence.
 fn figures(report: &Report, label: &str) -> Option<String> {
-    let ranking = RankingMetric::choose(report);
+    let ranking = RankingMetric::choose(&report.levels, &report.comparisons);
     let part = |metric: &str| {
         let tile = report
             .tiles
@@ -176,7 +176,7 @@ fn figures(report: &Report, label: &str) -> Option<String> {
 }
 
 fn contest(report: &Report) -> Vec<String> {
-    let ranking = RankingMetric::choose(report);
+    let ranking = RankingMetric::choose(&report.levels, &report.comparisons);
     let metric = ranking.metric();
     let own = report.comparisons.iter().filter(|c| c.metric == metric);
     let by_outcome = ByOutcome::sort(own);

@@ -4,8 +4,8 @@ use super::wording::listed;
 use crate::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use crate::report::data::{DoubtKind, Report, TrustAbout};
 use crate::report::fairness::{FairnessRow, FairnessState};
+use crate::report::marks::trust::{differing, fewest_requests};
 use crate::report::provenance::environment::SelfCheckRow;
-use crate::report::verdict::trust::{differing, fewest_requests};
 use crate::text::number::grouped;
 
 /// What was found about one thing.

@@ -16,7 +16,11 @@ use crate::stats::inference::Interval;
 /// Checks every pair against the rule.
 pub(super) fn decide(rule: &GateRule, report: &Report, pairs: &[PairAtLevel<'_>]) -> Gate {
     let names = match rule.metrics.as_slice() {
-        [] => vec![RankingMetric::choose(report).metric().to_owned()],
+        [] => vec![
+            RankingMetric::choose(&report.levels, &report.comparisons)
+                .metric()
+                .to_owned(),
+        ],
         own => own.to_vec(),
     };
     let metrics = || names.iter().filter_map(|name| metrics::named(name));

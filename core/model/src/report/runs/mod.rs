@@ -11,14 +11,15 @@ use super::build;
 use super::data::Report;
 use super::figures::row::{Absence, AbsenceCode, Row};
 use super::kv::KvReport;
+use super::marks::tiles;
 use super::prose;
 use super::provenance::environment;
 pub use super::runs_data::{
     Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateRule, GateState,
     RunDifference, RunsCompared, RunsError,
 };
+use super::verdict::chunking;
 use super::verdict::drift::{self, Drift};
-use super::verdict::{chunking, tiles};
 use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::manifest::Manifest;

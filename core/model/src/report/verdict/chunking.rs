@@ -5,7 +5,6 @@
 use std::collections::BTreeMap;
 
 use crate::config::Level;
-use crate::report::data::Report;
 use crate::report::figures::columns::BETWEEN_EVENTS;
 use crate::report::figures::row::Row;
 
@@ -62,23 +61,25 @@ pub(crate) fn unmark(rows: &mut [Row], mixed: &[Level]) {
     }
 }
 
-/// Tokens per event of each backend at the levels where they differ, at most.
-pub(crate) fn differing(report: &Report) -> Option<(Vec<Level>, BTreeMap<String, f64>)> {
-    let mixed = mixed_levels(&report.rows, &report.levels);
-    let most = report.backends.iter().filter_map(|backend| {
-        let rows = report.rows.iter();
-        let rows = rows.filter(|row| row.backend == backend.label && mixed.contains(&row.level));
-        let means = rows.filter_map(|row| Some(tokens_per_event(row)?.0));
-        Some((backend.label.clone(), means.max_by(f64::total_cmp)?))
+/// Tokens per event of each of `backends` at the `mixed` levels, at most.
+pub(crate) fn most_tokens_per_event<'r>(
+    rows: &[Row],
+    mixed: &[Level],
+    backends: impl Iterator<Item = &'r String>,
+) -> BTreeMap<String, f64> {
+    let most = backends.filter_map(|label| {
+        let is_own = |row: &&Row| row.backend == *label && mixed.contains(&row.level);
+        let means = rows.iter().filter(is_own);
+        let means = means.filter_map(|row| Some(tokens_per_event(row)?.0));
+        Some((label.clone(), means.max_by(f64::total_cmp)?))
     });
-    let most = most.collect();
-    (!mixed.is_empty()).then_some((mixed, most))
+    most.collect()
 }
 
 /// Tokens per event of a backend, at most, where that is more than one.
-pub(crate) fn several(report: &Report, backend: &str) -> Option<f64> {
-    let rows = report.rows.iter().filter(|row| row.backend == backend);
-    let means = rows.filter_map(|row| row.figures.get("tokens_per_event")?.mean);
+pub(crate) fn several(rows: &[Row], backend: &str) -> Option<f64> {
+    let own = rows.iter().filter(|row| row.backend == backend);
+    let means = own.filter_map(|row| row.figures.get("tokens_per_event")?.mean);
     means
         .max_by(f64::total_cmp)
         .filter(|mean| *mean > DIFFERS_FROM)

@@ -7,5 +7,3 @@ pub(crate) mod drift;
 pub(crate) mod pairing;
 pub(crate) mod pairwise;
 pub(crate) mod ranking_metric;
-pub(crate) mod tiles;
-pub(crate) mod trust;

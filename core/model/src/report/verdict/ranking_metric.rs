@@ -6,7 +6,6 @@
 
 use super::compare::Comparison;
 use crate::config::Level;
-use crate::report::Report;
 use crate::text::number::three_digits;
 
 /// What decides.
@@ -31,13 +30,13 @@ pub(crate) fn is_open(levels: &[Level]) -> bool {
 }
 
 impl RankingMetric {
-    /// That of a report whose comparisons are final.
-    pub(crate) fn choose(report: &Report) -> Self {
+    /// That of a run with these levels and comparisons.
+    pub(crate) fn choose(levels: &[Level], comparisons: &[Comparison]) -> Self {
         let compared = |own: &Self| {
             let metric = own.metric();
-            report.comparisons.iter().any(|c| c.metric == metric)
+            comparisons.iter().any(|c| c.metric == metric)
         };
-        let candidates: &[Self] = if is_open(&report.levels) {
+        let candidates: &[Self] = if is_open(levels) {
             &[Self::Goodput, Self::Latency, Self::Tokens, Self::Requests]
         } else {
             &[Self::Tokens, Self::Requests]

@@ -1,11 +1,11 @@
 //! The best backend in each of the metrics that a reader asks for first.
 
-use super::compare::Comparison;
-use super::ranking_metric::is_open;
 use crate::config::Level;
 use crate::metrics::{self, Better};
 use crate::report::data::Tile;
 use crate::report::figures::columns::label;
+use crate::report::verdict::compare::Comparison;
+use crate::report::verdict::ranking_metric::is_open;
 
 /// Metrics with a tile, in order.
 const HEADLINES: [&str; 5] = [

@@ -1,8 +1,8 @@
 //! Reasons to doubt the run as a whole, and to doubt the verdict of a tile.
 
-use super::compare::Reason;
 use crate::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use crate::report::data::{Doubt, DoubtKind, Report, Tile, TrustAbout, TrustMark};
+use crate::report::verdict::compare::Reason;
 use crate::stats::samples_needed;
 
 /// The marks of a report, without words; none if nothing was measured.
