@@ -25,7 +25,7 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Text alone: the best figure bears a `*`.
+    /// Text alone: the best figure has a `*`.
     Plain,
     /// With control codes: the best figure is bold.
     Styled,
@@ -40,7 +40,7 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
     let listed = |line: &str| listed_at(width, line);
     let mut lines = wrapped(&head(report), "");
     lines.push(String::new());
-    let names = Names::of(report);
+    let names = Names::from_report(report);
     let differences = runs::difference_lines(report, names.marks.as_deref());
     if !differences.is_empty() {
         lines.extend(differences.iter().flat_map(|line| listed(line)));

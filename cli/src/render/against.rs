@@ -20,7 +20,7 @@ pub struct RatioText {
 }
 
 /// A row's figure against the best of its level and against every backend;
-/// empty if none can be held against another. `is_best`: it is marked as the best,
+/// empty if none can be compared with another. `is_best`: it is marked as the best,
 /// or as good as it.
 pub(super) fn ratios(report: &Report, row: &Row, metric: &str, is_best: bool) -> Vec<RatioText> {
     let Some(figure) = row.figures.get(metric) else {

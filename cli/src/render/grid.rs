@@ -120,7 +120,6 @@ pub struct Line {
     pub absence: Option<String>,
     /// One cell per column.
     pub cells: Vec<Cell>,
-    /// Successful requests.
     pub ok: String,
     /// Failed requests; empty if there was none.
     pub failed: String,
@@ -183,7 +182,7 @@ fn from_schedule(report: &Report, column: Column) -> Column {
     }
 }
 
-/// What the mark on a heading means; `None` if none bears one.
+/// What the mark on a heading means; `None` if none has one.
 #[must_use]
 pub fn footnote(report: &Report) -> Option<String> {
     let cautions = report

@@ -43,7 +43,7 @@ struct Heading {
     unit: &'static str,
 }
 
-/// How a backend is told from the others.
+/// What sets a backend apart from the others.
 #[derive(Serialize)]
 struct Key {
     colour: &'static str,
@@ -119,7 +119,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("report", &without_lists(report));
     context.insert("warnings", &warnings.collect::<Vec<_>>());
     context.insert("warnings_heading", &warnings_heading(report));
-    context.insert("marks", &marks::of(report));
+    context.insert("marks", &marks::trust_marks(report));
     context.insert("several", &(report.measured().len() > 1));
     context.insert("keys", &keys.collect::<Vec<_>>());
     context.insert("requests", &(report.counts.ok + report.counts.failed));
@@ -127,7 +127,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     insert_table(&mut context, report);
     insert_charts(&mut context, report)?;
     context.insert("drift", &report.drift.as_ref().map(Drift::words));
-    context.insert("sides", &runs::of(report));
+    context.insert("sides", &runs::sides_of_report(report));
     context.insert("limit", &runs::limit_text(report));
     context.insert("kv_tables", &kv::tables(report));
     context.insert("kv_usage", &kv::usage(report));

@@ -9,7 +9,6 @@ use serde::Serialize;
 /// The KV cache of one backend.
 #[derive(Debug, Serialize)]
 pub struct KvTable {
-    /// Its label.
     pub backend: String,
     /// Its place in the report.
     pub place: usize,
@@ -27,10 +26,8 @@ pub struct KvTable {
     pub sentences: Vec<String>,
 }
 
-/// One quantity.
 #[derive(Debug, Serialize)]
 pub struct KvRow {
-    /// Its heading.
     pub label: String,
     /// One text per column; absent if it is not known.
     pub cells: Vec<Option<KvText>>,
@@ -39,7 +36,6 @@ pub struct KvRow {
 /// A value, and how far it is from the prediction.
 #[derive(Debug, Serialize)]
 pub struct KvText {
-    /// The value.
     pub value: String,
     /// The difference, if there is a prediction.
     pub difference: Option<String>,
@@ -54,13 +50,11 @@ pub struct KvUsage {
     pub backend: String,
     /// Its place in the report.
     pub place: usize,
-    /// The level.
     pub level: String,
     /// Largest share in use.
     pub peak: String,
     /// Most requests waiting.
     pub waiting: String,
-    /// Requests put back.
     pub preemptions: String,
     /// The cache was the limit here.
     pub pressed: bool,
@@ -94,7 +88,7 @@ pub fn usage(report: &Report) -> Vec<KvUsage> {
     .collect()
 }
 
-/// A number of requests, which is whole unless a server tells a mean.
+/// A number of requests: whole, unless the server reports a mean.
 fn requests(number: f64) -> String {
     if number.fract() == 0.0 && number >= 0.0 {
         return grouped(number as u64);
@@ -110,7 +104,7 @@ fn place(report: &Report, label: &str) -> usize {
 type Column = (&'static str, fn(&KvLine) -> Option<KvCell>);
 
 /// What stands beside the prediction.
-const VOICES: [Column; 4] = [
+const SOURCES: [Column; 4] = [
     ("Log", |line| line.log),
     ("Metrics", |line| line.metrics),
     ("Server info", |line| line.info),
@@ -120,12 +114,12 @@ const VOICES: [Column; 4] = [
 fn table(report: &Report, backend: &KvBackend) -> KvTable {
     let has_prediction = backend.lines.iter().any(|line| line.predicted.is_some());
     let has = |column: &&Column| backend.lines.iter().any(|line| (column.1)(line).is_some());
-    let voices: Vec<&Column> = VOICES.iter().filter(has).collect();
+    let sources: Vec<&Column> = SOURCES.iter().filter(has).collect();
     let mut columns: Vec<&'static str> = Vec::new();
     if has_prediction {
         columns.push("Predicted");
     }
-    columns.extend(voices.iter().map(|column| column.0));
+    columns.extend(sources.iter().map(|column| column.0));
     let lines = backend.lines.iter().map(|line| {
         let mut cells = Vec::new();
         if has_prediction {
@@ -136,7 +130,7 @@ fn table(report: &Report, backend: &KvBackend) -> KvTable {
             }));
         }
         cells.extend(
-            voices
+            sources
                 .iter()
                 .map(|column| (column.1)(line).map(|c| text(line.quantity, c))),
         );
@@ -220,13 +214,13 @@ pub fn lines(report: &Report) -> Vec<String> {
             .lines
             .iter()
             .find(|line| line.quantity == KvQuantity::Tokens)?;
-        let told = line.metrics.or(line.info).or(line.log)?;
+        let reported = line.metrics.or(line.info).or(line.log)?;
         let mut text = format!(
             "KV cache of {}: {} tokens",
             backend.backend,
-            written(line.quantity, told.value)
+            written(line.quantity, reported.value)
         );
-        if let (Some(predicted), Some(difference)) = (line.predicted, told.difference) {
+        if let (Some(predicted), Some(difference)) = (line.predicted, reported.difference) {
             let predicted = written(line.quantity, predicted);
             text.push_str(&format!(", predicted {predicted} ({})", signed(difference)));
         }

@@ -67,7 +67,7 @@ fn objectives(page: &mut String, report: &Report) {
 
 /// What differs between several runs, what the gate found, and what changed.
 fn sides(page: &mut String, report: &Report) {
-    let Some(sides) = runs::of(report) else {
+    let Some(sides) = runs::sides_of_report(report) else {
         return;
     };
     gate(page, report, &sides);

@@ -4,19 +4,17 @@
 use inferbench_model::report::{Report, TrustAbout};
 use serde::Serialize;
 
-/// One mark.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(super) struct Mark {
-    /// Nothing speaks against trusting the figures.
+    /// No reason to doubt the figures.
     pub(super) ok: bool,
-    /// The fact.
     pub(super) text: String,
     /// Id of the section that explains it.
     pub(super) section: &'static str,
 }
 
 /// The marks of a report; none if nothing was measured.
-pub(super) fn of(report: &Report) -> Vec<Mark> {
+pub(super) fn trust_marks(report: &Report) -> Vec<Mark> {
     let marks = report.trust.iter().map(|mark| Mark {
         ok: mark.ok,
         text: mark.text.clone(),

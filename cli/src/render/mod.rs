@@ -64,7 +64,7 @@ pub enum RenderError {
     Config(#[from] serde_yaml::Error),
 }
 
-/// Tera tells the place in its first error and the fact in the last.
+/// Tera gives the place in its first error and the fact in the last.
 fn chain(error: &tera::Error) -> String {
     let mut text = error.to_string();
     let mut next = std::error::Error::source(error);

@@ -1,5 +1,5 @@
-//! `summary.prom`: the figures in the text format that Prometheus and its
-//! kin read, in base units, for dashboards over many runs.
+//! `summary.prom`: the figures in the text format of Prometheus, in base units,
+//! for dashboards over many runs.
 
 use std::sync::atomic::AtomicU64;
 
@@ -74,26 +74,26 @@ fn ordered(text: &str) -> String {
     sorted
 }
 
-/// Sets the gauges of one figure; tells whether it had a value.
+/// Sets the gauges of one figure; returns whether it had a value.
 fn set(report: &Report, row: &Row, metric: &Metric, figure: &Figure, gauges: &Gauges) -> bool {
     let (_, factor) = base(metric.unit);
     let labels = labels(report, row);
     let mut has_any = false;
-    let mut tell = |labels: &Labels, value: Option<f64>| {
+    let mut set_gauge = |labels: &Labels, value: Option<f64>| {
         if let Some(value) = value {
             gauges.get_or_create(labels).set(value * factor);
             has_any = true;
         }
     };
     if metric.values.is_one_per_cell() {
-        tell(&labels, figure.typical);
+        set_gauge(&labels, figure.typical);
         return has_any;
     }
     let percentiles = [figure.p50, figure.p90, figure.p95, figure.p99];
     for (quantile, percentile) in QUANTILES.into_iter().zip(percentiles) {
         let mut labels = labels.clone();
         labels.push(("quantile", quantile.to_owned()));
-        tell(&labels, percentile.and_then(|percentile| percentile.value));
+        set_gauge(&labels, percentile.and_then(|percentile| percentile.value));
     }
     has_any
 }

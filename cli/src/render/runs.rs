@@ -22,7 +22,7 @@ const HELD: &str = "held";
 pub struct Sides {
     /// Labels of the runs.
     pub runs: Vec<String>,
-    /// Label of the run that the others are held against.
+    /// Label of the baseline run.
     pub baseline: String,
     /// What each run is, and what is not the same in all.
     pub rows: Vec<SideRow>,
@@ -50,7 +50,6 @@ pub struct SideRow {
 pub struct ChangeLine {
     /// Heading of the metric.
     pub metric: String,
-    /// The level.
     pub level: String,
     /// Label of the backend.
     pub backend: String,
@@ -85,7 +84,7 @@ pub struct CheckLine {
 
 /// `None` for a report of one run.
 #[must_use]
-pub fn of(report: &Report) -> Option<Sides> {
+pub fn sides_of_report(report: &Report) -> Option<Sides> {
     let runs = report.runs.as_ref()?;
     let mut rows = vec![
         fact(runs, "Started", |run| {
@@ -200,8 +199,8 @@ pub fn change_lines(report: &Report) -> Vec<String> {
     let Some(sides) = of(report) else {
         return Vec::new();
     };
-    let told = sides.checks.iter().filter(|check| check.state != HELD);
-    let mut lines: Vec<String> = told
+    let differing = sides.checks.iter().filter(|check| check.state != HELD);
+    let mut lines: Vec<String> = differing
         .map(|check| format!("{}: {}", check.state, check.text))
         .collect();
     let held = sides.checks.iter().filter(|check| check.state == HELD);

@@ -1,5 +1,5 @@
-//! How each backend is told from the others: colour, marker and dash, by its
-//! place in the report.
+//! What sets each backend apart from the others: colour, marker and dash, by
+//! its place in the report.
 
 /// Okabe and Ito's colours without black and yellow, which vanish on a dark or
 /// a light page. Source: Okabe & Ito 2008, Color Universal Design.

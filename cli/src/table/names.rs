@@ -5,22 +5,22 @@ use inferbench_model::report::Report;
 /// Widest label of a backend, in columns; a longer one loses its middle.
 const LABEL_WIDTH: usize = 16;
 
-/// Names that tell the backends apart within their width.
+/// Names of the backends, all different within their width.
 pub(super) struct Names {
     /// One name per backend.
     pub(super) backends: Vec<String>,
-    /// What stands for each run of a comparison, where shortened labels do not
-    /// tell the backends apart.
+    /// A short mark for each run of a comparison, where shortened labels are the
+    /// same for several backends.
     pub(super) marks: Option<Vec<String>>,
 }
 
 impl Names {
-    pub(super) fn of(report: &Report) -> Self {
+    pub(super) fn from_report(report: &Report) -> Self {
         let labels = report.backends.iter().map(|b| b.label.as_str());
         let short = |label: &str| shortened(label, LABEL_WIDTH);
         let backends: Vec<String> = labels.clone().map(short).collect();
-        let is_told = |(at, name): (usize, &String)| !backends[..at].contains(name);
-        let (Some(runs), false) = (&report.runs, backends.iter().enumerate().all(is_told)) else {
+        let is_first = |(at, name): (usize, &String)| !backends[..at].contains(name);
+        let (Some(runs), false) = (&report.runs, backends.iter().enumerate().all(is_first)) else {
             return Self {
                 backends,
                 marks: None,

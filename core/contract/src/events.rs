@@ -11,7 +11,7 @@ pub enum OutputKind {
     ToolCall,
 }
 
-/// Token counts that a server tells; each may be missing.
+/// Token counts that a server reports; each may be missing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// Prompt tokens.

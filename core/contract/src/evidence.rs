@@ -1,9 +1,9 @@
-//! What a backend says of itself.
+//! What a backend reports about itself.
 
 use serde::{Deserialize, Serialize};
 
-/// Facts that a backend tells of itself: in its metrics, its server info or
-/// its log. Every one may be missing.
+/// Facts that a backend reports about itself: in its metrics, its server info
+/// or its log. Every one may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Evidence {
@@ -22,7 +22,7 @@ pub struct Evidence {
     /// Prompt tokens found in the prefix cache since start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_cache_hits: Option<f64>,
-    /// Requests put back for want of KV-cache memory since start.
+    /// Requests preempted for lack of KV-cache memory since start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub preemptions: Option<f64>,
     /// Prompt tokens since start.
@@ -48,14 +48,14 @@ pub struct Evidence {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_tokens_about: Option<f64>,
     /// Data type of the KV cache in effect; absent if it is the model's own or not
-    /// told.
+    /// reported.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_dtype: Option<String>,
     /// Bytes of cached tensors after so many tokens of one sequence, pairs of
     /// (tokens, bytes).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_growth: Option<Vec<(u64, u64)>>,
-    /// Whether its weights are loaded; told by the line that says so.
+    /// Whether its weights are loaded; set by the log line that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weights_loaded: Option<bool>,
     /// Bytes of the weights on one device.
@@ -126,7 +126,7 @@ impl Evidence {
         );
     }
 
-    /// What it says of the sizes of KV cache and weights.
+    /// What it reports about the sizes of KV cache and weights.
     #[must_use]
     pub fn of_memory(&self) -> Self {
         Self {

@@ -61,15 +61,15 @@ fn start(wanted: Wanted, backend: &WatchedBackend) -> (GpuStatus, Receiver<GpuSa
     (status, samples)
 }
 
-/// The first `count` samples of these devices, and what is told at the end.
+/// The first `count` samples of these devices, and the notes at the end.
 fn play(devices: Value, count: usize) -> (Vec<GpuSample>, Vec<String>) {
     let stand_in = StandIn::new(&json!({"devices": devices}));
     let (status, samples) = stand_in.start();
     assert_eq!(status.absence, None);
     let taken = samples.iter().take(count).collect();
-    let mut told = status.sampler.unwrap().stop();
-    told.retain(|line| !line.contains("stand-in"));
-    (taken, told)
+    let mut notes = status.sampler.unwrap().stop();
+    notes.retain(|line| !line.contains("stand-in"));
+    (taken, notes)
 }
 
 fn absence(script: &Value) -> String {
@@ -81,7 +81,7 @@ fn absence(script: &Value) -> String {
 
 #[test]
 fn every_figure_of_a_device_is_read_in_its_unit() {
-    let (samples, told) = play(
+    let (samples, notes) = play(
         json!([{
             "uuid": "GPU-8f01",
             "memory": {"total_bytes": 1000, "reserved_bytes": 30, "used_bytes": 600},
@@ -120,7 +120,7 @@ fn every_figure_of_a_device_is_read_in_its_unit() {
     };
     assert_eq!(*sample, expected);
     assert!(sample.read_us.is_some() && sample.t_ns > 0);
-    assert_eq!(told, [""; 0]);
+    assert_eq!(notes, [""; 0]);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_card_without_the_two_powers_gives_the_one_that_it_has() {
 #[test]
 fn g04_a_figure_that_is_not_supported_is_absent_and_not_zero() {
     let mig = json!({"uuid": "MIG-1"});
-    let (samples, told) = play(
+    let (samples, notes) = play(
         json!([{
             "mig": [mig], "utilization_percent": "NOT_SUPPORTED",
             "memory": {"total_bytes": 81_920 * MIB, "used_bytes": 36_537 * MIB},
@@ -144,7 +144,7 @@ fn g04_a_figure_that_is_not_supported_is_absent_and_not_zero() {
         assert_eq!(sample.utilization_percent, None);
         assert_eq!(sample.memory_used_bytes, Some(36_537 * MIB));
     }
-    assert_eq!(told, [""; 0]);
+    assert_eq!(notes, [""; 0]);
 }
 
 #[test]
@@ -199,9 +199,10 @@ fn g09_an_index_in_cudas_order_samples_every_gpu_and_says_so() {
     };
     let (status, _samples) = start(wanted(None), &WatchedBackend::default());
     assert_eq!(status.facts.len(), 2);
-    let told = status.sampler.unwrap().stop();
+    let notes = status.sampler.unwrap().stop();
     assert!(
-        told.iter()
+        notes
+            .iter()
             .any(|line| line.starts_with("`CUDA_VISIBLE_DEVICES` of vllm is \"0\""))
     );
     let (status, _samples) = start(wanted(Some("PCI_BUS_ID")), &WatchedBackend::default());
@@ -223,7 +224,7 @@ fn g10_one_device_without_power_does_not_stop_another() {
 
 #[test]
 fn g11_memory_of_a_unified_device_is_the_sum_over_its_processes() {
-    let (samples, told) = play(
+    let (samples, notes) = play(
         json!([{"processes": [
             {"pid": 10, "used_bytes": 43 * MIB}, {"pid": 11, "used_bytes": 18 * MIB},
         ]}]),
@@ -232,13 +233,13 @@ fn g11_memory_of_a_unified_device_is_the_sum_over_its_processes() {
     assert_eq!(samples[0].memory_used_bytes, Some(61 * MIB));
     assert_eq!(samples[1].memory_used_bytes, Some(61 * MIB));
     assert_eq!(
-        told,
+        notes,
         ["GPU 0 reports no memory of its own: its memory in use is the sum over its processes"]
     );
 }
 
 #[test]
-fn g12_a_device_that_tells_nothing_has_samples_of_nothing() {
+fn g12_a_device_that_reports_nothing_has_empty_samples() {
     let (samples, _) = play(
         json!([{
             "name": "Orin (nvgpu)",
@@ -255,7 +256,7 @@ fn g12_a_device_that_tells_nothing_has_samples_of_nothing() {
 }
 
 #[test]
-fn g13_memory_is_told_apart_between_the_backend_and_a_stranger() {
+fn g13_memory_is_split_between_the_backend_and_a_stranger() {
     let stranger = std::process::id();
     let mut server = std::process::Command::new("sleep")
         .arg("60")
@@ -275,18 +276,18 @@ fn g13_memory_is_told_apart_between_the_backend_and_a_stranger() {
     assert_eq!(sample.memory_used_bytes, Some(39_000 * MIB));
     assert_eq!(sample.backend_memory_bytes, Some(29_500 * MIB));
     assert_eq!(sample.others_memory_bytes, Some(9500 * MIB));
-    let told = status.sampler.unwrap().stop();
+    let notes = status.sampler.unwrap().stop();
     let about = format!("(pid {stranger}) was on it with 8.79 GiB while vllm ran");
-    assert!(told.iter().any(|line| line.contains(&about)), "{told:?}");
+    assert!(notes.iter().any(|line| line.contains(&about)), "{notes:?}");
     let about = format!("(pid {})", server.id());
-    assert!(!told.iter().any(|line| line.contains(&about)), "{told:?}");
+    assert!(!notes.iter().any(|line| line.contains(&about)), "{notes:?}");
     server.kill().unwrap();
     server.wait().unwrap();
 }
 
 #[test]
-fn g15_a_device_that_falls_off_the_bus_gives_nulls_from_then_on_and_is_told_of() {
-    let (samples, told) = play(
+fn g15_a_device_that_falls_off_the_bus_gives_nulls_from_then_on_and_is_noted() {
+    let (samples, notes) = play(
         json!([
             {"power_milliwatts": {"by_call": [1500, 1500, "GPU_IS_LOST"]}, "sm_clock_mhz": 5},
             {"power_milliwatts": 7000},
@@ -299,7 +300,7 @@ fn g15_a_device_that_falls_off_the_bus_gives_nulls_from_then_on_and_is_told_of()
     assert!(of(0).all(|sample| sample.sm_clock_mhz == Some(5)));
     assert!(of(1).all(|sample| sample.power_watts == Some(7.0)));
     assert_eq!(
-        told,
+        notes,
         [
             "GPU 0 gave no power at times: device fell off the bus or has otherwise become inacessible"
         ]
@@ -318,28 +319,30 @@ fn a_device_that_is_lost_whole_is_one_line() {
         .find(|sample| sample.power_watts.is_none())
         .unwrap();
     assert_eq!(lost.sm_clock_mhz, None);
-    let told = status.sampler.unwrap().stop();
-    let lines = told.iter().filter(|line| line.contains("fell off the bus"));
-    assert_eq!(lines.count(), 1, "{told:?}");
+    let notes = status.sampler.unwrap().stop();
+    let lines = notes
+        .iter()
+        .filter(|line| line.contains("fell off the bus"));
+    assert_eq!(lines.count(), 1, "{notes:?}");
 }
 
 #[test]
-fn a_counter_that_runs_backwards_is_kept_as_it_is_and_told_of() {
-    let (samples, told) = play(
+fn a_counter_that_runs_backwards_is_kept_as_it_is_and_noted() {
+    let (samples, notes) = play(
         json!([{"energy_millijoules": {"by_call": [5000, 7000, 3000, 4000]}}]),
         4,
     );
     let joules: Vec<_> = samples.iter().map(|sample| sample.energy_joules).collect();
     assert_eq!(joules, [Some(5.0), Some(7.0), Some(3.0), Some(4.0)]);
     assert_eq!(
-        told,
+        notes,
         ["GPU 0: its energy counter ran backwards, from 7 to 3 J"]
     );
 }
 
 #[test]
-fn figures_that_cannot_be_are_left_out_and_told_of() {
-    let (samples, told) = play(
+fn figures_that_cannot_be_are_left_out_and_noted() {
+    let (samples, notes) = play(
         json!([{
             "memory": {"total_bytes": 1000, "used_bytes": u64::MAX},
             "utilization_percent": 4_294_967_295_u32, "power_milliwatts": 4_294_967_295_u32,
@@ -367,22 +370,22 @@ fn figures_that_cannot_be_are_left_out_and_told_of() {
     ] {
         let line = format!("GPU 0 gave {figure} that cannot be, at times: left out");
         assert!(
-            told.iter().any(|told| told.starts_with(&line)),
-            "{figure}: {told:?}"
+            notes.iter().any(|note| note.starts_with(&line)),
+            "{figure}: {notes:?}"
         );
     }
 }
 
 #[test]
-fn a_name_that_is_no_text_is_absent_and_told_of() {
+fn a_name_that_is_no_text_is_absent_and_noted() {
     let stand_in = StandIn::new(&json!({"devices": [{
         "name_is_no_text": true, "power_milliwatts": 1000,
     }]}));
     let (status, samples) = stand_in.start();
     assert_eq!(status.facts[0].name, None);
     assert_eq!(samples.recv().unwrap().power_watts, Some(1.0));
-    let told = status.sampler.unwrap().stop();
-    assert_eq!(told, ["GPU 0 has a name that is no UTF-8"]);
+    let notes = status.sampler.unwrap().stop();
+    assert_eq!(notes, ["GPU 0 has a name that is no UTF-8"]);
 }
 
 #[test]
@@ -426,7 +429,7 @@ fn a_call_that_hangs_ends_the_samples_and_delays_no_stop() {
     assert!(samples.recv().is_ok());
     while samples.recv_timeout(Duration::from_millis(1500)).is_ok() {}
     let stopping = Instant::now();
-    let told = status.sampler.unwrap().stop();
+    let notes = status.sampler.unwrap().stop();
     assert!(stopping.elapsed() < LONG);
     // What was behind the sink is free, though the thread still hangs.
     assert_eq!(
@@ -434,9 +437,10 @@ fn a_call_that_hangs_ends_the_samples_and_delays_no_stop() {
         Err(mpsc::RecvTimeoutError::Disconnected)
     );
     assert!(
-        told.iter()
+        notes
+            .iter()
             .any(|line| line.ends_with("NVML did not return from a call")),
-        "{told:?}"
+        "{notes:?}"
     );
 }
 
@@ -458,11 +462,12 @@ fn a_call_that_hangs_for_a_while_leaves_a_gap() {
         assert!(sample.t_ns > last_ns);
         last_ns = sample.t_ns;
     }
-    let told = status.sampler.unwrap().stop();
+    let notes = status.sampler.unwrap().stop();
     assert!(
-        told.iter()
+        notes
+            .iter()
             .any(|line| line.starts_with("the GPU samples have gaps")),
-        "{told:?}"
+        "{notes:?}"
     );
 }
 
@@ -480,7 +485,7 @@ fn a_stand_in_says_that_it_is_one() {
 }
 
 #[test]
-fn sampling_that_is_off_is_said_so() {
+fn sampling_that_is_off_is_reported() {
     let stand_in = StandIn::new(&json!({"devices": [{}]}));
     for (devices, why) in [
         (Devices::None, "`gpu.devices` is none"),

@@ -162,7 +162,7 @@ fn header_in_c(major: u32, minor: u32, unwinds: u32) -> String {
 }
 
 #[test]
-fn what_the_loader_or_the_header_tells_is_the_reason() {
+fn what_the_loader_or_the_header_reports_is_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(format!("libinferbench_{name}.so"));
     from_c("int x;", &file("bare"), &[]);
@@ -274,7 +274,7 @@ fn is_panic<T>(result: Result<T, PluginError>) {
         panic!("no panic came");
     };
     assert!(error.panicked);
-    assert!(error.message.contains("as it was told to"), "{error}");
+    assert!(error.message.contains("as it was asked to"), "{error}");
 }
 
 fn launch_context() -> LaunchContext {
@@ -313,7 +313,7 @@ async fn a_panic_of_a_plugin_fails_its_call_and_nothing_else() {
     let server = TestServer::always(good_answer());
     let record = ask_faulty("feed", &server.target()).await;
     assert_eq!(record.reason.as_deref(), Some("plugin_panicked"));
-    assert!(record.message.unwrap().contains("as it was told to"));
+    assert!(record.message.unwrap().contains("as it was asked to"));
 
     let unmarked = answer("200 OK", "text/event-stream", "", &event("a"));
     let unmarked = TestServer::always(unmarked);
@@ -348,6 +348,6 @@ async fn an_encode_that_hangs_is_given_up_at_the_limit() {
     let (limit, target) = (Duration::from_millis(200), server.target());
     let made = requests::wire_within(limit, &client, &target, &common::text_request()).await;
     let words = made.unwrap_err();
-    let told = "the plugin made no request within 0.2 s: its `encode` hangs";
-    assert!(words.to_string().starts_with(told), "{words}");
+    let expected = "the plugin made no request within 0.2 s: its `encode` hangs";
+    assert!(words.to_string().starts_with(expected), "{words}");
 }

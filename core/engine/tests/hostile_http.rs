@@ -48,7 +48,7 @@ async fn a_json_error_under_status_200_fails_with_its_words() {
 }
 
 #[tokio::test]
-async fn a_503_tells_when_to_retry_and_is_not_retried() {
+async fn a_503_reports_when_to_retry_and_is_not_retried() {
     let bytes = answer(
         "503 Service Unavailable",
         "text/plain",
@@ -99,7 +99,7 @@ async fn a_redirect_is_not_followed_and_names_its_target() {
 }
 
 #[tokio::test]
-async fn a_server_that_closes_after_each_answer_is_connected_to_anew() {
+async fn a_server_that_closes_after_each_answer_is_connected_to_again() {
     let body = format!("{}{}", event("a"), ending(3, 1));
     let bytes = answer(
         "200 OK",
@@ -134,14 +134,14 @@ async fn a_kept_connection_carries_the_next_request_without_connecting() {
 }
 
 #[tokio::test]
-async fn a_connection_closed_while_idle_is_opened_anew_before_the_clock_starts() {
-    let (tell, closed) = mpsc::channel();
+async fn a_connection_closed_while_idle_is_opened_again_before_the_clock_starts() {
+    let (sender, closed) = mpsc::channel();
     let server = TestServer::start(move |peer| {
         while peer.request().is_some() {
             peer.write(good_answer());
             if peer.number == 0 {
                 peer.close();
-                tell.send(()).unwrap();
+                sender.send(()).unwrap();
             }
         }
     });
@@ -371,7 +371,7 @@ async fn a_line_of_ten_megabytes_is_one_event() {
 
 #[tokio::test]
 async fn an_event_in_many_reads_of_one_byte_has_the_time_of_the_last() {
-    let (tell, last_write) = mpsc::channel();
+    let (sender, last_write) = mpsc::channel();
     let server = TestServer::start(move |peer| {
         peer.request();
         peer.write(SSE_HEAD);
@@ -383,7 +383,7 @@ async fn an_event_in_many_reads_of_one_byte_has_the_time_of_the_last() {
             due_ns += 1_000_000;
             wait_until(due_ns);
         }
-        tell.send(clock::now_ns()).unwrap();
+        sender.send(clock::now_ns()).unwrap();
         peer.write([*last]);
         peer.write("\r\n");
         peer.write(chunk(ending(3, 1)));
@@ -496,7 +496,7 @@ async fn an_interruption_ends_even_a_connection_that_does_not_open() {
 async fn an_interruption_ends_a_request_that_is_under_way() {
     let gone = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&gone);
-    let (tell, ended) = mpsc::channel();
+    let (sender, ended) = mpsc::channel();
     let server = TestServer::start(move |peer| {
         peer.request();
         peer.write(SSE_HEAD);
@@ -504,7 +504,7 @@ async fn an_interruption_ends_a_request_that_is_under_way() {
         peer.stream.flush().unwrap();
         peer.until_closed();
         seen.store(true, Ordering::SeqCst);
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
     });
     let target = server.target();
     let wire = requests::wire(&common::completions(), &target, &common::text_request()).unwrap();

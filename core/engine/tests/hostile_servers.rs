@@ -1,5 +1,5 @@
-//! Servers that mean no good, or do no good: slow, refusing, lying about what
-//! they send, or sending without end. Each request ends within its limits with a
+//! Hostile or broken servers: slow, refusing, lying about what they send, or
+//! sending without end. Each request ends within its limits with a
 //! reason, the next one goes on, and memory does not grow with what is sent.
 
 #![allow(clippy::unwrap_used, reason = "test code")]
@@ -51,7 +51,7 @@ async fn a_slow_accept_is_connect_time_and_enters_no_latency() {
         std::thread::sleep(Duration::from_millis(600));
         drop(filler);
         for stream in listener.incoming().flatten() {
-            let mut peer = common::server::Peer::of(stream);
+            let mut peer = common::server::Peer::from_stream(stream);
             if peer.request().is_some() {
                 peer.write(good_answer());
             }
@@ -130,12 +130,12 @@ async fn every_second_request_that_fails_fails_alone() {
         let expected = if n % 2 == 0 { "none" } else { "http_500" };
         assert_eq!(reason(&record), expected, "request {n}");
     }
-    // An error that is told in order costs no connection.
+    // An error in a well-formed answer costs no connection.
     assert_eq!(server.accepted(), 1);
 }
 
 #[tokio::test]
-async fn a_429_tells_when_to_retry_and_is_not_retried() {
+async fn a_429_reports_when_to_retry_and_is_not_retried() {
     let body = r#"{"error":{"message":"slow down"}}"#;
     let bytes = answer(
         "429 Too Many Requests",
@@ -209,13 +209,13 @@ async fn bodies_of_a_gigabyte_are_read_without_being_kept() {
     let gigabyte = 1024 * MIB;
     let total = limits(Duration::from_secs(4), None);
     let before = resident_mib();
-    let told = |status: &str, kind: &str| {
+    let head = |status: &str, kind: &str| {
         let head = format!(
             "HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {gigabyte}\r\n\r\n"
         );
         head.into_bytes()
     };
-    let error = flood(told("500 X", "text/plain"), vec![b'e'; MIB], gigabyte);
+    let error = flood(head("500 X", "text/plain"), vec![b'e'; MIB], gigabyte);
     let record = ask(&error.target(), total).await;
     assert_eq!(reason(&record), "http_500");
     let pings = flood(

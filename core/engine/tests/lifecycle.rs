@@ -75,7 +75,7 @@ async fn a_server_that_ignores_the_signal_is_killed_with_its_children() {
 }
 
 #[tokio::test]
-async fn a_server_that_heeds_the_signal_gets_to_end_by_itself() {
+async fn a_server_that_obeys_the_signal_may_end_by_itself() {
     let folder = tempfile::tempdir().unwrap();
     let plan = shell("trap 'echo 7; exit 3' TERM; echo 1; while :; do sleep 0.05; done");
     let mut server = start(&plan, folder.path()).await.unwrap();
@@ -169,7 +169,7 @@ async fn a_supervisor_that_is_asked_to_end_stops_the_server_first() {
 }
 
 #[tokio::test]
-async fn a_killed_supervisor_is_told_and_its_server_killed() {
+async fn a_killed_supervisor_is_reported_and_its_server_killed() {
     let folder = tempfile::tempdir().unwrap();
     let plan = shell("echo $$; exec sleep 1000");
     let mut server = start(&plan, folder.path()).await.unwrap();
@@ -186,7 +186,7 @@ async fn a_killed_supervisor_is_told_and_its_server_killed() {
 }
 
 #[tokio::test]
-async fn an_early_exit_is_told_with_status_and_log() {
+async fn an_early_exit_is_reported_with_status_and_log() {
     let folder = tempfile::tempdir().unwrap();
     let plan = shell("echo 'CUDA out of memory' >&2; exit 7");
     let mut server = start(&plan, folder.path()).await.unwrap();
@@ -197,7 +197,7 @@ async fn an_early_exit_is_told_with_status_and_log() {
 }
 
 #[tokio::test]
-async fn a_death_by_a_signal_is_told_by_its_name() {
+async fn a_death_by_a_signal_is_reported_by_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let server = start(&shell("kill -SEGV $$"), folder.path()).await.unwrap();
     server.died.cancelled().await;
@@ -312,7 +312,7 @@ async fn a_supervisor_that_outlived_its_run_is_asked_to_stop() {
 }
 
 #[test]
-fn a_journal_that_is_not_there_or_holds_rubbish_tells_of_nothing() {
+fn a_journal_that_is_missing_or_holds_rubbish_lists_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::at(&folder.path().join("journal"));
     assert!(journal.leftovers().is_empty());

@@ -159,7 +159,7 @@ fn a_closed_loop_keeps_exactly_its_level_in_flight() {
     let ran = run_paced(json!({"concurrency": [8], "requests": 40, "warmup_requests": 8}));
     ran.outcome.unwrap();
     let from = first_measured_ns(&ran.records);
-    let to = Window::of(&ran.records).unwrap().end_ns;
+    let to = Window::from_records(&ran.records).unwrap().end_ns;
     let (most, below) = sweep(&ran.records, 8, from, to);
     assert_eq!(most, 8);
     // Between an end and the next send of its slot there is only the client.
@@ -253,11 +253,11 @@ fn an_interrupted_cell_ends_within_a_second_with_a_record_for_each_request() {
         json!({"concurrency": [4], "requests": 100}),
         json!({"request_rate": [500], "requests": 1000}),
     ] {
-        let (tell, asked) = mpsc::channel();
+        let (sender, asked) = mpsc::channel();
         let server = TestServer::start(move |peer| {
             peer.request();
             // The test may have seen enough.
-            let _: Result<(), _> = tell.send(());
+            let _: Result<(), _> = sender.send(());
             peer.write(SSE_HEAD);
             peer.write(chunk(event("t")));
             peer.until_closed();

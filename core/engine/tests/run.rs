@@ -30,7 +30,7 @@ use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// A tokenizer of a hundred words, for prompts that are text and ids alike.
+/// A tokenizer of a hundred words, for prompts that are both text and ids.
 fn tokenizer(folder: &Path) -> PathBuf {
     let vocabulary: serde_json::Map<String, Value> =
         (0..100).map(|id| (format!("w{id}"), json!(id))).collect();
@@ -99,19 +99,19 @@ impl Ran {
 
 async fn run_with(folder: TempDir, backends: Value, extra: Value, stops: &Stops) -> Ran {
     let prepared = prepared(&config(folder.path(), &backends, &extra));
-    let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let output = folder.path().join("results");
     let finished = run::run(
         &prepared,
         run::Destination::New(&output),
         "0.0.0",
-        tell,
+        sender,
         stops,
     )
     .await
     .unwrap();
     let mut events = Vec::new();
-    while let Ok(event) = heard.try_recv() {
+    while let Ok(event) = receiver.try_recv() {
         events.push(event);
     }
     Ran {
@@ -326,7 +326,7 @@ async fn a_cell_without_one_good_answer_makes_the_run_incomplete() {
     let server = TestServer::start(move |peer| {
         while let Some(request) = peer.request() {
             let completion = request.line().starts_with("POST");
-            // The first is the one that tells readiness.
+            // The first one is the readiness probe.
             if completion && asked.fetch_add(1, Ordering::SeqCst) == 0 {
                 peer.write(common::server::good_answer());
             } else {
@@ -455,10 +455,10 @@ async fn an_interrupted_run_stops_its_server_and_leaves_valid_files() {
     let backends = json!([launched("long", &command)]);
     let extra = json!({"load": {"concurrency": [2], "duration": "10m"}});
     let prepared = prepared(&config(folder.path(), &backends, &extra));
-    let (tell, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
     let output = folder.path().join("results");
     let interrupt = async {
-        while let Some(event) = heard.recv().await {
+        while let Some(event) = receiver.recv().await {
             if matches!(event, RunEvent::CellProgress { measured, .. } if measured > 0) {
                 assert_eq!(processes_with(&mark).len(), 1);
                 stops.gentle.cancel();
@@ -471,7 +471,7 @@ async fn an_interrupted_run_stops_its_server_and_leaves_valid_files() {
         &prepared,
         run::Destination::New(&output),
         "0.0.0",
-        tell,
+        sender,
         &stops,
     );
     let (finished, interrupted_at) = tokio::join!(run, interrupt);
@@ -552,7 +552,7 @@ async fn samples_that_are_torn_or_out_of_order_leave_a_note_and_the_report() {
     assert_eq!(
         torn.notes,
         [
-            "lines of host.jsonl passed over, which cannot be read: 2",
+            "lines of host.jsonl skipped, which cannot be read: 2",
             "samples skipped, with a time that runs backwards: 1",
         ]
     );

@@ -83,7 +83,7 @@ fn names_ipv6() -> bool {
     found.is_ok_and(|mut found| found.any(|address| address.is_ipv6()))
 }
 
-#[allow(clippy::print_stderr, reason = "tells why a test proves nothing here")]
+#[allow(clippy::print_stderr, reason = "says why a test proves nothing here")]
 fn eprintln_skip(words: &str) {
     eprintln!("skipped: {words}");
 }
@@ -93,13 +93,13 @@ async fn a_unix_domain_socket_is_a_server_like_any_other() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let (tell, heads) = mpsc::channel();
+    let (sender, heads) = mpsc::channel();
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (mut stream, tell) = (stream.unwrap(), tell.clone());
+            let (mut stream, sender) = (stream.unwrap(), sender.clone());
             std::thread::spawn(move || {
                 while let Some(text) = request(&mut stream) {
-                    tell.send(text).unwrap();
+                    sender.send(text).unwrap();
                     stream.write_all(good_answer().as_bytes()).unwrap();
                 }
             });
@@ -169,7 +169,7 @@ async fn a_server_that_answers_before_it_reads_does_not_hang_the_client() {
 
 #[tokio::test]
 async fn a_server_that_writes_while_it_reads_gets_the_whole_request() {
-    let (tell, told) = mpsc::channel();
+    let (sender, read_at) = mpsc::channel();
     let server = TestServer::start(move |peer| {
         let mut some = [0; 1024];
         peer.stream.read_exact(&mut some).unwrap();
@@ -190,7 +190,7 @@ async fn a_server_that_writes_while_it_reads_gets_the_whole_request() {
         let (_, body) = body.split_once("\r\n\r\n").unwrap();
         peer.write(common::server::chunk(body));
         peer.write("0\r\n\r\n");
-        tell.send(read_ns).unwrap();
+        sender.send(read_ns).unwrap();
         peer.until_closed();
     });
     let client = common::completions();
@@ -198,7 +198,7 @@ async fn a_server_that_writes_while_it_reads_gets_the_whole_request() {
     let outcome = common::exchange_over(&mut slot, &target, &client, &spec, patient()).await;
     let record = common::record(outcome);
     assert!(record.is_ok(), "{:?} {:?}", record.reason, record.message);
-    let read_ns = told.recv().unwrap();
+    let read_ns = read_at.recv().unwrap();
     let sent_ns = record.sent_ns.unwrap();
     // The last write may return a little after the server has read what it wrote.
     let late_ms = sent_ns.saturating_sub(read_ns) as f64 / 1e6;
@@ -278,10 +278,10 @@ async fn two_thousand_connections_open_at_once_without_one_lost() {
 
 #[tokio::test]
 async fn a_plain_proxy_takes_the_whole_url() {
-    let (tell, heads) = mpsc::channel();
+    let (sender, heads) = mpsc::channel();
     let proxy = TestServer::start(move |peer| {
         while let Some(request) = peer.request() {
-            tell.send(request.head).unwrap();
+            sender.send(request.head).unwrap();
             peer.write(good_answer());
         }
     });
@@ -304,9 +304,9 @@ async fn tls_goes_through_a_tunnel_of_the_proxy() {
             stream.flush().unwrap();
         }
     });
-    let (tell, heads) = mpsc::channel();
+    let (sender, heads) = mpsc::channel();
     let proxy = TestServer::start(move |peer| {
-        tell.send(peer.request().unwrap().head).unwrap();
+        sender.send(peer.request().unwrap().head).unwrap();
         peer.write("HTTP/1.1 200 Connection established\r\n\r\n");
         let server = TcpStream::connect(("127.0.0.1", port)).unwrap();
         let (mut up, mut down) = (
@@ -406,9 +406,9 @@ fn proxy_variables_of_the_environment_never_apply() {
         child.env(name, "http://127.0.0.1:9");
     }
     let output = child.output().unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "{told}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}");
+    assert!(printed.contains("1 passed"), "{printed}");
 }
 
 #[tokio::test]

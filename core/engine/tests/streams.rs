@@ -1,8 +1,8 @@
 //! The corpus of troublesome streams over real HTTP: each is served exactly as
 //! its sidecar says, and the record must say what a correct reader finds.
 //!
-//! All streams run at once and at their true pace. The truth that times are
-//! held against is when the server wrote the bytes, by the same clock.
+//! All streams run at once and at their true pace. Times are
+//! compared with when the server wrote the bytes, by the same clock.
 
 #![allow(clippy::unwrap_used, reason = "test code")]
 

@@ -138,7 +138,7 @@ async fn an_unknown_issuer_is_named() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_only_has_the_name_of_a_trusted_one_is_told_apart() {
+async fn an_issuer_that_only_has_the_name_of_a_trusted_one_is_not_trusted() {
     let authority = Authority::new("an issuer");
     let port = serve(authority.server("localhost", 2020..2090), answer_all);
     let words = refused(&trusting(&Authority::new("an issuer"), "localhost", port)).await;
@@ -176,7 +176,7 @@ async fn a_certificate_outside_its_time_is_named_with_the_day() {
 }
 
 #[tokio::test]
-async fn an_issuer_that_serves_its_own_certificate_is_told_what_to_change() {
+async fn an_issuer_that_serves_its_own_certificate_is_named_with_what_must_change() {
     let (config, file) = self_signed_issuer("localhost");
     let port = serve(config, answer_all);
     let url = format!("https://localhost:{port}");
@@ -191,7 +191,7 @@ async fn an_issuer_that_serves_its_own_certificate_is_told_what_to_change() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_apart() {
+async fn a_server_without_tls_has_its_own_error() {
     let server = TestServer::start(|peer| {
         peer.write(answer("400 Bad Request", "text/plain", "", "no TLS here"));
         peer.until_closed();
@@ -238,15 +238,15 @@ async fn a_body_cut_without_the_end_of_tls_is_truncated() {
 }
 
 #[tokio::test]
-async fn a_connection_that_tls_has_ended_is_opened_anew() {
+async fn a_connection_that_tls_has_ended_is_opened_again() {
     let authority = Authority::new("an issuer");
-    let (tell, closed) = std::sync::mpsc::channel();
+    let (sender, closed) = std::sync::mpsc::channel();
     let port = serve(authority.server("localhost", 2020..2090), move |stream| {
         request(stream);
         stream.write_all(good_answer().as_bytes()).unwrap();
         stream.conn.send_close_notify();
         stream.flush().unwrap();
-        tell.send(()).unwrap();
+        sender.send(()).unwrap();
         request(stream);
     });
     let target = trusting(&authority, "localhost", port);
@@ -311,7 +311,7 @@ async fn run_over(port: u16, tls: Value) -> (Manifest, Duration) {
     });
     let loaded = load("t.yaml", &config.to_string(), &|_| None).unwrap();
     let prepared = prepare(&loaded, common::host()).unwrap();
-    let (tell, _heard) = tokio::sync::mpsc::unbounded_channel();
+    let (sender, _receiver) = tokio::sync::mpsc::unbounded_channel();
     let began = Instant::now();
     let output = folder.path().join("results");
     let stops = Stops::default();
@@ -319,7 +319,7 @@ async fn run_over(port: u16, tls: Value) -> (Manifest, Duration) {
         &prepared,
         run::Destination::New(&output),
         "0.0.0",
-        tell,
+        sender,
         &stops,
     );
     let finished = finished.await.unwrap();

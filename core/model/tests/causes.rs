@@ -288,8 +288,8 @@ fn lines_of_real_engines_name_their_cause() {
         let found = find([*line].into_iter(), Some(Ended::Status(1)));
         let found = found.unwrap_or_else(|| panic!("{source}: {line}"));
         assert_eq!(found.name, *cause, "{source}");
-        let told = found.line.unwrap();
-        assert!(line.trim().starts_with(&told), "{source}");
+        let quoted = found.line.unwrap();
+        assert!(line.trim().starts_with(&quoted), "{source}");
     }
 }
 
@@ -346,7 +346,7 @@ fn what_a_cause_brings_along_does_not_hide_it() {
 }
 
 #[test]
-fn the_last_cause_counts_and_a_told_one_beats_the_signal() {
+fn the_last_cause_counts_and_a_logged_one_beats_the_signal() {
     let lines = [
         "OSError: [Errno 98] Address already in use",
         "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 224.00 MiB.",

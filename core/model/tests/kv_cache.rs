@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 const GIB: f64 = 1_073_741_824.0;
 const MIB: f64 = 1_048_576.0;
 
-fn of(config: &Value, options: &KvOptions) -> KvEstimate {
+fn estimated(config: &Value, options: &KvOptions) -> KvEstimate {
     estimate(config.to_string().as_bytes(), options).unwrap()
 }
 
 fn plain(config: &Value) -> KvEstimate {
-    of(config, &KvOptions::default())
+    estimated(config, &KvOptions::default())
 }
 
 fn tp(tensor_parallel: u32) -> KvOptions {
@@ -85,7 +85,7 @@ fn qwen3_coder_30b_is_24_gib_at_its_full_length() {
 /// vllm-project/vllm#25350: fp8 cache, 48 layers x 4 heads x 128.
 #[test]
 fn an_fp8_cache_has_one_byte_per_element() {
-    let estimate = of(&gqa("qwen3_moe", 48, 32, 4, 128), &dtype("fp8"));
+    let estimate = estimated(&gqa("qwen3_moe", 48, 32, 4, 128), &dtype("fp8"));
     assert_near(gib_of(&estimate, 230_528), 10.553, 0.0005);
     assert_near(gib_of(&estimate, 221_000), 10.117, 0.0005);
     assert_near(gib_of(&estimate, 122_080), 5.588, 0.0005);
@@ -95,7 +95,7 @@ fn an_fp8_cache_has_one_byte_per_element() {
 /// tokens, K size 8.23 GB, which are GiB.
 #[test]
 fn four_heads_on_four_gpus_leave_one_each() {
-    let estimate = of(&gqa("qwen3_moe", 94, 64, 4, 128), &tp(4));
+    let estimate = estimated(&gqa("qwen3_moe", 94, 64, 4, 128), &tp(4));
     assert_near(gib_of(&estimate, 367_404) / 2.0, 8.234, 0.0005);
     assert_eq!(
         estimate.terms[0].formula,
@@ -109,8 +109,8 @@ fn four_heads_on_four_gpus_leave_one_each() {
 fn kv_heads_are_repeated_beyond_their_number() {
     let config = gqa("qwen3_moe", 94, 64, 4, 128);
     assert_eq!(
-        of(&config, &tp(8)).bytes_per_token,
-        of(&config, &tp(4)).bytes_per_token
+        estimated(&config, &tp(8)).bytes_per_token,
+        estimated(&config, &tp(4)).bytes_per_token
     );
 }
 
@@ -157,7 +157,7 @@ fn a_window_caps_half_of_gpt_oss_20b() {
 fn a_compressed_cache_is_not_divided_among_gpus() {
     for options in [KvOptions::default(), tp(8)] {
         assert_eq!(
-            of(&deepseek("deepseek_v3"), &options).bytes_per_token,
+            estimated(&deepseek("deepseek_v3"), &options).bytes_per_token,
             70_272
         );
     }
@@ -168,10 +168,10 @@ fn a_compressed_cache_is_not_divided_among_gpus() {
 #[test]
 fn deepseek_v3_2_has_an_indexer_beside_its_own_layout() {
     let mut config = deepseek("deepseek_v32");
-    let without = of(&config, &dtype("fp8_ds_mla"));
+    let without = estimated(&config, &dtype("fp8_ds_mla"));
     assert_eq!(without.bytes_per_token, 61 * 656);
     config["index_head_dim"] = json!(128);
-    let with = of(&config, &dtype("fp8_ds_mla"));
+    let with = estimated(&config, &dtype("fp8_ds_mla"));
     assert_eq!(with.bytes_per_token, 61 * (656 + 132));
     assert_eq!(with.terms[1].kind, TermKind::Indexer);
     assert_near(gib_of(&with, 975_424), 43.667, 0.0005);
@@ -191,7 +191,7 @@ fn keys_are_half_of_qwen3_30b() {
 /// ikawrakow/ik_llama.cpp#259: DeepSeek MLA in q8_0, 32,768 tokens: 1166.62 MiB.
 #[test]
 fn q8_0_packs_32_elements_into_34_bytes() {
-    let estimate = of(&deepseek("deepseek_v3"), &dtype("q8_0"));
+    let estimate = estimated(&deepseek("deepseek_v3"), &dtype("q8_0"));
     let bytes = (estimate.bytes_per_token * 32_768) as f64;
     assert_near(bytes / MIB, 1166.625, 1e-9);
 }
@@ -234,7 +234,7 @@ fn opt_13b_is_800_kib_per_token() {
 fn llama_30b_is_1560_mib_at_512_tokens() {
     let config = json!({"model_type": "llama", "num_hidden_layers": 60, "num_attention_heads": 52,
         "hidden_size": 6656, "torch_dtype": "float16"});
-    let estimate = of(&config, &dtype("f32"));
+    let estimate = estimated(&config, &dtype("f32"));
     assert_near(estimate.sequence_bytes(512) as f64 / MIB, 1560.0, 1e-9);
 }
 
@@ -301,7 +301,7 @@ fn a_gated_delta_net_keeps_a_state_per_sequence() {
     assert_near(gib_of(&estimate, 262_144), 16.0, 1e-9);
     let slots = 361.0 * estimate.bytes_per_sequence as f64 / GIB;
     assert_near(slots, 0.99 + 50.77, 0.01);
-    let fp8 = of(&delta_net(64, 4, 48), &dtype("fp8"));
+    let fp8 = estimated(&delta_net(64, 4, 48), &dtype("fp8"));
     assert_near(gib_of(&fp8, 228_520) / 2.0, 3.49, 0.005);
     // States are kept in types of their own.
     assert_eq!(fp8.bytes_per_sequence, estimate.bytes_per_sequence);
@@ -372,7 +372,7 @@ fn a_window_keeps_the_tokens_of_a_step_and_a_block_more() {
     };
     let mut config = gqa("mistral", 1, 32, 8, 128);
     config["sliding_window"] = json!(4096);
-    let estimate = of(&config, &options);
+    let estimate = estimated(&config, &options);
     // ceil(6143 / 16) + 1 = 385 blocks of 16 tokens of 4096 B.
     assert_eq!(estimate.sequence_bytes(100_000), 385 * 16 * 4096);
     assert_eq!(estimate.sequence_bytes(1000), 64 * 16 * 4096);
@@ -380,7 +380,7 @@ fn a_window_keeps_the_tokens_of_a_step_and_a_block_more() {
         "num_hidden_layers": 4, "num_attention_heads": 40, "num_key_value_heads": 8,
         "head_dim": 128, "hidden_size": 5120, "attention_chunk_size": 8192,
         "no_rope_layers": [], "torch_dtype": "bfloat16"}});
-    let estimate = of(&llama4, &options);
+    let estimate = estimated(&llama4, &options);
     // Three layers of a chunk, and the fourth without positions.
     let chunks = 3 * 640 * 16 * 4096;
     assert_eq!(estimate.sequence_bytes(100_000), chunks + 100_000 * 4096);
@@ -389,11 +389,11 @@ fn a_window_keeps_the_tokens_of_a_step_and_a_block_more() {
 /// A scale of 4 bytes for each token and head, of K and of V.
 #[test]
 fn scales_per_token_and_head_are_a_term() {
-    let estimate = of(&gqa("llama", 32, 32, 8, 128), &dtype("fp8_per_token_head"));
+    let estimate = estimated(&gqa("llama", 32, 32, 8, 128), &dtype("fp8_per_token_head"));
     assert_eq!(estimate.bytes_per_token, 32 * (8 * 256 + 2 * 8 * 4));
     assert_eq!(estimate.terms[1].kind, TermKind::Scales);
     // NVFP4: 128 / 2 + 128 / 16 = 72 B.
-    let nvfp4 = of(&gqa("llama", 32, 32, 8, 128), &dtype("nvfp4"));
+    let nvfp4 = estimated(&gqa("llama", 32, 32, 8, 128), &dtype("nvfp4"));
     assert_eq!(nvfp4.bytes_per_token, 32 * 8 * (72 + 72));
 }
 
@@ -410,7 +410,7 @@ fn mamba_2_is_split_over_gpus() {
         10 * (7168 * 6 + 655_360 * 2)
     );
     assert_eq!(
-        of(&config, &tp(2)).bytes_per_sequence,
+        estimated(&config, &tp(2)).bytes_per_sequence,
         5 * (7168 * 6 + 655_360 * 2)
     );
     let float32 = KvOptions {
@@ -418,13 +418,13 @@ fn mamba_2_is_split_over_gpus() {
         ..KvOptions::default()
     };
     assert_eq!(
-        of(&config, &float32).bytes_per_sequence,
+        estimated(&config, &float32).bytes_per_sequence,
         10 * (7168 * 6 + 655_360 * 4)
     );
 }
 
 #[test]
-fn families_tell_their_heads_in_their_own_fields() {
+fn families_give_their_heads_in_their_own_fields() {
     // Falcon 7B: one head for all queries; 40B: 8 of 128.
     let falcon = json!({"model_type": "falcon", "num_hidden_layers": 32, "hidden_size": 4544,
         "num_attention_heads": 71, "multi_query": true, "torch_dtype": "bfloat16"});
@@ -474,7 +474,7 @@ fn a_rank_has_its_share_of_layers_and_the_largest_counts() {
         pipeline_parallel: 4,
         ..KvOptions::default()
     };
-    let estimate = of(&deepseek("deepseek_v3"), &options);
+    let estimate = estimated(&deepseek("deepseek_v3"), &options);
     assert_eq!(estimate.terms[0].layers, 16);
     let too_many = KvOptions {
         pipeline_parallel: 62,
@@ -539,7 +539,7 @@ fn a_budget_below_the_weights_is_one_line() {
 
 /// 36 layers x 2048 B: 64 requests of 4,224 tokens need 18.6 GiB.
 #[test]
-fn a_level_that_cannot_fit_is_foretold() {
+fn a_level_that_cannot_fit_is_predicted() {
     let estimate = plain(&gqa("llama", 36, 16, 4, 128));
     let room = Room::Bytes((3.2 * GIB) as u64);
     let warning = forecast(&estimate, room, 64, 4224).unwrap();
@@ -603,7 +603,7 @@ fn a_missing_field_is_named() {
         failure(&untyped),
         "`torch_dtype` is missing, which `model_type` \"llama\" needs"
     );
-    assert_eq!(of(&untyped, &dtype("bf16")).dtype, "bfloat16");
+    assert_eq!(estimated(&untyped, &dtype("bf16")).dtype, "bfloat16");
 }
 
 #[test]

@@ -228,7 +228,7 @@ fn m05_failures_never_enter_latency_and_are_counted_beside() {
     near(ttft.mean, case.expect("mean"));
     near(ttft.p50, case.expect("median_linear"));
     assert_eq!(ttft.n, 6);
-    let counts = Counts::of(&records);
+    let counts = Counts::from_records(&records);
     assert_eq!(counts, row.counts);
     assert_eq!((counts.ok, counts.failed), (6, 4));
     assert_eq!(counts.by_reason["connection_reset"], 4);
@@ -312,9 +312,9 @@ fn m10_without_usage_there_is_no_tpot() {
         answer(times, Some(21)).record().tpot_ms,
         case.expect("tpot_ms"),
     );
-    let mut untold = answer(times, None);
-    untold.asked.output_tokens = 512;
-    let record = untold.record();
+    let mut uncounted = answer(times, None);
+    uncounted.asked.output_tokens = 512;
+    let record = uncounted.record();
     assert_eq!((record.tpot_ms, record.output_tokens), (None, None));
     let row = cell(&[record]);
     assert_eq!(number(&row, "output_token_throughput"), None);
@@ -419,7 +419,7 @@ fn m17_the_longest_prompt_of_a_range_must_fit() {
 }
 
 #[test]
-fn m18_a_hidden_limit_on_concurrency_is_told_and_warned_of() {
+fn m18_a_hidden_limit_on_concurrency_is_reported_and_warned_of() {
     let case = case("m18");
     let asked = case.given["asked_concurrency"].as_u64().unwrap() as u32;
     let lengths = numbers(&case.given["e2e_s"]);

@@ -51,7 +51,7 @@ fn stamped(level: Level) -> impl Strategy<Value = Stamped> {
             for (gap, tokens) in events {
                 at += gap;
                 times.push(at);
-                // Counts are as told: any order, now and then none.
+                // Counts are as reported: in any order, sometimes none.
                 exchange.output(at, OutputKind::Text, "a", tokens);
             }
             if finished {
@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn goodput_is_at_most_request_throughput(records in cell(), slo in slo()) {
-        let metrics = CellFold::of(&records, slo).metrics();
+        let metrics = CellFold::from_records(&records, slo).metrics();
         match (number(&metrics, "goodput"), number(&metrics, "request_throughput")) {
             (Some(good), Some(all)) => prop_assert!(0.0 <= good && good <= all),
             (good, _) => prop_assert_eq!(good, None),
@@ -172,7 +172,7 @@ proptest! {
 
     #[test]
     fn tokens_in_the_window_are_at_most_the_output_tokens(records in cell()) {
-        let Some(window) = Window::of(&records) else { return Ok(()) };
+        let Some(window) = Window::from_records(&records) else { return Ok(()) };
         prop_assert!(window.length_s() > 0.0);
         for record in &records {
             match (window.tokens_of(record), record.output_tokens) {
@@ -188,14 +188,14 @@ proptest! {
     fn the_window_does_not_depend_on_the_order_of_records(records in cell()) {
         let mut sorted = records.clone();
         sorted.sort_by_key(|record| record.end_ns);
-        prop_assert_eq!(Window::of(&sorted), Window::of(&records));
+        prop_assert_eq!(Window::from_records(&sorted), Window::from_records(&records));
         sorted.reverse();
-        prop_assert_eq!(Window::of(&sorted), Window::of(&records));
+        prop_assert_eq!(Window::from_records(&sorted), Window::from_records(&records));
     }
 
     #[test]
     fn no_figure_is_infinite_or_not_a_number(records in cell(), slo in slo()) {
-        for (name, value) in CellFold::of(&records, slo).metrics() {
+        for (name, value) in CellFold::from_records(&records, slo).metrics() {
             let finite = value.typical().is_none_or(f64::is_finite);
             prop_assert!(finite, "{} is {:?}", name, value);
         }

@@ -91,15 +91,15 @@ fn the_table_of_power_in_the_book_is_what_comes_out() {
             let head = format!("| {:.0} % | {:.0} % |", difference * 100.0, scatter * 100.0);
             let row = book.lines().find(|line| line.starts_with(&head));
             let row = row.unwrap_or_else(|| panic!("no row {head}"));
-            let told = row.split('|').skip(3).filter_map(|cell| {
+            let published = row.split('|').skip(3).filter_map(|cell| {
                 let percent: f64 = cell.trim().trim_end_matches(" %").parse().ok()?;
                 Some(percent / 100.0)
             });
-            let told: Vec<f64> = told.collect();
+            let published: Vec<f64> = published.collect();
             let found = [3, 5, 10].map(|blocks| power(blocks, difference, scatter));
-            assert_eq!(told.len(), 3, "{row}");
-            for (told, found) in told.iter().zip(found) {
-                assert!((told - found).abs() <= 0.025, "{row}: found {found}");
+            assert_eq!(published.len(), 3, "{row}");
+            for (published, found) in published.iter().zip(found) {
+                assert!((published - found).abs() <= 0.025, "{row}: found {found}");
             }
         }
     }

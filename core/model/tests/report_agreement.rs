@@ -95,7 +95,7 @@ fn malformed_marks_and_unknown_lengths_are_not_placed() {
     b[0].text_marks = Some("zz".to_owned());
     b[1].text_chars = Some(u64::MAX);
     b[2].output_tokens = None;
-    // Reasoning came before the text, and nobody says how much.
+    // Reasoning came before the text, and its length is not known.
     b[3].first_content_ns = b[3].last_output_ns;
     b[4].output_tokens = Some(0);
     let found = agreement(answers("a", 8), b);
@@ -160,7 +160,7 @@ fn the_first_thousand_requests_of_a_cell_are_placed() {
 }
 
 #[test]
-fn a_warning_tells_when_half_of_ten_answers_part_at_the_start() {
+fn a_warning_says_when_half_of_ten_answers_part_at_the_start() {
     let warned = |n, early, mark| {
         let mut b = answers("b", n);
         for record in &mut b[..early] {

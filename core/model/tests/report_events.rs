@@ -108,16 +108,16 @@ fn gaps_between_events_are_shown_and_not_compared() {
 
 /// A server that counts only whole answers still shows it: 8 tokens in 2 events.
 #[test]
-fn untold_tokens_per_event_follow_from_the_whole_count() {
+fn uncounted_tokens_per_event_follow_from_the_whole_count() {
     let mut run = Run::new(&["single", "bundled"], &[1], 2);
     for block in 0..2 {
         run.add(one_by_one(block));
-        let mut untold = four_by_four(block);
-        for record in &mut untold {
+        let mut uncounted = four_by_four(block);
+        for record in &mut uncounted {
             record.tokens_per_event = None;
             record.decode_ms_per_token = None;
         }
-        run.add(untold);
+        run.add(uncounted);
     }
     let report = run.report();
     assert!(report.warnings[0].text.contains("4.00 in bundled"));

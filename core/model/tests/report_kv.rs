@@ -1,5 +1,5 @@
-//! Predicted, told and measured KV caches side by side, on figures that servers
-//! have published or that follow by hand.
+//! Predicted, reported and measured KV caches side by side, on figures that
+//! servers have published or that follow by hand.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
@@ -41,7 +41,7 @@ fn estimate(terms: Vec<KvTerm>) -> KvEstimate {
     }
 }
 
-fn told(tokens: Option<u64>, gib: Option<f64>) -> Evidence {
+fn reported(tokens: Option<u64>, gib: Option<f64>) -> Evidence {
     Evidence {
         kv_cache_tokens: tokens,
         kv_cache_bytes: gib.map(|gib| (gib * GIB).round() as u64),
@@ -49,12 +49,12 @@ fn told(tokens: Option<u64>, gib: Option<f64>) -> Evidence {
     }
 }
 
-/// A run of one backend whose server tells so much.
-fn manifest(estimate: Option<KvEstimate>, voices: &[(Voice, Evidence)]) -> Manifest {
+/// A run of one backend whose server reports these facts.
+fn manifest(estimate: Option<KvEstimate>, sources: &[(Voice, Evidence)]) -> Manifest {
     let mut manifest = Run::new(&["b"], &[1, 8], 1).manifest;
     manifest.backends[0].kv_estimate = estimate;
-    for (voice, evidence) in voices {
-        manifest.stages[0].hear(*voice, evidence.clone());
+    for (source, evidence) in sources {
+        manifest.stages[0].record_evidence(*source, evidence.clone());
     }
     manifest
 }
@@ -71,19 +71,19 @@ fn line(backend: &KvBackend, quantity: KvQuantity) -> &kv::KvLine {
 }
 
 /// vLLM 0.32 on a CPU with the tiny model (2 layers, 1 KV head of 64, float32:
-/// 1,024 bytes a token) and 1 GiB: 2^30 / 1,024 = 1,048,576 by all voices.
+/// 1,024 bytes a token) and 1 GiB: 2^30 / 1,024 = 1,048,576 by all sources.
 #[test]
-fn voices_that_agree_with_the_formula_are_said_to() {
-    let mut metrics = told(Some(1_048_576), Some(1.0));
+fn sources_that_agree_with_the_formula_are_said_to() {
+    let mut metrics = reported(Some(1_048_576), Some(1.0));
     metrics.kv_block_size = Some(128);
-    let voices = [
-        (Voice::Log, told(Some(1_048_576), Some(1.0))),
+    let sources = [
+        (Voice::Log, reported(Some(1_048_576), Some(1.0))),
         (Voice::Metrics, metrics.clone()),
         (Voice::Info, metrics),
     ];
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
-        &voices,
+        &sources,
     );
     let backend = backend(&manifest);
     let tokens = line(&backend, KvQuantity::Tokens);
@@ -95,7 +95,7 @@ fn voices_that_agree_with_the_formula_are_said_to() {
     assert_eq!(line(&backend, KvQuantity::Bytes).predicted, Some(GIB));
     assert_eq!(
         backend.sentences,
-        ["what is told and measured is within 5 % of the prediction"]
+        ["what is reported and measured is within 5 % of the prediction"]
     );
 }
 
@@ -106,7 +106,7 @@ fn blocks_become_tokens_by_the_number_of_full_requests() {
     let log = Evidence {
         kv_cache_blocks: Some(1952),
         kv_cache_tokens_about: Some(31_200.0),
-        ..told(None, Some(3.81))
+        ..reported(None, Some(3.81))
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 131_072)])),
@@ -130,7 +130,7 @@ fn a_term_that_is_left_out_is_named() {
     ];
     let manifest = manifest(
         Some(estimate(terms)),
-        &[(Voice::Log, told(Some(1_462_784), Some(54.52)))],
+        &[(Voice::Log, reported(Some(1_462_784), Some(54.52)))],
     );
     let backend = backend(&manifest);
     let bytes = line(&backend, KvQuantity::Bytes);
@@ -149,7 +149,7 @@ fn a_term_that_is_left_out_is_named() {
 fn another_data_type_is_named() {
     let log = Evidence {
         kv_cache_dtype: Some("fp8_e4m3".to_owned()),
-        ..told(Some(230_528), Some(10.55))
+        ..reported(Some(230_528), Some(10.55))
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 98_304)])),
@@ -168,7 +168,7 @@ fn blocks_set_by_hand_are_named() {
     let metrics = Evidence {
         kv_cache_blocks: Some(20),
         kv_block_size: Some(128),
-        ..told(Some(2560), Some(1.0))
+        ..reported(Some(2560), Some(1.0))
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
@@ -200,7 +200,7 @@ fn growth_over_tokens_stands_beside_the_formula() {
 }
 
 #[test]
-fn a_server_that_tells_nothing_has_no_part() {
+fn a_server_that_reports_nothing_has_no_part() {
     let manifest = manifest(Some(estimate(vec![term(TermKind::Attention, 1024)])), &[]);
     let observed = KvObserver::new(&manifest).finish();
     assert_eq!(kv::build(&manifest, &[], &observed), None);
@@ -271,7 +271,7 @@ fn sample(t_ns: u64, usage: f64, waiting: f64, preemptions: f64) -> ServerSample
 /// Cells from 100 to 200 and from 210 to 400. The counter goes from 3 to 5
 /// between 150 and 230, of which 50 lie in the first cell and 20 in the second.
 #[test]
-fn a_full_cache_and_requests_put_back_belong_to_their_level() {
+fn a_full_cache_and_preempted_requests_belong_to_their_level() {
     let mut manifest = manifest(None, &[]);
     manifest.cells = vec![cell(1, 100, 200), cell(8, 210, 400)];
     let mut observer = KvObserver::new(&manifest);
@@ -317,7 +317,7 @@ fn a_full_cache_and_requests_put_back_belong_to_their_level() {
 }
 
 #[test]
-fn a_counter_that_begins_anew_counts_from_zero() {
+fn a_counter_that_starts_over_counts_from_zero() {
     let mut manifest = manifest(None, &[]);
     manifest.cells = vec![cell(1, 100, 400)];
     let mut observer = KvObserver::new(&manifest);

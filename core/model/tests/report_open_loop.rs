@@ -104,7 +104,7 @@ fn one_repeat_of_an_open_loop_names_the_shorter_time() {
 }
 
 #[test]
-fn one_backend_alone_tells_its_latency_and_not_the_rate_it_was_given() {
+fn one_backend_alone_shows_its_latency_and_not_the_rate_it_was_given() {
     let mut run = open(&["a"], &[10.0], 1);
     run.add(planned("a", 0, 10.0, 10.0, 0.0));
     assert_eq!(

@@ -1,5 +1,5 @@
-//! Figures that move while they are taken, and a machine that drifts: what is
-//! said of them, and when it takes a verdict away.
+//! Figures that move while they are taken, and a machine that drifts: what the
+//! report says about them, and when there is no verdict because of it.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
@@ -59,7 +59,7 @@ fn a_winner_that_gets_worse_while_it_is_measured_wins_nothing() {
         (ttft.outcome, ttft.reason),
         (Outcome::NoVerdict, Some(Reason::NotSteady))
     );
-    // Tokens per second stood still: that verdict is not touched.
+    // Tokens per second were steady: that verdict is not touched.
     let throughput = report
         .comparison("output_token_throughput", &AT_ONE)
         .unwrap();
@@ -98,7 +98,7 @@ fn two_that_are_equal_but_move_are_not_called_equal() {
 }
 
 #[test]
-fn one_repeat_of_three_that_moves_is_passed_over() {
+fn one_repeat_of_three_that_moves_is_ignored() {
     let report = report((10.0, &[1.0, 0.0, 0.0]), (200.0, &[0.0; 3]));
     assert!(report.row("a", &AT_ONE).unwrap().unsteady.is_empty());
 }

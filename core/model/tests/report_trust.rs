@@ -1,5 +1,5 @@
-//! What a report says of every pair of backends, of throughput against speed, of
-//! trust, and of how to run it again, checked against hand arithmetic.
+//! What a report says about every pair of backends, throughput against speed,
+//! trust, and how to run it again, checked against hand arithmetic.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
@@ -32,7 +32,7 @@ fn found(report: &Report, about: TrustAbout) -> &TrustMark {
         .unwrap()
 }
 
-/// What speaks against a tile's verdict, in words.
+/// Reasons to doubt a tile's verdict, in words.
 fn doubts(tile: &Tile) -> Vec<&str> {
     tile.doubts
         .iter()
@@ -41,7 +41,7 @@ fn doubts(tile: &Tile) -> Vec<&str> {
 }
 
 #[test]
-fn every_backend_is_held_against_every_other() {
+fn every_backend_is_compared_with_every_other() {
     let report = two_backends().report();
     let figure = |backend: &str, metric: &str| {
         let row = report.row(backend, &Level::Concurrency(2)).unwrap();

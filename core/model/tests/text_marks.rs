@@ -1,5 +1,5 @@
-//! What the marks of texts tell of where these part, and what an auditor makes
-//! of marks in a record.
+//! Where two texts differ by their marks, and what an auditor makes of the marks
+//! in a record.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
@@ -21,35 +21,35 @@ fn parting_texts() -> impl Strategy<Value = (String, String, u64)> {
 
 proptest! {
     #[test]
-    fn a_place_is_never_told_before_what_is_the_same((a, b, common) in parting_texts()) {
-        let told = TextMarks::of(&a).parting(&TextMarks::of(&b));
-        prop_assert!(common < told.end, "{common} in {told:?}");
-        prop_assert!(told.start < told.end);
-        let width = told.end - told.start;
-        prop_assert!(width <= 4 || width <= told.start / 8, "{told:?}");
+    fn a_place_is_never_found_before_what_is_the_same((a, b, common) in parting_texts()) {
+        let found = TextMarks::from_text(&a).parting(&TextMarks::from_text(&b));
+        prop_assert!(common < found.end, "{common} in {found:?}");
+        prop_assert!(found.start < found.end);
+        let width = found.end - found.start;
+        prop_assert!(width <= 4 || width <= found.start / 8, "{found:?}");
     }
 
     #[test]
     fn a_text_that_ends_before_the_other_parts_there(text in "\\PC{1,400}", more in "\\PC{1,40}") {
-        let told = TextMarks::of(&text).parting(&TextMarks::of(&format!("{text}{more}")));
+        let found = TextMarks::from_text(&text).parting(&TextMarks::from_text(&format!("{text}{more}")));
         let chars = text.chars().count() as u64;
-        prop_assert!(told.contains(&chars), "{chars} in {told:?}");
+        prop_assert!(found.contains(&chars), "{chars} in {found:?}");
     }
 
     #[test]
     fn marks_are_those_of_every_prefix(text in "\\PC{0,400}", at in 0..400usize) {
         let prefix: String = text.chars().take(at).collect();
-        let (whole, part) = (TextMarks::of(&text), TextMarks::of(&prefix));
+        let (whole, part) = (TextMarks::from_text(&text), TextMarks::from_text(&prefix));
         prop_assert!(whole.digits().starts_with(part.digits()));
         prop_assert_eq!(TextMarks::read(whole.chars(), whole.digits()), Ok(whole));
     }
 }
 
 /// A mark of 4 bits is the same by chance one time in 16, so 1875 of 2000 places
-/// are told in the right stretch, give or take 4 deviations of sqrt(2000 * 15/16
+/// are found in the right stretch, give or take 4 deviations of sqrt(2000 * 15/16
 /// * 1/16) = 10.8.
 #[test]
-fn fifteen_places_of_sixteen_are_told_in_the_right_stretch() {
+fn fifteen_places_of_sixteen_are_found_in_the_right_stretch() {
     let mut random = ChaCha8Rng::seed_from_u64(7);
     let mut letters = |n: usize| -> String {
         let letter = |_| char::from(random.random_range(b'a'..=b'z'));
@@ -61,9 +61,9 @@ fn fifteen_places_of_sixteen_are_told_in_the_right_stretch() {
         let (a, b) = (letters(200), letters(200));
         let behind = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b);
         let place = (common + behind.count()) as u64;
-        let told = TextMarks::of(&format!("{same}{a}"));
-        let told = told.parting(&TextMarks::of(&format!("{same}{b}")));
-        right += u32::from(told.contains(&place));
+        let found = TextMarks::from_text(&format!("{same}{a}"));
+        let found = found.parting(&TextMarks::from_text(&format!("{same}{b}")));
+        right += u32::from(found.contains(&place));
     }
     assert!((1832..=1918).contains(&right), "{right}");
 }
@@ -88,7 +88,7 @@ fn answer() -> RequestRecord {
 }
 
 #[test]
-fn an_auditor_holds_marks_against_the_text_and_its_length() {
+fn an_auditor_compares_marks_with_the_text_and_its_length() {
     assert_eq!(faults(&answer()), Vec::<String>::new());
     let without = RequestRecord {
         text_chars: None,

@@ -76,7 +76,7 @@ fn key(name: &str) -> PathStep {
 }
 
 #[test]
-fn a_bound_that_only_the_type_sets_is_told_from_the_side_that_was_broken() {
+fn a_bound_that_only_the_type_sets_is_named_from_the_side_that_was_broken() {
     #[derive(Debug, serde::Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Wide {

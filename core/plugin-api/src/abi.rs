@@ -1,5 +1,5 @@
 //! The loading boundary: the frozen header, the types that cross, and the root
-//! module. Authors never need this module; it is the only home of `abi_stable`,
+//! module. Authors never need this module. Only this module uses `abi_stable`,
 //! so that it can be replaced here.
 //!
 //! What crosses by value never changes. Whatever will grow (options, requests,
@@ -123,7 +123,7 @@ impl EventKind {
     pub const MALFORMED: Self = Self(14);
 }
 
-/// A count that is not told.
+/// A count that is not known.
 pub const NO_COUNT: u32 = u32::MAX;
 
 /// One event. Text: `a` is the cumulative token count. Usage: `a` prompt, `b`
@@ -283,7 +283,7 @@ impl RootModule for PluginModuleRef {
 /// Why a root module was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum RootRefusal {
-    /// The types differ; `difference` is the one line that tells where.
+    /// The types differ; `difference` is the one line that says where.
     #[error("was built against another layout of plugin API {API_MAJOR}: {difference}")]
     Layout {
         /// The field that differs, expected and found.

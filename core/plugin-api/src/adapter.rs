@@ -172,7 +172,7 @@ impl<T> Guarded<T> {
 impl<T> Drop for Guarded<T> {
     fn drop(&mut self) {
         let value = self.0.take();
-        // A panicking drop has no caller to tell; the panic hook has logged it.
+        // A panicking drop has no caller to report to; the panic hook has logged it.
         drop(catch_unwind(AssertUnwindSafe(|| drop(value))));
     }
 }
@@ -270,7 +270,7 @@ impl EngineAbi for Guarded<Box<dyn Engine>> {
     }
 
     fn shutdown(&self) {
-        // A panicking shutdown has nobody left to tell; the hook has logged it.
+        // A panicking shutdown has no caller to report to; the hook has logged it.
         let _: AbiResult<()> = guard(|| {
             self.get()?.shutdown();
             Ok(())

@@ -26,7 +26,7 @@ impl OpenContext {
     /// The options as the plugin's own type.
     ///
     /// # Errors
-    /// If they do not fit the type, which the schema should have told before.
+    /// If they do not fit the type, which the schema should have caught before.
     pub fn options<T: DeserializeOwned>(&self) -> Result<T, PluginError> {
         serde_json::from_value(Value::Object(self.options.clone()))
             .map_err(|error| PluginError::new(format!("options: {error}")))

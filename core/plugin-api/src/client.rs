@@ -197,7 +197,7 @@ impl DecoderClient {
         )
     }
 
-    /// Tells that the body has ended cleanly.
+    /// Call it when the body has ended cleanly.
     ///
     /// # Errors
     /// If the plugin fails or panics.
@@ -222,7 +222,7 @@ pub trait HostSink: Send + Sync + 'static {
     /// The host's monotonic clock, ns.
     fn now_ns(&self) -> u64;
     /// One event of request `id`, stamped `t_ns`; its text is in `buffer`.
-    /// Tells whether the request is still wanted.
+    /// Returns whether the request is still wanted.
     fn push(&self, id: u64, t_ns: u64, buffer: &EventBuf) -> bool;
 }
 

@@ -1,4 +1,4 @@
-//! What a plugin says of itself.
+//! What a plugin reports about itself.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ pub struct Description {
     /// JSON Schema of its options: units, defaults and meaning in the descriptions.
     pub options_schema: Value,
     /// Token ids that any prompt may use, where the backend has no model folder
-    /// to tell; absent for real models.
+    /// to read them from; absent for real models.
     #[serde(default)]
     pub token_ids: Option<IdSpan>,
 }

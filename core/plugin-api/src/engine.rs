@@ -28,8 +28,8 @@ pub trait Engine: Send + Sync + 'static {
     fn shutdown(&self);
 }
 
-/// Where an engine pushes its events. Every push tells whether the request is
-/// still wanted.
+/// Where an engine pushes its events. Every push returns whether the request
+/// is still wanted.
 pub trait EventSink: Send + Sync {
     /// The host's monotonic clock, ns.
     fn now_ns(&self) -> u64;

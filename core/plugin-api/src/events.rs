@@ -37,7 +37,7 @@ impl<'a> Events<'a> {
     }
 
     /// A piece of output. Empty text is no output event; give it all the same
-    /// if `cumulative_tokens` is told. That count is the server's, up to and
+    /// if `cumulative_tokens` is known. That count is the server's, up to and
     /// with this piece.
     pub fn output(&mut self, kind: OutputKind, text: &str, cumulative_tokens: Option<u32>) {
         let kind = match kind {
@@ -69,7 +69,7 @@ impl<'a> Events<'a> {
         self.push(Event::of(EventKind::FINISH), reason);
     }
 
-    /// An error that the server told inside its answer.
+    /// An error that the server reported inside its answer.
     pub fn error(&mut self, message: &str) {
         self.push(Event::of(EventKind::ERROR), message);
     }
@@ -79,7 +79,7 @@ impl<'a> Events<'a> {
         self.push(Event::of(EventKind::END), "");
     }
 
-    /// A message that cannot be read and is passed over.
+    /// A message that cannot be read and is skipped.
     pub fn malformed(&mut self) {
         self.push(Event::of(EventKind::MALFORMED), "");
     }
@@ -101,7 +101,7 @@ pub enum Decoded<'a> {
     Usage(Usage),
     /// Finish reason.
     Finish(&'a str),
-    /// Error told in the answer.
+    /// Error reported in the answer.
     Error(&'a str),
     /// End marker.
     End,

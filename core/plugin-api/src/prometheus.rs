@@ -33,7 +33,7 @@ pub struct Samples<'a> {
 }
 
 impl<'a> Samples<'a> {
-    /// Reads an exposition. Lines that are no sample are passed over.
+    /// Reads an exposition. Lines that are no sample are skipped.
     #[must_use]
     pub fn parse(text: &'a str) -> Self {
         Self {
@@ -107,7 +107,7 @@ pub struct MetricNames {
     pub prefix_cache_queries: &'static str,
     /// Counter of prompt tokens found there.
     pub prefix_cache_hits: &'static str,
-    /// Counter of requests put back for want of KV-cache memory.
+    /// Counter of requests preempted for lack of KV-cache memory.
     pub preemptions: &'static str,
     /// Counter of prompt tokens.
     pub prompt_tokens: &'static str,
@@ -282,7 +282,7 @@ rpc_duration_seconds_count 2693
     }
 
     #[test]
-    fn broken_lines_are_passed_over() {
+    fn broken_lines_are_skipped() {
         let text = "a{b=\"c\nd{e=\"f\"}\n{} 1\nnan NaN\nlast{x=\"}\",} 2\ng{h} 1\ni word";
         let samples = Samples::parse(text);
         let names: Vec<_> = samples.iter().map(|sample| sample.name).collect();

@@ -30,11 +30,11 @@ fn whole(body: &[u8]) -> Vec<Replayed> {
 }
 
 fn usage(events: &[Replayed]) -> Vec<Usage> {
-    let told = events.iter().filter_map(|event| match event {
+    let found = events.iter().filter_map(|event| match event {
         Replayed::Usage(usage) => Some(*usage),
         _ => None,
     });
-    told.collect()
+    found.collect()
 }
 
 fn counts(input: u32, output: u32) -> Usage {
@@ -134,11 +134,11 @@ fn transformers_sends_usage_with_the_finish_and_no_end_marker() {
 }
 
 #[test]
-fn llama_tells_cached_tokens() {
+fn llama_reports_cached_tokens() {
     let events = read(&split(include_bytes!("captures/llama-completions.sse")));
-    let told = usage(&events).last().copied().unwrap();
-    assert_eq!(told.cached_tokens, Some(6));
-    assert_eq!((told.input_tokens, told.output_tokens), (Some(7), Some(16)));
+    let last = usage(&events).last().copied().unwrap();
+    assert_eq!(last.cached_tokens, Some(6));
+    assert_eq!((last.input_tokens, last.output_tokens), (Some(7), Some(16)));
     let chat = read(&split(include_bytes!("captures/llama-chat.sse")));
     assert_eq!(output(&chat)[0], (" {}\n", None));
     assert_eq!(output(&chat).len(), 16);

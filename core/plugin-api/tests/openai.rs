@@ -129,7 +129,7 @@ fn a_prompt_in_another_form_is_refused() {
 }
 
 #[test]
-fn a_growing_message_beside_the_delta_is_passed_over() {
+fn a_growing_message_beside_the_delta_is_skipped() {
     let events = data(
         r#"{"choices":[{"delta":{"content":" b"},"message":{"content":"a b"},"finish_reason":"stop"}]}"#,
     );
@@ -154,13 +154,13 @@ fn a_tool_call_s_name_and_arguments_are_one_output() {
 }
 
 #[test]
-fn null_usage_is_not_told() {
+fn null_usage_is_not_reported() {
     assert_eq!(data(r#"{"choices":[],"usage":null}"#), []);
     assert_eq!(data(r#"{"choices":[],"usage":{"prompt_tokens":null}}"#), []);
 }
 
 #[test]
-fn details_of_usage_are_told() {
+fn details_of_usage_are_reported() {
     let events = data(
         r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":8},"completion_tokens_details":{"reasoning_tokens":4}}}"#,
     );

@@ -1,5 +1,5 @@
-//! Reads the corpus of troublesome streams: each sidecar tells in what reads
-//! the stream came, how it ended and what a correct reader finds in it.
+//! Reads the corpus of troublesome streams: each sidecar gives the reads in
+//! which the stream came, how it ended and what a correct reader finds in it.
 
 use std::path::Path;
 

@@ -74,7 +74,7 @@ const CHECKS: [(&str, CheckFn); 19] = [
         description::capabilities_fit,
     ),
     (
-        "an engine in the process answers, and ends when it is told to",
+        "an engine in the process answers, and ends when it is asked to",
         engine::engine_answers,
     ),
     ("unreadable evidence does no harm", evidence_survives),
@@ -133,7 +133,7 @@ pub(super) fn run(
 }
 
 impl Report {
-    /// Runs one check and keeps what came of it.
+    /// Runs one check and keeps its outcome.
     pub(super) fn run(
         &mut self,
         name: impl Into<Cow<'static, str>>,

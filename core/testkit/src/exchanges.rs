@@ -107,7 +107,7 @@ struct Expected {
     input_tokens: Option<u32>,
     output_tokens: Option<u32>,
     cached_tokens: Option<u32>,
-    /// Words that the error told in the answer holds.
+    /// Words that the error reported in the answer holds.
     error: Option<String>,
     end_marker: Option<bool>,
     malformed: Option<usize>,
@@ -127,7 +127,7 @@ pub fn replay_folder(module: PluginModuleRef, folder: impl AsRef<Path>) -> Repor
     replay_folder_watched(module, folder.as_ref(), &mut |_| ())
 }
 
-/// As [`replay_folder`], and tells `watch` before and after each exchange.
+/// As [`replay_folder`], and calls `watch` before and after each exchange.
 #[must_use]
 pub fn replay_folder_watched(
     module: PluginModuleRef,
@@ -291,20 +291,20 @@ fn compare(expected: &Expected, events: &[Replayed]) -> Result<(), String> {
     same("end_marker", expected.end_marker, ended)?;
     let malformed = count(|event| *event == Replayed::Malformed);
     same("malformed", expected.malformed, malformed)?;
-    let told = events.iter().find_map(|event| match event {
+    let found = events.iter().find_map(|event| match event {
         Replayed::Error(message) => Some(message.as_str()),
         _ => None,
     });
-    match (&expected.error, told) {
-        (Some(wanted), told) if !told.unwrap_or_default().contains(wanted.as_str()) => {
-            Err(format!("error: expected `{wanted}` in it, found {told:?}"))
+    match (&expected.error, found) {
+        (Some(wanted), found) if !found.unwrap_or_default().contains(wanted.as_str()) => {
+            Err(format!("error: expected `{wanted}` in it, found {found:?}"))
         }
-        (None, Some(told)) => Err(format!("error: expected none, found `{told}`")),
+        (None, Some(found)) => Err(format!("error: expected none, found `{found}`")),
         _ => Ok(()),
     }
 }
 
-/// The last count told of each kind; the running count of a piece of output
+/// The last reported count of each kind; the running count of a piece of output
 /// counts as one of output tokens.
 fn usage(events: &[Replayed]) -> Usage {
     let mut last = Usage::default();

@@ -72,7 +72,7 @@ pub fn conformance(module: PluginModuleRef, name: &str, options: &Map<String, Va
     conformance_watched(module, name, options, &mut |_| ())
 }
 
-/// What a watcher of a suite is told.
+/// What a watcher of a suite gets.
 #[derive(Debug, Clone, Copy)]
 pub enum Progress<'a> {
     /// The check of that name begins.
@@ -81,7 +81,7 @@ pub enum Progress<'a> {
     Ended(&'a Check),
 }
 
-/// As [`conformance`], and tells `watch` before and after each check, so that
+/// As [`conformance`], and calls `watch` before and after each check, so that
 /// it is known which one was running when a plugin took the process with it.
 #[must_use]
 pub fn conformance_watched(
@@ -98,13 +98,10 @@ pub fn conformance_watched(
 pub enum Replayed {
     /// Output: its kind, its text, and the server's running token count.
     Output(OutputKind, String, Option<u32>),
-    /// Token counts.
     Usage(Usage),
-    /// Finish reason.
     Finish(String),
-    /// Error told in the answer.
+    /// Error reported in the answer.
     Error(String),
-    /// End marker.
     End,
     /// An unreadable message.
     Malformed,

@@ -1,5 +1,5 @@
-//! A plain splitter of event streams for recorded answers. It is written for
-//! clearness; the host that measures has its own.
+//! A plain splitter of event streams for recorded answers. It is written to
+//! be clear; the host that measures has its own.
 
 use inferbench_plugin_api::Message;
 
@@ -17,9 +17,7 @@ pub enum Kind {
 /// One message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its kind.
     pub kind: Kind,
-    /// Its data.
     pub data: Vec<u8>,
 }
 
@@ -38,7 +36,7 @@ impl Event {
 /// Splits a stream that comes in pieces of any size.
 ///
 /// Lines end with LF, CR or CRLF. Events with other names than `message` and
-/// `error` are passed over.
+/// `error` are skipped.
 /// Source: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 #[derive(Debug, Default)]
 pub struct Splitter {

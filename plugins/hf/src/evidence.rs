@@ -1,4 +1,4 @@
-//! What the plugin's own server tells of itself.
+//! What the plugin's own server reports about itself.
 
 use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
 use inferbench_plugin_api::prometheus::{MetricNames, Samples};
@@ -83,42 +83,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ready_line_tells_what_is_in_effect() {
+    fn the_ready_line_reports_what_is_in_effect() {
         let line = br#"ready: {"model": "/m", "dtype": "float32", "device": "cpu",
             "attn_implementation": "sdpa", "max_model_len": 4096, "transformers": "5.24.0",
             "torch": "2.13.0"}"#;
-        let told = read(&EvidenceSource::LogLine, line).unwrap();
-        assert_eq!(told.dtype.as_deref(), Some("float32"));
-        assert_eq!(told.attention_backend.as_deref(), Some("sdpa"));
-        assert_eq!(told.max_model_len, Some(4096));
-        let version = told.version.as_deref();
+        let evidence = read(&EvidenceSource::LogLine, line).unwrap();
+        assert_eq!(evidence.dtype.as_deref(), Some("float32"));
+        assert_eq!(evidence.attention_backend.as_deref(), Some("sdpa"));
+        assert_eq!(evidence.max_model_len, Some(4096));
+        let version = evidence.version.as_deref();
         assert_eq!(version, Some("transformers 5.24.0, torch 2.13.0"));
     }
 
     #[test]
-    fn the_cache_s_growth_and_the_weights_are_told() {
+    fn the_cache_s_growth_and_the_weights_are_reported() {
         let line = br#"loaded: {"weights_bytes": 1000}"#;
-        let told = read(&EvidenceSource::LogLine, line).unwrap();
+        let evidence = read(&EvidenceSource::LogLine, line).unwrap();
         assert_eq!(
-            (told.weights_loaded, told.weights_bytes),
+            (evidence.weights_loaded, evidence.weights_bytes),
             (Some(true), Some(1000))
         );
         let info = br#"{"kv_growth": [[16, 16384], [32, 32768]]}"#;
         let source = EvidenceSource::Info(SERVER_INFO_PROBE.to_owned());
-        let told = read(&source, info).unwrap();
-        assert_eq!(told.kv_growth, Some(vec![(16, 16384), (32, 32768)]));
+        let evidence = read(&source, info).unwrap();
+        assert_eq!(evidence.kv_growth, Some(vec![(16, 16384), (32, 32768)]));
         let none = read(&source, br#"{"kv_growth": null}"#).unwrap();
         assert_eq!(none.kv_growth, None);
     }
 
     #[test]
-    fn metrics_tell_the_queue() {
+    fn metrics_report_the_queue() {
         let text = b"hf:num_requests_running 1\nhf:num_requests_waiting 3\n";
-        let told = read(&EvidenceSource::Metrics, text).unwrap();
+        let evidence = read(&EvidenceSource::Metrics, text).unwrap();
         assert_eq!(
-            (told.running_requests, told.waiting_requests),
+            (evidence.running_requests, evidence.waiting_requests),
             (Some(1.0), Some(3.0))
         );
-        assert_eq!(told.kv_cache_usage_ratio, None);
+        assert_eq!(evidence.kv_cache_usage_ratio, None);
     }
 }

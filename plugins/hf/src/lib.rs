@@ -14,7 +14,6 @@ use inferbench_plugin_api::{
 
 pub use describe::HfOptions;
 
-/// The backend.
 #[derive(Debug)]
 pub struct Hf {
     options: HfOptions,

@@ -218,8 +218,8 @@ fn the_server_sends_an_event_for_each_token() {
     let streamed = spec(PromptContent::TokenIds(vec![300, 301, 302]));
     let (status, events) = server.ask(&streamed);
     assert_eq!(status, 200);
-    let told: Vec<_> = (1..=16).map(Some).collect();
-    assert_eq!(counts(&events), told);
+    let expected: Vec<_> = (1..=16).map(Some).collect();
+    assert_eq!(counts(&events), expected);
     assert!(events.contains(&Replayed::Finish("length".to_owned())));
     assert_eq!(events.last(), Some(&Replayed::End));
     let whole = RequestSpec {
@@ -234,7 +234,7 @@ fn the_server_sends_an_event_for_each_token() {
 
 #[test]
 #[ignore = "needs HF: INFERBENCH_TEST_HF_PYTHON and INFERBENCH_TEST_MODEL"]
-fn the_server_refuses_what_does_not_fit_and_tells_of_itself() {
+fn the_server_refuses_what_does_not_fit_and_reports_about_itself() {
     let server = Server::start("completions");
     let long = spec(PromptContent::TokenIds(vec![300; 500]));
     let (status, events) = server.ask(&long);
@@ -289,11 +289,11 @@ fn a_client_that_goes_away_ends_its_generation() {
     let (status, _) = server.ask(&spec(PromptContent::TokenIds(vec![300])));
     assert_eq!(status, 200);
     let (_, body) = server.get("/metrics").unwrap();
-    let told = server
+    let found = server
         .client
         .evidence(&EvidenceSource::Metrics, &body)
         .unwrap();
-    assert!(told.generation_tokens.unwrap() < 400.0, "{told:?}");
+    assert!(found.generation_tokens.unwrap() < 400.0, "{found:?}");
 }
 
 #[test]

@@ -13,7 +13,6 @@ use inferbench_plugin_api::{
 
 pub use describe::{OpenAiOptions, PlainPrompt};
 
-/// The backend.
 #[derive(Debug)]
 pub struct OpenAi {
     options: OpenAiOptions,

@@ -1,4 +1,4 @@
-//! What SGLang tells of itself, in its metrics, its answers and its log.
+//! What SGLang reports about itself, in its metrics, its answers and its log.
 
 use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
 use inferbench_plugin_api::prometheus::{MetricNames, Samples};
@@ -39,10 +39,10 @@ pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, Pl
 
 fn metrics(text: &str) -> Evidence {
     let samples = Samples::parse(text);
-    // Each rank of a tensor-parallel group tells the same size.
+    // Each rank of a tensor-parallel group reports the same size.
     let tokens = samples.first("sglang:max_total_num_tokens");
     let tokens = tokens.map(|sample| sample.value).filter(|n| *n >= 1.0);
-    // This one is told in full, the page that is kept free included.
+    // This one is the whole size, with the page that is kept free.
     let gib = samples.first("sglang:kv_cache_memory_usage_gb");
     let bytes = gib.map(|gib| (gib.value * (1_u64 << 30) as f64).round());
     Evidence {
@@ -74,9 +74,9 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
         kv_cache_bytes: size.and_then(gib),
         kv_cache_dtype: text("/kv_cache_dtype"),
         kv_block_size: whole("/page_size"),
-        quantization: at("/quantization").and_then(|told| match told {
+        quantization: at("/quantization").and_then(|value| match value {
             Value::Null => Some("none".to_owned()),
-            told => told.as_str().map(str::to_owned),
+            value => value.as_str().map(str::to_owned),
         }),
         max_running_requests: whole("/max_running_requests")
             .or_else(|| whole("/internal_states/0/effective_max_running_requests_per_dp")),

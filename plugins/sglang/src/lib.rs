@@ -16,7 +16,6 @@ pub use describe::{Api, SglangOptions};
 pub use native::{NativeDecoder, Streaming};
 use wire::Wire;
 
-/// The backend.
 #[derive(Debug)]
 pub struct Sglang {
     options: SglangOptions,
@@ -32,7 +31,7 @@ impl Backend for Sglang {
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
         let options: SglangOptions = context.options()?;
         let headers = wire::headers(&options)?;
-        let wire = Wire::of(&options, &headers)?;
+        let wire = Wire::new(&options, &headers)?;
         Ok(Self {
             options,
             wire,

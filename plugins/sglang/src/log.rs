@@ -1,6 +1,6 @@
 //! Lines of SGLang's log, in the wordings of its versions.
 //!
-//! Where a pattern came from is said in `tests/kv_lines.rs`.
+//! `tests/kv_lines.rs` says where each pattern came from.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ macro_rules! pattern {
     };
 }
 
-/// Parts of log lines that are read here, and the one that tells the start.
+/// Parts of log lines that are read here, and the one that reports the start.
 pub(crate) const PATTERNS: [&str; 4] = [
     "KV Cache is allocated",
     "max_total_num_tokens=",
@@ -48,14 +48,14 @@ pub(crate) fn log_line(line: &str) -> Evidence {
     }
 }
 
-/// Sum of the sizes on a line that tells of the cache, GiB.
+/// Sum of the sizes on a line about the cache, GiB.
 fn sizes(line: &str) -> Option<f64> {
     let found = SIZES.captures_iter(line);
     let each = found.filter_map(|size| size.get(2)?.as_str().parse::<f64>().ok());
     each.reduce(|sum, size| sum + size)
 }
 
-/// Bytes of a size told to a hundredth of a GiB; below one GiB that is too
+/// Bytes of a size rounded to a hundredth of a GiB; below one GiB that is too
 /// coarse.
 pub(crate) fn gib(gib: f64) -> Option<u64> {
     (gib >= 1.0).then(|| (gib * (1_u64 << 30) as f64).round() as u64)
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_lines_tell_the_size_of_the_cache() {
+    fn log_lines_report_the_size_of_the_cache() {
         // Lines of SGLang 0.5.23.
         let line = "[2026-11-25 01:43:27] KV Cache is allocated. dtype: torch.float32, \
                     #tokens: 65536, K size: 0.03 GB, V size: 0.03 GB";

@@ -34,7 +34,7 @@ impl Wire {
     ///
     /// # Errors
     /// If they contradict each other.
-    pub(crate) fn of(
+    pub(crate) fn new(
         options: &SglangOptions,
         headers: &[(String, String)],
     ) -> Result<Self, PluginError> {

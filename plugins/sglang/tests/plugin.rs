@@ -213,40 +213,40 @@ fn evidence(source: EvidenceSource, bytes: &[u8]) -> Evidence {
 #[test]
 fn recorded_metrics_add_up_over_labels() {
     // Read off the file: 34 + 98 prompt tokens, 40 + 160 generated ones.
-    let told = evidence(
+    let found = evidence(
         EvidenceSource::Metrics,
         include_bytes!("captures/metrics.txt"),
     );
-    assert_eq!(told.kv_cache_tokens, Some(65536));
+    assert_eq!(found.kv_cache_tokens, Some(65536));
     // 2 layers, 1 head, 64 + 64 wide, 4 bytes: 1,024 a token, and one spare page.
-    assert_eq!(told.kv_cache_bytes, Some(65_537 * 1024));
-    assert_eq!(told.prompt_tokens, Some(132.0));
-    assert_eq!(told.generation_tokens, Some(200.0));
-    assert_eq!(told.prefix_cache_hits, Some(81.0));
+    assert_eq!(found.kv_cache_bytes, Some(65_537 * 1024));
+    assert_eq!(found.prompt_tokens, Some(132.0));
+    assert_eq!(found.generation_tokens, Some(200.0));
+    assert_eq!(found.prefix_cache_hits, Some(81.0));
     assert_eq!(
-        (told.running_requests, told.waiting_requests),
+        (found.running_requests, found.waiting_requests),
         (Some(0.0), Some(0.0))
     );
     assert_eq!(
-        (told.kv_cache_usage_ratio, told.preemptions),
+        (found.kv_cache_usage_ratio, found.preemptions),
         (Some(0.0), None)
     );
 }
 
 #[test]
-fn recorded_server_info_tells_what_is_in_effect() {
+fn recorded_server_info_reports_what_is_in_effect() {
     let source = EvidenceSource::Info("server_info".to_owned());
-    let told = evidence(source, include_bytes!("captures/server-info.json"));
-    assert_eq!(told.model.as_deref(), Some("/models/tiny"));
-    assert_eq!(told.dtype.as_deref(), Some("float32"));
-    assert_eq!(told.version.as_deref(), Some("0.5.23"));
-    assert_eq!(told.attention_backend.as_deref(), Some("torch_native"));
+    let found = evidence(source, include_bytes!("captures/server-info.json"));
+    assert_eq!(found.model.as_deref(), Some("/models/tiny"));
+    assert_eq!(found.dtype.as_deref(), Some("float32"));
+    assert_eq!(found.version.as_deref(), Some("0.5.23"));
+    assert_eq!(found.attention_backend.as_deref(), Some("torch_native"));
     assert_eq!(
-        (told.max_model_len, told.kv_cache_tokens),
+        (found.max_model_len, found.kv_cache_tokens),
         (Some(2048), Some(65536))
     );
     assert_eq!(
-        (told.prefix_caching, told.kv_cache_bytes),
+        (found.prefix_caching, found.kv_cache_bytes),
         (Some(true), None)
     );
 }

@@ -1,4 +1,4 @@
-//! What the plugin says of itself, and its options: the server's knobs.
+//! What the plugin reports about itself, and its options: the server's knobs.
 
 use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
@@ -64,7 +64,7 @@ pub struct SimOptions {
     pub extra_args: Vec<String>,
     /// Seed of all answers. Default the run's.
     pub seed: Option<u64>,
-    /// Token of each answer, from 1, from which on it is another than without
+    /// Token of each answer, from 1, from which on it differs from the one without
     /// this option, as rounding makes it. Default never.
     #[schemars(range(min = 1))]
     pub parts_at_token: Option<u32>,
@@ -102,7 +102,7 @@ pub struct SimOptions {
     #[schemars(range(min = 0.0))]
     pub fixed_itl_ms: Option<f64>,
     /// Blocks of the KV cache. Default 8192. Fewer make requests wait and be
-    /// put back.
+    /// preempted.
     #[schemars(range(min = 1))]
     pub kv_blocks: Option<u32>,
     /// Tokens in one block. Default 16.

@@ -13,7 +13,6 @@ use inferbench_plugin_api::{
 
 pub use describe::{Scheduler, SimOptions, Spin};
 
-/// The backend.
 #[derive(Debug)]
 pub struct Sim {
     options: SimOptions,

@@ -68,7 +68,7 @@ fn it_passes_the_conformance_suite() {
 }
 
 #[test]
-fn it_is_simulated_and_tells_its_token_ids() {
+fn it_is_simulated_and_lists_its_token_ids() {
     let description = Sim::describe();
     assert!(description.simulated);
     assert_eq!(description.token_ids, Some(IdSpan { lo: 0, hi: 32_000 }));
@@ -139,18 +139,18 @@ fn the_server_takes_every_knob_and_its_answers_are_evidence() {
     }
     let probes = sim.probes();
     let metrics = get(port, &probes.metrics.unwrap().path).unwrap();
-    let told = sim.evidence(&EvidenceSource::Metrics, &metrics).unwrap();
-    assert_eq!(told.kv_cache_tokens, Some(1600));
-    assert_eq!(told.prefix_caching, Some(true));
+    let found = sim.evidence(&EvidenceSource::Metrics, &metrics).unwrap();
+    assert_eq!(found.kv_cache_tokens, Some(1600));
+    assert_eq!(found.prefix_caching, Some(true));
     assert_eq!(
-        (told.running_requests, told.preemptions),
+        (found.running_requests, found.preemptions),
         (Some(0.0), Some(0.0))
     );
     let source = EvidenceSource::Info(probes.info[0].name.clone());
     let info = get(port, &probes.info[0].request.path).unwrap();
-    let told = sim.evidence(&source, &info).unwrap();
+    let found = sim.evidence(&source, &info).unwrap();
     assert_eq!(
-        (told.model.as_deref(), told.max_model_len),
+        (found.model.as_deref(), found.max_model_len),
         (Some("any"), Some(1024))
     );
     drop(server);

@@ -1,4 +1,4 @@
-//! What the plugin says of itself, and its options.
+//! What the plugin reports about itself, and its options.
 
 use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;

@@ -1,4 +1,4 @@
-//! What vLLM tells of itself, in its metrics, its answers and its log.
+//! What vLLM reports about itself, in its metrics, its answers and its log.
 
 use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
 use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, prometheus};
@@ -53,9 +53,9 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
             .map(str::to_owned),
         prefix_caching: at("/cache_config/enable_prefix_caching").and_then(Value::as_bool),
         attention_backend: text("/attention_config/backend").map(str::to_owned),
-        quantization: at("/model_config/quantization").and_then(|told| match told {
+        quantization: at("/model_config/quantization").and_then(|value| match value {
             Value::Null => Some("none".to_owned()),
-            told => told.as_str().map(str::to_owned),
+            value => value.as_str().map(str::to_owned),
         }),
         max_running_requests: whole("/scheduler_config/max_num_seqs"),
         max_batched_tokens: whole("/scheduler_config/max_num_batched_tokens"),

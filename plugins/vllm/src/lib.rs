@@ -14,7 +14,6 @@ use inferbench_plugin_api::{
 
 pub use describe::VllmOptions;
 
-/// The backend.
 #[derive(Debug)]
 pub struct Vllm {
     options: VllmOptions,

@@ -1,6 +1,6 @@
 //! Lines of vLLM's log, in the wordings of its versions.
 //!
-//! Where a pattern came from is said in `tests/kv_lines.rs`.
+//! `tests/kv_lines.rs` says where each pattern came from.
 
 use std::sync::LazyLock;
 
@@ -13,7 +13,7 @@ macro_rules! pattern {
     };
 }
 
-/// Parts of log lines that are read here, and those that tell the start.
+/// Parts of log lines that are read here, and those that report the start.
 pub(crate) const PATTERNS: [&str; 15] = [
     "LLM engine (v",
     "KV cache",
@@ -57,10 +57,10 @@ static BATCHED: LazyLock<Regex> = pattern!(
     r"(?:prefill is enabled with max_num_batched_tokens=|'max_num_batched_tokens': )(\d+)"
 );
 
-fn quantization(told: &str) -> String {
-    match told {
+fn quantization(value: &str) -> String {
+    match value {
         "None" => "none".to_owned(),
-        told => told.trim_matches('\'').to_owned(),
+        value => value.trim_matches('\'').to_owned(),
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn the_engine_s_first_line_tells_version_dtype_and_length() {
+    fn the_engine_s_first_line_reports_version_dtype_and_length() {
         let line = "INFO [core.py:133] Initializing a V1 LLM engine (v0.32.0) with config: \
                     model='/m', trust_remote_code=False, dtype=torch.float32, max_seq_len=2048, \
                     kv_cache_dtype=auto, enable_prefix_caching=True, x=1";

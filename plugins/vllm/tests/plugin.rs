@@ -113,36 +113,36 @@ fn evidence(source: EvidenceSource, bytes: &[u8]) -> Evidence {
 }
 
 #[test]
-fn recorded_metrics_tell_the_cache_and_its_use() {
+fn recorded_metrics_report_the_cache_and_its_use() {
     // Read off the file: 20 blocks of 128 tokens, 18 requests of 64 prompt tokens.
-    let told = evidence(
+    let found = evidence(
         EvidenceSource::Metrics,
         include_bytes!("captures/metrics.txt"),
     );
-    assert_eq!(told.kv_cache_tokens, Some(2560));
-    assert_eq!(told.kv_cache_bytes, Some(1_073_741_824));
-    assert_eq!(told.prefix_caching, Some(true));
-    assert_eq!(told.prefix_cache_queries, Some(1152.0));
-    assert_eq!(told.prefix_cache_hits, Some(0.0));
-    assert_eq!(told.preemptions, Some(13.0));
-    assert_eq!(told.running_requests, Some(0.0));
-    assert_eq!(told.kv_cache_usage_ratio, Some(0.0));
+    assert_eq!(found.kv_cache_tokens, Some(2560));
+    assert_eq!(found.kv_cache_bytes, Some(1_073_741_824));
+    assert_eq!(found.prefix_caching, Some(true));
+    assert_eq!(found.prefix_cache_queries, Some(1152.0));
+    assert_eq!(found.prefix_cache_hits, Some(0.0));
+    assert_eq!(found.preemptions, Some(13.0));
+    assert_eq!(found.running_requests, Some(0.0));
+    assert_eq!(found.kv_cache_usage_ratio, Some(0.0));
 }
 
 #[test]
-fn recorded_answers_tell_what_is_in_effect() {
+fn recorded_answers_report_what_is_in_effect() {
     let info = |name: &str, bytes: &[u8]| evidence(EvidenceSource::Info(name.to_owned()), bytes);
-    let mut told = info("models", include_bytes!("captures/models.json"));
-    assert_eq!(told.model.as_deref(), Some("/models/tiny"));
-    told.absorb(info("version", include_bytes!("captures/version.json")));
-    told.absorb(info(
+    let mut found = info("models", include_bytes!("captures/models.json"));
+    assert_eq!(found.model.as_deref(), Some("/models/tiny"));
+    found.absorb(info("version", include_bytes!("captures/version.json")));
+    found.absorb(info(
         "server_info",
         include_bytes!("captures/server-info.json"),
     ));
-    assert_eq!(told.version.as_deref(), Some("0.32.0"));
-    assert_eq!(told.dtype.as_deref(), Some("float32"));
-    assert_eq!(told.max_model_len, Some(2048));
-    assert_eq!(told.kv_cache_tokens, Some(1_048_576));
-    assert_eq!(told.prefix_caching, Some(false));
-    assert_eq!(told.attention_backend, None);
+    assert_eq!(found.version.as_deref(), Some("0.32.0"));
+    assert_eq!(found.dtype.as_deref(), Some("float32"));
+    assert_eq!(found.max_model_len, Some(2048));
+    assert_eq!(found.kv_cache_tokens, Some(1_048_576));
+    assert_eq!(found.prefix_caching, Some(false));
+    assert_eq!(found.attention_backend, None);
 }

@@ -15,7 +15,6 @@ const BELOW: f64 = 0.25;
 /// Least number of ticks on a linear axis.
 const TICKS: f64 = 5.0;
 
-/// An axis.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Scale {
     pub(super) title: String,

@@ -4,7 +4,6 @@ use inferbench_model::report::Report;
 use serde::Serialize;
 use serde_json::Value;
 
-/// One chart.
 #[derive(Debug, Clone, Serialize)]
 pub(in crate::render) struct Chart {
     /// Id of its HTML element.

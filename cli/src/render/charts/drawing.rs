@@ -56,7 +56,6 @@ pub(super) struct Series {
     pub(super) points: Vec<Point>,
 }
 
-/// One point.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Point {
     pub(super) x: f64,

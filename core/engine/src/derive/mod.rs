@@ -38,7 +38,6 @@ pub enum DeriveError {
     /// It is none.
     #[error("{}: is no run folder: it has no run.json", folder.display())]
     NoRun {
-        /// The folder.
         folder: PathBuf,
         /// The newest run folder in it.
         newest: Option<PathBuf>,
@@ -50,20 +49,10 @@ pub enum DeriveError {
     #[error(
         "{folder}/run.json has schema_version {found}, this build reads {OLDEST_SCHEMA_VERSION} to {RUN_SCHEMA_VERSION}"
     )]
-    Version {
-        /// The folder.
-        folder: String,
-        /// Its version.
-        found: u32,
-    },
+    Version { folder: String, found: u32 },
     /// Its config is not one.
     #[error("{folder}/run.json: `config` cannot be understood: {reason}")]
-    Config {
-        /// The folder.
-        folder: String,
-        /// Why.
-        reason: String,
-    },
+    Config { folder: String, reason: String },
 }
 
 impl DeriveError {
@@ -83,11 +72,8 @@ impl DeriveError {
 /// What follows from a run folder.
 #[derive(Debug)]
 pub struct Derived {
-    /// The manifest.
     pub manifest: Manifest,
-    /// `cells.json`.
     pub cells: CellsFile,
-    /// `report.json`.
     pub report: Report,
 }
 
@@ -143,7 +129,7 @@ pub fn compare(
     Ok(Report::build_several(&runs, options)?)
 }
 
-/// Runs that cannot be set side by side.
+/// Runs that cannot be compared.
 #[derive(Debug, Error)]
 pub enum CompareError {
     /// One of them cannot be read.

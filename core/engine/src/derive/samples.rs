@@ -13,8 +13,8 @@ use serde::de::DeserializeOwned;
 use crate::store::{RunFolder, SampleFile, StoreError};
 
 /// What follows from the samples in `run`; `cells`: every cell with its window.
-/// A file that is not there holds none, and a line that cannot be understood is
-/// passed over and counted in the timeline's notes.
+/// A missing file holds none, and a line that cannot be read is skipped and
+/// counted in the timeline's notes.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -47,7 +47,7 @@ fn each<T: DeserializeOwned>(
     if bad > 0 {
         let name = path.file_name().unwrap_or_default().display();
         fold.note(format!(
-            "lines of {name} passed over, which cannot be read: {bad}"
+            "lines of {name} skipped, which cannot be read: {bad}"
         ));
     }
     Ok(())

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_that_all_refuse_are_looked_up_anew() {
+    async fn addresses_that_all_refuse_are_looked_up_again() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);

@@ -38,7 +38,7 @@ impl ReadBytes {
         &mut self.buffer
     }
 
-    /// Tells how many bytes were read into its room.
+    /// Sets how many bytes were read into its room.
     pub(super) fn set_len(&mut self, len: usize) {
         self.len = len.min(self.buffer.len());
     }

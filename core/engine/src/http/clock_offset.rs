@@ -11,7 +11,7 @@ const LIFE_NS: u64 = 10_000_000;
 /// A change of the offset from which on the wall clock was stepped and not
 /// slewed, ns.
 const STEP_NS: u64 = 1_000_000;
-/// A read delay from which on the offset is taken anew before the delay is
+/// A read delay from which on the offset is measured again before the delay is
 /// believed, ns.
 const DOUBT_NS: u64 = 5_000_000;
 /// Readings of both clocks per sample; the tightest one counts.
@@ -27,7 +27,6 @@ pub(super) trait Clocks {
     fn wall_ns(&self) -> u64;
 }
 
-/// The clocks of this host.
 pub(super) struct HostClocks;
 
 impl Clocks for HostClocks {
@@ -51,7 +50,7 @@ pub fn clock_steps() -> u64 {
     HOST_OFFSET.steps.load(Relaxed)
 }
 
-/// Wall clock minus monotonic clock, taken anew every 10 ms.
+/// Wall clock minus monotonic clock, measured again every 10 ms.
 #[derive(Debug)]
 pub(super) struct ClockOffset {
     /// When it was taken, by the monotonic clock; 0 before the first time.

@@ -31,7 +31,6 @@ pub enum OpenError {
     /// The name has no address.
     #[error("`{host}` has no address: {cause}")]
     NoAddress {
-        /// Host.
         host: String,
         /// The resolver's words.
         cause: io::Error,
@@ -50,26 +49,22 @@ pub enum OpenError {
     OutOfPorts,
     /// It took too long.
     #[error("not open after {:.1} s", limit.as_secs_f64())]
-    TimedOut {
-        /// Its limit.
-        limit: Duration,
-    },
-    /// The proxy does not let it through.
+    TimedOut { limit: Duration },
+    /// The proxy refuses it.
     #[error("the proxy {proxy} answered `{answer}`")]
     Proxy {
-        /// The proxy.
         proxy: String,
         /// First line of its answer.
         answer: String,
     },
-    /// TLS does not come about.
+    /// TLS cannot be set up.
     #[error("{0}")]
     Tls(String),
 }
 
 impl OpenError {
-    /// Whether waiting will not mend it: the server is there, but not to be
-    /// trusted or not to be understood.
+    /// Whether waiting cannot help: the server is there, but cannot be trusted
+    /// or understood.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Tls(_))
@@ -334,7 +329,7 @@ impl Connection {
         loop {
             match self.try_read() {
                 Ok(Some(read)) => return Ok(Some(read)),
-                // TLS spoke for itself.
+                // TLS sent a message of its own.
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     tokio::select! {

@@ -14,36 +14,26 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// A control request without a good answer.
 #[derive(Debug, Error)]
 pub enum ControlError {
-    /// No connection came about.
+    /// No connection was made.
     #[error("`{method} {path}`: connecting to {server}: {error}")]
     NotOpened {
-        /// Method.
         method: String,
-        /// Path.
         path: String,
-        /// Server.
         server: String,
-        /// Why.
         error: OpenError,
     },
     /// No answer came.
     #[error("`{method} {path}`: {reason}")]
     NoAnswer {
-        /// Method.
         method: String,
-        /// Path.
         path: String,
-        /// Why.
         reason: String,
     },
     /// The answer is an error.
     #[error("`{method} {path}` answered {status}: {text}")]
     Status {
-        /// Method.
         method: String,
-        /// Path.
         path: String,
-        /// HTTP status.
         status: u16,
         /// Beginning of the answer.
         text: String,
@@ -60,7 +50,7 @@ impl ControlError {
         }
     }
 
-    /// Whether the connection failed in a way that waiting will not mend.
+    /// Whether the connection failed in a way that waiting cannot fix.
     #[must_use]
     pub fn is_final(&self) -> bool {
         matches!(self, Self::NotOpened { error, .. } if error.is_final())
@@ -128,7 +118,7 @@ impl ControlPlane {
         Ok((status, body))
     }
 
-    /// Why there is no answer: where no connection came about, in the words that
+    /// Why there is no answer: where no connection was made, in the words that
     /// the run's own connections have for it.
     async fn no_answer(&self, request: &ControlRequest, error: &reqwest::Error) -> ControlError {
         let (method, path) = (request.method.clone(), request.path.clone());

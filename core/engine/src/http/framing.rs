@@ -15,7 +15,6 @@ pub struct MessageTooLong;
 /// Cuts a body into messages.
 #[derive(Debug)]
 pub enum Framer {
-    /// Server-sent events.
     Sse(Sse),
     /// Newline-delimited JSON.
     Ndjson(Vec<u8>),
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn all_line_ends_read_alike_at_every_cut() {
+    fn all_line_ends_read_the_same_at_every_cut() {
         for text in [
             "data: a\n\ndata: b\n\n",
             "data: a\r\n\r\ndata: b\r\n\r\n",
@@ -258,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_by_event_name_and_by_field_are_told_apart() {
+    fn errors_by_event_name_and_by_field_are_distinguished() {
         let text = "event: error\ndata: {\"message\": \"m\"}\n\nerror: {\"code\": 500}\n\n";
         let found = messages(Framing::Sse, text.as_bytes(), 5);
         assert_eq!(found, ["E:{\"message\": \"m\"}", "F:{\"code\": 500}"]);

@@ -6,7 +6,6 @@ use std::io::Write as _;
 use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use thiserror::Error;
 
-/// Longest head.
 const MAX_HEAD_BYTES: usize = 256 * 1024;
 
 /// An answer that breaks HTTP.
@@ -26,7 +25,6 @@ pub enum HttpError {
     Coding {
         /// Name of the coding.
         coding: &'static str,
-        /// Why.
         reason: String,
     },
     /// A content coding that was not asked for.
@@ -37,7 +35,6 @@ pub enum HttpError {
 /// What matters of an answer's head.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
-    /// HTTP status.
     pub status: u16,
     /// The connection may carry another request.
     pub keep_alive: bool,
@@ -393,7 +390,7 @@ mod tests {
     const CHUNKED: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n5;name=\"v\"\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: 1\r\n\r\n";
 
     #[test]
-    fn chunks_extensions_and_trailers_read_alike_at_every_cut() {
+    fn chunks_extensions_and_trailers_read_the_same_at_every_cut() {
         for cut in 1..CHUNKED.len() {
             let (reader, body) = read(CHUNKED, cut);
             assert_eq!(body, b"hello!");
@@ -403,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interim_answer_is_passed_over() {
+    fn an_interim_answer_is_skipped() {
         let bytes = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
         for cut in 1..bytes.len() {
             let (reader, body) = read(bytes, cut);

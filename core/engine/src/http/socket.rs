@@ -69,7 +69,7 @@ pub(super) struct Socket {
 impl Socket {
     pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
         stream.set_nodelay(true)?;
-        // Without this option, the time after the read stands in, and says so.
+        // Without this option the time after the read is used, and marked as such.
         let stamped = setsockopt(&stream, sockopt::ReceiveTimestampns, &true).is_ok();
         Ok(Self::new(Stream::Tcp(stream), stamped))
     }
@@ -143,8 +143,8 @@ impl Socket {
         Ok((bytes, self.stamp(wall_ns, returned_ns)))
     }
 
-    /// Reads once without asking the runtime, which may not have heard yet of
-    /// what has come.
+    /// Reads once without asking the runtime, which may not know yet that bytes
+    /// have arrived.
     pub(super) fn read_now(&mut self) -> io::Result<ReadBytes> {
         let mut bytes = ReadBytes::take();
         let (n, _) = receive(self.stream.fd(), bytes.room(), None)?;

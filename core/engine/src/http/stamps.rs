@@ -29,7 +29,7 @@ static HELD: OnceLock<(Option<UdpSocket>, u64)> = OnceLock::new();
 /// Asks the kernel to begin; returns at once.
 pub fn switch_on() {
     HELD.get_or_init(|| {
-        // Where this is not to be had, reads say that they bear no stamp.
+        // Where this is not available, reads report that they have no stamp.
         let socket = UdpSocket::bind(("127.0.0.1", 0)).ok();
         let asks = |socket: &UdpSocket| setsockopt(socket, sockopt::ReceiveTimestampns, &true);
         let asking = socket.filter(|socket| asks(socket).is_ok());

@@ -12,7 +12,7 @@ use url::Url;
 use super::address::{HostPort, is_no_such_name};
 use super::tls::{Tls, TrustError};
 
-/// A URL that requests cannot be sent to, or a way to it that there is not.
+/// A URL that requests cannot be sent to, or a route that does not exist.
 #[derive(Debug, Error)]
 pub enum TargetError {
     /// It is no URL.
@@ -20,15 +20,12 @@ pub enum TargetError {
     NotUrl {
         /// What was given.
         url: String,
-        /// Why.
         reason: String,
     },
-    /// Another scheme.
     #[error("`{url}` has the scheme {scheme}, must be {allowed}")]
     Scheme {
         /// What was given.
         url: String,
-        /// Its scheme.
         scheme: String,
         /// Schemes that there are.
         allowed: &'static str,
@@ -39,7 +36,7 @@ pub enum TargetError {
         /// Host of the URL.
         host: String,
     },
-    /// Something behind the path.
+    /// Something after the path.
     #[error("`{host}` has `{mark}` and more behind its path, which would not be sent")]
     BehindPath {
         /// Host of the URL.
@@ -82,7 +79,6 @@ impl TargetError {
 /// How a server is reached.
 #[derive(Debug, Clone)]
 pub(super) enum Way {
-    /// Over TCP.
     Tcp {
         server: Arc<HostPort>,
         tls: Option<Tls>,

@@ -22,30 +22,19 @@ use super::buffer::ReadBytes;
 pub enum TrustError {
     /// The file cannot be read, or holds no certificate.
     #[error("{file}: {reason}")]
-    CaFile {
-        /// File.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// This system trusts nobody.
+    CaFile { file: PathBuf, reason: String },
+    /// This system has no trusted certificates.
     #[error("this system has no trusted certificates: {reason}")]
-    NoRoots {
-        /// Why.
-        reason: String,
-    },
+    NoRoots { reason: String },
     /// No certificate can be for that host.
     #[error("{host} is no name that a certificate can be for")]
-    Name {
-        /// Host.
-        host: String,
-    },
+    Name { host: String },
     /// The TLS library refuses its settings.
     #[error(transparent)]
     Library(#[from] Error),
 }
 
-/// How one server is spoken to over TLS.
+/// The TLS settings for one server.
 #[derive(Debug, Clone)]
 pub(super) struct Tls {
     config: Arc<ClientConfig>,
@@ -184,7 +173,7 @@ impl Session {
         self.write_pending(out)
     }
 
-    /// Adds to `out` what TLS itself has to say.
+    /// Adds to `out` what TLS itself has to send.
     pub(super) fn write_pending(&mut self, out: &mut Vec<u8>) -> io::Result<()> {
         while self.0.wants_write() {
             self.0.write_tls(out)?;

@@ -69,7 +69,7 @@ impl Answer {
                 self.exchange.sent_ns = connection.sent_ns();
             }
             let ended = match read {
-                Ok(Some((_, stamp))) if limits.heard(stamp.arrival_ns) => {
+                Ok(Some((_, stamp))) if limits.note_bytes(stamp.arrival_ns) => {
                     Some((self.out_of_time(Reached::Total), stamp.arrival_ns))
                 }
                 Ok(Some((bytes, stamp))) => {
@@ -215,7 +215,7 @@ impl Answer {
         while !self.reader.is_complete() {
             match connection.read(timer.as_mut()).await {
                 Ok(Some((bytes, stamp)))
-                    if !bytes.is_empty() && !limits.heard(stamp.arrival_ns) =>
+                    if !bytes.is_empty() && !limits.note_bytes(stamp.arrival_ns) =>
                 {
                     if self.reader.push(&bytes, &mut |_| ()).is_err() {
                         return;
@@ -226,7 +226,7 @@ impl Answer {
         }
     }
 
-    /// What came of it.
+    /// Its outcome.
     pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> ExchangeOutcome {
         if let Some(head) = self.reader.head().filter(|head| !head.is_good()) {
             let words = error_words(head, &self.error_body);
@@ -256,7 +256,7 @@ fn socket_error(error: &io::Error) -> StreamEnd {
     broken(reason, error.to_string())
 }
 
-/// What an error answer says, in one line: the JSON error's message if it is
+/// The message of an error answer, in one line: the JSON error's message if it is
 /// one, else the beginning of its text.
 fn error_words(head: &Head, body: &[u8]) -> String {
     if let Some(location) = &head.location {

@@ -20,7 +20,6 @@ use crate::http::{Connection, Target};
 /// How requests reach the backend.
 #[derive(Debug, Clone)]
 pub enum Transport {
-    /// Over HTTP.
     Http(Target),
     /// Into an engine in this process.
     InProcess(Arc<EngineHub>),
@@ -29,20 +28,17 @@ pub enum Transport {
 /// One cell to be measured.
 #[derive(Debug, Clone)]
 pub struct CellLoad {
-    /// Which cell.
     pub key: CellKey,
     /// The load section of the config.
     pub load: LoadConfig,
-    /// Seed of the arrivals.
     pub arrivals_seed: u64,
     /// Keep the text of answers.
     pub keep_text: bool,
 }
 
-/// Counts that an onlooker may read while a cell runs.
+/// Counts that others may read while a cell runs.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Requests sent.
     pub sent: AtomicU64,
     /// Measured requests that have ended.
     pub measured: AtomicU64,

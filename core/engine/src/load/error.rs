@@ -23,13 +23,13 @@ pub enum RequestError {
     /// It has no place for a header.
     #[error("it has no first line")]
     NoFirstLine,
-    /// The plugin does not come back.
+    /// The plugin does not return.
     #[error(
         "the plugin made no request within {limit_s} s: its `encode` hangs; \
          inferbench plugins check shows where"
     )]
     Slow {
-        /// How long it was waited for, s.
+        /// How long the wait was, s.
         limit_s: f64,
     },
     /// The thread that made it is gone.
@@ -48,14 +48,13 @@ pub enum LoadError {
     Request {
         /// Its index in the cell.
         index: u64,
-        /// Why.
         #[source]
         source: RequestError,
     },
     /// The machine refuses what the load needs.
     #[error("the load cannot start")]
     Io(#[from] std::io::Error),
-    /// The plugin or the tokenizer does not come back.
+    /// The plugin or the tokenizer does not return.
     #[error(
         "no request was ready within {limit_s} s: the plugin's `encode`, or the making of prompts, hangs; inferbench plugins check shows which"
     )]

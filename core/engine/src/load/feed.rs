@@ -10,7 +10,7 @@ use super::error::{LoadError, RequestError};
 use super::exchange::EncodedRequest;
 
 /// Longest time in which no request becomes ready. Making one takes
-/// milliseconds, so what takes longer does not come back.
+/// milliseconds, so what takes longer hangs.
 pub(crate) const MAKE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Makes the requests of a cell, one after the other.

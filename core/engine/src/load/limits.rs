@@ -22,7 +22,7 @@ pub(super) enum Reached {
 pub(super) struct Limits {
     total_ns: u64,
     idle_ns: Option<u64>,
-    heard_ns: u64,
+    last_bytes_ns: u64,
 }
 
 impl Limits {
@@ -31,20 +31,22 @@ impl Limits {
         Self {
             total_ns: now_ns.saturating_add(nanoseconds(timeouts.total)),
             idle_ns: timeouts.idle.map(nanoseconds),
-            heard_ns: now_ns,
+            last_bytes_ns: now_ns,
         }
     }
 
-    /// Bytes came at `t_ns`: the silence begins anew. Tells whether the whole
-    /// request has taken too long all the same, as an answer that never pauses
-    /// may.
-    pub(super) fn heard(&mut self, t_ns: u64) -> bool {
-        self.heard_ns = t_ns;
+    /// Notes that bytes came at `t_ns`: the silence starts over. Returns whether
+    /// the whole request has still taken too long, as an answer that never
+    /// pauses may.
+    pub(super) fn note_bytes(&mut self, t_ns: u64) -> bool {
+        self.last_bytes_ns = t_ns;
         t_ns >= self.total_ns
     }
 
     fn due_ns(&self) -> u64 {
-        let idle = self.idle_ns.map(|idle| self.heard_ns.saturating_add(idle));
+        let idle = self
+            .idle_ns
+            .map(|idle| self.last_bytes_ns.saturating_add(idle));
         idle.map_or(self.total_ns, |idle| idle.min(self.total_ns))
     }
 
@@ -86,9 +88,9 @@ mod tests {
     const MS: u64 = 1_000_000;
 
     #[test]
-    fn silence_begins_anew_with_every_byte() {
+    fn silence_starts_over_with_every_byte() {
         let mut limits = limits(100, Some(10));
-        assert!(!limits.heard(8 * MS));
+        assert!(!limits.note_bytes(8 * MS));
         assert_eq!(limits.reached(12 * MS), None);
         assert_eq!(limits.reached(18 * MS), Some(Reached::Idle));
     }
@@ -96,8 +98,8 @@ mod tests {
     #[test]
     fn a_stream_that_never_pauses_still_ends() {
         let mut limits = limits(100, None);
-        assert!(!limits.heard(99 * MS));
-        assert!(limits.heard(100 * MS));
+        assert!(!limits.note_bytes(99 * MS));
+        assert!(limits.note_bytes(100 * MS));
         assert_eq!(limits.reached(100 * MS), Some(Reached::Total));
     }
 

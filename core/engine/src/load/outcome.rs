@@ -1,4 +1,4 @@
-//! What one request may take, and what came of it.
+//! The limits of one request, and its outcome.
 
 use std::time::Duration;
 
@@ -16,10 +16,9 @@ pub struct Timeouts {
     pub idle: Option<Duration>,
 }
 
-/// What came of one request.
+/// The outcome of one request.
 #[derive(Debug)]
 pub struct ExchangeOutcome {
-    /// The log.
     pub exchange: Exchange,
     /// How it ended.
     pub end: StreamEnd,

@@ -25,28 +25,18 @@ use crate::load::feed::RequestSource;
 pub enum PromptFileError {
     /// It cannot be read.
     #[error("{file}: {reason}")]
-    Unreadable {
-        /// The file.
-        file: String,
-        /// Why.
-        reason: String,
-    },
+    Unreadable { file: String, reason: String },
     /// One of its lines is wrong.
     #[error("{file}:{line}: {reason}")]
     Line {
-        /// The file.
         file: String,
         /// Line, from 1.
         line: usize,
-        /// Why.
         reason: String,
     },
     /// It has no prompt.
     #[error("{file}: has no prompt, needs at least one line")]
-    Empty {
-        /// The file.
-        file: String,
-    },
+    Empty { file: String },
 }
 
 /// One line of a prompt file.
@@ -187,7 +177,7 @@ impl PromptMaker {
     }
 }
 
-/// A prompt in the form that a backend wants; `None` if it is not to be had.
+/// A prompt in the form that a backend wants; `None` if it is not available.
 #[must_use]
 pub fn content(prompt: &Prompt, form: PromptForm) -> Option<PromptContent> {
     match form {
@@ -213,7 +203,6 @@ pub struct CellSource {
     pub target: Option<Target>,
     /// Name of the model.
     pub model: String,
-    /// Block.
     pub block: u32,
     /// Index of the level in the config.
     pub level: usize,
@@ -257,8 +246,8 @@ impl RequestSource for CellSource {
     }
 }
 
-/// As [`wire`], on a thread of its own: a plugin that does not come back costs
-/// that thread, and not the one that asks.
+/// As [`wire`], on a thread of its own: a plugin that hangs blocks that thread,
+/// and not the caller's.
 ///
 /// # Errors
 /// See [`RequestError`]: `Plugin`, `Slow` after `limit`, or `ThreadGone`.

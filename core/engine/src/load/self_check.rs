@@ -117,7 +117,6 @@ fn middle_ns(bucket: usize) -> f64 {
 /// How far reads lagged behind the arrival of their bytes.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadStats {
-    /// Reads.
     pub reads: u64,
     /// Reads that the kernel stamped.
     pub kernel_reads: u64,
@@ -163,7 +162,7 @@ impl ReadStats {
     }
 }
 
-/// A timer in the event loop that notes how late it is heard.
+/// A timer in the event loop that records how late it fires.
 #[derive(Debug)]
 pub(super) struct LagTimer {
     timer: AsyncFd<OwnedFd>,

@@ -11,7 +11,7 @@ use tokenizers::Tokenizer;
 
 use crate::os::folders::hub_cache;
 
-/// A vocabulary that cannot be had.
+/// Why there is no vocabulary.
 #[derive(Debug, Error)]
 pub enum VocabularyError {
     /// The named tokenizer is not there.
@@ -24,15 +24,10 @@ pub enum VocabularyError {
     },
     /// It cannot be read.
     #[error("{}: unreadable tokenizer: {reason}", file.display())]
-    Unreadable {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Unreadable { file: PathBuf, reason: String },
 }
 
-/// Where a model lies on this machine, as far as that can be found.
+/// Where a model is on this machine, as far as that can be found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ModelFiles {
     /// The model's folder.
@@ -106,7 +101,7 @@ fn vocabulary_size(config: &Value) -> Option<u32> {
     u32::try_from(size.as_u64()?).ok()
 }
 
-/// Ids that are ordinary tokens in all likelihood: special ones stand at the
+/// Ids that are most likely ordinary tokens: special ones stand at the
 /// ends of a vocabulary.
 fn middle_ids(size: u32) -> IdRange {
     IdRange::new((size / 10).min(1000), size - size / 10)
@@ -242,7 +237,7 @@ fn keep_whole(tokenizer: &Tokenizer, words: &[(u32, String)]) -> Vec<(u32, Strin
     whole
 }
 
-/// The letters of a token that stands for a space and a word of ASCII letters.
+/// The letters of a token that is a space and a word of ASCII letters.
 fn whole_word(token: &str) -> Option<&str> {
     let word = token.strip_prefix(['\u{120}', '\u{2581}'])?;
     let letters = !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphabetic());

@@ -42,7 +42,7 @@ pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
     session.watch_none();
     let report = exit_report(session, stage, started.server.as_ref());
     if let Some(log) = ServerLog::open(&backend.opened, &started) {
-        facts.hear(Voice::Log, log.read_all());
+        facts.record_evidence(Voice::Log, log.read_all());
     }
     facts.stop_ns = Some(clock::now_ns());
     started.stop(session).await;
@@ -108,7 +108,7 @@ async fn measure(
         facts.ready_s = Some(ready?);
         facts.ready_ns = Some(ready_ns);
         let info = server_facts::ask_info(&backend.opened, control).await;
-        facts.hear(Voice::Info, info);
+        facts.record_evidence(Voice::Info, info);
     }
     facts.cache_audit = cache_audit::audit(session, backend, stage, started, &facts.evidence).await;
     // Its cells must not be without it, whenever the run is cut off.
@@ -122,7 +122,7 @@ async fn measure(
     if let Some(sampler) = sampler
         && let Ok(last) = sampler.await
     {
-        facts.hear(Voice::Metrics, last);
+        facts.record_evidence(Voice::Metrics, last);
     }
     measured
 }

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_told_at_once() {
+    fn a_line_that_cannot_be_written_is_reported_at_once() {
         let failed = CancellationToken::new();
         let writer = LineWriter::open("/dev/full".into(), &failed).unwrap();
         writer.sink().send(1);

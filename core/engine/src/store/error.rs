@@ -13,7 +13,6 @@ pub struct StoreError {
     pub path: PathBuf,
     /// What was done to it.
     pub action: &'static str,
-    /// The cause.
     #[source]
     pub source: io::Error,
 }

@@ -85,7 +85,6 @@ impl RunFolder {
         }
     }
 
-    /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path

@@ -14,8 +14,8 @@ use crate::os::private;
 /// Bytes that are read at a time.
 pub(super) const READ_BYTES: usize = 256 * 1024;
 
-/// Reads a file of JSON lines. A last line that was cut off is passed over;
-/// any other bad line is an error that names it.
+/// Reads a file of JSON lines. A last line that was cut off is skipped; any
+/// other bad line is an error that names it.
 ///
 /// # Errors
 /// If the file cannot be read or holds a bad line.
@@ -54,7 +54,7 @@ impl LineFile {
         })
     }
 
-    /// Gives each line to `take`. A last line that was cut off is passed over.
+    /// Gives each line to `take`. A last line that was cut off is skipped.
     ///
     /// # Errors
     /// If the file cannot be read or any other line is bad; the line is named.
@@ -93,8 +93,7 @@ pub(super) struct BadLine {
 }
 
 /// Gives each line of `reader` to `take`, and each that cannot be understood to
-/// `bad`, until that ends it with one. A last line that was cut off is passed
-/// over.
+/// `bad`, until that ends it with one. A last line that was cut off is skipped.
 pub(super) fn lines<T: DeserializeOwned>(
     mut reader: impl BufRead,
     mut take: impl FnMut(T),
@@ -157,7 +156,7 @@ mod tests {
     use crate::store::LineWriter;
 
     #[test]
-    fn lines_come_back_and_a_cut_last_line_is_passed_over() {
+    fn lines_come_back_and_a_cut_last_line_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.jsonl");
         let writer = LineWriter::open(path.clone(), &CancellationToken::new()).unwrap();

@@ -12,7 +12,7 @@ use inferbench_engine::os::clock;
 use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 
-/// A listening server; it stops to accept when it is dropped.
+/// A listening server; it stops accepting when it is dropped.
 pub struct TestServer {
     address: SocketAddr,
     accepted: Arc<AtomicUsize>,
@@ -110,7 +110,7 @@ impl Drop for TestServer {
 
 impl Peer {
     /// The server's side of a connection that was accepted elsewhere.
-    pub fn of(stream: TcpStream) -> Self {
+    pub fn from_stream(stream: TcpStream) -> Self {
         Self {
             stream,
             number: 0,
@@ -155,7 +155,7 @@ impl Peer {
         })
     }
 
-    /// Writes; tells whether the client still took it.
+    /// Writes; returns whether the client still took it.
     pub fn write(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).is_ok()
     }
@@ -223,7 +223,7 @@ pub fn chunk(data: impl AsRef<[u8]>) -> Vec<u8> {
 pub const SSE_HEAD: &str =
     "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// An answer of that status, type and body, with its length told.
+/// An answer of that status, type and body, with a `Content-Length`.
 pub fn answer(status: &str, content_type: &str, extra: &str, body: &str) -> String {
     format!(
         "HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\n{extra}Content-Length: {}\r\n\r\n{body}",

@@ -1,4 +1,5 @@
-//! What is kept of a cell's answers to tell where those of two backends part.
+//! What is kept of a cell's answers to find where those of two
+//! backends differ.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +23,7 @@ pub(crate) struct AnswerHead {
 
 impl AnswerHeads {
     /// Takes in an answer, in any order. One without marks, with marks that no
-    /// text has, or whose tokens are not known, is passed over.
+    /// text has, or whose tokens are not known, is skipped.
     pub(crate) fn add(&mut self, record: &RequestRecord) {
         let kept = &mut self.0;
         let is_late = || {
@@ -32,7 +33,7 @@ impl AnswerHeads {
         if kept.len() >= MOST_MARKED && is_late() {
             return;
         }
-        if let Some(beginning) = AnswerHead::of(record) {
+        if let Some(beginning) = AnswerHead::from_record(record) {
             kept.insert(record.index, beginning);
             if kept.len() > MOST_MARKED {
                 kept.pop_last();
@@ -51,7 +52,7 @@ impl AnswerHeads {
 }
 
 impl AnswerHead {
-    fn of(record: &RequestRecord) -> Option<Self> {
+    fn from_record(record: &RequestRecord) -> Option<Self> {
         let tokens = text_tokens(record).filter(|tokens| *tokens > 0)?;
         let marks = TextMarks::read(record.text_chars?, record.text_marks.as_deref()?);
         let marks = marks.ok().filter(|marks| marks.chars() > 0)?;

@@ -45,7 +45,7 @@ pub(crate) struct Work {
     pub(crate) requests: u64,
     /// Those of them that ended after the measured window, under falling load.
     pub(crate) after_window: u64,
-    /// Answers of another length than was asked.
+    /// Answers whose length is not the one asked for.
     pub(crate) off_length: u64,
     /// Answers whose tokens the server did not count.
     pub(crate) uncounted: u64,
@@ -59,7 +59,7 @@ pub(crate) struct Work {
     pub(crate) input_tokens: u64,
     /// Those of them that came from the prefix cache.
     pub(crate) cached_tokens: u64,
-    /// Output events of requests that tell how many shared a read.
+    /// Output events of requests that record how many shared a read.
     pub(crate) events: u64,
     /// Those that did.
     pub(crate) events_sharing: u64,
@@ -72,7 +72,6 @@ pub(crate) struct Work {
 /// When measured requests of a schedule were planned, sent and over.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Schedule {
-    /// Planned times.
     pub(crate) planned: Span,
     /// Ends.
     pub(crate) ended: Span,
@@ -106,7 +105,7 @@ pub(crate) fn order_statistics<'a>(
     cells: impl IntoIterator<Item = &'a CellDigest>,
     ranks: impl FnOnce(usize) -> Vec<usize>,
 ) -> (usize, Vec<f64>) {
-    match Sample::of(of_cells(metric, cells)) {
+    match Sample::pooled(of_cells(metric, cells)) {
         Sample::Whole(pool, per_unit) => {
             let values = pool.at(&ranks(pool.len()));
             let in_units = values.into_iter().map(|value| value as f64 / per_unit);
@@ -130,7 +129,7 @@ pub(crate) fn counted<'a>(
     cells: impl IntoIterator<Item = &'a CellDigest>,
 ) -> BTreeMap<u32, u64> {
     let cells = cells.into_iter();
-    match Sample::of(cells.filter_map(|cell| cell.samples.get(metric))) {
+    match Sample::pooled(cells.filter_map(|cell| cell.samples.get(metric))) {
         Sample::Whole(pool, _) => pool.tally(),
         Sample::Numbers(_) => BTreeMap::new(),
     }

@@ -57,8 +57,8 @@ impl CellFold {
 
     /// A cell from all its records.
     #[must_use]
-    pub fn of(records: &[RequestRecord], slo: SloConfig) -> Self {
-        let mut fold = Self::new(Window::of(records), slo);
+    pub fn from_records(records: &[RequestRecord], slo: SloConfig) -> Self {
+        let mut fold = Self::new(Window::from_records(records), slo);
         records.iter().for_each(|record| fold.add(record));
         fold
     }

@@ -60,7 +60,7 @@ pub struct CellRow {
     /// What the load cost the hardware; absent if nothing was sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<CellHardware>,
-    /// Whether throughput and latency stood still over the measured window;
+    /// Whether throughput and latency were steady over the measured window;
     /// absent with fewer than thirty requests.
     #[serde(default, skip_serializing_if = "Trends::is_empty")]
     pub trends: Trends,
@@ -116,7 +116,7 @@ pub fn row(
     slo: SloConfig,
     self_check: SelfCheck,
 ) -> CellRow {
-    row_of(key, &CellFold::of(records, slo), self_check)
+    row_of(key, &CellFold::from_records(records, slo), self_check)
 }
 
 /// The row of one cell whose records have all been taken in.

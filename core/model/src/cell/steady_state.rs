@@ -1,4 +1,4 @@
-//! Whether a cell's figures stood still over its measured window: tested, not
+//! Whether a cell's figures were steady over its measured window: tested, not
 //! assumed.
 
 use schemars::JsonSchema;
@@ -9,12 +9,12 @@ use crate::facts::window::Window;
 use crate::stats::median;
 use crate::stats::trend::{MIN_TREND, Trend, trend};
 
-/// Spans of equal length or of equally many requests whose values are tested:
-/// at most so many.
+/// At most this many spans, of equal length or of equally many requests, whose
+/// values are tested.
 const SPANS: usize = 20;
 /// Requests that a span has at least.
 const SPAN_REQUESTS: usize = 3;
-/// Share of level rows of numbers that are taken for a trend by chance.
+/// Share of steady series that are taken for a trend by chance.
 const ALPHA: f64 = 0.01;
 /// Change over the window, as a share of the median, from which on a trend
 /// matters.
@@ -43,8 +43,8 @@ impl Trends {
 }
 
 impl Trend {
-    /// Whether it is too clear for chance and too large to be passed over: below
-    /// 1 % by chance, and a change of 10 % or more.
+    /// Whether it is too clear for chance and too large to ignore: below 1 % by
+    /// chance, and a change of 10 % or more.
     #[must_use]
     pub fn matters(&self) -> bool {
         self.p < ALPHA && self.change.abs() >= LEAST_CHANGE
@@ -114,8 +114,8 @@ impl TrendFold {
     }
 
     fn add_tokens(&mut self, window: Window, seen: &Seen) {
-        let told = seen.outputs_ns.zip(seen.output_tokens);
-        let Some(((first_ns, last_ns), tokens)) = told else {
+        let outputs = seen.outputs_ns.zip(seen.output_tokens);
+        let Some(((first_ns, last_ns), tokens)) = outputs else {
             return;
         };
         let length = (window.end_ns - window.start_ns) as f64 / SPANS as f64;
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn thirty_requests_can_be_told_of_and_fewer_cannot() {
+    fn thirty_requests_have_a_trend_and_fewer_have_none() {
         let of = |n: i32| trends((0..n).map(|i| request(f64::from(i) / 3.0, f64::from(i + 1))));
         assert!(of(29).is_empty());
         assert!(of(30).ttft_ms.is_some());

@@ -20,14 +20,14 @@ pub(super) enum Sample<'a> {
 }
 
 pub(crate) fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> (Summary, Bounds) {
-    match Sample::of(tallies) {
+    match Sample::pooled(tallies) {
         Sample::Whole(pool, per_unit) => Summary::of_whole_with_bounds(&pool, per_unit),
         Sample::Numbers(parts) => Summary::with_bounds(parts.into_iter().flatten().copied()),
     }
 }
 
 impl<'a> Sample<'a> {
-    pub(super) fn of(tallies: impl IntoIterator<Item = &'a Tally>) -> Self {
+    pub(super) fn pooled(tallies: impl IntoIterator<Item = &'a Tally>) -> Self {
         let mut numbers: Vec<&[f64]> = Vec::new();
         let mut whole = Vec::new();
         let mut per_unit = None;

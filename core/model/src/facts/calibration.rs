@@ -14,18 +14,18 @@ use crate::text::units::ms_between;
 /// Version of `calibration.json`.
 pub const CALIBRATION_SCHEMA_VERSION: u32 = 1;
 
-/// Error from which on it is said that the client is no longer exact, ms: a
+/// Error from which on the client counts as no longer exact, ms: a
 /// hundredth of the 10 ms between two tokens of a usual engine.
 pub const ERROR_LIMIT_MS: f64 = 0.1;
 
-/// What the server knows of one request, times in monotonic nanoseconds.
+/// What the server recorded of one request, times in monotonic nanoseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TrueRequest {
-    /// Which request it was; absent if it bore no id.
+    /// Which request it was; absent if it had no id.
     pub x_request_id: Option<String>,
     /// When its last byte arrived.
     pub received_ns: u64,
-    /// Who says so: `kernel` or `read`.
+    /// Where the time is from: `kernel` or `read`.
     pub received_by: String,
     /// For each token, the time just before the write that carried it.
     pub token_write_ns: Vec<u64>,
@@ -47,7 +47,7 @@ pub struct ErrorFigures {
 impl ErrorFigures {
     /// Figures of `errors`, in any order.
     #[must_use]
-    pub fn of(errors: &[f64]) -> Self {
+    pub fn from_errors(errors: &[f64]) -> Self {
         let signed = Summary::from_values(errors.iter().copied());
         let size = Summary::from_values(errors.iter().map(|error| error.abs()));
         Self {
@@ -64,7 +64,7 @@ impl ErrorFigures {
 pub struct CalibratedLevel {
     /// Streams at once.
     pub concurrency: u32,
-    /// Measured requests that the truth was known of.
+    /// Measured requests whose true times are known.
     pub requests: usize,
     /// Error of the time to the first token.
     pub ttft_error_ms: ErrorFigures,
@@ -94,7 +94,6 @@ pub struct Calibration {
     pub inferbench_version: String,
     /// When, UTC, RFC 3339.
     pub utc: String,
-    /// The machine.
     pub host: HostFacts,
     /// Where the client's arrival times came from: `kernel`, `user` or `mixed`.
     pub arrival_clock: Option<String>,
@@ -180,7 +179,7 @@ pub fn error_passed_at(levels: &[CalibratedLevel]) -> Option<u32> {
 }
 
 /// Errors of the measured, successful requests of one level. `id_of` gives the
-/// id under which the server knows the request with that index.
+/// id that the server has for the request with that index.
 #[must_use]
 pub fn level(
     concurrency: u32,
@@ -212,8 +211,8 @@ pub fn level(
     CalibratedLevel {
         concurrency,
         requests: ttft.len(),
-        ttft_error_ms: ErrorFigures::of(&ttft),
-        itl_error_ms: ErrorFigures::of(&itl),
+        ttft_error_ms: ErrorFigures::from_errors(&ttft),
+        itl_error_ms: ErrorFigures::from_errors(&itl),
         breaches,
     }
 }
@@ -284,7 +283,7 @@ mod tests {
     #[test]
     fn the_p99_is_of_the_size_of_the_error() {
         let errors: Vec<f64> = (0..100).map(|n| -f64::from(n)).collect();
-        let figures = ErrorFigures::of(&errors);
+        let figures = ErrorFigures::from_errors(&errors);
         assert_eq!((figures.mean, figures.p50), (Some(-49.5), Some(-49.5)));
         // Rank 0.99 * 99 = 98.01 of 0, 1, .. 99.
         assert!((figures.p99.unwrap() - 98.01).abs() < 1e-9);

@@ -1,6 +1,6 @@
 //! From the stamped events of one exchange to its record: the definitions of
 //! TTFT, TPOT, ITL and success, in one place. The caller stamps; nothing here
-//! knows a clock.
+//! reads a clock.
 
 pub use inferbench_contract::{OutputKind, Usage};
 use sha2::{Digest, Sha256};
@@ -17,9 +17,8 @@ pub enum StreamEnd {
     Clean,
     /// It did not.
     Broken {
-        /// Why.
         reason: FailureReason,
-        /// Words on it.
+        /// What is known of it.
         message: String,
     },
 }
@@ -44,7 +43,6 @@ pub struct Exchange {
     pub sent_ns: Option<u64>,
     /// Time to open the connection, on its first use.
     pub connect_ms: Option<f64>,
-    /// HTTP status.
     pub http_status: Option<u16>,
     output_ns: Vec<u64>,
     cumulative: Vec<Option<u32>>,
@@ -122,8 +120,8 @@ impl Exchange {
         self.cumulative.push(cumulative);
     }
 
-    /// Token counts. The largest count of answer tokens wins; the others are
-    /// the last ones told.
+    /// Token counts. The largest count of answer tokens wins; of the others, the
+    /// last ones reported.
     pub fn usage(&mut self, usage: Usage) {
         self.usage = Usage {
             input_tokens: usage.input_tokens.or(self.usage.input_tokens),
@@ -138,17 +136,16 @@ impl Exchange {
         self.finish_reason = Some(reason.to_owned());
     }
 
-    /// An error told inside the answer; the first one is kept.
+    /// An error reported inside the answer; the first one is kept.
     pub fn error(&mut self, message: &str) {
         self.error.get_or_insert_with(|| message.to_owned());
     }
 
-    /// The end marker.
     pub fn end_marker(&mut self) {
         self.end_marker = true;
     }
 
-    /// A message that could not be read and was passed over.
+    /// A message that could not be read and was skipped.
     pub fn malformed(&mut self) {
         self.malformed_events += 1;
     }
@@ -179,7 +176,7 @@ impl Exchange {
         let last = self.output_ns.last().copied();
         let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
         let marks = (failure.is_none() && key.phase == Phase::Measured && !self.text.is_empty())
-            .then(|| TextMarks::of(&self.text));
+            .then(|| TextMarks::from_text(&self.text));
         let hash = (!self.text.is_empty()).then(|| hex(&Sha256::digest(self.text.as_bytes())));
         RequestRecord {
             backend: key.backend,
@@ -231,7 +228,7 @@ impl Exchange {
         }
     }
 
-    /// Why the exchange failed, with the words of who knows; `None` if it
+    /// Why the exchange failed, with a message if there is one; `None` if it
     /// succeeded.
     fn failure(&self, end: &StreamEnd) -> Option<(FailureReason, Option<String>)> {
         if let Some(status) = self.http_status.filter(|status| *status != 200) {
@@ -278,11 +275,11 @@ impl Exchange {
     fn tokens_per_event(&self) -> Option<Vec<u32>> {
         let mut before = 0;
         let mut tokens = Vec::with_capacity(self.cumulative.len());
-        for told in &self.cumulative {
-            let told = (*told)?;
-            tokens.push(told.saturating_sub(before));
-            // A count that falls back was told before: it must not count twice.
-            before = before.max(told);
+        for count in &self.cumulative {
+            let count = (*count)?;
+            tokens.push(count.saturating_sub(before));
+            // A count that goes back was reported before: it must not count twice.
+            before = before.max(count);
         }
         (!tokens.is_empty()).then_some(tokens)
     }

@@ -24,7 +24,7 @@ pub struct Counts {
 impl Counts {
     /// Counts of the measured requests among `records`.
     #[must_use]
-    pub fn of(records: &[RequestRecord]) -> Self {
+    pub fn from_records(records: &[RequestRecord]) -> Self {
         let mut counts = Self::default();
         let measured = records.iter().filter(|r| r.phase == Phase::Measured);
         measured.for_each(|record| counts.note(record));

@@ -25,7 +25,6 @@ pub const RUN_SCHEMA_VERSION: u32 = 2;
 pub struct Manifest {
     /// Version of this file's form.
     pub schema_version: u32,
-    /// Version of InferBench.
     pub inferbench_version: String,
     /// The command line that made it, secrets masked; empty if it is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -36,9 +35,7 @@ pub struct Manifest {
     pub workload_sha256: Option<String>,
     /// Backends of the config, in its order.
     pub backends: Vec<BackendFacts>,
-    /// The machine.
     pub host: HostFacts,
-    /// GPUs sampled.
     pub gpus: Vec<GpuFacts>,
     /// Why no GPU was sampled, if none was.
     pub gpu_absence: Option<String>,
@@ -165,23 +162,23 @@ pub struct StageFacts {
     pub cause: Option<KnownCause>,
     /// Last lines of its log, if it failed.
     pub log_tail: Vec<String>,
-    /// What it told of itself once ready.
+    /// What it reported about itself once ready.
     pub evidence: Evidence,
     /// When its start began, monotonic ns.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start_ns: Option<u64>,
-    /// When its log told that the weights are loaded.
+    /// When its log reported that the weights are loaded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub weights_ns: Option<u64>,
     /// When it was ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_ns: Option<u64>,
-    /// When it was told to stop.
+    /// When it was asked to stop.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_ns: Option<u64>,
-    /// What each of its voices tells of its KV cache: log, metrics, answers.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub kv_told: Vec<KvTold>,
+    /// What each source reports about its KV cache: log, metrics, answers.
+    #[serde(rename = "kv_told", default, skip_serializing_if = "Vec::is_empty")]
+    pub kv_evidence: Vec<KvEvidence>,
     /// The audit of cached answers; absent if this start had none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_audit: Option<CacheAuditFacts>,
@@ -204,34 +201,33 @@ impl StageFacts {
             weights_ns: None,
             ready_ns: None,
             stop_ns: None,
-            kv_told: Vec::new(),
+            kv_evidence: Vec::new(),
             cache_audit: None,
         }
     }
 
-    /// Takes in what a voice tells, in place of what it told before.
-    pub fn hear(&mut self, voice: Voice, told: Evidence) {
-        let memory = told.of_memory();
-        self.kv_told.retain(|known| known.voice != voice);
+    /// Takes in what a source reports, in place of what it reported before.
+    pub fn record_evidence(&mut self, voice: Voice, reported: Evidence) {
+        let memory = reported.of_memory();
+        self.kv_evidence.retain(|known| known.voice != voice);
         if !memory.is_empty() {
             let evidence = memory;
-            self.kv_told.push(KvTold { voice, evidence });
+            self.kv_evidence.push(KvEvidence { voice, evidence });
         }
-        self.evidence.absorb(told);
+        self.evidence.absorb(reported);
     }
 }
 
-/// What one of a server's voices tells of its KV cache.
+/// What one source reports about the KV cache of a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct KvTold {
-    /// Which voice.
+pub struct KvEvidence {
     pub voice: Voice,
-    /// What it tells; facts that have nothing to do with memory are left out.
+    /// What it reports; facts that have nothing to do with memory are left out.
     #[serde(flatten)]
     pub evidence: Evidence,
 }
 
-/// Where a server speaks of itself.
+/// Where a server reports facts about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Voice {
@@ -239,14 +235,13 @@ pub enum Voice {
     Log,
     /// Its metrics.
     Metrics,
-    /// Answers about itself, asked once.
+    /// Its answers about itself, fetched once.
     Info,
 }
 
 /// One measured cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellFacts {
-    /// Which cell.
     #[serde(flatten)]
     pub key: CellKey,
     /// Its first moment.
@@ -260,7 +255,7 @@ pub struct CellFacts {
     pub self_check: SelfCheck,
 }
 
-/// What files say that do not tell.
+/// The default for files without the key.
 fn complete() -> bool {
     true
 }

@@ -1,5 +1,5 @@
 //! What a run leaves: records, the manifest and what they are made of. Facts
-//! only; what follows from them is the business of the rooms above.
+//! only; what follows from them belongs to the rooms above.
 
 pub mod cache_audit;
 pub mod calibration;

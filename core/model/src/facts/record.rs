@@ -13,7 +13,6 @@ use crate::config::Level;
 pub enum Phase {
     /// Sent before the warm-up had ended; not in any statistic of latency.
     Warmup,
-    /// Measured.
     Measured,
 }
 
@@ -134,7 +133,7 @@ pub struct RequestRecord {
     pub finish_reason: Option<String>,
     /// Gaps between neighbouring output events.
     pub itl_ms: Vec<f64>,
-    /// Tokens of each output event; absent if the server does not tell.
+    /// Tokens of each output event; absent if the server does not report them.
     pub tokens_per_event: Option<Vec<u32>>,
     /// Largest difference between the return of a read and the arrival of its
     /// bytes, among reads that held output: the client's own delay. Absent
@@ -145,7 +144,7 @@ pub struct RequestRecord {
     /// arrival time; absent like `read_delay_ms`.
     #[serde(default)]
     pub events_sharing_a_read: Option<u32>,
-    /// Stream messages that could not be read and were passed over.
+    /// Stream messages that could not be read and were skipped.
     pub malformed_events: u32,
     /// SHA-256 of the answer's text, hex.
     pub text_sha256: Option<String>,
@@ -220,7 +219,8 @@ pub struct GpuSample {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mig: Option<u32>,
     /// Memory in use on the device, without what the driver reserves where that
-    /// is told apart. Where the device tells none: the sum over its processes.
+    /// is reported apart. Where the device reports none: the sum over its
+    /// processes.
     pub memory_used_bytes: Option<u64>,
     /// Memory that the driver and the firmware keep for themselves.
     pub memory_reserved_bytes: Option<u64>,
@@ -229,15 +229,14 @@ pub struct GpuSample {
     /// Share of time in which the device's memory was read or written, 0 to 100.
     pub memory_controller_percent: Option<f64>,
     /// Power draw: at this instant, or the mean over a second on a card that
-    /// tells only one of them.
+    /// reports only one of them.
     pub power_watts: Option<f64>,
-    /// Power draw as the mean over about a second, where the card tells it apart.
+    /// Power draw as the mean over about a second, where the card reports it.
     pub power_average_watts: Option<f64>,
     /// Energy since the driver was loaded.
     pub energy_joules: Option<f64>,
     /// Clock of the streaming multiprocessors.
     pub sm_clock_mhz: Option<u32>,
-    /// Clock of the memory.
     pub memory_clock_mhz: Option<u32>,
     /// Temperature of the chip.
     pub temperature_celsius: Option<u32>,
@@ -300,7 +299,7 @@ pub struct HostSample {
     pub cpu_energy_joules: Option<f64>,
 }
 
-/// What a backend said of itself at one moment. Null where it does not tell.
+/// What a backend reported about itself at one moment. Null where it did not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ServerSample {
     /// Monotonic time of the reading.
@@ -309,7 +308,6 @@ pub struct ServerSample {
     pub backend: String,
     /// Block, from 0.
     pub block: u32,
-    /// The figures.
     #[serde(flatten)]
     pub evidence: Evidence,
 }

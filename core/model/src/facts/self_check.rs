@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use crate::config::Level;
 use crate::facts::warning::WarningKind;
 
-/// CPU of the load thread, plus the time it stood ready without a core, in
+/// CPU of the load thread, plus the time it was ready and had no core, in
 /// percent of the cell, from which on throughput may be the client's own limit:
 /// a loop that is busy for nine tenths of the time has no room left for bursts.
 pub const BUSY_LIMIT_PERCENT: f64 = 90.0;
-/// Time that the load thread stood ready without a core, in percent of the
+/// Time that the load thread was ready and had no core, in percent of the
 /// cell. A slot that waits for a core sends nothing, so a closed loop may lose
 /// up to this share of its throughput; a tenth would turn a verdict.
 pub const CORE_WAIT_LIMIT_PERCENT: f64 = 10.0;
@@ -30,7 +30,7 @@ pub const STEAL_LIMIT_PERCENT: f64 = 5.0;
 /// at most 0.5 ms a second, stays below it between two samples.
 pub const CLOCK_STEP_LIMIT_MS: f64 = 1.0;
 
-/// What the client itself did during a cell; null where it could not be told.
+/// What the client itself did during a cell; null where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SelfCheck {
@@ -38,7 +38,7 @@ pub struct SelfCheck {
     pub client_cpu_percent: Option<f64>,
     /// CPU of InferBench as a whole over the cell, 100 is one core.
     pub process_cpu_percent: Option<f64>,
-    /// Time for which the load thread stood ready without a core, in percent of
+    /// Time for which the load thread was ready and had no core, in percent of
     /// the cell.
     pub core_wait_percent: Option<f64>,
     /// Lateness of a timer in the load's event loop, median, ms.
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quiet_cell_breaks_nothing_and_neither_does_one_that_tells_nothing() {
+    fn a_quiet_cell_breaks_nothing_and_neither_does_one_without_readings() {
         assert_eq!(judge(&quiet(), &CLOSED), []);
         assert_eq!(judge(&SelfCheck::default(), &CLOSED), []);
     }

@@ -1,5 +1,5 @@
-//! Marks of an answer's text: enough to tell about where two answers part, too
-//! little to tell what they say.
+//! Marks of an answer's text: enough to find about where two answers differ,
+//! too little to recover what they say.
 //!
 //! A mark is one hexadecimal digit of the text up to a place. Places lie every 4
 //! characters up to 64; from there on 8 of them lie in every doubling: every 8
@@ -50,7 +50,7 @@ impl TextMarks {
     /// hexadecimal digits of the CRC-32 (of zlib and RFC 1952) of the UTF-8 bytes
     /// up to there.
     #[must_use]
-    pub fn of(text: &str) -> Self {
+    pub fn from_text(text: &str) -> Self {
         let is_ascii = text.is_ascii();
         let chars = if is_ascii {
             text.len() as u64
@@ -183,10 +183,10 @@ mod tests {
     #[test]
     fn a_mark_is_the_first_digit_of_the_crc_32_up_to_its_place() {
         // As Python's `zlib.crc32` gives them: 9be3e0a3, 9ae0daaf.
-        let marks = TextMarks::of("123456789");
+        let marks = TextMarks::from_text("123456789");
         assert_eq!((marks.chars(), marks.digits()), (9, "99"));
         // 005037b7: of the six bytes of four characters.
-        let marks = TextMarks::of("é1ü2");
+        let marks = TextMarks::from_text("é1ü2");
         assert_eq!((marks.chars(), marks.digits()), (4, "0"));
     }
 

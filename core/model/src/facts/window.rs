@@ -22,7 +22,7 @@ pub struct Window {
 impl Window {
     /// The window of one cell, from all its records: see [`WindowFold`].
     #[must_use]
-    pub fn of(records: &[RequestRecord]) -> Option<Self> {
+    pub fn from_records(records: &[RequestRecord]) -> Option<Self> {
         let mut fold = WindowFold::default();
         records.iter().for_each(|record| fold.add(&record.timing()));
         fold.window()
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_tells_the_same_as_all_of_it() {
+    fn what_is_kept_gives_the_same_window_as_all_of_it() {
         // Three slots in step for ten rounds, then one request.
         let mut requests: Vec<(u64, u64)> = (0..30)
             .map(|i| (i / 3 * 10 + i % 3, i / 3 * 10 + 10))

@@ -22,7 +22,7 @@ pub struct RunPlan {
     pub skipped: Vec<Skipped>,
 }
 
-/// One backend, started afresh and measured at each of its levels.
+/// One backend, freshly started and measured at each of its levels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Stage {
     /// Index in the config's `backends`.
@@ -43,7 +43,6 @@ pub struct PlannedLevel {
     /// [`RunPlan::index_levels`].
     #[serde(default = "not_indexed")]
     pub index: usize,
-    /// The level.
     #[serde(flatten)]
     pub level: Level,
 }
@@ -59,7 +58,6 @@ pub struct Skipped {
     pub backend: String,
     /// Level left out in every block.
     pub level: Level,
-    /// Why.
     pub reason: String,
 }
 

@@ -124,7 +124,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         self_check_summary: self_check::summary(cells),
         self_check: environment::self_check(cells),
         environment: environment::facts(manifest, config),
-        reproduce: Some(reproduce::of(manifest)),
+        reproduce: Some(reproduce::from_manifest(manifest)),
         request_failures: backend::request_failures(cells),
         backends,
         levels,
@@ -179,7 +179,7 @@ fn rows(source: &Source<'_>, backends: &[BackendReport]) -> Vec<Row> {
             let label = backend.label.as_str();
             let own = source.cells_at(label, *level);
             let absence = match source.no_level.contains(&(label, place)) {
-                true => Some(Absence::of(AbsenceCode::NoLevel, None)),
+                true => Some(Absence::new(AbsenceCode::NoLevel, None)),
                 false => absence(source.manifest, backend, level, &own),
             };
             let row = figure::row(label, *level, &own, &metrics, absence);
@@ -215,5 +215,5 @@ fn absence(
     } else {
         (AbsenceCode::RunEnded, None)
     };
-    Some(Absence::of(code, why))
+    Some(Absence::new(code, why))
 }

@@ -90,7 +90,7 @@ pub struct Report {
     /// per row of `rows` that has any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gaps_by_position: Vec<GapsByPosition>,
-    /// Tokens of the output events; empty if every event that tells carries one.
+    /// Tokens of the output events; empty if none is known to carry several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens_per_event: Vec<TokensPerEvent>,
     /// Requests over time, one entry per row of `rows` and repeat.
@@ -98,7 +98,7 @@ pub struct Report {
     pub requests_over_time: Vec<RequestsOverTime>,
     /// Whether the backends did the same work.
     pub fairness: Fairness,
-    /// The KV caches: predicted, told, measured; absent if nothing is known.
+    /// The KV caches: predicted, reported, measured; absent if nothing is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kv: Option<KvReport>,
     /// The self-check in plain words, each check once; absent in reports of older
@@ -133,12 +133,12 @@ pub struct Tile {
     /// nothing to compare with.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub sentence: String,
-    /// What speaks against its verdict; empty if nothing does.
+    /// Reasons to doubt its verdict; empty if there are none.
     #[serde(default)]
     pub doubts: Vec<Doubt>,
 }
 
-/// What speaks against a verdict.
+/// A reason to doubt a verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Doubt {
     /// What it is.
@@ -173,7 +173,7 @@ pub enum DoubtKind {
 pub struct TrustMark {
     /// What was checked.
     pub about: TrustAbout,
-    /// Nothing speaks against trusting the figures.
+    /// There is no reason to doubt the figures.
     pub ok: bool,
     /// What was found, in words.
     pub text: String,

@@ -1,4 +1,4 @@
-//! What a report of several runs says of them: types only.
+//! What a report of several runs says about them: types only.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,11 +20,11 @@ pub struct Change {
     pub level: Level,
     /// Label of the backend.
     pub backend: String,
-    /// Label of the one that it is held against.
+    /// Label of its baseline.
     pub baseline: String,
     /// Its typical value.
     pub value: Option<f64>,
-    /// Typical value of the one that it is held against.
+    /// Typical value of its baseline.
     pub baseline_value: Option<f64>,
     /// Backend over baseline, of two groups of repeats that are not paired;
     /// absent if one has fewer than two repeats with a value.
@@ -117,7 +117,7 @@ pub struct GateCheck {
     pub level: Level,
     /// Label of the backend.
     pub backend: String,
-    /// Label of the one that it is held against.
+    /// Label of its baseline.
     pub baseline: String,
     /// By how much it is worse, as a share of the baseline's figure; negative if
     /// it is better.
@@ -128,7 +128,7 @@ pub struct GateCheck {
     pub high: Option<f64>,
     /// What follows.
     pub state: GateState,
-    /// Why nothing can be said, where that is no matter of scatter.
+    /// Why there is no verdict, where scatter is not the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
     /// Repeats of each run with which it would likely be decided, beside the
@@ -155,12 +155,12 @@ pub enum GateState {
     Held,
 }
 
-/// What a report of several runs says of them.
+/// What a report of several runs says about them.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RunsCompared {
     /// The runs, in the order in which they were named.
     pub runs: Vec<ComparedRun>,
-    /// Label of the run that the others are held against.
+    /// Label of the baseline run.
     pub baseline: String,
     /// What is not the same in all runs, most important first.
     pub differences: Vec<RunDifference>,
@@ -206,7 +206,6 @@ pub enum RunsError {
     /// One run, or none.
     #[error("{0} run given, a comparison needs 2 or more")]
     TooFew(usize),
-    /// Nothing was measured.
     #[error("{0}: nothing was measured in this run, so there is nothing to compare")]
     NothingMeasured(String),
     /// The same run twice.
@@ -216,7 +215,6 @@ pub enum RunsError {
         a: String,
         /// Label of the other.
         b: String,
-        /// Its start.
         start: String,
     },
     /// Another model or workload.

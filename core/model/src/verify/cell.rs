@@ -82,12 +82,12 @@ impl CellAudit {
             return;
         };
         let mut start = None;
-        for (index, (told, after)) in self.scheduled.iter().zip(schedule).enumerate() {
-            let Some(told) = told else { continue };
-            let start = *start.get_or_insert(told.saturating_sub(after));
-            if start + after != *told {
+        for (index, (planned, after)) in self.scheduled.iter().zip(schedule).enumerate() {
+            let Some(planned) = planned else { continue };
+            let start = *start.get_or_insert(planned.saturating_sub(after));
+            if start + after != *planned {
                 let words = format!(
-                    "request {index} was planned for {told}, the seed gives {}",
+                    "request {index} was planned for {planned}, the seed gives {}",
                     start + after
                 );
                 found.find(SCHEDULE, &self.name, words);

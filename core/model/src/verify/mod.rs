@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 pub use cell::CellAudit;
 pub use record::faults;
 
-/// Findings of one rule that are told; more are only counted.
-const TOLD_PER_RULE: usize = 10;
+/// Findings of one rule that are listed; more are only counted.
+const LISTED_PER_RULE: usize = 10;
 
 /// What a finding means for the run.
 #[derive(
@@ -140,7 +140,7 @@ impl Verification {
             return;
         };
         result.count += 1;
-        if result.findings.len() < TOLD_PER_RULE {
+        if result.findings.len() < LISTED_PER_RULE {
             result.findings.push(Finding {
                 place: place.to_string(),
                 words: words.into(),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_rejecting_rule_rejects_and_only_the_first_findings_are_told() {
+    fn only_a_rejecting_rule_rejects_and_only_the_first_findings_are_listed() {
         let mut verification = Verification::default();
         verification.find(SAMPLES, "a", "12 of 30");
         assert!(verification.accepted);
@@ -181,6 +181,6 @@ mod tests {
         }
         assert!(!verification.accepted);
         let record = &verification.rules[2];
-        assert_eq!((record.count, record.findings.len()), (20, TOLD_PER_RULE));
+        assert_eq!((record.count, record.findings.len()), (20, LISTED_PER_RULE));
     }
 }

@@ -15,7 +15,7 @@ pub fn faults(record: &RequestRecord) -> Vec<String> {
     let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
     let (sent, scheduled) = (record.sent_ns, record.scheduled_ns);
     let (first, last) = (record.first_output_ns, record.last_output_ns);
-    for (name, told, follows) in [
+    for (name, stored, follows) in [
         ("ttft_ms", record.ttft_ms, since(sent, first)),
         ("e2e_latency_ms", record.e2e_latency_ms, since(sent, last)),
         (
@@ -26,10 +26,10 @@ pub fn faults(record: &RequestRecord) -> Vec<String> {
         ("send_lag_ms", record.send_lag_ms, since(scheduled, sent)),
         ("tpot_ms", record.tpot_ms, tpot_ms(record)),
     ] {
-        if told != follows {
+        if stored != follows {
             found.push(format!(
                 "{name} is {}, its times give {}",
-                text(told),
+                text(stored),
                 text(follows)
             ));
         }
@@ -98,18 +98,18 @@ fn marks(record: &RequestRecord) -> Option<String> {
         (Some(_), None) => return Some("it has text_chars and no text_marks".to_owned()),
         (None, Some(_)) => return Some("it has text_marks and no text_chars".to_owned()),
     };
-    let told = match TextMarks::read(chars, digits) {
-        Ok(told) => told,
+    let stored = match TextMarks::read(chars, digits) {
+        Ok(stored) => stored,
         Err(error) => return Some(error.to_string()),
     };
-    let follow = TextMarks::of(record.text.as_ref()?);
-    if told.chars() != follow.chars() {
+    let follow = TextMarks::from_text(record.text.as_ref()?);
+    if stored.chars() != follow.chars() {
         let has = follow.chars();
         return Some(format!(
             "text_chars is {chars}, the text has {has} characters"
         ));
     }
-    (told != follow).then(|| "text_marks are not those of the text".to_owned())
+    (stored != follow).then(|| "text_marks are not those of the text".to_owned())
 }
 
 fn outcome(record: &RequestRecord) -> Option<String> {

@@ -34,7 +34,7 @@ impl Tabs {
     }
 
     /// The TAB behind the parser's refusal of a line: the first at or above it
-    /// or, where the parser speaks of a TAB in a scalar that begins on that
+    /// or, where the parser reports a TAB in a scalar that begins on that
     /// line, the first below.
     pub(super) fn behind(&self, line: usize, refusal: &str) -> Option<Mark> {
         let spoken_of = refusal.contains("tab");

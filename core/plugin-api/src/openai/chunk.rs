@@ -108,7 +108,7 @@ struct Details {
 }
 
 impl UsageFields {
-    pub(super) fn told(&self) -> Usage {
+    pub(super) fn usage(&self) -> Usage {
         let prompt = self.prompt_tokens_details.as_ref();
         let answer = self.completion_tokens_details.as_ref();
         Usage {

@@ -73,17 +73,17 @@ impl OpenAiDecoder {
         match serde_json::from_slice::<Chunk<'_>>(data) {
             Ok(chunk) => {
                 self.chunk(&chunk, out);
-                self.repeat = Repeat::of(data, &chunk).or(self.repeat.take());
+                self.repeat = Repeat::from_chunk(data, &chunk).or(self.repeat.take());
             }
             Err(_) => out.malformed(),
         }
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Events<'_>) {
-        if let Some(error) = told_error(chunk) {
+        if let Some(error) = reported_error(chunk) {
             out.error(&error);
         }
-        let usage = chunk.usage.as_ref().map(|usage| usage.told());
+        let usage = chunk.usage.as_ref().map(|fields| fields.usage());
         let tokens = usage.and_then(|usage| usage.output_tokens);
         let choices = chunk.choices.as_deref().unwrap_or_default();
         let mut put_out = false;
@@ -153,9 +153,9 @@ fn arguments<'a>(function: &'a Function<'_>) -> &'a str {
     piece(&function.arguments)
 }
 
-/// The error that a chunk tells, if it is one.
-fn told_error(chunk: &Chunk<'_>) -> Option<String> {
-    if let Some(error) = chunk.error.as_ref().filter(|error| is_told(error)) {
+/// The error that a chunk reports, if it is one.
+fn reported_error(chunk: &Chunk<'_>) -> Option<String> {
+    if let Some(error) = chunk.error.as_ref().filter(|error| is_error(error)) {
         return Some(error_message(error));
     }
     let message = chunk.message.filled();
@@ -168,8 +168,8 @@ fn told_error(chunk: &Chunk<'_>) -> Option<String> {
     chunk.detail.filled().map(str::to_owned)
 }
 
-/// An empty text or `false` says that there is no error.
-fn is_told(error: &Value) -> bool {
+/// An empty text or `false` means that there is no error.
+fn is_error(error: &Value) -> bool {
     !matches!(error, Value::Null | Value::Bool(false)) && error.as_str() != Some("")
 }
 
@@ -180,7 +180,7 @@ pub fn error_message(error: &Value) -> String {
     if let Value::String(text) = error {
         return text.clone();
     }
-    let inner = error.get("error").filter(|inner| is_told(inner));
+    let inner = error.get("error").filter(|inner| is_error(inner));
     if let Some(inner) = inner {
         return error_message(inner);
     }

@@ -141,9 +141,9 @@ impl<'de> Visitor<'de> for CountVisitor {
     }
 
     fn visit_u64<E: de::Error>(self, n: u64) -> Result<Count, E> {
-        // The largest number stands for "not told" at the plugin boundary.
-        let told = u32::try_from(n).ok().filter(|n| *n != u32::MAX);
-        Ok(Count(told))
+        // The largest number means "not known" at the plugin boundary.
+        let known = u32::try_from(n).ok().filter(|n| *n != u32::MAX);
+        Ok(Count(known))
     }
 
     fn visit_f64<E: de::Error>(self, n: f64) -> Result<Count, E> {

@@ -1,4 +1,4 @@
-//! The wire format of OpenAI's API, as the servers that imitate it speak it:
+//! The wire format of OpenAI's API, as the servers that imitate it use it:
 //! requests, streamed and whole answers, and the standard questions. Plugins
 //! embed an [`OpenAiWire`] and add what is their server's own.
 
@@ -83,9 +83,9 @@ pub fn with_headers(mut request: ControlRequest, headers: &[(String, String)]) -
     request
 }
 
-/// What the answer to `GET /v1/models` says of its first model: where it was
+/// What the answer to `GET /v1/models` says about its first model: where it was
 /// loaded from (else its name) and the longest prompt plus answer, where the
-/// server tells them.
+/// server reports them.
 ///
 /// # Errors
 /// If `bytes` is not JSON.

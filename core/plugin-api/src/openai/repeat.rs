@@ -21,7 +21,7 @@ pub(super) struct Repeat {
 impl Repeat {
     /// What to compare the chunks after this one with; `None` if `chunk`, which
     /// was parsed from `data`, holds anything beside one piece of text.
-    pub(super) fn of(data: &[u8], chunk: &Chunk<'_>) -> Option<Self> {
+    pub(super) fn from_chunk(data: &[u8], chunk: &Chunk<'_>) -> Option<Self> {
         let [choice] = chunk.choices.as_deref()? else {
             return None;
         };
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     fn repeat(data: &str) -> Option<Repeat> {
-        Repeat::of(data.as_bytes(), &serde_json::from_str(data).unwrap())
+        Repeat::from_chunk(data.as_bytes(), &serde_json::from_str(data).unwrap())
     }
 
     const FIRST: &str =

@@ -1,4 +1,4 @@
-//! Checks of what a plugin says of itself.
+//! Checks of what a plugin reports about itself.
 
 use serde_json::{Map, Value, json};
 

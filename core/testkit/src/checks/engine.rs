@@ -89,7 +89,7 @@ fn whole_answer(pushed: &Receiver<Pushed>, start: Instant) -> Outcome {
         for event in next.events {
             match event {
                 Replayed::Output(_, text, _) if !text.is_empty() => outputs += 1,
-                Replayed::Error(message) => return Err(format!("the engine told: {message}")),
+                Replayed::Error(message) => return Err(format!("the engine reported: {message}")),
                 Replayed::End => return must(outputs > 0, "an answer without output"),
                 _ => {}
             }

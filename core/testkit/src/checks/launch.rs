@@ -94,10 +94,10 @@ fn is_sound(plan: &LaunchPlan, context: &LaunchContext) -> Outcome {
     )?;
     let port = context.port.to_string();
     let words = plan.command.iter().chain(plan.env.iter().map(|v| &v.value));
-    let told = words
+    let names_port = words
         .chain(plan.files.iter().map(|f| &f.contents))
         .any(|word| word.contains(&port));
-    must(told, "the plan does not tell the server its port")
+    must(names_port, "the plan does not give the server its port")
 }
 
 pub(super) fn plans_follow_the_config(subject: &Subject) -> Outcome {

@@ -1,5 +1,5 @@
 //! One answer being written: tokens to SSE events or to a whole JSON body, in
-//! vLLM's shapes. It appends bytes; when they leave is not its business.
+//! vLLM's shapes. It appends bytes; others send them.
 
 use std::io::Write as _;
 
@@ -12,10 +12,9 @@ const FINGERPRINT: &str = concat!("inferbench-sim-", env!("CARGO_PKG_VERSION"));
 
 /// What all answers of a server share.
 #[derive(Debug, Clone)]
-pub(crate) struct Voice {
-    /// Served name.
+pub(crate) struct AnswerStyle {
     pub(crate) model: String,
-    /// Whether usage tells cached tokens.
+    /// Whether usage shows cached tokens.
     pub(crate) shows_cached: bool,
     /// Tokens in one event.
     pub(crate) tokens_per_event: usize,
@@ -46,7 +45,6 @@ fn kind_names(endpoint: Endpoint, stream: bool) -> (&'static str, &'static str) 
     }
 }
 
-/// The `id` of an answer.
 pub(crate) fn answer_id(endpoint: Endpoint, request: u64) -> String {
     format!("{}-sim-{request:016x}", kind_names(endpoint, true).0)
 }
@@ -75,7 +73,7 @@ impl Answer {
     /// HTTP chunks; `close`: the head of a whole answer says so.
     pub(crate) fn new(
         job: Job,
-        voice: &Voice,
+        style: &AnswerStyle,
         request: u64,
         created_s: u64,
         chunked: bool,
@@ -83,12 +81,12 @@ impl Answer {
     ) -> Self {
         let id = answer_id(job.endpoint, request);
         let object = kind_names(job.endpoint, job.stream).1;
-        let model = Value::from(voice.model.as_str());
+        let model = Value::from(style.model.as_str());
         let prefix = format!(
             "data: {{\"id\":\"{id}\",\"object\":\"{object}\",\"created\":{created_s},\"model\":{model},\"choices\":["
         );
         let pending = Vec::with_capacity(if job.stream {
-            voice.tokens_per_event.min(64)
+            style.tokens_per_event.min(64)
         } else {
             16
         });
@@ -127,18 +125,18 @@ impl Answer {
     }
 
     /// Produces the next token. True if an event is due.
-    pub(crate) fn produce(&mut self, voice: &Voice) -> bool {
+    pub(crate) fn produce(&mut self, style: &AnswerStyle) -> bool {
         let id = self.job.tokens.next_id();
         self.pending.push(id);
         self.produced += 1;
-        self.job.stream && (self.pending.len() >= voice.tokens_per_event || self.is_complete())
+        self.job.stream && (self.pending.len() >= style.tokens_per_event || self.is_complete())
     }
 
     /// Appends the event of the pending tokens; returns how many it carries.
     /// Nothing for a whole answer.
     pub(crate) fn push_event(
         &mut self,
-        voice: &Voice,
+        style: &AnswerStyle,
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> u32 {
@@ -148,7 +146,7 @@ impl Answer {
         let first = !self.opened;
         self.opened = true;
         if first && self.job.endpoint == Endpoint::Chat {
-            self.push_role(voice, scratch, out);
+            self.push_role(style, scratch, out);
         }
         scratch.clear();
         scratch.extend_from_slice(&self.prefix);
@@ -157,7 +155,7 @@ impl Answer {
             Endpoint::Chat => self.push_chat_choice(scratch),
         }
         if self.job.continuous_usage {
-            self.push_usage(voice, self.produced, scratch);
+            self.push_usage(style, self.produced, scratch);
         }
         scratch.extend_from_slice(b"}\n\n");
         push_chunk(self.chunked, scratch, out);
@@ -191,7 +189,7 @@ impl Answer {
         scratch.extend_from_slice(b"}]");
     }
 
-    fn push_role(&self, voice: &Voice, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
+    fn push_role(&self, style: &AnswerStyle, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
         scratch.clear();
         scratch.extend_from_slice(&self.prefix);
         scratch.extend_from_slice(
@@ -200,7 +198,7 @@ impl Answer {
         self.push_ids_or_null(&self.job.prompt_ids, true, scratch);
         scratch.extend_from_slice(b",\"prompt_text\":null");
         if self.job.continuous_usage {
-            self.push_usage(voice, 0, scratch);
+            self.push_usage(style, 0, scratch);
         }
         scratch.extend_from_slice(b"}\n\n");
         push_chunk(self.chunked, scratch, out);
@@ -222,14 +220,14 @@ impl Answer {
         }
     }
 
-    fn push_usage(&self, voice: &Voice, completion_tokens: u32, scratch: &mut Vec<u8>) {
+    fn push_usage(&self, style: &AnswerStyle, completion_tokens: u32, scratch: &mut Vec<u8>) {
         let prompt = self.job.prompt_ids.len();
         let total = prompt + completion_tokens as usize;
         let _ = write!(
             scratch,
             ",\"usage\":{{\"prompt_tokens\":{prompt},\"total_tokens\":{total},\"completion_tokens\":{completion_tokens}"
         );
-        if voice.shows_cached {
+        if style.shows_cached {
             let cached = self.cached_tokens;
             let _ = write!(
                 scratch,
@@ -243,19 +241,19 @@ impl Answer {
     /// body; or the whole answer. Returns the tokens of a whole answer, else 0.
     pub(crate) fn push_end(
         &mut self,
-        voice: &Voice,
+        style: &AnswerStyle,
         scratch: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) -> u32 {
         if !self.job.stream {
-            Response::json(200, &self.whole_body(voice)).push(self.close, out);
+            Response::json(200, &self.whole_body(style)).push(self.close, out);
             return self.produced;
         }
         if self.job.include_usage {
             scratch.clear();
             scratch.extend_from_slice(&self.prefix);
             scratch.push(b']');
-            self.push_usage(voice, self.produced, scratch);
+            self.push_usage(style, self.produced, scratch);
             let _ = write!(scratch, ",\"system_fingerprint\":\"{FINGERPRINT}\"}}\n\n");
             push_chunk(self.chunked, scratch, out);
         }
@@ -281,7 +279,7 @@ impl Answer {
         }
     }
 
-    fn whole_body(&self, voice: &Voice) -> Value {
+    fn whole_body(&self, style: &AnswerStyle) -> Value {
         let mut text = Vec::new();
         push_text(&self.pending, &mut text);
         let text = String::from_utf8_lossy(&text);
@@ -291,7 +289,7 @@ impl Answer {
         };
         let (token_ids, prompt_ids) = (ids(&self.pending), ids(&self.job.prompt_ids));
         let prompt = self.job.prompt_ids.len();
-        let details = voice
+        let details = style
             .shows_cached
             .then(|| json!({"cached_tokens": self.cached_tokens}));
         let usage = json!({
@@ -302,7 +300,7 @@ impl Answer {
         });
         let object = kind_names(self.job.endpoint, false).1;
         let mut body = json!({
-            "id": self.id, "object": object, "created": self.created_s, "model": voice.model,
+            "id": self.id, "object": object, "created": self.created_s, "model": style.model,
         });
         body["choices"] = match self.job.endpoint {
             Endpoint::Completions => json!([{

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// Seed of all answers
     #[arg(long, default_value_t = 0)]
     pub(crate) seed: u64,
-    /// Token of each answer, from 1, from which on it is another than without this
+    /// Token of each answer, from 1, from which on it differs from the one without this
     #[arg(long, value_name = "TOKEN", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) parts_at_token: Option<u32>,
     /// Token ids lie in 0..N

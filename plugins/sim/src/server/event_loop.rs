@@ -46,15 +46,14 @@ pub(crate) enum BindError {
         host: String,
         /// As given.
         port: u16,
-        /// The system's word.
+        /// The system's error.
         cause: io::Error,
     },
-    /// Poll, timer or signals are not to be had.
+    /// Poll, timer or signals are not available.
     #[error("cannot set up the event loop: {0}")]
     Setup(#[from] io::Error),
 }
 
-/// Whole-server pauses.
 #[derive(Debug)]
 struct Pauses {
     every_ns: u64,

@@ -85,7 +85,7 @@ impl Server {
         let chunked = !request.http10;
         let answer = Answer::new(
             job,
-            &self.voice,
+            &self.style,
             key.request,
             unix_seconds(),
             chunked,
@@ -148,7 +148,7 @@ impl Server {
     pub(crate) fn emit(&mut self, key: SeqKey) {
         let Self {
             conns,
-            voice,
+            style,
             scratch,
             counts,
             ..
@@ -163,7 +163,7 @@ impl Server {
             active.held += 1;
             return;
         }
-        let event_due = active.answer.produce(voice);
+        let event_due = active.answer.produce(style);
         let produced = active.answer.produced();
         counts.generation_tokens += 1;
         if produced == 1 {
@@ -171,7 +171,7 @@ impl Server {
         }
         let struck = active.fault_at == Some(produced);
         if event_due || struck {
-            let tokens = active.answer.push_event(voice, scratch, &mut conn.out);
+            let tokens = active.answer.push_event(style, scratch, &mut conn.out);
             conn.mark(tokens);
         }
         if struck {
@@ -186,7 +186,7 @@ impl Server {
     fn end_if_complete(&mut self, key: SeqKey) {
         let Self {
             conns,
-            voice,
+            style,
             scratch,
             ..
         } = self;
@@ -196,7 +196,7 @@ impl Server {
         let Some(active) = conn.active.as_mut().filter(|a| a.answer.is_complete()) else {
             return;
         };
-        let tokens = active.answer.push_end(voice, scratch, &mut conn.out);
+        let tokens = active.answer.push_end(style, scratch, &mut conn.out);
         active.ended = true;
         conn.mark(tokens);
     }

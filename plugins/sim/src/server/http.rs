@@ -17,7 +17,6 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// Without the query.
     pub(crate) path: String,
-    /// Decoded body.
     pub(crate) body: Vec<u8>,
     /// `x-request-id`, if sent.
     pub(crate) x_request_id: Option<String>,
@@ -221,11 +220,9 @@ pub(crate) fn push_continue(out: &mut Vec<u8>) {
 /// A whole answer but for its bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct Response {
-    /// HTTP status.
     pub(crate) status: u16,
     /// Media type of the body.
     pub(crate) content_type: &'static str,
-    /// The body.
     pub(crate) body: Vec<u8>,
     /// Seconds in `retry-after`, if any.
     pub(crate) retry_after_s: Option<u64>,

@@ -12,7 +12,6 @@ pub(crate) struct Counts {
     pub(crate) answered: u64,
     /// Tokens of prompts whose first token came out.
     pub(crate) prompt_tokens: u64,
-    /// Tokens generated.
     pub(crate) generation_tokens: u64,
     /// Answers that ended by themselves.
     pub(crate) stopped: u64,

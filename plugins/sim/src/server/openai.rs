@@ -17,7 +17,6 @@ pub(crate) enum Endpoint {
 }
 
 impl Endpoint {
-    /// Its path.
     pub(crate) fn path(self) -> &'static str {
         match self {
             Self::Completions => "/v1/completions",
@@ -29,7 +28,6 @@ impl Endpoint {
 /// What the served model allows.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Served name.
     pub(crate) model: String,
     /// Prompt plus output, tokens.
     pub(crate) max_model_len: usize,

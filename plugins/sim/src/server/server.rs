@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::answer::Voice;
+use super::answer::AnswerStyle;
 use super::args::Args;
 use super::clock::{now_ns, read_stamped};
 use super::conn::{Active, Conn, Ending, Flushed};
@@ -32,7 +32,7 @@ pub(crate) enum Clockwork {
 pub(crate) struct Server {
     pub(crate) args: Args,
     pub(crate) limits: Limits,
-    pub(crate) voice: Voice,
+    pub(crate) style: AnswerStyle,
     pub(crate) clockwork: Clockwork,
     pub(crate) conns: Vec<Option<Conn>>,
     free: Vec<usize>,
@@ -57,14 +57,14 @@ impl Server {
             Some((ttft_ns, itl_ns)) => Clockwork::Fixed(Pacing::new(ttft_ns, itl_ns)),
             None => Clockwork::Engine(Box::new(Engine::new(args.engine()))),
         };
-        let voice = Voice {
+        let style = AnswerStyle {
             model: args.model.clone(),
             shows_cached: args.prefix_caching,
             tokens_per_event: args.tokens_per_event as usize,
         };
         Self {
             limits: args.limits(),
-            voice,
+            style,
             clockwork,
             conns: Vec::new(),
             free: Vec::new(),

@@ -199,7 +199,7 @@ fn wrong_requests_get_vllm_shaped_errors() {
 }
 
 #[test]
-fn nothing_it_says_of_itself_looks_like_a_real_engine() {
+fn nothing_it_says_about_itself_looks_like_a_real_engine() {
     let sim = Sim::fast(&[]);
     assert_eq!(
         sim.ask("GET", "/v1/models", "").json()["data"][0]["owned_by"],

@@ -36,7 +36,7 @@ fn base_urls_split_into_host_port_and_prefix() {
 }
 
 #[test]
-fn a_base_url_is_told_as_it_was_given() {
+fn a_base_url_is_shown_as_it_was_given() {
     for url in [
         "http://far:8000",
         "http://far:80/api",
@@ -47,7 +47,7 @@ fn a_base_url_is_told_as_it_was_given() {
 }
 
 #[test]
-fn what_stands_behind_the_path_is_refused_by_name() {
+fn what_follows_the_path_is_refused_by_name() {
     assert_eq!(
         error("http://far/v1?key=secret"),
         "`far` has `?` and more behind its path, which would not be sent"

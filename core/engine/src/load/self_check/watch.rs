@@ -58,7 +58,7 @@ pub(crate) fn process_cpu_ns() -> Option<u64> {
     u64::try_from(Duration::from(used).as_nanos()).ok()
 }
 
-/// Time for which the calling thread stood ready without a core, ns.
+/// Time for which the calling thread was ready and had no core, ns.
 fn thread_wait_ns() -> Option<u64> {
     let process = Process::myself().ok()?;
     let thread = process.task_from_tid(gettid().as_raw()).ok()?;

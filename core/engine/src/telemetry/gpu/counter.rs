@@ -2,23 +2,23 @@
 
 use inferbench_model::text::units::s_between;
 
-/// How long it may stand still while the device draws power.
+/// How long it may stay the same while the device draws power.
 const STILL_NS: u64 = 1_000_000_000;
-/// The fewest readings from which it counts as standing still.
+/// The fewest equal readings after which it counts as stuck.
 const STILL_READINGS: u32 = 20;
 
-/// An energy counter under watch. Each oddity is reported once.
+/// An energy counter under watch. Each fault is reported once.
 #[derive(Debug, Default)]
 pub(super) struct EnergyWatch {
     last_joules: Option<f64>,
     still_since_ns: u64,
     still_readings: u32,
-    has_told_still: bool,
-    has_told_back: bool,
+    has_reported_stuck: bool,
+    has_reported_backwards: bool,
 }
 
 impl EnergyWatch {
-    /// Takes a reading; gives what is odd about it.
+    /// Takes a reading; returns what is wrong with it.
     pub(super) fn note(
         &mut self,
         t_ns: u64,
@@ -34,7 +34,7 @@ impl EnergyWatch {
         }
         self.still_readings += 1;
         if last.is_some_and(|last| joules < last)
-            && !std::mem::replace(&mut self.has_told_back, true)
+            && !std::mem::replace(&mut self.has_reported_backwards, true)
         {
             let last = last.unwrap_or_default();
             return Some(format!(
@@ -43,7 +43,7 @@ impl EnergyWatch {
         }
         let is_still = t_ns.saturating_sub(self.still_since_ns) >= STILL_NS
             && self.still_readings >= STILL_READINGS;
-        if is_still && !std::mem::replace(&mut self.has_told_still, true) {
+        if is_still && !std::mem::replace(&mut self.has_reported_stuck, true) {
             let still_s = s_between(self.still_since_ns, t_ns);
             return Some(format!(
                 "its energy counter stood still at {joules} J for {still_s:.1} s or more while it drew power"
@@ -60,7 +60,7 @@ mod tests {
     const STEP_NS: u64 = 100_000_000;
 
     #[test]
-    fn a_counter_that_runs_backwards_is_told_once() {
+    fn a_counter_that_runs_backwards_is_reported_once() {
         let mut watch = EnergyWatch::default();
         let lines: Vec<_> = [5.0, 7.0, 3.0, 4.0, 1.0]
             .into_iter()
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_stands_still_under_power_is_told_once() {
+    fn a_counter_that_is_stuck_under_power_is_reported_once() {
         let mut watch = EnergyWatch::default();
         let lines: Vec<_> = (0..100)
             .filter_map(|n| watch.note(n * STEP_NS, Some(5.0), Some(9.0)))
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_may_stand_still_without_power_or_for_a_moment() {
+    fn a_counter_may_stay_the_same_without_power_or_for_a_moment() {
         let mut watch = EnergyWatch::default();
         for n in 0..100 {
             assert_eq!(watch.note(n * STEP_NS, Some(5.0), None), None);

@@ -63,7 +63,7 @@ pub(super) fn open(nvml: &Nvml, chosen: Chosen) -> Result<Device<'_>, NvmlError>
     }
 }
 
-/// What is known of a device beforehand. What is odd about it goes to `notes`.
+/// What is known of a device beforehand. What is wrong with it goes to `notes`.
 pub(super) fn facts(nvml: &Nvml, chosen: Chosen, notes: &Notes) -> GpuFacts {
     let device = open(nvml, chosen);
     if let Err(error) = &device {

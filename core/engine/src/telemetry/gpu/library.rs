@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Variable that names the library by hand; then no other is tried.
 pub const LIBRARY_VARIABLE: &str = "INFERBENCH_NVML";
 
-/// Where NVML is looked for, in order; a bare name is the loader's business.
+/// Where NVML is looked for, in order; the loader finds a bare name.
 const LIBRARIES: [&str; 3] = [
     "libnvidia-ml.so.1",
     "libnvidia-ml.so",
@@ -25,7 +25,6 @@ pub(crate) enum GpuAbsence {
     /// The library that a user has named does not load.
     #[error("no NVIDIA library: {} does not load: {why}", library.display())]
     NotLoaded {
-        /// The library.
         library: OsString,
         /// The loader's own words.
         why: String,
@@ -50,7 +49,6 @@ pub(crate) enum GpuAbsence {
     /// The count is garbage.
     #[error("NVML lists {count} GPUs, more than {most}: none is sampled")]
     TooMany {
-        /// What NVML says.
         count: u32,
         /// More than any machine has.
         most: u32,
@@ -63,7 +61,7 @@ pub(crate) enum GpuAbsence {
     EmptyList,
 }
 
-/// NVML, wherever it lies; otherwise why there is none.
+/// NVML, wherever it is installed; otherwise why there is none.
 ///
 /// It may take as long as the driver needs, or hang with it.
 pub(crate) fn nvml() -> Result<Nvml, GpuAbsence> {

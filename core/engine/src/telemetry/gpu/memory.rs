@@ -1,5 +1,5 @@
 //! Memory in use on every device, asked now and then. NVML may hang in a call;
-//! whoever asks does not.
+//! the caller does not.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread::Builder;

@@ -59,7 +59,6 @@ pub enum GpuError {
 pub struct Wanted {
     /// Time between samples.
     pub every: Duration,
-    /// Devices.
     pub devices: Devices,
     /// What each backend sees, where that decides.
     pub visible_to: Vec<VisibleTo>,

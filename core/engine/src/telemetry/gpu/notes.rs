@@ -12,7 +12,6 @@ const MOST_LINES: usize = 32;
 /// A reading that takes longer leaves a gap that is reported.
 const LONG_NS: u64 = 1_000_000_000;
 
-/// Shared notes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notes(Arc<Mutex<Kept>>);
 

@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_that_is_not_told_makes_the_sum_unknown() {
+    fn memory_that_is_not_reported_makes_the_sum_unknown() {
         let silent = Holder {
             pid: 1,
             bytes: None,

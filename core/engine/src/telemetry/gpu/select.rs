@@ -50,7 +50,6 @@ pub enum SelectError {
     Unknown {
         /// Where it stands.
         place: String,
-        /// The entry.
         name: String,
         /// What there is.
         there: Vec<Listed>,
@@ -60,7 +59,6 @@ pub enum SelectError {
     Ambiguous {
         /// Where it stands.
         place: String,
-        /// The entry.
         name: String,
         /// The devices that it fits.
         there: Vec<Listed>,

@@ -208,7 +208,7 @@ impl<'nvml> Watched<'nvml> {
         )
     }
 
-    /// Whose memory it is; looked at anew once a second, and when another
+    /// Whose memory it is; looked up again once a second, and when another
     /// backend runs.
     fn shares(
         &mut self,

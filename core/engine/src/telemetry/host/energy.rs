@@ -17,7 +17,7 @@ pub(super) struct Packages(Vec<Package>);
 #[derive(Debug)]
 struct Package {
     energy: File,
-    /// The counter begins anew above this.
+    /// The counter starts over above this.
     range_uj: u64,
     last_uj: u64,
     /// What it rose by since the first reading.
@@ -66,7 +66,7 @@ impl Package {
     }
 }
 
-/// How far a counter has risen that begins anew at 0 above `range_uj`, and has
+/// How far a counter has risen that starts over at 0 above `range_uj`, and has
 /// done so once at most.
 fn rise_uj(before_uj: u64, now_uj: u64, range_uj: u64) -> u64 {
     match now_uj.checked_sub(before_uj) {
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_begins_anew_has_not_fallen() {
+    fn a_counter_that_starts_over_has_not_fallen() {
         assert_eq!(rise_uj(400, 700, 1_000), 300);
         assert_eq!(rise_uj(900, 100, 1_000), 200);
         assert_eq!(rise_uj(900, 100, 0), 100);

@@ -85,7 +85,7 @@ struct Target {
 }
 
 impl WatchedBackend {
-    /// From now on samples bear this label, and count the process `pid`, its
+    /// From now on samples have this label, and count the process `pid`, its
     /// descendants, and what is in the session or group that it leads. A
     /// server that was only attached to has no `pid`.
     pub fn set(&self, label: &str, pid: Option<u32>) {

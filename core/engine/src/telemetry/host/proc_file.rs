@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_anew_each_time() {
+    fn a_file_is_read_again_each_time() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, "1 one").unwrap();
         let kept = ProcFile::open(file.path().to_str().unwrap());

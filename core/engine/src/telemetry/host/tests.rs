@@ -124,7 +124,7 @@ fn the_name_of_the_system_has_distribution_and_kernel() {
 }
 
 #[test]
-fn this_host_tells_of_itself() {
+fn this_host_reports_its_hardware() {
     let facts = host_facts();
     assert!(facts.cores.unwrap() >= 1);
     assert!(facts.memory_bytes.unwrap() > 1 << 20);

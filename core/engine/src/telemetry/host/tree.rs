@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tree_without_a_living_process_uses_nothing_that_could_be_told() {
+    fn a_tree_without_a_living_process_reports_no_use() {
         let mut meter = TreeMeter::default();
         let dead = Stat {
             dead: true,

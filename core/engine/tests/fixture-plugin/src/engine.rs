@@ -31,7 +31,6 @@ impl Default for Options {
     }
 }
 
-/// The backend.
 #[derive(Debug)]
 pub struct FixtureEngine {
     options: Options,

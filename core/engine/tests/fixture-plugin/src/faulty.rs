@@ -1,5 +1,5 @@
 //! `fixture-faulty`: a plain client of OpenAI's completions that panics in the
-//! hook it is told to, or does other mischief.
+//! hook that its options name, or misbehaves in another way.
 
 use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::{Endpoint, OpenAiDecoder, OpenAiWire};
@@ -34,7 +34,7 @@ struct Options {
     /// (of the decoder). Default none.
     #[schemars(with = "Option<String>")]
     panic_in: Option<Hook>,
-    /// Other mischief. Default what the environment asks for, else none.
+    /// Another fault. Default what the environment asks for, else none.
     #[schemars(with = "Option<String>")]
     mischief: Option<Mischief>,
 }
@@ -43,12 +43,11 @@ impl Options {
     fn reach(self, hook: Hook) {
         assert!(
             self.panic_in != Some(hook),
-            "fixture panics in {hook:?} as it was told to"
+            "fixture panics in {hook:?} as it was asked to"
         );
     }
 }
 
-/// The backend.
 #[derive(Debug)]
 pub struct FixtureFaulty {
     options: Options,
@@ -63,7 +62,7 @@ impl Backend for FixtureFaulty {
         Description {
             name: "fixture-faulty".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            summary: "panics in the hook it is told to".to_owned(),
+            summary: "panics in the hook that its options name".to_owned(),
             simulated: false,
             capabilities: Capabilities {
                 endpoints: vec!["completions".to_owned()],

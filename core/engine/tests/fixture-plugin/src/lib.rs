@@ -1,5 +1,5 @@
 //! Two backends in one library, for the tests of the boundary: an engine that
-//! generates inside the process, and one that misbehaves as it is told to.
+//! generates inside the process, and one that misbehaves as its options ask.
 
 mod engine;
 mod faulty;

@@ -75,10 +75,10 @@ fn the_suite_finds_a_backend_that_panics() {
             &options(json!({"panic_in": hook})),
         );
         let reasons: Vec<_> = report.failures().collect();
-        let told = reasons
+        let is_named = reasons
             .iter()
             .any(|(_, why)| why.contains("plugin panicked"));
-        assert!(told, "{hook}: {report}");
+        assert!(is_named, "{hook}: {report}");
     }
 }
 

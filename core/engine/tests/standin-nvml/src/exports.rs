@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::place::{Playing, playing};
 use crate::script::{Device, NAME, Process, Series};
 
-type Told<T> = Result<T, nvmlReturn_t>;
+type Answer<T> = Result<T, nvmlReturn_t>;
 
 const SUCCESS: nvmlReturn_t = nvmlReturn_enum_NVML_SUCCESS;
 const NOT_FOUND: nvmlReturn_t = nvmlReturn_enum_NVML_ERROR_NOT_FOUND;
@@ -29,7 +29,7 @@ const LOST: nvmlReturn_t = nvmlReturn_enum_NVML_ERROR_GPU_IS_LOST;
 const UNKNOWN: nvmlReturn_t = nvmlReturn_enum_NVML_ERROR_UNKNOWN;
 /// What a handle counts its devices' instances by.
 const PARTS: usize = 1000;
-/// What NVML tells of memory that it does not know, and of an instance that is none.
+/// NVML's value for unknown memory, and for an instance that is none.
 const NO_MEMORY: u64 = u64::MAX;
 const NO_INSTANCE: u32 = u32::MAX;
 
@@ -45,12 +45,12 @@ fn error(name: &str) -> nvmlReturn_t {
     }
 }
 
-/// Writes what is told to `to`.
-fn write<T>(told: Told<T>, to: *mut T) -> nvmlReturn_t {
+/// Writes the answer to `to`.
+fn write<T>(answer: Answer<T>, to: *mut T) -> nvmlReturn_t {
     if to.is_null() {
         return INVALID;
     }
-    match told {
+    match answer {
         Ok(value) => {
             // SAFETY: not null, and NVML's caller gives room for one value.
             unsafe { to.write(value) };
@@ -61,8 +61,8 @@ fn write<T>(told: Told<T>, to: *mut T) -> nvmlReturn_t {
 }
 
 /// Writes a text and its end, as far as `room` bytes go.
-fn write_text(told: Told<Vec<u8>>, to: *mut c_char, room: c_uint) -> nvmlReturn_t {
-    let bytes = match told {
+fn write_text(answer: Answer<Vec<u8>>, to: *mut c_char, room: c_uint) -> nvmlReturn_t {
+    let bytes = match answer {
         Ok(bytes) => bytes,
         Err(error) => return error,
     };
@@ -77,12 +77,12 @@ fn write_text(told: Told<Vec<u8>>, to: *mut c_char, room: c_uint) -> nvmlReturn_
     SUCCESS
 }
 
-fn script() -> Told<&'static Playing> {
+fn script() -> Answer<&'static Playing> {
     playing().ok_or(nvmlReturn_enum_NVML_ERROR_UNINITIALIZED)
 }
 
 /// The device of a handle, which waits as long as the device hangs.
-fn device(handle: nvmlDevice_t) -> Told<(&'static Device, f64)> {
+fn device(handle: nvmlDevice_t) -> Answer<(&'static Device, f64)> {
     let playing = script()?;
     let number = handle as usize;
     let (index, part) = (number / PARTS, number % PARTS);
@@ -108,7 +108,7 @@ fn device(handle: nvmlDevice_t) -> Told<(&'static Device, f64)> {
     Ok((device.ok_or(INVALID)?, now_s))
 }
 
-fn number(series: &Series, now_s: f64) -> Told<u64> {
+fn number(series: &Series, now_s: f64) -> Answer<u64> {
     match series.at(now_s) {
         Value::Number(number) => number
             .as_u64()
@@ -119,13 +119,13 @@ fn number(series: &Series, now_s: f64) -> Told<u64> {
     }
 }
 
-fn figure(handle: nvmlDevice_t, series: impl Fn(&Device) -> &Series) -> Told<u64> {
+fn figure(handle: nvmlDevice_t, series: impl Fn(&Device) -> &Series) -> Answer<u64> {
     let (device, now_s) = device(handle)?;
     number(series(device), now_s)
 }
 
 /// A figure of 32 bits.
-fn small(handle: nvmlDevice_t, series: impl Fn(&Device) -> &Series) -> Told<c_uint> {
+fn small(handle: nvmlDevice_t, series: impl Fn(&Device) -> &Series) -> Answer<c_uint> {
     Ok(figure(handle, series)? as c_uint)
 }
 
@@ -187,11 +187,11 @@ pub extern "C" fn nvmlDeviceGetHandleByIndex_v2(
     to: *mut nvmlDevice_t,
 ) -> nvmlReturn_t {
     let handle = ((index as usize + 1) * PARTS) as nvmlDevice_t;
-    let told = match device(handle) {
+    let answer = match device(handle) {
         Ok(_) => Ok(handle),
         Err(error) => Err(error),
     };
-    write(told, to)
+    write(answer, to)
 }
 
 #[unsafe(no_mangle)]
@@ -227,7 +227,7 @@ pub extern "C" fn nvmlDeviceGetUUID(
 }
 
 /// Total, reserved and used.
-fn memory(handle: nvmlDevice_t) -> Told<[u64; 3]> {
+fn memory(handle: nvmlDevice_t) -> Answer<[u64; 3]> {
     let (device, now_s) = device(handle)?;
     let memory = device.memory.as_ref().ok_or(NOT_SUPPORTED)?;
     let used = number(&memory.used_bytes, now_s)?;
@@ -242,12 +242,12 @@ pub extern "C" fn nvmlDeviceGetMemoryInfo(
     handle: nvmlDevice_t,
     to: *mut nvmlMemory_t,
 ) -> nvmlReturn_t {
-    let told = memory(handle).map(|[total, reserved, used]| nvmlMemory_t {
+    let answer = memory(handle).map(|[total, reserved, used]| nvmlMemory_t {
         total,
         free: total.saturating_sub(used).saturating_sub(reserved),
         used: used.saturating_add(reserved),
     });
-    write(told, to)
+    write(answer, to)
 }
 
 #[unsafe(no_mangle)]
@@ -255,14 +255,14 @@ pub extern "C" fn nvmlDeviceGetMemoryInfo_v2(
     handle: nvmlDevice_t,
     to: *mut nvmlMemory_v2_t,
 ) -> nvmlReturn_t {
-    let told = memory(handle).map(|[total, reserved, used]| nvmlMemory_v2_t {
+    let answer = memory(handle).map(|[total, reserved, used]| nvmlMemory_v2_t {
         version: (size_of::<nvmlMemory_v2_t>() | (2 << 24)) as c_uint,
         total,
         reserved,
         free: total.saturating_sub(used).saturating_sub(reserved),
         used,
     });
-    write(told, to)
+    write(answer, to)
 }
 
 #[unsafe(no_mangle)]
@@ -273,7 +273,7 @@ pub extern "C" fn nvmlDeviceGetUtilizationRates(
     let rates = device(handle).and_then(|(device, now_s)| {
         Ok(nvmlUtilization_t {
             gpu: number(&device.utilization_percent, now_s)? as c_uint,
-            // NVML tells both or none.
+            // NVML reports both or none.
             memory: number(&device.memory_controller_percent, now_s).unwrap_or(0) as c_uint,
         })
     });
@@ -315,11 +315,11 @@ pub extern "C" fn nvmlDeviceGetClockInfo(
     clock: nvmlClockType_t,
     to: *mut c_uint,
 ) -> nvmlReturn_t {
-    let told = match clock {
+    let answer = match clock {
         nvmlClockType_enum_NVML_CLOCK_MEM => small(handle, |device| &device.memory_clock_mhz),
         _ => small(handle, |device| &device.sm_clock_mhz),
     };
-    write(told, to)
+    write(answer, to)
 }
 
 #[unsafe(no_mangle)]
@@ -353,13 +353,13 @@ pub extern "C" fn nvmlDeviceGetPcieThroughput(
     counter: nvmlPcieUtilCounter_t,
     to: *mut c_uint,
 ) -> nvmlReturn_t {
-    let told = match counter {
+    let answer = match counter {
         nvmlPcieUtilCounter_enum_NVML_PCIE_UTIL_RX_BYTES => {
             small(handle, |device| &device.pcie_rx_kib_per_s)
         }
         _ => small(handle, |device| &device.pcie_tx_kib_per_s),
     };
-    write(told, to)
+    write(answer, to)
 }
 
 #[unsafe(no_mangle)]
@@ -379,14 +379,14 @@ pub extern "C" fn nvmlDeviceGetFieldValues(
     // SAFETY: not null, and NVML's caller gives `count` of them.
     let fields = unsafe { std::slice::from_raw_parts_mut(fields, count) };
     for field in fields {
-        let told = match field.fieldId {
+        let answer = match field.fieldId {
             NVML_FI_DEV_POWER_AVERAGE => number(&device.power_average_milliwatts, now_s),
             NVML_FI_DEV_POWER_INSTANT => number(&device.power_instant_milliwatts, now_s),
             _ => Err(NOT_SUPPORTED),
         };
         field.valueType = nvmlValueType_enum_NVML_VALUE_TYPE_UNSIGNED_INT;
-        field.nvmlReturn = told.err().unwrap_or(SUCCESS);
-        field.value.uiVal = told.unwrap_or(0) as c_uint;
+        field.nvmlReturn = answer.err().unwrap_or(SUCCESS);
+        field.value.uiVal = answer.unwrap_or(0) as c_uint;
     }
     SUCCESS
 }
@@ -427,10 +427,10 @@ pub extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
     }
     // SAFETY: not null, and NVML's caller gives room for the number.
     let room = unsafe { count.read() } as usize;
-    let told = device.process_count.unwrap_or(there.len() as c_uint);
+    let answer = device.process_count.unwrap_or(there.len() as c_uint);
     // SAFETY: as above.
-    unsafe { count.write(told) };
-    if there.len() > room || (room == 0 && told > 0) {
+    unsafe { count.write(answer) };
+    if there.len() > room || (room == 0 && answer > 0) {
         return NO_ROOM;
     }
     if !to.is_null() {
@@ -479,11 +479,11 @@ pub extern "C" fn nvmlDeviceGetMigDeviceHandleByIndex(
     index: c_uint,
     to: *mut nvmlDevice_t,
 ) -> nvmlReturn_t {
-    let told = device(handle).and_then(|(device, _)| match device.mig.get(index as usize) {
+    let answer = device(handle).and_then(|(device, _)| match device.mig.get(index as usize) {
         Some(_) => Ok((handle as usize + index as usize + 1) as nvmlDevice_t),
         None => Err(NOT_FOUND),
     });
-    write(told, to)
+    write(answer, to)
 }
 
 #[unsafe(no_mangle)]

@@ -1,6 +1,6 @@
 //! A stand-in for NVIDIA's NVML, for tests and for trying things out without a
-//! GPU: a library with NVML's functions that plays a script. What it tells is
-//! no measurement, and the name of each device says so.
+//! GPU: a library with NVML's functions that plays a script. What it reports
+//! is no measurement, and the name of each device says so.
 //!
 //! The script is the file that `INFERBENCH_STANDIN_NVML` names, otherwise the
 //! file beside the library that has its name and `.json`. `script.rs` has its

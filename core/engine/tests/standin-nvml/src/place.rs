@@ -1,4 +1,4 @@
-//! Where the script lies, and when it began.
+//! Where the script is, and when it began.
 
 use std::ffi::{CStr, OsStr, OsString, c_void};
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,4 @@
-//! The script: devices, and what each tells over time.
+//! The script: devices, and what each reports over time.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -17,7 +17,7 @@ pub struct Script {
     pub init: Option<String>,
     /// Seconds that initialising takes.
     pub init_takes_s: f64,
-    /// Number of devices that is told, if not how many there are.
+    /// Number of devices to report, if not how many there are.
     pub device_count: Option<u32>,
     /// The devices, in NVML's order.
     pub devices: Vec<Device>,
@@ -31,9 +31,7 @@ pub struct Device {
     pub name: Option<String>,
     /// Whether its name is no UTF-8.
     pub name_is_no_text: bool,
-    /// Its UUID.
     pub uuid: Option<String>,
-    /// Its memory.
     pub memory: Option<Memory>,
     /// Share of time with a kernel, percent.
     pub utilization_percent: Series,
@@ -45,19 +43,14 @@ pub struct Device {
     pub power_instant_milliwatts: Series,
     /// Mean power, by its field.
     pub power_average_milliwatts: Series,
-    /// Power limit.
     pub power_limit_milliwatts: Series,
-    /// Energy counter.
     pub energy_millijoules: Series,
     /// Clock of the multiprocessors.
     pub sm_clock_mhz: Series,
-    /// Clock of the memory.
     pub memory_clock_mhz: Series,
-    /// Temperature.
     pub temperature_celsius: Series,
     /// NVML's bits of reasons for low clocks.
     pub throttle_reasons: Series,
-    /// Performance state.
     pub performance_state: Series,
     /// Into the device, KiB/s.
     pub pcie_rx_kib_per_s: Series,
@@ -65,13 +58,13 @@ pub struct Device {
     pub pcie_tx_kib_per_s: Series,
     /// Processes on it; absent if it lists none of them.
     pub processes: Option<Vec<Process>>,
-    /// Number of processes that is told, if not how many there are.
+    /// Number of processes to report, if not how many there are.
     pub process_count: Option<u32>,
     /// Its MIG instances; MIG is on if there are any.
     pub mig: Vec<Device>,
     /// When it falls off the bus.
     pub lost_from_s: Option<f64>,
-    /// When its calls stop to return.
+    /// When its calls stop returning.
     pub hangs_from_s: Option<f64>,
     /// When calls that hang return again.
     pub hangs_until_s: Option<f64>,
@@ -95,12 +88,11 @@ pub struct Memory {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Process {
-    /// Its id.
     pub pid: u32,
     /// A file with its id, read at each call, instead of `pid`; none is there
     /// while the file is not.
     pub pid_file: Option<std::path::PathBuf>,
-    /// Memory that it uses; absent if that is not told.
+    /// Memory that it uses; absent if that is not reported.
     pub used_bytes: Option<u64>,
     /// When it begins.
     pub from_s: f64,
@@ -118,7 +110,6 @@ pub enum Series {
     Absent,
     /// One value after the other, one a call; the last stays.
     ByCall {
-        /// The values.
         by_call: Vec<Value>,
         /// Calls so far.
         #[serde(skip)]

@@ -73,7 +73,7 @@ impl InFlight {
         let (start, end) = (*sent.first()?, *ended.last()?);
         let width = (end - start).max(0) / SPANS as i64 + 1;
         let mut spans: Vec<LoadSpan> = Vec::with_capacity(SPANS);
-        let mut now = LoadSpan::of(0, 0);
+        let mut now = LoadSpan::from_moment(0, 0);
         let [mut n_sent, mut n_answered, mut n_ended] = [0; 3];
         while n_ended < ended.len() {
             let next = [(&sent, n_sent), (&answered, n_answered), (&ended, n_ended)];
@@ -87,7 +87,7 @@ impl InFlight {
             if !spans.is_empty() {
                 spans.resize(spans.len().max(place + 1), now);
             }
-            now = LoadSpan::of(
+            now = LoadSpan::from_moment(
                 n_sent.saturating_sub(n_ended),
                 n_sent.saturating_sub(n_answered),
             );
@@ -113,7 +113,7 @@ fn passed(times: &[i64], mut n: usize, t: i64) -> usize {
 }
 
 impl LoadSpan {
-    fn of(in_flight: usize, waiting: usize) -> Self {
+    fn from_moment(in_flight: usize, waiting: usize) -> Self {
         let [in_flight, waiting] = [in_flight, waiting].map(|n| (n as u64, n as u64));
         Self { in_flight, waiting }
     }

@@ -1,6 +1,5 @@
-//! Some requests of a cell as lines over time: a sample as if drawn by lot, and
-//! those that a reader looks for: the slowest to their first token, the longest,
-//! the failed.
+//! Some requests of a cell as lines over time: a random sample, and those that a
+//! reader looks for: the slowest to their first token, the longest, the failed.
 
 use crate::facts::record::RequestRecord;
 
@@ -8,7 +7,7 @@ use crate::facts::record::RequestRecord;
 const SAMPLE: usize = 256;
 /// Requests that are kept of the slowest, of the longest and of the failed.
 const EXTREMES: usize = 16;
-/// One in so many requests that are drawn may be of each of these kinds.
+/// One in this many drawn requests may be of each of these kinds.
 const SHARE: usize = 8;
 
 /// One request that was sent.
@@ -16,7 +15,6 @@ const SHARE: usize = 8;
 pub(crate) struct Line {
     /// Index in the cell.
     pub(crate) index: u64,
-    /// It was sent.
     pub(crate) sent_ns: u64,
     /// Its first output came; absent if none did.
     pub(crate) first_ns: Option<u64>,
@@ -24,13 +22,12 @@ pub(crate) struct Line {
     pub(crate) last_ns: u64,
     /// The exchange ended.
     pub(crate) end_ns: u64,
-    /// It failed.
     pub(crate) failed: bool,
 }
 
 impl Line {
     /// The line of a request; `None` if it was never sent.
-    pub(super) fn of(record: &RequestRecord) -> Option<Self> {
+    pub(super) fn from_record(record: &RequestRecord) -> Option<Self> {
         let last = record.last_output_ns.filter(|_| record.is_ok());
         Some(Self {
             index: record.index,
@@ -52,7 +49,7 @@ impl Line {
         self.last_ns.saturating_sub(self.sent_ns)
     }
 
-    /// A number as if drawn by lot, fixed by the index: the last step of
+    /// A pseudo-random number, fixed by the index: the last step of
     /// SplitMix64.
     fn lot(&self) -> u64 {
         let mut lot = self.index.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -78,10 +75,10 @@ impl Default for Lines {
     fn default() -> Self {
         Self {
             n: 0,
-            sample: Largest::of(SAMPLE, Line::lot),
-            failed: Largest::of(EXTREMES, Line::lot),
-            slowest: Largest::of(EXTREMES, Line::wait_ns),
-            longest: Largest::of(EXTREMES, Line::length_ns),
+            sample: Largest::new(SAMPLE, Line::lot),
+            failed: Largest::new(EXTREMES, Line::lot),
+            slowest: Largest::new(EXTREMES, Line::wait_ns),
+            longest: Largest::new(EXTREMES, Line::length_ns),
         }
     }
 }
@@ -126,7 +123,7 @@ struct Largest {
 }
 
 impl Largest {
-    fn of(room: usize, key: fn(&Line) -> u64) -> Self {
+    fn new(room: usize, key: fn(&Line) -> u64) -> Self {
         Self {
             room,
             key,

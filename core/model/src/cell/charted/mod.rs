@@ -37,7 +37,7 @@ impl ChartedFold {
         if record.counts() {
             self.positions.add(record);
         }
-        if let Some(line) = Line::of(record) {
+        if let Some(line) = Line::from_record(record) {
             self.lines.add(line);
             self.in_flight.add(&line);
         }

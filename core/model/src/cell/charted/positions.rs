@@ -18,7 +18,6 @@ pub(crate) struct Positions {
 
 #[derive(Debug, Default)]
 struct Bin {
-    /// Gaps, ns.
     gaps: Histogram,
     longest_ns: u64,
 }
@@ -134,18 +133,18 @@ mod tests {
     }
 
     #[test]
-    fn gaps_are_told_by_their_position() {
+    fn gaps_are_reported_by_their_position() {
         // first gaps of 10, 20 and 30 ms, second ones of 5 and 40, one third
         let positions = positions(&[vec![10, 5], vec![30, 40, 7], vec![20]]);
         let (width, bins) = Positions::together(&[&positions]);
         assert_eq!(width, 1);
-        let told: Vec<(u64, usize, u64, u64)> = bins
+        let found: Vec<(u64, usize, u64, u64)> = bins
             .iter()
             .map(|bin| (bin.position, bin.n, bin.p50_ns, bin.longest_ns))
             .collect();
         let ms = 1_000_000;
         assert_eq!(
-            told,
+            found,
             [
                 (1, 3, 20 * ms, 30 * ms),
                 (2, 2, 5 * ms, 40 * ms),
@@ -156,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn p99_is_told_from_a_hundred_gaps_on() {
+    fn p99_is_reported_from_a_hundred_gaps_on() {
         let answers: Vec<Vec<u64>> = (1..=100).map(|ms| vec![ms]).collect();
         let (_, bins) = Positions::together(&[&positions(&answers)]);
         assert_eq!(bins[0].p50_ns, 50_000_000);

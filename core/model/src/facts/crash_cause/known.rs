@@ -1,7 +1,7 @@
 //! The table of known causes. The wording is that of the engines; the tests
 //! name where each was seen.
 
-/// Whether a cause stands for itself.
+/// Whether a cause explains a failure by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weight {
     /// It explains the end.
@@ -10,16 +10,14 @@ pub enum Weight {
     Symptom,
 }
 
-/// One cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cause {
-    /// Its name.
     pub name: &'static str,
-    /// Regular expressions, one of which a line that tells it matches.
+    /// Regular expressions, one of which a line that names it matches.
     pub patterns: &'static [&'static str],
     /// One thing to do.
     pub hint: &'static str,
-    /// Whether it stands for itself.
+    /// Whether it explains a failure by itself.
     pub weight: Weight,
 }
 

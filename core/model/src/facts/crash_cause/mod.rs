@@ -14,7 +14,7 @@ pub use known::{CAUSES, Cause, Weight};
 /// Longest line that is kept, characters.
 const LINE_CHARS: usize = 300;
 const SIGKILL: i32 = 9;
-/// Exit status by which shells and container engines tell of SIGKILL.
+/// Exit status by which shells and container engines report SIGKILL.
 const SIGKILL_STATUS: i32 = 128 + SIGKILL;
 
 /// How a process ended.
@@ -33,8 +33,8 @@ pub struct KnownCause {
     pub name: String,
     /// One thing to do.
     pub hint: String,
-    /// The line that tells, at most 300 characters; absent if the exit status
-    /// alone did.
+    /// The line that names it, at most 300 characters; absent if only the exit
+    /// status does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
 }
@@ -54,7 +54,7 @@ struct Table {
     patterns: RegexSet,
     /// Place in [`CAUSES`] of the cause of each pattern.
     cause_of: Vec<usize>,
-    /// A line of a log that tells what went well, or less than well.
+    /// A line of a log that reports success, or something harmless.
     harmless: Regex,
 }
 
@@ -71,7 +71,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 
 impl Table {
     /// The first cause of the table, and so the most specific one, of that
-    /// weight that the line tells of.
+    /// weight that the line names.
     fn cause_in(&self, line: &str, weight: Weight) -> Option<&'static Cause> {
         let found = self.patterns.matches(line);
         let causes = found.iter().map(|pattern| self.cause_of[pattern]);
@@ -80,11 +80,11 @@ impl Table {
     }
 }
 
-/// The known cause of a failure: the last of `lines` that tells one, and
-/// otherwise what `ended` tells.
+/// The known cause of a failure: from the last of `lines` that names one,
+/// otherwise from `ended`.
 ///
 /// `lines`: the last lines of the log in order, some hundreds, because an engine
-/// of several processes writes a trace per process after the line that tells;
+/// of several processes writes a trace per process after the line that names it;
 /// then what was found out otherwise. Where a line fits several causes, the most
 /// specific counts; a cause that others bring along counts only where no other
 /// is found. `None`: unknown.
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_kill_without_a_word_is_told_as_such_and_an_ordinary_end_is_unknown() {
+    fn a_kill_without_a_log_line_is_named_and_an_ordinary_end_is_unknown() {
         let lines = ["loading weights"];
         let found = |ended| find(lines.iter().copied(), ended);
         let killed = found(Some(Ended::Signal(9))).unwrap();

@@ -1,4 +1,4 @@
-//! How many answers two backends gave alike, and where the others part.
+//! How many answers of two backends are the same, and where the others differ.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,10 +14,10 @@ const START_TOKENS: u64 = 4;
 /// Share of the answers that were looked at from which those that part at the
 /// start are too many for rounding to have done it.
 const MOST_FROM: f64 = 0.5;
-/// Answers from which such a share is told.
+/// Answers from which on such a share is reported.
 const FEWEST: u64 = 10;
 
-/// How many answers two backends gave alike, by the hash of the text.
+/// How many answers of two backends are the same, by the hash of the text.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Agreement {
     /// Label of one backend.
@@ -84,7 +84,7 @@ fn agreement_of_pair((a, of_a): &Measured<'_>, (b, of_b): &Measured<'_>) -> Agre
             looked_at += place(work, other, &both, &mut places);
         }
     }
-    let parting = Parting::of(looked_at, places, identical, compared - identical);
+    let parting = Parting::from_places(looked_at, places, identical, compared - identical);
     Agreement {
         a: a.label.clone(),
         b: b.label.clone(),
@@ -137,7 +137,7 @@ fn first_difference(a: &AnswerHead, b: &AnswerHead) -> PartingPlace {
 
 impl Parting {
     /// `identical` and `differing`: all answers, looked at or not.
-    fn of(
+    fn from_places(
         looked_at: u64,
         places: Vec<PartingPlace>,
         identical: u64,

@@ -1,4 +1,4 @@
-//! What the backends themselves say of the conditions that they work under.
+//! What the backends report about the conditions that they work under.
 
 use super::{Condition, FairnessRow, explained, stated_row};
 use crate::report::provenance::backend::BackendReport;

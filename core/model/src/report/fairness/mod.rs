@@ -86,7 +86,6 @@ impl Condition {
         matches!(self, Self::PromptTokens | Self::OutputTokens)
     }
 
-    /// Its heading.
     #[must_use]
     pub fn heading(self) -> &'static str {
         match self {

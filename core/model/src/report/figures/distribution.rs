@@ -10,7 +10,7 @@ use crate::metrics;
 use crate::report::figures::row::Row;
 use crate::stats::rounded;
 
-/// The metrics whose values are told so, in their order.
+/// The metrics whose distribution is reported, in their order.
 const METRICS: [&str; 5] = [
     "ttft_ms",
     "tpot_ms",
@@ -18,7 +18,7 @@ const METRICS: [&str; 5] = [
     "e2e_latency_ms",
     "e2e_from_schedule_ms",
 ];
-/// Values of a curve that are all told.
+/// Up to this many values, a curve has all of them.
 const ALL_UP_TO: usize = 200;
 /// Digits of a value.
 const DIGITS: i32 = 5;
@@ -83,7 +83,7 @@ pub(crate) fn all(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<Distribution>
     found.collect()
 }
 
-/// The shares at which a sample of `n` is told; none if it is empty.
+/// The shares at which a sample of `n` is reported; none if it is empty.
 fn shares(n: usize) -> Vec<f64> {
     if n == 0 {
         return Vec::new();
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_small_sample_is_told_value_by_value() {
+    fn a_small_sample_is_reported_value_by_value() {
         for n in [1, 3, 7, 49, 200] {
             let ranks: Vec<usize> = shares(n).iter().map(|share| rank(*share, n)).collect();
             let mut each: Vec<usize> = vec![0];

@@ -1,4 +1,4 @@
-//! The figures of each backend at each level, before anything is said of them.
+//! The figures of each backend at each level, before any verdict.
 
 pub(crate) mod columns;
 pub(crate) mod distribution;

@@ -1,5 +1,5 @@
-//! Throughput against speed per user: what a backend gives in all for what each
-//! user of it waits.
+//! Throughput against speed per user: what a backend gives to all of its users
+//! together, and to each of them.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ const THROUGHPUT: &str = "output_token_throughput";
 /// Throughput against speed per user over all backends and levels.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Trade {
-    /// What the throughput is that of.
+    /// Whose throughput it is.
     pub per: TradePer,
     /// Output tokens per second and user below which time per output token
     /// breaks its limit; absent without such a limit.
@@ -28,7 +28,7 @@ pub struct Trade {
     pub points: Vec<TradePoint>,
 }
 
-/// What a throughput is that of.
+/// Whose throughput a figure is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TradePer {
@@ -70,7 +70,7 @@ pub struct Reach {
 }
 
 impl Reach {
-    fn of(figure: &Figure) -> Option<Self> {
+    fn from_figure(figure: &Figure) -> Option<Self> {
         let typical = figure.typical?;
         Some(Self {
             typical,
@@ -100,8 +100,8 @@ fn point(row: &Row) -> Option<TradePoint> {
     Some(TradePoint {
         backend: row.backend.clone(),
         level: row.level,
-        speed: Reach::of(row.figures.get(SPEED)?)?,
-        throughput: Reach::of(row.figures.get(THROUGHPUT)?)?,
+        speed: Reach::from_figure(row.figures.get(SPEED)?)?,
+        throughput: Reach::from_figure(row.figures.get(THROUGHPUT)?)?,
         best: false,
         keeps_slo: goodput
             .zip(completed)

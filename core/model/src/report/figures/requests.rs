@@ -11,7 +11,7 @@ use crate::config::Level;
 use crate::stats::rounded;
 use crate::text::units::s_between;
 
-/// Requests that are told one by one: of one measurement at most, of all
+/// Requests that are listed one by one: of one measurement at most, of all
 /// together as far as each has the least, and of each at least.
 const MOST_LINES: usize = 256;
 const ALL_LINES: usize = 16_000;
@@ -50,9 +50,9 @@ pub struct RequestsOverTime {
     pub load: LoadOverTime,
 }
 
-/// Requests one by one, in the order in which they were sent: a sample as if
-/// drawn by lot, and among them the slowest to their first token, the longest
-/// and failed ones. The lists are of equal length.
+/// Requests one by one, in the order in which they were sent: a random sample,
+/// and among them the slowest to their first token, the longest and failed
+/// ones. The lists are of equal length.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RequestLines {
     /// Index in the measurement, from 0, in sending order.
@@ -114,30 +114,30 @@ fn over_time(
         end_s: at(load.start_ns.saturating_add(span_ns)),
         window_start_s: cell.window.map(|window| at(window.start_ns)),
         window_end_s: cell.window.map(|window| at(window.end_ns)),
-        lines: RequestLines::of(&charted.lines.chosen(lines), &at),
-        load: LoadOverTime::of(load.in_spans(spans)),
+        lines: RequestLines::from_lines(&charted.lines.chosen(lines), &at),
+        load: LoadOverTime::from_load(load.in_spans(spans)),
     })
 }
 
 impl RequestLines {
-    fn of(lines: &[Line], at: &dyn Fn(u64) -> f64) -> Self {
+    fn from_lines(lines: &[Line], at: &dyn Fn(u64) -> f64) -> Self {
         let length = |from_ns: u64, to_ns: u64| rounded(s_between(from_ns, to_ns), DIGITS);
-        let mut told = Self::default();
+        let mut found = Self::default();
         for line in lines {
             let answered_ns = line.first_ns.unwrap_or(line.last_ns);
             let running_s = line.first_ns.map(|first_ns| length(first_ns, line.last_ns));
-            told.index.push(line.index);
-            told.sent_s.push(at(line.sent_ns));
-            told.waiting_s.push(length(line.sent_ns, answered_ns));
-            told.running_s.push(running_s);
-            told.failed.push(line.failed);
+            found.index.push(line.index);
+            found.sent_s.push(at(line.sent_ns));
+            found.waiting_s.push(length(line.sent_ns, answered_ns));
+            found.running_s.push(running_s);
+            found.failed.push(line.failed);
         }
-        told
+        found
     }
 }
 
 impl LoadOverTime {
-    fn of(load: Load) -> Self {
+    fn from_load(load: Load) -> Self {
         let spans = load.spans.iter();
         Self {
             span_s: s_between(0, load.span_ns),

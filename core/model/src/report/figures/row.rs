@@ -171,7 +171,7 @@ pub struct Unsteady {
     pub change: f64,
     /// Repeats in which it changed that way.
     pub repeats: usize,
-    /// Repeats in which it could be told.
+    /// Repeats in which it is known.
     pub of: usize,
 }
 
@@ -194,7 +194,7 @@ pub struct Against {
 }
 
 impl Figure {
-    /// This figure held against that of `baseline`; `None` if one of them has no
+    /// This figure compared with that of `baseline`; `None` if one of them has no
     /// value, or if the metric does not rank.
     #[must_use]
     pub fn against(&self, baseline: &str) -> Option<&Against> {
@@ -233,7 +233,7 @@ pub enum AbsenceCode {
 }
 
 impl Absence {
-    pub(crate) fn of(code: AbsenceCode, why: Option<String>) -> Self {
+    pub(crate) fn new(code: AbsenceCode, why: Option<String>) -> Self {
         Self {
             code,
             why,

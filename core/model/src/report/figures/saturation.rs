@@ -7,7 +7,7 @@ use crate::config::Level;
 /// Share of the offered rate below which a backend does not keep up.
 pub const KEEPS_UP_FROM: f64 = 0.95;
 
-/// Fewer requests tell nothing of a rate: one of them is too large a share.
+/// Fewer requests say nothing about a rate: one of them is too large a share.
 const FEWEST_REQUESTS: usize = 20;
 
 /// The pace of the cells of one backend at one level; `None` for a closed

@@ -1,5 +1,5 @@
-//! Levels at which a backend's figures did not stand still, so that they depend
-//! on when they were taken.
+//! Levels at which a backend's figures were not steady, so that they depend on
+//! when they were taken.
 
 use super::row::{Pace, Row, Series, Unsteady};
 use crate::cell::measured::MeasuredCell;
@@ -74,7 +74,7 @@ fn unsteady(series: Series, cells: &[&MeasuredCell<'_>]) -> Option<Unsteady> {
 }
 
 /// Which way a metric of a row moved while it was taken: for the better, for the
-/// worse; empty if it stood still.
+/// worse; empty if it was steady.
 fn ways(row: &Row, metric: &str) -> impl Iterator<Item = bool> {
     let own = row.unsteady.iter().filter(|u| u.series.carries(metric));
     own.map(|u| (u.series == Series::OutputTokens) == (u.change > 0.0))

@@ -14,8 +14,8 @@ use crate::text::units::NS_PER_MS;
 
 /// Digits of a gap.
 const DIGITS: i32 = 5;
-/// Tokens of an event that have a line each; above, they are told in ranges
-/// that double.
+/// Up to this many tokens of an event have a line each; above, they share
+/// ranges that double.
 const EACH_UP_TO: u32 = 8;
 
 /// Gaps between output events by their position in the answer, of one backend
@@ -47,7 +47,7 @@ pub struct GapsByPosition {
 pub struct TokensPerEvent {
     /// Label of the backend.
     pub backend: String,
-    /// Events whose tokens the server told.
+    /// Events whose tokens the server reported.
     pub events: u64,
     /// Ascending; up to 8 tokens each number has its own.
     pub shares: Vec<TokensShare>,
@@ -86,7 +86,7 @@ pub(crate) fn gaps(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<GapsByPositi
     rows.iter().filter_map(of_row).collect()
 }
 
-/// The tokens of events; nothing if every event that tells carries one.
+/// The tokens of events; nothing if none is known to carry several.
 pub(crate) fn tokens(
     backends: &[BackendReport],
     cells: &[MeasuredCell<'_>],
@@ -118,15 +118,15 @@ pub(crate) fn tokens(
             shares,
         })
     };
-    let told: Vec<TokensPerEvent> = backends.iter().filter_map(of_backend).collect();
-    let one_each = |told: &TokensPerEvent| told.shares.iter().all(|share| share.to == 1);
-    if told.iter().all(one_each) {
+    let found: Vec<TokensPerEvent> = backends.iter().filter_map(of_backend).collect();
+    let one_each = |tokens: &TokensPerEvent| tokens.shares.iter().all(|share| share.to == 1);
+    if found.iter().all(one_each) {
         return Vec::new();
     }
-    told
+    found
 }
 
-/// The range that a number of tokens is told in: 7, 8, 9 to 16, 17 to 32.
+/// The range that a number of tokens falls in: 7, 8, 9 to 16, 17 to 32.
 fn range(tokens: u32) -> (u32, u32) {
     if tokens <= EACH_UP_TO {
         return (tokens, tokens);
@@ -143,8 +143,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_tokens_are_told_in_ranges_that_double() {
-        for (tokens, told) in [
+    fn many_tokens_share_ranges_that_double() {
+        for (tokens, expected) in [
             (0, (0, 0)),
             (1, (1, 1)),
             (8, (8, 8)),
@@ -153,7 +153,7 @@ mod tests {
             (17, (17, 32)),
             (1000, (513, 1024)),
         ] {
-            assert_eq!(range(tokens), told, "{tokens}");
+            assert_eq!(range(tokens), expected, "{tokens}");
         }
     }
 }

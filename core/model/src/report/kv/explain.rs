@@ -46,7 +46,7 @@ pub(super) fn sentences(known: &Known<'_>, lines: &[KvLine]) -> Vec<String> {
         }
     }
     if all_within && lines.iter().any(|line| line.predicted.is_some()) {
-        found.push("what is told and measured is within 5 % of the prediction".to_owned());
+        found.push("what is reported and measured is within 5 % of the prediction".to_owned());
     }
     found
 }
@@ -90,14 +90,14 @@ fn fits(ratio: f64, expected: f64) -> bool {
 
 /// Another data type than the prediction takes.
 fn dtype(known: &Known<'_>, estimate: &KvEstimate, ratio: f64) -> Option<String> {
-    let told = known
-        .told
+    let reported = known
+        .reported
         .iter()
-        .find_map(|told| told.evidence.kv_cache_dtype.as_deref())?;
-    let (held, taken) = (width(told)?, width(&estimate.dtype)?);
+        .find_map(|reported| reported.evidence.kv_cache_dtype.as_deref())?;
+    let (held, taken) = (width(reported)?, width(&estimate.dtype)?);
     (held != taken && fits(ratio, held / taken)).then(|| {
         format!(
-            "the bytes per element: the server keeps {told}, the prediction takes {}",
+            "the bytes per element: the server keeps {reported}, the prediction takes {}",
             estimate.dtype
         )
     })
@@ -117,8 +117,8 @@ fn width(dtype: &str) -> Option<f64> {
 
 /// The number of blocks or tokens was set by hand: the memory is not used up.
 fn by_hand(known: &Known<'_>, estimate: &KvEstimate) -> Option<String> {
-    let bytes = table::told(known, KvQuantity::Bytes)?;
-    let evidence = known.told.iter().map(|told| &told.evidence);
+    let bytes = table::reported(known, KvQuantity::Bytes)?;
+    let evidence = known.reported.iter().map(|reported| &reported.evidence);
     let mut blocks = evidence.filter_map(|e| Some((e.kv_cache_blocks?, e.kv_block_size?)));
     let (blocks, size) = blocks.next()?;
     let filled = (blocks * size) as f64 * estimate.bytes_per_token as f64;
@@ -204,14 +204,14 @@ fn beside_cache(known: &Known<'_>, quantity: KvQuantity, more: f64) -> Option<St
 }
 
 fn weights(known: &Known<'_>, ratio: f64) -> String {
-    let told = table::told(known, KvQuantity::WeightBytes);
-    match told {
+    let reported = table::reported(known, KvQuantity::WeightBytes);
+    match reported {
         _ if fits(ratio, 2.0) || fits(ratio, 0.5) => {
             "the data type: the file has another width than the server keeps".to_owned()
         }
-        Some(told) if ratio > 1.0 => format!(
+        Some(reported) if ratio > 1.0 => format!(
             "the server itself tells {}: the rest is its context on the GPU and what loading left behind",
-            bytes(told.round() as u64)
+            bytes(reported.round() as u64)
         ),
         _ if ratio < 1.0 => "tensors of the file are shared or not loaded".to_owned(),
         _ => "the context of the GPU and buffers come on top of the file's tensors".to_owned(),

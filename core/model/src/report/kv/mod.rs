@@ -1,5 +1,6 @@
 //! The KV cache of each backend three times over: predicted from the model's
-//! config, told by the server, and measured from outside; and where it was full.
+//! config, reported by the server, and measured from outside; and when it was
+//! full.
 
 mod explain;
 mod fit;
@@ -14,7 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Level;
-use crate::facts::manifest::{KvTold, Manifest};
+use crate::facts::manifest::{KvEvidence, Manifest};
 use crate::kv_cache::{KvEstimate, KvTerm};
 
 /// Difference from which on a sentence explains it.
@@ -28,7 +29,7 @@ pub const FULL_FROM: f64 = 0.99;
 pub struct KvReport {
     /// Backends of which something is known, in the order of the config.
     pub backends: Vec<KvBackend>,
-    /// Use of the cache per backend and level, where the server tells it.
+    /// Use of the cache per backend and level, where the server reports it.
     pub usage: Vec<KvUse>,
 }
 
@@ -59,13 +60,13 @@ pub struct KvBackend {
 pub fn build(manifest: &Manifest, levels: &[Level], observed: &Observed) -> Option<KvReport> {
     let backends = manifest.backends.iter().filter_map(|facts| {
         let stages = || manifest.stages.iter().filter(|s| s.backend == facts.label);
-        // Every start allocates afresh and alike: the first that tells stands for all.
-        let told = stages().find(|stage| !stage.kv_told.is_empty());
+        // Every start allocates the same again, so the first with facts is enough.
+        let stage = stages().find(|stage| !stage.kv_evidence.is_empty());
         let memory = stages().find_map(|stage| observed.memory(&stage.backend, stage.block));
-        let max_model_len = told.and_then(|stage| stage.evidence.max_model_len);
+        let max_model_len = stage.and_then(|stage| stage.evidence.max_model_len);
         let known = Known {
             estimate: facts.kv_estimate.as_ref(),
-            told: told.map_or(&[], |stage| &stage.kv_told),
+            reported: stage.map_or(&[], |stage| &stage.kv_evidence),
             memory,
             max_model_len,
         };
@@ -81,17 +82,17 @@ pub fn build(manifest: &Manifest, levels: &[Level], observed: &Observed) -> Opti
 /// What one backend's part is made from.
 struct Known<'a> {
     estimate: Option<&'a KvEstimate>,
-    told: &'a [KvTold],
+    reported: &'a [KvEvidence],
     memory: Option<MemorySteps>,
     max_model_len: Option<u64>,
 }
 
 impl Known<'_> {
-    /// Nothing, if the server tells nothing and nothing was measured: a
-    /// prediction alone has `inferbench kv-cache`.
+    /// `None` if the server reports nothing and nothing was measured: a
+    /// prediction alone is what `inferbench kv-cache` shows.
     fn backend(&self, label: &str) -> Option<KvBackend> {
-        let growth = self.told.iter().find_map(|told| {
-            let points = told.evidence.kv_growth.as_deref()?;
+        let growth = self.reported.iter().find_map(|reported| {
+            let points = reported.evidence.kv_growth.as_deref()?;
             least_squares(points)
         });
         let lines = table::lines(self, growth.as_ref());
@@ -117,8 +118,8 @@ impl Known<'_> {
 }
 
 impl KvReport {
-    /// Whether the cache of a backend was full, or requests were put back, at a
-    /// level.
+    /// Whether the cache of a backend was full, or requests were preempted, at
+    /// a level.
     #[must_use]
     pub fn is_pressed(&self, backend: &str, level: &Level) -> bool {
         let mut pressed = self.usage.iter().filter(|usage| usage.is_pressed());

@@ -17,7 +17,7 @@ use crate::facts::record::ServerSample;
 pub struct MemorySteps {
     /// Used before the launch.
     pub before_bytes: u64,
-    /// Used when the log told that the weights are loaded; absent if it did not.
+    /// Used when the log reported the weights as loaded; absent if it did not.
     pub weights_bytes: Option<u64>,
     /// Used when the backend was ready.
     pub ready_bytes: u64,
@@ -31,17 +31,17 @@ pub struct KvUse {
     /// Level of the load.
     pub level: Level,
     /// Largest share of the cache in use, 0 to 1; absent if the server does not
-    /// tell.
+    /// report it.
     pub peak_usage_ratio: Option<f64>,
     /// Most requests waiting for room.
     pub peak_waiting: Option<f64>,
-    /// Requests put back for want of room, all repeats together; absent if the
+    /// Requests preempted for lack of room, all repeats together; absent if the
     /// server does not count them.
     pub preemptions: Option<f64>,
 }
 
 impl KvUse {
-    /// Whether the cache was full or requests were put back.
+    /// Whether the cache was full or requests were preempted.
     #[must_use]
     pub fn is_pressed(&self) -> bool {
         let full = self.peak_usage_ratio.is_some_and(|peak| peak >= FULL_FROM);
@@ -68,7 +68,7 @@ struct Moment {
 }
 
 impl Moment {
-    fn of(t_ns: u64) -> Self {
+    fn new(t_ns: u64) -> Self {
         let held = BTreeMap::new();
         Self { t_ns, held }
     }
@@ -132,9 +132,9 @@ impl KvObserver {
             Some(Start {
                 backend: stage.backend.clone(),
                 block: stage.block,
-                before: Moment::of(stage.start_ns?),
-                weights: stage.weights_ns.map(Moment::of),
-                ready: Moment::of(stage.ready_ns?),
+                before: Moment::new(stage.start_ns?),
+                weights: stage.weights_ns.map(Moment::new),
+                ready: Moment::new(stage.ready_ns?),
             })
         });
         let spans = manifest.cells.iter().map(|cell| Span {
@@ -179,8 +179,8 @@ impl KvObserver {
         }
     }
 
-    /// What was put back since the last reading goes to the cell in which most
-    /// of that time lies.
+    /// Preemptions since the last reading go to the cell in which most of that
+    /// time lies.
     fn count(&mut self, sample: &ServerSample, preemptions: f64) {
         let place = (sample.backend.clone(), sample.block);
         let now = Counted {
@@ -192,7 +192,7 @@ impl KvObserver {
             return;
         };
         let (from_ns, since) = (before.t_ns, before.preemptions);
-        // A counter that has gone back has begun anew.
+        // A counter that has gone back has started over.
         let more = if preemptions < since {
             preemptions
         } else {
@@ -259,12 +259,13 @@ impl Observed {
 
     /// Use of the cache, levels in the order given and backends as they came.
     pub(super) fn usage(&self, levels: &[Level]) -> Vec<KvUse> {
-        let told = |usage: &&KvUse| usage.peak_usage_ratio.is_some() || usage.preemptions.is_some();
+        let is_known =
+            |usage: &&KvUse| usage.peak_usage_ratio.is_some() || usage.preemptions.is_some();
         let of_level = |level: &Level| {
             let level = *level;
             self.usage.iter().filter(move |usage| usage.level == level)
         };
-        let ordered = levels.iter().flat_map(of_level).filter(told).cloned();
+        let ordered = levels.iter().flat_map(of_level).filter(is_known).cloned();
         ordered.collect()
     }
 }

@@ -1,4 +1,4 @@
-//! The quantities side by side: predicted, told by each voice, measured.
+//! The quantities side by side: predicted, reported by the server, measured.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -29,8 +29,8 @@ pub struct KvLine {
     pub quantity: KvQuantity,
     /// Heading for a reader.
     pub label: String,
-    /// By the formula: tokens from the memory that is told, memory from the
-    /// tokens that are told.
+    /// By the formula: tokens from the memory that is reported, memory from the
+    /// tokens that are reported.
     pub predicted: Option<f64>,
     /// By the server's log.
     pub log: Option<KvCell>,
@@ -52,19 +52,19 @@ pub struct KvCell {
 }
 
 impl KvLine {
-    /// What differs most from the prediction, if anything is told or measured.
+    /// What differs most from the prediction, if anything is reported or measured.
     #[must_use]
     pub fn worst(&self) -> Option<KvCell> {
         let cells = [self.log, self.metrics, self.info, self.measured];
         let far = |cell: &KvCell| cell.difference.unwrap_or(0.0).abs();
-        let told = cells.into_iter().flatten();
-        told.max_by(|a, b| far(a).total_cmp(&far(b)))
+        let known = cells.into_iter().flatten();
+        known.max_by(|a, b| far(a).total_cmp(&far(b)))
     }
 }
 
-/// Tokens that a voice tells: as such, or as blocks.
+/// Tokens that a source reports: as such, or as blocks.
 ///
-/// A block's size that no voice tells is the power of two nearest to what the
+/// A block's size that no source reports is the power of two nearest to what the
 /// number of full-length requests comes to: vLLM before 0.7.4 counted blocks.
 pub(super) fn tokens_of(evidence: &Evidence) -> Option<f64> {
     let blocks = evidence.kv_cache_blocks.map(|n| n as f64);
@@ -78,8 +78,8 @@ pub(super) fn tokens_of(evidence: &Evidence) -> Option<f64> {
         };
         Some(blocks? * size)
     };
-    let told = evidence.kv_cache_tokens.map(|n| n as f64);
-    told.or_else(by_blocks).filter(|tokens| *tokens > 0.0)
+    let tokens = evidence.kv_cache_tokens.map(|n| n as f64);
+    tokens.or_else(by_blocks).filter(|tokens| *tokens > 0.0)
 }
 
 pub(super) fn lines(known: &Known<'_>, growth: Option<&Line>) -> Vec<KvLine> {
@@ -111,9 +111,12 @@ fn line(known: &Known<'_>, quantity: KvQuantity, label: &str, measured: Option<f
             difference: predicted.filter(|p| *p > 0.0).map(|p| (value - p) / p),
         })
     };
-    let by = |voice: Voice| {
-        let mut told = known.told.iter().filter(|told| told.voice == voice);
-        cell(told.find_map(|told| value(&told.evidence, quantity)))
+    let by = |source: Voice| {
+        let mut reported = known
+            .reported
+            .iter()
+            .filter(|reported| reported.voice == source);
+        cell(reported.find_map(|reported| value(&reported.evidence, quantity)))
     };
     KvLine {
         quantity,
@@ -136,12 +139,15 @@ fn value(evidence: &Evidence, quantity: KvQuantity) -> Option<f64> {
     }
 }
 
-/// The first voice that tells a quantity; the log rounds, so it comes last.
-pub(super) fn told(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
-    let voices = [Voice::Metrics, Voice::Info, Voice::Log];
-    voices.iter().find_map(|voice| {
-        let mut own = known.told.iter().filter(|told| told.voice == *voice);
-        own.find_map(|told| value(&told.evidence, quantity))
+/// From the first source that reports it; the log rounds, so it comes last.
+pub(super) fn reported(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
+    let sources = [Voice::Metrics, Voice::Info, Voice::Log];
+    sources.iter().find_map(|source| {
+        let mut own = known
+            .reported
+            .iter()
+            .filter(|reported| reported.voice == *source);
+        own.find_map(|reported| value(&reported.evidence, quantity))
     })
 }
 
@@ -149,11 +155,11 @@ fn predicted(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
     let estimate = known.estimate?;
     match quantity {
         KvQuantity::Tokens => {
-            let bytes = told(known, KvQuantity::Bytes)?;
+            let bytes = reported(known, KvQuantity::Bytes)?;
             tokens_in(known, estimate, bytes)
         }
         KvQuantity::Bytes => {
-            let tokens = told(known, KvQuantity::Tokens)?;
+            let tokens = reported(known, KvQuantity::Tokens)?;
             Some(tokens * rate(known, estimate)?)
         }
         KvQuantity::BytesPerToken => rate(known, estimate),
@@ -172,9 +178,9 @@ fn tokens_in(known: &Known<'_>, estimate: &KvEstimate, bytes: f64) -> Option<f64
         return Some((bytes / rate).floor());
     }
     let sizes = known
-        .told
+        .reported
         .iter()
-        .find_map(|told| told.evidence.kv_block_size);
+        .find_map(|reported| reported.evidence.kv_block_size);
     let block = sizes.unwrap_or_else(|| u64::from(estimate.block_size.max(1))) as f64;
     Some((bytes / (rate * block)).floor() * block)
 }

@@ -1,5 +1,4 @@
-//! What speaks against trusting the run as a whole, and against the verdict of
-//! a tile.
+//! Reasons to doubt the run as a whole, and to doubt the verdict of a tile.
 
 use crate::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use crate::report::data::{Doubt, DoubtKind, Report, Tile, TrustAbout, TrustMark};
@@ -64,7 +63,7 @@ fn needed() -> u64 {
     samples_needed(90.0) as u64
 }
 
-/// What speaks against the verdict of a tile, without words.
+/// Reasons to doubt the verdict of a tile, without words.
 pub(crate) fn doubts(report: &Report, tile: &Tile) -> Vec<Doubt> {
     let compared = &tile.comparison;
     let labels: Vec<&str> = std::iter::once(compared.best.as_str())

@@ -8,7 +8,7 @@ use crate::report::runs_data::{Gate, GateCheck, GateState};
 use crate::stats::rounded;
 use crate::text::number::{counted, percent};
 
-/// Digits of a limit: what was asked for comes back, and no trace of binary.
+/// Digits of a limit: the number that was asked for, without binary noise.
 const LIMIT_DIGITS: i32 = 9;
 
 impl Gate {

@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leader_is_told_with_its_widest_lead() {
+    fn a_leader_is_named_with_its_widest_lead() {
         use Outcome::{Equivalent, Faster};
         let of = |n, best, second, ratio| with_ratio(at(n, best, second, Faster), ratio);
         assert_eq!(

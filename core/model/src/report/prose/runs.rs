@@ -1,4 +1,4 @@
-//! What is said of several runs.
+//! What the report says about several runs.
 
 use super::wording::listed;
 use crate::report::figures::columns::{label, lower_label};
@@ -28,8 +28,8 @@ const OUTCOMES: [(ChangeOutcome, &str); 5] = [
 
 impl RunsCompared {
     /// What is said before all else: what the gate found or, without one, what
-    /// became of the metric that comes first; `None` if nothing could be held
-    /// against the baseline.
+    /// became of the metric that comes first; `None` if nothing could be
+    /// compared with the baseline.
     #[must_use]
     pub fn headline(&self) -> Option<String> {
         match &self.gate {
@@ -48,7 +48,7 @@ impl RunsCompared {
     }
 
     /// What became of a metric in all places, as a sentence; empty if nothing of
-    /// it could be held against the baseline.
+    /// it could be compared with the baseline.
     pub(crate) fn metric_sentence(&self, metric: &str) -> String {
         let found = self.found(metric);
         found.map_or_else(String::new, |found| {
@@ -130,8 +130,8 @@ impl Change {
         }
     }
 
-    /// Why nothing can be said, what would help, or what speaks against the
-    /// verdict; `None` where the verdict says all.
+    /// Why there is no verdict, what would help, or a reason to doubt the verdict;
+    /// `None` where the verdict says all.
     #[must_use]
     pub fn outcome_more(&self) -> Option<String> {
         let why = match (self.outcome, self.reason) {

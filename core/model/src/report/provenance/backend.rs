@@ -1,5 +1,5 @@
-//! What is told of each backend: where it came from, what it said of itself,
-//! why it failed.
+//! What is reported of each backend: where it came from, what it said about
+//! itself, why it failed.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -19,8 +19,7 @@ pub struct Reproduce {
     pub hashes: Vec<Fact>,
 }
 
-/// What a manifest tells of it.
-pub(crate) fn of(manifest: &Manifest) -> Reproduce {
+pub(crate) fn from_manifest(manifest: &Manifest) -> Reproduce {
     let fact = |name: String, text: &str| Fact {
         name,
         text: Some(text.to_owned()),

@@ -19,7 +19,7 @@ use crate::text::number::{grouped, percent, three_digits, with_unit};
 /// One check of the client over all measurements.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckSummary {
-    /// Which check; its breaches bear the same name in `cells.json`.
+    /// Which check; its breaches have the same name in `cells.json`.
     pub check: WarningCode,
     /// What should hold, in words.
     pub claim: String,

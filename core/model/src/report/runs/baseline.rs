@@ -1,4 +1,4 @@
-//! Every backend against the same backend of the run that all are held against.
+//! Every backend against the same backend of the baseline run.
 use super::MeasuredRun;
 use super::combine::Combined;
 use crate::config::Level;
@@ -12,7 +12,7 @@ use crate::report::runs_data::{Change, ChangeOutcome};
 use crate::report::verdict::pairwise::{Pair, PairVerdict, Shown, judge};
 use crate::report::verdict::{chunking, ranking_metric};
 
-/// Metrics that are held against the baseline, in order.
+/// Metrics that are compared with the baseline, in order.
 const METRICS: [&str; 6] = [
     "output_token_throughput",
     "ttft_ms",
@@ -30,7 +30,7 @@ const OPEN_METRICS: [&str; 5] = [
     "gpu_energy_joules_per_output_token",
 ];
 
-/// Which backend is held against which.
+/// Which backend is compared with which.
 pub(super) struct Baseline {
     /// Labels of a backend and of its baseline, in the order of the report.
     pairs: Vec<(String, String)>,

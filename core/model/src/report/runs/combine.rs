@@ -233,7 +233,7 @@ fn worst(runs: &[MeasuredRun<'_>]) -> ExitState {
     states.into_iter().find(is_there).unwrap_or(ExitState::Done)
 }
 
-/// Puts what is said of a run in words that hold for all of them.
+/// Sets name, model, machine and versions to those of all runs.
 pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun<'_>]) {
     let each = |of: &dyn Fn(&MeasuredRun<'_>) -> String| {
         let mut said: Vec<String> = Vec::new();
@@ -306,7 +306,7 @@ fn reproduce_of(runs: &[MeasuredRun<'_>]) -> Reproduce {
     let mut configs = Map::new();
     let mut hashes = Vec::new();
     for run in runs {
-        let own = reproduce::of(&run.manifest);
+        let own = reproduce::from_manifest(&run.manifest);
         configs.insert(run.label.clone(), own.config);
         hashes.extend(own.hashes.into_iter().map(|hash| Fact {
             name: format!("{}: {}", run.label, hash.name),

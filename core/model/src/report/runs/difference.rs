@@ -8,7 +8,7 @@ use crate::facts::manifest::Manifest;
 use crate::text::difference::differences;
 use crate::text::number;
 
-/// Keys of a config that change no figure, or are told of every run.
+/// Keys of a config that change no figure, or are shown for every run.
 const FREE_KEYS: [&str; 3] = ["name", "output", "repeats"];
 
 /// Every difference: config, versions, hardware.
@@ -54,8 +54,8 @@ fn by_label(mut config: Value, single: bool) -> Value {
     config
 }
 
-/// Lists of plain values as one value, so that they are told whole: a level more
-/// is not a difference at every place behind it.
+/// Lists of plain values as one value, so that they are shown whole: one more
+/// level is not a difference at every place after it.
 fn lists_whole(value: Value) -> Value {
     let is_plain = |value: &Value| !value.is_array() && !value.is_object();
     match value {
@@ -65,10 +65,10 @@ fn lists_whole(value: Value) -> Value {
         }
         Value::Array(list) => list.into_iter().map(lists_whole).collect(),
         Value::Object(map) => {
-            let told = map
+            let entries = map
                 .into_iter()
                 .map(|(key, value)| (key, lists_whole(value)));
-            told.collect::<Map<String, Value>>().into()
+            entries.collect::<Map<String, Value>>().into()
         }
         plain => plain,
     }

@@ -2,7 +2,7 @@
 //!
 //! A level fails if its figure is worse by more than the limit and if the
 //! difference is significant: all levels, backends and metrics together (Holm),
-//! none that is not there is found in more than a twentieth of all comparisons.
+//! a regression that is not there is found in at most a twentieth of comparisons.
 
 use super::baseline::PairAtLevel;
 use crate::metrics::{self, Better, Metric};
@@ -13,7 +13,7 @@ use crate::report::verdict::pairwise::{PairVerdict, Together, judge};
 use crate::report::verdict::ranking_metric::RankingMetric;
 use crate::stats::inference::Interval;
 
-/// Holds every pair against the rule.
+/// Checks every pair against the rule.
 pub(super) fn decide(rule: &GateRule, report: &Report, pairs: &[PairAtLevel<'_>]) -> Gate {
     let names = match rule.metrics.as_slice() {
         [] => vec![

@@ -1,5 +1,5 @@
 //! Several runs side by side: what differs between them, and what became better
-//! or worse since the one that all are held against.
+//! or worse since the baseline run.
 
 mod baseline;
 mod combine;
@@ -29,11 +29,8 @@ use crate::facts::manifest::Manifest;
 pub struct MeasuredRun<'d> {
     /// What it is called beside the others.
     pub label: String,
-    /// Its manifest.
     pub manifest: Manifest,
-    /// Its config.
     pub config: Config,
-    /// Its cells.
     pub cells: Vec<MeasuredCell<'d>>,
     /// What is known of its KV caches.
     pub kv: Option<KvReport>,
@@ -42,7 +39,7 @@ pub struct MeasuredRun<'d> {
 /// How runs are set side by side.
 #[derive(Debug, Clone, Default)]
 pub struct RunsOptions {
-    /// Place of the run that the others are held against, from 0.
+    /// Place of the baseline run, from 0.
     pub baseline: usize,
     /// Compare runs of different workloads or models too.
     pub force: bool,

@@ -6,7 +6,7 @@ use super::{MeasuredRun, RunsError, RunsOptions};
 use crate::cell::measured::MeasuredCell;
 use crate::text::difference::{Difference, differences};
 
-/// What speaks against the comparison and was forced, in words.
+/// Reasons to refuse the comparison that were overridden, in words.
 pub(super) fn check(
     runs: &[MeasuredRun<'_>],
     options: &RunsOptions,

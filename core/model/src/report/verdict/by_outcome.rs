@@ -1,4 +1,4 @@
-//! What the levels of one metric show, sorted by what can be said of them.
+//! The levels of one metric, sorted by what they show.
 
 use indexmap::IndexMap;
 
@@ -18,7 +18,7 @@ pub(crate) struct ByOutcome<'r> {
     pub(crate) open: Vec<&'r Comparison>,
     /// Clear at its own level, and not for all levels together.
     pub(crate) unclear: Vec<&'r Comparison>,
-    /// Nothing may be said, for the reason that each gives.
+    /// No verdict, for the reason that each gives.
     pub(crate) no_verdict: Vec<&'r Comparison>,
 }
 

@@ -75,11 +75,11 @@ pub(crate) fn all(
             });
             let pairs: Vec<Pair<'_>> = pairs.collect();
             let mut verdicts = judge(&pairs).into_iter();
-            let told = ranked.iter().map(|ranked| {
+            let comparisons = ranked.iter().map(|ranked| {
                 let verdict = ranked.second.and_then(|_| verdicts.next());
                 ranked.comparison(metric, verdict)
             });
-            told.collect::<Vec<_>>()
+            comparisons.collect::<Vec<_>>()
         })
         .collect()
 }

@@ -1,4 +1,4 @@
-//! The repeats of two backends held against each other: paired by repeat within
+//! The repeats of two backends, to be compared: paired by repeat within
 //! a run, as two groups between runs, whose repeats have nothing in common.
 
 use crate::report::figures::row::{Figure, Row};

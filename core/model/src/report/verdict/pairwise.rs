@@ -92,7 +92,7 @@ pub(crate) enum Shown {
     Equivalent,
     /// The interval reaches over the margin.
     Inconclusive,
-    /// Nothing may be said, for the reason given.
+    /// No verdict, for the reason given.
     Nothing,
 }
 
@@ -118,7 +118,7 @@ impl Pair<'_> {
         Some((self.first.typical(name)?, self.second.typical(name)?))
     }
 
-    /// Why nothing may be said.
+    /// Why there is no verdict.
     fn reason(&self, repeats: &RepeatPairs, interval: Option<&Interval>) -> Option<Reason> {
         let Some((first, second)) = self.values() else {
             return Some(Reason::OneBackend);
@@ -293,7 +293,7 @@ impl Together {
     }
 }
 
-/// Holds every figure of a metric that ranks against the same figure of every
+/// Compares every figure of a metric that ranks with the same figure of every
 /// other backend at its level, so that a reader may choose the baseline.
 pub(crate) fn fill_against(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
     let ranking = metrics.iter().filter(|m| m.better != Better::Neither);

@@ -39,7 +39,7 @@ fn chunked_body_is_joined_and_trailers_skipped() {
 }
 
 #[test]
-fn an_expecting_client_is_told_to_continue_only_before_its_body() {
+fn an_expecting_client_is_asked_to_continue_only_before_its_body() {
     let head = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     assert_eq!(
         parse(head),

@@ -83,7 +83,7 @@ fn a_distribution_is_that_of_the_measured_requests() {
 }
 
 #[test]
-fn gaps_are_told_by_their_place_in_the_answer() {
+fn gaps_are_reported_by_their_place_in_the_answer() {
     let report = report();
     let gaps = &report.gaps_by_position[0];
     assert_eq!((gaps.width, gaps.n.as_slice()), (1, [2, 2].as_slice()));
@@ -94,14 +94,14 @@ fn gaps_are_told_by_their_place_in_the_answer() {
 }
 
 #[test]
-fn events_are_told_by_their_tokens_where_some_carry_several() {
+fn events_are_reported_by_their_tokens_where_some_carry_several() {
     let report = report();
-    let told = &report.tokens_per_event[0];
-    // the third told one token for each of its three events
-    assert_eq!((told.backend.as_str(), told.events), ("one", 6));
-    let shares: Vec<(u32, u64)> = told.shares.iter().map(|s| (s.from, s.events)).collect();
+    let found = &report.tokens_per_event[0];
+    // the third reported one token for each of its three events
+    assert_eq!((found.backend.as_str(), found.events), ("one", 6));
+    let shares: Vec<(u32, u64)> = found.shares.iter().map(|s| (s.from, s.events)).collect();
     assert_eq!(shares, [(1, 4), (2, 1), (3, 1)]);
-    assert_eq!(told.shares[0].share, 0.66667);
+    assert_eq!(found.shares[0].share, 0.66667);
     assert!(two_backends().report().tokens_per_event.is_empty());
 }
 
@@ -156,7 +156,7 @@ fn repeats_are_one_distribution_and_stand_apart_over_time() {
 }
 
 #[test]
-fn a_report_without_pictures_still_reads() {
+fn a_report_without_chart_data_still_reads() {
     let mut old = serde_json::to_value(report()).unwrap();
     let fields = old.as_object_mut().unwrap();
     for name in [
