@@ -148,11 +148,11 @@
   function tokens() {
     var places = data.tokens.backends.length * data.tokens.tokens.length;
     var wide = get("chart-tokens").clientWidth * 0.65 / places > 40;
-    var traces = data.tokens.backends.map(function (told) {
+    var traces = data.tokens.backends.map(function (own) {
       return {
-        type: "bar", x: data.tokens.tokens, y: told.shares, marker: { color: data.backends[told.backend].colour },
-        name: data.backends[told.backend].short, customdata: told.events,
-        text: told.shares.map(function (share) { return share > 0 && wide ? digits(share * 100) + " %" : ""; }),
+        type: "bar", x: data.tokens.tokens, y: own.shares, marker: { color: data.backends[own.backend].colour },
+        name: data.backends[own.backend].short, customdata: own.events,
+        text: own.shares.map(function (share) { return share > 0 && wide ? digits(share * 100) + " %" : ""; }),
         textposition: "outside", textangle: 0, cliponaxis: false, textfont: { size: 11 },
         hovertemplate: "%{y:.3~p} of its events (%{customdata:,})"
       };
@@ -182,8 +182,8 @@
     function draw(one) {
       var rows = one.index.map(function (_, at) { return at; });
       var ttft = one.running.map(function (running, at) { return running === null ? null : one.waiting[at] * 1000; });
-      var told = ttft.filter(function (value) { return value !== null; });
-      var low = Math.min.apply(null, told), high = Math.max.apply(null, told);
+      var known = ttft.filter(function (value) { return value !== null; });
+      var low = Math.min.apply(null, known), high = Math.max.apply(null, known);
       var log = low > 0 && high / low > 30;
       function shade(value) { return value === null ? null : log ? Math.log10(value) : value; }
       var ticks = log ? [] : [low, (low + high) / 2, high];
@@ -207,7 +207,7 @@
           text: words, textposition: "none", hovertemplate: "%{text}<extra></extra>",
           marker: {
             color: ttft.map(function (value) { return value === null ? NEUTRAL : shade(value); }), colorscale: SCALE,
-            cmin: shade(low), cmax: shade(high > low ? high : low + 1), line: { width: 0 }, showscale: bar && told.length > 0,
+            cmin: shade(low), cmax: shade(high > low ? high : low + 1), line: { width: 0 }, showscale: bar && known.length > 0,
             colorbar: {
               title: { text: "TTFT", side: "top" }, thickness: 10, len: 0.62, y: 1, yanchor: "top", outlinewidth: 0,
               tickvals: ticks.map(shade), ticktext: ticks.map(ms)

@@ -183,7 +183,7 @@ const REFERENCE_HEAD: &str = "# Failure reasons
 This page is generated from the list that the program uses.
 
 A request that did not succeed has one of these words as its `reason` in `requests.jsonl`; its
-`message` holds the server's or the client's own words. Where several apply, an HTTP status
+`message` has the message of the server or the client. If several apply, an HTTP status
 outweighs an error inside the answer, which outweighs a broken stream, which outweighs a bad finish
 reason. The list is closed; `http_NNN` stands for any status, such as `http_503`. *Fault* says
 whose it is as far as the client can tell: `408`, `425` and `429` are the server's, every other

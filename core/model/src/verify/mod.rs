@@ -64,7 +64,7 @@ macro_rules! rules {
 
 rules! {
     DERIVED = "V01", Reject, "every derived file is what follows from the facts, byte for byte";
-    FILES = "V02", Reject, "every file of facts has the size and hash that run.json tells";
+    FILES = "V02", Reject, "every file of facts has the size and hash that run.json gives";
     RECORD = "V03", Reject, "every record agrees with itself: times, gaps, tokens, hash and marks of the text";
     ACCOUNTED = "V04", Reject, "every request of a cell is recorded once: indices from 0 without gap or double";
     SCHEDULE = "V05", Reject, "an open loop's send times are those of its seed";

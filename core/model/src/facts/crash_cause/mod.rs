@@ -120,8 +120,8 @@ This page is generated from the table that the program uses.
 
 When a backend could not be started or did not last, the end of its logs and its exit status are
 searched for one of these. The cause is shown with its hint beside the last lines of the log, and
-kept as `cause` in `run.json` and as `known_cause` in `report.json`, with the line that tells it.
-The last line that tells one counts; where it fits several, the first of this table.
+kept as `cause` in `run.json` and as `known_cause` in `report.json`, with the line that shows it.
+The last line that shows one counts; if it fits several, the first of this table.
 
 | Cause | Hint |
 |---|---|
