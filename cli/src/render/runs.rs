@@ -170,7 +170,7 @@ fn check(check: &GateCheck) -> CheckLine {
 /// `marks`: what stands for each run in the table, if that is not its label.
 #[must_use]
 pub fn difference_lines(report: &Report, marks: Option<&[String]>) -> Vec<String> {
-    let Some(sides) = of(report) else {
+    let Some(sides) = sides_of_report(report) else {
         return Vec::new();
     };
     let names = marks.unwrap_or(&sides.runs);
@@ -196,7 +196,7 @@ pub fn difference_lines(report: &Report, marks: Option<&[String]>) -> Vec<String
 /// all metrics but the first, are counted.
 #[must_use]
 pub fn change_lines(report: &Report) -> Vec<String> {
-    let Some(sides) = of(report) else {
+    let Some(sides) = sides_of_report(report) else {
         return Vec::new();
     };
     let differing = sides.checks.iter().filter(|check| check.state != HELD);
