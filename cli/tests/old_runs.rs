@@ -143,11 +143,13 @@ fn is_higher_hint(key: &str, was: &Value, is: &Value) -> bool {
     key == "blocks_to_decide" && numbers.is_some_and(|(was, is)| is >= was)
 }
 
-/// A text, or a list of texts only.
+/// A text, or a list of texts, each alone or beside its code.
 fn is_words(value: &Value) -> bool {
     match value {
         Value::String(_) => true,
-        Value::Array(all) => all.iter().all(Value::is_string),
+        Value::Array(all) => all
+            .iter()
+            .all(|one| one.is_string() || one.get("text").is_some()),
         _ => false,
     }
 }

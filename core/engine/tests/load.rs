@@ -34,11 +34,21 @@ const TOKENS: u32 = 4;
 /// from connection to connection, so that they do not end together, the others
 /// 5 ms apart.
 fn paced(peer: &mut Peer) {
+    answer_slower(peer, 1);
+}
+
+/// The same, every time of it four times as long: what the client itself takes
+/// between two requests is then a small share, also on a slow machine.
+fn paced_slowly(peer: &mut Peer) {
+    answer_slower(peer, 4);
+}
+
+fn answer_slower(peer: &mut Peer, times: u64) {
     let first_ns = 15_000_000 + 3_000_000 * (peer.number as u64 % 8);
     while let Some(request) = peer.request() {
         peer.write(SSE_HEAD);
         for n in 0..u64::from(TOKENS) {
-            wait_until(request.read_ns + first_ns + n * 5_000_000);
+            wait_until(request.read_ns + times * (first_ns + n * 5_000_000));
             peer.write(chunk(event("t")));
         }
         peer.write(chunk(ending(16, TOKENS)));
@@ -111,7 +121,11 @@ fn run(
 }
 
 fn run_paced(load: Value) -> Ran {
-    let server = TestServer::start(paced);
+    run_answered(paced, load)
+}
+
+fn run_answered(answer: fn(&mut Peer), load: Value) -> Ran {
+    let server = TestServer::start(answer);
     let target = server.target();
     let ran = run(&target, load, source(&target, 0), &CancellationToken::new());
     for record in &ran.records {
@@ -156,7 +170,8 @@ fn sweep(records: &[RequestRecord], n: i32, from: u64, to: u64) -> (i32, f64) {
 
 #[test]
 fn a_closed_loop_keeps_exactly_its_level_in_flight() {
-    let ran = run_paced(json!({"concurrency": [8], "requests": 40, "warmup_requests": 8}));
+    let load = json!({"concurrency": [8], "requests": 40, "warmup_requests": 8});
+    let ran = run_answered(paced_slowly, load);
     ran.outcome.unwrap();
     let from = first_measured_ns(&ran.records);
     let to = Window::from_records(&ran.records).unwrap().end_ns;
