@@ -9,12 +9,12 @@ use nix::time::{ClockId, clock_gettime};
 
 /// What is added to the host's clock, which begins anew when the host does.
 static AHEAD_NS: AtomicU64 = AtomicU64::new(0);
-/// Time between the last moment of a run and the first after it was taken up on
+/// Time between the last moment of a run and the first after it was resumed on
 /// a host that has been started since.
 const AFTER_RESTART_NS: u64 = 1_000_000_000;
 
 /// Monotonic time, ns. The same clock in every process of this host, unless a
-/// run from before the host's start was taken up.
+/// run from before the host's start was resumed.
 #[must_use]
 pub fn now_ns() -> u64 {
     read_ns(ClockId::CLOCK_MONOTONIC) + AHEAD_NS.load(Ordering::Relaxed)

@@ -21,14 +21,14 @@ const FREE_KEYS: [&str; 1] = ["output"];
 /// Files of samples, which go on where they ended.
 const SAMPLES: [&str; 3] = ["gpu.jsonl", "host.jsonl", "server_metrics.jsonl"];
 
-/// A run that cannot be taken up.
+/// A run that cannot be resumed.
 #[derive(Debug, Error)]
 pub enum ResumeError {
     /// Its folder or a file in it cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It was written by a version that this one does not understand.
-    #[error("{}: is of schema version {found}, and only {RUN_SCHEMA_VERSION} can be taken up", path.display())]
+    #[error("{}: is of schema version {found}, and only {RUN_SCHEMA_VERSION} can be resumed", path.display())]
     Version {
         /// The manifest.
         path: PathBuf,
