@@ -295,6 +295,11 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         ),
         _ => String::new(),
     };
+    let title = match figure.estimated {
+        true if title.is_empty() => "estimated".to_owned(),
+        true => format!("estimated; {title}"),
+        false => title,
+    };
     let best = is_best(report, row, column.metric, figure);
     Cell {
         best,

@@ -204,11 +204,14 @@ impl Secrets {
         let RequestRecord {
             message,
             finish_reason,
+            malformed_example,
+            unread_field,
             text,
             reasoning_text,
             ..
         } = record;
-        let texts = [message, finish_reason, text, reasoning_text];
+        let answer = [text, reasoning_text, malformed_example, unread_field];
+        let texts = [message, finish_reason].into_iter().chain(answer);
         texts.into_iter().flatten().for_each(|text| self.mask(text));
     }
 

@@ -40,16 +40,7 @@ impl<'a> Events<'a> {
     /// if `cumulative_tokens` is known. That count is the server's, up to and
     /// with this piece.
     pub fn output(&mut self, kind: OutputKind, text: &str, cumulative_tokens: Option<u32>) {
-        let kind = match kind {
-            OutputKind::Text => EventKind::TEXT,
-            OutputKind::Reasoning => EventKind::REASONING,
-            OutputKind::ToolCall => EventKind::TOOL_CALL,
-        };
-        let event = Event {
-            a: cumulative_tokens.unwrap_or(NO_COUNT),
-            ..Event::of(kind)
-        };
-        self.push(event, text);
+        self.push(Event::output(kind, cumulative_tokens), text);
     }
 
     /// Token counts.
@@ -79,6 +70,12 @@ impl<'a> Events<'a> {
         self.push(Event::of(EventKind::END), "");
     }
 
+    /// A message without output, in which `field` is not known and holds
+    /// something: perhaps output that nobody sees. `field` is its path.
+    pub fn unread(&mut self, field: &str) {
+        self.push(Event::of(EventKind::UNREAD), field);
+    }
+
     /// A message that cannot be read and is skipped.
     pub fn malformed(&mut self) {
         self.push(Event::of(EventKind::MALFORMED), "");
@@ -105,6 +102,8 @@ pub enum Decoded<'a> {
     Error(&'a str),
     /// End marker.
     End,
+    /// A message without output, with this field in it that is not known.
+    Unread(&'a str),
     /// An unreadable message.
     Malformed,
 }
@@ -129,6 +128,7 @@ fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
         EventKind::TEXT => Decoded::Output(OutputKind::Text, text, count(event.a)),
         EventKind::REASONING => Decoded::Output(OutputKind::Reasoning, text, count(event.a)),
         EventKind::TOOL_CALL => Decoded::Output(OutputKind::ToolCall, text, count(event.a)),
+        EventKind::TOKEN_IDS => Decoded::Output(OutputKind::TokenIds, text, count(event.a)),
         EventKind::USAGE => Decoded::Usage(Usage {
             input_tokens: count(event.a),
             output_tokens: count(event.b),
@@ -138,6 +138,7 @@ fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
         EventKind::FINISH => Decoded::Finish(text),
         EventKind::ERROR => Decoded::Error(text),
         EventKind::END => Decoded::End,
+        EventKind::UNREAD => Decoded::Unread(text),
         _ => Decoded::Malformed,
     }
 }
@@ -158,6 +159,8 @@ mod tests {
         events.output(OutputKind::Text, "día", Some(2));
         events.output(OutputKind::ToolCall, "f", None);
         events.usage(usage);
+        events.output(OutputKind::TokenIds, "7 8", None);
+        events.unread("choices[].x");
         events.finish("stop");
         events.end();
         let back: Vec<_> = decoded(&buffer).collect();
@@ -167,6 +170,8 @@ mod tests {
                 Decoded::Output(OutputKind::Text, "día", Some(2)),
                 Decoded::Output(OutputKind::ToolCall, "f", None),
                 Decoded::Usage(usage),
+                Decoded::Output(OutputKind::TokenIds, "7 8", None),
+                Decoded::Unread("choices[].x"),
                 Decoded::Finish("stop"),
                 Decoded::End,
             ]

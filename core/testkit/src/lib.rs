@@ -103,6 +103,8 @@ pub enum Replayed {
     /// Error reported in the answer.
     Error(String),
     End,
+    /// A message without output, with this field in it that is not known.
+    Unread(String),
     /// An unreadable message.
     Malformed,
 }
@@ -115,6 +117,7 @@ impl From<Decoded<'_>> for Replayed {
             Decoded::Finish(reason) => Self::Finish(reason.to_owned()),
             Decoded::Error(message) => Self::Error(message.to_owned()),
             Decoded::End => Self::End,
+            Decoded::Unread(field) => Self::Unread(field.to_owned()),
             Decoded::Malformed => Self::Malformed,
         }
     }

@@ -2,7 +2,7 @@
 
 use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
 use inferbench_plugin_api::prometheus::{MetricNames, Samples};
-use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
+use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json};
 use serde_json::Value;
 
 use crate::log::{gib, log_line};
@@ -53,7 +53,7 @@ fn metrics(text: &str) -> Evidence {
 }
 
 fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = serde_json::from_slice(bytes)?;
+    let answer: Value = json::read(bytes)?;
     let at = |path: &str| answer.pointer(path);
     let whole = |path: &str| at(path).and_then(Value::as_u64);
     let text = |path: &str| {

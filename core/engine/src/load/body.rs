@@ -72,7 +72,7 @@ impl Body {
         });
         events.clear();
         let finished = decoder.finish(events);
-        take_events(events, t_ns, exchange);
+        take_events(events, &[], t_ns, exchange);
         fed?;
         finished.map_err(decoder_failed)
     }
@@ -93,7 +93,7 @@ fn decode(
         let words = format!("one message gave {have} events, limit {limit}");
         return Err(broken(FailureReason::DecoderError, words));
     }
-    take_events(events, t_ns, exchange);
+    take_events(events, bytes_of(message), t_ns, exchange);
     fed.map_err(decoder_failed)
 }
 
@@ -104,7 +104,7 @@ fn bytes_of(message: Message<'_>) -> &[u8] {
 }
 
 /// Takes the events that one message gave, all of the same arrival.
-pub(super) fn take_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange) {
+pub(super) fn take_events(buffer: &EventBuf, message: &[u8], t_ns: u64, exchange: &mut Exchange) {
     for event in decoded(buffer) {
         match event {
             Decoded::Output(kind, text, tokens) => exchange.output(t_ns, kind, text, tokens),
@@ -112,7 +112,8 @@ pub(super) fn take_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange)
             Decoded::Finish(reason) => exchange.finish(reason),
             Decoded::Error(message) => exchange.error(message),
             Decoded::End => exchange.end_marker(),
-            Decoded::Malformed => exchange.malformed(),
+            Decoded::Unread(field) => exchange.unread(field),
+            Decoded::Malformed => exchange.malformed(message),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use inferbench_model::config::ReadyCheck;
 use inferbench_model::plan::prompt::{PromptError, PromptKey};
-use inferbench_plugin_api::RequestSpec;
+use inferbench_plugin_api::{RequestSpec, json};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
@@ -199,7 +199,7 @@ impl Readiness<'_> {
         let Ok(body) = self.control.ask(models).await else {
             return Ok(());
         };
-        let json: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
+        let json: serde_json::Value = json::read(&body).unwrap_or_default();
         let listed: Vec<&str> = json
             .get("data")
             .and_then(|data| data.as_array())

@@ -219,7 +219,9 @@ fn of_events(report: &Report) -> Vec<Warning> {
         let labels = report.backends.iter().map(|backend| &backend.label);
         let tokens_per_event = chunking::most_tokens_per_event(&report.rows, &levels, labels);
         let kind = WarningKind::EventsDiffer { tokens_per_event };
-        return vec![Warning::about_run(kind).at(levels)];
+        let mut found = vec![Warning::about_run(kind).at(levels)];
+        found.extend(of_estimates(report));
+        return found;
     }
     let several = report.backends.iter().filter_map(|backend| {
         let tokens_per_event = chunking::several(&report.rows, &backend.label)?;
@@ -227,6 +229,19 @@ fn of_events(report: &Report) -> Vec<Warning> {
         Some(Warning::about(&backend.label, kind))
     });
     several.collect()
+}
+
+/// Backends whose decode time per token is an estimate.
+fn of_estimates(report: &Report) -> impl Iterator<Item = Warning> {
+    let estimated = |label: &str| {
+        let own = report.rows.iter().filter(|row| row.backend == label);
+        own.flat_map(|row| row.figures.values())
+            .any(|figure| figure.estimated)
+    };
+    let labels = report.backends.iter().map(|backend| backend.label.as_str());
+    labels
+        .filter(move |label| estimated(label))
+        .map(|label| Warning::about(label, WarningKind::DecodeEstimated))
 }
 
 /// Where the KV cache was the limit.

@@ -68,13 +68,17 @@ fn empty_text_is_no_output_but_its_tokens_count() {
 fn events_of_one_read_are_counted_as_sharing_it() {
     let mut exchange = sent();
     for (arrival_ms, delay_ns, events) in [(10, 300, 1), (20, 700, 3), (30, 100, 2)] {
-        exchange.read_began(ms(arrival_ms), ms(arrival_ms) + delay_ns);
+        exchange.read_began(
+            ms(arrival_ms - 5),
+            ms(arrival_ms),
+            ms(arrival_ms) + delay_ns,
+        );
         for _ in 0..events {
             exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
         }
     }
     // No output came of it: its delay is in no latency.
-    exchange.read_began(ms(40), ms(50));
+    exchange.read_began(ms(35), ms(40), ms(50));
     exchange.end_marker();
     let record = record(exchange);
     assert_eq!(record.events_sharing_a_read, Some(5));
