@@ -205,12 +205,14 @@ impl Secrets {
             message,
             finish_reason,
             malformed_example,
+            mended_example,
             unread_field,
             text,
             reasoning_text,
             ..
         } = record;
-        let answer = [text, reasoning_text, malformed_example, unread_field];
+        let broken = [malformed_example, mended_example, unread_field];
+        let answer = [text, reasoning_text].into_iter().chain(broken);
         let texts = [message, finish_reason].into_iter().chain(answer);
         texts.into_iter().flatten().for_each(|text| self.mask(text));
     }

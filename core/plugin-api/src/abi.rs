@@ -124,6 +124,7 @@ impl EventKind {
     pub const END: Self = Self(13);
     pub const MALFORMED: Self = Self(14);
     pub const UNREAD: Self = Self(15);
+    pub const MENDED: Self = Self(16);
 }
 
 /// A count that is not known.

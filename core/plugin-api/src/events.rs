@@ -76,6 +76,12 @@ impl<'a> Events<'a> {
         self.push(Event::of(EventKind::UNREAD), field);
     }
 
+    /// A message that no strict reader takes, and of which all was read that could be:
+    /// see [`mended`](crate::json::mended). Its events follow.
+    pub fn mended(&mut self) {
+        self.push(Event::of(EventKind::MENDED), "");
+    }
+
     /// A message that cannot be read and is skipped.
     pub fn malformed(&mut self) {
         self.push(Event::of(EventKind::MALFORMED), "");
@@ -104,6 +110,8 @@ pub enum Decoded<'a> {
     End,
     /// A message without output, with this field in it that is not known.
     Unread(&'a str),
+    /// A message that had to be mended to be read.
+    Mended,
     /// An unreadable message.
     Malformed,
 }
@@ -139,6 +147,7 @@ fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
         EventKind::ERROR => Decoded::Error(text),
         EventKind::END => Decoded::End,
         EventKind::UNREAD => Decoded::Unread(text),
+        EventKind::MENDED => Decoded::Mended,
         _ => Decoded::Malformed,
     }
 }
@@ -161,6 +170,7 @@ mod tests {
         events.usage(usage);
         events.output(OutputKind::TokenIds, "7 8", None);
         events.unread("choices[].x");
+        events.mended();
         events.finish("stop");
         events.end();
         let back: Vec<_> = decoded(&buffer).collect();
@@ -172,6 +182,7 @@ mod tests {
                 Decoded::Usage(usage),
                 Decoded::Output(OutputKind::TokenIds, "7 8", None),
                 Decoded::Unread("choices[].x"),
+                Decoded::Mended,
                 Decoded::Finish("stop"),
                 Decoded::End,
             ]

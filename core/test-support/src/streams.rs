@@ -149,6 +149,7 @@ fn record_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange) {
             Decoded::Error(message) => exchange.error(message),
             Decoded::End => exchange.end_marker(),
             Decoded::Unread(field) => exchange.unread(field),
+            Decoded::Mended => exchange.mended(b""),
             Decoded::Malformed => exchange.malformed(b""),
         }
     }

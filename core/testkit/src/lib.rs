@@ -105,6 +105,8 @@ pub enum Replayed {
     End,
     /// A message without output, with this field in it that is not known.
     Unread(String),
+    /// A message that had to be mended to be read.
+    Mended,
     /// An unreadable message.
     Malformed,
 }
@@ -118,6 +120,7 @@ impl From<Decoded<'_>> for Replayed {
             Decoded::Error(message) => Self::Error(message.to_owned()),
             Decoded::End => Self::End,
             Decoded::Unread(field) => Self::Unread(field.to_owned()),
+            Decoded::Mended => Self::Mended,
             Decoded::Malformed => Self::Malformed,
         }
     }

@@ -202,7 +202,10 @@ impl NativeDecoder {
             return self.chunk(&chunk, out);
         }
         match serde_json::from_slice::<Object<Chunk<'_>>>(&mended(data)) {
-            Ok(Object(Some(chunk))) => self.chunk(&chunk, out),
+            Ok(Object(Some(chunk))) => {
+                out.mended();
+                self.chunk(&chunk, out);
+            }
             _ => out.malformed(),
         }
     }

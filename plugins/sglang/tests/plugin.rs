@@ -250,3 +250,32 @@ fn recorded_server_info_reports_what_is_in_effect() {
         (Some(true), None)
     );
 }
+
+#[test]
+fn ids_without_text_are_output_that_is_new_each_time() {
+    for (streaming, lists, wanted) in [
+        (Streaming::Cumulative, ["[7]", "[7,8,9]"], ["7", "8 9"]),
+        (Streaming::Incremental, ["[7]", "[8,9]"], ["7", "8 9"]),
+    ] {
+        let mut decoder = NativeDecoder::new(streaming);
+        for (ids, wanted) in lists.into_iter().zip(wanted) {
+            let mut buffer = EventBuf::default();
+            let text = format!(r#"{{"output_ids":{ids}}}"#);
+            let data = Message::Data(text.as_bytes());
+            decoder.feed(data, &mut Events::new(&mut buffer)).unwrap();
+            let events: Vec<Replayed> = decoded(&buffer).map(Replayed::from).collect();
+            let output = Replayed::Output(OutputKind::TokenIds, wanted.to_owned(), None);
+            assert_eq!(events, [output], "{ids}");
+        }
+    }
+}
+
+#[test]
+fn a_native_message_with_one_bad_value_is_read() {
+    let body =
+        b"data: {\"text\":\"a\",\"meta_info\":{\"queue_time\":NaN,\"completion_tokens\":1}}\n\n";
+    let events = native(body);
+    assert_eq!(events[0], Replayed::Mended);
+    let output = Replayed::Output(OutputKind::Text, "a".to_owned(), Some(1));
+    assert_eq!(events[1], output);
+}

@@ -113,6 +113,7 @@ pub(super) fn take_events(buffer: &EventBuf, message: &[u8], t_ns: u64, exchange
             Decoded::Error(message) => exchange.error(message),
             Decoded::End => exchange.end_marker(),
             Decoded::Unread(field) => exchange.unread(field),
+            Decoded::Mended => exchange.mended(message),
             Decoded::Malformed => exchange.malformed(message),
         }
     }

@@ -25,6 +25,11 @@ pub(crate) struct StreamFaults {
     malformed: u64,
     /// Index of the first request with an unreadable message, and how it begins.
     malformed_example: Option<(u64, String)>,
+    mended: u64,
+    /// As of an unreadable one.
+    mended_example: Option<(u64, String)>,
+    /// Output events that hold ids of tokens and no text.
+    token_ids: u64,
     /// Successful requests.
     answers: u64,
     /// Answers with output that was not seen.
@@ -53,6 +58,9 @@ impl StreamFaults {
             record,
             &record.malformed_example,
         );
+        self.mended += u64::from(record.mended_events);
+        keep_first(&mut self.mended_example, record, &record.mended_example);
+        self.token_ids += u64::from(record.token_id_events);
         if !record.is_ok() {
             return;
         }
@@ -98,6 +106,8 @@ impl StreamFaults {
                 .map(|(answers, requests)| WarningKind::AnswersHeldBack { answers, requests }),
             self.unknown_finish(),
             self.more_events(),
+            self.mended(),
+            (self.token_ids > 0).then_some(WarningKind::TokenIdsOnly),
         ];
         found.into_iter().flatten().collect()
     }
@@ -119,6 +129,14 @@ impl StreamFaults {
                 of_messages,
                 example,
             },
+        })
+    }
+
+    fn mended(&self) -> Option<WarningKind> {
+        let (_, example) = self.mended_example.clone()?;
+        Some(WarningKind::MessagesMended {
+            messages: self.mended,
+            example,
         })
     }
 

@@ -59,6 +59,9 @@ pub struct Exchange {
     end_marker: bool,
     malformed_events: u32,
     malformed_example: Option<String>,
+    mended_events: u32,
+    mended_example: Option<String>,
+    token_id_events: u32,
     unread_events: u32,
     unread_field: Option<String>,
     reads: Reads,
@@ -166,7 +169,8 @@ impl Exchange {
                 self.text.push(text);
             }
             OutputKind::Reasoning => self.reasoning.push(text),
-            OutputKind::ToolCall | OutputKind::TokenIds => {}
+            OutputKind::ToolCall => {}
+            OutputKind::TokenIds => self.token_id_events += 1,
         }
         self.last_kind = Some(kind);
         self.output_bytes += text.len() as u64;
@@ -204,6 +208,13 @@ impl Exchange {
     pub fn malformed(&mut self, message: &[u8]) {
         self.malformed_events += 1;
         self.malformed_example
+            .get_or_insert_with(|| beginning(message));
+    }
+
+    /// A message that had to be mended to be read.
+    pub fn mended(&mut self, message: &[u8]) {
+        self.mended_events += 1;
+        self.mended_example
             .get_or_insert_with(|| beginning(message));
     }
 
@@ -287,6 +298,9 @@ impl Exchange {
                 .map(|span_ns| ms_between(0, span_ns)),
             malformed_events: self.malformed_events,
             malformed_example: self.malformed_example,
+            mended_events: self.mended_events,
+            mended_example: self.mended_example,
+            token_id_events: self.token_id_events,
             unread_events: self.unread_events,
             unread_field: self.unread_field,
             text_sha256: hash,

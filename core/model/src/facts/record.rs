@@ -161,6 +161,15 @@ pub struct RequestRecord {
     /// Beginning of the first of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub malformed_example: Option<String>,
+    /// Stream messages that were no JSON and had to be mended to be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mended_events: u32,
+    /// Beginning of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mended_example: Option<String>,
+    /// Output events that hold ids of tokens in place of their text.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub token_id_events: u32,
     /// Stream messages without output, with something in a field that is not known.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unread_events: u32,

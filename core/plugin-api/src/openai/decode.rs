@@ -83,7 +83,10 @@ impl OpenAiDecoder {
             return;
         }
         match serde_json::from_slice::<Object<Chunk<'_>>>(&mended(data)) {
-            Ok(Object(Some(chunk))) => self.chunk(&chunk, out),
+            Ok(Object(Some(chunk))) => {
+                out.mended();
+                self.chunk(&chunk, out);
+            }
             _ => out.malformed(),
         }
     }

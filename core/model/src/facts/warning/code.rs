@@ -381,6 +381,15 @@ warnings! {
     } = "several-tokens-per-event", Note, "Read decode_ms_per_token in place of itl_ms.";
     /// The server does not count tokens per event, so decode time per token takes them for evenly spread.
     DecodeEstimated = "decode-estimated", Note, "Read decode_ms_per_token as an estimate.";
+    /// Stream messages were not JSON and were mended: what a strict reader would have thrown away was read.
+    MessagesMended {
+        /// Such messages.
+        messages: u64,
+        /// Beginning of the first one.
+        example: String,
+    } = "messages-mended", Note, "Nothing for these figures; other clients may drop such messages.";
+    /// The server sent ids of tokens in place of text, so answers cannot be compared with those of another backend.
+    TokenIdsOnly = "token-ids-only", Note, "Start the server with its tokenizer to compare answers.";
     /// The KV cache was full, or requests were preempted.
     KvCacheFull {
         /// Highest use, as a share; absent if the server does not report it.

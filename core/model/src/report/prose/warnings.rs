@@ -179,6 +179,12 @@ fn of_streams(kind: &WarningKind) -> Option<String> {
             grouped(*events),
             grouped(*tokens)
         ),
+        WarningKind::MessagesMended { messages, example } => format!(
+            "{messages} messages are not JSON, as with a number or a character that it does not have, and were mended; the first begins with `{example}`"
+        ),
+        WarningKind::TokenIdsOnly => {
+            "the server sent ids of tokens and no text (output_ids): its answers cannot be compared with others".to_owned()
+        }
         WarningKind::DecodeEstimated => {
             "the server does not count tokens per event: decode time per token is estimated, its tokens taken for evenly spread over the events".to_owned()
         }
