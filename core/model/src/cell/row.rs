@@ -18,7 +18,7 @@ use crate::metrics::{self, MetricValue, Values};
 use crate::plan::sample_size;
 
 /// Version of `cells.json`.
-pub const CELLS_SCHEMA_VERSION: u32 = 2;
+pub const CELLS_SCHEMA_VERSION: u32 = 3;
 
 /// Share of output events that may come in one read with another. Above it the
 /// gaps of 0 between them reach into the percentiles of `itl_ms` that a report

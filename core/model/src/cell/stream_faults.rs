@@ -40,6 +40,8 @@ pub(crate) struct StreamFaults {
     whole: u64,
     /// Answers of several events that came at one instant.
     held_back: u64,
+    /// Answers that end with tokens without output.
+    silent_ends: u64,
     /// Finish reasons that are not known, of successful requests.
     finish_reasons: BTreeMap<String, u64>,
     /// Tokens and events of answers that have a count.
@@ -73,6 +75,7 @@ impl StreamFaults {
             self.whole += u64::from(events == 1);
             self.held_back += u64::from(events > 1);
         }
+        self.silent_ends += u64::from(record.ends_without_output());
         self.estimated += u64::from(record.decode_is_estimated);
         if let Some(reason) = &record.finish_reason
             && Finish::from_reason(reason) == Finish::Unknown
@@ -100,10 +103,12 @@ impl StreamFaults {
         let found = [
             self.unreadable(),
             self.unseen(),
-            self.at_once(self.whole)
+            self.of_answers(self.whole)
                 .map(|(answers, requests)| WarningKind::NotStreamed { answers, requests }),
-            self.at_once(self.held_back)
+            self.of_answers(self.held_back)
                 .map(|(answers, requests)| WarningKind::AnswersHeldBack { answers, requests }),
+            self.of_answers(self.silent_ends)
+                .map(|(answers, requests)| WarningKind::EndsWithoutOutput { answers, requests }),
             self.unknown_finish(),
             self.more_events(),
             self.mended(),
@@ -148,7 +153,7 @@ impl StreamFaults {
         })
     }
 
-    fn at_once(&self, answers: u64) -> Option<(u64, u64)> {
+    fn of_answers(&self, answers: u64) -> Option<(u64, u64)> {
         (answers > 0).then_some((answers, self.answers))
     }
 

@@ -149,6 +149,9 @@ impl Exchange {
     /// `arrival_ns`, and the first after `empty_ns`, when there was nothing to read; the
     /// events up to the next call are of these bytes.
     pub fn read_began(&mut self, empty_ns: u64, arrival_ns: u64, returned_ns: u64) {
+        // An answer cannot come before its request: where its bytes have an earlier
+        // stamp, the client was held up between the hand-over and its clock.
+        self.sent_ns = self.sent_ns.map(|sent_ns| sent_ns.min(arrival_ns));
         self.reads.current_delay_ns = Some(returned_ns.saturating_sub(arrival_ns));
         self.reads.current_span_ns = arrival_ns.saturating_sub(empty_ns);
         self.reads.current_events = 0;
@@ -290,6 +293,7 @@ impl Exchange {
             token_source: output_tokens.map(|_| TokenSource::Usage),
             itl_ms: self.gaps_ms(),
             tokens_per_event: self.counts.per_event(),
+            tokens_without_output: self.counts.without_output().unwrap_or(0),
             read_delay_ms: self.reads.delay_ms(),
             events_sharing_a_read: self.reads.sharing(self.output_ns.len()),
             first_output_early_ms: self

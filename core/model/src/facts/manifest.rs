@@ -18,7 +18,7 @@ use crate::kv_cache::KvEstimate;
 use crate::plan::{RunPlan, Skipped};
 
 /// Version of `run.json`.
-pub const RUN_SCHEMA_VERSION: u32 = 2;
+pub const RUN_SCHEMA_VERSION: u32 = 3;
 
 /// The file `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,10 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileFacts>,
     /// How the run ended.
     pub exit_state: ExitState,
+    /// SHA-256 of this file, hex, with zeros in its own place; absent until the run has
+    /// ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_sha256: Option<String>,
 }
 
 impl Manifest {

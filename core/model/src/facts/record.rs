@@ -109,7 +109,7 @@ pub struct RequestRecord {
     /// First output event minus sent.
     pub ttft_ms: Option<f64>,
     /// (Last output event minus first) / (output_tokens - 1); absent below 2 tokens, and
-    /// where the output came at once or was not seen.
+    /// where the output came at once, was not seen, or ended long before the tokens did.
     pub tpot_ms: Option<f64>,
     /// Last output event minus sent.
     pub e2e_latency_ms: Option<f64>,
@@ -142,6 +142,10 @@ pub struct RequestRecord {
     pub itl_ms: Vec<f64>,
     /// Tokens of each output event; absent if the server does not report them.
     pub tokens_per_event: Option<Vec<u32>>,
+    /// Tokens that the server counted in messages without output after the last output
+    /// event: ends, and special tokens that have no text.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tokens_without_output: u32,
     /// Largest difference between the return of a read and the arrival of its
     /// bytes, among reads that held output: the client's own delay. Absent
     /// without output over a socket.
@@ -206,6 +210,10 @@ const AT_ONCE_NS: u64 = 1_000_000;
 /// doubt.
 const EARLY_MATTERS_MS: f64 = 0.5;
 const EARLY_MATTERS_SHARE: f64 = 0.02;
+/// Tokens without output at the end of an answer that do not matter to TPOT: the end
+/// itself and a mark or two, or this share of all.
+const SILENT_END_TOKENS: u32 = 2;
+const SILENT_END_SHARE: f64 = 0.05;
 /// Messages with unknown contents that say nothing yet: gateways put marks of their
 /// own into the first one.
 const UNREAD_BY_CHANCE: u32 = 1;
@@ -274,10 +282,21 @@ impl RequestRecord {
         unread > UNREAD_BY_CHANCE && room
     }
 
+    /// Whether so many of its tokens came without output after the last output event that
+    /// the time between first and last output is not that of its tokens.
+    #[must_use]
+    pub fn ends_without_output(&self) -> bool {
+        let (tokens, silent) = (self.output_tokens.unwrap_or(0), self.tokens_without_output);
+        silent > SILENT_END_TOKENS && f64::from(silent) > SILENT_END_SHARE * f64::from(tokens)
+    }
+
     /// What `tpot_ms` follows from its own times and counts.
     #[must_use]
     pub fn tpot_from_times_ms(&self) -> Option<f64> {
         let tokens = self.output_tokens.filter(|tokens| *tokens >= 2)?;
+        if self.ends_without_output() {
+            return None;
+        }
         Some(self.decode_span_ms()? / f64::from(tokens - 1))
     }
 

@@ -83,6 +83,18 @@ impl TokenCounts {
         }
     }
 
+    /// Tokens that came with messages without output after the last output event, or
+    /// between events where messages count their own; `None` if that is not known.
+    pub(super) fn without_output(&self) -> Option<u32> {
+        let in_events: u64 = self.per_event()?.iter().map(|n| u64::from(*n)).sum();
+        let in_all = match self.meaning() {
+            Meaning::SoFar => u64::from(self.largest),
+            Meaning::OwnMessage => self.sum,
+            Meaning::Unclear => return None,
+        };
+        u32::try_from(in_all.saturating_sub(in_events)).ok()
+    }
+
     /// Tokens of each output event; `None` if the server does not tell.
     pub(super) fn per_event(&self) -> Option<Vec<u32>> {
         let counts: Option<Vec<u32>> = self.of_events.iter().copied().collect();
@@ -151,6 +163,15 @@ mod tests {
         whole.note_event(5, Some(16));
         assert_eq!(whole.total(Some(16)), Some(16));
         assert_eq!(whole.per_event(), Some(vec![16, 0]));
+    }
+
+    #[test]
+    fn tokens_after_the_last_output_are_known() {
+        let mut running = counts(&[1, 2, 3]);
+        assert_eq!(running.without_output(), Some(0));
+        running.note(Some(9));
+        assert_eq!(running.without_output(), Some(6));
+        assert_eq!(counts(&[16, 16, 16]).without_output(), None);
     }
 
     #[test]

@@ -219,6 +219,13 @@ warnings! {
         /// Beginning of the first one.
         example: String,
     } = "messages-unreadable", Warning, "Look at what the server sends; it is no JSON.";
+    /// Answers end with tokens that have no text, as special tokens after the end have none, so TPOT is absent for them.
+    EndsWithoutOutput {
+        /// Such answers.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+    } = "ends-without-output", Warning, "Read decode_ms_per_token, or set force_output: false so that answers end where the model ends them.";
     /// Answers ended with a finish reason that is not known. They count as successful.
     FinishReasonUnknown {
         /// Such answers.

@@ -162,6 +162,9 @@ fn of_streams(kind: &WarningKind) -> Option<String> {
         WarningKind::AnswersHeldBack { answers, requests } => format!(
             "{answers} of {requests} answers came whole, all events at once: the server, or a proxy before it, holds them back, so no time between tokens was measured"
         ),
+        WarningKind::EndsWithoutOutput { answers, requests } => format!(
+            "{answers} of {requests} answers end with tokens that have no text: no time per output token for them, decode time per token is right"
+        ),
         WarningKind::FinishReasonUnknown {
             answers,
             requests,
