@@ -343,7 +343,10 @@ fn a_field_that_nobody_knows_is_told_where_it_may_hold_output() {
         data(r#"{"choices":[{"segments":[{"x":1}],"text":""}]}"#),
         unread("choices[].segments")
     );
+    assert_eq!(data(r#"{"response":"x"}"#), unread("response"));
     for text in [
+        r#"{"choices":[{"text":""}],"response":"x"}"#,
+        r#"{"type":"ping","id":"x"}"#,
         r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,
         r#"{"choices":[{"delta":{"thoughts":""},"index":0,"logprobs":{"a":[1]}}]}"#,
         r#"{"choices":[],"prompt_filter_results":[{"a":1}]}"#,
@@ -356,6 +359,14 @@ fn a_field_that_nobody_knows_is_told_where_it_may_hold_output() {
         data(r#"{"choices":[{"delta":{"content":"a","provider":"p"}}]}"#),
         [out(OutputKind::Text, "a")]
     );
+}
+
+#[test]
+fn a_delta_that_is_a_text_is_that_text() {
+    let a = out(OutputKind::Text, "a");
+    assert_eq!(data(r#"{"choices":[{"delta":"a"}]}"#), [a.clone()]);
+    assert_eq!(data(r#"{"choices":[{"message":"a"}]}"#), [a]);
+    assert_eq!(data(r#"{"choices":[{"delta":7}]}"#), []);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use crate::http::Framer;
 /// What reads the body of one answer.
 pub(super) struct Body {
     framer: Framer,
+    /// What the body is has been told by its first bytes.
+    settled: bool,
     decoder: DecoderClient,
     events: EventBuf,
 }
@@ -21,6 +23,7 @@ impl Body {
     pub(super) fn new(framing: Framing, decoder: DecoderClient) -> Self {
         Self {
             framer: Framer::new(framing),
+            settled: false,
             decoder,
             events: EventBuf::default(),
         }
@@ -42,10 +45,14 @@ impl Body {
         data: &[u8],
         t_ns: u64,
     ) -> Result<(), StreamEnd> {
+        if !self.settled {
+            self.settled = self.framer.settle(data);
+        }
         let Self {
             framer,
             decoder,
             events,
+            ..
         } = self;
         let mut fed = Ok(());
         let pushed = framer.push(data, &mut |message| {
@@ -63,6 +70,7 @@ impl Body {
             framer,
             decoder,
             events,
+            ..
         } = self;
         let mut fed = Ok(());
         framer.finish(&mut |message| {

@@ -217,6 +217,9 @@ const SILENT_END_SHARE: f64 = 0.05;
 /// Messages with unknown contents that say nothing yet: gateways put marks of their
 /// own into the first one.
 const UNREAD_BY_CHANCE: u32 = 1;
+/// Without a count of tokens, so many times the unread messages must be more than the
+/// output events.
+const UNREAD_SHARE: u32 = 4;
 
 impl RequestRecord {
     /// Whether the request succeeded.
@@ -271,15 +274,16 @@ impl RequestRecord {
     /// and there are tokens left for each of them.
     #[must_use]
     pub fn has_unseen_output(&self) -> bool {
-        let events = self.output_events();
+        let (events, unread) = (self.output_events(), self.unread_events);
         if events == 0 {
-            return self.output_tokens.is_some_and(|tokens| tokens >= 2);
+            // An end is a token without text; a server that counts none may have made any.
+            return self.output_tokens.is_none_or(|tokens| tokens >= 2);
         }
-        let unread = self.unread_events;
-        let room = self
-            .output_tokens
-            .is_none_or(|tokens| tokens >= events.saturating_add(unread));
-        unread > UNREAD_BY_CHANCE && room
+        let has_room = match self.output_tokens {
+            Some(tokens) => tokens >= events.saturating_add(unread),
+            None => unread.saturating_mul(UNREAD_SHARE) > events,
+        };
+        unread > UNREAD_BY_CHANCE && has_room
     }
 
     /// Whether so many of its tokens came without output after the last output event that

@@ -77,7 +77,27 @@ pub(super) struct Chunk<'a> {
     pub(super) object: Text<'a>,
     pub(super) message: Text<'a>,
     pub(super) detail: Text<'a>,
+    unknown: Option<String>,
 }
+
+/// Fields of a chunk that are known to hold no output of their own.
+const CHUNK_ASIDE: &[&str] = &[
+    "id",
+    "created",
+    "model",
+    "system_fingerprint",
+    "service_tier",
+    "provider",
+    "type",
+    "status",
+    "event",
+    "prompt_filter_results",
+    "prompt_progress",
+    "x_groq",
+    "nvext",
+    "metadata",
+    "moderation",
+];
 
 impl<'de> Fields<'de> for Chunk<'de> {
     fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
@@ -89,7 +109,7 @@ impl<'de> Fields<'de> for Chunk<'de> {
             "object" => self.object = map.next_value()?,
             "message" => self.message = map.next_value()?,
             "detail" => self.detail = map.next_value()?,
-            _ => skip(map)?,
+            _ => note_unknown(CHUNK_ASIDE, &mut self.unknown, key, map)?,
         }
         Ok(())
     }
@@ -114,8 +134,12 @@ impl Chunk<'_> {
         (usage != Usage::default()).then_some(usage)
     }
 
-    /// A field that nobody knows and that holds something, by its path.
+    /// A field that nobody knows and that holds something, by its path. Beside choices
+    /// only theirs count: gateways put marks of their own around them.
     pub(super) fn unknown_field(&self) -> Option<String> {
+        if matches!(self.choices, List::Absent) {
+            return self.unknown.clone();
+        }
         self.choices.objects().iter().find_map(|choice| {
             let contents = [("delta", &choice.delta), ("message", &choice.message)];
             let inside = contents.into_iter().find_map(|(name, content)| {
@@ -174,6 +198,13 @@ pub(super) struct Content<'a> {
 }
 
 impl<'de> Fields<'de> for Content<'de> {
+    /// The text alone, as if it stood in the first field.
+    fn from_text(text: Text<'de>) -> Option<Self> {
+        let mut content = Self::default();
+        content.outputs[0].text = text;
+        Some(content)
+    }
+
     fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
             "tool_calls" => self.tool_calls = map.next_value()?,

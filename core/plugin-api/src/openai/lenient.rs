@@ -59,6 +59,11 @@ pub(super) use reads_as_absent;
 
 /// A JSON object of which some fields are read.
 pub trait Fields<'de>: Default {
+    /// The object that a text in its place stands for; `None` if it stands for none.
+    fn from_text(_: Text<'de>) -> Option<Self> {
+        None
+    }
+
     /// Takes the value of `key` from `map`, or skips it.
     ///
     /// # Errors
@@ -85,7 +90,7 @@ pub(super) fn take_fields<'de, T: Fields<'de>, A: MapAccess<'de>>(
     Ok(fields)
 }
 
-/// An object; anything else is absent.
+/// An object, or what a text in its place stands for; anything else is absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object<T>(pub Option<T>);
 
@@ -114,7 +119,15 @@ impl<'de, T: Fields<'de>> Visitor<'de> for ObjectVisitor<T> {
         take_fields(map).map(|fields| Object(Some(fields)))
     }
 
-    reads_as_absent!(Object(None); scalar, text, list);
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Object(T::from_text(Text(Some(Cow::Borrowed(text))))))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Object(T::from_text(Text(Some(text.to_owned().into())))))
+    }
+
+    reads_as_absent!(Object(None); scalar, list);
 }
 
 /// A list of objects, or one object without a list around it. What is no object in
