@@ -169,7 +169,8 @@ impl ContainerRuntime {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
-    /// PEM file with the certificates that are trusted, instead of the system's.
+    /// PEM file with the certificates that are trusted, instead of the system's:
+    /// issuers, and servers' own.
     pub ca_file: Option<String>,
     /// Check the certificate; false takes any, which the report says.
     pub verify: bool,
