@@ -97,6 +97,11 @@ pub struct RequestRecord {
     pub send_lag_ms: Option<f64>,
     /// Time to open the connection this request went over, on its first use only.
     pub connect_ms: Option<f64>,
+    /// The request was sent again, on a new connection, since the server had closed
+    /// the kept one before the first byte of an answer; `sent_ns` is the second
+    /// send. Absent if it was sent once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub resent: bool,
     /// Arrival of the first output event.
     pub first_output_ns: Option<u64>,
     /// Arrival of the first text that is not reasoning.
@@ -162,6 +167,10 @@ pub struct RequestRecord {
     /// The answer's reasoning, if text is kept and there is any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reasoning_text: Option<String>,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 impl RequestRecord {

@@ -70,6 +70,8 @@ pub struct SelfCheck {
     /// Local ports of the range for outgoing connections that no socket holds,
     /// at the end of the cell.
     pub local_ports_left: Option<u64>,
+    /// Most connections to the server that were open at once.
+    pub connections_open_max: Option<u64>,
     /// Jumps of the wall clock against the monotonic clock.
     pub clock_steps: Option<u64>,
     /// The largest of them, ms; absent if there was none.

@@ -150,6 +150,13 @@ warnings! {
         /// Failed ones by reason.
         by_reason: BTreeMap<String, u64>,
     } = "requests-failed", Warning, "Look up the reasons in the book (failure reasons) and read the server's log.";
+    /// The server closed kept connections without a word, just when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
+    RequestsResent {
+        /// Sent again.
+        resent: u64,
+        /// Measured in all.
+        requests: u64,
+    } = "requests-resent", Warning, "Nothing: the figures hold. The server, or a proxy before it, should say `Connection: close` when it closes.";
     /// Some answers have another length than was asked for.
     AnswerLengthDiffers {
         /// Answers of another length.

@@ -148,6 +148,9 @@ fn of_work(kind: &WarningKind) -> Option<String> {
             requests,
             by_reason,
         } => failed_requests(*failed, *requests, by_reason),
+        WarningKind::RequestsResent { resent, requests } => format!(
+            "{resent} of {requests} requests went out on a kept connection that the server had closed without a word: each was sent again, once, on a new one, and timed from there"
+        ),
         WarningKind::AnswerLengthDiffers { answers, requests } => {
             format!("{answers} of {requests} answers had another length than was asked")
         }
