@@ -212,6 +212,10 @@ impl Answer {
         if !self.reader.head().is_some_and(Head::is_good) {
             return StreamEnd::Clean;
         }
+        if self.body.is_empty() {
+            let words = "the server answered 200 without a body";
+            return broken(FailureReason::NoBody, words);
+        }
         let finished = self.body.finish(&mut self.exchange, t_ns);
         finished.err().unwrap_or(StreamEnd::Clean)
     }

@@ -15,6 +15,7 @@ pub(super) struct Body {
     framer: Framer,
     decoder: DecoderClient,
     events: EventBuf,
+    is_empty: bool,
 }
 
 impl Body {
@@ -23,7 +24,13 @@ impl Body {
             framer: Framer::new(framing),
             decoder,
             events: EventBuf::default(),
+            is_empty: true,
         }
+    }
+
+    /// Whether no byte of it has come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// The answer calls itself JSON. Lines of JSON are sent under that type too,
@@ -46,7 +53,9 @@ impl Body {
             framer,
             decoder,
             events,
+            is_empty,
         } = self;
+        *is_empty &= data.is_empty();
         let mut fed = Ok(());
         let pushed = framer.push(data, &mut |message| {
             if fed.is_ok() && !exchange.has_ended() {
@@ -63,6 +72,7 @@ impl Body {
             framer,
             decoder,
             events,
+            ..
         } = self;
         let mut fed = Ok(());
         framer.finish(&mut |message| {

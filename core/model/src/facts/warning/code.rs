@@ -342,6 +342,15 @@ warnings! {
     RepeatsNotPaired = "repeats-not-paired", Note, "Measure both in one run for a paired comparison.";
     /// The certificate of an attached server is not checked.
     CertificateNotChecked = "certificate-not-checked", Warning, "Name the server's certificate in tls.ca_file.";
+    /// The server answers to the model's name, but does not list it: a gateway that lists patterns or other names, or a server that answers to any name.
+    ModelNotListed {
+        /// Name that is asked for.
+        model: String,
+        /// The first ones that it lists.
+        listed: Vec<String>,
+        /// How many more it lists.
+        more: u64,
+    } = "model-not-listed", Warning, "Make sure that it serves the model that you mean.";
     /// Memory is still in use after a server has stopped.
     MemoryLeft {
         /// Index of the GPU; absent for the shared memory of the host.

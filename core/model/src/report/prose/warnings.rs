@@ -334,6 +334,20 @@ fn of_start_and_stop(kind: &WarningKind) -> Option<String> {
             format!("the prefix cache was not reset between levels: {detail}")
         }
         WarningKind::StopFailed { detail } => detail.clone(),
+        WarningKind::ModelNotListed {
+            model,
+            listed,
+            more,
+        } => {
+            let more = match more {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(
+                "the server lists {}{more}, not `{model}`, and answers to that name all the same",
+                listed.join(", ")
+            )
+        }
         WarningKind::PluginChanged {
             plugin,
             was_version,
