@@ -211,7 +211,7 @@ impl Default for TlsConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadyCheck {
-    /// One real one-token request is answered.
+    /// A request like the run's own is answered.
     #[default]
     Request,
     /// The plugin's health path answers 200.
