@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::secure::{Authority, SecureStream, request, self_signed_issuer, serve};
+use common::secure::{Authority, SecureStream, pinned, request, self_signed_issuer, serve};
 use common::server::{SSE_HEAD, TestServer, answer, chunk, ending, event, good_answer, wait_until};
 use common::{ask, ask_over, patient};
 use inferbench_engine::http::control::{ControlError, ControlPlane};
@@ -23,6 +23,7 @@ use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::warning::WarningCode;
 use inferbench_plugin_api::ControlRequest;
 use serde_json::{Value, json};
+use tempfile::NamedTempFile;
 
 /// The target of a backend with these keys.
 fn attached(keys: Value) -> Target {
@@ -176,18 +177,57 @@ async fn a_certificate_outside_its_time_is_named_with_the_day() {
     );
 }
 
-#[tokio::test]
-async fn an_issuer_that_serves_its_own_certificate_is_named_with_what_must_change() {
-    let (config, file) = self_signed_issuer("localhost");
-    let port = serve(config, answer_all);
+/// The target of a server on `port` that is trusted by this file.
+fn by_file(file: &NamedTempFile, port: u16) -> Target {
     let url = format!("https://localhost:{port}");
-    let words = refused(&attached(
-        json!({"attach": url, "tls": {"ca_file": file.path()}}),
-    ))
-    .await;
+    attached(json!({"attach": url, "tls": {"ca_file": file.path()}}))
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_itself_named_is_trusted_whoever_issued_it() {
+    for (config, file) in [
+        self_signed_issuer("localhost", 2020..2090),
+        pinned("localhost", 2020..2090),
+    ] {
+        let port = serve(config, answer_all);
+        let record = ask(&by_file(&file, port), patient()).await;
+        assert!(record.is_ok(), "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_itself_named_must_bear_the_name_and_be_in_its_time() {
+    for make in [self_signed_issuer, pinned] {
+        let (config, file) = make("other.example", 2020..2090);
+        let words = refused(&by_file(&file, serve(config, answer_all))).await;
+        assert!(words.ends_with("not for localhost"), "{words}");
+        let (config, file) = make("localhost", 2001..2003);
+        let words = refused(&by_file(&file, serve(config, answer_all))).await;
+        assert_eq!(words, "the server's certificate expired on 2003-01-01");
+        let (config, file) = make("localhost", 2090..2092);
+        let words = refused(&by_file(&file, serve(config, answer_all))).await;
+        let not_yet = "the server's certificate is not valid before 2090-01-01";
+        assert_eq!(words, not_yet);
+    }
+}
+
+#[tokio::test]
+async fn naming_one_certificate_trusts_no_other_of_the_same_name() {
+    for make in [self_signed_issuer, pinned] {
+        let (config, _) = make("localhost", 2020..2090);
+        let (_, other) = make("localhost", 2020..2090);
+        refused(&by_file(&other, serve(config, answer_all))).await;
+    }
+}
+
+#[tokio::test]
+async fn a_self_signed_certificate_that_is_not_named_says_what_to_do() {
+    let (config, _) = self_signed_issuer("localhost", 2020..2090);
+    let port = serve(config, answer_all);
+    let words = refused(&trusting(&Authority::new("another"), "localhost", port)).await;
     assert_eq!(
         words,
-        "the server's certificate is marked as that of an issuer (CA:TRUE), must be CA:FALSE"
+        "the server's certificate is an issuer's own (CA:TRUE): name it in `tls.ca_file`"
     );
 }
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
+use std::time::Duration;
+
 use inferbench_model::config::{
     Arrivals, Config, ContainerRuntime, Devices, Length, Level, Loaded, PromptSource, Rate,
     ReadyCheck, load, schema,
@@ -61,7 +63,13 @@ fn the_full_example_loads() {
         Some("http://127.0.0.1:8000")
     );
     assert_eq!(config.backends[0].ready_check, ReadyCheck::Request);
-    assert_eq!(config.backends[0].ready_timeout.to_string(), "20m");
+    let minutes = |n: u64| Duration::from_secs(60 * n);
+    assert_eq!(config.backends[0].ready_limit(), minutes(20));
+    assert_eq!(config.backends[0].connect_limit(), None);
+    // Attached.
+    assert_eq!(config.backends[4].ready_limit(), minutes(20));
+    let half_a_minute = Some(Duration::from_secs(30));
+    assert_eq!(config.backends[4].connect_limit(), half_a_minute);
     assert_eq!(config.workload.prompts, PromptSource::Synthetic);
     assert_eq!(config.workload.input_tokens, Length::Fixed(512));
     assert_eq!(config.load.levels().len(), 6);

@@ -38,6 +38,18 @@ impl ControlRequest {
     }
 }
 
+impl ControlRequest {
+    /// Adds those of `headers` whose name it has none of.
+    fn add_headers(&mut self, headers: &[(String, String)]) {
+        for (name, value) in headers {
+            let mut known = self.headers.iter();
+            if !known.any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                self.headers.push((name.clone(), value.clone()));
+            }
+        }
+    }
+}
+
 /// Where a backend can be asked about itself; all of it may be missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -50,6 +62,21 @@ pub struct Probes {
     pub metrics: Option<ControlRequest>,
     /// Asked once, when the server is ready.
     pub info: Vec<InfoProbe>,
+}
+
+impl Probes {
+    /// The same with these headers on every request, where it has none of that
+    /// name: what a server wants to see on a real request, such as a key, it may
+    /// want to see on each.
+    #[must_use]
+    pub fn with_headers(mut self, headers: &[(String, String)]) -> Self {
+        let info = self.info.iter_mut().map(|probe| &mut probe.request);
+        let others = [&mut self.health, &mut self.models, &mut self.metrics];
+        for request in others.into_iter().flatten().chain(info) {
+            request.add_headers(headers);
+        }
+        self
+    }
 }
 
 /// One question that is asked once.
@@ -71,4 +98,31 @@ pub enum EvidenceSource {
     Info(String),
     /// One line of the server's log that matched `LaunchPlan::log_patterns`.
     LogLine,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_go_with_every_probe_and_none_twice() {
+        let headers = [("Authorization".to_owned(), "Bearer k".to_owned())];
+        let mut own = ControlRequest::get("/v1/models");
+        own.headers = vec![("authorization".to_owned(), "Bearer own".to_owned())];
+        let probes = Probes {
+            health: Some(ControlRequest::get("/health")),
+            models: Some(own.clone()),
+            metrics: Some(ControlRequest::get("/metrics")),
+            info: vec![InfoProbe {
+                name: "version".to_owned(),
+                request: ControlRequest::get("/version"),
+            }],
+        };
+        let probes = probes.with_headers(&headers);
+        assert_eq!(probes.models, Some(own));
+        for request in [probes.health, probes.metrics].into_iter().flatten() {
+            assert_eq!(request.headers, headers);
+        }
+        assert_eq!(probes.info[0].request.headers, headers);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod description;
 mod engine;
+mod headers;
 mod launch;
 mod wire;
 
@@ -20,7 +21,7 @@ use inferbench_plugin_api::{
 type Outcome = Result<(), String>;
 type CheckFn = fn(&Subject) -> Outcome;
 
-const CHECKS: [(&str, CheckFn); 19] = [
+const CHECKS: [(&str, CheckFn); 20] = [
     (
         "the description is complete",
         description::description_is_complete,
@@ -60,6 +61,10 @@ const CHECKS: [(&str, CheckFn); 19] = [
         wire::decoding_is_repeatable,
     ),
     ("probes are valid requests", probes_are_valid),
+    (
+        "the headers of a real request go with every other one",
+        headers::go_with_every_request,
+    ),
     ("the launch plan can be carried out", launch::plan_is_sound),
     (
         "other models and ports have launch plans too",

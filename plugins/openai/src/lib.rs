@@ -48,18 +48,14 @@ impl Backend for OpenAi {
     }
 
     fn probes(&self) -> Probes {
-        let headers = &self.wire.headers;
         let health = self.options.health.as_deref().map(ControlRequest::get);
-        Probes {
-            health: health.map(|request| openai::with_headers(request, headers)),
-            models: Some(openai::with_headers(openai::models_request(), headers)),
+        let probes = Probes {
+            health,
+            models: Some(openai::models_request()),
             metrics: None,
-            info: vec![openai::info_probe(
-                openai::MODELS_PROBE,
-                "/v1/models",
-                headers,
-            )],
-        }
+            info: vec![openai::info_probe(openai::MODELS_PROBE, "/v1/models", &[])],
+        };
+        probes.with_headers(&self.wire.headers)
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {

@@ -19,6 +19,18 @@ pub enum Api {
     Native,
 }
 
+/// Form of the prompt of `completions` and of the native API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum PlainPrompt {
+    /// Token ids, so that lengths are exact.
+    #[default]
+    TokenIds,
+    /// Text, which the server tokenizes itself.
+    Text,
+}
+
 /// Options of the `sglang` plugin. Those for the launch do nothing when attached.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -30,9 +42,14 @@ pub struct SglangOptions {
     /// (prompts as messages, in the model's chat template). Default
     /// `completions`, the only one for `native`.
     pub endpoint: Endpoint,
+    /// Form of the prompt where it is no message: `token_ids` or `text`. Default
+    /// `token_ids`. SGLang's own router (sgl-model-gateway) takes only `text` in
+    /// `completions`.
+    pub prompt_form: PlainPrompt,
     /// The server streams each piece once (`--incremental-streaming-output`)
-    /// instead of the whole text so far. Default false. When attached it must
-    /// say what the server does; it matters for `native` alone.
+    /// instead of the whole text so far. Default false. When attached, what the
+    /// server says of itself counts instead, where it says it; it matters for
+    /// `native` alone.
     pub incremental_streaming: bool,
     /// Name of the environment variable that holds the API key, sent as
     /// `Authorization: Bearer KEY`. Default none.
@@ -87,6 +104,7 @@ impl Default for SglangOptions {
         Self {
             api: Api::default(),
             endpoint: Endpoint::default(),
+            prompt_form: PlainPrompt::default(),
             incremental_streaming: false,
             api_key_env: None,
             extra_body: Map::new(),

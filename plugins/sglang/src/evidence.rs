@@ -37,6 +37,15 @@ pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, Pl
     }
 }
 
+/// Whether the server streams each piece once, if `source` says so.
+pub(crate) fn streams_incrementally(source: &EvidenceSource, bytes: &[u8]) -> Option<bool> {
+    let is_info = matches!(source, EvidenceSource::Info(name) if name == SERVER_INFO_PROBE);
+    let answer: Value = serde_json::from_slice(is_info.then_some(bytes)?).ok()?;
+    // The second is its older name.
+    let names = ["incremental_streaming_output", "stream_output"];
+    names.iter().find_map(|name| answer.get(name)?.as_bool())
+}
+
 fn metrics(text: &str) -> Evidence {
     let samples = Samples::parse(text);
     // Each rank of a tensor-parallel group reports the same size.

@@ -12,7 +12,7 @@ use inferbench_plugin_api::{
     LaunchContext, LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
 };
 
-pub use describe::{Api, SglangOptions};
+pub use describe::{Api, PlainPrompt, SglangOptions};
 pub use native::{NativeDecoder, Streaming};
 use wire::Wire;
 
@@ -60,6 +60,9 @@ impl Backend for Sglang {
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
+        if let Some(incremental) = evidence::streams_incrementally(source, bytes) {
+            self.wire.server_streams(incremental);
+        }
         evidence::read(source, bytes)
     }
 

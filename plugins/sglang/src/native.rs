@@ -1,5 +1,7 @@
 //! SGLang's own API, `/generate`.
 
+use std::sync::{Mutex, PoisonError};
+
 use inferbench_plugin_api::json::mended;
 use inferbench_plugin_api::openai::{
     Count, Fields, Object, StreamMessage, Text, error_message, error_words, post_merged, seed_for,
@@ -23,12 +25,23 @@ pub enum Streaming {
     Incremental,
 }
 
+impl Streaming {
+    /// By whether each piece is streamed once.
+    pub(crate) fn of(incremental: bool) -> Self {
+        match incremental {
+            true => Self::Incremental,
+            false => Self::Cumulative,
+        }
+    }
+}
+
 /// How `/generate` is asked.
 #[derive(Debug)]
 pub(crate) struct NativeWire {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) extra_body: Map<String, Value>,
-    pub(crate) streaming: Streaming,
+    /// What the options say, until the server says what it does.
+    streaming: Mutex<Streaming>,
 }
 
 #[derive(Serialize)]
@@ -54,6 +67,26 @@ struct Sampling {
 }
 
 impl NativeWire {
+    pub(crate) fn new(
+        headers: Vec<(String, String)>,
+        extra_body: Map<String, Value>,
+        streaming: Streaming,
+    ) -> Self {
+        Self {
+            headers,
+            extra_body,
+            streaming: Mutex::new(streaming),
+        }
+    }
+
+    /// Answers are read as the server says that it streams them.
+    pub(crate) fn reads(&self, streaming: Streaming) {
+        *self
+            .streaming
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = streaming;
+    }
+
     pub(crate) fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
         let (input_ids, text) = match &request.prompt {
             PromptContent::TokenIds(ids) => (Some(ids.as_slice()), None),
@@ -87,7 +120,8 @@ impl NativeWire {
     }
 
     pub(crate) fn decoder(&self) -> NativeDecoder {
-        NativeDecoder::new(self.streaming)
+        let streaming = self.streaming.lock();
+        NativeDecoder::new(*streaming.unwrap_or_else(PoisonError::into_inner))
     }
 }
 

@@ -7,15 +7,21 @@ use inferbench_plugin_api::{
     ControlRequest, Decoder, HttpRequest, PluginError, Probes, PromptForm, RequestSpec,
 };
 
-use crate::describe::{Api, SglangOptions};
+use crate::describe::{Api, PlainPrompt, SglangOptions};
 use crate::native::{NativeWire, Streaming};
 
 /// Info probe of `GET /get_server_info`.
 pub(crate) const SERVER_INFO_PROBE: &str = "server_info";
 
-/// The API in use.
+/// The API in use, and the form of its prompts.
 #[derive(Debug)]
-pub(crate) enum Wire {
+pub(crate) struct Wire {
+    api: ApiWire,
+    form: PromptForm,
+}
+
+#[derive(Debug)]
+enum ApiWire {
     OpenAi(OpenAiWire),
     Native(NativeWire),
 }
@@ -40,23 +46,31 @@ impl Wire {
     ) -> Result<Self, PluginError> {
         let headers = headers.to_vec();
         let extra_body = options.extra_body.clone();
+        let token_ids = options.prompt_form == PlainPrompt::TokenIds;
         match (options.api, options.endpoint) {
-            (Api::Openai, endpoint) => Ok(Self::OpenAi(OpenAiWire {
-                endpoint,
-                headers,
-                extra_body,
-                continuous_usage: true,
-                forces_length: true,
-            })),
-            (Api::Native, Endpoint::Completions) => Ok(Self::Native(NativeWire {
-                headers,
-                extra_body,
-                streaming: if options.incremental_streaming {
-                    Streaming::Incremental
-                } else {
-                    Streaming::Cumulative
-                },
-            })),
+            (Api::Openai, endpoint) => {
+                let wire = OpenAiWire {
+                    endpoint,
+                    headers,
+                    extra_body,
+                    continuous_usage: true,
+                    forces_length: true,
+                };
+                Ok(Self {
+                    form: wire.prompt_form(token_ids),
+                    api: ApiWire::OpenAi(wire),
+                })
+            }
+            (Api::Native, Endpoint::Completions) => {
+                let streaming = Streaming::of(options.incremental_streaming);
+                Ok(Self {
+                    form: match token_ids {
+                        true => PromptForm::TokenIds,
+                        false => PromptForm::Text,
+                    },
+                    api: ApiWire::Native(NativeWire::new(headers, extra_body, streaming)),
+                })
+            }
             (Api::Native, Endpoint::Chat) => Err(PluginError::new(
                 "options.endpoint is `chat`, must be `completions` where api is `native`",
             )),
@@ -64,39 +78,45 @@ impl Wire {
     }
 
     pub(crate) fn prompt_form(&self) -> PromptForm {
-        match self {
-            Self::OpenAi(wire) => wire.prompt_form(true),
-            Self::Native(_) => PromptForm::TokenIds,
+        self.form
+    }
+
+    /// The server says whether it streams each piece once: that counts, whatever
+    /// the options say.
+    pub(crate) fn server_streams(&self, incremental: bool) {
+        if let ApiWire::Native(wire) = &self.api {
+            wire.reads(Streaming::of(incremental));
         }
     }
 
     pub(crate) fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        match self {
-            Self::OpenAi(wire) => wire.encode(request),
-            Self::Native(wire) => wire.encode(request),
+        match &self.api {
+            ApiWire::OpenAi(wire) => wire.encode(request),
+            ApiWire::Native(wire) => wire.encode(request),
         }
     }
 
     pub(crate) fn decoder(&self) -> Box<dyn Decoder> {
-        match self {
-            Self::OpenAi(wire) => Box::new(wire.decoder()),
-            Self::Native(wire) => Box::new(wire.decoder()),
+        match &self.api {
+            ApiWire::OpenAi(wire) => Box::new(wire.decoder()),
+            ApiWire::Native(wire) => Box::new(wire.decoder()),
         }
     }
 }
 
 pub(crate) fn probes(headers: &[(String, String)]) -> Probes {
-    let info = |name, path| info_probe(name, path, headers);
-    Probes {
+    let info = |name, path| info_probe(name, path, &[]);
+    let probes = Probes {
         // Generates a token when the server is idle, so it is a real request.
-        health: Some(with_headers(ControlRequest::get("/health"), headers)),
-        models: Some(with_headers(models_request(), headers)),
-        metrics: Some(with_headers(ControlRequest::get("/metrics"), headers)),
+        health: Some(ControlRequest::get("/health")),
+        models: Some(models_request()),
+        metrics: Some(ControlRequest::get("/metrics")),
         info: vec![
             info(MODELS_PROBE, "/v1/models"),
             info(SERVER_INFO_PROBE, "/get_server_info"),
         ],
-    }
+    };
+    probes.with_headers(headers)
 }
 
 /// The server does it only while no request runs or waits.

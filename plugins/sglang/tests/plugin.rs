@@ -10,7 +10,7 @@ use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::events::decoded;
 use inferbench_plugin_api::{
     Backend, Decoder, Events, Evidence, EvidenceSource, LaunchContext, Message, OpenContext,
-    OutputKind, PromptContent, RequestSpec, Usage,
+    OutputKind, PromptContent, PromptForm, RequestSpec, Usage,
 };
 use inferbench_sglang::{NativeDecoder, Sglang, Streaming};
 use inferbench_test_support::streams;
@@ -55,6 +55,8 @@ fn it_passes_the_conformance_suite() {
         json!({}),
         json!({"endpoint": "chat", "disable_radix_cache": true}),
         json!({"api": "native"}),
+        json!({"prompt_form": "text"}),
+        json!({"api": "native", "prompt_form": "text"}),
         json!({"api": "native", "incremental_streaming": true, "extra_body": {"lora_path": "l"}}),
     ] {
         let report = conformance(this_library(), "sglang", &options(value));
@@ -278,4 +280,51 @@ fn a_native_message_with_one_bad_value_is_read() {
     assert_eq!(events[0], Replayed::Mended);
     let output = Replayed::Output(OutputKind::Text, "a".to_owned(), Some(1));
     assert_eq!(events[1], output);
+}
+
+/// Text of a native answer whose two messages say `a` and `ab`, read after the
+/// server has said `info` of itself.
+fn text_after(options: Value, info: &Value) -> String {
+    let client = BackendClient::open(this_library(), "sglang", &context(options)).unwrap();
+    let source = EvidenceSource::Info("server_info".to_owned());
+    client
+        .evidence(&source, info.to_string().as_bytes())
+        .unwrap();
+    let messages = [json!({"text": "a"}), json!({"text": "ab"})].map(|m| m.to_string());
+    let messages: Vec<_> = messages
+        .iter()
+        .map(|m| Message::Data(m.as_bytes()))
+        .collect();
+    let events = replay(&client, &token_ids(), &messages).unwrap();
+    text_of(&events, OutputKind::Text)
+}
+
+#[test]
+fn a_native_answer_is_read_as_the_server_says_that_it_streams() {
+    let set = |incremental: bool| json!({"api": "native", "incremental_streaming": incremental});
+    for wrong in [true, false] {
+        let says = json!({"incremental_streaming_output": !wrong});
+        let expected = if wrong { "ab" } else { "aab" };
+        assert_eq!(text_after(set(wrong), &says), expected);
+        let before = json!({"stream_output": !wrong});
+        assert_eq!(text_after(set(wrong), &before), expected);
+        // Where it says nothing, the option counts.
+        let expected = if wrong { "aab" } else { "ab" };
+        assert_eq!(text_after(set(wrong), &json!({"dtype": "auto"})), expected);
+    }
+}
+
+#[test]
+fn a_prompt_of_text_goes_out_as_text() {
+    let text = RequestSpec {
+        prompt: PromptContent::Text("tell me".to_owned()),
+        ..token_ids()
+    };
+    for (api, key) in [("openai", "prompt"), ("native", "text")] {
+        let plugin = open(json!({"api": api, "prompt_form": "text"}));
+        assert_eq!(plugin.prompt_form(), PromptForm::Text);
+        let http = plugin.encode(&text).unwrap();
+        let body: Value = serde_json::from_slice(&http.body).unwrap();
+        assert_eq!(body[key], "tell me");
+    }
 }

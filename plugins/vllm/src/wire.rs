@@ -28,17 +28,18 @@ pub(crate) fn wire(options: &VllmOptions) -> Result<OpenAiWire, PluginError> {
 }
 
 pub(crate) fn probes(headers: &[(String, String)]) -> Probes {
-    let info = |name, path| info_probe(name, path, headers);
-    Probes {
+    let info = |name, path| info_probe(name, path, &[]);
+    let probes = Probes {
         health: Some(ControlRequest::get("/health")),
-        models: Some(with_headers(models_request(), headers)),
+        models: Some(models_request()),
         metrics: Some(ControlRequest::get("/metrics")),
         info: vec![
             info(MODELS_PROBE, "/v1/models"),
             info(VERSION_PROBE, "/version"),
             info(SERVER_INFO_PROBE, "/server_info?config_format=json"),
         ],
-    }
+    };
+    probes.with_headers(headers)
 }
 
 /// Exists only in the development mode, which a launch turns on.

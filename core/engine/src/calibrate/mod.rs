@@ -295,8 +295,10 @@ impl Simulated {
             control: &self.control,
             prompts: &self.prepared.prompts,
             model: self.prepared.served_name(),
+            force_output: true,
             check: self.prepared.config.backends[0].ready_check,
             limit: READY_LIMIT,
+            connect_limit: None,
         };
         let waited = readiness
             .wait(Some(&self.server), cancel, &mut |_, _| ())

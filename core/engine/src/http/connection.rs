@@ -11,6 +11,7 @@ use tokio::time::Sleep;
 
 use super::address::HostPort;
 use super::buffer::ReadBytes;
+use super::known::Counted;
 use super::socket::{ReadStamp, Socket};
 use super::target::{Target, Way};
 use super::tls::{self, Session, Tls};
@@ -116,6 +117,14 @@ pub struct Connection {
     outgoing: Outgoing,
     sent_ns: Option<u64>,
     ended: Option<Ended>,
+    /// When the last answer over it had ended; `None` if it carried no request.
+    carried_ns: Option<u64>,
+    /// The connection has carried another request, and no byte of an answer to
+    /// this one has come: the server may have closed before it saw it.
+    may_be_unseen: bool,
+    /// The request for as long as that is so.
+    unanswered: Vec<u8>,
+    counted: Option<Counted>,
     /// Time from the start of connecting until the connection was open, with
     /// the handshake of TLS, without the wait for a turn.
     pub connect_ms: f64,
@@ -144,6 +153,7 @@ impl Connection {
             .await
             .map_err(|_| OpenError::TimedOut { limit })??;
         opened.connect_ms = inferbench_model::text::units::ms_between(began, clock::now_ns());
+        opened.counted = Some(target.known.one_more());
         Ok(opened)
     }
 
@@ -176,6 +186,10 @@ impl Connection {
             outgoing: Outgoing::default(),
             sent_ns: None,
             ended: None,
+            carried_ns: None,
+            may_be_unseen: false,
+            unanswered: Vec::new(),
+            counted: None,
             connect_ms: 0.0,
         }
     }
@@ -260,11 +274,62 @@ impl Connection {
     pub fn send(&mut self, bytes: Vec<u8>) -> io::Result<()> {
         self.sent_ns = None;
         self.outgoing.clear();
+        self.may_be_unseen = self.carried_ns.is_some();
         match &mut self.tls {
-            Some(session) => session.encrypt(&bytes, &mut self.outgoing.bytes)?,
+            Some(session) => {
+                let encrypted = session.encrypt(&bytes, &mut self.outgoing.bytes);
+                if self.may_be_unseen {
+                    self.unanswered = bytes;
+                }
+                encrypted?;
+            }
             None => self.outgoing.bytes = bytes,
         }
         self.flush()
+    }
+
+    /// Nothing more of what was to be sent will be: all is out, or nothing goes.
+    fn end_sending(&mut self) {
+        let outgoing = std::mem::take(&mut self.outgoing);
+        // Below TLS its own messages are sent too, while an answer is read.
+        if self.tls.is_none() && self.may_be_unseen {
+            self.unanswered = outgoing.bytes;
+        }
+    }
+
+    /// An answer has begun: the request is not needed any more.
+    fn was_seen(&mut self) {
+        self.may_be_unseen = false;
+        self.unanswered = Vec::new();
+    }
+
+    /// The request that was sent last, if the connection had carried another one
+    /// before and no byte of an answer has come: where the server has closed, it
+    /// had not promised this request anything.
+    pub fn take_unanswered(&mut self) -> Option<Vec<u8>> {
+        if !self.outgoing.is_empty() {
+            self.end_sending();
+        }
+        let unanswered = std::mem::take(&mut self.unanswered);
+        self.may_be_unseen.then_some(unanswered)
+    }
+
+    /// The answer to the last request has ended, at `t_ns`, and the connection can
+    /// carry another.
+    pub fn note_carried(&mut self, t_ns: u64) {
+        self.carried_ns = Some(t_ns);
+    }
+
+    /// Time that it took to open, ms, if it has carried no request yet.
+    #[must_use]
+    pub fn first_use_ms(&self) -> Option<f64> {
+        self.carried_ns.is_none().then_some(self.connect_ms)
+    }
+
+    /// When the last answer over it had ended, ns; `None` if it has carried none.
+    #[must_use]
+    pub fn carried_ns(&self) -> Option<u64> {
+        self.carried_ns
     }
 
     /// When the last byte of what was sent last entered the socket, ns; `None`
@@ -283,7 +348,7 @@ impl Connection {
                     self.outgoing.written += n;
                     if self.outgoing.is_empty() {
                         self.sent_ns.get_or_insert_with(clock::now_ns);
-                        self.outgoing.clear();
+                        self.end_sending();
                     }
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -307,7 +372,7 @@ impl Connection {
             }
             if self.flush().is_err() {
                 // What the server said before it closed is still to be read.
-                self.outgoing.clear();
+                self.end_sending();
             }
         }
     }
@@ -324,11 +389,16 @@ impl Connection {
         // A connection that always has bytes must not starve the others.
         tokio::task::coop::consume_budget().await;
         if !self.outgoing.is_empty() && self.flush().is_err() {
-            self.outgoing.clear();
+            self.end_sending();
         }
         loop {
             match self.try_read() {
-                Ok(Some(read)) => return Ok(Some(read)),
+                Ok(Some((bytes, stamp))) => {
+                    if !bytes.is_empty() {
+                        self.was_seen();
+                    }
+                    return Ok(Some((bytes, stamp)));
+                }
                 // TLS sent a message of its own.
                 Ok(None) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {

@@ -57,6 +57,14 @@ impl ControlError {
     }
 }
 
+/// An answer, good or not.
+struct Answered {
+    status: u16,
+    /// Where a redirect points.
+    to: Option<String>,
+    body: Vec<u8>,
+}
+
 /// Asks one server.
 #[derive(Debug, Clone)]
 pub struct ControlPlane {
@@ -80,11 +88,14 @@ impl ControlPlane {
             Ok(answered) => answered,
             Err(error) => return Err(self.no_answer(request, &error).await),
         };
-        let (status, body) = answered;
+        let Answered { status, to, body } = answered;
         if (200..300).contains(&status) {
             return Ok(body);
         }
-        let text = String::from_utf8_lossy(&body).replace(['\r', '\n'], " ");
+        let text = match to {
+            Some(to) => format!("redirects to {to}, which is not followed"),
+            None => String::from_utf8_lossy(&body).replace(['\r', '\n'], " "),
+        };
         Err(ControlError::Status {
             method: request.method.clone(),
             path: request.path.clone(),
@@ -93,8 +104,7 @@ impl ControlPlane {
         })
     }
 
-    /// Status and body.
-    async fn answer(&self, request: &ControlRequest) -> reqwest::Result<(u16, Vec<u8>)> {
+    async fn answer(&self, request: &ControlRequest) -> reqwest::Result<Answered> {
         let client = self.target.control_client(self.limit)?;
         let method = request.method.parse().unwrap_or(reqwest::Method::GET);
         let mut builder = client.request(method, self.target.control_url(&request.path));
@@ -108,6 +118,8 @@ impl ControlPlane {
         }
         let mut answer = builder.send().await?;
         let status = answer.status().as_u16();
+        let to = answer.headers().get(reqwest::header::LOCATION);
+        let to = to.and_then(|to| to.to_str().ok()).map(str::to_owned);
         let mut body = Vec::new();
         while body.len() <= MAX_ANSWER_BYTES
             && let Some(chunk) = answer.chunk().await?
@@ -115,7 +127,7 @@ impl ControlPlane {
             body.extend_from_slice(&chunk);
         }
         body.truncate(MAX_ANSWER_BYTES);
-        Ok((status, body))
+        Ok(Answered { status, to, body })
     }
 
     /// Why there is no answer: where no connection was made, in the words that

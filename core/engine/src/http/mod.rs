@@ -8,6 +8,7 @@ mod clock_offset;
 pub mod connection;
 pub mod control;
 pub mod framing;
+mod known;
 pub mod response;
 mod socket;
 pub mod stamps;

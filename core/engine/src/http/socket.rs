@@ -19,6 +19,10 @@ use crate::os::clock;
 /// the kernel refuses such a connection at once.
 const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 
+/// Segments below this size, bytes, are small to the kernel whatever it has seen of
+/// a connection (TCP_MSS_DEFAULT).
+const SMALL_SEGMENT_BYTES: usize = 536;
+
 /// When the bytes of one read arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadStamp {
@@ -68,6 +72,8 @@ pub(super) struct Socket {
     last_arrival_ns: u64,
     /// When a read last emptied it, or found it empty.
     empty_ns: u64,
+    /// Something was written since the last acknowledgement.
+    has_written: bool,
 }
 
 impl Socket {
@@ -98,6 +104,7 @@ impl Socket {
             control: nix::cmsg_space!(nix::sys::time::TimeSpec),
             last_arrival_ns: 0,
             empty_ns: clock::now_ns(),
+            has_written: false,
         }
     }
 
@@ -112,7 +119,8 @@ impl Socket {
     }
 
     /// Writes what fits and gives how much did.
-    pub(super) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.has_written = true;
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         let fd = self.stream.fd();
         self.stream
@@ -157,7 +165,26 @@ impl Socket {
         if n < bytes.capacity() {
             self.empty_ns = returned_ns;
         }
+        if n > 0 {
+            self.acknowledge(n);
+        }
         Ok((bytes, stamp))
+    }
+
+    /// Acknowledges a read of `n` bytes at once. Else the kernel may wait for
+    /// 40 ms, so as to send it with the next request, and a server that has not set
+    /// TCP_NODELAY holds its next event back until then. The kernel takes the
+    /// option back whenever something is sent; meanwhile it acknowledges by itself
+    /// what was read of segments with the push mark, before Linux 6.6 of small
+    /// ones only.
+    fn acknowledge(&mut self, n: usize) {
+        if (self.has_written || n >= SMALL_SEGMENT_BYTES)
+            && let Stream::Tcp(stream) = &self.stream
+        {
+            // A kernel that refuses acknowledges when it likes, as before.
+            let _refused = stream.set_quickack(true);
+            self.has_written = false;
+        }
     }
 
     /// Reads once without asking the runtime, which may not know yet that bytes

@@ -10,6 +10,7 @@ use thiserror::Error;
 use url::Url;
 
 use super::address::{HostPort, is_no_such_name};
+use super::known::Known;
 use super::tls::{Tls, TrustError};
 
 /// A URL that requests cannot be sent to, or a route that does not exist.
@@ -96,6 +97,8 @@ pub struct Target {
     prefix: String,
     /// End of the base URL that the plugins' own paths begin with; empty if none.
     version: &'static str,
+    /// What is learned of its connections; all clones learn together.
+    pub(super) known: Arc<Known>,
 }
 
 /// What base URLs of OpenAI's API end with, and its paths begin with.
@@ -113,6 +116,7 @@ impl Target {
             },
             prefix: String::new(),
             version: "",
+            known: Arc::default(),
         }
     }
 
@@ -162,6 +166,7 @@ impl Target {
         Ok(Self {
             prefix: prefix.to_owned(),
             version,
+            known: Arc::default(),
             way: Way::Tcp {
                 server: Arc::new(server),
                 tls,
@@ -181,6 +186,7 @@ impl Target {
             way: Way::Unix(path.into()),
             prefix: String::new(),
             version: "",
+            known: Arc::default(),
         })
     }
 
@@ -235,6 +241,28 @@ impl Target {
     #[must_use]
     pub fn is_unverified(&self) -> bool {
         matches!(&self.way, Way::Tcp { tls: Some(tls), .. } if !tls.verified)
+    }
+
+    /// Whether the server has kept its connections so far as it said it would. If
+    /// not, each request gets one of its own.
+    #[must_use]
+    pub fn keeps_connections(&self) -> bool {
+        !self.known.closes_unannounced()
+    }
+
+    /// The server has closed a connection that it had said to keep.
+    pub(crate) fn note_unannounced_close(&self) {
+        self.known.note_unannounced_close();
+    }
+
+    /// Counts the most connections that are open at once from now on.
+    pub(crate) fn count_connections_anew(&self) {
+        self.known.count_anew();
+    }
+
+    /// The most connections that were open at once since they were counted anew.
+    pub(crate) fn most_connections(&self) -> u64 {
+        self.known.most_open()
     }
 
     /// URL of a path of the server for [`Self::control_client`], which finds a

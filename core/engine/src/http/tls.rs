@@ -1,21 +1,18 @@
 //! TLS without sockets of its own: it is fed with the bytes that a read gave,
 //! so that the stamp of a read is the stamp of the plaintext it completed.
 
+mod trust;
+
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    AlertDescription, CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct,
-    Error, RootCertStore, SignatureScheme,
-};
+use rustls::pki_types::{ServerName, UnixTime};
+use rustls::{AlertDescription, CertificateError, ClientConfig, ClientConnection, Error};
 use thiserror::Error as ThisError;
 
 use super::buffer::ReadBytes;
+use trust::Trust;
 
 /// Trust that cannot be set up.
 #[derive(Debug, ThisError)]
@@ -49,26 +46,23 @@ impl Tls {
     }
 
     /// For the server `host`, whose certificate is trusted if it leads to one
-    /// of `ca_file`, or of the system's where there is none. With `verify`
-    /// false, any certificate will do.
+    /// of `ca_file`, or of the system's where there is none, or if it stands in
+    /// `ca_file` itself. With `verify` false, any certificate will do.
     pub(super) fn new(
         host: &str,
         ca_file: Option<&Path>,
         verify: bool,
     ) -> Result<Self, TrustError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()?;
-        let mut config = if verify {
-            builder
-                .with_root_certificates(roots(ca_file)?)
-                .with_no_client_auth()
-        } else {
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-                .with_no_client_auth()
+        let trust = match verify {
+            true => Trust::checked(ca_file, Arc::clone(&provider))?,
+            false => Trust::of_any(Arc::clone(&provider)),
         };
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(trust))
+            .with_no_client_auth();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TrustError::Name {
             host: host.to_owned(),
@@ -78,76 +72,6 @@ impl Tls {
             name,
             verified: verify,
         })
-    }
-}
-
-fn roots(ca_file: Option<&Path>) -> Result<RootCertStore, TrustError> {
-    let mut roots = RootCertStore::empty();
-    let Some(file) = ca_file else {
-        let found = rustls_native_certs::load_native_certs();
-        roots.add_parsable_certificates(found.certs);
-        return match found.errors.first() {
-            _ if !roots.is_empty() => Ok(roots),
-            error => Err(TrustError::NoRoots {
-                reason: error.map_or_else(|| "none was found".to_owned(), ToString::to_string),
-            }),
-        };
-    };
-    let wrong = |reason: String| TrustError::CaFile {
-        file: file.to_owned(),
-        reason,
-    };
-    let found = CertificateDer::pem_file_iter(file).map_err(|error| wrong(error.to_string()))?;
-    for certificate in found {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots
-            .add(certificate)
-            .map_err(|error| wrong(error.to_string()))?;
-    }
-    if roots.is_empty() {
-        return Err(wrong("holds no PEM certificate".to_owned()));
-    }
-    Ok(roots)
-}
-
-/// Takes any certificate; the server still proves that it has its key.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
     }
 }
 
@@ -230,6 +154,10 @@ fn certificate_words(error: &CertificateError) -> String {
             "the server's certificate has an unknown issuer: name the issuer's own in `tls.ca_file`"
                 .to_owned()
         }
+        error if trust::is_an_issuers(error) => {
+            "the server's certificate is an issuer's own (CA:TRUE): name it in `tls.ca_file`"
+                .to_owned()
+        }
         CertificateError::BadSignature => {
             "the server's certificate names a trusted issuer but is not signed with its key"
                 .to_owned()
@@ -249,10 +177,6 @@ fn certificate_words(error: &CertificateError) -> String {
             "the server's certificate is not valid before {}",
             day(*not_before)
         ),
-        error if error.to_string().contains("CaUsedAsEndEntity") => {
-            "the server's certificate is marked as that of an issuer (CA:TRUE), must be CA:FALSE"
-                .to_owned()
-        }
         error => format!("the server's certificate is refused: {error}"),
     }
 }

@@ -51,6 +51,19 @@ impl Answer {
         self.reader.can_reuse()
     }
 
+    /// No byte has come, and the request is sent again over a connection that
+    /// took `connect_ms` to open.
+    pub(super) fn begins_again(&mut self, connect_ms: Option<f64>) {
+        self.exchange.resent = true;
+        self.exchange.connect_ms = connect_ms;
+    }
+
+    /// The exchange of a request that was not sent after all.
+    pub(super) fn unsent(mut self) -> Exchange {
+        self.exchange.sent_ns = None;
+        self.exchange
+    }
+
     /// Sends the request and reads its answer to the end: how and when it ended.
     pub(super) async fn exchange_over(
         &mut self,
@@ -203,6 +216,10 @@ impl Answer {
     fn finish(&mut self, t_ns: u64) -> StreamEnd {
         if !self.reader.head().is_some_and(Head::is_good) {
             return StreamEnd::Clean;
+        }
+        if self.body.is_empty() {
+            let words = "the server answered 200 without a body";
+            return broken(FailureReason::NoBody, words);
         }
         let finished = self.body.finish(&mut self.exchange, t_ns);
         finished.err().unwrap_or(StreamEnd::Clean)

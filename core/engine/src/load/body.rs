@@ -17,6 +17,7 @@ pub(super) struct Body {
     settled: bool,
     decoder: DecoderClient,
     events: EventBuf,
+    is_empty: bool,
 }
 
 impl Body {
@@ -26,7 +27,13 @@ impl Body {
             settled: false,
             decoder,
             events: EventBuf::default(),
+            is_empty: true,
         }
+    }
+
+    /// Whether no byte of it has come.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// The answer calls itself JSON. Lines of JSON are sent under that type too,
@@ -52,8 +59,10 @@ impl Body {
             framer,
             decoder,
             events,
+            is_empty,
             ..
         } = self;
+        *is_empty &= data.is_empty();
         let mut fed = Ok(());
         let pushed = framer.push(data, &mut |message| {
             if fed.is_ok() && !exchange.has_ended() {

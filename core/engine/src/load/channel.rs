@@ -65,38 +65,59 @@ pub(super) struct Shared {
 }
 
 /// A channel to the backend, which carries one request at a time.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a cell's channels are all of one kind"
+)]
 pub(super) enum Channel {
     Http(Option<Connection>),
     InProcess,
 }
 
 impl Channel {
-    /// Whether it can carry another request without being opened again.
+    /// Whether it can carry another request without being opened again, as far
+    /// as is known.
     pub(super) fn is_usable(&self) -> bool {
         !matches!(self, Self::Http(None))
     }
 }
 
 impl Shared {
-    /// A channel that is not open yet.
-    pub(super) fn new_channel(&self) -> (Channel, Option<f64>) {
+    /// A channel that is not open: the request that needs it opens it.
+    pub(super) fn new_channel(&self) -> Channel {
         match self.transport {
-            Transport::InProcess(_) => (Channel::InProcess, None),
-            Transport::Http(_) => (Channel::Http(None), None),
+            Transport::InProcess(_) => Channel::InProcess,
+            Transport::Http(_) => Channel::Http(None),
         }
     }
 
     /// Opens a channel. A connection that cannot be opened is tried again by
     /// the request that needs it, which then fails with the reason.
-    pub(super) async fn open(&self) -> (Channel, Option<f64>) {
+    pub(super) async fn open(&self) -> Channel {
         match &self.transport {
-            Transport::InProcess(_) => (Channel::InProcess, None),
+            Transport::InProcess(_) => Channel::InProcess,
             Transport::Http(target) => {
-                let opened = exchange::open(target, self.timeouts.total, &self.cancel).await;
-                let opened = opened.and_then(Result::ok);
-                let connect_ms = opened.as_ref().map(|connection| connection.connect_ms);
-                (Channel::Http(opened), connect_ms)
+                let opened = exchange::connect(target, self.timeouts.total, &self.cancel).await;
+                Channel::Http(opened.ok())
             }
+        }
+    }
+
+    /// Whether the server keeps connections between requests, as far as is known.
+    pub(super) fn keeps_connections(&self) -> bool {
+        match &self.transport {
+            Transport::InProcess(_) => true,
+            Transport::Http(target) => target.keeps_connections(),
+        }
+    }
+
+    /// The channel as it is, or closed if it can carry no other request.
+    pub(super) fn looked_after(&self, channel: Channel) -> Channel {
+        match (channel, &self.transport) {
+            (Channel::Http(kept), Transport::Http(target)) => {
+                Channel::Http(exchange::usable(kept, target))
+            }
+            (channel, _) => channel,
         }
     }
 

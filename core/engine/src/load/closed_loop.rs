@@ -19,23 +19,23 @@ use crate::os::clock;
 const AFTER_UNSENT: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(shared: &Rc<Shared>, feed: Feed, slots: u32) -> Result<(), LoadError> {
+    feed.fill(2 * slots as usize).await;
+    // Last, so that none of them waits for anything but the others.
     let mut opening = JoinSet::new();
     for _ in 0..slots {
         let shared = Rc::clone(shared);
         opening.spawn_local(async move { shared.open().await });
     }
     let channels = opening.join_all().await;
-    feed.fill(2 * slots as usize).await;
     let feed = Rc::new(Mutex::new(feed));
     let phases = Rc::new(RefCell::new(Phases::new(&shared.cell.load)));
     let mut running = JoinSet::new();
-    for (channel, connect_ms) in channels {
+    for channel in channels {
         let slot = Slot {
             shared: Rc::clone(shared),
             feed: Rc::clone(&feed),
             phases: Rc::clone(&phases),
             channel,
-            connect_ms,
         };
         running.spawn_local(slot.run());
     }
@@ -54,7 +54,6 @@ struct Slot {
     feed: Rc<Mutex<Feed>>,
     phases: Rc<RefCell<Phases>>,
     channel: Channel,
-    connect_ms: Option<f64>,
 }
 
 impl Slot {
@@ -65,11 +64,9 @@ impl Slot {
             let Some(phase) = phase else {
                 return Ok(());
             };
-            let mut exchange = Exchange::default();
-            exchange.connect_ms = self.connect_ms.take();
             let sent = self
                 .shared
-                .carry(&mut self.channel, request, phase, exchange)
+                .carry(&mut self.channel, request, phase, Exchange::default())
                 .await;
             self.phases.borrow_mut().ended(phase);
             if !sent {

@@ -5,6 +5,7 @@ mod answer;
 mod body;
 mod channel;
 mod closed_loop;
+mod connections;
 mod error;
 pub mod exchange;
 mod feed;
@@ -68,6 +69,9 @@ pub fn run_cell(
         cancel: cancel.clone(),
         reads: RefCell::default(),
     });
+    if let Transport::Http(target) = transport {
+        target.count_connections_anew();
+    }
     let watch = Watch::start();
     let lags = Rc::new(RefCell::new(Lags::default()));
     let ran = local.block_on(&runtime, async {
@@ -88,6 +92,9 @@ pub fn run_cell(
         let length_ns = watch.fill_in(&mut check);
         lags.borrow().fill_in(length_ns, &mut check);
         shared.reads.borrow().fill_in(&mut check);
+        if let Transport::Http(target) = transport {
+            check.connections_open_max = Some(target.most_connections());
+        }
         check
     })
 }

@@ -17,6 +17,9 @@ pub struct OpenBackend {
     pub probes: Probes,
     /// The form in which it wants its prompts.
     pub form: PromptForm,
+    /// It has an option of its own, `ignore_eos`, that leaves out what forces an
+    /// answer's length.
+    pub has_ignore_eos: bool,
 }
 
 impl OpenBackend {
@@ -26,7 +29,9 @@ impl OpenBackend {
     /// What the plugin refuses, such as an option.
     pub fn open(plugin: &Plugin, context: &OpenContext) -> Result<Self, PluginError> {
         let client = BackendClient::open(plugin.module, &plugin.description.name, context)?;
+        let options = plugin.description.options_schema.get("properties");
         Ok(Self {
+            has_ignore_eos: options.is_some_and(|all| all.get("ignore_eos").is_some()),
             form: client.prompt_form()?,
             probes: client.probes()?,
             client: Arc::new(client),

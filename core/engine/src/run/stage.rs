@@ -3,7 +3,9 @@
 //! [`cell`](super::cell).
 
 use inferbench_model::facts::manifest::{StageFacts, Voice};
+use inferbench_model::facts::warning::Warning;
 use inferbench_model::plan::Stage;
+use inferbench_model::text::units::s_between;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::{ExitReport, StageError};
@@ -18,7 +20,7 @@ use crate::load::Transport;
 use crate::os::clock;
 use crate::prepare::PreparedBackend;
 use crate::server::launch::Server;
-use crate::server::readiness::{Readiness, ReadyError};
+use crate::server::readiness::{Readiness, Ready, ReadyError};
 
 /// Seconds between two events that a backend is waited for.
 const WAITING_EVERY_S: f64 = 5.0;
@@ -100,13 +102,16 @@ async fn measure(
         let waiting = CancellationToken::new();
         let weights = log.map(|log| log.watch_for_weights(&waiting));
         let ready = wait_ready(session, backend, stage, (target, control), server).await;
-        let ready_ns = clock::now_ns();
         waiting.cancel();
         if let Some(weights) = weights {
             facts.weights_ns = weights.await.ok().flatten();
         }
-        facts.ready_s = Some(ready?);
-        facts.ready_ns = Some(ready_ns);
+        let (ready, seconds) = ready?;
+        facts.ready_s = Some(seconds);
+        facts.ready_ns = Some(ready.at_ns);
+        if let Some(note) = ready.note {
+            session.warn(Warning::about(&stage.backend, note));
+        }
         let info = server_facts::ask_info(&backend.opened, control).await;
         facts.record_evidence(Voice::Info, info);
     }
@@ -142,14 +147,14 @@ async fn measure_levels(
     Ok(())
 }
 
-/// Waits until the backend is ready and gives the seconds that it took.
+/// Waits until the backend is ready; gives the seconds that it took too.
 async fn wait_ready(
     session: &RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
     (target, control): (&Target, &ControlPlane),
     server: Option<&Server>,
-) -> Result<f64, ReadyError> {
+) -> Result<(Ready, f64), ReadyError> {
     let config = &session.prepared.config.backends[stage.backend_index];
     let readiness = Readiness {
         backend: &backend.opened,
@@ -157,9 +162,12 @@ async fn wait_ready(
         control,
         prompts: &session.prepared.prompts,
         model: session.prepared.served_name(),
+        force_output: session.prepared.config.workload.force_output,
         check: config.ready_check,
-        limit: config.ready_timeout.0,
+        limit: config.ready_limit(),
+        connect_limit: config.connect_limit(),
     };
+    let began_ns = clock::now_ns();
     let mut announced_s = 0.0;
     let mut on_wait = |seconds: f64, last: &str| {
         if seconds - announced_s >= WAITING_EVERY_S {
@@ -171,12 +179,13 @@ async fn wait_ready(
             });
         }
     };
-    let seconds = readiness
+    let ready = readiness
         .wait(server, session.cancel(), &mut on_wait)
         .await?;
+    let seconds = s_between(began_ns, ready.at_ns);
     session.announce(RunEvent::Ready {
         backend: stage.backend.clone(),
         seconds,
     });
-    Ok(seconds)
+    Ok((ready, seconds))
 }

@@ -1,108 +1,42 @@
 //! Decides when a backend is ready: once it has answered a request like the run's
 //! own. Starting it is for `launch`.
 
+mod error;
+mod model_list;
+
 use std::time::Duration;
 
 use inferbench_model::config::ReadyCheck;
-use inferbench_model::plan::prompt::{PromptError, PromptKey};
-use inferbench_plugin_api::{RequestSpec, json};
-use thiserror::Error;
+use inferbench_model::facts::failure_reason::FailureReason;
+use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::facts::warning::WarningKind;
+use inferbench_model::plan::prompt::PromptKey;
+use inferbench_model::text::units::s_between;
+use inferbench_plugin_api::RequestSpec;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::control::{ControlError, ControlPlane};
-use crate::http::{Connection, OpenError, Target};
-use crate::load::RequestError;
+use crate::http::{Connection, Target};
 use crate::load::requests::{self, PromptMaker};
 use crate::os::clock;
 use crate::os::port;
 use crate::os::processes;
 use crate::plugins::backend::OpenBackend;
-use crate::server::launch::{Exit, Server};
+use crate::server::launch::Server;
 use crate::server::probe::Probe;
 use crate::server::supervise::MARK;
+pub(crate) use error::ReadyError;
+use model_list::ModelList;
 
 /// Time between two tries.
 const POLL: Duration = Duration::from_millis(200);
 /// Longest that the one real request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(120);
-
-/// A backend that is not ready.
-#[derive(Debug, Error)]
-pub(crate) enum ReadyError {
-    /// Its process has ended.
-    #[error("ended with {exit} before it was ready")]
-    Exited {
-        /// How.
-        exit: Exit,
-    },
-    /// Its time is over.
-    #[error("not ready after {seconds:.0} s: {last}")]
-    TooLate {
-        /// Seconds waited.
-        seconds: f64,
-        /// Its last answer.
-        last: String,
-    },
-    /// It is asked for a path that its plugin does not name.
-    #[error("has no health path: set ready_check to request")]
-    NoHealthPath,
-    /// No connection to it can ever be had.
-    #[error("connecting to {address}")]
-    Unreachable {
-        /// Its address.
-        address: String,
-        /// Why.
-        #[source]
-        source: OpenError,
-    },
-    /// It refuses a control request.
-    #[error(transparent)]
-    Control(ControlError),
-    /// No prompt can be made for it.
-    #[error(transparent)]
-    Prompt(PromptError),
-    /// There is no prompt as it wants it.
-    #[error("no prompt in the form it wants")]
-    NoForm,
-    /// Its plugin makes no request.
-    #[error(transparent)]
-    Request(RequestError),
-    /// It refuses a request as the run's own.
-    #[error("a one-token request failed: {reason}: {message}")]
-    Refused {
-        /// Reason of the failure.
-        reason: String,
-        /// What it said.
-        message: String,
-    },
-    /// Nobody has its name.
-    #[error("cannot resolve host `{host}`")]
-    NoSuchHost {
-        /// The name.
-        host: String,
-    },
-    /// It serves something else.
-    #[error("serves {served}, not `{wanted}`")]
-    OtherModel {
-        /// What it serves.
-        served: String,
-        /// What is wanted.
-        wanted: String,
-    },
-    /// What answers is not what was started.
-    #[error("port {port} is answered by process {pid} ({name}), which this run did not start")]
-    Stranger {
-        /// The port.
-        port: u16,
-        /// Who answers.
-        pid: i32,
-        /// Its name.
-        name: String,
-    },
-    /// The run was interrupted.
-    #[error("interrupted while it was starting")]
-    Interrupted,
-}
+/// Share of the time that is left which a request may take, so that it is known
+/// what came of it before the wait is over.
+const SHARE_OF_THE_REST: f64 = 0.95;
+/// Refusals that an unknown field may be the cause of.
+const FIELD_REFUSED: [u16; 2] = [400, 422];
 
 /// What readiness is judged by.
 pub(crate) struct Readiness<'a> {
@@ -111,24 +45,40 @@ pub(crate) struct Readiness<'a> {
     pub(crate) control: &'a ControlPlane,
     pub(crate) prompts: &'a PromptMaker,
     pub(crate) model: &'a str,
+    /// Answers are forced to their length.
+    pub(crate) force_output: bool,
     pub(crate) check: ReadyCheck,
     pub(crate) limit: Duration,
+    /// Longest time without a connection, where that is less.
+    pub(crate) connect_limit: Option<Duration>,
+}
+
+/// A backend that is ready.
+#[derive(Debug)]
+pub(crate) struct Ready {
+    /// Since when, ns.
+    pub(crate) at_ns: u64,
+    /// What is to be known of it.
+    pub(crate) note: Option<WarningKind>,
 }
 
 impl Readiness<'_> {
-    /// Waits until the backend is ready and gives the seconds that it took.
-    /// `on_wait` gets the seconds so far and the last answer.
+    /// Waits until the backend is ready. `on_wait` gets the seconds so far and the
+    /// last answer.
     pub(crate) async fn wait(
         &self,
         server: Option<&Server>,
         cancel: &CancellationToken,
         on_wait: &mut (dyn FnMut(f64, &str) + Send),
-    ) -> Result<f64, ReadyError> {
+    ) -> Result<Ready, ReadyError> {
         let began_ns = clock::now_ns();
-        let seconds = || inferbench_model::text::units::s_between(began_ns, clock::now_ns());
-        let mut last = "it has not answered".to_owned();
+        let seconds = || s_between(began_ns, clock::now_ns());
+        let mut waiting = Waiting::new(began_ns);
         if self.check == ReadyCheck::None {
-            return Ok(0.0);
+            return Ok(Ready {
+                at_ns: began_ns,
+                note: None,
+            });
         }
         if let Some(host) = self.target.unknown_host().await {
             let host = host.to_owned();
@@ -145,29 +95,24 @@ impl Readiness<'_> {
                 .limit
                 .saturating_sub(Duration::from_secs_f64(seconds()));
             let tried = tokio::select! {
-                tried = tokio::time::timeout(left, self.try_once(cancel)) => tried.ok(),
+                tried = tokio::time::timeout(left, self.try_once(left, cancel)) => tried.ok(),
                 () = cancel.cancelled() => return Err(ReadyError::Interrupted),
                 () = died(server) => continue,
             };
             match tried {
-                Some(Ok(())) => {
-                    return server.map_or(Ok(()), answers_itself).map(|()| seconds());
+                Some(Ok(ready)) => {
+                    return server.map_or(Ok(()), answers_itself).map(|()| ready);
                 }
-                Some(Err(Try::Later(words))) => last = words,
+                Some(Err(Try::Later(later))) => waiting.note(later),
                 Some(Err(Try::Never(error))) => return Err(error),
-                None => {
-                    return Err(ReadyError::TooLate {
-                        seconds: seconds(),
-                        last,
-                    });
-                }
+                None => return Err(waiting.too_late(seconds())),
             }
-            on_wait(seconds(), &last);
+            on_wait(seconds(), &waiting.last);
             if seconds() > self.limit.as_secs_f64() {
-                return Err(ReadyError::TooLate {
-                    seconds: seconds(),
-                    last,
-                });
+                return Err(waiting.too_late(seconds()));
+            }
+            if let Some(limit) = self.connect_limit {
+                waiting.must_have_connected_within(limit)?;
             }
             tokio::select! {
                 () = tokio::time::sleep(POLL) => {}
@@ -176,44 +121,38 @@ impl Readiness<'_> {
         }
     }
 
-    async fn try_once(&self, cancel: &CancellationToken) -> Result<(), Try> {
+    /// `left` is the time until the wait is over.
+    async fn try_once(&self, left: Duration, cancel: &CancellationToken) -> Result<Ready, Try> {
         if let Some(health) = &self.backend.probes.health {
             self.control.ask(health).await.map_err(Try::from)?;
         }
         if self.check == ReadyCheck::Health {
             return match self.backend.probes.health {
-                Some(_) => Ok(()),
+                Some(_) => Ok(Ready {
+                    at_ns: clock::now_ns(),
+                    note: None,
+                }),
                 None => Err(Try::Never(ReadyError::NoHealthPath)),
             };
         }
-        self.check_model().await?;
-        self.one_request(cancel).await
+        let list = self.model_list().await;
+        let limit = REQUEST_LIMIT.min(left.mul_f64(SHARE_OF_THE_REST));
+        match self.one_request(limit, cancel).await {
+            Ok(at_ns) => Ok(Ready {
+                at_ns,
+                note: list.and_then(|list| list.note(self.model)),
+            }),
+            Err(error) => Err(match list.filter(|list| !list.names(self.model)) {
+                Some(list) => error.of_another_model(&list, self.model),
+                None => error,
+            }),
+        }
     }
 
-    /// The served models must hold the wanted one; a server that lists none is
-    /// taken at its word.
-    async fn check_model(&self) -> Result<(), Try> {
-        let Some(models) = &self.backend.probes.models else {
-            return Ok(());
-        };
-        let Ok(body) = self.control.ask(models).await else {
-            return Ok(());
-        };
-        let json: serde_json::Value = json::read(&body).unwrap_or_default();
-        let listed: Vec<&str> = json
-            .get("data")
-            .and_then(|data| data.as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(|model| model.get("id")?.as_str())
-            .collect();
-        if listed.is_empty() || listed.contains(&self.model) {
-            return Ok(());
-        }
-        Err(Try::Never(ReadyError::OtherModel {
-            served: listed.join(", "),
-            wanted: self.model.to_owned(),
-        }))
+    /// The models that the server lists; `None` if it lists none.
+    async fn model_list(&self) -> Option<ModelList> {
+        let models = self.backend.probes.models.as_ref()?;
+        ModelList::read(&self.control.ask(models).await.ok()?)
     }
 
     /// A connection, if one can be had now; an error if none ever can.
@@ -228,8 +167,38 @@ impl Readiness<'_> {
         }
     }
 
-    /// One real request of one token, over the same path as the run's own.
-    async fn one_request(&self, cancel: &CancellationToken) -> Result<(), Try> {
+    /// One request as the run's own, over the same path; gives when its answer
+    /// began, ns. Where it is refused, one without what forces its length shows
+    /// whether that is why.
+    async fn one_request(&self, limit: Duration, cancel: &CancellationToken) -> Result<u64, Try> {
+        let record = self.ask(self.force_output, limit, cancel).await?;
+        if let Some(at_ns) = answered_ns(&record) {
+            return Ok(at_ns);
+        }
+        let status = record.http_status;
+        if self.force_output && status.is_some_and(|status| FIELD_REFUSED.contains(&status)) {
+            let plain = self.ask(false, limit, cancel).await?;
+            if answered_ns(&plain).is_some() {
+                let or_option = match self.backend.has_ignore_eos {
+                    true => ", or the backend's options.ignore_eos: false",
+                    false => "",
+                };
+                return Err(Try::Never(ReadyError::RefusesForcedLength {
+                    or_option,
+                    reason: record.reason.unwrap_or_default(),
+                    message: record.message.unwrap_or_default(),
+                }));
+            }
+        }
+        Err(refusal(record))
+    }
+
+    async fn ask(
+        &self,
+        force_output: bool,
+        limit: Duration,
+        cancel: &CancellationToken,
+    ) -> Result<RequestRecord, Try> {
         let key = PromptKey {
             block: u32::MAX,
             level: 0,
@@ -239,27 +208,92 @@ impl Readiness<'_> {
         let prompt = prompt.map_err(|error| Try::Never(ReadyError::Prompt(error)))?;
         let content =
             requests::content(&prompt, self.backend.form).ok_or(Try::Never(ReadyError::NoForm))?;
-        let spec = RequestSpec::one_token(self.model, content);
+        let spec = RequestSpec {
+            output_tokens: prompt.output_tokens,
+            force_output,
+            ..RequestSpec::one_token(self.model, content)
+        };
         let probe = Probe {
             backend: self.backend,
             target: self.target,
             spec: &spec,
             input_tokens: prompt.input_tokens,
-            limit: REQUEST_LIMIT,
+            limit,
         };
         let mut slot = self.open().await?;
         let record = probe.ask(&mut slot, cancel).await;
-        let record = record.map_err(|error| Try::Never(ReadyError::Request(error)))?;
-        if record.is_ok() {
-            return Ok(());
+        record.map_err(|error| Try::Never(ReadyError::Request(error)))
+    }
+}
+
+/// When the answer of a ready server began: one that has come whole, or that has
+/// not ended within its time but was under way.
+fn answered_ns(record: &RequestRecord) -> Option<u64> {
+    let under_way = is(record, FailureReason::Timeout) && record.first_output_ns.is_some();
+    (record.is_ok() || under_way).then(|| record.first_output_ns.unwrap_or(record.end_ns))
+}
+
+fn is(record: &RequestRecord, reason: FailureReason) -> bool {
+    record.reason.as_deref() == Some(&*reason.word())
+}
+
+/// A request without a good answer: whether waiting may help.
+fn refusal(record: RequestRecord) -> Try {
+    let is_final = record.http_status.is_some_and(is_final) || is(&record, FailureReason::NoBody);
+    let connected = record.sent_ns.is_some() || record.http_status.is_some();
+    let refused = ReadyError::Refused {
+        reason: record.reason.unwrap_or_default(),
+        message: record.message.unwrap_or_default(),
+    };
+    match is_final {
+        true => Try::Never(refused),
+        false => Try::Later(Later {
+            words: refused.to_string(),
+            connected,
+        }),
+    }
+}
+
+/// A wait that goes on.
+struct Waiting {
+    /// The last answer, in words.
+    last: String,
+    /// Since when there has been no connection, ns.
+    unconnected_ns: Option<u64>,
+}
+
+impl Waiting {
+    fn new(began_ns: u64) -> Self {
+        Self {
+            last: "it has not answered".to_owned(),
+            unconnected_ns: Some(began_ns),
         }
-        let refused = ReadyError::Refused {
-            reason: record.reason.unwrap_or_default(),
-            message: record.message.unwrap_or_default(),
+    }
+
+    fn note(&mut self, later: Later) {
+        self.last = later.words;
+        self.unconnected_ns = match later.connected {
+            true => None,
+            false => self.unconnected_ns.or_else(|| Some(clock::now_ns())),
         };
-        match record.http_status {
-            Some(status) if is_final(status) => Err(Try::Never(refused)),
-            _ => Err(Try::Later(refused.to_string())),
+    }
+
+    fn too_late(self, seconds: f64) -> ReadyError {
+        ReadyError::TooLate {
+            seconds,
+            last: self.last,
+        }
+    }
+
+    fn must_have_connected_within(&self, limit: Duration) -> Result<(), ReadyError> {
+        let since_ns = self.unconnected_ns;
+        let seconds = since_ns.map(|since_ns| s_between(since_ns, clock::now_ns()));
+        match seconds {
+            Some(seconds) if seconds >= limit.as_secs_f64() => Err(ReadyError::NotThere {
+                seconds,
+                last: self.last.clone(),
+            }),
+            _ => Ok(()),
         }
     }
 }
@@ -285,8 +319,36 @@ async fn died(server: Option<&Server>) {
 }
 
 enum Try {
-    Later(String),
+    Later(Later),
     Never(ReadyError),
+}
+
+/// A try that failed in a way that may pass.
+struct Later {
+    words: String,
+    /// There was a connection to the server.
+    connected: bool,
+}
+
+impl Try {
+    /// The same, of a server that lists other models than the one that was asked.
+    fn of_another_model(self, list: &ModelList, wanted: &str) -> Self {
+        let (served, wanted) = (list.text(), wanted.to_owned());
+        match self {
+            Self::Never(refused @ ReadyError::Refused { .. }) => {
+                Self::Never(ReadyError::OtherModel {
+                    served,
+                    wanted,
+                    refusal: refused.to_string(),
+                })
+            }
+            Self::Never(error) => Self::Never(error),
+            Self::Later(later) => Self::Later(Later {
+                words: format!("serves {served}, not `{wanted}`: {}", later.words),
+                ..later
+            }),
+        }
+    }
 }
 
 impl From<ControlError> for Try {
@@ -294,13 +356,58 @@ impl From<ControlError> for Try {
         match error.status() {
             Some(status) if is_final(status) => Self::Never(ReadyError::Control(error)),
             None if error.is_final() => Self::Never(ReadyError::Control(error)),
-            _ => Self::Later(error.to_string()),
+            _ => Self::Later(Later {
+                words: error.to_string(),
+                connected: !matches!(error, ControlError::NotOpened { .. }),
+            }),
         }
     }
 }
 
 /// A refusal that waiting will not mend: 4xx, but for "too early", "too many"
-/// and a request timeout.
+/// and a request timeout; a redirect, which is not followed; and a 2xx that is
+/// none to a request (204).
 fn is_final(status: u16) -> bool {
-    (400..500).contains(&status) && !matches!(status, 408 | 425 | 429)
+    let passes = matches!(status, 200 | 408 | 425 | 429);
+    (200..500).contains(&status) && !passes
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    fn later(connected: bool) -> Later {
+        Later {
+            words: "no".to_owned(),
+            connected,
+        }
+    }
+
+    #[test]
+    fn only_a_wait_without_any_connection_is_given_up_early() {
+        const LIMIT: Duration = Duration::from_secs(30);
+        let now_ns = clock::now_ns();
+        let mut waiting = Waiting::new(now_ns.saturating_sub(31_000_000_000));
+        waiting.note(later(false));
+        let error = waiting.must_have_connected_within(LIMIT).unwrap_err();
+        assert!(matches!(error, ReadyError::NotThere { .. }), "{error}");
+        // It was there, and is gone since now.
+        waiting.note(later(true));
+        waiting.must_have_connected_within(LIMIT).unwrap();
+        waiting.note(later(false));
+        waiting.must_have_connected_within(LIMIT).unwrap();
+        let at_once = waiting.must_have_connected_within(Duration::ZERO);
+        assert!(at_once.is_err());
+    }
+
+    #[test]
+    fn what_waiting_cannot_mend_is_final() {
+        for status in [204, 206, 301, 302, 307, 308, 400, 401, 404, 422] {
+            assert!(is_final(status), "{status}");
+        }
+        for status in [101, 200, 408, 425, 429, 500, 502, 503] {
+            assert!(!is_final(status), "{status}");
+        }
+    }
 }

@@ -8,6 +8,7 @@
     reason = "shared test code, of which each test uses a part"
 )]
 
+pub mod cell;
 pub mod secure;
 pub mod server;
 

@@ -23,8 +23,7 @@ impl Authority {
         params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let mut file = NamedTempFile::new().unwrap();
-        file.write_all(issuer.pem().as_bytes()).unwrap();
+        let file = pem_file(&issuer.pem());
         Self { issuer, file }
     }
 
@@ -35,24 +34,49 @@ impl Authority {
     /// A server's certificate for `name`, good from one year to another.
     pub fn server(&self, name: &str, years: std::ops::Range<i32>) -> Arc<ServerConfig> {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.not_before = date_time_ymd(years.start, 1, 1);
-        params.not_after = date_time_ymd(years.end, 1, 1);
-        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let certificate = params_for(name, years)
+            .signed_by(&key, &self.issuer)
+            .unwrap();
         server_config(certificate.der().clone(), &key)
     }
 }
 
 /// A server whose certificate is its own issuer, as `openssl req -x509` makes
-/// it; the PEM file holds that certificate.
-pub fn self_signed_issuer(name: &str) -> (Arc<ServerConfig>, NamedTempFile) {
+/// it, good from one year to another; the PEM file holds that certificate.
+pub fn self_signed_issuer(
+    name: &str,
+    years: std::ops::Range<i32>,
+) -> (Arc<ServerConfig>, NamedTempFile) {
     let key = KeyPair::generate().unwrap();
-    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let mut params = params_for(name, years);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let certificate = params.self_signed(&key).unwrap();
-    let mut file = NamedTempFile::new().unwrap();
-    file.write_all(certificate.pem().as_bytes()).unwrap();
+    let file = pem_file(&certificate.pem());
     (server_config(certificate.der().clone(), &key), file)
+}
+
+/// A server whose certificate an issuer has signed that is nowhere named; the
+/// PEM file holds the server's certificate alone.
+pub fn pinned(name: &str, years: std::ops::Range<i32>) -> (Arc<ServerConfig>, NamedTempFile) {
+    let authority = Authority::new("an issuer that is nowhere named");
+    let key = KeyPair::generate().unwrap();
+    let certificate = params_for(name, years).signed_by(&key, &authority.issuer);
+    let certificate = certificate.unwrap();
+    let file = pem_file(&certificate.pem());
+    (server_config(certificate.der().clone(), &key), file)
+}
+
+fn params_for(name: &str, years: std::ops::Range<i32>) -> CertificateParams {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.not_before = date_time_ymd(years.start, 1, 1);
+    params.not_after = date_time_ymd(years.end, 1, 1);
+    params
+}
+
+fn pem_file(pem: &str) -> NamedTempFile {
+    let mut file = NamedTempFile::new().unwrap();
+    file.write_all(pem.as_bytes()).unwrap();
+    file
 }
 
 fn server_config(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {

@@ -160,6 +160,7 @@ fn warnings(
     let work = fold.work();
     let mut found = Vec::new();
     found.extend(fold.counts().warning());
+    found.extend(fold.counts().resent_warning());
     found.extend(fold.window().is_none().then_some(WarningKind::NoWindow));
     found.extend(broken);
     found.extend(mild);

@@ -17,6 +17,7 @@ pub use options::options_errors;
 pub use schema::schema;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -113,9 +114,10 @@ pub struct BackendConfig {
     /// How the backend is found ready.
     #[serde(default)]
     pub ready_check: ReadyCheck,
-    /// How long the backend may take until it is ready.
-    #[serde(default = "default_ready_timeout")]
-    pub ready_timeout: DurationText,
+    /// How long the backend may take until it is ready: 20 minutes if it is not
+    /// set, of which an attached server that accepts no connection gets 30 seconds.
+    #[serde(default)]
+    pub ready_timeout: Option<DurationText>,
     /// Levels above this concurrency are skipped for this backend, with a note.
     #[serde(default)]
     pub max_concurrency: Option<u32>,
@@ -127,7 +129,27 @@ impl BackendConfig {
     pub fn label(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.plugin)
     }
+
+    /// Longest time until it is ready.
+    #[must_use]
+    pub fn ready_limit(&self) -> Duration {
+        self.ready_timeout.map_or(READY_LIMIT, |limit| limit.0)
+    }
+
+    /// Longest time that an attached server may accept no connection, where
+    /// `ready_timeout` does not say how long to wait: nobody is starting it.
+    #[must_use]
+    pub fn connect_limit(&self) -> Option<Duration> {
+        let is_left_open = self.attach.is_some() && self.ready_timeout.is_none();
+        is_left_open.then_some(CONNECT_LIMIT)
+    }
 }
+
+/// Longest time until a backend is ready, unless its config says another: loading
+/// a large model takes minutes.
+const READY_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Longest time without a connection to an attached server.
+const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 
 /// Container that a server is launched in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -169,7 +191,8 @@ impl ContainerRuntime {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
-    /// PEM file with the certificates that are trusted, instead of the system's.
+    /// PEM file with the certificates that are trusted, instead of the system's:
+    /// issuers, and servers' own.
     pub ca_file: Option<String>,
     /// Check the certificate; false takes any, which the report says.
     pub verify: bool,
@@ -188,7 +211,7 @@ impl Default for TlsConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadyCheck {
-    /// One real one-token request is answered.
+    /// A request like the run's own is answered.
     #[default]
     Request,
     /// The plugin's health path answers 200.
@@ -434,10 +457,6 @@ fn default_seed() -> u64 {
 
 fn default_output() -> String {
     "results".to_owned()
-}
-
-fn default_ready_timeout() -> DurationText {
-    DurationText::from_secs(20 * 60)
 }
 
 fn default_timeout() -> DurationText {

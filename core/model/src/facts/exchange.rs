@@ -45,6 +45,8 @@ pub struct Exchange {
     pub sent_ns: Option<u64>,
     /// Time to open the connection, on its first use.
     pub connect_ms: Option<f64>,
+    /// The request was sent twice: a kept connection ended before any answer.
+    pub resent: bool,
     pub http_status: Option<u16>,
     output_ns: Vec<u64>,
     counts: TokenCounts,
@@ -274,6 +276,7 @@ impl Exchange {
             sent_ns: self.sent_ns,
             send_lag_ms: since(self.scheduled_ns, self.sent_ns),
             connect_ms: self.connect_ms,
+            resent: self.resent,
             first_output_ns: first,
             first_content_ns: self.first_content_ns,
             last_output_ns: last,

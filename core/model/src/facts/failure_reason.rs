@@ -104,6 +104,9 @@ reasons! {
     /// The answer ended early.
     Truncated, "truncated", Server,
         "the answer ended inside its body, or without a finish reason and without an end marker";
+    /// Nothing but a head.
+    NoBody, "no_body", Server,
+        "the server answered 200 without a body";
     /// Closed before an answer began.
     ConnectionClosed, "connection_closed", Server,
         "the server closed the connection before an answer began";

@@ -19,6 +19,14 @@ pub struct Counts {
     pub failed: u64,
     /// Failed ones by reason.
     pub by_reason: BTreeMap<String, u64>,
+    /// Those of both kinds that were sent again, since the server had closed a
+    /// kept connection before the first byte of an answer.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub resent: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Counts {
@@ -33,6 +41,7 @@ impl Counts {
 
     /// Counts one more request.
     pub fn note(&mut self, record: &RequestRecord) {
+        self.resent += u64::from(record.resent);
         if record.is_ok() {
             self.ok += 1;
             return;
@@ -52,8 +61,18 @@ impl Counts {
         })
     }
 
+    /// A warning of those that were sent again; `None` if none was.
+    #[must_use]
+    pub fn resent_warning(&self) -> Option<WarningKind> {
+        (self.resent > 0).then(|| WarningKind::RequestsResent {
+            resent: self.resent,
+            requests: self.ok + self.failed,
+        })
+    }
+
     /// Adds the counts of another cell.
     pub fn add(&mut self, other: &Self) {
+        self.resent += other.resent;
         self.ok += other.ok;
         self.failed += other.failed;
         for (reason, n) in &other.by_reason {

@@ -98,6 +98,11 @@ pub struct RequestRecord {
     pub send_lag_ms: Option<f64>,
     /// Time to open the connection this request went over, on its first use only.
     pub connect_ms: Option<f64>,
+    /// The request was sent again, on a new connection, since the server had closed
+    /// the kept one before the first byte of an answer; `sent_ns` is the second
+    /// send. Absent if it was sent once.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub resent: bool,
     /// Arrival of the first output event.
     pub first_output_ns: Option<u64>,
     /// Arrival of the first text that is not reasoning.
@@ -220,6 +225,10 @@ const UNREAD_BY_CHANCE: u32 = 1;
 /// Without a count of tokens, so many times the unread messages must be more than the
 /// output events.
 const UNREAD_SHARE: u32 = 4;
+
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
 
 impl RequestRecord {
     /// Whether the request succeeded.

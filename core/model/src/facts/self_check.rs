@@ -98,6 +98,8 @@ pub struct SelfCheck {
     pub throttled_percent: Option<f64>,
     /// Time for which the machine slept, s.
     pub slept_s: Option<f64>,
+    /// Most connections to the server that were open at once.
+    pub connections_open_max: Option<u64>,
     /// Jumps of the wall clock against the monotonic clock.
     pub clock_steps: Option<u64>,
     /// The largest of them, ms; absent if there was none.

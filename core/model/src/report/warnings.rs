@@ -188,26 +188,38 @@ fn of_trends(report: &Report) -> impl Iterator<Item = Warning> {
     })
 }
 
-/// How many requests of each backend failed, over all its levels and repeats.
+/// How many requests of each backend failed, and were sent again, over all its
+/// levels and repeats.
 fn of_requests(report: &Report) -> impl Iterator<Item = Warning> {
-    report.backends.iter().filter_map(|backend| {
-        let own = report
-            .rows
-            .iter()
-            .filter(|row| row.backend == backend.label);
+    report.backends.iter().flat_map(|backend| {
+        let own = || {
+            let rows = report.rows.iter();
+            rows.filter(|row| row.backend == backend.label)
+        };
         let mut counts = Counts::default();
-        own.clone().for_each(|row| counts.add(&row.counts));
-        let failing = own.filter(|row| row.counts.failed > 0);
-        let levels = failing.map(|row| row.level).collect();
-        Some(Warning::about(&backend.label, counts.warning()?).at(levels))
+        own().for_each(|row| counts.add(&row.counts));
+        let levels = |has: fn(&Counts) -> bool| {
+            let found = own().filter(|row| has(&row.counts));
+            found.map(|row| row.level).collect::<Vec<Level>>()
+        };
+        let failed = levels(|counts| counts.failed > 0);
+        let resent = levels(|counts| counts.resent > 0);
+        let found = [
+            (counts.warning(), failed),
+            (counts.resent_warning(), resent),
+        ];
+        found
+            .into_iter()
+            .filter_map(|(kind, levels)| Some(Warning::about(&backend.label, kind?).at(levels)))
     })
 }
 
-/// Without failed requests, which are counted over all cells.
+/// Without those of requests, which are counted over all cells.
 fn of_cells(report: &Report, cells: &[MeasuredCell<'_>]) -> Vec<Warning> {
+    let counted = [WarningCode::RequestsFailed, WarningCode::RequestsResent];
     let each = cells.iter().flat_map(|MeasuredCell { row, .. }| {
         let kinds = row.warnings.iter();
-        let others = kinds.filter(|kind| kind.code() != WarningCode::RequestsFailed);
+        let others = kinds.filter(|kind| !counted.contains(&kind.code()));
         others.map(|kind| Warning::about(&row.backend, kind.clone()).at(vec![row.level]))
     });
     merged(each, report)

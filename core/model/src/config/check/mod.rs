@@ -72,7 +72,7 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
     }
     check_connection(&path, backend, found);
     launch::check(&path, backend, found);
-    if backend.ready_timeout.0.is_zero() {
+    if backend.ready_timeout.is_some_and(|limit| limit.0.is_zero()) {
         found.add(&path("ready_timeout"), "is 0, must be above 0");
     }
     if backend.max_concurrency == Some(0) {

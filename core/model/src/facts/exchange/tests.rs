@@ -1,5 +1,7 @@
 use super::*;
 use crate::config::Level;
+use crate::facts::key::Counts;
+use crate::facts::warning::WarningKind;
 
 fn key() -> RequestKey {
     RequestKey {
@@ -394,4 +396,43 @@ fn the_first_unreadable_message_is_kept_in_one_plain_line() {
         record.malformed_example.as_deref(),
         Some("<html>\u{fffd}[31m\u{fffd}502 Bad Gateway")
     );
+}
+
+#[test]
+fn a_request_that_was_sent_again_is_counted_whether_it_failed_or_not() {
+    let twice = |ends: bool| {
+        let mut exchange = Exchange {
+            resent: true,
+            ..sent()
+        };
+        exchange.output(ms(90), OutputKind::Text, "a", Some(1));
+        if ends {
+            exchange.finish("stop");
+        }
+        record(exchange)
+    };
+    let mut once = sent();
+    once.finish("stop");
+    let records = [twice(true), twice(false), record(once)];
+    let counts = Counts::from_records(&records);
+    assert_eq!((counts.ok, counts.failed, counts.resent), (2, 1, 2));
+    let expected = WarningKind::RequestsResent {
+        resent: 2,
+        requests: 3,
+    };
+    assert_eq!(counts.resent_warning(), Some(expected));
+    assert_eq!(Counts::default().resent_warning(), None);
+    let mut all = Counts::default();
+    (0..2).for_each(|_| all.add(&counts));
+    assert_eq!(all.resent, 4);
+}
+
+#[test]
+fn a_record_without_the_key_was_sent_once() {
+    let mut exchange = sent();
+    exchange.finish("stop");
+    let json = serde_json::to_value(record(exchange)).unwrap();
+    assert_eq!(json.get("resent"), None);
+    let read: RequestRecord = serde_json::from_value(json).unwrap();
+    assert!(!read.resent);
 }

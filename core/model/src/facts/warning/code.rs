@@ -242,6 +242,13 @@ warnings! {
         /// Tokens that the server counts.
         tokens: u64,
     } = "more-events-than-tokens", Warning, "Compare itl_ms only with care; look how the server counts.";
+    /// The server closed kept connections without a word, just when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
+    RequestsResent {
+        /// Sent again.
+        resent: u64,
+        /// Measured in all.
+        requests: u64,
+    } = "requests-resent", Warning, "Nothing: the figures hold. The server, or a proxy before it, should say `Connection: close` when it closes.";
     /// Some answers have another length than was asked for.
     AnswerLengthDiffers {
         /// Answers of another length.
@@ -438,6 +445,15 @@ warnings! {
     RepeatsNotPaired = "repeats-not-paired", Note, "Measure both in one run for a paired comparison.";
     /// The certificate of an attached server is not checked.
     CertificateNotChecked = "certificate-not-checked", Warning, "Name the server's certificate in tls.ca_file.";
+    /// The server answers to the model's name, but does not list it: a gateway that lists patterns or other names, or a server that answers to any name.
+    ModelNotListed {
+        /// Name that is asked for.
+        model: String,
+        /// The first ones that it lists.
+        listed: Vec<String>,
+        /// How many more it lists.
+        more: u64,
+    } = "model-not-listed", Warning, "Make sure that it serves the model that you mean.";
     /// Memory is still in use after a server has stopped.
     MemoryLeft {
         /// Index of the GPU; absent for the shared memory of the host.

@@ -255,6 +255,9 @@ fn of_work(kind: &WarningKind) -> Option<String> {
             requests,
             by_reason,
         } => failed_requests(*failed, *requests, by_reason),
+        WarningKind::RequestsResent { resent, requests } => format!(
+            "{resent} of {requests} requests went out on a kept connection that the server had closed without a word: each was sent again, once, on a new one, and timed from there"
+        ),
         WarningKind::AnswerLengthDiffers { answers, requests } => {
             format!("{answers} of {requests} answers had another length than was asked")
         }
@@ -438,6 +441,20 @@ fn of_start_and_stop(kind: &WarningKind) -> Option<String> {
             format!("the prefix cache was not reset between levels: {detail}")
         }
         WarningKind::StopFailed { detail } => detail.clone(),
+        WarningKind::ModelNotListed {
+            model,
+            listed,
+            more,
+        } => {
+            let more = match more {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!(
+                "the server lists {}{more}, not `{model}`, and answers to that name all the same",
+                listed.join(", ")
+            )
+        }
         WarningKind::PluginChanged {
             plugin,
             was_version,

@@ -1,0 +1,112 @@
+//! Why a backend is not ready.
+
+use inferbench_model::plan::prompt::PromptError;
+use thiserror::Error;
+
+use crate::http::OpenError;
+use crate::http::control::ControlError;
+use crate::load::RequestError;
+use crate::server::launch::Exit;
+
+/// A backend that is not ready.
+#[derive(Debug, Error)]
+pub(crate) enum ReadyError {
+    /// Its process has ended.
+    #[error("ended with {exit} before it was ready")]
+    Exited {
+        /// How.
+        exit: Exit,
+    },
+    /// Its time is over.
+    #[error("not ready after {seconds:.0} s: {last}")]
+    TooLate {
+        /// Seconds waited.
+        seconds: f64,
+        /// Its last answer.
+        last: String,
+    },
+    /// It is asked for a path that its plugin does not name.
+    #[error("has no health path: set ready_check to request")]
+    NoHealthPath,
+    /// No connection to it can ever be had.
+    #[error("connecting to {address}")]
+    Unreachable {
+        /// Its address.
+        address: String,
+        /// Why.
+        #[source]
+        source: OpenError,
+    },
+    /// It refuses a control request.
+    #[error(transparent)]
+    Control(ControlError),
+    /// No prompt can be made for it.
+    #[error(transparent)]
+    Prompt(PromptError),
+    /// There is no prompt as it wants it.
+    #[error("no prompt in the form it wants")]
+    NoForm,
+    /// Its plugin makes no request.
+    #[error(transparent)]
+    Request(RequestError),
+    /// It refuses a request as the run's own.
+    #[error("a request failed: {reason}: {message}")]
+    Refused {
+        /// Reason of the failure.
+        reason: String,
+        /// What it said.
+        message: String,
+    },
+    /// It refuses a request as the run's own, and answers one whose length is not
+    /// forced.
+    #[error(
+        "refuses requests that force the answer's length (`ignore_eos`, `min_tokens`): {reason}: {message}; set workload.force_output: false{or_option}"
+    )]
+    RefusesForcedLength {
+        /// Another way to leave that out, if there is one.
+        or_option: &'static str,
+        /// Reason of the failure.
+        reason: String,
+        /// What it said.
+        message: String,
+    },
+    /// It has accepted no connection.
+    #[error(
+        "no connection for {seconds:.0} s, and `ready_timeout` asks for no longer wait: {last}"
+    )]
+    NotThere {
+        /// Seconds without one.
+        seconds: f64,
+        /// Why there was none.
+        last: String,
+    },
+    /// Nobody has its name.
+    #[error("cannot resolve host `{host}`")]
+    NoSuchHost {
+        /// The name.
+        host: String,
+    },
+    /// It lists other models, and refuses a request to the one that is wanted.
+    #[error("serves {served}, not `{wanted}`: {refusal}")]
+    OtherModel {
+        /// What it lists.
+        served: String,
+        /// What is wanted.
+        wanted: String,
+        /// Its refusal.
+        refusal: String,
+    },
+    /// What answers is not what was started.
+    #[error("port {port} is answered by process {pid} ({name}), which this run did not start")]
+    Stranger {
+        /// The port.
+        port: u16,
+        /// Who answers.
+        pid: i32,
+        /// Its name.
+        name: String,
+    },
+    /// The run was interrupted.
+    #[error("interrupted while it was starting")]
+    Interrupted,
+}
