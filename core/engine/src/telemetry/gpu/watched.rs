@@ -49,6 +49,19 @@ const REASONS: [(ThrottleReasons, &str); 9] = [
     ),
 ];
 
+/// Figures that an energy is made of.
+const ENERGY: [&str; 2] = ["power", "energy"];
+/// Figures that tell something of the load.
+const MEASURED: [&str; 7] = [
+    "power",
+    "energy",
+    "memory in use",
+    "utilization",
+    "SM clock",
+    "memory clock",
+    "temperature",
+];
+
 /// A backend that runs: its label and, if it was launched, its supervisor's pid.
 pub(super) type RunningBackend = Option<(String, Option<u32>)>;
 
@@ -82,6 +95,7 @@ impl<'nvml> Watched<'nvml> {
                 chosen,
                 notes,
                 given: Vec::new(),
+                refused: Vec::new(),
             },
             energy: EnergyWatch::default(),
             shares: Shares::default(),
@@ -110,6 +124,14 @@ impl<'nvml> Watched<'nvml> {
         GpuSample {
             read_us: Some(took_ns / 1000),
             ..sample
+        }
+    }
+
+    /// Notes what the device never gave. An instance gives few figures of its own.
+    pub(super) fn conclude(&self) {
+        let is_whole = self.chosen.mig.is_none() && self.device.is_some();
+        if let Some(line) = self.figures.never_given().filter(|_| is_whole) {
+            self.figures.notes.line(line);
         }
     }
 
@@ -303,6 +325,8 @@ struct Figures {
     notes: Notes,
     /// Figures given at least once, and whether they went missing since.
     given: Vec<(&'static str, bool)>,
+    /// Figures that were not given at the first time of asking, and why.
+    refused: Vec<(&'static str, String)>,
 }
 
 impl Figures {
@@ -320,8 +344,42 @@ impl Figures {
                 self.notes.lost(self.chosen, name, error.to_string());
                 None
             }
-            (Err(_), _) => None,
+            (Err(error), None) => {
+                if !self.refused.iter().any(|(refused, _)| *refused == name) {
+                    self.refused.push((name, error.to_string()));
+                }
+                None
+            }
+            (Err(_), Some(_)) => None,
         }
+    }
+
+    fn is_given(&self, names: &[&str]) -> bool {
+        self.given.iter().any(|(given, _)| names.contains(given))
+    }
+
+    /// One line for a device that gave nothing of what is measured, or nothing
+    /// that an energy can be made of.
+    fn never_given(&self) -> Option<String> {
+        let why = |names: &[&str]| {
+            let mut refused = self.refused.iter();
+            let first = refused.find(|(name, _)| names.contains(name));
+            first.map_or_else(String::new, |(_, why)| format!(": {why}"))
+        };
+        if !self.is_given(&MEASURED) {
+            return Some(format!(
+                "{} reports nothing: no power, energy, memory, utilization, clocks or temperature{}",
+                self.chosen,
+                why(&MEASURED)
+            ));
+        }
+        (!self.is_given(&ENERGY)).then(|| {
+            format!(
+                "{} gives no power and no energy{}",
+                self.chosen,
+                why(&ENERGY)
+            )
+        })
     }
 
     fn within<T: PartialOrd + Display>(

@@ -202,6 +202,13 @@ warnings! {
         /// Integral against counter, percent.
         difference_percent: f64,
     } = "energy-disagrees", Warning, "Trust the counter; sample more often.";
+    /// A GPU's energy counter does not fit its own power, so its energy is the integral of its power.
+    EnergyCounterUnused {
+        /// Index of the GPU.
+        gpu: u32,
+        /// Integral against counter, percent.
+        difference_percent: f64,
+    } = "energy-counter-unused", Warning, "Below 0 % the counter is that of a whole module, as on Grace Hopper: compare only energies that come from the power.";
     /// A GPU was throttled for another reason than its power limit.
     GpuThrottled {
         /// Index of the GPU.

@@ -278,6 +278,18 @@ fn of_hardware(kind: &WarningKind) -> Option<String> {
         } => format!(
             "GPU {gpu}: the integral of its power is {difference_percent:+.1} % off its energy counter"
         ),
+        WarningKind::EnergyCounterUnused {
+            gpu,
+            difference_percent,
+        } => {
+            let counts = match *difference_percent < 0.0 {
+                true => "counts more than the GPU, as that of a whole module does",
+                false => "counts less than the GPU draws",
+            };
+            format!(
+                "GPU {gpu}: its energy counter {counts}: the integral of its power is {difference_percent:+.1} % off it, and is what is shown"
+            )
+        }
         WarningKind::GpuThrottled {
             gpu,
             seconds_by_reason,
