@@ -7,6 +7,8 @@
 
 mod arithmetic;
 mod capacity;
+mod checkpoint;
+mod compressed;
 mod dtype;
 mod error;
 mod estimate;
@@ -17,22 +19,25 @@ mod forecast;
 mod heads;
 mod launch;
 mod layers;
+mod mixed;
 mod options;
 mod part;
 mod patterns;
 mod rank;
 mod size;
 mod states;
+mod terms;
+mod uneven;
 mod weights;
 
-pub use arithmetic::estimate;
+pub use arithmetic::{estimate, estimate_of_files};
 pub use capacity::{Budget, Capacity};
 pub use dtype::CacheDtype;
 pub use error::{Bad, KvError};
-pub use estimate::{KvEstimate, KvTerm, TermKind};
+pub use estimate::{DtypeSource, KvEstimate, KvTerm, TermKind};
 pub use explain::Line;
 pub use forecast::{Room, forecast};
-pub use launch::LaunchFacts;
+pub use launch::{Balanced, LaunchFacts};
 pub use options::KvOptions;
 pub use size::parse_size;
 pub use weights::{DtypeBytes, Weights, header_length, weights_of_header, weights_of_index};
