@@ -60,10 +60,7 @@ fn lfm2_keeps_tokens_in_six_layers_and_inputs_in_ten() {
     assert_eq!(estimate.bytes_per_sequence, 10 * 2048 * 2 * 2);
     let convolution = &estimate.terms[0];
     assert_eq!(convolution.kind, TermKind::Convolution);
-    assert_eq!(
-        convolution.formula,
-        "10 layers x ((2\u{202f}048) x 2 x 2 B)"
-    );
+    assert_eq!(convolution.formula, "10 layers x (2\u{202f}048 x 2 x 2 B)");
     let types: Vec<&str> = (0..16)
         .map(|at| match [2, 5, 8, 10, 12, 14].contains(&at) {
             true => "full_attention",

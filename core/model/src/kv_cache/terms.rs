@@ -229,7 +229,11 @@ impl Rank {
             let kept = product(&[channels / self.tp, state.conv_steps])?;
             bytes = bytes.saturating_add(element.bytes_of(kept));
             let each = element.bytes_of(1);
-            texts.push(format!("({text}){split} x {} x {each} B", state.conv_steps));
+            let text = match text.contains(" + ") {
+                true => format!("({text})"),
+                false => text,
+            };
+            texts.push(format!("{text}{split} x {} x {each} B", state.conv_steps));
         }
         if !state.dims.is_empty() {
             let dtype = self.recurrent_dtype(state)?;
