@@ -308,6 +308,11 @@ warnings! {
         /// Preemptions.
         preemptions: Option<f64>,
     } = "kv-cache-full", Warning, "Give the cache more memory, or read these levels as limited by it.";
+    /// Counters in a server's metrics went back, so what it counted there is no evidence.
+    CountersWentBack {
+        /// Names of the counters, as in `server_metrics.jsonl`.
+        counters: Vec<String>,
+    } = "counters-went-back", Warning, "Read each server's own metrics: behind a router that answers for one server now and for another then, or after a restart, they do not add up.";
     /// The runs did other work, and were compared by force.
     OtherWork {
         /// What differs, with both values.

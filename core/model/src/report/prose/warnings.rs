@@ -298,6 +298,10 @@ fn of_hardware(kind: &WarningKind) -> Option<String> {
             let each: Vec<String> = reasons.map(|(r, s)| format!("{r} for {s:.1} s")).collect();
             format!("GPU {gpu} was throttled: {}", each.join(", "))
         }
+        WarningKind::CountersWentBack { counters } => format!(
+            "the server's counters went back ({}): a restart, or several servers that answer in turn; nothing is concluded from them",
+            counters.join(", ")
+        ),
         WarningKind::KvCacheFull {
             peak_usage_ratio,
             preemptions,
