@@ -36,6 +36,8 @@ pub(super) fn asked(
     hf_quant: Option<&Value>,
     takes_scheme: bool,
 ) -> Bad<Option<Asked>> {
+    // SGLang takes no other algorithm than FP8.
+    let is_taken = |found: &Asked| takes_scheme || found.dtype == "fp8_e4m3";
     for config in [Some(config), fields::text_part(config)]
         .into_iter()
         .flatten()
@@ -45,7 +47,8 @@ pub(super) fn asked(
         for (name, quantization) in objects {
             let is_modelopt = text(quantization, "quant_method")
                 .is_some_and(|method| method.to_ascii_lowercase().starts_with("modelopt"));
-            if let Some(found) = modelopt(quantization, DtypeSource::QuantizationConfig) {
+            let found = modelopt(quantization, DtypeSource::QuantizationConfig);
+            if let Some(found) = found.filter(is_taken) {
                 return Ok(Some(found));
             }
             let scheme = quantization
@@ -57,7 +60,8 @@ pub(super) fn asked(
         }
     }
     let found = hf_quant.and_then(Value::as_object);
-    Ok(found.and_then(|quantization| modelopt(quantization, DtypeSource::HfQuantConfig)))
+    let found = found.and_then(|quantization| modelopt(quantization, DtypeSource::HfQuantConfig));
+    Ok(found.filter(is_taken))
 }
 
 /// ModelOpt: `kv_cache_quant_algo` or `kv_cache_scheme`, under `quantization` or not.
@@ -149,6 +153,17 @@ mod tests {
             "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}});
         let file = Some(("fp8_e4m3", DtypeSource::HfQuantConfig));
         assert_eq!(of(&json!({}), Some(&beside)), file);
+    }
+
+    #[test]
+    fn sglang_takes_modelopts_fp8_alone() {
+        let of = |algorithm: &str| {
+            let beside = json!({"quantization": {"kv_cache_quant_algo": algorithm}});
+            asked(&json!({}), Some(&beside), false)
+                .unwrap()
+                .map(|asked| asked.dtype)
+        };
+        assert_eq!((of("fp8"), of("NVFP4")), (Some("fp8_e4m3"), None));
     }
 
     #[test]
