@@ -7,8 +7,8 @@
 
 use super::error::Bad;
 use super::fields::Fields;
+use super::layer_lists::{Layers, layer_types, unknown_type};
 use super::part::{Part, Reach};
-use super::patterns::{Layers, layer_types, unknown_type};
 
 /// Tokens of one entry, by the kind of the layer.
 const SPARSE: u64 = 4;

@@ -4,8 +4,8 @@ use super::error::Bad;
 use super::families::Family;
 use super::fields::Fields;
 use super::heads::{self, QUERY_HEADS, attention};
+use super::layer_lists::{Layers, layer_types, list_of, unknown_type};
 use super::part::{Part, Reach};
-use super::patterns::{Layers, layer_types, list_of, unknown_type};
 use super::states;
 
 /// Zamba 2's hybrid layers where no list names them: those of the 2.7B model,

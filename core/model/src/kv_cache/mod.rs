@@ -18,6 +18,7 @@ mod fields;
 mod forecast;
 mod heads;
 mod launch;
+mod layer_lists;
 mod layers;
 mod mixed;
 mod options;

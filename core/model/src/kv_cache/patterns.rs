@@ -5,11 +5,10 @@ use super::error::Bad;
 use super::families::{Family, Pattern};
 use super::fields::Fields;
 use super::heads::{QUERY_HEADS, attention, head_dim, part};
+use super::layer_lists::{Layers, layer_types, list_of, unknown_type};
 use super::part::{Part, Reach};
 use super::states;
 use super::{mixed, uneven};
-
-pub(super) type Layers = Vec<Vec<Part>>;
 
 /// The parts of each of `count` layers.
 pub(super) fn layers(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
@@ -72,23 +71,6 @@ fn keepers(fields: Fields<'_>, count: usize) -> Bad<Vec<bool>> {
     };
     let keeps = |at: usize| at < own && (at as u64).is_multiple_of(share);
     Ok((0..count).map(keeps).collect())
-}
-
-pub(super) fn layer_types<'a>(fields: Fields<'a>, count: usize) -> Bad<Option<Vec<&'a str>>> {
-    let Some(types) = fields.texts("layer_types")? else {
-        return Ok(None);
-    };
-    if types.len() != count {
-        let must = format!("{count}, as `num_hidden_layers` says");
-        let value = format!("a list of {}", types.len());
-        return Err(fields.wrong_text("layer_types", value, &must));
-    }
-    Ok(Some(types))
-}
-
-pub(super) fn unknown_type(fields: Fields<'_>, name: &str, known: &str) -> super::error::KvError {
-    let short: String = name.chars().take(40).collect();
-    fields.wrong_text("layer_types", format!("\"{short}\" for a layer"), known)
 }
 
 /// How far each layer looks.
@@ -346,18 +328,4 @@ fn nemotron_types(fields: Fields<'_>, family: Family, types: Vec<&str>) -> Bad<L
         }
     });
     each.collect()
-}
-
-/// A list that must have an entry for each layer.
-pub(super) fn list_of<T>(
-    fields: Fields<'_>,
-    name: &str,
-    list: Vec<T>,
-    count: usize,
-) -> Bad<Vec<T>> {
-    if list.len() == count {
-        return Ok(list);
-    }
-    let must = format!("{count}, as the number of layers says");
-    Err(fields.wrong_text(name, format!("a list of {}", list.len()), &must))
 }

@@ -4,8 +4,8 @@ use super::error::Bad;
 use super::families::Family;
 use super::fields::Fields;
 use super::heads::{self, QUERY_HEADS, attention};
+use super::layer_lists::{Layers, list_of, unknown_type};
 use super::part::{Part, Reach};
-use super::patterns::{Layers, list_of, unknown_type};
 
 /// Layers of Llama 3.2 Vision 11B that look at images, the default of
 /// transformers' `MllamaTextConfig`.

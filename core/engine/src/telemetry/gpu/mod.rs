@@ -6,6 +6,7 @@
 
 mod counter;
 mod device;
+mod figures;
 mod library;
 pub(crate) mod memory;
 mod notes;

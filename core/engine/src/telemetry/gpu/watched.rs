@@ -1,7 +1,5 @@
 //! Samples one device, each figure on its own.
 
-use std::fmt::Display;
-
 use inferbench_model::facts::record::GpuSample;
 use inferbench_model::text::units::{from_kib, from_milli};
 use nvml_wrapper::Device;
@@ -15,6 +13,7 @@ use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::{NVML_FI_DEV_POWER_AVERAGE, NVML_FI_DEV_POWER_INSTANT};
 
 use super::counter::EnergyWatch;
+use super::figures::Figures;
 use super::notes::Notes;
 use super::owners::{self, Shares};
 use super::plausible;
@@ -49,19 +48,6 @@ const REASONS: [(ThrottleReasons, &str); 9] = [
     ),
 ];
 
-/// Figures that an energy is made of.
-const ENERGY: [&str; 2] = ["power", "energy"];
-/// Figures that tell something of the load.
-const MEASURED: [&str; 7] = [
-    "power",
-    "energy",
-    "memory in use",
-    "utilization",
-    "SM clock",
-    "memory clock",
-    "temperature",
-];
-
 /// A backend that runs: its label and, if it was launched, its supervisor's pid.
 pub(super) type RunningBackend = Option<(String, Option<u32>)>;
 
@@ -91,12 +77,7 @@ impl<'nvml> Watched<'nvml> {
             gives_pcie: device.as_ref().is_some_and(gives_pcie_at_once),
             chosen,
             device,
-            figures: Figures {
-                chosen,
-                notes,
-                given: Vec::new(),
-                refused: Vec::new(),
-            },
+            figures: Figures::new(chosen, notes),
             energy: EnergyWatch::default(),
             shares: Shares::default(),
             shares_ns: None,
@@ -317,92 +298,4 @@ fn gives_pcie_at_once(device: &Device<'_>) -> bool {
     let began_ns = now_ns();
     device.pcie_throughput(PcieUtilCounter::Receive).is_ok()
         && now_ns().saturating_sub(began_ns) < CHEAP_NS
-}
-
-/// What a device has given so far.
-struct Figures {
-    chosen: Chosen,
-    notes: Notes,
-    /// Figures given at least once, and whether they went missing since.
-    given: Vec<(&'static str, bool)>,
-    /// Figures that were not given at the first time of asking, and why.
-    refused: Vec<(&'static str, String)>,
-}
-
-impl Figures {
-    /// The figure, if it is given. One that was given and is not any more is noted.
-    fn given<T>(&mut self, name: &'static str, figure: Result<T, NvmlError>) -> Option<T> {
-        let known = self.given.iter_mut().find(|(given, _)| *given == name);
-        match (figure, known) {
-            (Ok(value), None) => {
-                self.given.push((name, false));
-                Some(value)
-            }
-            (Ok(value), Some(_)) => Some(value),
-            (Err(error), Some((_, is_noted @ false))) => {
-                *is_noted = true;
-                self.notes.lost(self.chosen, name, error.to_string());
-                None
-            }
-            (Err(error), None) => {
-                if !self.refused.iter().any(|(refused, _)| *refused == name) {
-                    self.refused.push((name, error.to_string()));
-                }
-                None
-            }
-            (Err(_), Some(_)) => None,
-        }
-    }
-
-    fn is_given(&self, names: &[&str]) -> bool {
-        self.given.iter().any(|(given, _)| names.contains(given))
-    }
-
-    /// One line for a device that gave nothing of what is measured, or nothing
-    /// that an energy can be made of.
-    fn never_given(&self) -> Option<String> {
-        let why = |names: &[&str]| {
-            let mut refused = self.refused.iter();
-            let first = refused.find(|(name, _)| names.contains(name));
-            first.map_or_else(String::new, |(_, why)| format!(": {why}"))
-        };
-        if !self.is_given(&MEASURED) {
-            return Some(format!(
-                "{} reports nothing: no power, energy, memory, utilization, clocks or temperature{}",
-                self.chosen,
-                why(&MEASURED)
-            ));
-        }
-        (!self.is_given(&ENERGY)).then(|| {
-            format!(
-                "{} gives no power and no energy{}",
-                self.chosen,
-                why(&ENERGY)
-            )
-        })
-    }
-
-    fn within<T: PartialOrd + Display>(
-        &self,
-        name: &'static str,
-        value: Option<T>,
-        most: T,
-    ) -> Option<T> {
-        value.filter(|value| self.is_at_most(name, value, &most))
-    }
-
-    fn holds(&self, name: &'static str, bytes: u64, most: u64) -> bool {
-        self.is_at_most(name, &bytes, &most)
-    }
-
-    fn is_at_most<T: PartialOrd + Display>(&self, name: &str, value: &T, most: &T) -> bool {
-        let holds = value <= most;
-        if !holds {
-            self.notes.line(format!(
-                "{} gave {name} that cannot be, at times: left out (first {value}, at most {most})",
-                self.chosen
-            ));
-        }
-        holds
-    }
 }
