@@ -196,6 +196,7 @@ mod tests {
         let silent = [of(None, 100), last.clone()];
         let sum = last.clone().with_caches_of(&silent);
         assert_eq!((sum.kv_cache_tokens, sum.kv_cache_bytes), (None, Some(300)));
-        assert_eq!(last.clone().with_caches_of(&[last.clone()]), last);
+        let one = std::slice::from_ref(&last);
+        assert_eq!(last.clone().with_caches_of(one), last);
     }
 }

@@ -111,8 +111,11 @@ const PREEMPTIONS: usize = 2;
 /// A counter that goes back so often in one start is no counter of one server.
 const SEVERAL_SERVERS: usize = 2;
 
+/// A counter: its field in `server_metrics.jsonl`, and its value.
+type Counter = (&'static str, fn(&Evidence) -> Option<f64>);
+
 /// What a server counts since its start.
-const COUNTERS: [(&str, fn(&Evidence) -> Option<f64>); 5] = [
+const COUNTERS: [Counter; 5] = [
     ("prefix_cache_queries", |e| e.prefix_cache_queries),
     ("prefix_cache_hits", |e| e.prefix_cache_hits),
     ("preemptions", |e| e.preemptions),
