@@ -235,6 +235,30 @@ fn recorded_metrics_add_up_over_labels() {
     );
 }
 
+/// Two ranks of attention on two GPUs each, of which each reports: 3 + 4 requests, 2 x
+/// 1,000 tokens.
+#[test]
+fn ranks_with_a_cache_each_add_up_and_their_gpus_do_not() {
+    let lines: Vec<String> = [(0, 0, 3), (0, 1, 3), (1, 2, 4), (1, 3, 4)]
+        .into_iter()
+        .map(|(dp, tp, running)| {
+            let labels = format!("{{model_name=\"m\",tp_rank=\"{tp}\",dp_rank=\"{dp}\"}}");
+            format!(
+                "sglang:num_running_reqs{labels} {running}\nsglang:max_total_num_tokens{labels} 1000\n"
+            )
+        })
+        .collect();
+    let found = evidence(EvidenceSource::Metrics, lines.concat().as_bytes());
+    assert_eq!(found.running_requests, Some(7.0));
+    assert_eq!(found.kv_cache_tokens, Some(2000));
+    let info = json!({"max_total_num_tokens": 1000, "internal_states": [
+        {"memory_usage": {"kvcache": 1.5}}, {"memory_usage": {"kvcache": 1.5}}]});
+    let source = EvidenceSource::Info("server_info".to_owned());
+    let found = evidence(source, info.to_string().as_bytes());
+    assert_eq!(found.kv_cache_tokens, Some(2000));
+    assert_eq!(found.kv_cache_bytes, Some(3 << 30));
+}
+
 #[test]
 fn recorded_server_info_reports_what_is_in_effect() {
     let source = EvidenceSource::Info("server_info".to_owned());

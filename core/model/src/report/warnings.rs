@@ -1,13 +1,14 @@
 //! What a reader must know before trusting the figures, most severe first and
 //! each once: codes and numbers, no words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::data::Report;
 use super::fairness::{FairnessRow, FairnessState};
 use super::figures::row::Series;
+use super::kv::KvUse;
 use super::runs_data::{ComparedRun, DifferenceAbout, RunsCompared};
 use super::verdict::chunking;
 use crate::cell::measured::MeasuredCell;
@@ -33,6 +34,7 @@ pub(super) fn collect(
     found.extend(drift.map(Warning::about_run));
     found.extend(of_events(report));
     found.extend(of_kv(report));
+    found.extend(of_counters(report));
     found.sort_by_key(|warning| warning.severity);
     found
 }
@@ -254,6 +256,25 @@ fn of_estimates(report: &Report) -> impl Iterator<Item = Warning> {
     labels
         .filter(move |label| estimated(label))
         .map(|label| Warning::about(label, WarningKind::DecodeEstimated))
+}
+
+/// Where a server's counters went back.
+fn of_counters(report: &Report) -> Vec<Warning> {
+    let usage: Vec<&KvUse> = report.kv.iter().flat_map(|kv| &kv.usage).collect();
+    let each = report.backends.iter().filter_map(|backend| {
+        let own = usage
+            .iter()
+            .filter(|usage| usage.backend == backend.label && !usage.counters_went_back.is_empty());
+        let levels: Vec<Level> = own.clone().map(|usage| usage.level).collect();
+        let counters: BTreeSet<String> = own
+            .flat_map(|usage| usage.counters_went_back.clone())
+            .collect();
+        let kind = WarningKind::CountersWentBack {
+            counters: counters.into_iter().collect(),
+        };
+        (!levels.is_empty()).then(|| Warning::about(&backend.label, kind).at(levels))
+    });
+    each.collect()
 }
 
 /// Where the KV cache was the limit.

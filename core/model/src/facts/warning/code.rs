@@ -301,6 +301,13 @@ warnings! {
         /// Integral against counter, percent.
         difference_percent: f64,
     } = "energy-disagrees", Warning, "Trust the counter; sample more often.";
+    /// A GPU's energy counter does not fit its own power, so its energy is the integral of its power.
+    EnergyCounterUnused {
+        /// Index of the GPU.
+        gpu: u32,
+        /// Integral against counter, percent.
+        difference_percent: f64,
+    } = "energy-counter-unused", Warning, "Below 0 % the counter is that of a whole module, as on Grace Hopper: compare only energies that come from the power.";
     /// A GPU was throttled for another reason than its power limit.
     GpuThrottled {
         /// Index of the GPU.
@@ -411,6 +418,11 @@ warnings! {
         /// Preemptions.
         preemptions: Option<f64>,
     } = "kv-cache-full", Warning, "Give the cache more memory, or read these levels as limited by it.";
+    /// Counters in a server's metrics went back, so what it counted there is no evidence.
+    CountersWentBack {
+        /// Names of the counters, as in `server_metrics.jsonl`.
+        counters: Vec<String>,
+    } = "counters-went-back", Warning, "Read each server's own metrics: behind a router that answers for one server now and for another then, or after a restart, they do not add up.";
     /// The runs did other work, and were compared by force.
     OtherWork {
         /// What differs, with both values.

@@ -12,9 +12,9 @@ use crate::kv_cache::KvEstimate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KvQuantity {
-    /// Tokens that the cache holds.
+    /// Tokens that the cache holds, all data-parallel ranks together.
     Tokens,
-    /// Bytes of the cache on one GPU.
+    /// Bytes of the cache on one GPU of each rank.
     Bytes,
     /// Bytes of one token on one GPU.
     BytesPerToken,
@@ -164,9 +164,11 @@ fn predicted(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
         }
         KvQuantity::BytesPerToken => rate(known, estimate),
         KvQuantity::WeightBytes => {
-            let ranks = f64::from(estimate.tensor_parallel.max(1));
-            let stages = f64::from(estimate.pipeline_parallel.max(1));
-            estimate.weight_bytes.map(|n| n as f64 / ranks / stages)
+            let engine = estimate.tensor_parallel.max(1) * estimate.pipeline_parallel.max(1);
+            // Of experts that are split over several engines the share is not known.
+            let is_known = estimate.weight_gpus() == engine;
+            let bytes = estimate.weight_bytes.filter(|_| is_known);
+            bytes.map(|n| n as f64 / f64::from(engine))
         }
     }
 }
@@ -216,12 +218,12 @@ fn weights_step(known: &Known<'_>) -> Option<f64> {
 fn cache_step(known: &Known<'_>) -> Option<f64> {
     let steps = known.memory?;
     let grown = steps.ready_bytes.saturating_sub(steps.weights_bytes?);
-    spread(known, grown)
+    // Servers report the caches of all ranks together.
+    let ranks = known.estimate.map_or(1, |e| e.data_parallel.max(1));
+    Some(spread(known, grown)? * f64::from(ranks))
 }
 
 fn spread(known: &Known<'_>, bytes: u64) -> Option<f64> {
-    let gpus = known.estimate.map_or(1, |estimate| {
-        estimate.tensor_parallel.max(1) * estimate.pipeline_parallel.max(1)
-    });
+    let gpus = known.estimate.map_or(1, KvEstimate::gpus);
     (bytes > 0).then(|| bytes as f64 / f64::from(gpus))
 }

@@ -388,6 +388,18 @@ fn of_hardware(kind: &WarningKind) -> Option<String> {
         } => format!(
             "GPU {gpu}: the integral of its power is {difference_percent:+.1} % off its energy counter"
         ),
+        WarningKind::EnergyCounterUnused {
+            gpu,
+            difference_percent,
+        } => {
+            let counts = match *difference_percent < 0.0 {
+                true => "counts more than the GPU, as that of a whole module does",
+                false => "counts less than the GPU draws",
+            };
+            format!(
+                "GPU {gpu}: its energy counter {counts}: the integral of its power is {difference_percent:+.1} % off it, and is what is shown"
+            )
+        }
         WarningKind::GpuThrottled {
             gpu,
             seconds_by_reason,
@@ -396,6 +408,10 @@ fn of_hardware(kind: &WarningKind) -> Option<String> {
             let each: Vec<String> = reasons.map(|(r, s)| format!("{r} for {s:.1} s")).collect();
             format!("GPU {gpu} was throttled: {}", each.join(", "))
         }
+        WarningKind::CountersWentBack { counters } => format!(
+            "the server's counters went back ({}): a restart, or several servers that answer in turn; nothing is concluded from them",
+            counters.join(", ")
+        ),
         WarningKind::KvCacheFull {
             peak_usage_ratio,
             preemptions,
