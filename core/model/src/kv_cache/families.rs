@@ -330,7 +330,7 @@ const KNOWN: &[Row] = &[
         LFM2,
     ),
     (
-        &["minimax", "minimax_text_01"],
+        &["minimax", "minimax_text_01", "minimax_m1"],
         HeadRule::Grouped,
         Pattern::MiniMax,
         NONE,

@@ -142,14 +142,20 @@ impl LaunchFacts {
     /// The parallel size that a flag sets.
     fn parallel_size(&mut self, flag: &str) -> Option<&mut Option<u32>> {
         Some(match flag {
-            "--tensor-parallel-size" | "--tp-size" | "--tp" | "-tp" => &mut self.tensor_parallel,
-            "--pipeline-parallel-size" | "--pp-size" | "--pp" | "-pp" => {
+            "--tensor-parallel-size" | "--tensor-parallel" | "--tp-size" | "--tp" | "-tp" => {
+                &mut self.tensor_parallel
+            }
+            "--pipeline-parallel-size" | "--pipeline-parallel" | "--pp-size" | "--pp" | "-pp" => {
                 &mut self.pipeline_parallel
             }
-            "--decode-context-parallel-size" | "--dcp-size" | "--dcp" | "-dcp" => {
-                &mut self.decode_context_parallel
+            "--decode-context-parallel-size"
+            | "--decode-context-parallel"
+            | "--dcp-size"
+            | "--dcp"
+            | "-dcp" => &mut self.decode_context_parallel,
+            "--prefill-context-parallel-size" | "--prefill-context-parallel" | "-pcp" => {
+                &mut self.prefill_context_parallel
             }
-            "--prefill-context-parallel-size" | "-pcp" => &mut self.prefill_context_parallel,
             "--attention-context-parallel-size" | "--attn-cp-size" => {
                 &mut self.attention_context_parallel
             }
@@ -200,7 +206,7 @@ impl LaunchFacts {
 /// Whether an argument is SGLang's module or program.
 fn names_sglang(argument: &str) -> bool {
     let name = argument.rsplit('/').next().unwrap_or(argument);
-    name == "sglang" || name.starts_with("sglang.")
+    name == "sglang" || name.starts_with("sglang.") || name.starts_with("sglang_router.")
 }
 
 fn positive(text: &str) -> Option<f64> {
@@ -280,6 +286,8 @@ mod tests {
             "--tensor-parallel-size=8 --decode-context-parallel-size=4 --data-parallel-size=2 --pipeline-parallel-size=3",
             "--tensor_parallel_size 8 --decode_context_parallel_size 4 --data_parallel_size 2 --pipeline_parallel_size 3",
             "--tp 8 --dcp-size 4 --dp 2 --pp 3",
+            // vLLM takes a beginning that no other flag has.
+            "--tensor_parallel 8 --decode-context-parallel=4 -dp 2 --pipeline-parallel 3",
         ] {
             let options = options(&format!("vllm serve m {flags}"));
             let sizes = (

@@ -38,8 +38,8 @@ pub(super) fn lfm2(fields: Fields<'_>, family: Family, count: usize) -> Bad<Laye
 
 /// MiniMax Text 01 and M1: full attention where `layer_types` says so, or where
 /// `attn_type_list` has a 1; lightning attention elsewhere. Its state is kept in
-/// 32 bits by the model's own code (`modeling_minimax_text_01.py`), and in the
-/// model's type by transformers and vLLM, which call it `minimax`.
+/// 32 bits by the models' own code (`modeling_minimax_text_01.py`), and in the
+/// model's type by transformers, which calls it `minimax`, and by vLLM.
 pub(super) fn minimax(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
     let attends = match (
         layer_types(fields, count)?,
@@ -64,7 +64,7 @@ pub(super) fn minimax(fields: Fields<'_>, family: Family, count: usize) -> Bad<L
     };
     let attention = attention(fields, family.heads, Reach::All)?;
     let heads = fields.count(QUERY_HEADS)?;
-    let own = (fields.model_type == "minimax_text_01").then(|| "float32".to_owned());
+    let own = (fields.model_type != "minimax").then(|| "float32".to_owned());
     let dtype = states::state_dtype(fields)?.or(own);
     let state = states::lightning(heads, heads::head_dim(fields, heads)?, dtype);
     Ok(either(attends, &attention, &Part::State(state)))
