@@ -394,6 +394,21 @@ fn a_server_with_a_thread_for_each_connection_is_not_starved_by_an_open_loop() {
 }
 
 #[test]
+fn a_request_does_not_wait_for_a_thread_that_a_free_connection_holds() {
+    // Two requests at once need a second connection, for which there is a thread
+    // only when the first one closes.
+    for (threads, rate) in [(1, 5), (2, 12)] {
+        let server = with_threads(threads, 40);
+        let load = json!({"request_rate": [rate], "requests": 40});
+        let ran = run_load(&server.target(), load);
+        all_ok(&ran);
+        let longest = ran.records.iter().filter_map(|r| r.ttft_ms);
+        let longest = longest.fold(0.0, f64::max);
+        assert!(longest < 2_000.0, "{longest} ms with {threads} threads");
+    }
+}
+
+#[test]
 fn a_limit_on_connections_is_not_reached_by_idle_ones() {
     let open = Arc::new(AtomicUsize::new(0));
     let server = TestServer::start(move |peer| {

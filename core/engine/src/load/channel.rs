@@ -80,6 +80,15 @@ impl Channel {
     pub(super) fn is_usable(&self) -> bool {
         !matches!(self, Self::Http(None))
     }
+
+    /// Whether the next request is the first that it carries.
+    pub(super) fn is_new(&self) -> bool {
+        match self {
+            Self::Http(Some(connection)) => connection.carried_ns().is_none(),
+            Self::Http(None) => true,
+            Self::InProcess => false,
+        }
+    }
 }
 
 impl Shared {

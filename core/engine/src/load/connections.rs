@@ -3,7 +3,7 @@
 //! opened for it. So none is open that carries no request, and none is waited for.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,14 +25,34 @@ const MOST_LEAD_NS: u64 = 1_000_000_000;
 /// 2 s (gunicorn), the usual one 5 s (uvicorn, Node, Apache, llama.cpp).
 const MOST_IDLE_NS: u64 = 500_000_000;
 
+/// What a request on a new connection may take beyond the usual, ns, before it is
+/// taken for one that waits for a place at the server.
+const PATIENCE_NS: u64 = 20_000_000;
+/// Shortest time between two connections that are given up for such a request, ns:
+/// each leaves a local port behind for a minute.
+const GIVE_UP_EVERY_NS: u64 = 20_000_000;
+
 /// The connections of one cell.
 pub(super) struct Connections {
     shared: Rc<Shared>,
     /// Free ones with the time since when, the one that was used last at the end.
     idle: RefCell<VecDeque<(Channel, u64)>>,
-    opening: Cell<OpeningTime>,
+    opening: Cell<Estimate>,
+    /// How long requests take.
+    request: Cell<Estimate>,
+    /// When the requests began that are under way on new connections, by number.
+    on_new: RefCell<BTreeMap<u64, u64>>,
+    requests: Cell<u64>,
+    given_up_ns: Cell<u64>,
     /// No send is planned that has none.
     all_taken: Cell<bool>,
+}
+
+/// A request that is under way.
+pub(super) struct UnderWay {
+    number: u64,
+    since_ns: u64,
+    on_new: bool,
 }
 
 /// What a planned send has taken.
@@ -47,13 +67,18 @@ impl Connections {
             shared: Rc::clone(shared),
             idle: RefCell::default(),
             opening: Cell::default(),
+            request: Cell::default(),
+            on_new: RefCell::default(),
+            requests: Cell::default(),
+            given_up_ns: Cell::default(),
             all_taken: Cell::new(false),
         })
     }
 
     /// How long before its time a planned send takes its connection, ns.
     pub(super) fn lead_ns(&self) -> u64 {
-        self.opening.get().lead_ns()
+        let opening_ns = self.opening.get().nearly_all_ns().unwrap_or(0);
+        (opening_ns + NS_PER_MS as u64).clamp(LEAST_LEAD_NS, MOST_LEAD_NS)
     }
 
     /// A connection for a planned send: a free one, or one that is being opened.
@@ -111,18 +136,66 @@ impl Connections {
         opened.unwrap_or_else(|_| self.shared.new_channel())
     }
 
+    /// A request begins over `channel`.
+    pub(super) fn begin(&self, channel: &Channel) -> UnderWay {
+        let under_way = UnderWay {
+            number: self.requests.replace(self.requests.get() + 1),
+            since_ns: clock::now_ns(),
+            on_new: channel.is_new(),
+        };
+        if under_way.on_new {
+            let mut on_new = self.on_new.borrow_mut();
+            on_new.insert(under_way.number, under_way.since_ns);
+        }
+        under_way
+    }
+
+    /// A request has ended, and needs its connection no more.
+    pub(super) fn end(&self, under_way: &UnderWay, channel: Channel) {
+        let now_ns = clock::now_ns();
+        let took_ns = now_ns.saturating_sub(under_way.since_ns);
+        self.on_new.borrow_mut().remove(&under_way.number);
+        // What waited for a place says nothing of what is usual.
+        if !(under_way.on_new && self.is_unusual(took_ns)) {
+            self.request.set(self.request.get().and(took_ns));
+        }
+        self.give_back(channel);
+    }
+
+    fn is_unusual(&self, took_ns: u64) -> bool {
+        let usual_ns = self.request.get().nearly_all_ns();
+        usual_ns.is_some_and(|usual_ns| took_ns > usual_ns + PATIENCE_NS)
+    }
+
+    /// Whether a free connection is to be given up: a request on a new one takes
+    /// longer than is usual, so it may be waiting for the place at the server that
+    /// the free one holds.
+    fn gives_one_up(&self, now_ns: u64) -> bool {
+        let oldest_ns = self.on_new.borrow().values().next().copied();
+        let waits = oldest_ns.is_some_and(|since_ns| self.is_unusual(now_ns - since_ns));
+        let gives = waits && now_ns >= self.given_up_ns.get() + GIVE_UP_EVERY_NS;
+        if gives {
+            self.given_up_ns.set(now_ns);
+        }
+        gives
+    }
+
     /// Takes back a connection that no request needs any more.
-    pub(super) fn give_back(&self, channel: Channel) {
+    fn give_back(&self, channel: Channel) {
         let is_wanted = !self.all_taken.get() && self.shared.keeps_connections();
-        if is_wanted && channel.is_usable() {
-            let now_ns = clock::now_ns();
+        let now_ns = clock::now_ns();
+        if is_wanted && channel.is_usable() && !self.gives_one_up(now_ns) {
             self.idle.borrow_mut().push_back((channel, now_ns));
         }
     }
 
-    /// Closes those that have been free for too long.
+    /// Closes those that have been free for too long, and one that another request
+    /// may be waiting for.
     pub(super) fn close_idle(&self, now_ns: u64) {
         let mut idle = self.idle.borrow_mut();
+        if !idle.is_empty() && self.gives_one_up(now_ns) {
+            idle.pop_front();
+        }
         let is_old = |(_, since_ns): &(Channel, u64)| since_ns + MOST_IDLE_NS <= now_ns;
         while idle.front().is_some_and(is_old) {
             idle.pop_front();
@@ -152,14 +225,14 @@ pub(super) async fn opened(taken: impl Iterator<Item = &mut Taken>, limit: Durat
     drop(tokio::time::timeout(limit, all).await);
 }
 
-/// How long it takes to open a connection: the mean and how much single ones
-/// differ from it, as TCP estimates a round trip (RFC 6298, section 2).
+/// How long something takes: the mean and how much single ones differ from it, as
+/// TCP estimates a round trip (RFC 6298, section 2).
 #[derive(Debug, Clone, Copy, Default)]
-struct OpeningTime {
+struct Estimate {
     known: Option<(f64, f64)>,
 }
 
-impl OpeningTime {
+impl Estimate {
     /// The estimate with one more.
     fn and(self, took_ns: u64) -> Self {
         let took = took_ns as f64;
@@ -173,11 +246,10 @@ impl OpeningTime {
         Self { known: Some(known) }
     }
 
-    /// Time in which nearly every one is open.
-    fn lead_ns(self) -> u64 {
-        let (mean, spread) = self.known.unwrap_or_default();
-        let wanted = mean + 4.0 * spread + NS_PER_MS;
-        (wanted as u64).clamp(LEAST_LEAD_NS, MOST_LEAD_NS)
+    /// What nearly all take no longer than; `None` before the first.
+    fn nearly_all_ns(self) -> Option<u64> {
+        let (mean, spread) = self.known?;
+        Some((mean + 4.0 * spread) as u64)
     }
 }
 
@@ -187,25 +259,20 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
-    fn after(opened_ms: &[u64]) -> OpeningTime {
-        let none = OpeningTime::default();
-        opened_ms.iter().fold(none, |time, ms| time.and(ms * MS))
+    fn after(took_ms: &[u64]) -> Option<u64> {
+        let none = Estimate::default();
+        let all = took_ms.iter().fold(none, |known, ms| known.and(ms * MS));
+        all.nearly_all_ns()
     }
 
     #[test]
-    fn the_lead_is_some_tens_of_milliseconds_at_least_and_a_second_at_most() {
-        assert_eq!(OpeningTime::default().lead_ns(), 50 * MS);
-        assert_eq!(after(&[1, 1, 1]).lead_ns(), 50 * MS);
-        assert_eq!(after(&[900]).lead_ns(), 1000 * MS);
-    }
-
-    #[test]
-    fn the_lead_follows_the_time_that_opening_takes() {
-        // 40 + 4 x 20, and 1 ms for the timer's grain.
-        assert_eq!(after(&[40]).lead_ns(), 121 * MS);
+    fn an_estimate_follows_what_was_seen_and_how_it_scatters() {
+        assert_eq!(after(&[]), None);
+        // 40 + 4 x 20.
+        assert_eq!(after(&[40]), Some(120 * MS));
         // The mean stays, the spread falls by a quarter: 40 + 4 x 15.
-        assert_eq!(after(&[40, 40]).lead_ns(), 101 * MS);
+        assert_eq!(after(&[40, 40]), Some(100 * MS));
         // 48 ms off: mean 46, spread 20 + (48 - 20) / 4 = 27.
-        assert_eq!(after(&[40, 88]).lead_ns(), 155 * MS);
+        assert_eq!(after(&[40, 88]), Some(154 * MS));
     }
 }

@@ -207,6 +207,7 @@ async fn send(
     let mut channel = connections.claim(taken).await;
     let mut exchange = Exchange::default();
     exchange.scheduled_ns = Some(due_ns);
+    let under_way = connections.begin(&channel);
     shared.carry(&mut channel, request, phase, exchange).await;
-    connections.give_back(channel);
+    connections.end(&under_way, channel);
 }
