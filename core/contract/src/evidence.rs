@@ -176,7 +176,7 @@ impl Evidence {
 mod tests {
     use super::*;
 
-    fn of(tokens: Option<u64>, bytes: u64) -> Evidence {
+    fn cache(tokens: Option<u64>, bytes: u64) -> Evidence {
         Evidence {
             kv_cache_tokens: tokens,
             kv_cache_bytes: Some(bytes),
@@ -186,14 +186,14 @@ mod tests {
 
     #[test]
     fn caches_of_ranks_add_up_where_each_reports_its_own() {
-        let last = of(Some(20), 200);
-        let both = [of(Some(10), 100), last.clone()];
+        let last = cache(Some(20), 200);
+        let both = [cache(Some(10), 100), last.clone()];
         let sum = last.clone().with_caches_of(&both);
         assert_eq!(
             (sum.kv_cache_tokens, sum.kv_cache_bytes),
             (Some(30), Some(300))
         );
-        let silent = [of(None, 100), last.clone()];
+        let silent = [cache(None, 100), last.clone()];
         let sum = last.clone().with_caches_of(&silent);
         assert_eq!((sum.kv_cache_tokens, sum.kv_cache_bytes), (None, Some(300)));
         let one = std::slice::from_ref(&last);

@@ -5,7 +5,7 @@
 
 use inferbench_model::config::Level;
 use inferbench_model::facts::key::CellKey;
-use inferbench_model::facts::manifest::{CellFacts, Manifest, Voice};
+use inferbench_model::facts::manifest::{CellFacts, Manifest, ReportedIn};
 use inferbench_model::facts::record::{Evidence, ServerSample};
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::warning::WarningCode;
@@ -59,7 +59,7 @@ fn reported(tokens: Option<u64>, gib: Option<f64>) -> Evidence {
 }
 
 /// A run of one backend whose server reports these facts.
-fn manifest(estimate: Option<KvEstimate>, sources: &[(Voice, Evidence)]) -> Manifest {
+fn manifest(estimate: Option<KvEstimate>, sources: &[(ReportedIn, Evidence)]) -> Manifest {
     let mut manifest = Run::new(&["b"], &[1, 8], 1).manifest;
     manifest.backends[0].kv_estimate = estimate;
     for (source, evidence) in sources {
@@ -86,9 +86,9 @@ fn sources_that_agree_with_the_formula_are_said_to() {
     let mut metrics = reported(Some(1_048_576), Some(1.0));
     metrics.kv_block_size = Some(128);
     let sources = [
-        (Voice::Log, reported(Some(1_048_576), Some(1.0))),
-        (Voice::Metrics, metrics.clone()),
-        (Voice::Info, metrics),
+        (ReportedIn::Log, reported(Some(1_048_576), Some(1.0))),
+        (ReportedIn::Metrics, metrics.clone()),
+        (ReportedIn::Info, metrics),
     ];
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
@@ -119,7 +119,7 @@ fn blocks_become_tokens_by_the_number_of_full_requests() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 131_072)])),
-        &[(Voice::Log, log)],
+        &[(ReportedIn::Log, log)],
     );
     let backend = backend(&manifest);
     let tokens = line(&backend, KvQuantity::Tokens);
@@ -139,7 +139,7 @@ fn a_term_that_is_left_out_is_named() {
     ];
     let manifest = manifest(
         Some(estimate(terms)),
-        &[(Voice::Log, reported(Some(1_462_784), Some(54.52)))],
+        &[(ReportedIn::Log, reported(Some(1_462_784), Some(54.52)))],
     );
     let backend = backend(&manifest);
     let bytes = line(&backend, KvQuantity::Bytes);
@@ -162,7 +162,7 @@ fn another_data_type_is_named() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 98_304)])),
-        &[(Voice::Log, log)],
+        &[(ReportedIn::Log, log)],
     );
     let backend = backend(&manifest);
     assert_eq!(backend.sentences.len(), 1, "{:?}", backend.sentences);
@@ -181,7 +181,7 @@ fn blocks_set_by_hand_are_named() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
-        &[(Voice::Metrics, metrics)],
+        &[(ReportedIn::Metrics, metrics)],
     );
     let backend = backend(&manifest);
     assert_eq!(backend.sentences.len(), 1, "{:?}", backend.sentences);
@@ -196,7 +196,7 @@ fn growth_over_tokens_stands_beside_the_formula() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
-        &[(Voice::Info, info)],
+        &[(ReportedIn::Info, info)],
     );
     let backend = backend(&manifest);
     let growth = backend.growth.unwrap();

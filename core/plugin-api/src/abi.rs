@@ -154,7 +154,7 @@ impl Event {
             OutputKind::ToolCall => EventKind::TOOL_CALL,
             OutputKind::TokenIds => EventKind::TOKEN_IDS,
         };
-        let mut event = Self::of(kind);
+        let mut event = Self::bare(kind);
         if let Some(tokens) = cumulative_tokens {
             event.a = tokens;
         }
@@ -163,7 +163,7 @@ impl Event {
 
     /// An event of that kind without text or counts.
     #[must_use]
-    pub const fn of(kind: EventKind) -> Self {
+    pub const fn bare(kind: EventKind) -> Self {
         Self {
             kind,
             text_off: 0,

@@ -307,21 +307,21 @@ impl EventSink for Sink {
         let event = Event {
             a: input_tokens,
             b: output_tokens,
-            ..Event::of(EventKind::USAGE)
+            ..Event::bare(EventKind::USAGE)
         };
         self.push(id, self.now_ns(), event, "")
     }
 
     fn done(&self, id: u64, finish_reason: &str) -> bool {
         let now = self.now_ns();
-        self.push(id, now, Event::of(EventKind::FINISH), finish_reason);
-        self.push(id, now, Event::of(EventKind::END), "")
+        self.push(id, now, Event::bare(EventKind::FINISH), finish_reason);
+        self.push(id, now, Event::bare(EventKind::END), "")
     }
 
     fn error(&self, id: u64, message: &str) -> bool {
         let now = self.now_ns();
-        self.push(id, now, Event::of(EventKind::ERROR), message);
-        self.push(id, now, Event::of(EventKind::END), "")
+        self.push(id, now, Event::bare(EventKind::ERROR), message);
+        self.push(id, now, Event::bare(EventKind::END), "")
     }
 }
 

@@ -50,41 +50,41 @@ impl<'a> Events<'a> {
             b: usage.output_tokens.unwrap_or(NO_COUNT),
             c: usage.cached_tokens.unwrap_or(NO_COUNT),
             d: usage.reasoning_tokens.unwrap_or(NO_COUNT),
-            ..Event::of(EventKind::USAGE)
+            ..Event::bare(EventKind::USAGE)
         };
         self.push(event, "");
     }
 
     /// The finish reason.
     pub fn finish(&mut self, reason: &str) {
-        self.push(Event::of(EventKind::FINISH), reason);
+        self.push(Event::bare(EventKind::FINISH), reason);
     }
 
     /// An error that the server reported inside its answer.
     pub fn error(&mut self, message: &str) {
-        self.push(Event::of(EventKind::ERROR), message);
+        self.push(Event::bare(EventKind::ERROR), message);
     }
 
     /// The end marker: nothing that matters follows.
     pub fn end(&mut self) {
-        self.push(Event::of(EventKind::END), "");
+        self.push(Event::bare(EventKind::END), "");
     }
 
     /// A message without output, in which `field` is not known and holds
     /// something: perhaps output that nobody sees. `field` is its path.
     pub fn unread(&mut self, field: &str) {
-        self.push(Event::of(EventKind::UNREAD), field);
+        self.push(Event::bare(EventKind::UNREAD), field);
     }
 
     /// A message that no strict reader takes, and of which all was read that could be:
     /// see [`mended`](crate::json::mended). Its events follow.
     pub fn mended(&mut self) {
-        self.push(Event::of(EventKind::MENDED), "");
+        self.push(Event::bare(EventKind::MENDED), "");
     }
 
     /// A message that cannot be read and is skipped.
     pub fn malformed(&mut self) {
-        self.push(Event::of(EventKind::MALFORMED), "");
+        self.push(Event::bare(EventKind::MALFORMED), "");
     }
 
     fn push(&mut self, mut event: Event, text: &str) {
@@ -195,9 +195,9 @@ mod tests {
         buffer.events.push(Event {
             text_off: u32::MAX,
             text_len: u32::MAX,
-            ..Event::of(EventKind::TEXT)
+            ..Event::bare(EventKind::TEXT)
         });
-        buffer.events.push(Event::of(EventKind(999)));
+        buffer.events.push(Event::bare(EventKind(999)));
         assert!(decoded(&buffer).all(|event| event == Decoded::Malformed));
     }
 }

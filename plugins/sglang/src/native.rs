@@ -27,7 +27,7 @@ pub enum Streaming {
 
 impl Streaming {
     /// By whether each piece is streamed once.
-    pub(crate) fn of(incremental: bool) -> Self {
+    pub(crate) fn from_option(incremental: bool) -> Self {
         match incremental {
             true => Self::Incremental,
             false => Self::Cumulative,
@@ -223,7 +223,7 @@ impl NativeDecoder {
     }
 
     fn data(&mut self, data: &[u8], out: &mut Events<'_>) {
-        let data = match StreamMessage::of(data) {
+        let data = match StreamMessage::from_data(data) {
             StreamMessage::Blank => return,
             StreamMessage::End => {
                 self.ended = true;

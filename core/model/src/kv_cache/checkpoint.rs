@@ -127,7 +127,7 @@ mod tests {
 
     use super::*;
 
-    fn of(config: &Value, hf_quant: Option<&Value>) -> Option<(&'static str, DtypeSource)> {
+    fn found(config: &Value, hf_quant: Option<&Value>) -> Option<(&'static str, DtypeSource)> {
         let found = asked(config, hf_quant, true).unwrap();
         found.map(|asked| (asked.dtype, asked.source))
     }
@@ -138,32 +138,32 @@ mod tests {
         let compressed = json!({"quantization_config": {"quant_method": "compressed-tensors",
             "kv_cache_scheme": scheme}});
         let fp8 = Some(("fp8_e4m3", DtypeSource::KvCacheScheme));
-        assert_eq!(of(&compressed, None), fp8);
+        assert_eq!(found(&compressed, None), fp8);
         let nested = json!({"text_config": compressed});
-        assert_eq!(of(&nested, None), fp8);
+        assert_eq!(found(&nested, None), fp8);
         let modelopt = json!({"quantization_config": {"quant_method": "modelopt",
             "quant_algo": "FP8", "kv_cache_scheme": scheme}});
         let inside = Some(("fp8_e4m3", DtypeSource::QuantizationConfig));
-        assert_eq!(of(&modelopt, None), inside);
+        assert_eq!(found(&modelopt, None), inside);
         let algorithm = json!({"quantization_config": {"quant_method": "modelopt_fp4",
             "quantization": {"kv_cache_quant_algo": "nvfp4"}}});
         let nvfp4 = Some(("nvfp4", DtypeSource::QuantizationConfig));
-        assert_eq!(of(&algorithm, None), nvfp4);
+        assert_eq!(found(&algorithm, None), nvfp4);
         let beside = json!({"producer": {"name": "modelopt"},
             "quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}});
         let file = Some(("fp8_e4m3", DtypeSource::HfQuantConfig));
-        assert_eq!(of(&json!({}), Some(&beside)), file);
+        assert_eq!(found(&json!({}), Some(&beside)), file);
     }
 
     #[test]
     fn sglang_takes_modelopts_fp8_alone() {
-        let of = |algorithm: &str| {
+        let found = |algorithm: &str| {
             let beside = json!({"quantization": {"kv_cache_quant_algo": algorithm}});
             asked(&json!({}), Some(&beside), false)
                 .unwrap()
                 .map(|asked| asked.dtype)
         };
-        assert_eq!((of("fp8"), of("NVFP4")), (Some("fp8_e4m3"), None));
+        assert_eq!((found("fp8"), found("NVFP4")), (Some("fp8_e4m3"), None));
     }
 
     #[test]
@@ -177,9 +177,9 @@ mod tests {
             json!({"quant_method": "modelopt", "kv_cache_quant_algo": 8}),
         ] {
             let config = json!({"quantization_config": quantization});
-            assert_eq!(of(&config, None), None, "{config}");
+            assert_eq!(found(&config, None), None, "{config}");
         }
-        assert_eq!(of(&json!([]), Some(&json!("x"))), None);
+        assert_eq!(found(&json!([]), Some(&json!("x"))), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub enum StreamMessage<'a> {
 impl<'a> StreamMessage<'a> {
     /// What `data` is.
     #[must_use]
-    pub fn of(data: &'a [u8]) -> Self {
+    pub fn from_data(data: &'a [u8]) -> Self {
         match data.trim_ascii() {
             b"" => Self::Blank,
             b"[DONE]" => Self::End,
@@ -68,7 +68,7 @@ impl OpenAiDecoder {
             }
             return;
         }
-        let data = match StreamMessage::of(data) {
+        let data = match StreamMessage::from_data(data) {
             StreamMessage::Blank => return,
             StreamMessage::End => {
                 self.ended = true;

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Known, Line};
-use crate::facts::manifest::Voice;
+use crate::facts::manifest::ReportedIn;
 use crate::facts::record::Evidence;
 use crate::kv_cache::KvEstimate;
 
@@ -111,20 +111,20 @@ fn line(known: &Known<'_>, quantity: KvQuantity, label: &str, measured: Option<f
             difference: predicted.filter(|p| *p > 0.0).map(|p| (value - p) / p),
         })
     };
-    let by = |source: Voice| {
+    let by = |source: ReportedIn| {
         let mut reported = known
             .reported
             .iter()
-            .filter(|reported| reported.voice == source);
+            .filter(|reported| reported.reported_in == source);
         cell(reported.find_map(|reported| value(&reported.evidence, quantity)))
     };
     KvLine {
         quantity,
         label: label.to_owned(),
         predicted,
-        log: by(Voice::Log),
-        metrics: by(Voice::Metrics),
-        info: by(Voice::Info),
+        log: by(ReportedIn::Log),
+        metrics: by(ReportedIn::Metrics),
+        info: by(ReportedIn::Info),
         measured: cell(measured),
     }
 }
@@ -141,12 +141,12 @@ fn value(evidence: &Evidence, quantity: KvQuantity) -> Option<f64> {
 
 /// From the first source that reports it; the log rounds, so it comes last.
 pub(super) fn reported(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
-    let sources = [Voice::Metrics, Voice::Info, Voice::Log];
+    let sources = [ReportedIn::Metrics, ReportedIn::Info, ReportedIn::Log];
     sources.iter().find_map(|source| {
         let mut own = known
             .reported
             .iter()
-            .filter(|reported| reported.voice == *source);
+            .filter(|reported| reported.reported_in == *source);
         own.find_map(|reported| value(&reported.evidence, quantity))
     })
 }
