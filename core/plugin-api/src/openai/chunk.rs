@@ -32,14 +32,11 @@ pub const CONTENT_FIELDS: [(&str, OutputKind); 9] = [
     ("thinking_blocks", OutputKind::Reasoning),
 ];
 
-/// Fields of a choice that are known to hold no output of their own.
+/// Fields of a choice that are known to hold no output of their own, beside those of
+/// every chunk, which are told first.
 const CHOICE_ASIDE: &[&str] = &[
-    "index",
-    "logprobs",
-    "stop_reason",
     "stop_sequence",
     "native_finish_reason",
-    "matched_stop",
     "token_ids",
     "prompt_token_ids",
     "prompt_logprobs",
@@ -52,7 +49,6 @@ const CHOICE_ASIDE: &[&str] = &[
 
 /// The same of a delta or a message.
 const CONTENT_ASIDE: &[&str] = &[
-    "role",
     "name",
     "id",
     "index",
@@ -82,10 +78,6 @@ pub(super) struct Chunk<'a> {
 
 /// Fields of a chunk that are known to hold no output of their own.
 const CHUNK_ASIDE: &[&str] = &[
-    "id",
-    "created",
-    "model",
-    "system_fingerprint",
     "service_tier",
     "provider",
     "type",
@@ -109,6 +101,8 @@ impl<'de> Fields<'de> for Chunk<'de> {
             "object" => self.object = map.next_value()?,
             "message" => self.message = map.next_value()?,
             "detail" => self.detail = map.next_value()?,
+            // In every chunk: known without a look at the list.
+            "id" | "created" | "model" | "system_fingerprint" => skip(map)?,
             _ => note_unknown(CHUNK_ASIDE, &mut self.unknown, key, map)?,
         }
         Ok(())
@@ -155,8 +149,8 @@ impl Chunk<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Choice<'a> {
     outputs: [Parts<'a>; CHOICE_FIELDS.len()],
-    pub(super) delta: Object<Content<'a>>,
-    pub(super) message: Object<Content<'a>>,
+    pub(super) delta: Object<Box<Content<'a>>>,
+    pub(super) message: Object<Box<Content<'a>>>,
     pub(super) finish_reason: Text<'a>,
     usage: Object<UsageFields>,
     unknown: Option<String>,
@@ -169,6 +163,7 @@ impl<'de> Fields<'de> for Choice<'de> {
             "message" => self.message = map.next_value()?,
             "finish_reason" => self.finish_reason = map.next_value()?,
             "usage" => self.usage = map.next_value()?,
+            "index" | "logprobs" | "stop_reason" | "matched_stop" => skip(map)?,
             _ if take_output(&CHOICE_FIELDS, &mut self.outputs, key, map)? => {}
             _ => note_unknown(CHOICE_ASIDE, &mut self.unknown, key, map)?,
         }
@@ -209,6 +204,7 @@ impl<'de> Fields<'de> for Content<'de> {
         match key {
             "tool_calls" => self.tool_calls = map.next_value()?,
             "function_call" => self.function_call = map.next_value()?,
+            "role" => skip(map)?,
             _ if take_output(&CONTENT_FIELDS, &mut self.outputs, key, map)? => {}
             _ => note_unknown(CONTENT_ASIDE, &mut self.unknown, key, map)?,
         }

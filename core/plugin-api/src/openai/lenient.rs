@@ -71,6 +71,17 @@ pub trait Fields<'de>: Default {
     fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
 }
 
+/// A large object is kept apart, so that what holds it is moved at little cost.
+impl<'de, T: Fields<'de>> Fields<'de> for Box<T> {
+    fn from_text(text: Text<'de>) -> Option<Self> {
+        T::from_text(text).map(Box::new)
+    }
+
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        (**self).take(key, map)
+    }
+}
+
 /// Passes a value over.
 ///
 /// # Errors
