@@ -207,7 +207,8 @@ pub struct KvCacheArgs {
     /// Size of the model's weights, instead of the size of its files.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub weights: Option<u64>,
-    /// Data type of the cache, such as fp8; default: the model's.
+    /// Data type of the cache, such as fp8; default: what the checkpoint asks for, else
+    /// the model's.
     #[arg(long, value_name = "DTYPE")]
     pub kv_dtype: Option<String>,
     /// Data type that the model runs in; default: that of its config.
@@ -222,6 +223,17 @@ pub struct KvCacheArgs {
     /// Pipeline-parallel size: GPUs that the layers are divided among.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub pp: u32,
+    /// Decode-context-parallel size: GPUs of a tensor-parallel group that deal a
+    /// sequence's tokens out among them.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub dcp: u32,
+    /// Data-parallel size: engines, or ranks of attention, that have a cache each.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub dp: u32,
+    /// The data-parallel ranks are parts of the tensor-parallel group, which then
+    /// splits the heads that much less.
+    #[arg(long)]
+    pub dp_attention: bool,
     /// Length of a sequence (prompt and answer), tokens.
     #[arg(long, value_name = "TOKENS", default_value_t = 8192,
           value_parser = clap::value_parser!(u64).range(1..=1_000_000_000_000))]
@@ -248,8 +260,12 @@ impl KvCacheArgs {
             state_dtype: self.state_dtype.clone(),
             tensor_parallel: self.tp,
             pipeline_parallel: self.pp,
+            decode_context_parallel: self.dcp,
+            data_parallel: self.dp,
+            attention_data_parallel: self.dp_attention,
             block_size: self.block_size,
             batched_tokens: self.max_num_batched_tokens,
+            ..KvOptions::default()
         }
     }
 }

@@ -160,10 +160,10 @@ fn edited(run: &Path, to: &Path, file: &str, was: &str, is: &str) {
 fn a_run_of_another_version_is_refused_in_one_line_by_all_who_read_it() {
     let folder = tempfile::tempdir().unwrap();
     let run = run_of(folder.path(), "run", 1, "");
-    let now = "\"schema_version\": 2";
-    for version in ["0", "3"] {
+    let now = "\"schema_version\": 3";
+    for version in ["0", "4"] {
         let other = folder.path().join(format!("version-{version}"));
-        edited(&run, &other, "run.json", now, &now.replace('2', version));
+        edited(&run, &other, "run.json", now, &now.replace('3', version));
         let answers = [
             compare(&[&run, &other], &[]),
             compare(&[&other, &run], &[]),
@@ -173,7 +173,7 @@ fn a_run_of_another_version_is_refused_in_one_line_by_all_who_read_it() {
         for answer in answers {
             assert_eq!(answer.code, Some(2), "{}", answer.out);
             let line = format!(
-                "error: {}/run.json has schema_version {version}, this build reads 1 to 2\n",
+                "error: {}/run.json has schema_version {version}, this build reads 1 to 3\n",
                 other.display()
             );
             assert_eq!(answer.err, line);
@@ -191,12 +191,12 @@ fn derived_files_of_another_version_are_made_anew_and_named_by_verify() {
             &run,
             &other,
             file,
-            "\"schema_version\": 2",
             "\"schema_version\": 3",
+            "\"schema_version\": 4",
         );
         let verified = said(inferbench().arg("verify").arg(&other));
         assert_eq!(verified.code, Some(4), "{}", verified.err);
-        let line = format!("{file}: has schema_version 3, this build writes 2");
+        let line = format!("{file}: has schema_version 4, this build writes 3");
         assert!(verified.out.contains(&line), "{}", verified.out);
         let report = said(inferbench().arg("report").arg(&other));
         assert_eq!(report.code, Some(0), "{}", report.err);

@@ -213,9 +213,9 @@ warning: sglang: concurrency 64 x 4\u{202f}224 tokens needs 270\u{202f}336 token
 "
     );
     assert!(
-        output
-            .out
-            .contains("  KV cache: 131\u{202f}072 B per token, in bfloat16\n"),
+        output.out.contains(
+            "  KV cache: 131\u{202f}072 B per token, in bfloat16 (the model's own type)\n"
+        ),
         "{}",
         output.out
     );
@@ -269,4 +269,38 @@ repeats: 1
     assert_eq!(kept["backend"], "vllm");
     let detail = kept["values"]["detail"].as_str().unwrap();
     assert!(warning.ends_with(detail), "{detail}");
+}
+
+/// 32 layers x 8 heads x 256 x 1 B, and 4 ranks of 16 GiB with 26 of 104 sequences of
+/// 5,120 tokens each, 320 MiB: 8.125 GiB.
+#[test]
+fn a_checkpoint_s_type_and_the_ranks_are_taken_and_said() {
+    let place = tempfile::tempdir().unwrap();
+    let model = llama(place.path());
+    let quantized = json!({"quantization": {"quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}});
+    fs::write(model.join("hf_quant_config.json"), quantized.to_string()).unwrap();
+    let said = kv_cache(
+        &model,
+        &["--dp", "4", "--concurrency", "104", "--context", "5120"],
+    );
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    for words in [
+        "cache in fp8_e4m3 (from hf_quant_config.json)",
+        "4 ranks with a cache each",
+        "x 1 B = 65\u{202f}536 B",
+        "ceil(104 / 4) = 26",
+        "(8.12 GiB)",
+    ] {
+        assert!(said.out.contains(words), "{words}: {}", said.out);
+    }
+    let json = kv_cache(&model, &["--dp", "4", "--concurrency", "104", "--json"]);
+    let found: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(found["estimate"]["dtype_source"], "hf_quant_config");
+    assert_eq!(found["need"]["concurrency_per_rank"], 26);
+    let split = kv_cache(&model, &["--tp", "4", "--dp", "3", "--dp-attention"]);
+    assert!(
+        split
+            .err
+            .contains("must be a multiple of data parallel size, 3")
+    );
 }

@@ -134,12 +134,14 @@ fn kv() -> KvReport {
         peak_usage_ratio: Some(peak),
         peak_waiting: Some(1.0),
         preemptions: Some(preemptions),
+        counters_went_back: Vec::new(),
     };
     KvReport {
         backends: vec![KvBackend {
             backend: "slow".to_owned(),
             terms: Vec::new(),
             dtype: Some("bfloat16".to_owned()),
+            dtype_source: None,
             lines: vec![KvLine {
                 quantity: KvQuantity::Tokens,
                 label: "Tokens that fit".to_owned(),

@@ -47,7 +47,7 @@ fn write_run(folder: &Path, requests: u64) {
         exchange.http_status = Some(200);
         for token in 1..=TOKENS {
             *slot += gap_ns();
-            exchange.read_began(*slot, *slot + 20_000);
+            exchange.read_began(*slot, *slot, *slot + 20_000);
             exchange.output(*slot, OutputKind::Text, " token", Some(token));
         }
         exchange.finish("length");

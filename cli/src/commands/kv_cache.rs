@@ -2,7 +2,9 @@
 //! arithmetic.
 
 use inferbench_engine::prepare::kv_forecast::KvModel;
-use inferbench_model::kv_cache::{Budget, Capacity, KvError, KvEstimate, Line, Weights};
+use inferbench_model::kv_cache::{
+    Budget, Capacity, DtypeSource, KvError, KvEstimate, Line, Weights,
+};
 use inferbench_model::text::number::{bytes, exact_bytes, grouped};
 use serde::Serialize;
 
@@ -33,6 +35,8 @@ struct Output<'a> {
 #[derive(Serialize)]
 struct Need {
     concurrency: u64,
+    /// Of them, those of the data-parallel rank that has the most.
+    concurrency_per_rank: u64,
     context_tokens: u64,
     cache_bytes: u64,
     /// Per GPU, with weights, overhead and utilization.
@@ -102,23 +106,42 @@ fn budget(args: &KvCacheArgs, estimate: &KvEstimate) -> Budget {
 }
 
 fn need(estimate: &KvEstimate, budget: &Budget, concurrency: u64, tokens: u64) -> Need {
+    let here = estimate.sequences_of_one_rank(concurrency);
     Need {
         concurrency,
+        concurrency_per_rank: here,
         context_tokens: tokens,
-        cache_bytes: estimate.needed_bytes(concurrency, tokens),
-        gpu_memory_bytes: estimate.memory_for(budget, concurrency, tokens),
+        cache_bytes: estimate.needed_bytes(here, tokens),
+        gpu_memory_bytes: estimate.memory_for(budget, here, tokens),
     }
 }
 
 fn headline(model: &str, estimate: &KvEstimate) -> String {
+    let context = match estimate.context_parallel {
+        1 => String::new(),
+        ranks => format!(", tokens dealt out among {ranks}"),
+    };
+    let data = match estimate.data_parallel {
+        1 => String::new(),
+        ranks => format!(", {ranks} ranks with a cache each"),
+    };
     let ranks = match (estimate.tensor_parallel, estimate.pipeline_parallel) {
-        (1, 1) => "1 GPU".to_owned(),
-        (tp, pp) => format!("TP {tp} x PP {pp}, on the GPU that holds the most"),
+        (1, 1) if estimate.gpus() == 1 => "1 GPU".to_owned(),
+        (tp, pp) => format!("TP {tp} x PP {pp}{context}{data}, on the GPU that holds the most"),
     };
     format!(
-        "{model}: {}, cache in {}, blocks of {} tokens, {ranks}",
-        estimate.model_type, estimate.dtype, estimate.block_size
+        "{model}: {}, cache in {}{}, blocks of {} tokens, {ranks}",
+        estimate.model_type,
+        estimate.dtype,
+        dtype_source(estimate),
+        estimate.block_size
     )
+}
+
+/// Where the cache's type comes from, in brackets.
+pub(super) fn dtype_source(estimate: &KvEstimate) -> String {
+    let words = estimate.dtype_source.map(DtypeSource::words);
+    words.map(|words| format!(" ({words})")).unwrap_or_default()
 }
 
 fn sections(
@@ -182,8 +205,7 @@ fn weight_lines(args: &KvCacheArgs, model: &KvModel, estimate: &KvEstimate) -> V
     };
     let mut lines = vec![line("whole model", from, exact_bytes(bytes))];
     if per_gpu != bytes {
-        let gpus = estimate.tensor_parallel * estimate.pipeline_parallel;
-        let formula = format!("ceil({} / {gpus})", grouped(bytes));
+        let formula = format!("ceil({} / {})", grouped(bytes), estimate.weight_gpus());
         let value = exact_bytes(per_gpu);
         lines.push(line("per GPU", formula, value));
     }
@@ -222,6 +244,13 @@ fn notes(args: &KvCacheArgs, estimate: &KvEstimate) -> Vec<String> {
     if budgeted && estimate.weight_bytes.is_none() {
         notes.push(
             "note: the folder has no safetensors, weights count as 0: set them with --weights"
+                .to_owned(),
+        );
+    }
+    let engine = estimate.tensor_parallel * estimate.pipeline_parallel;
+    if budgeted && estimate.weight_bytes.is_some() && estimate.weight_gpus() > engine {
+        notes.push(
+            "note: experts are split over all ranks, other weights are not: weights per GPU are at least this"
                 .to_owned(),
         );
     }

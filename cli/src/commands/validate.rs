@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::inputs::{load_config, load_plugins};
+use super::kv_cache::dtype_source;
 use super::output::print_json;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
@@ -215,13 +216,18 @@ fn kv_line(backend: &BackendPreview) -> Option<String> {
             grouped(estimate.bytes_per_sequence)
         ));
     }
-    let gpus = match (estimate.tensor_parallel, estimate.pipeline_parallel) {
-        (1, 1) => "",
+    let gpus = match estimate.gpus() {
+        1 => "",
         _ => " on each GPU",
     };
+    let ranks = match estimate.data_parallel {
+        1 => String::new(),
+        ranks => format!(", a cache on each of {ranks} ranks"),
+    };
     Some(format!(
-        "{}{gpus}, in {}",
+        "{}{gpus}, in {}{}{ranks}",
         sizes.join(" and "),
-        estimate.dtype
+        estimate.dtype,
+        dtype_source(estimate)
     ))
 }

@@ -148,7 +148,7 @@ pub fn shown(report: &Report, columns: &[Column]) -> Vec<Column> {
     let several = report.measured().len() > 1;
     columns
         .iter()
-        .map(|column| from_schedule(report, *column))
+        .map(|column| per_token(report, from_schedule(report, *column)))
         .filter_map(|column| {
             let metric = report.metrics.iter().find(|m| m.name == column.metric)?;
             let cautioned = metric.caution.is_some();
@@ -182,15 +182,49 @@ fn from_schedule(report: &Report, column: Column) -> Column {
     }
 }
 
-/// What the mark on a heading means; `None` if none has one.
+/// The column of decode time per token in place of TPOT, where TPOT does not compare.
+fn per_token(report: &Report, column: Column) -> Column {
+    const PER_TOKEN: &str = "decode_ms_per_token";
+    let metric = |name: &str| report.metrics.iter().find(|metric| metric.name == name);
+    let does_not_compare =
+        column.metric == "tpot_ms" && metric("tpot_ms").is_some_and(|m| m.caution.is_some());
+    if !does_not_compare || metric(PER_TOKEN).is_none() {
+        return column;
+    }
+    let (heading, unit) = match column.heading {
+        "TPOT" => ("decode", "ms/tok"),
+        _ => ("Decode per token p50", "ms"),
+    };
+    Column {
+        metric: PER_TOKEN,
+        heading,
+        unit,
+        ..column
+    }
+}
+
+/// What the marks on headings and figures mean; `None` if there is none.
 #[must_use]
 pub fn footnote(report: &Report) -> Option<String> {
-    let cautions = report
-        .metrics
+    let mut cautions: Vec<(&str, Vec<&str>)> = Vec::new();
+    for metric in &report.metrics {
+        let Some(caution) = metric.caution.as_deref() else {
+            continue;
+        };
+        match cautions.iter_mut().find(|(known, _)| *known == caution) {
+            Some((_, labels)) => labels.push(&metric.label),
+            None => cautions.push((caution, vec![&metric.label])),
+        }
+    }
+    let mut notes: Vec<String> = cautions
         .iter()
-        .filter_map(|metric| Some(format!("† {}: {}", metric.label, metric.caution.as_ref()?)));
-    let cautions: Vec<String> = cautions.collect();
-    (!cautions.is_empty()).then(|| cautions.join("; "))
+        .map(|(caution, labels)| format!("† {}: {caution}", labels.join(", ")))
+        .collect();
+    let mut figures = report.rows.iter().flat_map(|row| row.figures.values());
+    if !notes.is_empty() && figures.any(|figure| figure.estimated) {
+        notes.push("~ estimated: the server does not count tokens per event".to_owned());
+    }
+    (!notes.is_empty()).then(|| notes.join("; "))
 }
 
 /// The table over levels: one group per level, one line per backend.
@@ -296,10 +330,15 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         _ => String::new(),
     };
     let best = is_best(report, row, column.metric, figure);
+    let shown = number(value, title);
     Cell {
         best,
         against: against::ratios(report, row, column.metric, best),
-        ..number(value, title)
+        text: match figure.estimated {
+            true => format!("~{}", shown.text),
+            false => shown.text,
+        },
+        ..shown
     }
 }
 

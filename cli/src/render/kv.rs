@@ -144,11 +144,7 @@ fn table(report: &Report, backend: &KvBackend) -> KvTable {
         place: place(report, &backend.backend),
         columns,
         lines: lines.collect(),
-        terms: backend
-            .terms
-            .iter()
-            .map(|term| term.formula.clone())
-            .collect(),
+        terms: terms(backend),
         memory: backend.memory.map(|steps| {
             let weights = steps
                 .weights_bytes
@@ -170,6 +166,14 @@ fn table(report: &Report, backend: &KvBackend) -> KvTable {
         }),
         sentences: backend.sentences.clone(),
     }
+}
+
+/// The arithmetic of each term, and where the type of the cache comes from.
+fn terms(backend: &KvBackend) -> Vec<String> {
+    let formulas = backend.terms.iter().map(|term| term.formula.clone());
+    let source = backend.dtype.as_ref().zip(backend.dtype_source);
+    let source = source.map(|(dtype, source)| format!("cache in {dtype}: {}", source.words()));
+    formulas.chain(source).collect()
 }
 
 fn text(quantity: KvQuantity, cell: KvCell) -> KvText {

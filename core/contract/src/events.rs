@@ -9,6 +9,9 @@ pub enum OutputKind {
     Reasoning,
     /// A piece of a tool call: its name or its arguments.
     ToolCall,
+    /// Ids of tokens in place of their text, in digits with a space between two: the
+    /// answer of a server that does not turn tokens into text.
+    TokenIds,
 }
 
 /// Token counts that a server reports; each may be missing.

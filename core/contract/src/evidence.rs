@@ -31,13 +31,17 @@ pub struct Evidence {
     /// Generated tokens since start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation_tokens: Option<f64>,
-    /// Tokens that the KV cache holds.
+    /// Data-parallel rank of the engine that a log line is of; absent where the line
+    /// does not name one, and in what is taken together of several lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data_parallel_rank: Option<u32>,
+    /// Tokens that the KV cache holds, all data-parallel ranks together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_tokens: Option<u64>,
-    /// Bytes of the KV cache.
+    /// Bytes of the KV cache on one device of each data-parallel rank, together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_bytes: Option<u64>,
-    /// Blocks that the KV cache is divided into.
+    /// Blocks that the KV cache is divided into, all ranks together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kv_cache_blocks: Option<u64>,
     /// Tokens of one block.
@@ -126,6 +130,25 @@ impl Evidence {
         );
     }
 
+    /// The same evidence with the caches of several ranks together, each of which
+    /// reports its own. What one of them does not report is not known of all.
+    #[must_use]
+    pub fn with_caches_of(self, ranks: &[Self]) -> Self {
+        fn sum<T: std::iter::Sum<T>>(each: impl Iterator<Item = Option<T>>) -> Option<T> {
+            each.sum()
+        }
+        if ranks.len() < 2 {
+            return self;
+        }
+        Self {
+            kv_cache_tokens: sum(ranks.iter().map(|rank| rank.kv_cache_tokens)),
+            kv_cache_bytes: sum(ranks.iter().map(|rank| rank.kv_cache_bytes)),
+            kv_cache_blocks: sum(ranks.iter().map(|rank| rank.kv_cache_blocks)),
+            kv_cache_tokens_about: sum(ranks.iter().map(|rank| rank.kv_cache_tokens_about)),
+            ..self
+        }
+    }
+
     /// What it reports about the sizes of KV cache and weights.
     #[must_use]
     pub fn of_memory(&self) -> Self {
@@ -146,5 +169,34 @@ impl Evidence {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cache(tokens: Option<u64>, bytes: u64) -> Evidence {
+        Evidence {
+            kv_cache_tokens: tokens,
+            kv_cache_bytes: Some(bytes),
+            ..Evidence::default()
+        }
+    }
+
+    #[test]
+    fn caches_of_ranks_add_up_where_each_reports_its_own() {
+        let last = cache(Some(20), 200);
+        let both = [cache(Some(10), 100), last.clone()];
+        let sum = last.clone().with_caches_of(&both);
+        assert_eq!(
+            (sum.kv_cache_tokens, sum.kv_cache_bytes),
+            (Some(30), Some(300))
+        );
+        let silent = [cache(None, 100), last.clone()];
+        let sum = last.clone().with_caches_of(&silent);
+        assert_eq!((sum.kv_cache_tokens, sum.kv_cache_bytes), (None, Some(300)));
+        let one = std::slice::from_ref(&last);
+        assert_eq!(last.clone().with_caches_of(one), last);
     }
 }

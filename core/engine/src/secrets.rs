@@ -204,11 +204,16 @@ impl Secrets {
         let RequestRecord {
             message,
             finish_reason,
+            malformed_example,
+            mended_example,
+            unread_field,
             text,
             reasoning_text,
             ..
         } = record;
-        let texts = [message, finish_reason, text, reasoning_text];
+        let broken = [malformed_example, mended_example, unread_field];
+        let answer = [text, reasoning_text].into_iter().chain(broken);
+        let texts = [message, finish_reason].into_iter().chain(answer);
         texts.into_iter().flatten().for_each(|text| self.mask(text));
     }
 

@@ -21,6 +21,11 @@ const MIB: u64 = 1 << 20;
 /// Longer than anything here takes.
 const LONG: Duration = Duration::from_secs(20);
 
+/// What is said of a device that gives no figure.
+const NOTHING: &str = "GPU 0 reports nothing: no power, energy, memory, utilization, clocks or temperature: the requested operation is not available on the target device";
+/// Of one that gives others.
+const NO_POWER: &str = "GPU 0 gives no power and no energy: the requested operation is not available on the target device";
+
 /// The stand-in with a script of its own. Each copy is a library of its own.
 struct StandIn {
     folder: TempDir,
@@ -144,7 +149,7 @@ fn g04_a_figure_that_is_not_supported_is_absent_and_not_zero() {
         assert_eq!(sample.utilization_percent, None);
         assert_eq!(sample.memory_used_bytes, Some(36_537 * MIB));
     }
-    assert_eq!(notes, [""; 0]);
+    assert_eq!(notes, [NO_POWER]);
 }
 
 #[test]
@@ -234,13 +239,16 @@ fn g11_memory_of_a_unified_device_is_the_sum_over_its_processes() {
     assert_eq!(samples[1].memory_used_bytes, Some(61 * MIB));
     assert_eq!(
         notes,
-        ["GPU 0 reports no memory of its own: its memory in use is the sum over its processes"]
+        [
+            "GPU 0 reports no memory of its own: its memory in use is the sum over its processes",
+            NOTHING
+        ]
     );
 }
 
 #[test]
 fn g12_a_device_that_reports_nothing_has_empty_samples() {
-    let (samples, _) = play(
+    let (samples, notes) = play(
         json!([{
             "name": "Orin (nvgpu)",
             "utilization_percent": "NOT_SUPPORTED", "power_milliwatts": "NOT_SUPPORTED",
@@ -253,6 +261,26 @@ fn g12_a_device_that_reports_nothing_has_empty_samples() {
         ..GpuSample::default()
     };
     assert_eq!(samples[1], expected);
+    assert_eq!(notes, [NOTHING]);
+}
+
+#[test]
+fn a_reading_follows_the_last_tick_whenever_sampling_is_stopped() {
+    let stand_in = StandIn::new(&json!({"devices": [{
+        "power_milliwatts": 1000, "energy_millijoules": {"lines": [[0, 5000], [1000, 1_005_000]]},
+    }]}));
+    let hour = Duration::from_secs(3600);
+    let wanted = Wanted {
+        every: hour,
+        ..stand_in.wanted()
+    };
+    let (status, samples) = start(wanted, &WatchedBackend::default());
+    let first = samples.recv().unwrap();
+    let window_end_ns = first.t_ns + 1;
+    drop(status.sampler.unwrap().stop());
+    let last = samples.recv().unwrap();
+    assert!(last.t_ns > window_end_ns && last.energy_joules.is_some());
+    assert!(samples.recv().is_err(), "one reading, not more");
 }
 
 #[test]
@@ -473,7 +501,8 @@ fn a_call_that_hangs_for_a_while_leaves_a_gap() {
 
 #[test]
 fn a_stand_in_says_that_it_is_one() {
-    let stand_in = StandIn::new(&json!({"devices": [{}, {}]}));
+    let stand_in =
+        StandIn::new(&json!({"devices": [{"power_milliwatts": 1}, {"energy_millijoules": 1}]}));
     let (status, _samples) = stand_in.start();
     for facts in &status.facts {
         assert_eq!(facts.name.as_deref(), Some("Stand-in GPU (no real device)"));

@@ -25,7 +25,7 @@ fn exchange() -> Exchange {
     let mut at = 5_040_000_000;
     for token in 1..=TOKENS {
         at += 9_500_000 + u64::from(token) * 7_919_317 % 1_000_003;
-        exchange.read_began(at, at + 20_000);
+        exchange.read_began(at, at, at + 20_000);
         exchange.output(at, OutputKind::Text, " token", Some(token));
     }
     exchange.finish("length");

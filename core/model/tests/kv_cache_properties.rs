@@ -8,7 +8,7 @@ use inferbench_model::kv_cache::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-const TYPES: [&str; 12] = [
+const TYPES: [&str; 20] = [
     "llama",
     "qwen2",
     "gemma3_text",
@@ -21,9 +21,17 @@ const TYPES: [&str; 12] = [
     "kimi_linear",
     "gemma4_text",
     "mamba",
+    "lfm2",
+    "minimax",
+    "zamba2",
+    "mimo_v2_flash",
+    "step3p5",
+    "nemotron-nas",
+    "openelm",
+    "deepseek_v4",
 ];
 
-const FIELDS: [&str; 30] = [
+const FIELDS: [&str; 43] = [
     "num_hidden_layers",
     "num_attention_heads",
     "num_key_value_heads",
@@ -54,6 +62,19 @@ const FIELDS: [&str; 30] = [
     "intermediate_size",
     "mamba_ssm_dtype",
     "architectures",
+    "quantization_config",
+    "kv_cache_scheme",
+    "kv_cache_quant_algo",
+    "num_bits",
+    "block_configs",
+    "attention",
+    "n_heads_in_group",
+    "num_kv_heads",
+    "hybrid_layer_pattern",
+    "compress_ratios",
+    "attention_other_setting",
+    "cross_attention_layers",
+    "cla_share_factor",
 ];
 
 fn leaf() -> impl Strategy<Value = Value> {
@@ -108,11 +129,15 @@ proptest! {
     #[test]
     fn any_config_gives_an_estimate_or_one_line(
         config in config(), tp in 0_u32..9, pp in 0_u32..5, block in 0_u32..64,
+        dcp in 0_u32..5, dp in 0_u32..5, inside in any::<bool>(),
         step in proptest::option::of(any::<u64>()), tokens in any::<u64>(),
     ) {
         let options = KvOptions {
             tensor_parallel: tp,
             pipeline_parallel: pp,
+            decode_context_parallel: dcp,
+            data_parallel: dp,
+            attention_data_parallel: inside,
             block_size: block,
             batched_tokens: step,
             ..KvOptions::default()

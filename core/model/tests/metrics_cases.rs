@@ -491,7 +491,7 @@ fn events_that_share_their_reads_are_warned_of() {
         exchange.http_status = Some(200);
         for event in 0..20 {
             if event >= shared || event == 0 {
-                exchange.read_began(ns(10.0), ns(10.0));
+                exchange.read_began(ns(9.0), ns(10.0), ns(10.0));
             }
             exchange.output(ns(10.0), OutputKind::Text, "a", None);
         }

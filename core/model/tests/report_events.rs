@@ -60,7 +60,7 @@ fn different_tokens_per_event_are_warned_of_with_their_numbers() {
     assert_eq!(warning.severity, Severity::Warning);
     assert_eq!(
         warning.text,
-        "one event carries different numbers of tokens (1.00 in single and 4.00 in bundled on average): inter-token latency is between events and is not compared, decode time per token is"
+        "one event carries different numbers of tokens (1.00 in single and 4.00 in bundled on average): inter-token latency, time per output token and speed per user are not compared, decode time per token is"
     );
 }
 
@@ -93,9 +93,13 @@ fn gaps_between_events_are_shown_and_not_compared() {
     assert_eq!(comparison.outcome, Outcome::NoVerdict);
     assert_eq!(comparison.reason, Some(Reason::EventsDiffer));
     for row in &report.rows {
-        let figure = &row.figures["itl_ms"];
-        assert!(!figure.best && figure.ratio_to_best.is_none());
-        assert!(figure.typical.is_some());
+        for metric in ["tpot_ms", "itl_ms", "per_user_token_rate"] {
+            let figure = &row.figures[metric];
+            assert!(!figure.best && figure.ratio_to_best.is_none(), "{metric}");
+            assert!(figure.typical.is_some(), "{metric}");
+            let comparison = report.comparison(metric, &AT_ONE).unwrap();
+            assert_eq!(comparison.reason, Some(Reason::EventsDiffer), "{metric}");
+        }
     }
     let cautioned: Vec<&str> = report
         .metrics
@@ -103,7 +107,7 @@ fn gaps_between_events_are_shown_and_not_compared() {
         .filter(|metric| metric.caution.is_some())
         .map(|metric| metric.name.as_str())
         .collect();
-    assert_eq!(cautioned, ["itl_ms"]);
+    assert_eq!(cautioned, ["tpot_ms", "itl_ms", "per_user_token_rate"]);
 }
 
 /// A server that counts only whole answers still shows it: 8 tokens in 2 events.

@@ -5,9 +5,10 @@
 
 use inferbench_model::config::Level;
 use inferbench_model::facts::key::CellKey;
-use inferbench_model::facts::manifest::{CellFacts, Manifest, Voice};
+use inferbench_model::facts::manifest::{CellFacts, Manifest, ReportedIn};
 use inferbench_model::facts::record::{Evidence, ServerSample};
 use inferbench_model::facts::self_check::SelfCheck;
+use inferbench_model::facts::warning::WarningCode;
 use inferbench_model::kv_cache::{KvEstimate, KvTerm, TermKind};
 use inferbench_model::report::kv::{self, KvBackend, KvObserver, KvQuantity, MemoryReading};
 use inferbench_model::report::{Extras, Severity, warning_line};
@@ -20,6 +21,9 @@ fn term(kind: TermKind, bytes_per_token: u64) -> KvTerm {
         kind,
         layers: 1,
         bytes_per_token,
+        bytes_per_entry: None,
+        tokens_per_entry: 1,
+        context_ranks: 1,
         bytes_per_sequence: 0,
         cap_tokens: None,
         extra_blocks: 0,
@@ -31,8 +35,13 @@ fn estimate(terms: Vec<KvTerm>) -> KvEstimate {
     KvEstimate {
         model_type: "t".to_owned(),
         dtype: "bfloat16".to_owned(),
+        dtype_source: None,
         tensor_parallel: 1,
         pipeline_parallel: 1,
+        context_parallel: 1,
+        data_parallel: 1,
+        gpus: None,
+        weight_gpus: None,
         block_size: 16,
         bytes_per_token: terms.iter().map(|term| term.bytes_per_token).sum(),
         bytes_per_sequence: 0,
@@ -50,7 +59,7 @@ fn reported(tokens: Option<u64>, gib: Option<f64>) -> Evidence {
 }
 
 /// A run of one backend whose server reports these facts.
-fn manifest(estimate: Option<KvEstimate>, sources: &[(Voice, Evidence)]) -> Manifest {
+fn manifest(estimate: Option<KvEstimate>, sources: &[(ReportedIn, Evidence)]) -> Manifest {
     let mut manifest = Run::new(&["b"], &[1, 8], 1).manifest;
     manifest.backends[0].kv_estimate = estimate;
     for (source, evidence) in sources {
@@ -77,9 +86,9 @@ fn sources_that_agree_with_the_formula_are_said_to() {
     let mut metrics = reported(Some(1_048_576), Some(1.0));
     metrics.kv_block_size = Some(128);
     let sources = [
-        (Voice::Log, reported(Some(1_048_576), Some(1.0))),
-        (Voice::Metrics, metrics.clone()),
-        (Voice::Info, metrics),
+        (ReportedIn::Log, reported(Some(1_048_576), Some(1.0))),
+        (ReportedIn::Metrics, metrics.clone()),
+        (ReportedIn::Info, metrics),
     ];
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
@@ -110,7 +119,7 @@ fn blocks_become_tokens_by_the_number_of_full_requests() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 131_072)])),
-        &[(Voice::Log, log)],
+        &[(ReportedIn::Log, log)],
     );
     let backend = backend(&manifest);
     let tokens = line(&backend, KvQuantity::Tokens);
@@ -130,7 +139,7 @@ fn a_term_that_is_left_out_is_named() {
     ];
     let manifest = manifest(
         Some(estimate(terms)),
-        &[(Voice::Log, reported(Some(1_462_784), Some(54.52)))],
+        &[(ReportedIn::Log, reported(Some(1_462_784), Some(54.52)))],
     );
     let backend = backend(&manifest);
     let bytes = line(&backend, KvQuantity::Bytes);
@@ -153,7 +162,7 @@ fn another_data_type_is_named() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 98_304)])),
-        &[(Voice::Log, log)],
+        &[(ReportedIn::Log, log)],
     );
     let backend = backend(&manifest);
     assert_eq!(backend.sentences.len(), 1, "{:?}", backend.sentences);
@@ -172,7 +181,7 @@ fn blocks_set_by_hand_are_named() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
-        &[(Voice::Metrics, metrics)],
+        &[(ReportedIn::Metrics, metrics)],
     );
     let backend = backend(&manifest);
     assert_eq!(backend.sentences.len(), 1, "{:?}", backend.sentences);
@@ -187,7 +196,7 @@ fn growth_over_tokens_stands_beside_the_formula() {
     };
     let manifest = manifest(
         Some(estimate(vec![term(TermKind::Attention, 1024)])),
-        &[(Voice::Info, info)],
+        &[(ReportedIn::Info, info)],
     );
     let backend = backend(&manifest);
     let growth = backend.growth.unwrap();
@@ -316,14 +325,57 @@ fn a_full_cache_and_preempted_requests_belong_to_their_level() {
     );
 }
 
+/// Cells from 100 to 200, 210 to 300 and 310 to 400; the counter goes back between 190
+/// and 220, which touches the first two. Between 90 and 190 it counted one.
 #[test]
-fn a_counter_that_starts_over_counts_from_zero() {
+fn counters_that_go_back_give_no_evidence_for_the_cells_they_touch() {
     let mut manifest = manifest(None, &[]);
-    manifest.cells = vec![cell(1, 100, 400)];
+    manifest.cells = vec![cell(1, 100, 200), cell(2, 210, 300), cell(8, 310, 400)];
     let mut observer = KvObserver::new(&manifest);
-    for one in [sample(100, 0.1, 0.0, 9.0), sample(200, 0.1, 0.0, 2.0)] {
+    for one in [
+        sample(90, 0.1, 0.0, 8.0),
+        sample(190, 0.1, 0.0, 9.0),
+        sample(220, 0.1, 0.0, 2.0),
+        sample(310, 0.1, 0.0, 2.0),
+        sample(400, 0.1, 0.0, 5.0),
+    ] {
         observer.add_server(&one);
     }
-    let report = kv::build(&manifest, &[Level::Concurrency(1)], &observer.finish()).unwrap();
-    assert_eq!(report.usage[0].preemptions, Some(2.0));
+    let levels = [1, 2, 8].map(Level::Concurrency);
+    let report = kv::build(&manifest, &levels, &observer.finish()).unwrap();
+    let counted: Vec<_> = report.usage.iter().map(|usage| usage.preemptions).collect();
+    assert_eq!(counted, [None, None, Some(3.0)]);
+    assert_eq!(report.usage[0].counters_went_back, ["preemptions"]);
+    assert_eq!(report.usage[0].peak_usage_ratio, Some(0.1));
+    let whole = Run::new(&["b"], &[1, 2, 8], 1).report_with(Extras {
+        kv: Some(report),
+        ..Extras::default()
+    });
+    let mut found = whole.warnings.iter();
+    let found = found.find(|w| w.kind.code() == WarningCode::CountersWentBack);
+    assert_eq!(found.unwrap().levels, levels[..2]);
+}
+
+/// A router that answers for two servers in turn: each second reading is lower, and the
+/// steps up between them are no preemptions either, in a cell without a step down too.
+#[test]
+fn counters_of_several_servers_in_turn_give_none_at_all() {
+    let mut manifest = manifest(None, &[]);
+    manifest.cells = vec![cell(1, 100, 199), cell(8, 200, 700)];
+    let mut observer = KvObserver::new(&manifest);
+    for (t, count) in [
+        (90, 10.0),
+        (150, 500.0),
+        (250, 10.0),
+        (350, 501.0),
+        (450, 10.0),
+    ] {
+        observer.add_server(&sample(t, 0.1, 0.0, count));
+    }
+    let levels = [1, 8].map(Level::Concurrency);
+    let report = kv::build(&manifest, &levels, &observer.finish()).unwrap();
+    for usage in &report.usage {
+        assert_eq!(usage.preemptions, None);
+        assert_eq!(usage.counters_went_back, ["preemptions"]);
+    }
 }

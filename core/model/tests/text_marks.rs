@@ -5,7 +5,7 @@
 
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::facts::text_marks::TextMarks;
-use inferbench_model::verify::faults;
+use inferbench_model::verify::{RecordRules, faults};
 use inferbench_test_support::runs::{Timetable, records};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
@@ -89,13 +89,16 @@ fn answer() -> RequestRecord {
 
 #[test]
 fn an_auditor_compares_marks_with_the_text_and_its_length() {
-    assert_eq!(faults(&answer()), Vec::<String>::new());
+    assert_eq!(
+        faults(&answer(), RecordRules::Current),
+        Vec::<String>::new()
+    );
     let without = RequestRecord {
         text_chars: None,
         text_marks: None,
         ..answer()
     };
-    assert_eq!(faults(&without), Vec::<String>::new());
+    assert_eq!(faults(&without, RecordRules::Current), Vec::<String>::new());
     for (chars, marks, words) in [
         (Some(9), Some("9a"), "text_marks are not those of the text"),
         (
@@ -121,7 +124,7 @@ fn an_auditor_compares_marks_with_the_text_and_its_length() {
             text_marks: marks.map(str::to_owned),
             ..answer()
         };
-        assert_eq!(faults(&record), [words]);
+        assert_eq!(faults(&record, RecordRules::Current), [words]);
     }
     let unkept = RequestRecord {
         text: None,
@@ -129,5 +132,5 @@ fn an_auditor_compares_marks_with_the_text_and_its_length() {
         ..answer()
     };
     let words = "text_marks has 1 digits, a text of 9 characters has 2";
-    assert_eq!(faults(&unkept), [words]);
+    assert_eq!(faults(&unkept, RecordRules::Current), [words]);
 }

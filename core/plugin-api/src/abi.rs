@@ -26,6 +26,7 @@ use abi_stable::sabi_trait;
 use abi_stable::sabi_types::VersionStrings;
 use abi_stable::std_types::{RArc, RBox, RResult, RSlice, RStr, RString, RVec, Tuple2};
 use abi_stable::type_layout::{TLFieldOrFunction, TypeLayout};
+use inferbench_contract::OutputKind;
 use thiserror::Error;
 
 /// Major version of the plugin API: another one is refused.
@@ -116,11 +117,14 @@ impl EventKind {
     pub const TEXT: Self = Self(1);
     pub const REASONING: Self = Self(2);
     pub const TOOL_CALL: Self = Self(3);
+    pub const TOKEN_IDS: Self = Self(4);
     pub const USAGE: Self = Self(10);
     pub const FINISH: Self = Self(11);
     pub const ERROR: Self = Self(12);
     pub const END: Self = Self(13);
     pub const MALFORMED: Self = Self(14);
+    pub const UNREAD: Self = Self(15);
+    pub const MENDED: Self = Self(16);
 }
 
 /// A count that is not known.
@@ -141,9 +145,25 @@ pub struct Event {
 }
 
 impl Event {
+    /// A piece of output, without its text.
+    #[must_use]
+    pub const fn output(kind: OutputKind, cumulative_tokens: Option<u32>) -> Self {
+        let kind = match kind {
+            OutputKind::Text => EventKind::TEXT,
+            OutputKind::Reasoning => EventKind::REASONING,
+            OutputKind::ToolCall => EventKind::TOOL_CALL,
+            OutputKind::TokenIds => EventKind::TOKEN_IDS,
+        };
+        let mut event = Self::bare(kind);
+        if let Some(tokens) = cumulative_tokens {
+            event.a = tokens;
+        }
+        event
+    }
+
     /// An event of that kind without text or counts.
     #[must_use]
-    pub const fn of(kind: EventKind) -> Self {
+    pub const fn bare(kind: EventKind) -> Self {
         Self {
             kind,
             text_off: 0,

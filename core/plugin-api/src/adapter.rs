@@ -13,7 +13,7 @@ use serde::de::DeserializeOwned;
 use crate::abi::{
     AbiError, AbiResult, BackendAbi, BackendAbi_TO, BackendBox, DecoderAbi, DecoderAbi_TO,
     DecoderBox, EngineAbi, EngineAbi_TO, EngineBox, Event, EventBuf, EventKind, FramingKind,
-    HostServices, HttpRequestAbi, MessageKind, NO_COUNT, SinkArc,
+    HostServices, HttpRequestAbi, MessageKind, SinkArc,
 };
 use crate::backend::{Backend, Decoder, OpenContext};
 use crate::engine::{Engine, EventSink};
@@ -300,37 +300,28 @@ impl EventSink for Sink {
         text: &str,
         cumulative_tokens: Option<u32>,
     ) -> bool {
-        let kind = match kind {
-            OutputKind::Text => EventKind::TEXT,
-            OutputKind::Reasoning => EventKind::REASONING,
-            OutputKind::ToolCall => EventKind::TOOL_CALL,
-        };
-        let event = Event {
-            a: cumulative_tokens.unwrap_or(NO_COUNT),
-            ..Event::of(kind)
-        };
-        self.push(id, t_ns, event, text)
+        self.push(id, t_ns, Event::output(kind, cumulative_tokens), text)
     }
 
     fn usage(&self, id: u64, input_tokens: u32, output_tokens: u32) -> bool {
         let event = Event {
             a: input_tokens,
             b: output_tokens,
-            ..Event::of(EventKind::USAGE)
+            ..Event::bare(EventKind::USAGE)
         };
         self.push(id, self.now_ns(), event, "")
     }
 
     fn done(&self, id: u64, finish_reason: &str) -> bool {
         let now = self.now_ns();
-        self.push(id, now, Event::of(EventKind::FINISH), finish_reason);
-        self.push(id, now, Event::of(EventKind::END), "")
+        self.push(id, now, Event::bare(EventKind::FINISH), finish_reason);
+        self.push(id, now, Event::bare(EventKind::END), "")
     }
 
     fn error(&self, id: u64, message: &str) -> bool {
         let now = self.now_ns();
-        self.push(id, now, Event::of(EventKind::ERROR), message);
-        self.push(id, now, Event::of(EventKind::END), "")
+        self.push(id, now, Event::bare(EventKind::ERROR), message);
+        self.push(id, now, Event::bare(EventKind::END), "")
     }
 }
 

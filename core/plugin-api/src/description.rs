@@ -36,7 +36,7 @@ impl Description {
     /// A description of a backend with options of the type `T`, which can do
     /// nothing yet: set `capabilities`.
     #[must_use]
-    pub fn of<T: JsonSchema>(name: &str, version: &str, summary: &str) -> Self {
+    pub fn with_options<T: JsonSchema>(name: &str, version: &str, summary: &str) -> Self {
         Self {
             name: name.to_owned(),
             version: version.to_owned(),

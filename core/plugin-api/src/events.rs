@@ -40,16 +40,7 @@ impl<'a> Events<'a> {
     /// if `cumulative_tokens` is known. That count is the server's, up to and
     /// with this piece.
     pub fn output(&mut self, kind: OutputKind, text: &str, cumulative_tokens: Option<u32>) {
-        let kind = match kind {
-            OutputKind::Text => EventKind::TEXT,
-            OutputKind::Reasoning => EventKind::REASONING,
-            OutputKind::ToolCall => EventKind::TOOL_CALL,
-        };
-        let event = Event {
-            a: cumulative_tokens.unwrap_or(NO_COUNT),
-            ..Event::of(kind)
-        };
-        self.push(event, text);
+        self.push(Event::output(kind, cumulative_tokens), text);
     }
 
     /// Token counts.
@@ -59,29 +50,41 @@ impl<'a> Events<'a> {
             b: usage.output_tokens.unwrap_or(NO_COUNT),
             c: usage.cached_tokens.unwrap_or(NO_COUNT),
             d: usage.reasoning_tokens.unwrap_or(NO_COUNT),
-            ..Event::of(EventKind::USAGE)
+            ..Event::bare(EventKind::USAGE)
         };
         self.push(event, "");
     }
 
     /// The finish reason.
     pub fn finish(&mut self, reason: &str) {
-        self.push(Event::of(EventKind::FINISH), reason);
+        self.push(Event::bare(EventKind::FINISH), reason);
     }
 
     /// An error that the server reported inside its answer.
     pub fn error(&mut self, message: &str) {
-        self.push(Event::of(EventKind::ERROR), message);
+        self.push(Event::bare(EventKind::ERROR), message);
     }
 
     /// The end marker: nothing that matters follows.
     pub fn end(&mut self) {
-        self.push(Event::of(EventKind::END), "");
+        self.push(Event::bare(EventKind::END), "");
+    }
+
+    /// A message without output, in which `field` is not known and holds
+    /// something: perhaps output that nobody sees. `field` is its path.
+    pub fn unread(&mut self, field: &str) {
+        self.push(Event::bare(EventKind::UNREAD), field);
+    }
+
+    /// A message that no strict reader takes, and of which all was read that could be:
+    /// see [`mended`](crate::json::mended). Its events follow.
+    pub fn mended(&mut self) {
+        self.push(Event::bare(EventKind::MENDED), "");
     }
 
     /// A message that cannot be read and is skipped.
     pub fn malformed(&mut self) {
-        self.push(Event::of(EventKind::MALFORMED), "");
+        self.push(Event::bare(EventKind::MALFORMED), "");
     }
 
     fn push(&mut self, mut event: Event, text: &str) {
@@ -105,6 +108,10 @@ pub enum Decoded<'a> {
     Error(&'a str),
     /// End marker.
     End,
+    /// A message without output, with this field in it that is not known.
+    Unread(&'a str),
+    /// A message that had to be mended to be read.
+    Mended,
     /// An unreadable message.
     Malformed,
 }
@@ -129,6 +136,7 @@ fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
         EventKind::TEXT => Decoded::Output(OutputKind::Text, text, count(event.a)),
         EventKind::REASONING => Decoded::Output(OutputKind::Reasoning, text, count(event.a)),
         EventKind::TOOL_CALL => Decoded::Output(OutputKind::ToolCall, text, count(event.a)),
+        EventKind::TOKEN_IDS => Decoded::Output(OutputKind::TokenIds, text, count(event.a)),
         EventKind::USAGE => Decoded::Usage(Usage {
             input_tokens: count(event.a),
             output_tokens: count(event.b),
@@ -138,6 +146,8 @@ fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
         EventKind::FINISH => Decoded::Finish(text),
         EventKind::ERROR => Decoded::Error(text),
         EventKind::END => Decoded::End,
+        EventKind::UNREAD => Decoded::Unread(text),
+        EventKind::MENDED => Decoded::Mended,
         _ => Decoded::Malformed,
     }
 }
@@ -158,6 +168,9 @@ mod tests {
         events.output(OutputKind::Text, "día", Some(2));
         events.output(OutputKind::ToolCall, "f", None);
         events.usage(usage);
+        events.output(OutputKind::TokenIds, "7 8", None);
+        events.unread("choices[].x");
+        events.mended();
         events.finish("stop");
         events.end();
         let back: Vec<_> = decoded(&buffer).collect();
@@ -167,6 +180,9 @@ mod tests {
                 Decoded::Output(OutputKind::Text, "día", Some(2)),
                 Decoded::Output(OutputKind::ToolCall, "f", None),
                 Decoded::Usage(usage),
+                Decoded::Output(OutputKind::TokenIds, "7 8", None),
+                Decoded::Unread("choices[].x"),
+                Decoded::Mended,
                 Decoded::Finish("stop"),
                 Decoded::End,
             ]
@@ -179,9 +195,9 @@ mod tests {
         buffer.events.push(Event {
             text_off: u32::MAX,
             text_len: u32::MAX,
-            ..Event::of(EventKind::TEXT)
+            ..Event::bare(EventKind::TEXT)
         });
-        buffer.events.push(Event::of(EventKind(999)));
+        buffer.events.push(Event::bare(EventKind(999)));
         assert!(decoded(&buffer).all(|event| event == Decoded::Malformed));
     }
 }

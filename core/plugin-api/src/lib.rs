@@ -22,6 +22,7 @@ pub mod description;
 pub mod engine;
 pub mod error;
 pub mod events;
+pub mod json;
 pub mod launch;
 pub mod openai;
 pub mod prelude;

@@ -3,6 +3,8 @@
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::Evidence;
 
@@ -39,6 +41,29 @@ impl<'a> Samples<'a> {
         Self {
             samples: text.lines().filter_map(sample).collect(),
         }
+    }
+
+    /// The same samples, but for those that differ in the labels `repeated` alone: of
+    /// these the largest is kept. For ranks that all report what is one thing, such
+    /// as the GPUs of a tensor-parallel group.
+    #[must_use]
+    pub fn each_once(self, repeated: &[&str]) -> Self {
+        let mut kept: Vec<Sample<'a>> = Vec::with_capacity(self.samples.len());
+        let mut places: HashMap<(&str, Labels<'a>), usize> = HashMap::new();
+        for mut sample in self.samples {
+            sample.labels.retain(|(name, _)| !repeated.contains(name));
+            match places.entry((sample.name, sample.labels.clone())) {
+                Entry::Occupied(place) => {
+                    let known = &mut kept[*place.get()];
+                    known.value = known.value.max(sample.value);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(kept.len());
+                    kept.push(sample);
+                }
+            }
+        }
+        Self { samples: kept }
     }
 
     /// The samples of metric `name`, one for each set of labels.
@@ -279,6 +304,15 @@ rpc_duration_seconds_count 2693
             f64::INFINITY
         );
         assert_eq!(samples.sum("something_weird"), None);
+    }
+
+    #[test]
+    fn what_several_ranks_report_of_one_thing_counts_once() {
+        let text = "x{dp_rank=\"0\",tp_rank=\"0\"} 5\nx{dp_rank=\"0\",tp_rank=\"1\"} 7\n\
+                    x{dp_rank=\"1\",tp_rank=\"2\"} 10\ny{tp_rank=\"0\"} 1\n";
+        let samples = Samples::parse(text).each_once(&["tp_rank"]);
+        assert_eq!(samples.sum("x"), Some(17.0));
+        assert_eq!(samples.sum("y"), Some(1.0));
     }
 
     #[test]

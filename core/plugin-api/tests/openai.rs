@@ -4,7 +4,9 @@
 
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::decoded;
-use inferbench_plugin_api::openai::{Endpoint, OpenAiDecoder, OpenAiWire};
+use inferbench_plugin_api::openai::{
+    CHOICE_FIELDS, CONTENT_FIELDS, Endpoint, OpenAiDecoder, OpenAiWire,
+};
 use inferbench_plugin_api::{
     Decoder, Events, Framing, Message, OutputKind, PromptContent, PromptForm, RequestSpec, Usage,
 };
@@ -278,4 +280,148 @@ proptest! {
         let whole = r#"{"choices":[{"text":"día","finish_reason":"stop"}]}"#.as_bytes();
         prop_assert_eq!(read(&[Message::Data(&whole[..at])]), [Replayed::Malformed]);
     }
+}
+
+/// A message that no strict reader takes, and then one that every reader does.
+fn mended(bytes: &[u8]) -> Vec<Replayed> {
+    read(&[Message::Data(bytes)])
+}
+
+#[test]
+fn one_bad_value_loses_the_value_and_not_the_event() {
+    for bytes in [
+        br#"{"choices":[{"text":"x","logprobs":{"top":[NaN,-Infinity]}}]}"#.as_slice(),
+        br#"{"choices":[{"text":"x","mark":"\ud800"}],"object":"\udc00"}"#,
+        b"{\"choices\":[{\"text\":\"x\",\"mark\":\"\xff\"}]}",
+        b"{\"choices\":[{\"text\":\"x\",\"mark\":\"a\nb\"}]}",
+    ] {
+        let wanted = [Replayed::Mended, out(OutputKind::Text, "x")];
+        assert_eq!(mended(bytes), wanted, "{}", String::from_utf8_lossy(bytes));
+    }
+    let broken = b"{\"choices\":[{\"text\":\"a\xffb\"}]}";
+    assert_eq!(mended(broken)[1], out(OutputKind::Text, "a\u{fffd}b"));
+}
+
+#[test]
+fn the_last_of_a_field_that_comes_twice_is_read() {
+    let text = r#"{"choices":[{"delta":{"reasoning_content":"a","reasoning_content":"b"}}]}"#;
+    assert_eq!(data(text), [out(OutputKind::Reasoning, "b")]);
+}
+
+#[test]
+fn every_field_of_the_tables_is_output_of_its_kind() {
+    for (field, kind) in CONTENT_FIELDS {
+        let text = format!(r#"{{"choices":[{{"delta":{{"{field}":"x"}}}}]}}"#);
+        assert_eq!(data(&text), [out(kind, "x")], "{field}");
+    }
+    for (field, kind) in CHOICE_FIELDS {
+        let text = format!(r#"{{"choices":[{{"{field}":"x"}}]}}"#);
+        assert_eq!(data(&text), [out(kind, "x")], "{field}");
+    }
+}
+
+#[test]
+fn parts_that_think_are_reasoning() {
+    let text = r#"{"choices":[{"delta":{"content":[{"type":"thinking","thinking":[{"type":"text","text":"t"}]},{"type":"text","text":"a"}]}}]}"#;
+    assert_eq!(
+        data(text),
+        [out(OutputKind::Reasoning, "t"), out(OutputKind::Text, "a")]
+    );
+    // OpenRouter sends one thought in two fields: it is one event.
+    let twice = r#"{"choices":[{"delta":{"content":"","reasoning":"t","reasoning_details":[{"type":"reasoning.text","text":"t"}]}}]}"#;
+    assert_eq!(data(twice), [out(OutputKind::Reasoning, "t")]);
+}
+
+#[test]
+fn a_field_that_nobody_knows_is_told_where_it_may_hold_output() {
+    let unread = |field: &str| [Replayed::Unread(field.to_owned())];
+    assert_eq!(
+        data(r#"{"choices":[{"delta":{"thoughts":"x"}}]}"#),
+        unread("choices[].delta.thoughts")
+    );
+    assert_eq!(
+        data(r#"{"choices":[{"segments":[{"x":1}],"text":""}]}"#),
+        unread("choices[].segments")
+    );
+    assert_eq!(data(r#"{"response":"x"}"#), unread("response"));
+    for text in [
+        r#"{"choices":[{"text":""}],"response":"x"}"#,
+        r#"{"type":"ping","id":"x"}"#,
+        r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,
+        r#"{"choices":[{"delta":{"thoughts":""},"index":0,"logprobs":{"a":[1]}}]}"#,
+        r#"{"choices":[],"prompt_filter_results":[{"a":1}]}"#,
+        r#"{"prompt_progress":{"total":5}}"#,
+    ] {
+        assert_eq!(data(text), [], "{text}");
+    }
+    // Beside output that is known it says nothing.
+    assert_eq!(
+        data(r#"{"choices":[{"delta":{"content":"a","provider":"p"}}]}"#),
+        [out(OutputKind::Text, "a")]
+    );
+}
+
+#[test]
+fn a_delta_that_is_a_text_is_that_text() {
+    for text in [
+        r#"{"choices":[{"delta":"a"}]}"#,
+        r#"{"choices":[{"message":"a"}]}"#,
+    ] {
+        assert_eq!(data(text), [out(OutputKind::Text, "a")]);
+    }
+    assert_eq!(data(r#"{"choices":[{"delta":7}]}"#), []);
+}
+
+#[test]
+fn a_message_after_its_pieces_is_a_repetition() {
+    let piece = Message::Data(br#"{"choices":[{"delta":{"content":"a"}}]}"#);
+    let whole =
+        Message::Data(br#"{"choices":[{"message":{"content":"a"},"finish_reason":"stop"}]}"#);
+    let a = out(OutputKind::Text, "a");
+    let stop = Replayed::Finish("stop".to_owned());
+    assert_eq!(read(&[piece, whole]), [a.clone(), stop.clone()]);
+    assert_eq!(read(&[whole]), [a, stop]);
+}
+
+#[test]
+fn cached_tokens_are_read_wherever_servers_tell_them() {
+    let cached = |fields: &str| {
+        let text = format!(r#"{{"choices":[],{fields}}}"#);
+        data(&text).into_iter().find_map(|event| match event {
+            Replayed::Usage(usage) => usage.cached_tokens,
+            _ => None,
+        })
+    };
+    for fields in [
+        r#""usage":{"prompt_tokens":32,"prompt_tokens_details":{"cached_tokens":31}}"#,
+        r#""usage":{"prompt_tokens":32,"input_tokens_details":{"cached_tokens":31}}"#,
+        r#""usage":{"prompt_tokens":32,"prompt_cache_hit_tokens":31}"#,
+        r#""usage":{"prompt_tokens":32,"cached_tokens":31}"#,
+        r#""usage":{"input_tokens":32,"cache_read_input_tokens":31}"#,
+        r#""usage":{"prompt_tokens":32},"timings":{"cache_n":31,"prompt_n":1}"#,
+    ] {
+        assert_eq!(cached(fields), Some(31), "{fields}");
+    }
+    for fields in [
+        r#""usage":{"prompt_tokens":32,"prompt_tokens_details":null}"#,
+        r#""usage":{"prompt_tokens":32,"cached_tokens":-1}"#,
+        r#""usage":{"prompt_tokens":32,"cached_tokens":"31"}"#,
+        r#""usage":[31]"#,
+    ] {
+        assert_eq!(cached(fields), None, "{fields}");
+    }
+}
+
+#[test]
+fn counts_of_llama_cpp_and_of_a_choice_stand_in_for_usage() {
+    let usage = |text: &str| {
+        data(text).into_iter().find_map(|event| match event {
+            Replayed::Usage(usage) => Some((usage.input_tokens, usage.output_tokens)),
+            _ => None,
+        })
+    };
+    let timed = r#"{"choices":[],"timings":{"cache_n":6,"prompt_n":1,"predicted_n":4}}"#;
+    assert_eq!(usage(timed), Some((Some(7), Some(4))));
+    let inside = r#"{"choices":[{"delta":{},"usage":{"prompt_tokens":9,"completion_tokens":2}}]}"#;
+    assert_eq!(usage(inside), Some((Some(9), Some(2))));
 }

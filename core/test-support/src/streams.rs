@@ -148,7 +148,9 @@ fn record_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange) {
             Decoded::Finish(reason) => exchange.finish(reason),
             Decoded::Error(message) => exchange.error(message),
             Decoded::End => exchange.end_marker(),
-            Decoded::Malformed => exchange.malformed(),
+            Decoded::Unread(field) => exchange.unread(field),
+            Decoded::Mended => exchange.mended(b""),
+            Decoded::Malformed => exchange.malformed(b""),
         }
     }
 }

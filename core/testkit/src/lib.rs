@@ -103,6 +103,10 @@ pub enum Replayed {
     /// Error reported in the answer.
     Error(String),
     End,
+    /// A message without output, with this field in it that is not known.
+    Unread(String),
+    /// A message that had to be mended to be read.
+    Mended,
     /// An unreadable message.
     Malformed,
 }
@@ -115,6 +119,8 @@ impl From<Decoded<'_>> for Replayed {
             Decoded::Finish(reason) => Self::Finish(reason.to_owned()),
             Decoded::Error(message) => Self::Error(message.to_owned()),
             Decoded::End => Self::End,
+            Decoded::Unread(field) => Self::Unread(field.to_owned()),
+            Decoded::Mended => Self::Mended,
             Decoded::Malformed => Self::Malformed,
         }
     }

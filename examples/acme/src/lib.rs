@@ -31,7 +31,7 @@ impl Backend for Server {
                 can_force_output_length: true,
                 ..Capabilities::server(&["completions"])
             },
-            ..Description::of::<Options>(
+            ..Description::with_options::<Options>(
                 "acme",
                 env!("CARGO_PKG_VERSION"),
                 "acme-server, an OpenAI-compatible server",

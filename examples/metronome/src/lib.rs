@@ -38,7 +38,7 @@ impl Backend for Metronome {
             },
             // Without a model folder somebody must say which ids a prompt may hold.
             token_ids: Some(IdSpan { lo: 0, hi: 1000 }),
-            ..Description::of::<Options>("metronome", env!("CARGO_PKG_VERSION"), "a steady beat")
+            ..Description::with_options::<Options>("metronome", env!("CARGO_PKG_VERSION"), "a steady beat")
         }
     }
 

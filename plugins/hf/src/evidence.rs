@@ -2,7 +2,7 @@
 
 use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
 use inferbench_plugin_api::prometheus::{MetricNames, Samples};
-use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
+use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json};
 use serde_json::Value;
 
 use crate::wire::SERVER_INFO_PROBE;
@@ -42,7 +42,7 @@ fn log_line(line: &str) -> Result<Evidence, PluginError> {
     let Some((_, info)) = line.split_once("loaded: ") else {
         return Ok(Evidence::default());
     };
-    let loaded: Value = serde_json::from_str(info)?;
+    let loaded: Value = json::read(info.as_bytes())?;
     Ok(Evidence {
         weights_loaded: Some(true),
         weights_bytes: loaded.get("weights_bytes").and_then(Value::as_u64),
@@ -58,7 +58,7 @@ fn growth(info: &Value) -> Option<Vec<(u64, u64)>> {
 }
 
 fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let info: Value = serde_json::from_slice(bytes)?;
+    let info: Value = json::read(bytes)?;
     let text = |key: &str| info.get(key).and_then(Value::as_str).map(str::to_owned);
     let version = |package: &str| text(package).map(|version| format!("{package} {version}"));
     let versions: Vec<String> = [version("transformers"), version("torch")]

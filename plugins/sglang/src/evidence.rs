@@ -2,7 +2,7 @@
 
 use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
 use inferbench_plugin_api::prometheus::{MetricNames, Samples};
-use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
+use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json};
 use serde_json::Value;
 
 use crate::log::{gib, log_line};
@@ -19,6 +19,9 @@ const NAMES: MetricNames = MetricNames {
     prompt_tokens: "sglang:prompt_tokens_total",
     generation_tokens: "sglang:generation_tokens_total",
 };
+
+/// Labels by which the GPUs of one rank differ.
+const SAME_RANK: [&str; 4] = ["tp_rank", "pp_rank", "moe_ep_rank", "ep_rank"];
 
 /// What one piece of evidence says.
 ///
@@ -47,13 +50,13 @@ pub(crate) fn streams_incrementally(source: &EvidenceSource, bytes: &[u8]) -> Op
 }
 
 fn metrics(text: &str) -> Evidence {
-    let samples = Samples::parse(text);
-    // Each rank of a tensor-parallel group reports the same size.
-    let tokens = samples.first("sglang:max_total_num_tokens");
-    let tokens = tokens.map(|sample| sample.value).filter(|n| *n >= 1.0);
+    // Each GPU of a rank reports the same; ranks of `dp_rank` have a cache each.
+    let samples = Samples::parse(text).each_once(&SAME_RANK);
+    let tokens = samples.sum("sglang:max_total_num_tokens");
+    let tokens = tokens.filter(|n| *n >= 1.0);
     // This one is the whole size, with the page that is kept free.
-    let gib = samples.first("sglang:kv_cache_memory_usage_gb");
-    let bytes = gib.map(|gib| (gib.value * (1_u64 << 30) as f64).round());
+    let gib = samples.sum("sglang:kv_cache_memory_usage_gb");
+    let bytes = gib.map(|gib| (gib * (1_u64 << 30) as f64).round());
     Evidence {
         kv_cache_tokens: tokens.map(|n| n as u64),
         kv_cache_bytes: bytes.filter(|n| *n >= 1.0).map(|n| n as u64),
@@ -62,14 +65,22 @@ fn metrics(text: &str) -> Evidence {
 }
 
 fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = serde_json::from_slice(bytes)?;
+    let answer: Value = json::read(bytes)?;
     let at = |path: &str| answer.pointer(path);
     let whole = |path: &str| at(path).and_then(Value::as_u64);
     let text = |path: &str| {
         let text = at(path).and_then(Value::as_str);
         text.filter(|text| *text != "auto").map(str::to_owned)
     };
-    let size = at("/internal_states/0/memory_usage/kvcache").and_then(Value::as_f64);
+    // One state for each data-parallel rank.
+    let of_states = |path: &str| {
+        let states = at("/internal_states").and_then(Value::as_array)?;
+        let each = states.iter().map(|state| state.pointer(path)?.as_f64());
+        each.sum::<Option<f64>>().filter(|sum| *sum > 0.0)
+    };
+    let ranks = at("/internal_states").and_then(Value::as_array);
+    let ranks = ranks.map_or(1, |states| states.len().max(1) as u64);
+    let size = of_states("/memory_usage/kvcache");
     let radix_off = at("/disable_radix_cache").and_then(Value::as_bool);
     Ok(Evidence {
         model: text("/model_path"),
@@ -79,7 +90,8 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
         attention_backend: text("/attention_backend"),
         prefix_caching: radix_off.map(|off| !off),
         kv_cache_tokens: whole("/max_total_num_tokens")
-            .or_else(|| whole("/internal_states/0/memory_usage/token_capacity")),
+            .map(|tokens| tokens.saturating_mul(ranks))
+            .or_else(|| Some(of_states("/memory_usage/token_capacity")? as u64)),
         kv_cache_bytes: size.and_then(gib),
         kv_cache_dtype: text("/kv_cache_dtype"),
         kv_block_size: whole("/page_size"),

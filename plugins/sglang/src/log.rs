@@ -31,9 +31,13 @@ static CHUNK: LazyLock<Regex> = pattern!(r"chunked_prefill_size[=:]\s*(\d+)");
 static WEIGHTS: LazyLock<Regex> = pattern!(r"(?i)load weight end.*\bmem usage=([\d.]+)\s*GB");
 static LOADED: LazyLock<Regex> = pattern!(r"(?i)load weight end");
 
+/// `[2026-11-25 01:43:27 DP1 TP1] ...`.
+static RANK: LazyLock<Regex> = pattern!(r"^\[[^\]]*\bDP(\d+)\b");
+
 /// What one line of the log says.
 pub(crate) fn log_line(line: &str) -> Evidence {
     Evidence {
+        data_parallel_rank: group(&RANK, line).and_then(|rank| rank.parse().ok()),
         kv_cache_tokens: group(&TOKENS, line).and_then(whole),
         kv_cache_bytes: sizes(line).and_then(gib),
         kv_cache_dtype: group(&DTYPE, line).map(str::to_owned),
@@ -72,6 +76,16 @@ fn whole(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_names_the_rank_that_it_is_of() {
+        let line =
+            "[2026-11-25 01:43:27 DP3 TP6] KV Cache is allocated. #tokens: 65536, KV size: 1.03 GB";
+        assert_eq!(log_line(line).data_parallel_rank, Some(3));
+        let line =
+            "[2026-11-25 01:43:27 TP1] KV Cache is allocated. #tokens: 65536, KV size: 1.03 GB";
+        assert_eq!(log_line(line).data_parallel_rank, None);
+    }
 
     #[test]
     fn log_lines_report_the_size_of_the_cache() {

@@ -2,13 +2,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use inferbench_plugin_api::json::mended;
 use inferbench_plugin_api::openai::{
-    Count, StreamMessage, Text, error_message, error_words, post_merged, seed_for,
+    Count, Fields, Object, StreamMessage, Text, error_message, error_words, post_merged, seed_for,
+    skip,
 };
 use inferbench_plugin_api::{
     Decoder, Events, Framing, HttpRequest, Message, OutputKind, PluginError, PromptContent,
     RequestSpec, Usage,
 };
+use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -24,7 +27,7 @@ pub enum Streaming {
 
 impl Streaming {
     /// By whether each piece is streamed once.
-    pub(crate) fn of(incremental: bool) -> Self {
+    pub(crate) fn from_option(incremental: bool) -> Self {
         match incremental {
             true => Self::Incremental,
             false => Self::Cumulative,
@@ -122,27 +125,70 @@ impl NativeWire {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// One message of a stream, or a whole answer.
+#[derive(Debug, Default)]
 struct Chunk<'a> {
-    #[serde(borrow)]
     text: Text<'a>,
-    meta_info: Option<Meta>,
+    /// Ids of the answer's tokens, all that a server without a tokenizer sends.
+    output_ids: Option<Vec<u32>>,
+    meta_info: Object<Meta>,
     error: Option<Value>,
-    #[serde(borrow)]
     object: Text<'a>,
-    #[serde(borrow)]
     message: Text<'a>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+impl<'de> Fields<'de> for Chunk<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "text" => self.text = map.next_value()?,
+            // With text beside them they are not needed, and they grow long.
+            "output_ids" if self.text.0.is_none() => {
+                let ids: Value = map.next_value()?;
+                self.output_ids = serde_json::from_value(ids).ok();
+            }
+            "meta_info" => self.meta_info = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            "object" => self.object = map.next_value()?,
+            "message" => self.message = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
 struct Meta {
-    finish_reason: Option<Value>,
+    finish: FinishReason,
     prompt_tokens: Count,
     completion_tokens: Count,
     cached_tokens: Count,
     reasoning_tokens: Count,
+}
+
+impl<'de> Fields<'de> for Meta {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "finish_reason" => self.finish = map.next_value()?,
+            "prompt_tokens" => self.prompt_tokens = map.next_value()?,
+            "completion_tokens" => self.completion_tokens = map.next_value()?,
+            "cached_tokens" => self.cached_tokens = map.next_value()?,
+            "reasoning_tokens" => self.reasoning_tokens = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+/// `{"type": "length", ...}`, or the bare word.
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Value")]
+struct FinishReason(Option<String>);
+
+impl From<Value> for FinishReason {
+    fn from(reason: Value) -> Self {
+        let word = reason.get("type").unwrap_or(&reason).as_str();
+        Self(word.map(str::to_owned))
+    }
 }
 
 impl Meta {
@@ -154,12 +200,6 @@ impl Meta {
             reasoning_tokens: self.reasoning_tokens.0,
         }
     }
-
-    /// `{"type": "length", ...}`, or the bare word.
-    fn finish(&self) -> Option<&str> {
-        let reason = self.finish_reason.as_ref()?;
-        reason.get("type").unwrap_or(reason).as_str()
-    }
 }
 
 /// Reads the answers of `/generate`, streamed or whole.
@@ -167,6 +207,8 @@ impl Meta {
 pub struct NativeDecoder {
     streaming: Streaming,
     so_far: String,
+    /// Ids that have come, of a server that sends no text.
+    ids_so_far: usize,
     ended: bool,
 }
 
@@ -181,7 +223,7 @@ impl NativeDecoder {
     }
 
     fn data(&mut self, data: &[u8], out: &mut Events<'_>) {
-        let data = match StreamMessage::of(data) {
+        let data = match StreamMessage::from_data(data) {
             StreamMessage::Blank => return,
             StreamMessage::End => {
                 self.ended = true;
@@ -190,9 +232,15 @@ impl NativeDecoder {
             StreamMessage::Object(data) => data,
             StreamMessage::Other => return out.malformed(),
         };
-        match serde_json::from_slice::<Chunk<'_>>(data) {
-            Ok(chunk) => self.chunk(&chunk, out),
-            Err(_) => out.malformed(),
+        if let Ok(Object(Some(chunk))) = serde_json::from_slice::<Object<Chunk<'_>>>(data) {
+            return self.chunk(&chunk, out);
+        }
+        match serde_json::from_slice::<Object<Chunk<'_>>>(&mended(data)) {
+            Ok(Object(Some(chunk))) => {
+                out.mended();
+                self.chunk(&chunk, out);
+            }
+            _ => out.malformed(),
         }
     }
 
@@ -202,18 +250,35 @@ impl NativeDecoder {
         } else if chunk.object.filled() == Some("error") {
             out.error(chunk.message.filled().unwrap_or("error without a message"));
         }
-        let usage = chunk.meta_info.as_ref().map(Meta::usage);
+        let meta = chunk.meta_info.0.as_ref();
+        let usage = meta.map(Meta::usage);
         let tokens = usage.and_then(|usage| usage.output_tokens);
-        let new = self.new_text(chunk.text.0.as_deref());
-        if !new.is_empty() || tokens.is_some() {
-            out.output(OutputKind::Text, new, tokens);
+        let text = chunk.text.0.as_deref();
+        if let (None, Some(ids)) = (text, &chunk.output_ids) {
+            out.output(OutputKind::TokenIds, &self.new_ids(ids), tokens);
+        } else {
+            let new = self.new_text(text);
+            if !new.is_empty() || tokens.is_some() {
+                out.output(OutputKind::Text, new, tokens);
+            }
         }
         if let Some(usage) = usage.filter(|usage| *usage != Usage::default()) {
             out.usage(usage);
         }
-        if let Some(reason) = chunk.meta_info.as_ref().and_then(Meta::finish) {
+        if let Some(reason) = meta.and_then(|meta| meta.finish.0.as_deref()) {
             out.finish(reason);
         }
+    }
+
+    /// The ids that are new, in digits.
+    fn new_ids(&mut self, ids: &[u32]) -> String {
+        let from = match self.streaming {
+            Streaming::Cumulative => self.ids_so_far.min(ids.len()),
+            Streaming::Incremental => 0,
+        };
+        self.ids_so_far = ids.len();
+        let digits: Vec<String> = ids[from..].iter().map(u32::to_string).collect();
+        digits.join(" ")
     }
 
     /// What `text` adds to the text so far. A server may rewrite the end of it,

@@ -62,7 +62,7 @@ impl Wire {
                 })
             }
             (Api::Native, Endpoint::Completions) => {
-                let streaming = Streaming::of(options.incremental_streaming);
+                let streaming = Streaming::from_option(options.incremental_streaming);
                 Ok(Self {
                     form: match token_ids {
                         true => PromptForm::TokenIds,
@@ -85,7 +85,7 @@ impl Wire {
     /// the options say.
     pub(crate) fn server_streams(&self, incremental: bool) {
         if let ApiWire::Native(wire) = &self.api {
-            wire.reads(Streaming::of(incremental));
+            wire.reads(Streaming::from_option(incremental));
         }
     }
 

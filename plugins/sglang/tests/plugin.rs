@@ -235,6 +235,30 @@ fn recorded_metrics_add_up_over_labels() {
     );
 }
 
+/// Two ranks of attention on two GPUs each, of which each reports: 3 + 4 requests, 2 x
+/// 1,000 tokens.
+#[test]
+fn ranks_with_a_cache_each_add_up_and_their_gpus_do_not() {
+    let lines: Vec<String> = [(0, 0, 3), (0, 1, 3), (1, 2, 4), (1, 3, 4)]
+        .into_iter()
+        .map(|(dp, tp, running)| {
+            let labels = format!("{{model_name=\"m\",tp_rank=\"{tp}\",dp_rank=\"{dp}\"}}");
+            format!(
+                "sglang:num_running_reqs{labels} {running}\nsglang:max_total_num_tokens{labels} 1000\n"
+            )
+        })
+        .collect();
+    let found = evidence(EvidenceSource::Metrics, lines.concat().as_bytes());
+    assert_eq!(found.running_requests, Some(7.0));
+    assert_eq!(found.kv_cache_tokens, Some(2000));
+    let info = json!({"max_total_num_tokens": 1000, "internal_states": [
+        {"memory_usage": {"kvcache": 1.5}}, {"memory_usage": {"kvcache": 1.5}}]});
+    let source = EvidenceSource::Info("server_info".to_owned());
+    let found = evidence(source, info.to_string().as_bytes());
+    assert_eq!(found.kv_cache_tokens, Some(2000));
+    assert_eq!(found.kv_cache_bytes, Some(3 << 30));
+}
+
 #[test]
 fn recorded_server_info_reports_what_is_in_effect() {
     let source = EvidenceSource::Info("server_info".to_owned());
@@ -251,6 +275,35 @@ fn recorded_server_info_reports_what_is_in_effect() {
         (found.prefix_caching, found.kv_cache_bytes),
         (Some(true), None)
     );
+}
+
+#[test]
+fn ids_without_text_are_output_that_is_new_each_time() {
+    for (streaming, lists, wanted) in [
+        (Streaming::Cumulative, ["[7]", "[7,8,9]"], ["7", "8 9"]),
+        (Streaming::Incremental, ["[7]", "[8,9]"], ["7", "8 9"]),
+    ] {
+        let mut decoder = NativeDecoder::new(streaming);
+        for (ids, wanted) in lists.into_iter().zip(wanted) {
+            let mut buffer = EventBuf::default();
+            let text = format!(r#"{{"output_ids":{ids}}}"#);
+            let data = Message::Data(text.as_bytes());
+            decoder.feed(data, &mut Events::new(&mut buffer)).unwrap();
+            let events: Vec<Replayed> = decoded(&buffer).map(Replayed::from).collect();
+            let output = Replayed::Output(OutputKind::TokenIds, wanted.to_owned(), None);
+            assert_eq!(events, [output], "{ids}");
+        }
+    }
+}
+
+#[test]
+fn a_native_message_with_one_bad_value_is_read() {
+    let body =
+        b"data: {\"text\":\"a\",\"meta_info\":{\"queue_time\":NaN,\"completion_tokens\":1}}\n\n";
+    let events = native(body);
+    assert_eq!(events[0], Replayed::Mended);
+    let output = Replayed::Output(OutputKind::Text, "a".to_owned(), Some(1));
+    assert_eq!(events[1], output);
 }
 
 /// Text of a native answer whose two messages say `a` and `ab`, read after the

@@ -2,7 +2,7 @@
 
 use inferbench_plugin_api::openai::{OpenAiWire, info_probe, models_request};
 use inferbench_plugin_api::{
-    ControlRequest, Evidence, EvidenceSource, PluginError, Probes, prometheus,
+    ControlRequest, Evidence, EvidenceSource, PluginError, Probes, json, prometheus,
 };
 use serde_json::Value;
 
@@ -45,7 +45,7 @@ pub(crate) fn evidence(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence
 }
 
 fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let info: Value = serde_json::from_slice(bytes)?;
+    let info: Value = json::read(bytes)?;
     let text = |key: &str| info.get(key).and_then(Value::as_str).map(str::to_owned);
     let whole = |key: &str| info.get(key).and_then(Value::as_u64);
     Ok(Evidence {

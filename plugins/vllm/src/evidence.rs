@@ -1,7 +1,7 @@
 //! What vLLM reports about itself, in its metrics, its answers and its log.
 
 use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
-use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, prometheus};
+use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json, prometheus};
 use serde_json::Value;
 
 use crate::log::log_line;
@@ -26,7 +26,7 @@ pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, Pl
 }
 
 fn version(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = serde_json::from_slice(bytes)?;
+    let answer: Value = json::read(bytes)?;
     Ok(Evidence {
         version: answer["version"].as_str().map(str::to_owned),
         ..Evidence::default()
@@ -34,7 +34,7 @@ fn version(bytes: &[u8]) -> Result<Evidence, PluginError> {
 }
 
 fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = serde_json::from_slice(bytes)?;
+    let answer: Value = json::read(bytes)?;
     let config = answer.get("vllm_config").unwrap_or(&Value::Null);
     let at = |path: &str| config.pointer(path);
     let text = |path: &str| at(path).and_then(Value::as_str);

@@ -57,6 +57,9 @@ static BATCHED: LazyLock<Regex> = pattern!(
     r"(?:prefill is enabled with max_num_batched_tokens=|'max_num_batched_tokens': )(\d+)"
 );
 
+/// `(EngineCore_DP1 pid=1234)`, `(Worker_DP1_TP0_EP8 pid=1264)`.
+static RANK: LazyLock<Regex> = pattern!(r"\((?:EngineCore|Worker)\w*?_DP(\d+)");
+
 fn quantization(value: &str) -> String {
     match value {
         "None" => "none".to_owned(),
@@ -69,6 +72,7 @@ pub(crate) fn log_line(line: &str) -> Evidence {
     let memory = group(&MEMORY, line).or_else(|| group(&SET, line));
     let dtype = between(line, " kv_cache_dtype=", ",");
     Evidence {
+        data_parallel_rank: group(&RANK, line).and_then(|rank| rank.parse().ok()),
         version: between(line, "LLM engine (v", ")").map(str::to_owned),
         dtype: between(line, " dtype=torch.", ",").map(str::to_owned),
         max_model_len: between(line, " max_seq_len=", ",").and_then(|n| n.parse().ok()),
@@ -137,6 +141,27 @@ mod tests {
         }
         let memory = "INFO [gpu_worker.py:1] Available KV cache memory: 1.50 GiB";
         assert_eq!(log_line(memory).kv_cache_bytes, Some(1_610_612_736));
+    }
+
+    #[test]
+    fn a_line_names_the_rank_that_it_is_of() {
+        for (line, rank) in [
+            (
+                "(EngineCore_DP1 pid=12) INFO [kv_cache_utils.py:2235] GPU KV cache size: 1,224,353 tokens",
+                Some(1),
+            ),
+            (
+                "(Worker_DP10_TP0_EP8 pid=9) Available KV cache memory: 8.11 GiB",
+                Some(10),
+            ),
+            (
+                "(Worker_TP1 pid=9) Available KV cache memory: 8.11 GiB",
+                None,
+            ),
+            ("(EngineCore pid=1790) GPU KV cache size: 1 tokens", None),
+        ] {
+            assert_eq!(log_line(line).data_parallel_rank, rank, "{line}");
+        }
     }
 
     #[test]

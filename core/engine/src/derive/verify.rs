@@ -6,20 +6,22 @@ use std::path::Path;
 
 use inferbench_model::config::{Config, Level};
 use inferbench_model::facts::key::CellKey;
-use inferbench_model::facts::manifest::Manifest;
+use inferbench_model::facts::manifest::{ExitState, Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::plan::RunPlan;
 use inferbench_model::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use inferbench_model::plan::seed;
 use inferbench_model::report::{FAILED_LIMIT, FairnessState, warning_words};
 use inferbench_model::verify::{
-    CLIENT, COMPLETE, CellAudit, FAILED, FILES, PLANNED, PLUGINS, REAL, REPEATS, SAME_WORK,
-    SAMPLES, Verification,
+    AskedByPlan, CLIENT, COMPLETE, CellAudit, FAILED, FILES, PLANNED, PLUGINS, REAL, REPEATS,
+    RecordRules, SAME_WORK, SAMPLES, SEALED, Verification,
 };
 
 use crate::derive::Derived;
 use crate::store::hash::{file_facts, file_sha256};
-use crate::store::{LineFile, RunFolder, StoreError};
+use crate::store::{LineFile, RunFolder, StoreError, seal};
+
+const MANIFEST: &str = "run.json";
 
 /// Checks the facts in `folder` and what follows from them against every rule but
 /// that of the derived files.
@@ -30,6 +32,7 @@ pub fn verify(folder: &Path, derived: &Derived) -> Result<Verification, StoreErr
     let run = RunFolder::open(folder);
     let manifest = &derived.manifest;
     let mut found = Verification::default();
+    sealed(&run, manifest, &mut found)?;
     files(&run, manifest, &mut found)?;
     if let Ok(config) = serde_json::from_value::<Config>(manifest.config.clone()) {
         plan(manifest, &config, &mut found);
@@ -40,12 +43,40 @@ pub fn verify(folder: &Path, derived: &Derived) -> Result<Verification, StoreErr
     Ok(found)
 }
 
+/// Compares the manifest with the hash that it has of itself.
+fn sealed(
+    run: &RunFolder,
+    manifest: &Manifest,
+    found: &mut Verification,
+) -> Result<(), StoreError> {
+    let Some(recorded) = &manifest.own_sha256 else {
+        if manifest.schema_version < RUN_SCHEMA_VERSION {
+            let why = "run.json has no hash of its own: an older version wrote it";
+            found.cannot(SEALED, why);
+        } else if manifest.exit_state == ExitState::Running {
+            let why = "run.json has no hash of its own: the run did not come to its end";
+            found.cannot(SEALED, why);
+        } else {
+            found.find(SEALED, "run.json", "its hash of its own is gone");
+        }
+        return Ok(());
+    };
+    let is = seal::own_sha256(&run.file(MANIFEST), recorded)?;
+    if is != *recorded {
+        let words = format!("it has SHA-256 {is} of its own, it says {recorded}");
+        found.find(SEALED, "run.json", words);
+    }
+    Ok(())
+}
+
 fn files(run: &RunFolder, manifest: &Manifest, found: &mut Verification) -> Result<(), StoreError> {
     if manifest.files.is_empty() {
-        found.cannot(
-            FILES,
-            "run.json has no hashes: the run did not come to its end",
-        );
+        if manifest.exit_state == ExitState::Running {
+            let why = "run.json has no hashes: the run did not come to its end";
+            found.cannot(FILES, why);
+        } else {
+            found.find(FILES, "run.json", "the hashes of its files are gone");
+        }
         return Ok(());
     }
     let there = file_facts(run)?;
@@ -105,19 +136,29 @@ fn records(
 ) -> Result<(), StoreError> {
     let of_cells = manifest.cells.iter();
     let facts: HashMap<&CellKey, _> = of_cells.map(|cell| (&cell.key, cell)).collect();
-    let mut audits: HashMap<CellKey, CellAudit> = HashMap::new();
+    let mut audits: HashMap<CellKey, CellAudit<'_>> = HashMap::new();
+    let rules = RecordRules::of_run_version(manifest.schema_version);
+    let levels = config.load.levels();
+    let asked = |key: &CellKey| {
+        let level = levels.iter().position(|level| *level == key.level)?;
+        Some(AskedByPlan {
+            workload: &config.workload,
+            block: key.block,
+            level,
+        })
+    };
     let mut line = 0_u64;
     let file = LineFile::open(&run.file("requests.jsonl"))?;
     file.each(|record: RequestRecord| {
         line += 1;
         let key = key_of(&record.backend, record.block, record.level);
-        let audit = audits
-            .entry(key)
-            .or_insert_with_key(|key| CellAudit::new(key.to_string(), facts.get(key).copied()));
+        let audit = audits.entry(key).or_insert_with_key(|key| {
+            let facts = facts.get(key).copied();
+            CellAudit::new(key.to_string(), facts, rules, asked(key))
+        });
         audit.take(&record, &format!("requests.jsonl line {line}"), found);
     })?;
-    let levels = config.load.levels();
-    let mut audits: Vec<(CellKey, CellAudit)> = audits.into_iter().collect();
+    let mut audits: Vec<(CellKey, CellAudit<'_>)> = audits.into_iter().collect();
     audits.sort_by_cached_key(|(key, _)| key.to_string());
     for (key, audit) in audits {
         let Some(place) = levels.iter().position(|level| *level == key.level) else {

@@ -3,7 +3,7 @@
 
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
@@ -12,7 +12,9 @@ use inferbench_model::doctor::tools::{Answer, ProgramPath, ToolFacts, version_in
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid};
-use nix::unistd::{AccessFlags, Pid, access};
+use nix::unistd::Pid;
+
+use crate::os::programs::{FoundProgram, beside_own, find_program};
 
 /// Longest that a small program is waited for.
 pub(super) const TOOL_LIMIT: Duration = Duration::from_secs(5);
@@ -43,30 +45,12 @@ pub(super) enum ProgramEnd {
 
 /// Where `program` is: a path, or a name that is looked for on the PATH.
 pub(super) fn find(program: &str) -> ProgramPath {
-    if program.contains('/') {
-        return place(Path::new(program));
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = ProgramPath::Nowhere;
-    for folder in std::env::split_paths(&path) {
-        match place(&folder.join(program)) {
-            at @ ProgramPath::At { .. } => return at,
-            // As a shell does: a later folder may have one that can be run.
-            ProgramPath::NotExecutable { path } if found == ProgramPath::Nowhere => {
-                found = ProgramPath::NotExecutable { path };
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-fn place(file: &Path) -> ProgramPath {
-    let path = file.display().to_string();
-    match file.is_file() {
-        false => ProgramPath::Nowhere,
-        true if access(file, AccessFlags::X_OK).is_ok() => ProgramPath::At { path },
-        true => ProgramPath::NotExecutable { path },
+    let path = std::env::var_os("PATH");
+    let text = |path: PathBuf| path.display().to_string();
+    match find_program(program, path.as_deref()) {
+        FoundProgram::Nowhere => ProgramPath::Nowhere,
+        FoundProgram::NotExecutable(path) => ProgramPath::NotExecutable { path: text(path) },
+        FoundProgram::At(path) => ProgramPath::At { path: text(path) },
     }
 }
 
@@ -233,8 +217,9 @@ impl Output {
 
 /// A bare name is looked for beside this program first, as a launch does.
 pub(super) fn find_as_launched(program: &str) -> ProgramPath {
-    match crate::os::programs::beside_own(program) {
-        Some(path) => place(&path),
+    match beside_own(program) {
+        // It has a folder, so that nothing is searched.
+        Some(path) => find(&path.to_string_lossy()),
         None => find(program),
     }
 }

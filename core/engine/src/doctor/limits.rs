@@ -4,7 +4,7 @@ use inferbench_model::doctor::limits::{Bound, FileLimit, PortFacts, ProcessLimit
 use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit};
 use nix::sys::statvfs::statvfs;
 
-use super::cgroup;
+use crate::os::cgroup;
 use crate::os::limits;
 
 fn bound(limit: u64) -> Bound {

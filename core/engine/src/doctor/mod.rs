@@ -5,7 +5,6 @@
 //! own lines alone.
 
 mod ask;
-mod cgroup;
 mod check;
 mod checks;
 mod clocks;

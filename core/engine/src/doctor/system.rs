@@ -11,7 +11,7 @@ use nix::unistd::{AccessFlags, access};
 use procfs::process::Process;
 use procfs::{CpuInfo, CpuTime as Ticks, Current, CurrentSI, KernelStats, Meminfo};
 
-use super::cgroup;
+use crate::os::cgroup;
 
 pub(super) const CPUS: &str = "/sys/devices/system/cpu";
 

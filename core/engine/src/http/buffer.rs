@@ -33,6 +33,11 @@ impl ReadBytes {
         }
     }
 
+    /// Bytes that it has room for.
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// All of its memory, to be read into.
     pub(super) fn room(&mut self) -> &mut [u8] {
         &mut self.buffer

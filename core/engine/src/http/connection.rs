@@ -417,6 +417,7 @@ impl Connection {
         if self.ended == Some(Ended::InOrder) {
             let now_ns = clock::now_ns();
             let stamp = ReadStamp {
+                empty_ns: now_ns,
                 arrival_ns: now_ns,
                 returned_ns: now_ns,
                 from_kernel: false,

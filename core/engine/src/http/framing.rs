@@ -33,6 +33,16 @@ impl Framer {
         }
     }
 
+    /// Looks at the first bytes of the body: one that begins like a JSON object is no
+    /// stream of events, whatever it calls itself. Whether there was a byte to tell.
+    pub fn settle(&mut self, bytes: &[u8]) -> bool {
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        if matches!((&self, first), (Self::Sse(_), Some(b'{'))) {
+            *self = Self::Body(Vec::new());
+        }
+        first.is_some()
+    }
+
     /// Takes body bytes and gives every message they complete to `sink`.
     ///
     /// # Errors
@@ -254,6 +264,18 @@ mod tests {
         for cut in 1..text.len() {
             assert_eq!(messages(Framing::Sse, text.as_bytes(), cut), ["x"]);
         }
+    }
+
+    #[test]
+    fn a_body_that_begins_like_an_object_is_no_stream_of_events() {
+        let settled = |first: &[u8]| {
+            let mut framer = Framer::new(Framing::Sse);
+            let told = framer.settle(first);
+            (told, matches!(framer, Framer::Body(_)))
+        };
+        assert_eq!(settled(b" \n{\"choices\""), (true, true));
+        assert_eq!(settled(b"data: {"), (true, false));
+        assert_eq!(settled(b" \r\n"), (false, false));
     }
 
     #[test]

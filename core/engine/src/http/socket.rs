@@ -26,7 +26,9 @@ const SMALL_SEGMENT_BYTES: usize = 536;
 /// When the bytes of one read arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReadStamp {
-    /// Arrival, by the best clock there is, ns.
+    /// The socket was last known to be empty, ns: its bytes came after that.
+    pub empty_ns: u64,
+    /// Arrival of its last bytes, by the best clock there is, ns.
     pub arrival_ns: u64,
     /// The read returned, ns.
     pub returned_ns: u64,
@@ -68,6 +70,8 @@ pub(super) struct Socket {
     stamped: bool,
     control: Vec<u8>,
     last_arrival_ns: u64,
+    /// When a read last emptied it, or found it empty.
+    empty_ns: u64,
     /// Something was written since the last acknowledgement.
     has_written: bool,
 }
@@ -99,6 +103,7 @@ impl Socket {
             stamped,
             control: nix::cmsg_space!(nix::sys::time::TimeSpec),
             last_arrival_ns: 0,
+            empty_ns: clock::now_ns(),
             has_written: false,
         }
     }
@@ -131,8 +136,13 @@ impl Socket {
         let control = self.stamped.then_some(self.control.as_mut_slice());
         let fd = self.stream.fd();
         let mut received = None;
+        let mut found_empty_ns = None;
         let waits = self.stream.try_io(Interest::READABLE, || {
-            let (n, wall_ns) = receive(fd, bytes.room(), control)?;
+            let read = receive(fd, bytes.room(), control);
+            if read.is_err() {
+                found_empty_ns = Some(clock::now_ns());
+            }
+            let (n, wall_ns) = read?;
             received = Some((n, wall_ns, clock::now_ns()));
             // A short read emptied the socket: the runtime has to wait for more
             // before the next one. It forgets the readiness it knew of *before*
@@ -144,14 +154,21 @@ impl Socket {
         });
         let (n, wall_ns, returned_ns) = match (received, waits) {
             (Some(received), _) => received,
-            (None, Err(error)) => return Err(error),
+            (None, Err(error)) => {
+                self.empty_ns = found_empty_ns.unwrap_or(self.empty_ns);
+                return Err(error);
+            }
             (None, Ok(())) => return Err(io::ErrorKind::WouldBlock.into()),
         };
         bytes.set_len(n);
+        let stamp = self.stamp(wall_ns, returned_ns);
+        if n < bytes.capacity() {
+            self.empty_ns = returned_ns;
+        }
         if n > 0 {
             self.acknowledge(n);
         }
-        Ok((bytes, self.stamp(wall_ns, returned_ns)))
+        Ok((bytes, stamp))
     }
 
     /// Acknowledges a read of `n` bytes at once. Else the kernel may wait for
@@ -190,6 +207,7 @@ impl Socket {
             wall_ns.and_then(|wall| HOST_OFFSET.arrival_ns(wall, returned_ns, &HostClocks));
         self.last_arrival_ns = arrival.unwrap_or(returned_ns).max(self.last_arrival_ns);
         ReadStamp {
+            empty_ns: self.empty_ns,
             arrival_ns: self.last_arrival_ns,
             returned_ns,
             from_kernel: arrival.is_some(),

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use inferbench_model::facts::exchange::{Exchange, StreamEnd};
 use inferbench_model::facts::failure_reason::FailureReason;
-use inferbench_plugin_api::Framing;
 use inferbench_plugin_api::client::DecoderClient;
+use inferbench_plugin_api::{Framing, json};
 
 use super::body::Body;
 use super::limits::{Limits, Reached};
@@ -86,8 +86,13 @@ impl Answer {
                     Some((self.out_of_time(Reached::Total), stamp.arrival_ns))
                 }
                 Ok(Some((bytes, stamp))) => {
-                    self.exchange
-                        .read_began(stamp.arrival_ns, stamp.returned_ns);
+                    // Nothing of the answer came before the request was sent.
+                    let empty_ns = self.exchange.sent_ns.max(Some(stamp.empty_ns));
+                    self.exchange.read_began(
+                        empty_ns.unwrap_or(stamp.empty_ns),
+                        stamp.arrival_ns,
+                        stamp.returned_ns,
+                    );
                     if bytes.is_empty() {
                         Some(self.closed(connection.was_cut(), stamp.arrival_ns))
                     } else {
@@ -280,7 +285,7 @@ fn error_words(head: &Head, body: &[u8]) -> String {
         return format!("the server redirects to {location}, which is not followed");
     }
     let text = String::from_utf8_lossy(body);
-    let json: Option<serde_json::Value> = serde_json::from_str(&text).ok();
+    let json: Option<serde_json::Value> = json::read(body).ok();
     let message = json.as_ref().and_then(|json| {
         ["/error/message", "/message", "/detail", "/error"]
             .iter()

@@ -13,6 +13,8 @@ use crate::http::Framer;
 /// What reads the body of one answer.
 pub(super) struct Body {
     framer: Framer,
+    /// What the body is has been told by its first bytes.
+    settled: bool,
     decoder: DecoderClient,
     events: EventBuf,
     is_empty: bool,
@@ -22,6 +24,7 @@ impl Body {
     pub(super) fn new(framing: Framing, decoder: DecoderClient) -> Self {
         Self {
             framer: Framer::new(framing),
+            settled: false,
             decoder,
             events: EventBuf::default(),
             is_empty: true,
@@ -49,11 +52,15 @@ impl Body {
         data: &[u8],
         t_ns: u64,
     ) -> Result<(), StreamEnd> {
+        if !self.settled {
+            self.settled = self.framer.settle(data);
+        }
         let Self {
             framer,
             decoder,
             events,
             is_empty,
+            ..
         } = self;
         *is_empty &= data.is_empty();
         let mut fed = Ok(());
@@ -82,7 +89,7 @@ impl Body {
         });
         events.clear();
         let finished = decoder.finish(events);
-        take_events(events, t_ns, exchange);
+        take_events(events, &[], t_ns, exchange);
         fed?;
         finished.map_err(decoder_failed)
     }
@@ -103,7 +110,7 @@ fn decode(
         let words = format!("one message gave {have} events, limit {limit}");
         return Err(broken(FailureReason::DecoderError, words));
     }
-    take_events(events, t_ns, exchange);
+    take_events(events, bytes_of(message), t_ns, exchange);
     fed.map_err(decoder_failed)
 }
 
@@ -114,7 +121,7 @@ fn bytes_of(message: Message<'_>) -> &[u8] {
 }
 
 /// Takes the events that one message gave, all of the same arrival.
-pub(super) fn take_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange) {
+pub(super) fn take_events(buffer: &EventBuf, message: &[u8], t_ns: u64, exchange: &mut Exchange) {
     for event in decoded(buffer) {
         match event {
             Decoded::Output(kind, text, tokens) => exchange.output(t_ns, kind, text, tokens),
@@ -122,7 +129,9 @@ pub(super) fn take_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange)
             Decoded::Finish(reason) => exchange.finish(reason),
             Decoded::Error(message) => exchange.error(message),
             Decoded::End => exchange.end_marker(),
-            Decoded::Malformed => exchange.malformed(),
+            Decoded::Unread(field) => exchange.unread(field),
+            Decoded::Mended => exchange.mended(message),
+            Decoded::Malformed => exchange.malformed(message),
         }
     }
 }

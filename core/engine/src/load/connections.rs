@@ -56,6 +56,10 @@ pub(super) struct UnderWay {
 }
 
 /// What a planned send has taken.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each request in flight, and nothing is allocated before a send"
+)]
 pub(super) enum Taken {
     Open(Channel),
     Opening(oneshot::Receiver<Channel>),

@@ -135,7 +135,7 @@ async fn listen(
         let deadline = idle.map_or(total, |idle| idle.min(total));
         match tokio::time::timeout_at(deadline, receiver.recv()).await {
             Ok(Some((t_ns, events))) => {
-                take_events(&events, t_ns, exchange);
+                take_events(&events, &[], t_ns, exchange);
                 if exchange.has_ended() {
                     return (StreamEnd::Clean, t_ns);
                 }

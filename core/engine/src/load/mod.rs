@@ -35,7 +35,7 @@ pub(crate) use feed::MAKE_LIMIT;
 pub use feed::RequestSource;
 pub use in_process::EngineHub;
 use outcome::Timeouts;
-use self_check::{Delays, LagTimer, Watch};
+use self_check::{LagTimer, Lags, Watch};
 
 /// Offers the load of one cell and returns when its last request has ended.
 /// Blocks: call it on a thread of its own.
@@ -73,7 +73,7 @@ pub fn run_cell(
         target.count_connections_anew();
     }
     let watch = Watch::start();
-    let lags = Rc::new(RefCell::new(Delays::default()));
+    let lags = Rc::new(RefCell::new(Lags::default()));
     let ran = local.block_on(&runtime, async {
         if let Ok(timer) = LagTimer::start() {
             let lags = Rc::clone(&lags);
@@ -89,8 +89,8 @@ pub fn run_cell(
     });
     ran.map(|()| {
         let mut check = SelfCheck::default();
-        watch.fill_in(&mut check);
-        self_check::fill_in_lags(&lags.borrow(), &mut check);
+        let length_ns = watch.fill_in(&mut check);
+        lags.borrow().fill_in(length_ns, &mut check);
         shared.reads.borrow().fill_in(&mut check);
         if let Transport::Http(target) = transport {
             check.connections_open_max = Some(target.most_connections());

@@ -162,6 +162,47 @@ impl ReadStats {
     }
 }
 
+/// How late the event loop was, and for how long it stood still.
+#[derive(Debug, Default)]
+pub(super) struct Lags {
+    delays: Delays,
+    /// Times in which at least one tick was missed as a whole.
+    stalls: u64,
+    stalled_ns: u64,
+    longest_ns: u64,
+}
+
+impl Lags {
+    /// Notes ticks from `due_ns` on that were all seen at `now_ns`, and gives when the
+    /// next one is due.
+    fn note(&mut self, mut due_ns: u64, now_ns: u64) -> u64 {
+        let late_ns = now_ns.saturating_sub(due_ns);
+        if late_ns >= every_ns() {
+            self.stalls += 1;
+            self.stalled_ns += late_ns;
+            self.longest_ns = self.longest_ns.max(late_ns);
+        }
+        while due_ns <= now_ns {
+            self.delays.note(now_ns - due_ns);
+            due_ns += every_ns();
+        }
+        due_ns
+    }
+
+    /// Writes its figures over `length_ns` into a self-check.
+    pub(super) fn fill_in(&self, length_ns: u64, check: &mut SelfCheck) {
+        check.loop_lag_ms_p50 = self.delays.percentile_ms(50.0);
+        check.loop_lag_ms_p99 = self.delays.percentile_ms(99.0);
+        check.loop_lag_ms_max = self.delays.max_ms();
+        if self.delays.n == 0 || length_ns == 0 {
+            return;
+        }
+        check.stalls = Some(self.stalls);
+        check.stall_ms_max = (self.stalls > 0).then(|| self.longest_ns as f64 / NS_PER_MS);
+        check.stalled_percent = Some(self.stalled_ns as f64 / length_ns as f64 * 100.0);
+    }
+}
+
 /// A timer in the event loop that records how late it fires.
 #[derive(Debug)]
 pub(super) struct LagTimer {
@@ -190,30 +231,19 @@ impl LagTimer {
 
     /// Notes the lateness of every tick, those that were missed too, until it is
     /// dropped.
-    pub(super) async fn watch(mut self, lags: &std::cell::RefCell<Delays>) {
+    pub(super) async fn watch(mut self, lags: &std::cell::RefCell<Lags>) {
         while let Ok(mut ready) = self.timer.readable().await {
             let now_ns = clock::now_ns();
             // Without this the timer would stay readable.
             let _ = nix::unistd::read(ready.get_inner(), &mut [0; 8]);
             ready.clear_ready();
-            let mut lags = lags.borrow_mut();
-            while self.due_ns <= now_ns {
-                lags.note(now_ns - self.due_ns);
-                self.due_ns += every_ns();
-            }
+            self.due_ns = lags.borrow_mut().note(self.due_ns, now_ns);
         }
     }
 }
 
 fn every_ns() -> u64 {
     LAG_EVERY.as_nanos() as u64
-}
-
-/// Writes the lateness of the event loop into a self-check.
-pub(super) fn fill_in_lags(lags: &Delays, check: &mut SelfCheck) {
-    check.loop_lag_ms_p50 = lags.percentile_ms(50.0);
-    check.loop_lag_ms_p99 = lags.percentile_ms(99.0);
-    check.loop_lag_ms_max = lags.max_ms();
 }
 
 #[cfg(test)]
@@ -225,6 +255,7 @@ mod tests {
 
     fn stamp(delay_ns: u64, from_kernel: bool) -> ReadStamp {
         ReadStamp {
+            empty_ns: 0,
             arrival_ns: 1_000,
             returned_ns: 1_000 + delay_ns,
             from_kernel,
@@ -286,13 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn a_tick_that_is_late_by_less_than_another_is_no_stall() {
+        let mut lags = Lags::default();
+        const MS: u64 = 1_000_000;
+        let next = lags.note(10 * MS, 19 * MS);
+        assert_eq!((next, lags.stalls), (20 * MS, 0));
+        // 25 ms late: the ticks due at 20, 30 and 40 ms are seen at once.
+        assert_eq!(lags.note(next, 45 * MS), 50 * MS);
+        let mut check = SelfCheck::default();
+        lags.fill_in(250 * MS, &mut check);
+        assert_eq!((check.stalls, check.stall_ms_max), (Some(1), Some(25.0)));
+        assert_eq!(check.stalled_percent, Some(10.0));
+    }
+
+    #[test]
     fn a_loop_that_is_held_up_is_late_by_every_tick_it_missed() {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
             .build()
             .unwrap();
-        let lags = RefCell::new(Delays::default());
+        let lags = RefCell::new(Lags::default());
         let held = async {
             tokio::time::sleep(Duration::from_millis(30)).await;
             std::thread::sleep(Duration::from_millis(200));
@@ -306,6 +351,8 @@ mod tests {
             }
         });
         let lags = lags.borrow();
+        assert!(lags.stalls >= 1 && lags.longest_ns >= 180_000_000);
+        let lags = &lags.delays;
         assert!(lags.max_ms().unwrap() >= 180.0, "{:?}", lags.max_ms());
         // Twenty ticks fell into the stall: 190, 180, .. 0 ms late.
         assert!(lags.n >= 20, "{} ticks", lags.n);

@@ -1,6 +1,7 @@
 //! What the kernel reports and allows: clocks, processes, limits, ports, folders,
 //! programs. What they are used for is for the rooms above.
 
+pub(crate) mod cgroup;
 pub mod clock;
 pub mod folders;
 pub mod limits;

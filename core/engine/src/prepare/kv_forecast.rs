@@ -11,8 +11,8 @@ use std::time::Duration;
 use inferbench_model::config::{Level, PromptSource};
 use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::kv_cache::{
-    Budget, KvError, KvEstimate, KvOptions, LaunchFacts, Room, Weights, estimate, forecast,
-    header_length, weights_of_header, weights_of_index,
+    Budget, KvError, KvEstimate, KvOptions, LaunchFacts, Room, Weights, estimate_of_files,
+    forecast, header_length, weights_of_header, weights_of_index,
 };
 use thiserror::Error;
 
@@ -66,6 +66,8 @@ pub struct KvModel {
     /// Its weights; absent if the folder has none as safetensors.
     pub weights: Option<Weights>,
     config: Vec<u8>,
+    /// `hf_quant_config.json`, in which ModelOpt says how a checkpoint is quantized.
+    hf_quant_config: Option<Vec<u8>>,
 }
 
 impl KvModel {
@@ -80,6 +82,7 @@ impl KvModel {
         })?;
         Ok(Self {
             config: contents(&folder.join("config.json"))?,
+            hf_quant_config: contents(&folder.join("hf_quant_config.json")).ok(),
             weights: weights(&folder)?,
             folder,
         })
@@ -90,7 +93,8 @@ impl KvModel {
     /// # Errors
     /// `Kv`.
     pub fn estimate(&self, options: &KvOptions) -> Result<KvEstimate, KvModelError> {
-        let mut found = estimate(&self.config, options).map_err(|error| self.because(error))?;
+        let found = estimate_of_files(&self.config, self.hf_quant_config.as_deref(), options);
+        let mut found = found.map_err(|error| self.because(error))?;
         found.weight_bytes = self.weights.as_ref().map(|weights| weights.bytes);
         Ok(found)
     }

@@ -137,6 +137,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         cells: Vec::new(),
         warnings: Vec::new(),
         files: Default::default(),
+        own_sha256: None,
         exit_state: ExitState::Running,
     })
 }

@@ -2,6 +2,8 @@
 //! readings of servers. The manifest is masked here; records and readings come
 //! masked.
 
+use std::collections::BTreeMap;
+
 use inferbench_model::facts::manifest::{CellFacts, ExitState, Manifest, StageFacts};
 use inferbench_model::facts::record::{RequestRecord, ServerSample};
 use inferbench_model::facts::warning::Warning;
@@ -29,6 +31,12 @@ impl Recorder {
         secrets: Secrets,
         failed: &CancellationToken,
     ) -> Result<Self, StoreError> {
+        // A resumed run has that of its last end.
+        let manifest = Manifest {
+            own_sha256: None,
+            files: BTreeMap::new(),
+            ..manifest
+        };
         Ok(Self {
             requests: LineWriter::open(folder.file("requests.jsonl"), failed)?,
             server_metrics: LineWriter::of_samples(folder.file("server_metrics.jsonl"), failed)?,
@@ -96,8 +104,8 @@ impl Recorder {
         self.manifest.anchors.push(clock::anchor());
         self.manifest.files = hash::file_facts(&self.folder)?;
         self.manifest.exit_state = exit_state;
-        let manifest = self.secrets.masked_json(&self.manifest);
-        self.folder.write_json("run.json", &manifest)?;
+        let mut manifest = self.secrets.masked_json(&self.manifest);
+        self.folder.write_sealed("run.json", &mut manifest)?;
         Ok(self.folder)
     }
 }

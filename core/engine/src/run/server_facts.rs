@@ -1,6 +1,7 @@
 //! What a server reports of itself: its info answers, its log, its metrics. All
 //! of it is extra: a server that reports nothing is measured all the same.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -63,8 +64,15 @@ impl ServerLog {
     /// What all of it says.
     pub(super) fn read_all(mut self) -> Evidence {
         let mut evidence = Evidence::default();
-        self.each_new(|line| evidence.absorb(line));
-        evidence
+        let mut ranks: BTreeMap<u32, Evidence> = BTreeMap::new();
+        self.each_new(|mut line| {
+            if let Some(rank) = line.data_parallel_rank.take() {
+                ranks.entry(rank).or_default().absorb(line.clone());
+            }
+            evidence.absorb(line);
+        });
+        let ranks: Vec<Evidence> = ranks.into_values().collect();
+        evidence.with_caches_of(&ranks)
     }
 
     /// Follows it until it says that the weights are loaded, and gives when;

@@ -2,7 +2,7 @@
 //! How it starts is for [`started`](super::started), how a level is measured for
 //! [`cell`](super::cell).
 
-use inferbench_model::facts::manifest::{StageFacts, Voice};
+use inferbench_model::facts::manifest::{ReportedIn, StageFacts};
 use inferbench_model::facts::warning::Warning;
 use inferbench_model::plan::Stage;
 use inferbench_model::text::units::s_between;
@@ -44,7 +44,7 @@ pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
     session.watch_none();
     let report = exit_report(session, stage, started.server.as_ref());
     if let Some(log) = ServerLog::open(&backend.opened, &started) {
-        facts.record_evidence(Voice::Log, log.read_all());
+        facts.record_evidence(ReportedIn::Log, log.read_all());
     }
     facts.stop_ns = Some(clock::now_ns());
     started.stop(session).await;
@@ -113,7 +113,7 @@ async fn measure(
             session.warn(Warning::about(&stage.backend, note));
         }
         let info = server_facts::ask_info(&backend.opened, control).await;
-        facts.record_evidence(Voice::Info, info);
+        facts.record_evidence(ReportedIn::Info, info);
     }
     facts.cache_audit = cache_audit::audit(session, backend, stage, started, &facts.evidence).await;
     // Its cells must not be without it, whenever the run is cut off.
@@ -127,7 +127,7 @@ async fn measure(
     if let Some(sampler) = sampler
         && let Ok(last) = sampler.await
     {
-        facts.record_evidence(Voice::Metrics, last);
+        facts.record_evidence(ReportedIn::Metrics, last);
     }
     measured
 }

@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Serialize;
+use serde_json::Value;
 
 use super::error::{StoreError, at};
+use super::json::json_text;
+use super::seal;
 use crate::os::private;
 
 /// The run folder right below `folder` that was written last; `None` if there is
@@ -111,10 +114,19 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be written.
     pub fn write_json(&self, name: &str, value: &impl Serialize) -> Result<(), StoreError> {
-        let mut text = serde_json::to_string_pretty(value)
+        let text = json_text(value)
             .map_err(|error| at(&self.file(name), "cannot be written")(error.into()))?;
-        text.push('\n');
         self.write(name, text.as_bytes())
+    }
+
+    /// Writes a JSON file with the hash of itself in it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub(crate) fn write_sealed(&self, name: &str, document: &mut Value) -> Result<(), StoreError> {
+        seal::seal(document)
+            .map_err(|error| at(&self.file(name), "cannot be written")(error.into()))?;
+        self.write_json(name, document)
     }
 
     /// Writes a file as a whole.

@@ -16,10 +16,15 @@ pub fn write_json_file(path: &Path, value: &impl Serialize) -> Result<(), StoreE
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(at(folder, "cannot be made"))?;
     }
-    let mut bytes = serde_json::to_vec_pretty(value)
-        .map_err(|error| at(path, "cannot be written")(error.into()))?;
-    bytes.push(b'\n');
-    fs::write(path, bytes).map_err(at(path, "cannot be written"))
+    let text = json_text(value).map_err(|error| at(path, "cannot be written")(error.into()))?;
+    fs::write(path, text).map_err(at(path, "cannot be written"))
+}
+
+/// A JSON file's text.
+pub(super) fn json_text(value: &impl Serialize) -> serde_json::Result<String> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
 }
 
 /// Reads a JSON file.

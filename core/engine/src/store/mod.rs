@@ -9,6 +9,7 @@ pub mod hash;
 mod json;
 mod read;
 mod rolled;
+pub(crate) mod seal;
 
 pub use append::{LineSink, LineWriter};
 pub use error::StoreError;

@@ -21,6 +21,8 @@ pub struct CellDigest {
     pub(super) samples: HashMap<&'static str, Tally>,
     /// What was asked and done.
     pub(crate) work: Work,
+    /// Some decode time per token is an estimate.
+    pub(crate) decode_is_estimated: bool,
     /// When it was planned and done.
     pub(crate) schedule: Schedule,
     /// The first failed measured request of each reason, in sending order.
@@ -63,6 +65,9 @@ pub(crate) struct Work {
     pub(crate) events: u64,
     /// Those that did.
     pub(crate) events_sharing: u64,
+    /// Answers of which it is known whether their first output shared its read, and
+    /// those where it did and may have come earlier by a time that matters.
+    pub(crate) first_outputs: (u64, u64),
     /// Index and hash of each answer's text.
     pub(crate) hashes: Vec<(u64, TextHash)>,
     /// Marks of the first answers' texts.
@@ -163,6 +168,10 @@ impl Work {
         if let Some(sharing) = record.events_sharing_a_read {
             self.events += record.itl_ms.len() as u64 + 1;
             self.events_sharing += u64::from(sharing);
+        }
+        if record.events_sharing_a_read.is_some() {
+            self.first_outputs.0 += 1;
+            self.first_outputs.1 += u64::from(record.first_output_may_be_earlier());
         }
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
         self.hashes.extend(hash.map(|hash| (record.index, hash)));

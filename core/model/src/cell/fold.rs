@@ -12,6 +12,7 @@ pub(crate) use crate::cell::digest::{
     FailureExample, Schedule, TextHash, Work, counted, order_statistics,
 };
 use crate::cell::steady_state::{TrendFold, Trends};
+use crate::cell::stream_faults::StreamFaults;
 use crate::cell::tally::{Tally, summary};
 use crate::config::SloConfig;
 use crate::facts::key::Counts;
@@ -29,6 +30,7 @@ pub struct CellFold {
     schedule: Schedule,
     tallies: Vec<(&'static Metric, Tally)>,
     work: Work,
+    faults: StreamFaults,
     failures: HashMap<String, FailureExample>,
     trends: TrendFold,
     charted: ChartedFold,
@@ -49,6 +51,7 @@ impl CellFold {
                 .map(|metric| (metric, Tally::new(metric)))
                 .collect(),
             work: Work::default(),
+            faults: StreamFaults::default(),
             failures: HashMap::new(),
             trends: TrendFold::default(),
             charted: ChartedFold::default(),
@@ -74,6 +77,7 @@ impl CellFold {
         self.charted.add(record);
         if record.phase == Phase::Measured {
             self.counts.note(record);
+            self.faults.add(record);
             self.schedule.add(record);
             self.note_failure(record);
         }
@@ -129,6 +133,10 @@ impl CellFold {
         self.trends.trends()
     }
 
+    pub(crate) fn faults(&self) -> &StreamFaults {
+        &self.faults
+    }
+
     pub(crate) fn work(&self) -> &Work {
         &self.work
     }
@@ -148,7 +156,20 @@ impl CellFold {
             .collect()
     }
 
+    /// Whether a metric cannot be had of answers whose time between tokens is not
+    /// known.
+    fn is_hidden(&self, metric: &Metric) -> bool {
+        let hidden = self.faults.hides_time_between_tokens();
+        hidden && metrics::needs_time_between_tokens(metric.name, &self.load.slo)
+    }
+
     fn value(&self, metric: &Metric, tally: &Tally) -> MetricValue {
+        if self.is_hidden(metric) {
+            return match metric.values.is_one_per_cell() {
+                true => MetricValue::Number(None),
+                false => MetricValue::Summary(summary([&Tally::new(metric)]).0),
+            };
+        }
         let over = match &metric.values {
             Values::PerCell(cell) => cell.over,
             Values::OfHardware(_) => return MetricValue::Number(None),
@@ -172,6 +193,13 @@ impl CellFold {
     #[must_use]
     pub fn digest(mut self) -> CellDigest {
         self.pack();
+        let hides = self.faults.hides_time_between_tokens();
+        let slo = self.load.slo;
+        for (metric, tally) in &mut self.tallies {
+            if hides && metrics::needs_time_between_tokens(metric.name, &slo) {
+                *tally = Tally::new(metric);
+            }
+        }
         self.work.hashes.sort_unstable_by_key(|(index, _)| *index);
         let mut failures: Vec<FailureExample> = self.failures.into_values().collect();
         failures.sort_by_key(|failure| failure.index);
@@ -182,6 +210,7 @@ impl CellFold {
                 .map(|(metric, tally)| (metric.name, tally))
                 .collect(),
             work: self.work,
+            decode_is_estimated: self.faults.has_estimates(),
             schedule: self.schedule,
             failures,
             charted: self.charted.finish(),

@@ -8,4 +8,5 @@ pub mod fold;
 pub mod measured;
 pub mod row;
 pub mod steady_state;
+pub(crate) mod stream_faults;
 pub(crate) mod tally;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::fold::{CellFold, Work};
 use crate::cell::steady_state::Trends;
+use crate::cell::stream_faults::share;
 use crate::config::{Level, SloConfig};
 use crate::facts::key::{CellKey, Counts};
 use crate::facts::record::RequestRecord;
@@ -17,7 +18,7 @@ use crate::metrics::{self, MetricValue, Values};
 use crate::plan::sample_size;
 
 /// Version of `cells.json`.
-pub const CELLS_SCHEMA_VERSION: u32 = 2;
+pub const CELLS_SCHEMA_VERSION: u32 = 3;
 
 /// Share of output events that may come in one read with another. Above it the
 /// gaps of 0 between them reach into the percentiles of `itl_ms` that a report
@@ -67,9 +68,9 @@ pub struct CellRow {
     /// What the client itself did during the cell.
     pub self_check: SelfCheck,
     /// Whether the figures can be trusted: no threshold of the self-check was
-    /// broken.
+    /// broken, and all output was seen and read.
     pub trustworthy: bool,
-    /// Codes of the thresholds of the self-check that were broken.
+    /// Codes of what makes it untrustworthy.
     pub breaches: Vec<WarningCode>,
     /// What a reader must know before trusting the row: codes with numbers, those
     /// of `breaches` among them.
@@ -124,7 +125,13 @@ pub fn row(
 pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellRow {
     let counts = fold.counts().clone();
     let metrics = fold.metrics();
-    let broken = judge(&self_check, &offered(key.level, fold, &metrics));
+    let mut broken = judge(&self_check, &offered(key.level, fold, &metrics));
+    let (grave, mild) = fold
+        .faults()
+        .warnings()
+        .into_iter()
+        .partition(|kind| kind.code().breaks_trust());
+    broken.extend::<Vec<WarningKind>>(grave);
     let breaches: Vec<WarningCode> = broken.iter().map(WarningKind::code).collect();
     self_check.client_was_limit |= breaches.iter().any(|code| code.means_client_limit());
     CellRow {
@@ -139,17 +146,24 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
         self_check,
         breaches,
-        warnings: warnings(fold, key.level, broken),
+        warnings: warnings(fold, key.level, broken, mild),
     }
 }
 
-fn warnings(fold: &CellFold, level: Level, broken: Vec<WarningKind>) -> Vec<WarningKind> {
+/// `broken`: what breaks trust; `mild`: what else the streams had in them.
+fn warnings(
+    fold: &CellFold,
+    level: Level,
+    broken: Vec<WarningKind>,
+    mild: Vec<WarningKind>,
+) -> Vec<WarningKind> {
     let work = fold.work();
     let mut found = Vec::new();
     found.extend(fold.counts().warning());
     found.extend(fold.counts().resent_warning());
     found.extend(fold.window().is_none().then_some(WarningKind::NoWindow));
     found.extend(broken);
+    found.extend(mild);
     found.extend(length_warning(work));
     found.extend(uncounted_warning(work));
     found.extend(tail_warning(work, level));
@@ -187,6 +201,8 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
         planned_rate: rates.map(|(_, planned)| planned),
         out_of_files: failed_with("client_out_of_files"),
         out_of_ports: failed_with("client_out_of_ports"),
+        first_outputs_shared: share(fold.work().first_outputs.1, fold.work().first_outputs.0),
+        events_shared: share(fold.work().events_sharing, fold.work().events),
     }
 }
 
@@ -220,6 +236,6 @@ fn prompt_warning(work: &Work) -> Option<WarningKind> {
 }
 
 fn sharing_warning(work: &Work) -> Option<WarningKind> {
-    let share = work.events_sharing as f64 / work.events as f64;
+    let share = share(work.events_sharing, work.events);
     (share > SHARED_READS_SHARE).then_some(WarningKind::SharedReads { share })
 }

@@ -6,8 +6,10 @@ pub use inferbench_contract::{OutputKind, Usage};
 use sha2::{Digest, Sha256};
 
 use crate::facts::failure_reason::FailureReason;
+use crate::facts::finish_reason::Finish;
 use crate::facts::record::{Phase, RequestKey, RequestRecord, Status, TokenSource};
 use crate::facts::text_marks::TextMarks;
+use crate::facts::token_counts::TokenCounts;
 use crate::text::units::ms_between;
 
 /// How an exchange ended.
@@ -47,16 +49,57 @@ pub struct Exchange {
     pub resent: bool,
     pub http_status: Option<u16>,
     output_ns: Vec<u64>,
-    cumulative: Vec<Option<u32>>,
+    counts: TokenCounts,
     first_content_ns: Option<u64>,
-    text: String,
-    reasoning: String,
+    text: Pieces,
+    reasoning: Pieces,
+    last_kind: Option<OutputKind>,
+    output_bytes: u64,
     usage: Usage,
     finish_reason: Option<String>,
     error: Option<String>,
     end_marker: bool,
     malformed_events: u32,
+    malformed_example: Option<String>,
+    mended_events: u32,
+    mended_example: Option<String>,
+    token_id_events: u32,
+    unread_events: u32,
+    unread_field: Option<String>,
     reads: Reads,
+}
+
+/// Pieces of text, joined.
+#[derive(Debug, Clone, Default)]
+struct Pieces {
+    joined: String,
+    number: usize,
+    /// Where the last one begins.
+    last_at: usize,
+}
+
+/// Pieces before one that repeats them all, and its bytes, from which on that is no
+/// chance: a model may say `ha`, `ha`, `haha`.
+const PIECES_REPEATED: usize = 3;
+const BYTES_REPEATED: usize = 8;
+
+impl Pieces {
+    fn push(&mut self, piece: &str) {
+        self.last_at = self.joined.len();
+        self.joined.push_str(piece);
+        self.number += 1;
+    }
+
+    /// Takes the last piece away if it is all that came before it; whether it was.
+    fn drop_repeated_whole(&mut self) -> bool {
+        let (before, last) = self.joined.split_at(self.last_at);
+        let repeats =
+            self.number > PIECES_REPEATED && last.len() >= BYTES_REPEATED && before == last;
+        if repeats {
+            self.joined.truncate(self.last_at);
+        }
+        repeats
+    }
 }
 
 /// How the reads that carried output went.
@@ -64,16 +107,26 @@ pub struct Exchange {
 struct Reads {
     /// Delay of the read whose events come now.
     current_delay_ns: Option<u64>,
+    /// Within which its bytes arrived.
+    current_span_ns: u64,
     /// Output events of that read so far.
     current_events: u32,
     largest_delay_ns: Option<u64>,
     sharing: u32,
+    /// Output events in all.
+    events: u32,
+    /// Span of the first read with output, once it holds more than one event.
+    first_shared_span_ns: Option<u64>,
 }
 
 impl Reads {
     fn output(&mut self) {
         self.largest_delay_ns = self.largest_delay_ns.max(self.current_delay_ns);
         self.current_events += 1;
+        self.events += 1;
+        if self.events == 2 && self.current_events == 2 && self.current_delay_ns.is_some() {
+            self.first_shared_span_ns = Some(self.current_span_ns);
+        }
         self.sharing += match self.current_events {
             1 => 0,
             // The first of them turns out to share its read too.
@@ -86,40 +139,49 @@ impl Reads {
         self.largest_delay_ns.map(|delay| ms_between(0, delay))
     }
 
-    fn sharing(&self) -> Option<u32> {
-        self.largest_delay_ns.map(|_| self.sharing)
+    /// Of so many events.
+    fn sharing(&self, events: usize) -> Option<u32> {
+        let most = u32::try_from(events).unwrap_or(u32::MAX);
+        self.largest_delay_ns.map(|_| self.sharing.min(most))
     }
 }
 
 impl Exchange {
-    /// A read has returned at `returned_ns` with bytes that arrived at
-    /// `arrival_ns`; the events up to the next call are of these bytes.
-    pub fn read_began(&mut self, arrival_ns: u64, returned_ns: u64) {
+    /// A read has returned at `returned_ns` with bytes of which the last arrived at
+    /// `arrival_ns`, and the first after `empty_ns`, when there was nothing to read; the
+    /// events up to the next call are of these bytes.
+    pub fn read_began(&mut self, empty_ns: u64, arrival_ns: u64, returned_ns: u64) {
+        // An answer cannot come before its request: where its bytes have an earlier
+        // stamp, the client was held up between the hand-over and its clock.
+        self.sent_ns = self.sent_ns.map(|sent_ns| sent_ns.min(arrival_ns));
         self.reads.current_delay_ns = Some(returned_ns.saturating_sub(arrival_ns));
+        self.reads.current_span_ns = arrival_ns.saturating_sub(empty_ns);
         self.reads.current_events = 0;
     }
 
     /// A piece of output that arrived at `t_ns`. Empty text is no output event;
-    /// its token count still enters the next event's. `cumulative` is the
-    /// server's count of tokens up to and with this event.
-    pub fn output(&mut self, t_ns: u64, kind: OutputKind, text: &str, cumulative: Option<u32>) {
-        if let Some(tokens) = cumulative {
-            self.usage.output_tokens = self.usage.output_tokens.max(Some(tokens));
-        }
+    /// its token count still enters the next event's. `count` is the server's count
+    /// of tokens that came with it.
+    pub fn output(&mut self, t_ns: u64, kind: OutputKind, text: &str, count: Option<u32>) {
+        self.usage.output_tokens = self.usage.output_tokens.max(count);
         if text.is_empty() {
+            self.counts.note(count);
             return;
         }
         match kind {
             OutputKind::Text => {
                 self.first_content_ns.get_or_insert(t_ns);
-                self.text.push_str(text);
+                self.text.push(text);
             }
-            OutputKind::Reasoning => self.reasoning.push_str(text),
+            OutputKind::Reasoning => self.reasoning.push(text),
             OutputKind::ToolCall => {}
+            OutputKind::TokenIds => self.token_id_events += 1,
         }
+        self.last_kind = Some(kind);
+        self.output_bytes += text.len() as u64;
         self.output_ns.push(t_ns);
         self.reads.output();
-        self.cumulative.push(cumulative);
+        self.counts.note_event(t_ns, count);
     }
 
     /// Token counts. The largest count of answer tokens wins; of the others, the
@@ -148,8 +210,23 @@ impl Exchange {
     }
 
     /// A message that could not be read and was skipped.
-    pub fn malformed(&mut self) {
+    pub fn malformed(&mut self, message: &[u8]) {
         self.malformed_events += 1;
+        self.malformed_example
+            .get_or_insert_with(|| beginning(message));
+    }
+
+    /// A message that had to be mended to be read.
+    pub fn mended(&mut self, message: &[u8]) {
+        self.mended_events += 1;
+        self.mended_example
+            .get_or_insert_with(|| beginning(message));
+    }
+
+    /// A message without output that held something in `field`, which is not known.
+    pub fn unread(&mut self, field: &str) {
+        self.unread_events += 1;
+        self.unread_field.get_or_insert_with(|| field.to_owned());
     }
 
     /// Whether the end marker has come.
@@ -167,20 +244,23 @@ impl Exchange {
     /// The finished record. `keep_text`: keep the answer's text and not only its hash.
     #[must_use]
     pub fn finish_record(
-        self,
+        mut self,
         key: RequestKey,
         end: &StreamEnd,
         end_ns: u64,
         keep_text: bool,
     ) -> RequestRecord {
+        self.drop_repeated_whole();
         let failure = self.failure(end);
         let first = self.output_ns.first().copied();
         let last = self.output_ns.last().copied();
         let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
-        let marks = (failure.is_none() && key.phase == Phase::Measured && !self.text.is_empty())
-            .then(|| TextMarks::from_text(&self.text));
-        let hash = (!self.text.is_empty()).then(|| hex(&Sha256::digest(self.text.as_bytes())));
-        RequestRecord {
+        let text = self.text.joined.as_str();
+        let marks = (failure.is_none() && key.phase == Phase::Measured && !text.is_empty())
+            .then(|| TextMarks::from_text(text));
+        let hash = (!text.is_empty()).then(|| hex(&Sha256::digest(text.as_bytes())));
+        let output_tokens = self.output_tokens();
+        let mut record = RequestRecord {
             backend: key.backend,
             block: key.block,
             level: key.level,
@@ -202,33 +282,82 @@ impl Exchange {
             last_output_ns: last,
             end_ns,
             ttft_ms: since(self.sent_ns, first),
-            tpot_ms: self.tpot_ms(),
+            tpot_ms: None,
             e2e_latency_ms: since(self.sent_ns, last),
             e2e_from_schedule_ms: since(self.scheduled_ns, last),
-            decode_ms_per_token: self.decode_ms_per_token(),
+            decode_ms_per_token: None,
+            decode_is_estimated: false,
             asked_input_tokens: self.asked.input_tokens,
             asked_output_tokens: self.asked.output_tokens,
             input_tokens: self.usage.input_tokens,
-            output_tokens: self.usage.output_tokens,
-            cached_tokens: self.usage.cached_tokens,
+            output_tokens,
+            cached_tokens: self.cached_tokens(),
             reasoning_tokens: self.usage.reasoning_tokens,
-            token_source: self.usage.output_tokens.map(|_| TokenSource::Usage),
+            token_source: output_tokens.map(|_| TokenSource::Usage),
             itl_ms: self.gaps_ms(),
-            tokens_per_event: self.tokens_per_event(),
+            tokens_per_event: self.counts.per_event(),
+            tokens_without_output: self.counts.without_output().unwrap_or(0),
             read_delay_ms: self.reads.delay_ms(),
-            events_sharing_a_read: self.reads.sharing(),
+            events_sharing_a_read: self.reads.sharing(self.output_ns.len()),
+            first_output_early_ms: self
+                .reads
+                .first_shared_span_ns
+                .map(|span_ns| ms_between(0, span_ns)),
             malformed_events: self.malformed_events,
+            malformed_example: self.malformed_example,
+            mended_events: self.mended_events,
+            mended_example: self.mended_example,
+            token_id_events: self.token_id_events,
+            unread_events: self.unread_events,
+            unread_field: self.unread_field,
             text_sha256: hash,
             text_chars: marks.as_ref().map(TextMarks::chars),
             text_marks: marks.map(TextMarks::into_digits),
-            text: keep_text.then_some(self.text),
-            reasoning_text: (keep_text && !self.reasoning.is_empty()).then_some(self.reasoning),
+            text: keep_text.then_some(self.text.joined),
+            reasoning_text: (keep_text && self.reasoning.number > 0)
+                .then_some(self.reasoning.joined),
             finish_reason: self.finish_reason,
             reason: failure
                 .as_ref()
                 .map(|(reason, _)| reason.word().into_owned()),
             message: failure.and_then(|(_, message)| message),
+        };
+        record.tpot_ms = record.tpot_from_times_ms();
+        if let Some((decode_ms, is_estimated)) = record.decode_from_times_ms() {
+            record.decode_ms_per_token = Some(decode_ms);
+            record.decode_is_estimated = is_estimated;
         }
+        record
+    }
+
+    /// A last piece that repeats the whole answer is no output: some gateways send it.
+    fn drop_repeated_whole(&mut self) {
+        let repeats = match self.last_kind {
+            Some(OutputKind::Text) => self.text.drop_repeated_whole(),
+            Some(OutputKind::Reasoning) => self.reasoning.drop_repeated_whole(),
+            _ => false,
+        };
+        if repeats {
+            self.output_ns.pop();
+            self.counts.pop_event();
+        }
+    }
+
+    /// Tokens of the answer as the server counts them, unless its count cannot be: more
+    /// than was asked for, and more than the answer has bytes.
+    fn output_tokens(&self) -> Option<u32> {
+        let tokens = self.counts.total(self.usage.output_tokens)?;
+        let hidden = self.usage.reasoning_tokens.unwrap_or(0);
+        let most = u64::from(self.asked.output_tokens)
+            .max(self.output_bytes + u64::from(hidden))
+            .saturating_add(COUNT_SLACK);
+        (u64::from(tokens) <= most).then_some(tokens)
+    }
+
+    /// Cached prompt tokens, unless they are more than the prompt has.
+    fn cached_tokens(&self) -> Option<u32> {
+        let prompt = self.usage.input_tokens.unwrap_or(u32::MAX);
+        self.usage.cached_tokens.filter(|cached| *cached <= prompt)
     }
 
     /// Why the exchange failed, with a message if there is one; `None` if it
@@ -245,10 +374,9 @@ impl Exchange {
             return Some((*reason, Some(message.clone())));
         }
         let finish = self.finish_reason.as_deref();
-        match finish {
-            Some("abort") => return Some((FailureReason::FinishAbort, None)),
-            Some("error") => return Some((FailureReason::FinishError, None)),
-            _ => {}
+        if let Some(Finish::BrokenOff(reason)) = finish.map(Finish::from_reason) {
+            let message = finish.map(|finish| format!("finish reason `{finish}`"));
+            return Some((reason, message));
         }
         if !self.end_marker && finish.is_none() {
             let message = "the answer ended without a finish reason and without an end marker";
@@ -257,35 +385,26 @@ impl Exchange {
         None
     }
 
-    fn tpot_ms(&self) -> Option<f64> {
-        let tokens = self.usage.output_tokens.filter(|tokens| *tokens >= 2)?;
-        let span = ms_between(*self.output_ns.first()?, *self.output_ns.last()?);
-        Some(span / f64::from(tokens - 1))
-    }
-
-    fn decode_ms_per_token(&self) -> Option<f64> {
-        let in_first = (*self.cumulative.first()?)?;
-        let in_all = (*self.cumulative.last()?)?;
-        let span = ms_between(*self.output_ns.first()?, *self.output_ns.last()?);
-        (in_all > in_first).then(|| span / f64::from(in_all - in_first))
-    }
-
     fn gaps_ms(&self) -> Vec<f64> {
         let pairs = self.output_ns.windows(2);
         pairs.map(|pair| ms_between(pair[0], pair[1])).collect()
     }
+}
 
-    fn tokens_per_event(&self) -> Option<Vec<u32>> {
-        let mut before = 0;
-        let mut tokens = Vec::with_capacity(self.cumulative.len());
-        for count in &self.cumulative {
-            let count = (*count)?;
-            tokens.push(count.saturating_sub(before));
-            // A count that goes back was reported before: it must not count twice.
-            before = before.max(count);
-        }
-        (!tokens.is_empty()).then_some(tokens)
-    }
+/// Tokens without any text beside those that have some: ends, and special ones.
+const COUNT_SLACK: u64 = 64;
+/// Characters of an unreadable message that are kept.
+const EXAMPLE_CHARS: usize = 80;
+
+/// The beginning of a message, in one line that shows on a terminal as it is.
+fn beginning(message: &[u8]) -> String {
+    // No character has more than four bytes.
+    let cut = &message[..message.len().min(4 * EXAMPLE_CHARS)];
+    let text = String::from_utf8_lossy(cut);
+    let plain = text.chars().take(EXAMPLE_CHARS);
+    plain
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// Lower-case hexadecimal digits of `bytes`.

@@ -86,6 +86,21 @@ reasons! {
     /// The server finished with `error`.
     FinishError, "finish_reason_error", Server,
         "the server finished the answer with reason `error`";
+    /// The server finished because of its content filter.
+    FinishFiltered, "finish_reason_content_filter", Server,
+        "the server broke the answer off by its content filter (`content_filter`, `safety`, `sensitive`)";
+    /// The server finished with `cancelled` or its like.
+    FinishCancelled, "finish_reason_cancelled", Server,
+        "the server broke the answer off with reason `cancelled`, `interrupted` or `preempted`";
+    /// The server finished with `timeout` or its like.
+    FinishTimeout, "finish_reason_timeout", Server,
+        "the server broke the answer off with reason `timeout` or `deadline_exceeded`";
+    /// The server finished with `network_error` or its like.
+    FinishNetwork, "finish_reason_network_error", Server,
+        "the server broke the answer off with reason `network_error` or `connection_error`";
+    /// The server finished for lack of resources.
+    FinishResources, "finish_reason_insufficient_resources", Server,
+        "the server broke the answer off for lack of resources (`insufficient_system_resource`, `overloaded`, `out_of_memory`)";
     /// The answer ended early.
     Truncated, "truncated", Server,
         "the answer ended inside its body, or without a finish reason and without an end marker";

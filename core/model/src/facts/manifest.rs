@@ -18,7 +18,7 @@ use crate::kv_cache::KvEstimate;
 use crate::plan::{RunPlan, Skipped};
 
 /// Version of `run.json`.
-pub const RUN_SCHEMA_VERSION: u32 = 2;
+pub const RUN_SCHEMA_VERSION: u32 = 3;
 
 /// The file `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,10 @@ pub struct Manifest {
     pub files: BTreeMap<String, FileFacts>,
     /// How the run ended.
     pub exit_state: ExitState,
+    /// SHA-256 of this file, hex, with zeros in its own place; absent until the run has
+    /// ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_sha256: Option<String>,
 }
 
 impl Manifest {
@@ -207,12 +211,16 @@ impl StageFacts {
     }
 
     /// Takes in what a source reports, in place of what it reported before.
-    pub fn record_evidence(&mut self, voice: Voice, reported: Evidence) {
+    pub fn record_evidence(&mut self, reported_in: ReportedIn, reported: Evidence) {
         let memory = reported.of_memory();
-        self.kv_evidence.retain(|known| known.voice != voice);
+        self.kv_evidence
+            .retain(|known| known.reported_in != reported_in);
         if !memory.is_empty() {
             let evidence = memory;
-            self.kv_evidence.push(KvEvidence { voice, evidence });
+            self.kv_evidence.push(KvEvidence {
+                reported_in,
+                evidence,
+            });
         }
         self.evidence.absorb(reported);
     }
@@ -221,7 +229,8 @@ impl StageFacts {
 /// What one source reports about the KV cache of a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KvEvidence {
-    pub voice: Voice,
+    #[serde(alias = "voice")]
+    pub reported_in: ReportedIn,
     /// What it reports; facts that have nothing to do with memory are left out.
     #[serde(flatten)]
     pub evidence: Evidence,
@@ -230,7 +239,7 @@ pub struct KvEvidence {
 /// Where a server reports facts about itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Voice {
+pub enum ReportedIn {
     /// Lines of its log.
     Log,
     /// Its metrics.

@@ -6,6 +6,7 @@ pub use inferbench_contract::Evidence;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Level;
+use crate::text::units::ms_between;
 
 /// Part of a cell that a request belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -112,14 +113,20 @@ pub struct RequestRecord {
     pub end_ns: u64,
     /// First output event minus sent.
     pub ttft_ms: Option<f64>,
-    /// (Last output event minus first) / (output_tokens - 1); absent below 2 tokens.
+    /// (Last output event minus first) / (output_tokens - 1); absent below 2 tokens, and
+    /// where the output came at once, was not seen, or ended long before the tokens did.
     pub tpot_ms: Option<f64>,
     /// Last output event minus sent.
     pub e2e_latency_ms: Option<f64>,
     /// Last output event minus scheduled, in an open loop.
     pub e2e_from_schedule_ms: Option<f64>,
-    /// Decode time per token after the first event: (last - first) / (tokens - tokens of the first event).
+    /// Decode time per token after the first event: (last - first) / (tokens - tokens of
+    /// the first event), absent like `tpot_ms`.
     pub decode_ms_per_token: Option<f64>,
+    /// The server does not count per event, so `decode_ms_per_token` takes the tokens
+    /// for evenly spread: (last - first) / (tokens - tokens / events).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub decode_is_estimated: bool,
     /// Prompt length that was asked for, tokens.
     pub asked_input_tokens: Option<u32>,
     /// Answer length that was asked for, tokens.
@@ -140,6 +147,10 @@ pub struct RequestRecord {
     pub itl_ms: Vec<f64>,
     /// Tokens of each output event; absent if the server does not report them.
     pub tokens_per_event: Option<Vec<u32>>,
+    /// Tokens that the server counted in messages without output after the last output
+    /// event: ends, and special tokens that have no text.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tokens_without_output: u32,
     /// Largest difference between the return of a read and the arrival of its
     /// bytes, among reads that held output: the client's own delay. Absent
     /// without output over a socket.
@@ -149,8 +160,31 @@ pub struct RequestRecord {
     /// arrival time; absent like `read_delay_ms`.
     #[serde(default)]
     pub events_sharing_a_read: Option<u32>,
+    /// By how much the first output event may have come before its stamp: it shares its
+    /// read with other output, whose stamp is that of the last bytes, and this is the time
+    /// back to the last look that found nothing. Absent if it has a read of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_output_early_ms: Option<f64>,
     /// Stream messages that could not be read and were skipped.
     pub malformed_events: u32,
+    /// Beginning of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub malformed_example: Option<String>,
+    /// Stream messages that were no JSON and had to be mended to be read.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mended_events: u32,
+    /// Beginning of the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mended_example: Option<String>,
+    /// Output events that hold ids of tokens in place of their text.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub token_id_events: u32,
+    /// Stream messages without output, with something in a field that is not known.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unread_events: u32,
+    /// Path of that field in the first of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unread_field: Option<String>,
     /// SHA-256 of the answer's text, hex.
     pub text_sha256: Option<String>,
     /// Length of the answer's text in characters, and its marks: what
@@ -169,6 +203,29 @@ pub struct RequestRecord {
     pub reasoning_text: Option<String>,
 }
 
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+/// Output within this time is taken for having come at one instant, if every event
+/// of it shared its read with another: no engine makes tokens as fast, and what holds
+/// an answer back sends it in two or three pieces.
+const AT_ONCE_NS: u64 = 1_000_000;
+/// A first output that may have come earlier by this, and by this share of TTFT, is in
+/// doubt.
+const EARLY_MATTERS_MS: f64 = 0.5;
+const EARLY_MATTERS_SHARE: f64 = 0.02;
+/// Tokens without output at the end of an answer that do not matter to TPOT: the end
+/// itself and a mark or two, or this share of all.
+const SILENT_END_TOKENS: u32 = 2;
+const SILENT_END_SHARE: f64 = 0.05;
+/// Messages with unknown contents that say nothing yet: gateways put marks of their
+/// own into the first one.
+const UNREAD_BY_CHANCE: u32 = 1;
+/// Without a count of tokens, so many times the unread messages must be more than the
+/// output events.
+const UNREAD_SHARE: u32 = 4;
+
 fn is_false(flag: &bool) -> bool {
     !flag
 }
@@ -184,6 +241,101 @@ impl RequestRecord {
     #[must_use]
     pub fn counts(&self) -> bool {
         self.is_ok() && self.phase == Phase::Measured
+    }
+
+    /// Output events.
+    #[must_use]
+    pub fn output_events(&self) -> u32 {
+        match self.first_output_ns {
+            Some(_) => u32::try_from(self.itl_ms.len()).map_or(u32::MAX, |gaps| gaps + 1),
+            None => 0,
+        }
+    }
+
+    /// Whether the first output may have come so much earlier than its stamp that it
+    /// matters: by half a millisecond and 2 % of TTFT.
+    #[must_use]
+    pub fn first_output_may_be_earlier(&self) -> bool {
+        let early_ms = self.first_output_early_ms.unwrap_or(0.0);
+        let ttft_ms = self.ttft_ms.unwrap_or(0.0);
+        early_ms > EARLY_MATTERS_MS && early_ms > EARLY_MATTERS_SHARE * ttft_ms
+    }
+
+    /// Whether more than one token came, and all output at one instant: the server
+    /// did not stream, or something held its answer back. Then no time between
+    /// tokens was measured.
+    #[must_use]
+    pub fn came_at_once(&self) -> bool {
+        let Some((first, last)) = self.first_output_ns.zip(self.last_output_ns) else {
+            return false;
+        };
+        let events = self.output_events();
+        if events < 2 && self.output_tokens.is_none_or(|tokens| tokens < 2) {
+            return false;
+        }
+        let all_shared = self.events_sharing_a_read == Some(events);
+        let span_ns = last.abs_diff(first);
+        span_ns == 0 || (all_shared && span_ns < AT_ONCE_NS)
+    }
+
+    /// Whether the server made output that is not among the events: it counts tokens
+    /// of which nothing came, or messages had something in fields that are not known
+    /// and there are tokens left for each of them.
+    #[must_use]
+    pub fn has_unseen_output(&self) -> bool {
+        let (events, unread) = (self.output_events(), self.unread_events);
+        if events == 0 {
+            // An end is a token without text; a server that counts none may have made any.
+            return self.output_tokens.is_none_or(|tokens| tokens >= 2);
+        }
+        let has_room = match self.output_tokens {
+            Some(tokens) => tokens >= events.saturating_add(unread),
+            None => unread.saturating_mul(UNREAD_SHARE) > events,
+        };
+        unread > UNREAD_BY_CHANCE && has_room
+    }
+
+    /// Whether so many of its tokens came without output after the last output event that
+    /// the time between first and last output is not that of its tokens.
+    #[must_use]
+    pub fn ends_without_output(&self) -> bool {
+        let (tokens, silent) = (self.output_tokens.unwrap_or(0), self.tokens_without_output);
+        silent > SILENT_END_TOKENS && f64::from(silent) > SILENT_END_SHARE * f64::from(tokens)
+    }
+
+    /// What `tpot_ms` follows from its own times and counts.
+    #[must_use]
+    pub fn tpot_from_times_ms(&self) -> Option<f64> {
+        let tokens = self.output_tokens.filter(|tokens| *tokens >= 2)?;
+        if self.ends_without_output() {
+            return None;
+        }
+        Some(self.decode_span_ms()? / f64::from(tokens - 1))
+    }
+
+    /// What `decode_ms_per_token` follows from its own times and counts, and whether
+    /// the tokens of the first event had to be estimated.
+    #[must_use]
+    pub fn decode_from_times_ms(&self) -> Option<(f64, bool)> {
+        let span_ms = self.decode_span_ms()?;
+        if let Some(counts) = &self.tokens_per_event {
+            let later: u64 = counts.iter().skip(1).map(|n| u64::from(*n)).sum();
+            return (later > 0).then(|| (span_ms / later as f64, false));
+        }
+        let (tokens, events) = (
+            f64::from(self.output_tokens?),
+            f64::from(self.output_events()),
+        );
+        let later = tokens - tokens / events;
+        (events >= 2.0 && later > 0.0).then(|| (span_ms / later, true))
+    }
+
+    /// From the first to the last output event; `None` if that says nothing of the
+    /// time between tokens.
+    fn decode_span_ms(&self) -> Option<f64> {
+        let says_nothing = self.came_at_once() || self.has_unseen_output();
+        let (first, last) = self.first_output_ns.zip(self.last_output_ns)?;
+        (!says_nothing).then(|| ms_between(first, last))
     }
 
     /// When it was planned, sent and over.

@@ -30,6 +30,23 @@ pub const STEAL_LIMIT_PERCENT: f64 = 5.0;
 /// at most 0.5 ms a second, stays below it between two samples.
 pub const CLOCK_STEP_LIMIT_MS: f64 = 1.0;
 
+/// Time in which the client stood still, as a share of a cell of a closed loop: from
+/// here on it reaches into p99.
+pub const STALL_LIMIT_SHARE: f64 = 0.01;
+/// The same of an open loop, whose sends pile up meanwhile and come all at once: half
+/// of it, since their queue lasts as long again.
+pub const OPEN_STALL_LIMIT_SHARE: f64 = 0.005;
+/// Time for which the client's control group was held, as a share of a cell.
+pub const THROTTLE_LIMIT_SHARE: f64 = 0.01;
+/// Sleep of the machine below this is the scatter of two clock readings.
+pub const SLEPT_LIMIT_S: f64 = 0.01;
+/// Share of requests whose first output shared its read, and of output events that
+/// did, from which on they reach into p99.
+pub const SHARED_READ_LIMIT: f64 = 0.01;
+/// Lateness of the client, p99, below which events share reads because the server
+/// wrote them together.
+pub const LATE_LIMIT_MS: f64 = 0.5;
+
 /// What the client itself did during a cell; null where it is not known.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -70,6 +87,17 @@ pub struct SelfCheck {
     /// Local ports of the range for outgoing connections that no socket holds,
     /// at the end of the cell.
     pub local_ports_left: Option<u64>,
+    /// Times for which the load thread stood still for at least one tick of its timer.
+    pub stalls: Option<u64>,
+    /// The longest of them, ms; absent if there was none.
+    pub stall_ms_max: Option<f64>,
+    /// All of them together, percent of the cell.
+    pub stalled_percent: Option<f64>,
+    /// Time for which InferBench's control group was held because its CPU quota was
+    /// used up, percent of the cell; absent without such a group.
+    pub throttled_percent: Option<f64>,
+    /// Time for which the machine slept, s.
+    pub slept_s: Option<f64>,
     /// Most connections to the server that were open at once.
     pub connections_open_max: Option<u64>,
     /// Jumps of the wall clock against the monotonic clock.
@@ -96,6 +124,11 @@ pub struct Offered {
     pub out_of_files: u64,
     /// Requests that this machine had no local port for.
     pub out_of_ports: u64,
+    /// Requests whose first output shared its read, so that it may have come earlier
+    /// by a time that matters, as a share; 0 if that is not known.
+    pub first_outputs_shared: f64,
+    /// Output events that shared a read, as a share; 0 if that is not known.
+    pub events_shared: f64,
 }
 
 /// Every threshold that a cell broke; none if its figures can be trusted. What
@@ -106,6 +139,10 @@ pub fn judge(check: &SelfCheck, offered: &Offered) -> Vec<WarningKind> {
         client_busy(check, offered.level),
         client_waited(check),
         stamped_late(check),
+        client_stalled(check, offered.level),
+        client_throttled(check),
+        machine_slept(check),
+        read_late(check, offered),
         fewer_in_flight(offered),
         fewer_sent(offered),
         some(offered.out_of_files).map(|requests| WarningKind::NoOpenFiles { requests }),
@@ -147,6 +184,43 @@ fn stamped_late(check: &SelfCheck) -> Option<WarningKind> {
         .is_some_and(|clock| clock != "kernel");
     (late && loop_lag_ms_p99 > LOOP_LAG_LIMIT_MS)
         .then_some(WarningKind::StampedLate { loop_lag_ms_p99 })
+}
+
+fn client_stalled(check: &SelfCheck, level: Level) -> Option<WarningKind> {
+    let share = check.stalled_percent? / 100.0;
+    let limit = match level {
+        Level::Concurrency(_) => STALL_LIMIT_SHARE,
+        Level::RequestRate(_) => OPEN_STALL_LIMIT_SHARE,
+    };
+    (share > limit).then_some(WarningKind::ClientStalled {
+        stalls: check.stalls.unwrap_or(0),
+        longest_ms: check.stall_ms_max.unwrap_or(0.0),
+        share,
+    })
+}
+
+fn client_throttled(check: &SelfCheck) -> Option<WarningKind> {
+    let share = check.throttled_percent? / 100.0;
+    (share > THROTTLE_LIMIT_SHARE).then_some(WarningKind::ClientThrottled { share })
+}
+
+fn machine_slept(check: &SelfCheck) -> Option<WarningKind> {
+    let slept_s = check.slept_s?;
+    (slept_s > SLEPT_LIMIT_S).then_some(WarningKind::MachineSlept { slept_s })
+}
+
+/// A read has the stamp of its last bytes. Where the client was on time, its events
+/// were written together, and that stamp is right for all of them.
+fn read_late(check: &SelfCheck, offered: &Offered) -> Option<WarningKind> {
+    let (first, events) = (offered.first_outputs_shared, offered.events_shared);
+    let late = [check.loop_lag_ms_p99, check.read_delay_ms_p99];
+    let late_ms_p99 = late.into_iter().flatten().reduce(f64::max)?;
+    let shared = first > SHARED_READ_LIMIT || events > SHARED_READ_LIMIT;
+    (shared && late_ms_p99 > LATE_LIMIT_MS).then_some(WarningKind::ReadLate {
+        first_outputs_share: first,
+        events_share: events,
+        late_ms_p99,
+    })
 }
 
 fn fewer_in_flight(offered: &Offered) -> Option<WarningKind> {
@@ -194,6 +268,8 @@ mod tests {
         planned_rate: None,
         out_of_files: 0,
         out_of_ports: 0,
+        first_outputs_shared: 0.0,
+        events_shared: 0.0,
     };
 
     fn quiet() -> SelfCheck {
@@ -280,6 +356,64 @@ mod tests {
             check.arrival_clock = Some(clock.to_owned());
             assert_eq!(broken(&check, &CLOSED), [WarningCode::StampedLate]);
         }
+    }
+
+    #[test]
+    fn events_that_share_reads_falsify_only_where_the_client_was_late() {
+        let offered = |first_outputs_shared, events_shared| Offered {
+            first_outputs_shared,
+            events_shared,
+            ..CLOSED
+        };
+        let late = SelfCheck {
+            loop_lag_ms_p99: Some(4.0),
+            read_delay_ms_p99: Some(0.2),
+            ..quiet()
+        };
+        for (check, first, events, broken_by) in [
+            (&late, 0.011, 0.0, vec![WarningCode::ReadLate]),
+            (&late, 0.0, 0.011, vec![WarningCode::ReadLate]),
+            (&late, 0.01, 0.01, vec![]),
+            (&quiet(), 1.0, 1.0, vec![]),
+        ] {
+            assert_eq!(broken(check, &offered(first, events)), broken_by);
+        }
+    }
+
+    #[test]
+    fn a_client_that_stood_still_is_found_and_an_open_loop_sooner() {
+        let check = |stalled_percent| SelfCheck {
+            stalls: Some(1),
+            stall_ms_max: Some(700.0),
+            stalled_percent: Some(stalled_percent),
+            ..quiet()
+        };
+        let open = Offered {
+            level: Level::RequestRate(Rate(40.0)),
+            ..CLOSED
+        };
+        assert_eq!(broken(&check(0.7), &CLOSED), []);
+        assert_eq!(broken(&check(0.7), &open), [WarningCode::ClientStalled]);
+        assert_eq!(broken(&check(1.1), &CLOSED), [WarningCode::ClientStalled]);
+    }
+
+    #[test]
+    fn a_held_control_group_and_a_sleeping_machine_are_found() {
+        let check = SelfCheck {
+            throttled_percent: Some(2.0),
+            slept_s: Some(30.0),
+            ..quiet()
+        };
+        assert_eq!(
+            broken(&check, &CLOSED),
+            [WarningCode::ClientThrottled, WarningCode::MachineSlept]
+        );
+        let neither = SelfCheck {
+            throttled_percent: Some(0.9),
+            slept_s: Some(0.0),
+            ..quiet()
+        };
+        assert_eq!(broken(&neither, &CLOSED), []);
     }
 
     #[test]

@@ -17,6 +17,11 @@ const IDLE_S: f64 = 1.0;
 const IDLE_ERROR_SHARE: f64 = 0.01;
 /// Difference between both energies from which on a row has a warning, percent.
 const DIFFERENCE_PERCENT: f64 = 10.0;
+/// Time by which counter and power may lag each other at an edge of a window, s:
+/// NVML's readings are brought up to date every 20 to 100 ms (arXiv:2312.02741).
+const COUNTER_LAG_S: f64 = 0.1;
+/// The same for a power that is the mean over a second and not of the instant.
+const MEAN_POWER_LAG_S: f64 = 0.25;
 
 /// Where an energy comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,10 +33,21 @@ pub enum EnergySource {
     Power,
 }
 
+/// What an energy counter counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CounterScope {
+    /// The GPU: it agrees with the GPU's own power.
+    Gpu,
+    /// More than the GPU, as on a superchip whose counter is that of the module.
+    Module,
+}
+
 /// Energy of one GPU over a window, J.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GpuEnergy {
-    /// The figure that is used: of the counter, else of the power.
+    /// The figure that is used: of the counter where it fits the GPU's own power,
+    /// else of the power.
     pub joules: Option<f64>,
     /// Where it comes from.
     pub source: Option<EnergySource>,
@@ -39,6 +55,12 @@ pub struct GpuEnergy {
     pub counter_joules: Option<f64>,
     /// Why the counter gives none.
     pub counter_absence: Option<String>,
+    /// What the counter counts; absent where the power does not show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter_scope: Option<CounterScope>,
+    /// Why the counter is not used, where it gives a figure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counter_unused: Option<String>,
     /// Integral of the power by trapezoids.
     pub power_joules: Option<f64>,
     /// Why the power gives none.
@@ -90,46 +112,70 @@ impl CpuEnergy {
 }
 
 impl GpuEnergy {
-    /// `power`, `idle`: the power over the window and before the first start;
-    /// `idle` is absent if the first start is not known.
     pub(super) fn from_readings(
         window_s: f64,
         counter: Result<f64, NoRise>,
-        power: &SpanStats,
-        idle: Option<&SpanStats>,
+        power: &Powers<'_>,
     ) -> Self {
         let (counter_joules, counter_absence) =
             value_or_reason(counter.map_err(|why| why.words("the device")));
-        let (power_joules, power_absence) = value_or_reason(integral(window_s, power));
-        let (idle_watts, idle_absence) = value_or_reason(idle_power(idle));
-        let joules = counter_joules.or(power_joules);
-        let source = match (counter_joules, power_joules) {
+        let (power_joules, power_absence) = value_or_reason(integral(window_s, power.window));
+        let (idle_watts, idle_absence) = value_or_reason(idle_power(power.idle));
+        let both = power_joules.zip(counter_joules);
+        let difference_percent = both.map(|(power, counter)| (power - counter) / counter * 100.0);
+        let within = DIFFERENCE_PERCENT + power.lag_s() / window_s * 100.0;
+        let mut energy = Self {
+            counter_joules,
+            counter_absence,
+            counter_scope: difference_percent.and_then(|percent| scope(percent, within)),
+            counter_unused: difference_percent.and_then(|percent| misfit(percent, within)),
+            power_joules,
+            power_absence,
+            difference_percent,
+            idle_watts,
+            idle_absence,
+            ..Self::default()
+        };
+        energy.settle(window_s);
+        energy
+    }
+
+    /// Takes the power in place of a counter that does not fit it in another
+    /// window of the run: figures of both are never set side by side.
+    pub(super) fn leave_counter(&mut self, window_s: f64) {
+        if self.counter_joules.is_some() && self.counter_unused.is_none() {
+            let why = "it does not fit the GPU's own power in other windows of this run";
+            self.counter_unused = Some(why.to_owned());
+            self.counter_scope = None;
+        }
+        self.settle(window_s);
+    }
+
+    /// Picks the figure that is used, and what is above idle in it.
+    fn settle(&mut self, window_s: f64) {
+        let counter = self
+            .counter_joules
+            .filter(|_| self.counter_unused.is_none());
+        self.joules = counter.or(self.power_joules);
+        self.source = match (counter, self.power_joules) {
             (Some(_), _) => Some(EnergySource::Counter),
             (None, Some(_)) => Some(EnergySource::Power),
             (None, None) => None,
         };
-        let both = power_joules.zip(counter_joules);
-        let above = joules.zip(idle_watts);
+        let above = self.joules.zip(self.idle_watts);
         let above = above.map(|(joules, watts)| above_idle(joules, watts * window_s));
-        let (above_idle_joules, above_idle_absence) =
+        (self.above_idle_joules, self.above_idle_absence) =
             above.map(value_or_reason).unwrap_or_default();
-        Self {
-            joules,
-            source,
-            counter_joules,
-            counter_absence,
-            power_joules,
-            power_absence,
-            difference_percent: both.map(|(power, counter)| (power - counter) / counter * 100.0),
-            idle_watts,
-            idle_absence,
-            above_idle_joules,
-            above_idle_absence,
-        }
     }
 
     pub(super) fn disagreement(&self, gpu: u32) -> Option<WarningKind> {
         let difference_percent = self.difference_percent?;
+        if self.counter_unused.is_some() {
+            return Some(WarningKind::EnergyCounterUnused {
+                gpu,
+                difference_percent,
+            });
+        }
         (difference_percent.abs() > DIFFERENCE_PERCENT).then_some(WarningKind::EnergyDisagrees {
             gpu,
             difference_percent,
@@ -169,6 +215,54 @@ impl PooledEnergy {
             without_gpus: without.filter(|index| !ever.contains(index)).collect(),
             absence: None,
         }
+    }
+}
+
+/// The power of one GPU.
+pub(super) struct Powers<'a> {
+    /// Over the window.
+    pub(super) window: &'a SpanStats,
+    /// Before the first start; absent if that is not known.
+    pub(super) idle: Option<&'a SpanStats>,
+    /// It is that of the instant, for the mean is reported apart.
+    pub(super) is_instant: bool,
+}
+
+impl Powers<'_> {
+    /// Time by which counter and power may lag each other at both edges together.
+    fn lag_s(&self) -> f64 {
+        let lag_s = match self.is_instant {
+            true => COUNTER_LAG_S,
+            false => MEAN_POWER_LAG_S,
+        };
+        2.0 * lag_s
+    }
+}
+
+/// What a counter counts from which the power is `percent` off, where both are
+/// right `within` so many percent.
+fn scope(percent: f64, within: f64) -> Option<CounterScope> {
+    match percent {
+        percent if percent < -within => Some(CounterScope::Module),
+        percent if percent <= within => Some(CounterScope::Gpu),
+        _ => None,
+    }
+}
+
+/// Why such a counter is not used; `None` if it fits.
+fn misfit(percent: f64, within: f64) -> Option<String> {
+    let by = format!(
+        "{:.1} % off, more than the {within:.1} % that both may err",
+        percent.abs()
+    );
+    match scope(percent, within) {
+        Some(CounterScope::Gpu) => None,
+        Some(CounterScope::Module) => Some(format!(
+            "it counts more than the GPU's own power adds up to ({by}), as that of a whole module does"
+        )),
+        None => Some(format!(
+            "it counts less than the GPU's own power adds up to ({by})"
+        )),
     }
 }
 

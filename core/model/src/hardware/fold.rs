@@ -142,6 +142,7 @@ impl HardwareFold {
             .iter()
             .map(|cell| self.cell(cell))
             .collect();
+        leave_misfit_counters(&mut cells, &self.frame);
         pool(&mut cells);
         for (why, n) in std::mem::take(&mut self.skipped) {
             self.notes.push(format!("{why}: {n}"));
@@ -192,6 +193,22 @@ impl HardwareFold {
             gpu_energy: None,
             host: self.host.figures(&indexes),
         })
+    }
+}
+
+/// Takes the power of a GPU in every cell if its counter does not fit it in one.
+fn leave_misfit_counters(cells: &mut [Option<CellHardware>], frame: &Frame) {
+    let gpus = cells.iter().flatten().flat_map(|cell| &cell.gpus);
+    let misfits: Vec<u32> = gpus
+        .filter(|gpu| gpu.energy.counter_unused.is_some())
+        .map(|gpu| gpu.index)
+        .collect();
+    for (cell, span) in cells.iter_mut().zip(&frame.cells) {
+        let window_s = span.window.map_or(0.0, |window| window.length_s());
+        let gpus = cell.iter_mut().flat_map(|cell| &mut cell.gpus);
+        for gpu in gpus.filter(|gpu| misfits.contains(&gpu.index)) {
+            gpu.energy.leave_counter(window_s);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::buckets::Buckets;
 use super::counter::{CounterFold, NoRise};
-use super::energy::GpuEnergy;
+use super::energy::{GpuEnergy, Powers};
 use super::figures::{GpuFigures, SeriesFigure};
 use super::frame::Frame;
 use super::series::{GPU, GPU_MEMORY, GPU_POWERS};
@@ -88,7 +88,13 @@ impl GpuFold {
             None => Err(NoRise::NoWindow),
         };
         let idle = at.idle.map(|idle| power.over(Some(idle)));
-        GpuEnergy::from_readings(at.window_s, rise, &power.over(at.window), idle.as_ref())
+        let has_mean_apart = !self.series[GPU_POWERS[1]].1.is_empty();
+        let powers = Powers {
+            window: &power.over(at.window),
+            idle: idle.as_ref(),
+            is_instant: has_mean_apart,
+        };
+        GpuEnergy::from_readings(at.window_s, rise, &powers)
     }
 
     pub(super) fn drawn(self, index: u32) -> impl Iterator<Item = Drawn> {

@@ -16,7 +16,7 @@ mod spans;
 mod state_durations;
 mod timeline;
 
-pub use energy::{CpuEnergy, EnergySource, GpuEnergy, PooledEnergy};
+pub use energy::{CounterScope, CpuEnergy, EnergySource, GpuEnergy, PooledEnergy};
 pub use figures::{CellHardware, GpuFigures, HostFigures, SeriesFigure, Served};
 pub use fold::{Hardware, HardwareFold};
 pub use frame::{CellSpan, Frame, StageSpan};

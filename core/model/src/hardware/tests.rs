@@ -124,6 +124,73 @@ fn the_counter_is_interpolated_and_set_against_the_power() {
     );
 }
 
+/// Counter and instant power of GPU 0, once a second from 0 to `end_s`.
+fn metered(end_s: u32, counter_watts: f64, power_watts: f64) -> Vec<GpuSample> {
+    let at = |t: u32| GpuSample {
+        power_watts: Some(power_watts),
+        power_average_watts: Some(power_watts),
+        ..joules(f64::from(t), 1000.0 + counter_watts * f64::from(t))
+    };
+    (0..=end_s).map(at).collect()
+}
+
+#[test]
+fn the_counter_of_a_module_is_named_and_the_power_taken() {
+    // A counter of 500 W beside 300 W over 10 s: 5,000 J and 3,000 J, -40 %, where
+    // both may err 10 % and 2 x 0.1 s of 10 s: 12 %.
+    let cell = cell_of(frame(Some(span(1, 11)), 1), &metered(12, 500.0, 300.0));
+    let energy = &cell.gpus[0].energy;
+    assert_eq!(energy.counter_joules, Some(5000.0));
+    assert_eq!(energy.joules, Some(3000.0));
+    assert_eq!(energy.source, Some(EnergySource::Power));
+    assert_eq!(energy.counter_scope, Some(CounterScope::Module));
+    let unused = "it counts more than the GPU's own power adds up to (40.0 % off, more than the 12.0 % that both may err), as that of a whole module does";
+    assert_eq!(energy.counter_unused.as_deref(), Some(unused));
+    assert_eq!(cell.gpu_energy.as_ref().unwrap().joules, Some(3000.0));
+    assert_eq!(
+        cell.warnings(),
+        [WarningKind::EnergyCounterUnused {
+            gpu: 0,
+            difference_percent: -40.0,
+        }]
+    );
+}
+
+#[test]
+fn a_counter_within_its_error_is_used() {
+    // 330 W beside 300 W: -9.1 %, within 12 %.
+    let energy = energy_of(span(1, 11), &metered(12, 330.0, 300.0));
+    assert_eq!(energy.source, Some(EnergySource::Counter));
+    assert_eq!(energy.counter_scope, Some(CounterScope::Gpu));
+    assert_eq!(energy.counter_unused, None);
+    // 250 W beside 300 W: +20 %: it counts too little, which no scope explains.
+    let energy = energy_of(span(1, 11), &metered(12, 250.0, 300.0));
+    assert_eq!(energy.source, Some(EnergySource::Power));
+    assert_eq!(energy.counter_scope, None);
+}
+
+#[test]
+fn a_counter_that_misfits_in_one_cell_is_used_in_none() {
+    // 300 W all the time; the counter runs at 300 W until 12 s, at 500 W after.
+    let mut samples = metered(24, 300.0, 300.0);
+    for sample in samples.iter_mut().skip(13) {
+        let past_s = sample.t_ns as f64 / S as f64 - 12.0;
+        sample.energy_joules = Some(1000.0 + 3600.0 + 500.0 * past_s);
+    }
+    let mut frame = frame(Some(span(1, 11)), 1);
+    let mut second = frame.cells[0].clone();
+    second.window = Some(span(13, 23));
+    second.key.level = Level::Concurrency(2);
+    frame.cells.push(second);
+    let mut fold = HardwareFold::new(frame);
+    samples.iter().for_each(|sample| fold.add_gpu(sample));
+    for cell in fold.finish().cells {
+        let cell = cell.unwrap();
+        assert_eq!(cell.gpus[0].energy.source, Some(EnergySource::Power));
+        assert_eq!(cell.gpu_energy.unwrap().joules, Some(3000.0));
+    }
+}
+
 #[test]
 fn a_counter_that_stands_still_gives_a_reason_and_no_zero() {
     let still = [joules(0.0, 9.0), joules(2.0, 9.0), joules(4.0, 9.0)];

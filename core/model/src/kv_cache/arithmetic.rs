@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
+use super::checkpoint;
 use super::error::{Bad, KvError};
 use super::estimate::{KvEstimate, KvTerm};
-use super::families::{HeadRule, family};
+use super::families::family;
 use super::fields::{self, Fields};
 use super::layers::{self, Model};
 use super::options::KvOptions;
@@ -22,11 +23,29 @@ const MOST_OPTION: u64 = 65_536;
 /// See [`KvError`]: the file is no config, the model type is not known, a field
 /// is missing or wrong, figures do not divide.
 pub fn estimate(config: &[u8], options: &KvOptions) -> Result<KvEstimate, KvError> {
-    let config = fields::parse(config)?;
-    estimate_value(&config, options)
+    estimate_of_files(config, None, options)
 }
 
-fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
+/// The same for a model that may have an `hf_quant_config.json` beside it. One that is
+/// no JSON asks for nothing.
+///
+/// # Errors
+/// As [`estimate`].
+pub fn estimate_of_files(
+    config: &[u8],
+    hf_quant_config: Option<&[u8]>,
+    options: &KvOptions,
+) -> Result<KvEstimate, KvError> {
+    let config = fields::parse(config)?;
+    let quantization = hf_quant_config.and_then(|bytes| serde_json::from_slice(bytes).ok());
+    estimate_value(&config, quantization.as_ref(), options)
+}
+
+fn estimate_value(
+    config: &Value,
+    hf_quant: Option<&Value>,
+    options: &KvOptions,
+) -> Bad<KvEstimate> {
     let fields = Fields::of_text_part(config)?;
     let Some(family) = family(fields.model_type) else {
         return Err(unknown(fields));
@@ -34,8 +53,12 @@ fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
     let fields = fields.with_defaults(family.defaults);
     check_options(options)?;
     let model = layers::read(fields, family)?;
-    let rank = Rank::new(fields, options, family.heads == HeadRule::Latent)?;
-    rank.check_heads(&model)?;
+    let asked = match options.dtype.as_deref().unwrap_or("auto") {
+        "auto" => checkpoint::asked(config, hf_quant, options.takes_scheme)?,
+        _ => None,
+    };
+    let rank = Rank::new(fields, options, asked, head_ranks(options)?)?;
+    rank.check(fields, &model)?;
     let mut most: Option<Vec<KvTerm>> = None;
     for part in layers_of_ranks(&model, options.pipeline_parallel)? {
         let terms = rank.terms(part)?;
@@ -54,14 +77,88 @@ fn estimate_value(config: &Value, options: &KvOptions) -> Bad<KvEstimate> {
     Ok(KvEstimate {
         model_type: fields.model_type.to_owned(),
         dtype: rank.dtype.name().to_owned(),
+        dtype_source: Some(rank.dtype_source),
         tensor_parallel: options.tensor_parallel,
         pipeline_parallel: options.pipeline_parallel,
+        context_parallel: u32::try_from(rank.context).unwrap_or(u32::MAX),
+        data_parallel: options.data_parallel,
+        gpus: Some(gpus(options)),
+        weight_gpus: Some(weight_gpus(fields, options)),
         block_size: options.block_size,
         bytes_per_token: sum(|term| term.bytes_per_token),
         bytes_per_sequence: sum(|term| term.bytes_per_sequence),
         terms,
         weight_bytes: None,
     })
+}
+
+/// GPUs that split the heads: those of a tensor-parallel group, or of each part of
+/// one that has a cache of its own.
+fn head_ranks(options: &KvOptions) -> Bad<u32> {
+    let mut ranks = options.tensor_parallel;
+    let attention_ranks = match options.attention_data_parallel {
+        true => options.data_parallel,
+        false => 1,
+    };
+    for (name, size) in [
+        ("data parallel size", attention_ranks),
+        (
+            "attention context parallel size",
+            options.attention_context_parallel,
+        ),
+        (
+            "decode context parallel size",
+            options.decode_context_parallel,
+        ),
+    ] {
+        if !ranks.is_multiple_of(size) {
+            return Err(KvError::NotDivisible {
+                field: "tensor parallel size".to_owned(),
+                value: u64::from(ranks),
+                by_name: name.to_owned(),
+                by: u64::from(size),
+            });
+        }
+        // Ranks of decode context parallelism have all heads of their group.
+        if name != "decode context parallel size" {
+            ranks /= size;
+        }
+    }
+    Ok(ranks)
+}
+
+/// GPUs of one engine.
+fn engine_gpus(options: &KvOptions) -> u32 {
+    options
+        .tensor_parallel
+        .saturating_mul(options.pipeline_parallel)
+}
+
+/// GPUs of all engines.
+fn gpus(options: &KvOptions) -> u32 {
+    let engines = match options.attention_data_parallel {
+        true => 1,
+        false => options.data_parallel,
+    };
+    let of_one = engine_gpus(options).saturating_mul(options.prefill_context_parallel);
+    of_one.saturating_mul(engines)
+}
+
+/// GPUs that the weights are split over. Experts are split over the engines too
+/// (vLLM's and SGLang's data parallelism with experts); what share of the weights
+/// they are is not known, so this is the most.
+fn weight_gpus(fields: Fields<'_>, options: &KvOptions) -> u32 {
+    const EXPERTS: [&str; 5] = [
+        "num_experts",
+        "num_local_experts",
+        "n_routed_experts",
+        "moe_num_experts",
+        "num_moe_experts",
+    ];
+    match EXPERTS.iter().any(|name| fields.value(name).is_some()) {
+        true => gpus(options),
+        false => engine_gpus(options),
+    }
 }
 
 /// By which the rank that needs the most is found: a long sequence's bytes.
@@ -101,6 +198,19 @@ fn check_options(options: &KvOptions) -> Bad<()> {
     let named = [
         ("tensor parallel size", options.tensor_parallel),
         ("pipeline parallel size", options.pipeline_parallel),
+        (
+            "decode context parallel size",
+            options.decode_context_parallel,
+        ),
+        (
+            "prefill context parallel size",
+            options.prefill_context_parallel,
+        ),
+        (
+            "attention context parallel size",
+            options.attention_context_parallel,
+        ),
+        ("data parallel size", options.data_parallel),
         ("block size", options.block_size),
     ];
     for (name, value) in named {

@@ -86,7 +86,7 @@ impl KvEstimate {
         Some(left.checked_div(per_block)?.saturating_mul(block))
     }
 
-    /// Bytes that `sequences` of `tokens` each take on one GPU.
+    /// Bytes that `sequences` of `tokens` each, all on one rank, take on one GPU.
     #[must_use]
     pub fn needed_bytes(&self, sequences: u64, tokens: u64) -> u64 {
         sequences.saturating_mul(self.sequence_bytes(tokens))
@@ -118,10 +118,10 @@ impl KvEstimate {
         (used as f64 / budget.utilization).ceil() as u64
     }
 
-    /// Weights on one GPU, split evenly.
+    /// Weights on one GPU, split evenly: of a mixture of experts over several
+    /// engines at least so many.
     #[must_use]
     pub fn weight_bytes_per_gpu(&self) -> Option<u64> {
-        let gpus = u64::from(self.tensor_parallel) * u64::from(self.pipeline_parallel);
-        Some(self.weight_bytes?.div_ceil(gpus.max(1)))
+        Some(self.weight_bytes?.div_ceil(u64::from(self.weight_gpus())))
     }
 }

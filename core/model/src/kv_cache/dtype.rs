@@ -110,6 +110,9 @@ impl CacheDtype {
             let texts: Vec<String> = figures.into_iter().map(number::grouped).collect();
             texts.join(" + ")
         };
+        if let ([row], 1) = (rows, self.group) {
+            return format!("{} x {} B", number::grouped(*row), self.bytes);
+        }
         if self.group == 1 {
             return format!("({}) x {} B", sum(rows.to_vec()), self.bytes);
         }

@@ -23,6 +23,37 @@ pub enum TermKind {
     StateSpace,
     /// State of a linear-attention layer, the same for any length.
     LinearAttention,
+    /// Last inputs of a short convolution, the same for any length.
+    Convolution,
+    /// One vector for several tokens, key and value in one.
+    Compressed,
+    /// What a compressor keeps of tokens that it has not compressed yet, the same
+    /// for any length.
+    CompressorState,
+}
+
+/// Where the data type of a cache comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DtypeSource {
+    /// The launch command, or the option of `kv-cache`.
+    Option,
+    /// `kv_cache_scheme` in the checkpoint's `config.json`.
+    KvCacheScheme,
+    /// ModelOpt's part of its `config.json`.
+    QuantizationConfig,
+    /// Its `hf_quant_config.json`.
+    HfQuantConfig,
+    /// The type that the model runs in.
+    Model,
+}
+
+fn one() -> u64 {
+    1
+}
+
+fn one_rank() -> u32 {
+    1
 }
 
 /// One term: layers of one shape, and what they keep on one GPU.
@@ -32,8 +63,18 @@ pub struct KvTerm {
     pub kind: TermKind,
     /// Layers of this shape on the GPU.
     pub layers: u32,
-    /// Bytes of one token in all these layers; 0 for a state.
+    /// Bytes of one token in all these layers, rounded up where several share an
+    /// entry; 0 for a state.
     pub bytes_per_token: u64,
+    /// Bytes of one entry in all these layers; absent if it is that of a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes_per_entry: Option<u64>,
+    /// Tokens that one entry stands for.
+    #[serde(default = "one")]
+    pub tokens_per_entry: u64,
+    /// GPUs that a sequence's tokens are dealt out among.
+    #[serde(default = "one")]
+    pub context_ranks: u64,
     /// Bytes of one sequence of any length in all these layers; 0 unless a state.
     pub bytes_per_sequence: u64,
     /// Tokens of one sequence that are kept at most; absent if all are.
@@ -54,11 +95,12 @@ impl KvTerm {
             return self.bytes_per_sequence;
         }
         let kept = self.cap_tokens.map_or(tokens, |cap| tokens.min(cap));
+        let here = kept.div_ceil(self.context_ranks.max(1));
         let block = u64::from(block_size.max(1));
-        let blocks = kept.div_ceil(block) + u64::from(self.extra_blocks);
-        let bytes = blocks
-            .saturating_mul(block)
-            .saturating_mul(self.bytes_per_token);
+        let blocks = here.div_ceil(block) + u64::from(self.extra_blocks);
+        let slots = blocks.saturating_mul(block);
+        let entries = slots.div_ceil(self.tokens_per_entry.max(1));
+        let bytes = entries.saturating_mul(self.bytes_per_entry.unwrap_or(self.bytes_per_token));
         bytes.saturating_add(self.bytes_per_sequence)
     }
 }
@@ -71,10 +113,26 @@ pub struct KvEstimate {
     pub model_type: String,
     /// Data type of the cache, such as `bfloat16` or `fp8`.
     pub dtype: String,
+    /// Where that comes from; absent in older runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype_source: Option<DtypeSource>,
     /// GPUs that each layer is split over.
     pub tensor_parallel: u32,
     /// Ranks that the layers are split over.
     pub pipeline_parallel: u32,
+    /// GPUs that a sequence's tokens are dealt out among.
+    #[serde(default = "one_rank")]
+    pub context_parallel: u32,
+    /// Engines, or ranks of attention, that have a cache each: requests are divided
+    /// among them.
+    #[serde(default = "one_rank")]
+    pub data_parallel: u32,
+    /// GPUs of all of them together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gpus: Option<u32>,
+    /// GPUs that the weights are split over, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub weight_gpus: Option<u32>,
     /// Tokens in one block of the cache.
     pub block_size: u32,
     /// Bytes of one token on one GPU, while every layer still keeps it.
@@ -90,6 +148,32 @@ pub struct KvEstimate {
 }
 
 impl KvEstimate {
+    /// GPUs of all engines together.
+    #[must_use]
+    pub fn gpus(&self) -> u32 {
+        let of_one = self
+            .tensor_parallel
+            .max(1)
+            .saturating_mul(self.pipeline_parallel.max(1));
+        self.gpus.unwrap_or(of_one).max(1)
+    }
+
+    /// GPUs that the weights are split over, at most.
+    #[must_use]
+    pub fn weight_gpus(&self) -> u32 {
+        let of_one = self
+            .tensor_parallel
+            .max(1)
+            .saturating_mul(self.pipeline_parallel.max(1));
+        self.weight_gpus.unwrap_or(of_one).max(1)
+    }
+
+    /// Of `sequences` at once, those of the rank that has the most.
+    #[must_use]
+    pub fn sequences_of_one_rank(&self, sequences: u64) -> u64 {
+        sequences.div_ceil(u64::from(self.data_parallel.max(1)))
+    }
+
     /// Bytes that a sequence of `tokens` takes on one GPU, in whole blocks.
     #[must_use]
     pub fn sequence_bytes(&self, tokens: u64) -> u64 {
@@ -108,6 +192,9 @@ mod tests {
             kind: TermKind::Attention,
             layers: 1,
             bytes_per_token,
+            bytes_per_entry: None,
+            tokens_per_entry: 1,
+            context_ranks: 1,
             bytes_per_sequence: 0,
             cap_tokens,
             extra_blocks,
@@ -120,6 +207,24 @@ mod tests {
         assert_eq!(term(10, None, 0).sequence_bytes(17, 16), 320);
         assert_eq!(term(10, None, 0).sequence_bytes(16, 16), 160);
         assert_eq!(term(10, None, 0).sequence_bytes(0, 16), 0);
+    }
+
+    #[test]
+    fn tokens_are_dealt_out_and_share_entries() {
+        // 17 tokens on 8 GPUs: 3 here, a block of 16, 80 bytes each.
+        let dealt = KvTerm {
+            bytes_per_entry: Some(80),
+            context_ranks: 8,
+            ..term(10, None, 0)
+        };
+        assert_eq!(dealt.sequence_bytes(17, 16), 16 * 80);
+        // 130 tokens fill 9 blocks of 16: 144 tokens are 36 entries of 4.
+        let shared = KvTerm {
+            bytes_per_entry: Some(100),
+            tokens_per_entry: 4,
+            ..term(25, None, 0)
+        };
+        assert_eq!(shared.sequence_bytes(130, 16), 36 * 100);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::capacity::{Budget, Capacity};
-use super::estimate::{KvEstimate, KvTerm, TermKind};
+use super::estimate::{DtypeSource, KvEstimate, KvTerm, TermKind};
 use crate::text::number::{exact_bytes, grouped};
 
 /// One line: a name, the arithmetic, and the result.
@@ -26,6 +26,20 @@ fn line(name: impl Into<String>, formula: impl Into<String>, value: impl Into<St
     }
 }
 
+impl DtypeSource {
+    /// Where a reader finds it.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Option => "as set",
+            Self::KvCacheScheme => "from kv_cache_scheme in config.json",
+            Self::QuantizationConfig => "from quantization_config in config.json",
+            Self::HfQuantConfig => "from hf_quant_config.json",
+            Self::Model => "the model's own type",
+        }
+    }
+}
+
 impl TermKind {
     #[must_use]
     pub fn words(self) -> &'static str {
@@ -38,6 +52,9 @@ impl TermKind {
             Self::Scales => "scales",
             Self::StateSpace => "state space",
             Self::LinearAttention => "linear attention",
+            Self::Convolution => "short convolution",
+            Self::Compressed => "compressed",
+            Self::CompressorState => "compressor state",
         }
     }
 }
@@ -101,13 +118,20 @@ impl KvEstimate {
             }
             _ => grouped(tokens),
         };
+        let here = match term.context_ranks {
+            0 | 1 => kept,
+            ranks => format!("ceil({kept} / {ranks})"),
+        };
         let block = self.block_size;
         let blocks = match term.extra_blocks {
-            0 => format!("ceil({kept} / {block})"),
-            n => format!("(ceil({kept} / {block}) + {n})"),
+            0 => format!("ceil({here} / {block})"),
+            n => format!("(ceil({here} / {block}) + {n})"),
         };
-        let bytes = grouped(term.bytes_per_token);
-        format!("{blocks} blocks x {block} tokens x {bytes} B")
+        let bytes = grouped(term.bytes_per_entry.unwrap_or(term.bytes_per_token));
+        match term.tokens_per_entry {
+            0 | 1 => format!("{blocks} blocks x {block} tokens x {bytes} B"),
+            n => format!("ceil({blocks} blocks x {block} tokens / {n}) entries x {bytes} B"),
+        }
     }
 
     /// What fits into a budget, from memory to sequences.
@@ -150,16 +174,31 @@ impl KvEstimate {
             let name = format!("sequences of {}", grouped(capacity.context_tokens));
             lines.push(line(name, formula, grouped(sequences)));
         }
+        lines.extend(self.over_ranks(capacity));
         lines
     }
 
-    /// What `sequences` of `tokens` each need: for the cache, and of the GPU.
+    /// The same over all ranks that have a cache each; nothing for one.
+    fn over_ranks(&self, capacity: &Capacity) -> Vec<Line> {
+        let ranks = u64::from(self.data_parallel.max(1));
+        let all = |name: &str, one: Option<u64>| {
+            let formula = format!("{} x {ranks}", grouped(one?));
+            let sum = grouped(one?.saturating_mul(ranks));
+            Some(line(format!("{name}, {ranks} ranks"), formula, sum))
+        };
+        let both = [
+            all("tokens", capacity.tokens),
+            all("sequences", capacity.sequences),
+        ];
+        both.into_iter().flatten().filter(|_| ranks > 1).collect()
+    }
+
+    /// What `sequences` of `tokens` each need: for the cache, and of the GPU. They
+    /// are divided among the ranks that have a cache each.
     #[must_use]
     pub fn explain_need(&self, budget: &Budget, sequences: u64, tokens: u64) -> Vec<Line> {
-        let (each, needed) = (
-            self.sequence_bytes(tokens),
-            self.needed_bytes(sequences, tokens),
-        );
+        let here = self.sequences_of_one_rank(sequences);
+        let (each, needed) = (self.sequence_bytes(tokens), self.needed_bytes(here, tokens));
         let taken = format!(
             "({} + {} + {}) / {}",
             grouped(needed),
@@ -167,18 +206,24 @@ impl KvEstimate {
             grouped(budget.overhead_bytes),
             budget.utilization
         );
-        vec![
+        let mut lines = Vec::new();
+        if self.data_parallel > 1 {
+            let formula = format!("ceil({} / {})", grouped(sequences), self.data_parallel);
+            lines.push(line("on each rank", formula, grouped(here)));
+        }
+        lines.extend([
             line(
-                format!("cache for {}", grouped(sequences)),
-                format!("{} x {} B", grouped(sequences), grouped(each)),
+                format!("cache for {}", grouped(here)),
+                format!("{} x {} B", grouped(here), grouped(each)),
                 exact_bytes(needed),
             ),
             line(
                 "GPU memory",
                 taken,
-                exact_bytes(self.memory_for(budget, sequences, tokens)),
+                exact_bytes(self.memory_for(budget, here, tokens)),
             ),
-        ]
+        ]);
+        lines
     }
 }
 

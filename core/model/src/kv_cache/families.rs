@@ -21,6 +21,10 @@ pub(super) enum HeadRule {
     Attn,
     /// Compressed: `kv_lora_rank` and `qk_rope_head_dim`.
     Latent,
+    /// `num_attention_groups` (Step 3), or `num_key_value_heads`.
+    Groups,
+    /// Each layer has a number of its own.
+    PerLayer,
 }
 
 /// Which layers look how far back, where there is no `layer_types`.
@@ -59,8 +63,28 @@ pub(super) enum Pattern {
     Granite,
     /// Every layer has both (Falcon H1).
     FalconH1,
-    /// `hybrid_override_pattern`, a letter per layer (Nemotron H).
+    /// `hybrid_override_pattern`, a letter per layer, or `layers_block_type`
+    /// (Nemotron H).
     NemotronH,
+    /// `layer_types` or `full_attn_idxs`, the others short convolutions (LFM2).
+    Lfm2,
+    /// `layer_types` or `attn_type_list`, the others linear attention (MiniMax).
+    MiniMax,
+    /// `layers_block_type` or `hybrid_layer_ids`: Mamba 2 everywhere, attention in
+    /// some layers (Zamba 2).
+    Zamba2,
+    /// `hybrid_layer_pattern`: windows with heads of their own (MiMo V2).
+    MiMoV2,
+    /// `layer_types`: windows with heads of their own (Step 3.5).
+    Step3p5,
+    /// `block_configs`: each layer has its own attention, or none (Nemotron NAS).
+    NemotronNas,
+    /// `num_kv_heads` is a list (OpenELM).
+    OpenElm,
+    /// `cross_attention_layers` look at images alone (Llama 3.2 Vision).
+    Mllama,
+    /// Windows beside compressed and indexed caches (DeepSeek V4).
+    DeepSeekV4,
 }
 
 /// What is known of a model type.
@@ -84,6 +108,21 @@ const GEMMA3: &[(&str, u64)] = &[
 const QWEN3: &[(&str, u64)] = &[("head_dim", 128)];
 const COHERE2: &[(&str, u64)] = &[("sliding_window", 4096), ("sliding_window_pattern", 4)];
 const LLAMA4: &[(&str, u64)] = &[("no_rope_layer_interval", 4)];
+const DEEPSEEK_V4: &[(&str, u64)] = &[
+    ("head_dim", 512),
+    ("qk_rope_head_dim", 64),
+    ("sliding_window", 128),
+    ("index_head_dim", 128),
+];
+const LFM2: &[(&str, u64)] = &[("num_key_value_heads", 8), ("conv_L_cache", 3)];
+const STEP3P5: &[(&str, u64)] = &[("head_dim", 128)];
+const ZAMBA2: &[(&str, u64)] = &[
+    ("mamba_d_state", 64),
+    ("mamba_d_conv", 4),
+    ("mamba_expand", 2),
+    ("mamba_ngroups", 1),
+    ("n_mamba_heads", 8),
+];
 const DELTA: &[(&str, u64)] = &[("full_attention_interval", 4)];
 const NONE: &[(&str, u64)] = &[];
 
@@ -284,6 +323,51 @@ const KNOWN: &[Row] = &[
     ),
     (&["falcon_h1"], HeadRule::Grouped, Pattern::FalconH1, NONE),
     (&["nemotron_h"], HeadRule::Grouped, Pattern::NemotronH, NONE),
+    (
+        &["lfm2", "lfm2_moe"],
+        HeadRule::GroupedOrAll,
+        Pattern::Lfm2,
+        LFM2,
+    ),
+    (
+        &["minimax", "minimax_text_01", "minimax_m1"],
+        HeadRule::Grouped,
+        Pattern::MiniMax,
+        NONE,
+    ),
+    (&["zamba2"], HeadRule::GroupedOrAll, Pattern::Zamba2, ZAMBA2),
+    (
+        &["mimo_v2_flash", "mimo_v2"],
+        HeadRule::Grouped,
+        Pattern::MiMoV2,
+        NONE,
+    ),
+    (
+        &["step3", "step3_text"],
+        HeadRule::Groups,
+        Pattern::Full,
+        NONE,
+    ),
+    (&["step3p5"], HeadRule::Groups, Pattern::Step3p5, STEP3P5),
+    (
+        &["nemotron-nas"],
+        HeadRule::PerLayer,
+        Pattern::NemotronNas,
+        NONE,
+    ),
+    (&["openelm"], HeadRule::PerLayer, Pattern::OpenElm, NONE),
+    (
+        &["mllama", "mllama_text_model"],
+        HeadRule::Grouped,
+        Pattern::Mllama,
+        NONE,
+    ),
+    (
+        &["deepseek_v4"],
+        HeadRule::All,
+        Pattern::DeepSeekV4,
+        DEEPSEEK_V4,
+    ),
 ];
 
 /// What is known of `model_type`.

@@ -81,6 +81,22 @@ fn shown(value: &Value) -> String {
     }
 }
 
+/// The text part of a composed model's config; `None` if it has none.
+pub(super) fn text_part(config: &Value) -> Option<&Value> {
+    let inner = |config: &'_ Value| {
+        let found = TEXT_PARTS
+            .iter()
+            .find(|name| config.get(**name).is_some_and(Value::is_object));
+        found.copied()
+    };
+    let outer = config.get(inner(config)?)?;
+    Some(
+        inner(outer)
+            .and_then(|name| outer.get(name))
+            .unwrap_or(outer),
+    )
+}
+
 impl<'a> Fields<'a> {
     /// The text part of `config`.
     ///
@@ -239,6 +255,18 @@ impl<'a> Fields<'a> {
     pub(super) fn numbers(self, name: &str) -> Bad<Option<Vec<u64>>> {
         let all = "a list of whole numbers";
         self.list(name, all, Value::as_u64)
+    }
+
+    /// The fields of each object of a list, if there.
+    pub(super) fn objects(self, name: &'static str) -> Bad<Option<Vec<Self>>> {
+        let all = "a list of objects";
+        let objects = self.list(name, all, Value::as_object)?;
+        let inside = |text: &'a Map<String, Value>| Self {
+            text,
+            prefix: Some(name),
+            ..self
+        };
+        Ok(objects.map(|objects| objects.into_iter().map(inside).collect()))
     }
 
     fn list<T>(

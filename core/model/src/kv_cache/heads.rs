@@ -57,7 +57,8 @@ fn kv_heads(fields: Fields<'_>, rule: HeadRule, heads: u64) -> Bad<u64> {
     match rule {
         HeadRule::Grouped => fields.count(GROUPED),
         HeadRule::GroupedOrAll => Ok(fields.count_if(GROUPED)?.unwrap_or(heads)),
-        HeadRule::All | HeadRule::Latent => Ok(heads),
+        HeadRule::All | HeadRule::Latent | HeadRule::PerLayer => Ok(heads),
+        HeadRule::Groups => fields.count(&["num_attention_groups", "num_key_value_heads"]),
         HeadRule::Falcon => falcon(fields, heads),
         HeadRule::BigCode => Ok(if fields.flag("multi_query", true)? {
             1

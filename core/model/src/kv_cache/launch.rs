@@ -1,5 +1,8 @@
 //! What a launch command sets about the cache, by the flags that servers have in
 //! common, so that no plugin needs to be asked.
+//!
+//! Sources: vLLM `vllm/engine/arg_utils.py`, SGLang `srt/server_args.py`, and
+//! TensorRT-LLM's `trtllm-serve`; `-` and `_` are the same in flags.
 
 use super::options::KvOptions;
 
@@ -14,6 +17,25 @@ pub struct LaunchFacts {
     pub tensor_parallel: Option<u32>,
     /// `--pipeline-parallel-size`, `--pp-size`, `--pp`, `-pp`.
     pub pipeline_parallel: Option<u32>,
+    /// `--decode-context-parallel-size`, `--dcp-size`, `-dcp`.
+    pub decode_context_parallel: Option<u32>,
+    /// `--prefill-context-parallel-size`, `-pcp`.
+    pub prefill_context_parallel: Option<u32>,
+    /// `--attention-context-parallel-size`, `--attn-cp-size`.
+    pub attention_context_parallel: Option<u32>,
+    /// `--data-parallel-size`, `--dp-size`, `--dp`, `-dp`.
+    pub data_parallel: Option<u32>,
+    /// `--data-parallel-size-local`, `-dpl`.
+    pub data_parallel_local: Option<u32>,
+    /// A balancer outside divides the requests, so that this server has only those of
+    /// its own rank, or of its own machine: `--data-parallel-rank`, `-dpn`,
+    /// `--data-parallel-external-lb`, `-dpe`, and `--data-parallel-hybrid-lb`, `-dph`.
+    pub balanced_outside: Option<Balanced>,
+    /// `--enable-dp-attention`, `--enable-attention-dp`: ranks of attention are parts
+    /// of the tensor-parallel group.
+    pub attention_data_parallel: bool,
+    /// The command starts SGLang, which takes less of a checkpoint's cache type.
+    pub is_sglang: bool,
     /// `--block-size`, `--page-size`.
     pub block_size: Option<u32>,
     /// `--max-num-batched-tokens`.
@@ -30,6 +52,15 @@ pub struct LaunchFacts {
     pub device: Option<String>,
 }
 
+/// What of the ranks a balancer outside leaves to one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balanced {
+    /// One rank.
+    Rank,
+    /// Those on its machine.
+    Machine,
+}
+
 const GIB: f64 = 1_073_741_824.0;
 
 impl LaunchFacts {
@@ -39,69 +70,168 @@ impl LaunchFacts {
         command: &[String],
         env: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Self {
-        let mut facts = Self::default();
+        let mut facts = Self {
+            is_sglang: command.iter().any(|argument| names_sglang(argument)),
+            ..Self::default()
+        };
         for (name, value) in env {
             if name == "VLLM_CPU_KVCACHE_SPACE" {
                 facts.cache_bytes = positive(value).map(|gib| (gib * GIB) as u64);
             }
         }
         for (at, argument) in command.iter().enumerate() {
-            let Some((flag, value)) = argument
-                .split_once('=')
-                .or_else(|| Some((argument.as_str(), command.get(at + 1)?.as_str())))
-            else {
-                continue;
+            let (flag, value) = match argument.split_once('=') {
+                Some((flag, value)) => (flag, Some(value)),
+                None => (argument.as_str(), command.get(at + 1).map(String::as_str)),
             };
-            facts.take(flag, value);
+            if flag.starts_with('-') {
+                let flag = flag.replace('_', "-");
+                facts.take_switch(&flag);
+                if let Some(value) = value {
+                    facts.take(&flag, value);
+                }
+            }
         }
         facts
     }
 
+    /// Takes a flag that may stand alone.
+    fn take_switch(&mut self, flag: &str) {
+        match flag {
+            "--enable-dp-attention" | "--enable-attention-dp" => {
+                self.attention_data_parallel = true;
+            }
+            "--no-enable-dp-attention" | "--no-enable-attention-dp" => {
+                self.attention_data_parallel = false;
+            }
+            "--data-parallel-external-lb" | "-dpe" | "--data-parallel-rank" | "-dpn" => {
+                self.balanced_outside = Some(Balanced::Rank);
+            }
+            "--data-parallel-hybrid-lb" | "-dph" => {
+                self.balanced_outside = Some(Balanced::Machine);
+            }
+            _ => {}
+        }
+    }
+
     fn take(&mut self, flag: &str, value: &str) {
         let text = || Some(value.to_owned());
-        match flag.replace('_', "-").as_str() {
+        match flag {
             "--kv-cache-dtype" => self.kv_dtype = text(),
             "--dtype" => self.dtype = text(),
             "--device" => self.device = text(),
             "--mamba-ssm-cache-dtype" | "--mamba-ssm-dtype" => self.state_dtype = text(),
-            "--tensor-parallel-size" | "--tp-size" | "--tp" | "-tp" => {
-                self.tensor_parallel = value.parse().ok();
-            }
-            "--pipeline-parallel-size" | "--pp-size" | "--pp" | "-pp" => {
-                self.pipeline_parallel = value.parse().ok();
-            }
             "--block-size" | "--page-size" => self.block_size = value.parse().ok(),
-            "--max-num-batched-tokens" => self.batched_tokens = value.parse().ok(),
+            "--max-num-batched-tokens" => self.batched_tokens = whole(value),
             "--gpu-memory-utilization" | "--mem-fraction-static" => {
                 self.utilization = positive(value).filter(|share| *share <= 1.0);
             }
-            "--kv-cache-memory-bytes" | "--kv-cache-memory" => {
-                self.cache_bytes = value.parse().ok()
-            }
+            "--kv-cache-memory-bytes" | "--kv-cache-memory" => self.cache_bytes = whole(value),
             "--max-total-tokens" => self.cache_tokens = value.parse().ok(),
-            _ => {}
+            "--enable-attention-dp" if value.eq_ignore_ascii_case("false") => {
+                self.attention_data_parallel = false;
+            }
+            _ => {
+                if let Some(size) = self.parallel_size(flag) {
+                    *size = value.parse().ok();
+                }
+            }
         }
+    }
+
+    /// The parallel size that a flag sets.
+    fn parallel_size(&mut self, flag: &str) -> Option<&mut Option<u32>> {
+        Some(match flag {
+            "--tensor-parallel-size" | "--tensor-parallel" | "--tp-size" | "--tp" | "-tp" => {
+                &mut self.tensor_parallel
+            }
+            "--pipeline-parallel-size" | "--pipeline-parallel" | "--pp-size" | "--pp" | "-pp" => {
+                &mut self.pipeline_parallel
+            }
+            "--decode-context-parallel-size"
+            | "--decode-context-parallel"
+            | "--dcp-size"
+            | "--dcp"
+            | "-dcp" => &mut self.decode_context_parallel,
+            "--prefill-context-parallel-size" | "--prefill-context-parallel" | "-pcp" => {
+                &mut self.prefill_context_parallel
+            }
+            "--attention-context-parallel-size" | "--attn-cp-size" => {
+                &mut self.attention_context_parallel
+            }
+            "--data-parallel-size" | "--dp-size" | "--dp" | "-dp" => &mut self.data_parallel,
+            "--data-parallel-size-local" | "-dpl" => &mut self.data_parallel_local,
+            _ => return None,
+        })
     }
 
     /// Options of an estimate that follow from them.
     #[must_use]
     pub fn options(&self) -> KvOptions {
         let usual = KvOptions::default();
+        let tensor_parallel = self.tensor_parallel.unwrap_or(usual.tensor_parallel);
+        let (data_parallel, attention_data_parallel) = self.ranks(tensor_parallel);
         KvOptions {
             dtype: self.kv_dtype.clone(),
+            takes_scheme: !self.is_sglang,
             model_dtype: self.dtype.clone(),
             state_dtype: self.state_dtype.clone(),
-            tensor_parallel: self.tensor_parallel.unwrap_or(usual.tensor_parallel),
+            tensor_parallel,
             pipeline_parallel: self.pipeline_parallel.unwrap_or(usual.pipeline_parallel),
+            decode_context_parallel: self.decode_context_parallel.unwrap_or(1),
+            prefill_context_parallel: self.prefill_context_parallel.unwrap_or(1),
+            attention_context_parallel: self.attention_context_parallel.unwrap_or(1),
+            data_parallel,
+            attention_data_parallel,
             block_size: self.block_size.unwrap_or(usual.block_size),
             batched_tokens: self.batched_tokens,
         }
     }
+
+    /// Ranks that this server divides requests among, and whether they are parts of
+    /// its tensor-parallel group. TensorRT-LLM has as many of these as GPUs in it;
+    /// SGLang has none with `--dp-size` 1.
+    fn ranks(&self, tensor_parallel: u32) -> (u32, bool) {
+        let all = self.data_parallel.unwrap_or(1);
+        match (self.attention_data_parallel, self.balanced_outside) {
+            (true, _) if self.data_parallel.is_none() && !self.is_sglang => (tensor_parallel, true),
+            (true, _) => (all, all > 1),
+            (false, Some(Balanced::Rank)) => (1, false),
+            (false, Some(Balanced::Machine)) => (self.data_parallel_local.unwrap_or(all), false),
+            (false, None) => (all, false),
+        }
+    }
+}
+
+/// Whether an argument is SGLang's module or program.
+fn names_sglang(argument: &str) -> bool {
+    let name = argument.rsplit('/').next().unwrap_or(argument);
+    name == "sglang" || name.starts_with("sglang.") || name.starts_with("sglang_router.")
 }
 
 fn positive(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
     (number.is_finite() && number > 0.0).then_some(number)
+}
+
+/// A whole number as vLLM reads it: `16k` and `16K` are 16,000 and 16,384, and so on.
+fn whole(text: &str) -> Option<u64> {
+    let Some(unit) = text.chars().last().filter(char::is_ascii_alphabetic) else {
+        return text.parse().ok();
+    };
+    let factor = match unit {
+        'k' => 1e3,
+        'm' => 1e6,
+        'g' => 1e9,
+        't' => 1e12,
+        'K' => 1024.0,
+        'M' => 1_048_576.0,
+        'G' => GIB,
+        'T' => 1024.0 * GIB,
+        _ => return None,
+    };
+    let number = positive(&text[..text.len() - 1])? * factor;
+    (number < 9e18).then_some(number as u64)
 }
 
 #[cfg(test)]
@@ -110,6 +240,10 @@ mod tests {
 
     fn command(text: &str) -> Vec<String> {
         text.split(' ').map(str::to_owned).collect()
+    }
+
+    fn options(text: &str) -> KvOptions {
+        LaunchFacts::from_command(&command(text), []).options()
     }
 
     #[test]
@@ -130,6 +264,7 @@ mod tests {
             (Some(4), Some(1))
         );
         assert_eq!(facts.cache_tokens, Some(9000));
+        assert!(facts.is_sglang && !facts.options().takes_scheme);
     }
 
     #[test]
@@ -140,5 +275,73 @@ mod tests {
             (facts.tensor_parallel, facts.block_size, facts.dtype),
             (Some(4), None, None)
         );
+        assert_eq!(options("x --data-parallel-size=many -dp").data_parallel, 1);
+    }
+
+    #[test]
+    fn each_spelling_of_a_parallel_size_is_read() {
+        for flags in [
+            "-tp 8 -dcp 4 -dp 2 -pp 3",
+            "-tp=8 -dcp=4 -dp=2 -pp=3",
+            "--tensor-parallel-size=8 --decode-context-parallel-size=4 --data-parallel-size=2 --pipeline-parallel-size=3",
+            "--tensor_parallel_size 8 --decode_context_parallel_size 4 --data_parallel_size 2 --pipeline_parallel_size 3",
+            "--tp 8 --dcp-size 4 --dp 2 --pp 3",
+            // vLLM takes a beginning that no other flag has.
+            "--tensor_parallel 8 --decode-context-parallel=4 -dp 2 --pipeline-parallel 3",
+        ] {
+            let options = options(&format!("vllm serve m {flags}"));
+            let sizes = (
+                options.tensor_parallel,
+                options.decode_context_parallel,
+                options.data_parallel,
+                options.pipeline_parallel,
+            );
+            assert_eq!(sizes, (8, 4, 2, 3), "{flags}");
+        }
+    }
+
+    #[test]
+    fn ranks_of_attention_are_parts_of_the_group() {
+        let ranks = |text: &str| {
+            let options = options(text);
+            (options.data_parallel, options.attention_data_parallel)
+        };
+        let sglang = "python -m sglang.launch_server --tp 8";
+        let dp = format!("{sglang} --dp-size 4 --enable-dp-attention");
+        assert_eq!(ranks(&dp), (4, true));
+        assert_eq!(
+            ranks(&format!("{sglang} --enable-dp-attention")),
+            (1, false)
+        );
+        assert_eq!(ranks(&format!("{sglang} --dp-size 4")), (4, false));
+        let trt = "trtllm-serve m --tp_size 8 --enable_attention_dp";
+        assert_eq!(ranks(trt), (8, true));
+        assert_eq!(ranks(&format!("{trt} false")), (1, false));
+    }
+
+    #[test]
+    fn ranks_that_others_serve_are_not_counted() {
+        let of = |more: &str| options(&format!("vllm serve m -dp 8 {more}")).data_parallel;
+        assert_eq!(of(""), 8);
+        assert_eq!(of("--data-parallel-rank 3"), 1);
+        assert_eq!(of("--data-parallel-hybrid-lb -dpl 2"), 2);
+        // Others of the 8 run elsewhere, but this server divides among all.
+        assert_eq!(of("--data-parallel-size-local 4"), 8);
+    }
+
+    #[test]
+    fn sizes_have_vllms_units() {
+        for (text, bytes) in [
+            ("17179869184", 17_179_869_184),
+            ("16G", 17_179_869_184),
+            ("16g", 16_000_000_000),
+            ("1.5M", 1_572_864),
+            ("8k", 8000),
+        ] {
+            assert_eq!(whole(text), Some(bytes), "{text}");
+        }
+        for text in ["", "G", "-1G", "1e30T", "16GiB", "16 G", "é"] {
+            assert_eq!(whole(text), None, "{text}");
+        }
     }
 }

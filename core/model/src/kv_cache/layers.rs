@@ -20,7 +20,13 @@ const MOST_LAYERS: u64 = 100_000;
 
 /// Reads the layers of a model of a known family.
 pub(super) fn read(fields: Fields<'_>, family: Family) -> Bad<Model> {
-    let count = fields.count(&["num_hidden_layers", "n_layer", "n_layers", "num_layers"])?;
+    let count = fields.count(&[
+        "num_hidden_layers",
+        "n_layer",
+        "n_layers",
+        "num_layers",
+        "num_transformer_layers",
+    ])?;
     if count > MOST_LAYERS {
         return Err(fields.wrong_text(
             "num_hidden_layers",
@@ -34,7 +40,9 @@ pub(super) fn read(fields: Fields<'_>, family: Family) -> Bad<Model> {
         .flatten()
         .any(|part| !matches!(part, Part::State(_)));
     let query_heads = match attends {
-        true if family.heads == HeadRule::Latent => fields.count_if(heads::QUERY_HEADS)?,
+        true if matches!(family.heads, HeadRule::Latent | HeadRule::PerLayer) => {
+            fields.count_if(heads::QUERY_HEADS)?
+        }
         true => Some(fields.count(heads::QUERY_HEADS)?),
         false => None,
     };

@@ -1,13 +1,14 @@
 //! Which layer of a model is of which kind.
 
+use super::compressed;
 use super::error::Bad;
 use super::families::{Family, Pattern};
 use super::fields::Fields;
 use super::heads::{QUERY_HEADS, attention, head_dim, part};
+use super::layer_lists::{Layers, layer_types, list_of, unknown_type};
 use super::part::{Part, Reach};
 use super::states;
-
-type Layers = Vec<Vec<Part>>;
+use super::{mixed, uneven};
 
 /// The parts of each of `count` layers.
 pub(super) fn layers(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
@@ -35,11 +36,20 @@ pub(super) fn layers(fields: Fields<'_>, family: Family, count: usize) -> Bad<La
         }
         Pattern::NemotronH => nemotron(fields, family, count),
         Pattern::Gemma4 => gemma4(fields, count),
+        Pattern::Lfm2 => mixed::lfm2(fields, family, count),
+        Pattern::MiniMax => mixed::minimax(fields, family, count),
+        Pattern::Zamba2 => mixed::zamba2(fields, count),
+        Pattern::MiMoV2 => uneven::mimo_v2(fields, count),
+        Pattern::Step3p5 => uneven::step3p5(fields, family, count),
+        Pattern::NemotronNas => uneven::nemotron_nas(fields, count),
+        Pattern::OpenElm => uneven::openelm(fields, count),
+        Pattern::Mllama => uneven::mllama(fields, family, count),
+        Pattern::DeepSeekV4 => compressed::deepseek_v4(fields, count),
         _ => {
             let reaches = reaches(fields, family.pattern, count)?;
-            let keeping = keeping(fields, count)?;
-            let each = reaches.into_iter().enumerate().map(|(at, reach)| {
-                Ok(match at < keeping {
+            let keeps = keepers(fields, count)?;
+            let each = reaches.into_iter().zip(keeps).map(|(reach, keeps)| {
+                Ok(match keeps {
                     true => vec![attention(fields, family.heads, reach)?],
                     false => Vec::new(),
                 })
@@ -49,27 +59,18 @@ pub(super) fn layers(fields: Fields<'_>, family: Family, count: usize) -> Bad<La
     }
 }
 
-/// Layers that keep a cache of their own: the last ones may use another's.
-fn keeping(fields: Fields<'_>, count: usize) -> Bad<usize> {
+/// Which layers keep a cache of their own. The last `num_kv_shared_layers` use
+/// another's (Gemma 3n), or, with `use_cla`, all but each first of
+/// `cla_share_factor` do (cross-layer attention, arXiv:2405.12981; Hunyuan).
+fn keepers(fields: Fields<'_>, count: usize) -> Bad<Vec<bool>> {
     let shared = fields.count_or_zero("num_kv_shared_layers")?;
-    Ok(count.saturating_sub(usize::try_from(shared).unwrap_or(usize::MAX)))
-}
-
-fn layer_types<'a>(fields: Fields<'a>, count: usize) -> Bad<Option<Vec<&'a str>>> {
-    let Some(types) = fields.texts("layer_types")? else {
-        return Ok(None);
+    let own = count.saturating_sub(usize::try_from(shared).unwrap_or(usize::MAX));
+    let share = match fields.flag("use_cla", false)? {
+        true => fields.count_if(&["cla_share_factor"])?.unwrap_or(1),
+        false => 1,
     };
-    if types.len() != count {
-        let must = format!("{count}, as `num_hidden_layers` says");
-        let value = format!("a list of {}", types.len());
-        return Err(fields.wrong_text("layer_types", value, &must));
-    }
-    Ok(Some(types))
-}
-
-fn unknown_type(fields: Fields<'_>, name: &str, known: &str) -> super::error::KvError {
-    let short: String = name.chars().take(40).collect();
-    fields.wrong_text("layer_types", format!("\"{short}\" for a layer"), known)
+    let keeps = |at: usize| at < own && (at as u64).is_multiple_of(share);
+    Ok((0..count).map(keeps).collect())
 }
 
 /// How far each layer looks.
@@ -176,22 +177,25 @@ fn gemma4(fields: Fields<'_>, count: usize) -> Bad<Layers> {
         false => kv_heads,
     };
     let window = Reach::Window(fields.count(&["sliding_window"])?);
-    let keeping = keeping(fields, count)?;
-    let each = types.into_iter().enumerate().map(|(at, name)| match name {
-        _ if at >= keeping => Ok(Vec::new()),
-        "full_attention" => Ok(vec![part(
-            heads,
-            global_heads,
-            (global_dim, global_dim),
-            Reach::All,
-        )?]),
-        "sliding_attention" => Ok(vec![part(heads, kv_heads, (dim, dim), window)?]),
-        other => Err(unknown_type(
-            fields,
-            other,
-            "full_attention or sliding_attention",
-        )),
-    });
+    let keeps = keepers(fields, count)?;
+    let each = types
+        .into_iter()
+        .zip(keeps)
+        .map(|(name, keeps)| match name {
+            _ if !keeps => Ok(Vec::new()),
+            "full_attention" => Ok(vec![part(
+                heads,
+                global_heads,
+                (global_dim, global_dim),
+                Reach::All,
+            )?]),
+            "sliding_attention" => Ok(vec![part(heads, kv_heads, (dim, dim), window)?]),
+            other => Err(unknown_type(
+                fields,
+                other,
+                "full_attention or sliding_attention",
+            )),
+        });
     each.collect()
 }
 
@@ -279,6 +283,15 @@ fn granite(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
 /// Nemotron H: `M` is Mamba 2, `*` attention, `-` and `E` keep nothing.
 fn nemotron(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
     let name = "hybrid_override_pattern";
+    if fields.value(name).is_none()
+        && let Some(types) = fields.texts("layers_block_type")?
+    {
+        return nemotron_types(
+            fields,
+            family,
+            list_of(fields, "layers_block_type", types, count)?,
+        );
+    }
     let pattern = fields.text(name)?.ok_or_else(|| fields.missing(name))?;
     if pattern.chars().count() != count {
         let must = format!("a letter for each of {count} layers");
@@ -293,6 +306,26 @@ fn nemotron(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
         '*' => Ok(vec![attention(fields, family.heads, Reach::All)?]),
         '-' | 'E' => Ok(Vec::new()),
         other => Err(fields.wrong_text(name, format!("'{other}' for a layer"), "M, *, - or E")),
+    });
+    each.collect()
+}
+
+/// The same with a word per layer, as transformers writes it.
+fn nemotron_types(fields: Fields<'_>, family: Family, types: Vec<&str>) -> Bad<Layers> {
+    let each = types.into_iter().map(|name| match name {
+        "mamba" => Ok(vec![Part::State(states::mamba2(
+            fields,
+            &states::NEMOTRON,
+        )?)]),
+        "attention" => Ok(vec![attention(fields, family.heads, Reach::All)?]),
+        "mlp" | "moe" => Ok(Vec::new()),
+        other => {
+            let value = format!(
+                "\"{}\" for a layer",
+                other.chars().take(40).collect::<String>()
+            );
+            Err(fields.wrong_text("layers_block_type", value, "mamba, attention, mlp or moe"))
+        }
     });
     each.collect()
 }

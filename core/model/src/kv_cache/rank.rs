@@ -1,62 +1,65 @@
-//! From layers to bytes on one GPU, each term with its arithmetic in words.
+//! What all terms of one GPU are computed with, and which heads it may hold.
 
+use super::checkpoint::Asked;
 use super::dtype::CacheDtype;
 use super::error::{Bad, KvError};
-use super::estimate::{KvTerm, TermKind};
+use super::estimate::{DtypeSource, KvTerm};
 use super::fields::Fields;
 use super::layers::Model;
 use super::options::KvOptions;
 use super::part::{Part, Reach, State};
-use crate::text::number::grouped;
-
-/// Bytes of the indexer's key: 8-bit elements, and 4 bytes of scale for each
-/// 128 of them (vLLM's DeepSeek V3.2: 132 B for 128).
-const INDEX_GROUP: u64 = 128;
-const INDEX_SCALE_BYTES: u64 = 4;
 
 /// What all terms of one GPU are computed with.
 pub(super) struct Rank {
     pub(super) dtype: CacheDtype,
-    model_dtype: CacheDtype,
+    pub(super) dtype_source: DtypeSource,
+    pub(super) model_dtype: CacheDtype,
     state_dtype: Option<CacheDtype>,
-    tp: u64,
+    /// GPUs that split the heads.
+    pub(super) tp: u64,
+    /// GPUs that deal the tokens out among them.
+    pub(super) context: u64,
     batched_tokens: Option<u64>,
 }
 
 impl Rank {
-    pub(super) fn new(fields: Fields<'_>, options: &KvOptions, latent: bool) -> Bad<Self> {
+    /// `asked`: what the checkpoint asks for; `heads`: GPUs that split the heads.
+    pub(super) fn new(
+        fields: Fields<'_>,
+        options: &KvOptions,
+        asked: Option<Asked>,
+        heads: u32,
+    ) -> Bad<Self> {
         let named = |name: &Option<String>| name.clone().filter(|name| name != "auto");
         let own = match named(&options.model_dtype) {
             Some(name) => Some(name),
             None => fields.dtype()?.map(str::to_owned),
         };
         let own = own.map(|name| CacheDtype::parse(&name)).transpose()?;
-        let cache = named(&options.dtype)
-            .map(|name| CacheDtype::parse(&name))
-            .transpose()?;
-        let dtype = cache.or(own).ok_or_else(|| fields.missing("torch_dtype"))?;
-        if dtype.is_ds_mla() && !latent {
-            return Err(KvError::Dtype {
-                dtype: dtype.name().to_owned(),
-                fact: format!(
-                    "works only with compressed (MLA) caches, which `model_type` \"{}\" does not have",
-                    fields.model_type
-                ),
-            });
-        }
+        let (dtype, dtype_source) = match (named(&options.dtype), asked, own) {
+            (Some(name), ..) => (CacheDtype::parse(&name)?, DtypeSource::Option),
+            (None, Some(asked), _) => (CacheDtype::parse(asked.dtype)?, asked.source),
+            (None, None, Some(own)) => (own, DtypeSource::Model),
+            (None, None, None) => return Err(fields.missing("torch_dtype")),
+        };
         let state = named(&options.state_dtype);
+        let context = u64::from(options.decode_context_parallel)
+            * u64::from(options.prefill_context_parallel);
         Ok(Self {
             dtype,
+            dtype_source,
             model_dtype: own.unwrap_or(dtype),
             state_dtype: state.map(|name| CacheDtype::parse(&name)).transpose()?,
-            tp: u64::from(options.tensor_parallel),
+            tp: u64::from(heads),
+            context,
             batched_tokens: options.batched_tokens,
         })
     }
 
     /// Query heads must divide among the GPUs; KV heads too, or be repeated
-    /// evenly.
-    pub(super) fn check_heads(&self, model: &Model) -> Bad<()> {
+    /// evenly. Only a cache that grows with every token can be dealt out, and only
+    /// one that is compressed has DeepSeek's layout.
+    pub(super) fn check(&self, fields: Fields<'_>, model: &Model) -> Bad<()> {
         let not = |field: &str, value: u64| KvError::NotDivisible {
             field: field.to_owned(),
             value,
@@ -80,8 +83,41 @@ impl Rank {
                 }
                 _ => {}
             }
+            self.check_context(part)?;
+            self.check_layout(fields, part)?;
         }
         Ok(())
+    }
+
+    fn check_context(&self, part: &Part) -> Bad<()> {
+        let grows = match part {
+            Part::Attention { reach, .. } => *reach == Reach::All,
+            Part::Latent { .. } | Part::State(_) => true,
+            Part::Shared { .. } | Part::Indexer { .. } | Part::Compressor { .. } => false,
+        };
+        if grows || self.context == 1 {
+            return Ok(());
+        }
+        Err(KvError::Wrong {
+            field: "context parallel size".to_owned(),
+            value: self.context.to_string(),
+            must:
+                "1 for a model with windows, chunks or compressed layers, which no server deals out"
+                    .to_owned(),
+        })
+    }
+
+    fn check_layout(&self, fields: Fields<'_>, part: &Part) -> Bad<()> {
+        if !self.dtype.is_ds_mla() || !matches!(part, Part::Attention { .. }) {
+            return Ok(());
+        }
+        Err(KvError::Dtype {
+            dtype: self.dtype.name().to_owned(),
+            fact: format!(
+                "works only with compressed (MLA) caches, which `model_type` \"{}\" does not have",
+                fields.model_type
+            ),
+        })
     }
 
     /// One term per shape, in the order in which the shapes come up.
@@ -95,69 +131,14 @@ impl Rank {
         }
         let mut terms = Vec::new();
         for (part, count) in shapes {
-            match part {
-                Part::Attention {
-                    kv_heads,
-                    k_dim,
-                    v_dim,
-                    reach,
-                } => self.attention(&mut terms, count, *kv_heads, [*k_dim, *v_dim], *reach)?,
-                Part::Latent {
-                    rank,
-                    rope,
-                    index_dim,
-                } => self.latent(&mut terms, count, [*rank, *rope], *index_dim)?,
-                Part::State(state) => terms.push(self.state(count, state)?),
-            }
+            self.push_terms(&mut terms, count, part)?;
         }
         Ok(terms)
     }
 
-    fn attention(
-        &self,
-        terms: &mut Vec<KvTerm>,
-        count: u32,
-        kv_heads: u64,
-        dims: [u64; 2],
-        reach: Reach,
-    ) -> Bad<()> {
-        let heads = (kv_heads / self.tp).max(1);
-        let heads_text = match self.tp {
-            1 => format!("{kv_heads} KV heads"),
-            tp => format!("max(1, {kv_heads} / {tp}) KV heads"),
-        };
-        let kind = match reach {
-            Reach::All => TermKind::Attention,
-            Reach::Window(_) => TermKind::SlidingWindow,
-            Reach::Chunk(_) => TermKind::Chunked,
-        };
-        let (cap_tokens, extra_blocks) = self.cap(reach);
-        let mut push = |kind, row_bytes: u64, rows: String| {
-            terms.push(KvTerm {
-                kind,
-                layers: count,
-                bytes_per_token: product(&[u64::from(count), heads, row_bytes])?,
-                bytes_per_sequence: 0,
-                cap_tokens,
-                extra_blocks,
-                formula: format!("{} x {heads_text} x {rows}", layers_text(count)),
-            });
-            Ok::<(), KvError>(())
-        };
-        let row = self
-            .dtype
-            .bytes_of(dims[0])
-            .saturating_add(self.dtype.bytes_of(dims[1]));
-        push(kind, row, self.dtype.rows_text(&dims))?;
-        match self.dtype.head_scale() {
-            0 => Ok(()),
-            scale => push(TermKind::Scales, 2 * scale, format!("2 x {scale} B")),
-        }
-    }
-
     /// Tokens that are kept of a sequence, and blocks beyond them, as vLLM's
     /// cache manager counts: the window less one, and the tokens of one step.
-    fn cap(&self, reach: Reach) -> (Option<u64>, u32) {
+    pub(super) fn cap(&self, reach: Reach) -> (Option<u64>, u32) {
         match (reach, self.batched_tokens) {
             (Reach::All, _) => (None, 0),
             (Reach::Window(window), Some(step)) => (Some((window - 1).saturating_add(step)), 1),
@@ -166,129 +147,11 @@ impl Rank {
         }
     }
 
-    fn latent(
-        &self,
-        terms: &mut Vec<KvTerm>,
-        count: u32,
-        [rank, rope]: [u64; 2],
-        index_dim: Option<u64>,
-    ) -> Bad<()> {
-        let (bytes, text) = match self.dtype.is_ds_mla() {
-            // 8-bit elements, a 4-byte scale for each 128, 16-bit positions.
-            true => {
-                let scales = rank.div_ceil(128) * 4;
-                let text = format!("({rank} + {scales} + {rope} x 2) B");
-                (rank + scales + 2 * rope, text)
-            }
-            false => (
-                self.dtype.bytes_of(rank + rope),
-                self.dtype.rows_text(&[rank, rope]),
-            ),
-        };
-        let repeated = match self.tp {
-            1 => "",
-            _ => ", whole on each GPU",
-        };
-        let mut push = |kind, bytes: u64, text: String| {
-            terms.push(KvTerm {
-                kind,
-                layers: count,
-                bytes_per_token: product(&[u64::from(count), bytes])?,
-                bytes_per_sequence: 0,
-                cap_tokens: None,
-                extra_blocks: 0,
-                formula: format!("{} x {text}{repeated}", layers_text(count)),
-            });
-            Ok::<(), KvError>(())
-        };
-        push(TermKind::Latent, bytes, text)?;
-        if let Some(dim) = index_dim {
-            let scales = dim.div_ceil(INDEX_GROUP) * INDEX_SCALE_BYTES;
-            push(
-                TermKind::Indexer,
-                dim + scales,
-                format!("({dim} + {scales}) B"),
-            )?;
-        }
-        Ok(())
-    }
-
-    fn state(&self, count: u32, state: &State) -> Bad<KvTerm> {
-        let mut channels = 0_u64;
-        let mut texts = Vec::new();
-        for factors in &state.conv {
-            channels = channels.saturating_add(product(factors)?);
-            texts.push(times(factors));
-        }
-        if let Some((groups, size)) = state.groups {
-            // Groups that do not divide among GPUs are repeated on each.
-            let groups = if groups.is_multiple_of(self.tp) {
-                groups
-            } else {
-                self.tp.max(groups)
-            };
-            channels = channels.saturating_add(product(&[2, groups, size])?);
-            texts.push(times(&[2, groups, size]));
-        }
-        let dtype = self.recurrent_dtype(state)?;
-        let heads = state.heads / self.tp;
-        let dims = product(&state.dims)?;
-        let conv = self
-            .model_dtype
-            .bytes_of(product(&[channels / self.tp, state.conv_steps])?);
-        let recurrent = dtype.bytes_of(product(&[heads, dims])?);
-        let split = match self.tp {
-            1 => String::new(),
-            tp => format!(" / {tp}"),
-        };
-        Ok(KvTerm {
-            kind: match state.linear {
-                true => TermKind::LinearAttention,
-                false => TermKind::StateSpace,
-            },
-            layers: count,
-            bytes_per_token: 0,
-            bytes_per_sequence: product(&[u64::from(count), conv.saturating_add(recurrent)])?,
-            cap_tokens: None,
-            extra_blocks: 0,
-            formula: format!(
-                "{} x (({}){split} x {} x {} B + {}{split} x {} x {} B)",
-                layers_text(count),
-                texts.join(" + "),
-                state.conv_steps,
-                self.model_dtype.bytes_of(1),
-                state.heads,
-                times(&state.dims),
-                dtype.bytes_of(1),
-            ),
-        })
-    }
-
-    fn recurrent_dtype(&self, state: &State) -> Bad<CacheDtype> {
+    pub(super) fn recurrent_dtype(&self, state: &State) -> Bad<CacheDtype> {
         if let Some(dtype) = self.state_dtype {
             return Ok(dtype);
         }
         let named = state.dtype.as_deref().filter(|name| *name != "auto");
         named.map_or(Ok(self.model_dtype), CacheDtype::parse)
     }
-}
-
-fn layers_text(count: u32) -> String {
-    match count {
-        1 => "1 layer".to_owned(),
-        n => format!("{n} layers"),
-    }
-}
-
-fn times(factors: &[u64]) -> String {
-    let texts: Vec<String> = factors.iter().map(|n| grouped(*n)).collect();
-    texts.join(" x ")
-}
-
-fn product(factors: &[u64]) -> Bad<u64> {
-    let each = factors.iter();
-    each.copied()
-        .try_fold(1_u64, u64::checked_mul)
-        .filter(|product| *product < 1 << 56)
-        .ok_or(KvError::TooLarge)
 }

@@ -1,9 +1,9 @@
 //! States of recurrent layers: Mamba 1 and 2, gated delta nets, Kimi's delta
-//! attention. Shapes as vLLM's `MambaStateShapeCalculator` has them.
+//! attention, short convolutions, lightning attention. Shapes as vLLM's `MambaStateShapeCalculator` has them.
 
-use super::error::Bad;
+use super::error::{Bad, KvError};
 use super::fields::Fields;
-use super::part::State;
+use super::part::{State, StateKind};
 
 /// Names by which a family has the sizes of Mamba 2.
 pub(super) struct Mamba2Names {
@@ -46,7 +46,7 @@ pub(super) fn mamba2(fields: Fields<'_>, names: &Mamba2Names) -> Bad<State> {
     let head_dim = fields.count(&[names.head_dim])?;
     let size = fields.count(&[names.size])?;
     Ok(State {
-        linear: false,
+        kind: StateKind::StateSpace,
         conv: vec![vec![heads, head_dim]],
         groups: Some((fields.count(&[names.groups])?, size)),
         conv_steps: fields.count(&[names.kernel])? - 1,
@@ -57,10 +57,65 @@ pub(super) fn mamba2(fields: Fields<'_>, names: &Mamba2Names) -> Bad<State> {
     })
 }
 
+/// Zamba 2's Mamba 2, whose head size follows from the others.
+pub(super) fn zamba2(fields: Fields<'_>) -> Bad<State> {
+    let heads = fields.count(&["n_mamba_heads"])?;
+    let hidden = fields.count(&["hidden_size"])?;
+    let inner = fields.count(&["mamba_expand"])?.saturating_mul(hidden);
+    if !inner.is_multiple_of(heads) {
+        return Err(KvError::NotDivisible {
+            field: "mamba_expand x hidden_size".to_owned(),
+            value: inner,
+            by_name: "n_mamba_heads".to_owned(),
+            by: heads,
+        });
+    }
+    let size = fields.count(&["mamba_d_state"])?;
+    Ok(State {
+        kind: StateKind::StateSpace,
+        conv: vec![vec![inner]],
+        groups: Some((fields.count(&["mamba_ngroups"])?, size)),
+        conv_steps: fields.count(&["mamba_d_conv"])? - 1,
+        heads,
+        heads_field: "n_mamba_heads",
+        dims: vec![inner / heads, size],
+        dtype: state_dtype(fields)?,
+    })
+}
+
+/// LFM2's short convolution over the hidden size.
+pub(super) fn short_convolution(fields: Fields<'_>) -> Bad<State> {
+    let channels = fields.count(&["conv_dim", "hidden_size"])?;
+    Ok(State {
+        kind: StateKind::Convolution,
+        conv: vec![vec![channels]],
+        groups: None,
+        conv_steps: fields.count(&["conv_L_cache"])? - 1,
+        heads: channels,
+        heads_field: "hidden_size",
+        dims: Vec::new(),
+        dtype: None,
+    })
+}
+
+/// Lightning attention: a state of `dim x dim` per head and no convolution.
+pub(super) fn lightning(heads: u64, dim: u64, dtype: Option<String>) -> State {
+    State {
+        kind: StateKind::Linear,
+        conv: Vec::new(),
+        groups: None,
+        conv_steps: 0,
+        heads,
+        heads_field: "num_attention_heads",
+        dims: vec![dim, dim],
+        dtype,
+    }
+}
+
 /// Mamba 1: each channel of the inner size has a state of its own.
 pub(super) fn mamba1(fields: Fields<'_>, inner: u64, size: u64, kernel: u64) -> Bad<State> {
     Ok(State {
-        linear: false,
+        kind: StateKind::StateSpace,
         conv: vec![vec![inner]],
         groups: None,
         conv_steps: kernel - 1,
@@ -79,7 +134,7 @@ pub(super) fn delta_net(fields: Fields<'_>) -> Bad<State> {
     let k_dim = fields.count(&["linear_key_head_dim"])?;
     let v_dim = fields.count(&["linear_value_head_dim"])?;
     Ok(State {
-        linear: true,
+        kind: StateKind::Linear,
         conv: vec![vec![2, k_heads, k_dim], vec![v_heads, v_dim]],
         groups: None,
         conv_steps: fields.count(&["linear_conv_kernel_dim"])? - 1,
@@ -96,7 +151,7 @@ pub(super) fn kimi_delta(fields: Fields<'_>) -> Bad<State> {
     let heads = fields.count(&["num_heads"])?;
     let dim = fields.count(&["head_dim"])?;
     Ok(State {
-        linear: true,
+        kind: StateKind::Linear,
         conv: vec![vec![3, heads, dim]],
         groups: None,
         conv_steps: fields.count(&["short_conv_kernel_size"])? - 1,
@@ -107,7 +162,7 @@ pub(super) fn kimi_delta(fields: Fields<'_>) -> Bad<State> {
     })
 }
 
-fn state_dtype(fields: Fields<'_>) -> Bad<Option<String>> {
+pub(super) fn state_dtype(fields: Fields<'_>) -> Bad<Option<String>> {
     for name in ["mamba_ssm_dtype", "mamba_ssm_cache_dtype"] {
         if let Some(dtype) = fields.text(name)? {
             return Ok(Some(dtype.to_owned()));

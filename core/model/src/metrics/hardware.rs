@@ -11,7 +11,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
         unit: "joules",
         better: Better::Neither,
         what: "Energy of the GPUs over the measured window.",
-        formula: "sum over GPUs of what the energy counter rose by, else of the integral of power; null if a GPU that gives one elsewhere gives none here",
+        formula: "sum over GPUs of what the energy counter rose by where it fits the GPU's own power, else of the integral of power; null if a GPU that gives one elsewhere gives none here",
         source: "`nvmlDeviceGetTotalEnergyConsumption`; [Hardware](../concepts/hardware.md).",
         values: Values::OfHardware(|hardware, _| hardware.gpu_energy.as_ref()?.joules),
     },

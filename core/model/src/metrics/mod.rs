@@ -5,6 +5,7 @@ mod hardware;
 mod metric;
 mod requests;
 
+use crate::config::SloConfig;
 pub use metric::{Better, Load, Metric, MetricValue, Over, PerCell, Pooled, Values};
 
 /// Every metric, in the order of tables and pages.
@@ -21,6 +22,26 @@ pub fn all() -> Vec<&'static Metric> {
 pub fn named(name: &str) -> Option<&'static Metric> {
     let mut metrics = requests::REQUESTS.iter().chain(&hardware::HARDWARE);
     metrics.find(|metric| metric.name == name)
+}
+
+/// Metrics of the time between tokens, which an answer that came at once does not
+/// show.
+const BETWEEN_TOKENS: [&str; 4] = [
+    "tpot_ms",
+    "itl_ms",
+    "decode_ms_per_token",
+    "per_user_token_rate",
+];
+
+/// Metrics that events with different numbers of tokens falsify: a gap lies between
+/// events, and TPOT divides by tokens that came with the first of them.
+pub const DEPENDS_ON_EVENTS: [&str; 3] = ["itl_ms", "tpot_ms", "per_user_token_rate"];
+
+/// Whether a metric is about the time between tokens, goodput under a limit of it
+/// included.
+#[must_use]
+pub fn needs_time_between_tokens(metric: &str, slo: &SloConfig) -> bool {
+    BETWEEN_TOKENS.contains(&metric) || (metric == "goodput" && slo.tpot_ms.is_some())
 }
 
 /// The reference page of all metrics, as Markdown.

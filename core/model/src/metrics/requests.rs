@@ -50,7 +50,7 @@ pub(super) static REQUESTS: [Metric; 18] = [
         better: Better::Higher,
         what: "Completed requests per second that met every SLO.",
         formula: "successful requests that ended inside the measured window and met every limit of slo / length of the window; absent if no limit is set",
-        source: "DistServe, arXiv:2401.09670. A request that lacks a value which a limit asks for does not meet it; tpot_ms of a one-token answer is met.",
+        source: "DistServe, arXiv:2401.09670. A request that lacks a value which a limit asks for does not meet it; tpot_ms of a one-token answer is met. Absent under a limit of tpot_ms if more than a tenth of the answers came at once.",
         values: Values::PerCell(PerCell {
             of: met_slo,
             over: Over::Window,
@@ -82,7 +82,7 @@ pub(super) static REQUESTS: [Metric; 18] = [
         unit: "ms",
         better: Better::Lower,
         what: "Time per output token after the first, one value per request.",
-        formula: "(last output event - first output event) / (output_tokens - 1); absent below 2 tokens",
+        formula: "(last output event - first output event) / (output_tokens - 1); absent below 2 tokens, and where all output came at once or some of it was not seen",
         source: "vLLM's TPOT; AIPerf calls it inter-token latency. GuideLLM's time per output token includes the first token and differs.",
         values: Values::PerRequest(|record| record.tpot_ms),
     },
@@ -91,7 +91,7 @@ pub(super) static REQUESTS: [Metric; 18] = [
         unit: "ms",
         better: Better::Lower,
         what: "Inter-token latency: every gap between neighbouring output events.",
-        formula: "gaps between neighbouring output events, pooled over requests",
+        formula: "gaps between neighbouring output events, pooled over requests; none of answers that came at once",
         source: "vLLM's ITL. A gap is a gap between events, which carry several tokens with some servers: see tokens_per_event and decode_ms_per_token.",
         values: Values::Pooled(Pooled {
             each: gaps_ns,
@@ -103,8 +103,8 @@ pub(super) static REQUESTS: [Metric; 18] = [
         unit: "ms",
         better: Better::Lower,
         what: "Decode time per token after the first event, right also where events carry several tokens.",
-        formula: "(last output event - first output event) / (tokens of the events after the first); absent if the server does not count per event",
-        source: "Divides by the tokens that arrived after the first event, where TPOT divides by output_tokens - 1.",
+        formula: "(last output event - first output event) / (tokens of the events after the first). Estimated where the server does not count per event: the first event then holds output_tokens / events of them. Absent like tpot_ms",
+        source: "Divides by the tokens that arrived after the first event, where TPOT divides by output_tokens - 1. The warning decode-estimated names backends whose values are estimates.",
         values: Values::PerRequest(|record| record.decode_ms_per_token),
     },
     Metric {
@@ -241,6 +241,9 @@ fn s_in_flight(load: &Load, record: &RequestRecord) -> Option<f64> {
 }
 
 fn gaps_ns(record: &RequestRecord, pool: &mut Packed) {
+    if record.came_at_once() {
+        return;
+    }
     for gap in &record.itl_ms {
         pool.push(signed_ns_of_ms(*gap));
     }

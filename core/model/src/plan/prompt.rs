@@ -105,10 +105,8 @@ pub fn synthetic(
     key: PromptKey,
 ) -> Result<Prompt, PromptError> {
     let place = [u64::from(key.block), key.level as u64];
-    let path = [seed::PROMPTS, place[0], place[1], key.index];
-    let mut rng = ChaCha8Rng::seed_from_u64(seed::derive(workload.seed, &path));
-    let input_tokens = workload.input_tokens.draw(&mut rng);
-    let output_tokens = workload.output_tokens.draw(&mut rng);
+    let mut rng = rng_of(workload, key);
+    let (input_tokens, output_tokens) = draw_lengths(workload, &mut rng);
     let ordinary = vocabulary.ordinary_ids();
     if ordinary.is_empty() {
         return Err(PromptError::NoOrdinaryTokens);
@@ -134,6 +132,24 @@ pub fn synthetic(
         input_tokens: Some(input_tokens),
         output_tokens,
     })
+}
+
+/// Tokens of prompt and answer that one request of synthetic prompts asks for.
+#[must_use]
+pub fn asked_lengths(workload: &WorkloadConfig, key: PromptKey) -> (u32, u32) {
+    draw_lengths(workload, &mut rng_of(workload, key))
+}
+
+fn rng_of(workload: &WorkloadConfig, key: PromptKey) -> ChaCha8Rng {
+    let place = [u64::from(key.block), key.level as u64];
+    let path = [seed::PROMPTS, place[0], place[1], key.index];
+    ChaCha8Rng::seed_from_u64(seed::derive(workload.seed, &path))
+}
+
+/// The first two draws of a request.
+fn draw_lengths(workload: &WorkloadConfig, rng: &mut ChaCha8Rng) -> (u32, u32) {
+    let input_tokens = workload.input_tokens.draw(rng);
+    (input_tokens, workload.output_tokens.draw(rng))
 }
 
 fn draw(rng: &mut ChaCha8Rng, ordinary: &[u32], n: usize) -> Vec<u32> {

@@ -26,7 +26,7 @@ use crate::facts::warning::Warning;
 use crate::hardware::over_time::Timeline;
 
 /// Version of `report.json`.
-pub const REPORT_SCHEMA_VERSION: u32 = 2;
+pub const REPORT_SCHEMA_VERSION: u32 = 3;
 
 /// The file `report.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,13 +1,14 @@
 //! What a reader must know before trusting the figures, most severe first and
 //! each once: codes and numbers, no words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
 use super::data::Report;
 use super::fairness::{FairnessRow, FairnessState};
 use super::figures::row::Series;
+use super::kv::KvUse;
 use super::runs_data::{ComparedRun, DifferenceAbout, RunsCompared};
 use super::verdict::chunking;
 use crate::cell::measured::MeasuredCell;
@@ -33,6 +34,7 @@ pub(super) fn collect(
     found.extend(drift.map(Warning::about_run));
     found.extend(of_events(report));
     found.extend(of_kv(report));
+    found.extend(of_counters(report));
     found.sort_by_key(|warning| warning.severity);
     found
 }
@@ -231,7 +233,9 @@ fn of_events(report: &Report) -> Vec<Warning> {
         let labels = report.backends.iter().map(|backend| &backend.label);
         let tokens_per_event = chunking::most_tokens_per_event(&report.rows, &levels, labels);
         let kind = WarningKind::EventsDiffer { tokens_per_event };
-        return vec![Warning::about_run(kind).at(levels)];
+        let mut found = vec![Warning::about_run(kind).at(levels)];
+        found.extend(of_estimates(report));
+        return found;
     }
     let several = report.backends.iter().filter_map(|backend| {
         let tokens_per_event = chunking::several(&report.rows, &backend.label)?;
@@ -239,6 +243,38 @@ fn of_events(report: &Report) -> Vec<Warning> {
         Some(Warning::about(&backend.label, kind))
     });
     several.collect()
+}
+
+/// Backends whose decode time per token is an estimate.
+fn of_estimates(report: &Report) -> impl Iterator<Item = Warning> {
+    let estimated = |label: &str| {
+        let own = report.rows.iter().filter(|row| row.backend == label);
+        own.flat_map(|row| row.figures.values())
+            .any(|figure| figure.estimated)
+    };
+    let labels = report.backends.iter().map(|backend| backend.label.as_str());
+    labels
+        .filter(move |label| estimated(label))
+        .map(|label| Warning::about(label, WarningKind::DecodeEstimated))
+}
+
+/// Where a server's counters went back.
+fn of_counters(report: &Report) -> Vec<Warning> {
+    let usage: Vec<&KvUse> = report.kv.iter().flat_map(|kv| &kv.usage).collect();
+    let each = report.backends.iter().filter_map(|backend| {
+        let own = usage
+            .iter()
+            .filter(|usage| usage.backend == backend.label && !usage.counters_went_back.is_empty());
+        let levels: Vec<Level> = own.clone().map(|usage| usage.level).collect();
+        let counters: BTreeSet<String> = own
+            .flat_map(|usage| usage.counters_went_back.clone())
+            .collect();
+        let kind = WarningKind::CountersWentBack {
+            counters: counters.into_iter().collect(),
+        };
+        (!levels.is_empty()).then(|| Warning::about(&backend.label, kind).at(levels))
+    });
+    each.collect()
 }
 
 /// Where the KV cache was the limit.

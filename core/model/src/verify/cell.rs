@@ -1,15 +1,62 @@
 //! Whether the records of one cell are all that it asked.
 
-use super::{ACCOUNTED, RECORD, SCHEDULE, Verification, WINDOW, record};
-use crate::config::{Level, LoadConfig};
+use super::record::RecordRules;
+use super::{ACCOUNTED, ASKED, RECORD, SCHEDULE, Verification, WINDOW, record};
+use crate::config::{Level, LoadConfig, PromptSource, WorkloadConfig};
 use crate::facts::manifest::CellFacts;
-use crate::facts::record::RequestRecord;
+use crate::facts::record::{Phase, RequestRecord};
+use crate::plan::prompt::{PromptKey, asked_lengths};
 use crate::plan::schedule::Schedule;
+
+/// What the plan says that the requests of a cell ask for.
+#[derive(Debug, Clone, Copy)]
+pub struct AskedByPlan<'c> {
+    /// The workload of the config.
+    pub workload: &'c WorkloadConfig,
+    /// Repeat of the cell, from 0.
+    pub block: u32,
+    /// Place of its level in the config.
+    pub level: usize,
+}
+
+impl AskedByPlan<'_> {
+    /// What is wrong with the lengths that a record asked for. Only synthetic prompts
+    /// have theirs from the seed.
+    fn fault(&self, record: &RequestRecord) -> Option<String> {
+        if self.workload.prompts != PromptSource::Synthetic {
+            return None;
+        }
+        let key = PromptKey {
+            block: self.block,
+            level: self.level,
+            index: record.index,
+        };
+        let (input_tokens, output_tokens) = asked_lengths(self.workload, key);
+        let same_input = record
+            .asked_input_tokens
+            .is_none_or(|asked| asked == input_tokens);
+        let same = same_input && record.asked_output_tokens == output_tokens;
+        (!same).then(|| {
+            let asked_input = record.asked_input_tokens;
+            format!(
+                "it asked for {} prompt and {} answer tokens, the seed gives {input_tokens} and {output_tokens}",
+                asked_input.map_or_else(|| "unknown".to_owned(), |asked| asked.to_string()),
+                record.asked_output_tokens
+            )
+        })
+    }
+}
 
 /// Takes in the records of one cell.
 #[derive(Debug)]
-pub struct CellAudit {
+pub struct CellAudit<'c> {
     name: String,
+    rules: RecordRules,
+    asked: Option<AskedByPlan<'c>>,
+    /// It was measured to its end.
+    complete: bool,
+    warmup: u64,
+    measured: u64,
     /// First and last moment; absent for a cell that the manifest does not have.
     span: Option<(u64, u64)>,
     /// By index: how often it came, up to 255.
@@ -18,13 +65,23 @@ pub struct CellAudit {
     scheduled: Vec<Option<u64>>,
 }
 
-impl CellAudit {
-    /// An audit of the cell with this name in words; `facts` as the manifest
-    /// has them.
+impl<'c> CellAudit<'c> {
+    /// An audit of the cell with this name in words; `facts` as the manifest has them,
+    /// `rules` of its records, and what they should have `asked`, if that is known.
     #[must_use]
-    pub fn new(name: String, facts: Option<&CellFacts>) -> Self {
+    pub fn new(
+        name: String,
+        facts: Option<&CellFacts>,
+        rules: RecordRules,
+        asked: Option<AskedByPlan<'c>>,
+    ) -> Self {
         Self {
             name,
+            rules,
+            asked,
+            complete: facts.is_some_and(|facts| facts.complete),
+            warmup: 0,
+            measured: 0,
             span: facts.map(|facts| (facts.start_ns, facts.end_ns)),
             seen: Vec::new(),
             scheduled: Vec::new(),
@@ -33,8 +90,15 @@ impl CellAudit {
 
     /// Takes in one record, found at `place`.
     pub fn take(&mut self, record: &RequestRecord, place: &str, found: &mut Verification) {
-        for words in record::faults(record) {
+        for words in record::faults(record, self.rules) {
             found.find(RECORD, place, words);
+        }
+        if let Some(words) = self.asked.and_then(|asked| asked.fault(record)) {
+            found.find(ASKED, place, words);
+        }
+        match record.phase {
+            Phase::Warmup => self.warmup += 1,
+            Phase::Measured => self.measured += 1,
         }
         let index = usize::try_from(record.index).unwrap_or(usize::MAX);
         // An index beyond what could have been sent is a gap of its own.
@@ -74,10 +138,13 @@ impl CellAudit {
                 ),
             }
         }
+        let (load, seed) = arrivals;
+        if let Some(words) = self.miscounted(load) {
+            found.find(ASKED, &self.name, words);
+        }
         let Level::RequestRate(rate) = level else {
             return;
         };
-        let (load, seed) = arrivals;
         let Ok(schedule) = Schedule::new(load, rate, seed) else {
             return;
         };
@@ -93,6 +160,29 @@ impl CellAudit {
                 found.find(SCHEDULE, &self.name, words);
             }
         }
+    }
+}
+
+impl CellAudit<'_> {
+    /// What is wrong with the number of requests of a cell that came to its end. One that
+    /// also has a duration may have fewer.
+    fn miscounted(&self, load: &LoadConfig) -> Option<String> {
+        if !self.complete {
+            return None;
+        }
+        let (warmup, measured) = (self.warmup, self.measured);
+        if warmup < load.warmup_requests {
+            let asked = load.warmup_requests;
+            return Some(format!(
+                "it has {warmup} warm-up requests, the config asks for {asked}"
+            ));
+        }
+        let asked = load.requests?;
+        let wrong = match load.duration {
+            None => measured != asked,
+            Some(_) => measured > asked,
+        };
+        wrong.then(|| format!("it has {measured} measured requests, the config asks for {asked}"))
     }
 }
 

@@ -9,8 +9,9 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use cell::AskedByPlan;
 pub use cell::CellAudit;
-pub use record::faults;
+pub use record::{RecordRules, faults};
 
 /// Findings of one rule that are listed; more are only counted.
 const LISTED_PER_RULE: usize = 10;
@@ -73,11 +74,13 @@ rules! {
     COMPLETE = "V08", Flag, "every cell of the plan was measured to its end";
     SAMPLES = "V09", Flag, "every cell has 30 successful requests or more";
     FAILED = "V10", Flag, "at most 5 % of a cell's requests failed";
-    CLIENT = "V11", Flag, "the client was not the limit in any cell";
+    CLIENT = "V11", Flag, "every cell can be trusted: the client was not the limit, and all output was seen";
     SAME_WORK = "V12", Flag, "nothing breaks the comparison of the backends";
     REPEATS = "V13", Flag, "every backend was started afresh in at least 3 repeats";
     PLUGINS = "V14", Note, "the plugins that measured are still where they were";
     REAL = "V15", Note, "nothing is simulated";
+    SEALED = "V16", Reject, "run.json is as the run wrote it at its end";
+    ASKED = "V17", Reject, "every request asked for what the config and its seed say, as often as the config says";
 }
 
 /// One thing that does not hold.

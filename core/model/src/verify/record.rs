@@ -8,9 +8,26 @@ use crate::facts::record::{RequestRecord, Status};
 use crate::facts::text_marks::TextMarks;
 use crate::text::units::{NS_PER_MS, ms_between};
 
-/// What does not agree within a record, in words; nothing if all does.
+/// First schema version of `run.json` whose records have their TPOT and decode time by
+/// the rules of today.
+const FIRST_CURRENT: u32 = 3;
+/// Tokens that a server's last count may have beyond that of its last message with one:
+/// the end of the answer, and special tokens.
+const UNTOLD_TOKENS: u64 = 8;
+
+/// By which rules a record's derived values were made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordRules {
+    /// Today's.
+    Current,
+    /// Those before: TPOT whatever came, decode time only where events are counted.
+    Before,
+}
+
+/// What does not agree within a record, in words; nothing if all does. `rules`: those
+/// of the version that wrote it.
 #[must_use]
-pub fn faults(record: &RequestRecord) -> Vec<String> {
+pub fn faults(record: &RequestRecord, rules: RecordRules) -> Vec<String> {
     let mut found = Vec::new();
     let since = |from: Option<u64>, to: Option<u64>| Some(ms_between(from?, to?));
     let (sent, scheduled) = (record.sent_ns, record.scheduled_ns);
@@ -24,7 +41,7 @@ pub fn faults(record: &RequestRecord) -> Vec<String> {
             since(scheduled, last),
         ),
         ("send_lag_ms", record.send_lag_ms, since(scheduled, sent)),
-        ("tpot_ms", record.tpot_ms, tpot_ms(record)),
+        ("tpot_ms", record.tpot_ms, rules.tpot_ms(record)),
     ] {
         if stored != follows {
             found.push(format!(
@@ -34,8 +51,13 @@ pub fn faults(record: &RequestRecord) -> Vec<String> {
             ));
         }
     }
-    found.extend(order(record));
+    found.extend(rules.order(record));
     found.extend(gaps(record));
+    found.extend(tokens(record));
+    if rules == RecordRules::Current {
+        found.extend(decode(record));
+        found.extend(counted(record));
+    }
     found.extend(hash(record));
     found.extend(marks(record));
     found.extend(outcome(record));
@@ -46,27 +68,98 @@ fn text(value: Option<f64>) -> String {
     value.map_or_else(|| "absent".to_owned(), |value| value.to_string())
 }
 
-fn tpot_ms(record: &RequestRecord) -> Option<f64> {
-    let tokens = record.output_tokens.filter(|tokens| *tokens >= 2)?;
-    let span = ms_between(record.first_output_ns?, record.last_output_ns?);
-    Some(span / f64::from(tokens - 1))
+impl RecordRules {
+    /// Those of `run.json` with this schema version.
+    #[must_use]
+    pub fn of_run_version(schema_version: u32) -> Self {
+        if schema_version < FIRST_CURRENT {
+            Self::Before
+        } else {
+            Self::Current
+        }
+    }
+
+    fn tpot_ms(self, record: &RequestRecord) -> Option<f64> {
+        if self == Self::Current {
+            return record.tpot_from_times_ms();
+        }
+        let tokens = record.output_tokens.filter(|tokens| *tokens >= 2)?;
+        let span = ms_between(record.first_output_ns?, record.last_output_ns?);
+        Some(span / f64::from(tokens - 1))
+    }
+
+    /// The moments of a request in their order.
+    fn order(self, record: &RequestRecord) -> Option<String> {
+        let of_answer = [
+            ("first output", record.first_output_ns),
+            ("first text", record.first_content_ns),
+            ("last output", record.last_output_ns),
+            ("end", Some(record.end_ns)),
+        ];
+        let of_send = [
+            ("planned send", record.scheduled_ns),
+            ("send", record.sent_ns),
+        ];
+        match self {
+            Self::Current => out_of_order(&[&of_send[..], &of_answer[..]].concat()),
+            // The clock could be read after the answer had come.
+            Self::Before => out_of_order(&of_answer),
+        }
+    }
 }
 
-fn order(record: &RequestRecord) -> Option<String> {
-    let times = [
-        record.first_output_ns,
-        record.last_output_ns,
-        Some(record.end_ns),
-    ];
-    let times: Vec<u64> = times.into_iter().flatten().collect();
-    let ascend = times.is_sorted();
-    (!ascend).then(|| "first output, last output and end are not in this order".to_owned())
+fn out_of_order(moments: &[(&str, Option<u64>)]) -> Option<String> {
+    let known: Vec<(&str, u64)> = moments
+        .iter()
+        .filter_map(|(name, ns)| Some((*name, (*ns)?)))
+        .collect();
+    let wrong = known.windows(2).find(|pair| pair[0].1 > pair[1].1)?;
+    Some(format!("{} lies after {}", wrong[0].0, wrong[1].0))
+}
+
+/// Tokens of the events are among those of the answer.
+fn tokens(record: &RequestRecord) -> Option<String> {
+    let counts = record.tokens_per_event.as_ref()?;
+    let in_events: u64 = counts.iter().map(|n| u64::from(*n)).sum();
+    let all = u64::from(record.output_tokens?);
+    (in_events > all).then(|| format!("its events hold {in_events} tokens, it has {all}"))
+}
+
+/// Where the server counts per event, all tokens are in events or known to have none.
+fn counted(record: &RequestRecord) -> Option<String> {
+    let counts = record.tokens_per_event.as_ref()?;
+    let in_events: u64 = counts.iter().map(|n| u64::from(*n)).sum();
+    let told = in_events + u64::from(record.tokens_without_output) + UNTOLD_TOKENS;
+    let all = u64::from(record.output_tokens?);
+    (all > told).then(|| {
+        format!(
+            "it has {all} tokens, its events hold {in_events} and {} came without output",
+            record.tokens_without_output
+        )
+    })
+}
+
+fn decode(record: &RequestRecord) -> Option<String> {
+    let follows = record.decode_from_times_ms();
+    let stored = record.decode_ms_per_token;
+    let same = stored == follows.map(|(ms, _)| ms)
+        && record.decode_is_estimated == follows.is_some_and(|(_, is_estimated)| is_estimated);
+    (!same).then(|| {
+        format!(
+            "decode_ms_per_token is {}, its times and tokens give {}",
+            text(stored),
+            text(follows.map(|(ms, _)| ms))
+        )
+    })
 }
 
 /// The gaps fill the time from the first output event to the last, and there
 /// is one fewer than events.
 fn gaps(record: &RequestRecord) -> Option<String> {
     let whole = |gap: &f64| (gap * NS_PER_MS).round() as i64;
+    if let Some(gap) = record.itl_ms.iter().find(|gap| **gap < 0.0) {
+        return Some(format!("one of its gaps is {gap} ms"));
+    }
     let sum: i64 = record.itl_ms.iter().map(whole).sum();
     let (first, last) = (record.first_output_ns, record.last_output_ns);
     let Some(span) = first.zip(last).map(|(first, last)| last.abs_diff(first)) else {

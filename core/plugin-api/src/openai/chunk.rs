@@ -1,123 +1,442 @@
-//! The parts of an answer that matter, as types; everything else is skipped.
+//! The parts of an answer that matter, as types; everything else is skipped. Where
+//! output stands is two tables: [`CHOICE_FIELDS`] and [`CONTENT_FIELDS`].
 
-use serde::Deserialize;
+use std::borrow::Cow;
+
+use serde::de::MapAccess;
 use serde_json::Value;
 
-use super::lenient::{Count, Text};
+use super::lenient::{Count, Fields, Filled, List, Object, Text, skip};
+use super::parts::Parts;
 use crate::{OutputKind, Usage};
 
+/// Fields of a choice that hold output.
+pub const CHOICE_FIELDS: [(&str, OutputKind); 3] = [
+    ("text", OutputKind::Text),
+    ("reasoning_content", OutputKind::Reasoning),
+    ("reasoning", OutputKind::Reasoning),
+];
+
+/// Fields of a delta or a message that hold output, beside tool calls. Of several
+/// fields of one kind the first that is filled counts: servers that change a name
+/// send both for a while.
+pub const CONTENT_FIELDS: [(&str, OutputKind); 9] = [
+    ("content", OutputKind::Text),
+    ("refusal", OutputKind::Text),
+    ("reasoning_content", OutputKind::Reasoning),
+    ("reasoning", OutputKind::Reasoning),
+    ("reasoning_text", OutputKind::Reasoning),
+    ("thinking", OutputKind::Reasoning),
+    ("thinking_content", OutputKind::Reasoning),
+    ("reasoning_details", OutputKind::Reasoning),
+    ("thinking_blocks", OutputKind::Reasoning),
+];
+
+/// Fields of a choice that are known to hold no output of their own.
+const CHOICE_ASIDE: &[&str] = &[
+    "index",
+    "logprobs",
+    "stop_reason",
+    "stop_sequence",
+    "native_finish_reason",
+    "matched_stop",
+    "token_ids",
+    "prompt_token_ids",
+    "prompt_logprobs",
+    "content_filter_results",
+    "content_filter_offsets",
+    "hidden_states",
+    "seed",
+    "error",
+];
+
+/// The same of a delta or a message.
+const CONTENT_ASIDE: &[&str] = &[
+    "role",
+    "name",
+    "id",
+    "index",
+    "tool_call_id",
+    "annotations",
+    "citations",
+    "reasoning_signature",
+    "thinking_signature",
+    "signature",
+    "provider_specific_fields",
+    "channel",
+    "recipient",
+];
+
 /// One chunk of a stream, or a whole answer.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
 pub(super) struct Chunk<'a> {
-    #[serde(borrow)]
-    pub(super) choices: Option<Vec<Choice<'a>>>,
-    pub(super) usage: Option<UsageFields>,
+    pub(super) choices: List<Choice<'a>>,
+    usage: Object<UsageFields>,
+    timings: Object<Timings>,
     pub(super) error: Option<Value>,
-    #[serde(borrow)]
     pub(super) object: Text<'a>,
-    #[serde(borrow)]
     pub(super) message: Text<'a>,
-    #[serde(borrow)]
     pub(super) detail: Text<'a>,
+    unknown: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Choice<'a> {
-    #[serde(borrow)]
-    pub(super) text: Text<'a>,
-    #[serde(borrow)]
-    pub(super) delta: Option<Content<'a>>,
-    #[serde(borrow)]
-    pub(super) message: Option<Content<'a>>,
-    #[serde(borrow)]
-    pub(super) finish_reason: Text<'a>,
-}
+/// Fields of a chunk that are known to hold no output of their own.
+const CHUNK_ASIDE: &[&str] = &[
+    "id",
+    "created",
+    "model",
+    "system_fingerprint",
+    "service_tier",
+    "provider",
+    "type",
+    "status",
+    "event",
+    "prompt_filter_results",
+    "prompt_progress",
+    "x_groq",
+    "nvext",
+    "metadata",
+    "moderation",
+];
 
-/// A delta of a stream or the message of a whole answer.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Content<'a> {
-    #[serde(borrow)]
-    pub(super) content: Text<'a>,
-    #[serde(borrow)]
-    pub(super) refusal: Text<'a>,
-    #[serde(borrow)]
-    pub(super) reasoning_content: Text<'a>,
-    #[serde(borrow)]
-    pub(super) reasoning: Text<'a>,
-    #[serde(borrow)]
-    pub(super) tool_calls: Option<Vec<ToolCall<'a>>>,
-    #[serde(borrow)]
-    pub(super) function_call: Option<Function<'a>>,
-}
-
-impl<'a> Content<'a> {
-    /// The text, if it is the only output here.
-    pub(super) fn one_text(&self) -> Option<(&Text<'a>, OutputKind)> {
-        if self.tool_calls.is_some() || self.function_call.is_some() {
-            return None;
+impl<'de> Fields<'de> for Chunk<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "choices" => self.choices = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
+            "timings" => self.timings = map.next_value()?,
+            "error" => self.error = map.next_value()?,
+            "object" => self.object = map.next_value()?,
+            "message" => self.message = map.next_value()?,
+            "detail" => self.detail = map.next_value()?,
+            _ => note_unknown(CHUNK_ASIDE, &mut self.unknown, key, map)?,
         }
-        let fields = [
-            (&self.content, OutputKind::Text),
-            (&self.refusal, OutputKind::Text),
-            (&self.reasoning_content, OutputKind::Reasoning),
-            (&self.reasoning, OutputKind::Reasoning),
-        ];
-        let mut filled = fields
-            .into_iter()
-            .filter(|(text, _)| text.filled().is_some());
-        let one = filled.next()?;
-        filled.next().is_none().then_some(one)
+        Ok(())
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct ToolCall<'a> {
-    #[serde(borrow)]
-    pub(super) function: Option<Function<'a>>,
+impl Chunk<'_> {
+    /// Its token counts, wherever they stand; `None` if it has none.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        let in_choices = self.choices.objects().iter();
+        let in_choice = in_choices
+            .filter_map(|choice| choice.usage.0.as_ref())
+            .next();
+        let own = self.usage.0.as_ref().or(in_choice).map(UsageFields::usage);
+        let timed = self.timings.0.as_ref().map(Timings::usage);
+        let (own, timed) = (own.unwrap_or_default(), timed.unwrap_or_default());
+        let usage = Usage {
+            input_tokens: own.input_tokens.or(timed.input_tokens),
+            output_tokens: own.output_tokens.or(timed.output_tokens),
+            cached_tokens: own.cached_tokens.or(timed.cached_tokens),
+            reasoning_tokens: own.reasoning_tokens,
+        };
+        (usage != Usage::default()).then_some(usage)
+    }
+
+    /// A field that nobody knows and that holds something, by its path. Beside choices
+    /// only theirs count: gateways put marks of their own around them.
+    pub(super) fn unknown_field(&self) -> Option<String> {
+        if matches!(self.choices, List::Absent) {
+            return self.unknown.clone();
+        }
+        self.choices.objects().iter().find_map(|choice| {
+            let contents = [("delta", &choice.delta), ("message", &choice.message)];
+            let inside = contents.into_iter().find_map(|(name, content)| {
+                let field = content.0.as_ref()?.unknown.as_ref()?;
+                Some(format!("choices[].{name}.{field}"))
+            });
+            let own = choice.unknown.as_ref();
+            inside.or_else(|| own.map(|field| format!("choices[].{field}")))
+        })
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Default)]
+pub(super) struct Choice<'a> {
+    outputs: [Parts<'a>; CHOICE_FIELDS.len()],
+    pub(super) delta: Object<Content<'a>>,
+    pub(super) message: Object<Content<'a>>,
+    pub(super) finish_reason: Text<'a>,
+    usage: Object<UsageFields>,
+    unknown: Option<String>,
+}
+
+impl<'de> Fields<'de> for Choice<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "delta" => self.delta = map.next_value()?,
+            "message" => self.message = map.next_value()?,
+            "finish_reason" => self.finish_reason = map.next_value()?,
+            "usage" => self.usage = map.next_value()?,
+            _ if take_output(&CHOICE_FIELDS, &mut self.outputs, key, map)? => {}
+            _ => note_unknown(CHOICE_ASIDE, &mut self.unknown, key, map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// Its own output of one kind, outside of delta and message.
+    pub(super) fn output(&self, kind: OutputKind) -> Option<Cow<'_, str>> {
+        output_of(&CHOICE_FIELDS, &self.outputs, kind)
+    }
+
+    /// The text, if it is the only output here and borrowed.
+    pub(super) fn one_text(&self) -> Option<(&Cow<'a, str>, OutputKind)> {
+        one_text(&CHOICE_FIELDS, &self.outputs)
+    }
+}
+
+/// A delta of a stream or the message of a whole answer.
+#[derive(Debug, Default)]
+pub(super) struct Content<'a> {
+    outputs: [Parts<'a>; CONTENT_FIELDS.len()],
+    tool_calls: List<ToolCall<'a>>,
+    function_call: Object<Function<'a>>,
+    unknown: Option<String>,
+}
+
+impl<'de> Fields<'de> for Content<'de> {
+    /// The text alone, as if it stood in the first field.
+    fn from_text(text: Text<'de>) -> Option<Self> {
+        let mut content = Self::default();
+        content.outputs[0].text = text;
+        Some(content)
+    }
+
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "tool_calls" => self.tool_calls = map.next_value()?,
+            "function_call" => self.function_call = map.next_value()?,
+            _ if take_output(&CONTENT_FIELDS, &mut self.outputs, key, map)? => {}
+            _ => note_unknown(CONTENT_ASIDE, &mut self.unknown, key, map)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Content<'a> {
+    /// Its output of one kind.
+    pub(super) fn output(&self, kind: OutputKind) -> Option<Cow<'_, str>> {
+        output_of(&CONTENT_FIELDS, &self.outputs, kind)
+    }
+
+    /// The functions that it calls, or pieces of such calls.
+    pub(super) fn functions(&self) -> impl Iterator<Item = &Function<'a>> {
+        let calls = self.tool_calls.objects().iter();
+        calls
+            .filter_map(|call| call.function.0.as_ref())
+            .chain(self.function_call.0.as_ref())
+    }
+
+    /// The text, if it is the only output here and borrowed.
+    pub(super) fn one_text(&self) -> Option<(&Cow<'a, str>, OutputKind)> {
+        let calls = !matches!(self.tool_calls, List::Absent) || self.function_call.0.is_some();
+        (!calls)
+            .then(|| one_text(&CONTENT_FIELDS, &self.outputs))
+            .flatten()
+    }
+}
+
+/// Takes the value of `key` if the table has it.
+fn take_output<'de, A: MapAccess<'de>>(
+    table: &[(&str, OutputKind)],
+    outputs: &mut [Parts<'de>],
+    key: &str,
+    map: &mut A,
+) -> Result<bool, A::Error> {
+    let Some(at) = table.iter().position(|(name, _)| *name == key) else {
+        return Ok(false);
+    };
+    outputs[at] = map.next_value()?;
+    Ok(true)
+}
+
+/// Notes a field that is not known if it holds something.
+fn note_unknown<'de, A: MapAccess<'de>>(
+    aside: &[&str],
+    unknown: &mut Option<String>,
+    key: &str,
+    map: &mut A,
+) -> Result<(), A::Error> {
+    if aside.contains(&key) {
+        return skip(map);
+    }
+    if map.next_value::<Filled>()?.0 && unknown.is_none() {
+        *unknown = Some(key.to_owned());
+    }
+    Ok(())
+}
+
+/// The first filled output of one kind.
+fn output_of<'p>(
+    table: &[(&str, OutputKind)],
+    outputs: &'p [Parts<'_>],
+    kind: OutputKind,
+) -> Option<Cow<'p, str>> {
+    let mut fields = table
+        .iter()
+        .zip(outputs)
+        .map(|((_, kind), parts)| (*kind, parts));
+    fields.find_map(|(of_field, parts)| {
+        let text = parts.text.filled().unwrap_or_default();
+        let reasoning = parts.reasoning.as_str();
+        let found = match (kind, of_field) {
+            (OutputKind::Text, OutputKind::Text) => Cow::Borrowed(text),
+            (OutputKind::Reasoning, OutputKind::Text) => Cow::Borrowed(reasoning),
+            (OutputKind::Reasoning, _) if reasoning.is_empty() => Cow::Borrowed(text),
+            (OutputKind::Reasoning, _) => Cow::Owned(format!("{reasoning}{text}")),
+            _ => Cow::Borrowed(""),
+        };
+        (!found.is_empty()).then_some(found)
+    })
+}
+
+/// The text of the only filled output, where it is borrowed from the message.
+fn one_text<'p, 'a>(
+    table: &[(&str, OutputKind)],
+    outputs: &'p [Parts<'a>],
+) -> Option<(&'p Cow<'a, str>, OutputKind)> {
+    let mut filled = table
+        .iter()
+        .zip(outputs)
+        .filter(|(_, parts)| parts.is_filled());
+    let ((_, kind), parts) = filled.next()?;
+    let alone = filled.next().is_none() && parts.reasoning.is_empty();
+    parts
+        .text
+        .0
+        .as_ref()
+        .filter(|_| alone)
+        .map(|text| (text, *kind))
+}
+
+#[derive(Debug, Default)]
+pub(super) struct ToolCall<'a> {
+    function: Object<Function<'a>>,
+}
+
+impl<'de> Fields<'de> for ToolCall<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "function" => self.function = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
 pub(super) struct Function<'a> {
-    #[serde(borrow)]
     pub(super) name: Text<'a>,
-    #[serde(borrow)]
     pub(super) arguments: Text<'a>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct UsageFields {
-    prompt_tokens: Count,
-    completion_tokens: Count,
-    /// SGLang's place for it.
-    reasoning_tokens: Count,
-    prompt_tokens_details: Option<Details>,
-    completion_tokens_details: Option<Details>,
+impl<'de> Fields<'de> for Function<'de> {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "name" => self.name = map.next_value()?,
+            "arguments" => self.arguments = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+/// Token counts, under the names that servers give them.
+#[derive(Debug, Default)]
+struct UsageFields {
+    input_tokens: Count,
+    output_tokens: Count,
+    /// Cached prompt tokens by the place that the server tells them in, the best
+    /// known first: OpenAI, DeepSeek, Moonshot, Anthropic.
+    cached_tokens: [Count; 4],
+    /// OpenAI's place for it, then SGLang's.
+    reasoning_tokens: [Count; 2],
+}
+
+impl<'de> Fields<'de> for UsageFields {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "prompt_tokens" | "input_tokens" => self.input_tokens = map.next_value()?,
+            "completion_tokens" | "output_tokens" => self.output_tokens = map.next_value()?,
+            "prompt_tokens_details" | "input_tokens_details" => {
+                let Object(details) = map.next_value::<Object<Details>>()?;
+                self.cached_tokens[0] = details.unwrap_or_default().cached_tokens;
+            }
+            "prompt_cache_hit_tokens" => self.cached_tokens[1] = map.next_value()?,
+            "cached_tokens" => self.cached_tokens[2] = map.next_value()?,
+            "cache_read_input_tokens" => self.cached_tokens[3] = map.next_value()?,
+            "completion_tokens_details" | "output_tokens_details" => {
+                let Object(details) = map.next_value::<Object<Details>>()?;
+                self.reasoning_tokens[0] = details.unwrap_or_default().reasoning_tokens;
+            }
+            "reasoning_tokens" => self.reasoning_tokens[1] = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+#[derive(Debug, Default)]
 struct Details {
     cached_tokens: Count,
     reasoning_tokens: Count,
 }
 
+impl<'de> Fields<'de> for Details {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "cached_tokens" | "cache_read_tokens" => self.cached_tokens = map.next_value()?,
+            "reasoning_tokens" => self.reasoning_tokens = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
 impl UsageFields {
-    pub(super) fn usage(&self) -> Usage {
-        let prompt = self.prompt_tokens_details.as_ref();
-        let answer = self.completion_tokens_details.as_ref();
+    fn usage(&self) -> Usage {
+        let first = |counts: &[Count]| counts.iter().find_map(|count| count.0);
         Usage {
-            input_tokens: self.prompt_tokens.0,
-            output_tokens: self.completion_tokens.0,
-            cached_tokens: prompt.and_then(|details| details.cached_tokens.0),
-            reasoning_tokens: answer
-                .and_then(|details| details.reasoning_tokens.0)
-                .or(self.reasoning_tokens.0),
+            input_tokens: self.input_tokens.0,
+            output_tokens: self.output_tokens.0,
+            cached_tokens: first(&self.cached_tokens),
+            reasoning_tokens: first(&self.reasoning_tokens),
+        }
+    }
+}
+
+/// llama.cpp's own counts: cached and computed prompt tokens, and answer tokens so
+/// far.
+#[derive(Debug, Default)]
+struct Timings {
+    cache_n: Count,
+    prompt_n: Count,
+    predicted_n: Count,
+}
+
+impl<'de> Fields<'de> for Timings {
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "cache_n" => self.cache_n = map.next_value()?,
+            "prompt_n" => self.prompt_n = map.next_value()?,
+            "predicted_n" => self.predicted_n = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl Timings {
+    fn usage(&self) -> Usage {
+        let prompt = self.cache_n.0.zip(self.prompt_n.0);
+        Usage {
+            input_tokens: prompt.and_then(|(cached, computed)| cached.checked_add(computed)),
+            output_tokens: self.predicted_n.0,
+            cached_tokens: self.cache_n.0,
+            ..Usage::default()
         }
     }
 }

@@ -1,10 +1,14 @@
 //! Answers of OpenAI's API, chunk by chunk.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
-use super::chunk::{Choice, Chunk, Content, Function};
+use super::chunk::{Choice, Chunk, Content};
+use super::lenient::{List, Object};
 use super::repeat::Repeat;
-use crate::{Decoder, Events, Message, OutputKind, PluginError, Usage};
+use crate::json::{self, mended};
+use crate::{Decoder, Events, Message, OutputKind, PluginError};
 
 /// What a message of a stream is, seen before it is parsed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +27,7 @@ pub enum StreamMessage<'a> {
 impl<'a> StreamMessage<'a> {
     /// What `data` is.
     #[must_use]
-    pub fn of(data: &'a [u8]) -> Self {
+    pub fn from_data(data: &'a [u8]) -> Self {
         match data.trim_ascii() {
             b"" => Self::Blank,
             b"[DONE]" => Self::End,
@@ -36,12 +40,15 @@ impl<'a> StreamMessage<'a> {
 /// Reads the answers of both endpoints, streamed or whole.
 ///
 /// One output event per chunk and kind. The server's running token count, where
-/// it sends one, goes with the chunk's output. A whole answer is one chunk.
+/// it sends one, goes with the chunk's output. A whole answer is one chunk; after
+/// pieces of it, the whole is a repetition and no output.
 #[derive(Debug, Clone, Default)]
 pub struct OpenAiDecoder {
     ended: bool,
+    /// Output has come in pieces.
+    had_pieces: bool,
     /// Reused for tool calls that come in several pieces.
-    pieces: String,
+    calls: String,
     /// What the next chunk most likely looks like.
     repeat: Option<Repeat>,
 }
@@ -61,7 +68,7 @@ impl OpenAiDecoder {
             }
             return;
         }
-        let data = match StreamMessage::of(data) {
+        let data = match StreamMessage::from_data(data) {
             StreamMessage::Blank => return,
             StreamMessage::End => {
                 self.ended = true;
@@ -70,30 +77,43 @@ impl OpenAiDecoder {
             StreamMessage::Object(data) => data,
             StreamMessage::Other => return out.malformed(),
         };
-        match serde_json::from_slice::<Chunk<'_>>(data) {
-            Ok(chunk) => {
+        if let Ok(Object(Some(chunk))) = serde_json::from_slice::<Object<Chunk<'_>>>(data) {
+            self.chunk(&chunk, out);
+            self.repeat = Repeat::from_chunk(data, &chunk).or(self.repeat.take());
+            return;
+        }
+        match serde_json::from_slice::<Object<Chunk<'_>>>(&mended(data)) {
+            Ok(Object(Some(chunk))) => {
+                out.mended();
                 self.chunk(&chunk, out);
-                self.repeat = Repeat::from_chunk(data, &chunk).or(self.repeat.take());
             }
-            Err(_) => out.malformed(),
+            _ => out.malformed(),
         }
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Events<'_>) {
+        if matches!(chunk.choices, List::NoList) {
+            return out.malformed();
+        }
         if let Some(error) = reported_error(chunk) {
             out.error(&error);
         }
-        let usage = chunk.usage.as_ref().map(|fields| fields.usage());
+        let usage = chunk.usage();
         let tokens = usage.and_then(|usage| usage.output_tokens);
-        let choices = chunk.choices.as_deref().unwrap_or_default();
+        let choices = chunk.choices.objects();
         let mut put_out = false;
         for choice in choices {
             put_out |= self.choice(choice, tokens, out);
         }
-        if !put_out && !choices.is_empty() && tokens.is_some() {
-            out.output(OutputKind::Text, "", tokens);
+        if !put_out {
+            if !choices.is_empty() && tokens.is_some() {
+                out.output(OutputKind::Text, "", tokens);
+            }
+            if let Some(field) = chunk.unknown_field() {
+                out.unread(&field);
+            }
         }
-        if let Some(usage) = usage.filter(|usage| *usage != Usage::default()) {
+        if let Some(usage) = usage {
             out.usage(usage);
         }
         for choice in choices {
@@ -106,14 +126,20 @@ impl OpenAiDecoder {
     /// Whether the choice held any output.
     fn choice(&mut self, choice: &Choice<'_>, tokens: Option<u32>, out: &mut Events<'_>) -> bool {
         // Some servers repeat the growing message beside each delta.
-        if let Some(content) = choice.delta.as_ref().or(choice.message.as_ref()) {
-            return self.content(content, tokens, out);
+        if let Some(delta) = &choice.delta.0 {
+            let put_out = self.content(delta, tokens, out);
+            self.had_pieces |= put_out;
+            return put_out;
         }
-        let text = choice.text.filled();
-        if let Some(text) = text {
-            out.output(OutputKind::Text, text, tokens);
+        if let Some(message) = &choice.message.0 {
+            return !self.had_pieces && self.content(message, tokens, out);
         }
-        text.is_some()
+        let reasoning = choice.output(OutputKind::Reasoning);
+        let text = choice.output(OutputKind::Text);
+        let put_out = put(OutputKind::Reasoning, reasoning, tokens, out)
+            | put(OutputKind::Text, text, tokens, out);
+        self.had_pieces |= put_out;
+        put_out
     }
 
     fn content(
@@ -122,35 +148,32 @@ impl OpenAiDecoder {
         tokens: Option<u32>,
         out: &mut Events<'_>,
     ) -> bool {
-        let reasoning = content.reasoning_content.filled();
-        let reasoning = reasoning.or(content.reasoning.filled());
-        let text = content.content.filled().or(content.refusal.filled());
-        if let Some(reasoning) = reasoning {
-            out.output(OutputKind::Reasoning, reasoning, tokens);
+        let reasoning = content.output(OutputKind::Reasoning);
+        let text = content.output(OutputKind::Text);
+        self.calls.clear();
+        for function in content.functions() {
+            for piece in [&function.name, &function.arguments] {
+                self.calls.push_str(piece.filled().unwrap_or_default());
+            }
         }
-        if let Some(text) = text {
-            out.output(OutputKind::Text, text, tokens);
-        }
-        self.pieces.clear();
-        let calls = content.tool_calls.iter().flatten();
-        let functions = calls.filter_map(|call| call.function.as_ref());
-        for function in functions.chain(content.function_call.as_ref()) {
-            self.pieces.push_str(piece(&function.name));
-            self.pieces.push_str(arguments(function));
-        }
-        if !self.pieces.is_empty() {
-            out.output(OutputKind::ToolCall, &self.pieces, tokens);
-        }
-        reasoning.is_some() || text.is_some() || !self.pieces.is_empty()
+        let calls = (!self.calls.is_empty()).then_some(self.calls.as_str().into());
+        put(OutputKind::Reasoning, reasoning, tokens, out)
+            | put(OutputKind::Text, text, tokens, out)
+            | put(OutputKind::ToolCall, calls, tokens, out)
     }
 }
 
-fn piece<'a>(text: &'a super::Text<'_>) -> &'a str {
-    text.filled().unwrap_or_default()
-}
-
-fn arguments<'a>(function: &'a Function<'_>) -> &'a str {
-    piece(&function.arguments)
+/// Whether there was anything to put out.
+fn put(
+    kind: OutputKind,
+    text: Option<Cow<'_, str>>,
+    tokens: Option<u32>,
+    out: &mut Events<'_>,
+) -> bool {
+    if let Some(text) = &text {
+        out.output(kind, text, tokens);
+    }
+    text.is_some()
 }
 
 /// The error that a chunk reports, if it is one.
@@ -162,7 +185,7 @@ fn reported_error(chunk: &Chunk<'_>) -> Option<String> {
     if chunk.object.filled() == Some("error") {
         return Some(message.unwrap_or("error without a message").to_owned());
     }
-    if chunk.choices.is_some() {
+    if !matches!(chunk.choices, List::Absent) {
         return None;
     }
     chunk.detail.filled().map(str::to_owned)
@@ -194,7 +217,7 @@ pub fn error_message(error: &Value) -> String {
 /// The words of an error event's data, which need not be JSON.
 #[must_use]
 pub fn error_words(data: &[u8]) -> String {
-    match serde_json::from_slice::<Value>(data) {
+    match json::read::<Value>(data) {
         Ok(error) => error_message(&error),
         Err(_) => String::from_utf8_lossy(data).trim().to_owned(),
     }

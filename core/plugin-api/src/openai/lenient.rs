@@ -1,14 +1,195 @@
 //! Fields that servers fill in more than one way. They never make a message
-//! unreadable: what does not fit reads as absent.
+//! unreadable: what does not fit reads as absent, a field that nobody knows is
+//! passed over, and the last of a field that comes twice wins.
 
 use std::borrow::Cow;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-/// A text: a string, which is borrowed where it has no escapes, or the joined
-/// `text` of a list of parts. Anything else is absent.
+/// A visitor's answers to values of kinds that its field is not: `number` (booleans
+/// too), `scalar` (those and null), `text`, `list` or `object`.
+macro_rules! reads_as_absent {
+    ($absent:expr; $($kind:ident),+) => { $(reads_as_absent!(@ $kind $absent);)+ };
+    (@ scalar $absent:expr) => {
+        reads_as_absent!(@ number $absent);
+
+        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+            Ok($absent)
+        }
+    };
+    (@ number $absent:expr) => {
+        fn visit_bool<E: de::Error>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($absent)
+        }
+
+        fn visit_i64<E: de::Error>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($absent)
+        }
+
+        fn visit_u64<E: de::Error>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($absent)
+        }
+
+        fn visit_f64<E: de::Error>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($absent)
+        }
+    };
+    (@ text $absent:expr) => {
+        fn visit_str<E: de::Error>(self, _: &str) -> Result<Self::Value, E> {
+            Ok($absent)
+        }
+    };
+    (@ list $absent:expr) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+            while list.next_element::<IgnoredAny>()?.is_some() {}
+            Ok($absent)
+        }
+    };
+    (@ object $absent:expr) => {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok($absent)
+        }
+    };
+}
+pub(super) use reads_as_absent;
+
+/// A JSON object of which some fields are read.
+pub trait Fields<'de>: Default {
+    /// The object that a text in its place stands for; `None` if it stands for none.
+    fn from_text(_: Text<'de>) -> Option<Self> {
+        None
+    }
+
+    /// Takes the value of `key` from `map`, or skips it.
+    ///
+    /// # Errors
+    /// If the document is broken there.
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error>;
+}
+
+/// Passes a value over.
+///
+/// # Errors
+/// If the document is broken there.
+pub fn skip<'de, A: MapAccess<'de>>(map: &mut A) -> Result<(), A::Error> {
+    map.next_value::<IgnoredAny>().map(|_| ())
+}
+
+/// All fields of an object.
+pub(super) fn take_fields<'de, T: Fields<'de>, A: MapAccess<'de>>(
+    mut map: A,
+) -> Result<T, A::Error> {
+    let mut fields = T::default();
+    while let Some(key) = map.next_key::<Text<'_>>()? {
+        fields.take(key.0.as_deref().unwrap_or_default(), &mut map)?;
+    }
+    Ok(fields)
+}
+
+/// An object, or what a text in its place stands for; anything else is absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object<T>(pub Option<T>);
+
+impl<T> Default for Object<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Fields<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Fields<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        take_fields(map).map(|fields| Object(Some(fields)))
+    }
+
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Object(T::from_text(Text(Some(Cow::Borrowed(text))))))
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Object(T::from_text(Text(Some(text.to_owned().into())))))
+    }
+
+    reads_as_absent!(Object(None); scalar, list);
+}
+
+/// A list of objects, or one object without a list around it. What is no object in
+/// it is left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum List<T> {
+    /// Null, or not there.
+    #[default]
+    Absent,
+    /// A list, with the objects in it.
+    Objects(Vec<T>),
+    /// Anything else.
+    NoList,
+}
+
+impl<T> List<T> {
+    /// Its objects; none if it is absent.
+    #[must_use]
+    pub fn objects(&self) -> &[T] {
+        match self {
+            Self::Objects(objects) => objects,
+            Self::Absent | Self::NoList => &[],
+        }
+    }
+}
+
+impl<'de, T: Fields<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ListVisitor(PhantomData))
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Fields<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = List<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of objects")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut objects = Vec::new();
+        while let Some(Object(object)) = list.next_element()? {
+            objects.extend(object);
+        }
+        Ok(List::Objects(objects))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        take_fields(map).map(|fields| List::Objects(vec![fields]))
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(List::Absent)
+    }
+
+    reads_as_absent!(List::NoList; number, text);
+}
+
+/// A text, which is borrowed where it has no escapes. Anything but a string is
+/// absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Text<'a>(pub Option<Cow<'a, str>>);
 
@@ -35,89 +216,57 @@ impl<'de> Visitor<'de> for TextVisitor {
         f.write_str("a text")
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Text<'de>, E> {
+    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
         Ok(Text(Some(Cow::Borrowed(text))))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text<'de>, E> {
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Text(Some(Cow::Owned(text.to_owned()))))
     }
 
-    fn visit_unit<E: de::Error>(self) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_bool<E: de::Error>(self, _: bool) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_i64<E: de::Error>(self, _: i64) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_u64<E: de::Error>(self, _: u64) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_f64<E: de::Error>(self, _: f64) -> Result<Text<'de>, E> {
-        Ok(Text(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Text<'de>, A::Error> {
-        let mut joined = String::new();
-        while let Some(Part(text)) = parts.next_element()? {
-            joined.push_str(text.filled().unwrap_or_default());
-        }
-        Ok(Text((!joined.is_empty()).then_some(Cow::Owned(joined))))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Text<'de>, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
-    }
+    reads_as_absent!(Text(None); scalar, list, object);
 }
 
-/// One part of a content list: `{"type": "text", "text": "..."}` or a string.
-struct Part<'a>(Text<'a>);
+/// Whether a value holds something: a text, list or object that is not empty.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Filled(pub(super) bool);
 
-impl<'de> Deserialize<'de> for Part<'de> {
+impl<'de> Deserialize<'de> for Filled {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(PartVisitor)
+        deserializer.deserialize_any(FilledVisitor)
     }
 }
 
-struct PartVisitor;
+struct FilledVisitor;
 
-impl<'de> Visitor<'de> for PartVisitor {
-    type Value = Part<'de>;
+impl<'de> Visitor<'de> for FilledVisitor {
+    type Value = Filled;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a part of a content list")
+        f.write_str("anything")
     }
 
-    fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Part<'de>, E> {
-        TextVisitor.visit_borrowed_str(text).map(Part)
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Filled(!text.is_empty()))
     }
 
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Part<'de>, E> {
-        TextVisitor.visit_str(text).map(Part)
-    }
-
-    fn visit_unit<E: de::Error>(self) -> Result<Part<'de>, E> {
-        Ok(Part(Text(None)))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Part<'de>, A::Error> {
-        let mut text = Text(None);
-        while let Some(key) = map.next_key::<Cow<'_, str>>()? {
-            if key == "text" {
-                text = map.next_value()?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut filled = Filled(false);
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            filled.0 = true;
         }
-        Ok(Part(text))
+        Ok(filled)
     }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut filled = Filled(false);
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            filled.0 = true;
+        }
+        Ok(filled)
+    }
+
+    reads_as_absent!(Filled(false); scalar);
 }
 
 /// A count: a whole number that is not negative, written as an integer or as a
@@ -163,19 +312,7 @@ impl<'de> Visitor<'de> for CountVisitor {
         Ok(Count(None))
     }
 
-    fn visit_str<E: de::Error>(self, _: &str) -> Result<Count, E> {
-        Ok(Count(None))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut parts: A) -> Result<Count, A::Error> {
-        while parts.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Count(None))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Count, A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Count(None))
-    }
+    reads_as_absent!(Count(None); text, list, object);
 }
 
 #[cfg(test)]
@@ -200,11 +337,81 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_joined_and_other_kinds_are_absent() {
-        let parts = r#"[{"type":"text","text":"a"},{"type":"image","url":"u"},"b",null]"#;
-        assert_eq!(text(parts).as_deref(), Some("ab"));
-        for other in ["null", "true", "3", "-3", "1.5", "{\"a\":[1]}", "[]"] {
+    fn other_kinds_than_a_string_are_no_text() {
+        for other in [
+            "null",
+            "true",
+            "3",
+            "-3",
+            "1.5",
+            "{\"a\":[1]}",
+            "[]",
+            "[\"a\"]",
+        ] {
             assert_eq!(text(other), None, "{other}");
+        }
+    }
+
+    #[derive(Debug, Default, PartialEq)]
+    struct Named {
+        name: String,
+    }
+
+    impl<'de> Fields<'de> for Named {
+        fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+            match key {
+                "name" => self.name = map.next_value::<Text<'_>>()?.0.unwrap_or_default().into(),
+                _ => skip(map)?,
+            }
+            Ok(())
+        }
+    }
+
+    fn names(json: &str) -> Option<Vec<String>> {
+        match serde_json::from_str::<List<Named>>(json).unwrap() {
+            List::Objects(list) => Some(list.into_iter().map(|named| named.name).collect()),
+            List::Absent | List::NoList => None,
+        }
+    }
+
+    #[test]
+    fn the_last_of_a_field_that_comes_twice_wins() {
+        assert_eq!(
+            names(r#"[{"name":"a","x":[{}],"name":"b"}]"#).unwrap(),
+            ["b"]
+        );
+    }
+
+    #[test]
+    fn a_list_holds_the_objects_in_it_and_one_object_is_a_list_of_one() {
+        assert_eq!(
+            names(r#"[1,{"name":"a"},null,[{}],{}]"#).unwrap(),
+            ["a", ""]
+        );
+        assert_eq!(names(r#"{"name":"a"}"#).unwrap(), ["a"]);
+        for other in ["null", "1", "\"a\"", "false", "-1", "0.5"] {
+            assert_eq!(names(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_what_holds_something_is_filled() {
+        for (json, filled) in [
+            ("null", false),
+            ("true", false),
+            ("7", false),
+            ("\"\"", false),
+            ("[]", false),
+            ("{}", false),
+            ("\"a\"", true),
+            ("[null]", true),
+            ("{\"a\":null}", true),
+        ] {
+            assert_eq!(
+                serde_json::from_str::<Filled>(json).unwrap(),
+                Filled(filled),
+                "{json}"
+            );
         }
     }
 

@@ -6,16 +6,19 @@ mod chunk;
 mod decode;
 mod encode;
 mod lenient;
+mod parts;
 mod repeat;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use chunk::{CHOICE_FIELDS, CONTENT_FIELDS};
 pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words};
 pub use encode::{OpenAiWire, api_key_header, post_merged, seed_for};
-pub use lenient::{Count, Text};
+pub use lenient::{Count, Fields, List, Object, Text, skip};
 
+use crate::json;
 use crate::{ControlRequest, Evidence, InfoProbe, PluginError, Probes};
 
 /// Endpoint of OpenAI's API that requests go to.
@@ -90,7 +93,7 @@ pub fn with_headers(mut request: ControlRequest, headers: &[(String, String)]) -
 /// # Errors
 /// If `bytes` is not JSON.
 pub fn models_evidence(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = serde_json::from_slice(bytes)?;
+    let answer: Value = json::read(bytes)?;
     let Some(model) = answer.pointer("/data/0") else {
         return Ok(Evidence::default());
     };

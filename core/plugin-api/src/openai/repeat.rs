@@ -22,22 +22,22 @@ impl Repeat {
     /// What to compare the chunks after this one with; `None` if `chunk`, which
     /// was parsed from `data`, holds anything beside one piece of text.
     pub(super) fn from_chunk(data: &[u8], chunk: &Chunk<'_>) -> Option<Self> {
-        let [choice] = chunk.choices.as_deref()? else {
+        let [choice] = chunk.choices.objects() else {
             return None;
         };
-        let plain = chunk.usage.is_none()
+        let plain = chunk.usage().is_none()
             && chunk.error.is_none()
             && chunk.object.filled() != Some("error")
             && choice.finish_reason.filled().is_none();
         if !plain {
             return None;
         }
-        let (text, kind) = match (&choice.delta, &choice.message) {
+        let (text, kind) = match (&choice.delta.0, &choice.message.0) {
             (Some(delta), _) => delta.one_text()?,
             (None, Some(_)) => return None,
-            (None, None) => (&choice.text, OutputKind::Text),
+            (None, None) => choice.one_text()?,
         };
-        let Some(Cow::Borrowed(text)) = text.0 else {
+        let Cow::Borrowed(text) = text else {
             return None;
         };
         let start = (text.as_ptr() as usize).checked_sub(data.as_ptr() as usize)?;
@@ -67,9 +67,11 @@ impl Repeat {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openai::lenient::Object;
 
     fn repeat(data: &str) -> Option<Repeat> {
-        Repeat::from_chunk(data.as_bytes(), &serde_json::from_str(data).unwrap())
+        let Object(chunk) = serde_json::from_str(data).unwrap();
+        Repeat::from_chunk(data.as_bytes(), &chunk.unwrap())
     }
 
     const FIRST: &str =

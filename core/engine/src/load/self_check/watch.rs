@@ -11,6 +11,7 @@ use nix::unistd::gettid;
 use procfs::process::Process;
 use procfs::{CpuPressure, Current, CurrentSI, KernelStats};
 
+use crate::os::cgroup;
 use crate::os::clock;
 use crate::os::limits;
 use crate::os::ticker::Ticker;
@@ -37,6 +38,8 @@ struct Counters {
     /// Stolen and all ticks of the machine.
     ticks: Option<(u64, u64)>,
     pressure_us: Option<u64>,
+    throttled_ns: Option<u64>,
+    asleep_ns: Option<u64>,
 }
 
 impl Counters {
@@ -48,6 +51,8 @@ impl Counters {
             process_cpu_ns: process_cpu_ns(),
             ticks: ticks(),
             pressure_us: CpuPressure::current().ok().map(|p| p.some.total),
+            throttled_ns: cgroup::throttled_ns(),
+            asleep_ns: asleep_ns(),
         }
     }
 }
@@ -56,6 +61,14 @@ impl Counters {
 pub(crate) fn process_cpu_ns() -> Option<u64> {
     let used = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).ok()?;
     u64::try_from(Duration::from(used).as_nanos()).ok()
+}
+
+/// Time for which the machine has slept since its start, ns: what one clock counts and
+/// the other one does not.
+fn asleep_ns() -> Option<u64> {
+    let with_sleep = clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?;
+    let with_sleep = u64::try_from(Duration::from(with_sleep).as_nanos()).ok()?;
+    Some(with_sleep.saturating_sub(clock::now_ns()))
 }
 
 /// Time for which the calling thread was ready and had no core, ns.
@@ -119,8 +132,9 @@ impl Watch {
         }
     }
 
-    /// Stops watching and writes what it has seen into a self-check.
-    pub(in crate::load) fn fill_in(self, check: &mut SelfCheck) {
+    /// Stops watching and writes what it has seen into a self-check; gives how long it
+    /// has watched, ns.
+    pub(in crate::load) fn fill_in(self, check: &mut SelfCheck) -> u64 {
         let (began, ended) = (self.began, Counters::now());
         let wall_ns = ended.t_ns.saturating_sub(began.t_ns);
         let share = |before: Option<u64>, now: Option<u64>| {
@@ -143,6 +157,10 @@ impl Watch {
         }
         check.open_files_limit = limits::open_files().ok().map(|limit| limit.soft);
         check.local_ports_left = limits::local_ports_left();
+        check.throttled_percent = share(began.throttled_ns, ended.throttled_ns);
+        let slept = began.asleep_ns.zip(ended.asleep_ns);
+        check.slept_s = slept.map(|(before, now)| now.saturating_sub(before) as f64 / 1e9);
+        wall_ns
     }
 }
 

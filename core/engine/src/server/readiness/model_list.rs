@@ -13,7 +13,7 @@ pub(super) struct ModelList(Vec<String>);
 impl ModelList {
     /// The list in OpenAI's form; `None` if `body` is none, or names nothing.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let json: serde_json::Value = serde_json::from_slice(body).ok()?;
+        let json: serde_json::Value = inferbench_plugin_api::json::read(body).ok()?;
         let models = json.get("data")?.as_array()?.iter();
         let names = models.filter_map(|model| model.get("id")?.as_str());
         let names: Vec<String> = names.map(str::to_owned).collect();

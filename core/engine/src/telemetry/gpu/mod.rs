@@ -6,6 +6,7 @@
 
 mod counter;
 mod device;
+mod figures;
 mod library;
 pub(crate) mod memory;
 mod notes;
@@ -40,8 +41,9 @@ use watched::Watched;
 /// How long NVML may take to start: with many cards and a driver that has to be
 /// loaded first it takes long.
 const OPEN_LIMIT: Duration = Duration::from_secs(30);
-/// How long a reading in progress may go on when sampling is to end.
-const STOP_LIMIT: Duration = Duration::from_secs(1);
+/// How long a reading in progress, and the last one after it, may take when
+/// sampling is to end.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
 
 /// Why GPUs cannot be sampled as asked.
 #[derive(Debug, Error)]
@@ -210,11 +212,19 @@ fn sample(
     // Whoever waits may have given up.
     drop(opened.send(Ok(Ok(facts))));
     drop(opened);
-    while ticks.wait() {
+    let mut read = || {
         let running = backend.running();
         for device in &mut watched {
             gate.send(device.sample(&running));
         }
+    };
+    while ticks.wait() {
+        read();
+    }
+    // The last window ends after the last tick, and needs a reading behind it.
+    read();
+    for device in &watched {
+        device.conclude();
     }
 }
 

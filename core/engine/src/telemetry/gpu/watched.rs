@@ -1,7 +1,5 @@
 //! Samples one device, each figure on its own.
 
-use std::fmt::Display;
-
 use inferbench_model::facts::record::GpuSample;
 use inferbench_model::text::units::{from_kib, from_milli};
 use nvml_wrapper::Device;
@@ -15,6 +13,7 @@ use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::{NVML_FI_DEV_POWER_AVERAGE, NVML_FI_DEV_POWER_INSTANT};
 
 use super::counter::EnergyWatch;
+use super::figures::Figures;
 use super::notes::Notes;
 use super::owners::{self, Shares};
 use super::plausible;
@@ -78,11 +77,7 @@ impl<'nvml> Watched<'nvml> {
             gives_pcie: device.as_ref().is_some_and(gives_pcie_at_once),
             chosen,
             device,
-            figures: Figures {
-                chosen,
-                notes,
-                given: Vec::new(),
-            },
+            figures: Figures::new(chosen, notes),
             energy: EnergyWatch::default(),
             shares: Shares::default(),
             shares_ns: None,
@@ -110,6 +105,14 @@ impl<'nvml> Watched<'nvml> {
         GpuSample {
             read_us: Some(took_ns / 1000),
             ..sample
+        }
+    }
+
+    /// Notes what the device never gave. An instance gives few figures of its own.
+    pub(super) fn conclude(&self) {
+        let is_whole = self.chosen.mig.is_none() && self.device.is_some();
+        if let Some(line) = self.figures.never_given().filter(|_| is_whole) {
+            self.figures.notes.line(line);
         }
     }
 
@@ -295,56 +298,4 @@ fn gives_pcie_at_once(device: &Device<'_>) -> bool {
     let began_ns = now_ns();
     device.pcie_throughput(PcieUtilCounter::Receive).is_ok()
         && now_ns().saturating_sub(began_ns) < CHEAP_NS
-}
-
-/// What a device has given so far.
-struct Figures {
-    chosen: Chosen,
-    notes: Notes,
-    /// Figures given at least once, and whether they went missing since.
-    given: Vec<(&'static str, bool)>,
-}
-
-impl Figures {
-    /// The figure, if it is given. One that was given and is not any more is noted.
-    fn given<T>(&mut self, name: &'static str, figure: Result<T, NvmlError>) -> Option<T> {
-        let known = self.given.iter_mut().find(|(given, _)| *given == name);
-        match (figure, known) {
-            (Ok(value), None) => {
-                self.given.push((name, false));
-                Some(value)
-            }
-            (Ok(value), Some(_)) => Some(value),
-            (Err(error), Some((_, is_noted @ false))) => {
-                *is_noted = true;
-                self.notes.lost(self.chosen, name, error.to_string());
-                None
-            }
-            (Err(_), _) => None,
-        }
-    }
-
-    fn within<T: PartialOrd + Display>(
-        &self,
-        name: &'static str,
-        value: Option<T>,
-        most: T,
-    ) -> Option<T> {
-        value.filter(|value| self.is_at_most(name, value, &most))
-    }
-
-    fn holds(&self, name: &'static str, bytes: u64, most: u64) -> bool {
-        self.is_at_most(name, &bytes, &most)
-    }
-
-    fn is_at_most<T: PartialOrd + Display>(&self, name: &str, value: &T, most: &T) -> bool {
-        let holds = value <= most;
-        if !holds {
-            self.notes.line(format!(
-                "{} gave {name} that cannot be, at times: left out (first {value}, at most {most})",
-                self.chosen
-            ));
-        }
-        holds
-    }
 }

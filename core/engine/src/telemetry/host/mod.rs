@@ -136,6 +136,9 @@ impl HostSampler {
             while ticks.wait() {
                 sink(meter.sample(watched.current()));
             }
+            // The last window ends after the last tick, and needs a reading
+            // of the energy behind it.
+            sink(meter.last_sample());
         })?;
         Ok(Self { ticker })
     }
@@ -224,6 +227,18 @@ impl Meter {
             memory_available_bytes: self.memory.read(proc_file::available_bytes),
             load_1m: self.load.read(proc_file::load_1m),
             cpu_energy_joules: self.packages.joules(),
+        }
+    }
+
+    /// What makes sense however soon after another sample: shares of the CPU do
+    /// not.
+    fn last_sample(&mut self) -> HostSample {
+        HostSample {
+            t_ns: now_ns(),
+            memory_available_bytes: self.memory.read(proc_file::available_bytes),
+            load_1m: self.load.read(proc_file::load_1m),
+            cpu_energy_joules: self.packages.joules(),
+            ..HostSample::default()
         }
     }
 

@@ -70,13 +70,17 @@ fn empty_text_is_no_output_but_its_tokens_count() {
 fn events_of_one_read_are_counted_as_sharing_it() {
     let mut exchange = sent();
     for (arrival_ms, delay_ns, events) in [(10, 300, 1), (20, 700, 3), (30, 100, 2)] {
-        exchange.read_began(ms(arrival_ms), ms(arrival_ms) + delay_ns);
+        exchange.read_began(
+            ms(arrival_ms - 5),
+            ms(arrival_ms),
+            ms(arrival_ms) + delay_ns,
+        );
         for _ in 0..events {
             exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
         }
     }
     // No output came of it: its delay is in no latency.
-    exchange.read_began(ms(40), ms(50));
+    exchange.read_began(ms(35), ms(40), ms(50));
     exchange.end_marker();
     let record = record(exchange);
     assert_eq!(record.events_sharing_a_read, Some(5));
@@ -162,6 +166,235 @@ fn a_later_null_never_takes_back_a_count() {
     assert_eq!(
         (record.output_tokens, record.input_tokens),
         (Some(3), Some(7))
+    );
+}
+
+/// Events of one token each at these times, with text `a`, from a server that counts
+/// none of them but `tokens` in the end.
+fn answer(times_ms: &[u64], tokens: u32) -> Exchange {
+    let mut exchange = sent();
+    exchange.asked.output_tokens = tokens;
+    for t in times_ms {
+        exchange.read_began(ms(t - 1), ms(*t), ms(*t));
+        exchange.output(ms(*t), OutputKind::Text, "a", None);
+    }
+    exchange.usage(Usage {
+        output_tokens: Some(tokens),
+        ..Usage::default()
+    });
+    exchange.finish("length");
+    exchange
+}
+
+#[test]
+fn an_answer_in_one_event_has_no_time_between_tokens() {
+    let record = record(answer(&[90], 16));
+    assert!(record.came_at_once());
+    assert_eq!((record.tpot_ms, record.decode_ms_per_token), (None, None));
+    assert_eq!(record.ttft_ms, Some(90.0));
+}
+
+#[test]
+fn events_held_back_and_sent_in_two_pieces_came_at_once() {
+    let mut exchange = sent();
+    for (t_ns, events) in [(ms(90), 3), (ms(90) + 400_000, 5)] {
+        exchange.read_began(t_ns - 1, t_ns, t_ns);
+        for _ in 0..events {
+            exchange.output(t_ns, OutputKind::Text, "a", None);
+        }
+    }
+    exchange.usage(Usage {
+        output_tokens: Some(8),
+        ..Usage::default()
+    });
+    exchange.end_marker();
+    let record = record(exchange);
+    assert!(record.came_at_once());
+    assert_eq!(record.tpot_ms, None);
+}
+
+#[test]
+fn fast_events_with_reads_of_their_own_did_not_come_at_once() {
+    let mut exchange = sent();
+    for t_ns in [ms(90), ms(90) + 200_000, ms(90) + 400_000] {
+        exchange.read_began(t_ns - 1, t_ns, t_ns);
+        exchange.output(t_ns, OutputKind::Text, "a", None);
+    }
+    exchange.usage(Usage {
+        output_tokens: Some(3),
+        ..Usage::default()
+    });
+    exchange.end_marker();
+    // 0.4 ms over two tokens
+    assert_eq!(record(exchange).tpot_ms, Some(0.2));
+}
+
+#[test]
+fn decode_time_is_estimated_where_events_are_not_counted() {
+    let four_tokens_each = record(answer(&[100, 120, 140, 160], 16));
+    // 60 ms over 16 - 16 / 4 = 12 tokens; TPOT divides by 15.
+    assert_eq!(four_tokens_each.decode_ms_per_token, Some(5.0));
+    assert!(four_tokens_each.decode_is_estimated);
+    assert_eq!(four_tokens_each.tpot_ms, Some(4.0));
+}
+
+#[test]
+fn tokens_of_which_nothing_came_are_output_that_was_not_seen() {
+    let mut exchange = sent();
+    exchange.usage(Usage {
+        output_tokens: Some(16),
+        ..Usage::default()
+    });
+    exchange.finish("length");
+    assert!(record(exchange).has_unseen_output());
+    // An end of the answer is one token without text.
+    let mut only_end = sent();
+    only_end.usage(Usage {
+        output_tokens: Some(1),
+        ..Usage::default()
+    });
+    only_end.finish("stop");
+    assert!(!record(only_end).has_unseen_output());
+}
+
+#[test]
+fn fields_that_nobody_knows_are_output_that_was_not_seen_if_tokens_are_left_for_them() {
+    let with_unread = |unread: u32, tokens| {
+        let mut exchange = answer(&[100, 120, 140, 160], tokens);
+        for _ in 0..unread {
+            exchange.unread("choices[].delta.thoughts");
+        }
+        record(exchange)
+    };
+    let record = with_unread(12, 16);
+    assert!(record.has_unseen_output());
+    assert_eq!((record.tpot_ms, record.decode_ms_per_token), (None, None));
+    assert_eq!(
+        record.unread_field.as_deref(),
+        Some("choices[].delta.thoughts")
+    );
+    assert!(!with_unread(12, 4).has_unseen_output(), "all tokens came");
+    assert!(
+        !with_unread(1, 16).has_unseen_output(),
+        "a mark of a gateway"
+    );
+}
+
+#[test]
+fn a_last_piece_that_repeats_the_whole_is_no_output() {
+    let pieces = |last: &str| {
+        let mut exchange = sent();
+        for (t, text) in [(100, "one "), (120, "two "), (140, "three"), (300, last)] {
+            exchange.output(ms(t), OutputKind::Text, text, None);
+        }
+        exchange.finish("stop");
+        record(exchange)
+    };
+    let repeated = pieces("one two three");
+    assert_eq!(repeated.e2e_latency_ms, Some(140.0));
+    assert_eq!(repeated.itl_ms, [20.0, 20.0]);
+    assert_eq!(repeated.text.as_deref(), Some("one two three"));
+    assert_eq!(pieces("one two thre").e2e_latency_ms, Some(300.0));
+}
+
+#[test]
+fn a_short_repetition_is_what_a_model_may_say() {
+    let mut exchange = sent();
+    for (t, text) in [(100, "ha"), (120, "ha"), (140, "haha")] {
+        exchange.output(ms(t), OutputKind::Text, text, None);
+    }
+    exchange.finish("stop");
+    assert_eq!(record(exchange).itl_ms, [20.0, 20.0]);
+}
+
+#[test]
+fn counts_of_single_messages_add_up() {
+    let mut exchange = sent();
+    exchange.asked.output_tokens = 16;
+    for n in 0..16 {
+        exchange.output(ms(60 + 10 * n), OutputKind::Text, "a", Some(1));
+        exchange.usage(Usage {
+            input_tokens: Some(32),
+            output_tokens: Some(1),
+            ..Usage::default()
+        });
+    }
+    exchange.finish("length");
+    let record = record(exchange);
+    assert_eq!(record.output_tokens, Some(16));
+    assert_eq!(record.tokens_per_event, Some(vec![1; 16]));
+    assert_eq!(record.tpot_ms, Some(10.0));
+}
+
+#[test]
+fn counts_that_cannot_be_are_absent() {
+    let with = |output_tokens, cached_tokens| {
+        let mut exchange = answer(&[100, 120], 2);
+        exchange.usage(Usage {
+            input_tokens: Some(32),
+            output_tokens: Some(output_tokens),
+            cached_tokens: Some(cached_tokens),
+            ..Usage::default()
+        });
+        record(exchange)
+    };
+    assert_eq!(with(4_000_000_000, 0).output_tokens, None);
+    // More than asked, and as many as two bytes and some special tokens may be.
+    assert_eq!(with(60, 0).output_tokens, Some(60));
+    assert_eq!(with(2, 33).cached_tokens, None);
+    assert_eq!(with(2, 32).cached_tokens, Some(32));
+}
+
+#[test]
+fn a_reason_that_says_it_broke_off_fails_the_answer() {
+    for (finish, reason) in [
+        ("network_error", Some("finish_reason_network_error")),
+        ("content_filter", Some("finish_reason_content_filter")),
+        ("ABORT", Some("finish_reason_abort")),
+        ("eos", None),
+        ("who_knows", None),
+    ] {
+        let mut exchange = sent();
+        exchange.output(ms(10), OutputKind::Text, "a", None);
+        exchange.finish(finish);
+        exchange.end_marker();
+        assert_eq!(record(exchange).reason.as_deref(), reason, "{finish}");
+    }
+}
+
+#[test]
+fn a_first_output_that_shares_its_read_may_have_come_earlier() {
+    let shared = |empty_ms, events| {
+        let mut exchange = sent();
+        exchange.read_began(ms(empty_ms), ms(100), ms(101));
+        for _ in 0..events {
+            exchange.output(ms(100), OutputKind::Text, "a", None);
+        }
+        exchange.read_began(ms(110), ms(120), ms(120));
+        exchange.output(ms(120), OutputKind::Text, "a", None);
+        exchange.end_marker();
+        record(exchange)
+    };
+    let late = shared(80, 2);
+    assert_eq!(late.first_output_early_ms, Some(20.0));
+    assert!(late.first_output_may_be_earlier());
+    assert_eq!(shared(80, 1).first_output_early_ms, None);
+    // 1 ms of 100 is within 2 %.
+    assert!(!shared(99, 2).first_output_may_be_earlier());
+}
+
+#[test]
+fn the_first_unreadable_message_is_kept_in_one_plain_line() {
+    let mut exchange = sent();
+    exchange.malformed(b"<html>\x1b[31m\n502 Bad Gateway");
+    exchange.malformed(b"second");
+    exchange.output(ms(10), OutputKind::Text, "a", None);
+    exchange.end_marker();
+    let record = record(exchange);
+    assert_eq!(record.malformed_events, 2);
+    assert_eq!(
+        record.malformed_example.as_deref(),
+        Some("<html>\u{fffd}[31m\u{fffd}502 Bad Gateway")
     );
 }
 

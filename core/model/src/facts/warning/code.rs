@@ -103,6 +103,66 @@ warnings! {
         /// Lateness of the event loop, p99, ms.
         loop_lag_ms_p99: f64,
     } = "stamped-late", Critical, "Use plain HTTP on Linux, where the kernel stamps arrivals, or free the machine of other work.";
+    /// The client stood still, as a whole or for want of a core, so requests were sent late.
+    ClientStalled {
+        /// Times.
+        stalls: u64,
+        /// The longest, ms.
+        longest_ms: f64,
+        /// Of all of them, as a share of the cell.
+        share: f64,
+    } = "client-stalled", Critical, "Stop what else runs on this machine, then measure again.";
+    /// The client's control group used up its CPU quota and was held.
+    ClientThrottled {
+        /// Time for which it was held, as a share of the cell.
+        share: f64,
+    } = "client-throttled", Critical, "Give the container or service more CPU, or no limit.";
+    /// The machine slept while the cell was measured.
+    MachineSlept {
+        /// Seconds.
+        slept_s: f64,
+    } = "machine-slept", Critical, "Switch sleep off, then measure again.";
+    /// The client read late, and output events shared a read whose stamp is that of its last bytes.
+    ReadLate {
+        /// Requests whose first output shared its read, as a share.
+        first_outputs_share: f64,
+        /// Output events that did, as a share.
+        events_share: f64,
+        /// Lateness of the client's reads or of its event loop, p99, ms: the larger one.
+        late_ms_p99: f64,
+    } = "read-late", Critical, "Give the client a core of its own, or measure at a lower level.";
+    /// Stream messages could not be read, more than a hundredth of all that may hold output: each may have been the first of its answer.
+    ManyMessagesUnreadable {
+        /// Messages that could not be read.
+        messages: u64,
+        /// Those and all output events.
+        of_messages: u64,
+        /// Beginning of the first one.
+        example: String,
+    } = "many-messages-unreadable", Critical, "Look at what the server sends; it is no JSON.";
+    /// The server made output that was not among the events, so latencies are not those of its output.
+    OutputNotSeen {
+        /// Answers of which output was not seen.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+        /// A field that is not known and held something; absent if none did.
+        field: Option<String>,
+    } = "output-not-seen", Critical, "Look at what the server sends: its output stands in a field that the plugin does not read.";
+    /// The server did not stream: an answer of several tokens came in one piece, so no time between tokens was measured.
+    NotStreamed {
+        /// Such answers.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+    } = "not-streamed", Critical, "Look whether the server streams at this endpoint, and how many tokens it puts into a message.";
+    /// All output of an answer came at one instant: the server, or a proxy before it, held it back until it was whole.
+    AnswersHeldBack {
+        /// Such answers.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+    } = "answers-held-back", Critical, "Let the proxy pass answers on at once (HAProxy: option http-no-delay; nginx: proxy_buffering off).";
     /// Fewer requests were in flight than the level says.
     FewerInFlight {
         /// On average over the measured window.
@@ -150,6 +210,38 @@ warnings! {
         /// Failed ones by reason.
         by_reason: BTreeMap<String, u64>,
     } = "requests-failed", Warning, "Look up the reasons in the book (failure reasons) and read the server's log.";
+    /// Stream messages could not be read and were skipped.
+    MessagesUnreadable {
+        /// Messages that could not be read.
+        messages: u64,
+        /// Those and all output events.
+        of_messages: u64,
+        /// Beginning of the first one.
+        example: String,
+    } = "messages-unreadable", Warning, "Look at what the server sends; it is no JSON.";
+    /// Answers end with tokens that have no text, as special tokens after the end have none, so TPOT is absent for them.
+    EndsWithoutOutput {
+        /// Such answers.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+    } = "ends-without-output", Warning, "Read decode_ms_per_token, or set force_output: false so that answers end where the model ends them.";
+    /// Answers ended with a finish reason that is not known. They count as successful.
+    FinishReasonUnknown {
+        /// Such answers.
+        answers: u64,
+        /// Successful requests.
+        requests: u64,
+        /// Answers by reason, as the server names it.
+        by_reason: BTreeMap<String, u64>,
+    } = "finish-reason-unknown", Warning, "Look up what the server means by it.";
+    /// More output events came than the server counts tokens, so its count is too small or something cut tokens into pieces.
+    MoreEventsThanTokens {
+        /// Output events.
+        events: u64,
+        /// Tokens that the server counts.
+        tokens: u64,
+    } = "more-events-than-tokens", Warning, "Compare itl_ms only with care; look how the server counts.";
     /// The server closed kept connections without a word, just when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
     RequestsResent {
         /// Sent again.
@@ -209,6 +301,13 @@ warnings! {
         /// Integral against counter, percent.
         difference_percent: f64,
     } = "energy-disagrees", Warning, "Trust the counter; sample more often.";
+    /// A GPU's energy counter does not fit its own power, so its energy is the integral of its power.
+    EnergyCounterUnused {
+        /// Index of the GPU.
+        gpu: u32,
+        /// Integral against counter, percent.
+        difference_percent: f64,
+    } = "energy-counter-unused", Warning, "Below 0 % the counter is that of a whole module, as on Grace Hopper: compare only energies that come from the power.";
     /// A GPU was throttled for another reason than its power limit.
     GpuThrottled {
         /// Index of the GPU.
@@ -291,16 +390,27 @@ warnings! {
         /// Pairs of a backend and a level.
         pairs: u64,
     } = "machine-drifted", Warning, "Let the machine warm up or cool down; load.cooldown sets a pause.";
-    /// Output events of different backends carry different numbers of tokens.
+    /// Output events of different backends carry different numbers of tokens, so figures per gap and TPOT do not compare.
     EventsDiffer {
         /// Tokens per event on average, by backend in the order of the config.
         tokens_per_event: IndexMap<String, f64>,
-    } = "events-differ", Warning, "Compare decode_ms_per_token; itl_ms is between events.";
+    } = "events-differ", Warning, "Compare decode_ms_per_token in place of tpot_ms, per_user_token_rate and itl_ms.";
     /// Output events carry more than one token each.
     SeveralTokensPerEvent {
         /// Tokens per event on average, at most.
         tokens_per_event: f64,
-    } = "several-tokens-per-event", Note, "Read tpot_ms in place of itl_ms.";
+    } = "several-tokens-per-event", Note, "Read decode_ms_per_token in place of itl_ms.";
+    /// The server does not count tokens per event, so decode time per token takes them for evenly spread.
+    DecodeEstimated = "decode-estimated", Note, "Read decode_ms_per_token as an estimate.";
+    /// Stream messages were not JSON and were mended: what a strict reader would have thrown away was read.
+    MessagesMended {
+        /// Such messages.
+        messages: u64,
+        /// Beginning of the first one.
+        example: String,
+    } = "messages-mended", Note, "Nothing for these figures; other clients may drop such messages.";
+    /// The server sent ids of tokens in place of text, so answers cannot be compared with those of another backend.
+    TokenIdsOnly = "token-ids-only", Note, "Start the server with its tokenizer to compare answers.";
     /// The KV cache was full, or requests were preempted.
     KvCacheFull {
         /// Highest use, as a share; absent if the server does not report it.
@@ -308,6 +418,11 @@ warnings! {
         /// Preemptions.
         preemptions: Option<f64>,
     } = "kv-cache-full", Warning, "Give the cache more memory, or read these levels as limited by it.";
+    /// Counters in a server's metrics went back, so what it counted there is no evidence.
+    CountersWentBack {
+        /// Names of the counters, as in `server_metrics.jsonl`.
+        counters: Vec<String>,
+    } = "counters-went-back", Warning, "Read each server's own metrics: behind a router that answers for one server now and for another then, or after a restart, they do not add up.";
     /// The runs did other work, and were compared by force.
     OtherWork {
         /// What differs, with both values.
@@ -434,7 +549,7 @@ warnings! {
 
 impl WarningCode {
     /// Whether a cell with it is not to be trusted: a threshold of the self-check
-    /// was broken.
+    /// was broken, or what came was not what was made.
     #[must_use]
     pub fn breaks_trust(self) -> bool {
         matches!(
@@ -442,6 +557,12 @@ impl WarningCode {
             Self::ClientBusy
                 | Self::ClientWaited
                 | Self::StampedLate
+                | Self::ClientStalled
+                | Self::ClientThrottled
+                | Self::MachineSlept
+                | Self::ReadLate
+                | Self::ManyMessagesUnreadable
+                | Self::OutputNotSeen
                 | Self::FewerInFlight
                 | Self::FewerSent
                 | Self::NoOpenFiles

@@ -4,13 +4,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::row::Row;
-use crate::metrics::{Better, Metric};
+use crate::metrics::{Better, DEPENDS_ON_EVENTS, Metric};
 
 /// The metric that is measured between events.
 pub(crate) const BETWEEN_EVENTS: &str = "itl_ms";
 
 /// What is said of it where it is not compared.
-const CAUTION: &str = "between events, which carry different numbers of tokens here: not compared";
+const CAUTION: &str = "events carry different numbers of tokens here: not compared";
 
 /// One metric of the report.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -39,7 +39,7 @@ impl MetricColumn {
     /// `mixed`: the events of the backends carry different numbers of tokens at
     /// some level.
     pub(crate) fn new(metric: &Metric, mixed: bool) -> Self {
-        let not_compared = mixed && metric.name == BETWEEN_EVENTS;
+        let not_compared = mixed && DEPENDS_ON_EVENTS.contains(&metric.name);
         Self {
             name: metric.name.to_owned(),
             label: label(metric.name).to_owned(),

@@ -1,5 +1,7 @@
 //! The figures of one backend at one level, over all repeats.
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use super::row::{Absence, BlockValue, Figure, Percentile, Row};
@@ -8,8 +10,12 @@ use crate::cell::fold;
 use crate::cell::measured::MeasuredCell;
 use crate::config::Level;
 use crate::facts::key::Counts;
+use crate::facts::warning::WarningCode;
 use crate::metrics::{Better, Metric};
 use crate::stats::{Bounds, Summary, samples_needed};
+
+/// The metric whose values are estimates where a server does not count per event.
+const ESTIMATED: &str = "decode_ms_per_token";
 
 fn percentile_of(summary: &Summary, bounds: &Bounds, p: u32) -> Percentile {
     let value = summary.carried(p);
@@ -50,6 +56,7 @@ pub(crate) fn row(
         client_was_limit: cells
             .iter()
             .any(|cell| cell.row.self_check.client_was_limit),
+        breaches: breaches(cells),
         figures: if cells.is_empty() {
             IndexMap::new()
         } else {
@@ -57,6 +64,13 @@ pub(crate) fn row(
         },
         counts,
     }
+}
+
+/// What makes its cells untrustworthy, each code once.
+fn breaches(cells: &[&MeasuredCell<'_>]) -> Vec<WarningCode> {
+    let all = cells.iter().flat_map(|cell| &cell.row.breaches);
+    let each: BTreeSet<WarningCode> = all.copied().collect();
+    each.into_iter().collect()
 }
 
 fn figure(metric: &Metric, cells: &[&MeasuredCell<'_>]) -> Figure {
@@ -82,6 +96,11 @@ fn figure(metric: &Metric, cells: &[&MeasuredCell<'_>]) -> Figure {
             ..spread
         };
     }
+    let spread = Figure {
+        estimated: metric.name == ESTIMATED
+            && cells.iter().any(|cell| cell.digest.decode_is_estimated),
+        ..spread
+    };
     let digests = cells.iter().map(|cell| cell.digest);
     let (pooled, bounds) = fold::pooled(metric, digests);
     let percentile = |p| Some(percentile_of(&pooled, &bounds, p));

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::row::CellRow;
 use crate::config::Level;
 use crate::facts::key::Counts;
+use crate::facts::warning::WarningCode;
 
 /// One backend at one level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,6 +27,9 @@ pub struct Row {
     pub absence: Option<Absence>,
     /// In some repeat the client was the limit: not to be trusted.
     pub client_was_limit: bool,
+    /// Codes of what makes it untrustworthy in some repeat.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub breaches: Vec<WarningCode>,
     /// Offered and completed rate; absent for a closed loop, an infinite rate,
     /// or too few requests.
     pub pace: Option<Pace>,
@@ -48,6 +52,12 @@ impl Row {
     #[must_use]
     pub fn is_made_of(&self, cell: &CellRow) -> bool {
         self.backend == cell.backend && self.level == cell.level
+    }
+
+    /// Whether output was made that was not seen.
+    #[must_use]
+    pub fn has_unseen_output(&self) -> bool {
+        self.breaches.contains(&WarningCode::OutputNotSeen)
     }
 
     /// Whether at least one measured request succeeded.
@@ -90,6 +100,9 @@ pub struct Figure {
     pub n: usize,
     /// Typical value of each repeat: its own p50, or its rate.
     pub per_block: Vec<BlockValue>,
+    /// Some of its values are estimates: see `decode_ms_per_token`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub estimated: bool,
     /// Smallest typical value of a repeat.
     pub block_min: Option<f64>,
     /// Largest typical value of a repeat.

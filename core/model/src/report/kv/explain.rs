@@ -182,12 +182,15 @@ fn name(kind: TermKind) -> &'static str {
         TermKind::Scales => "the scales",
         TermKind::StateSpace => "state-space layers",
         TermKind::LinearAttention => "linear attention",
+        TermKind::Convolution => "short convolutions",
+        TermKind::Compressed => "compressed layers",
+        TermKind::CompressorState => "compressors",
     }
 }
 
 /// One GPU against all.
 fn ranks(estimate: &KvEstimate, ratio: f64) -> Option<String> {
-    let gpus = f64::from(estimate.tensor_parallel * estimate.pipeline_parallel);
+    let gpus = f64::from(estimate.gpus());
     (gpus > 1.0 && fits(ratio, gpus))
         .then(|| format!("the split over GPUs: it counts all {gpus}, the prediction one"))
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Level;
 use crate::facts::manifest::{KvEvidence, Manifest};
-use crate::kv_cache::{KvEstimate, KvTerm};
+use crate::kv_cache::{DtypeSource, KvEstimate, KvTerm};
 
 /// Difference from which on a sentence explains it.
 pub const EXPLAINED_FROM: f64 = 0.05;
@@ -42,6 +42,9 @@ pub struct KvBackend {
     pub terms: Vec<KvTerm>,
     /// Data type of the cache that the prediction takes.
     pub dtype: Option<String>,
+    /// Where that comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dtype_source: Option<DtypeSource>,
     /// Quantities of which something is known.
     pub lines: Vec<KvLine>,
     /// Memory of the GPUs around the start; absent without readings.
@@ -109,6 +112,7 @@ impl Known<'_> {
             backend: label.to_owned(),
             terms: self.estimate.map_or_else(Vec::new, |e| e.terms.clone()),
             dtype: self.estimate.map(|estimate| estimate.dtype.clone()),
+            dtype_source: self.estimate.and_then(|estimate| estimate.dtype_source),
             sentences: explain::sentences(self, &lines),
             lines,
             memory: self.memory,

@@ -1,7 +1,7 @@
 //! What the samples of a run say of memory and of the cache's use, taken in one
 //! by one: how many there are does not matter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::FULL_FROM;
 use crate::config::Level;
 use crate::facts::key::CellKey;
 use crate::facts::manifest::Manifest;
-use crate::facts::record::ServerSample;
+use crate::facts::record::{Evidence, ServerSample};
 
 /// Memory of all sampled GPUs around one start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -36,8 +36,12 @@ pub struct KvUse {
     /// Most requests waiting for room.
     pub peak_waiting: Option<f64>,
     /// Requests preempted for lack of room, all repeats together; absent if the
-    /// server does not count them.
+    /// server does not count them, or its counters went back.
     pub preemptions: Option<f64>,
+    /// Counters of the server that went back at this level, by their field in
+    /// `server_metrics.jsonl`: what it counted there is no evidence.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counters_went_back: Vec<String>,
 }
 
 impl KvUse {
@@ -102,10 +106,52 @@ struct Span {
     end_ns: u64,
 }
 
+/// Index of the preemptions in [`COUNTERS`].
+const PREEMPTIONS: usize = 2;
+/// A counter that goes back so often in one start is no counter of one server.
+const SEVERAL_SERVERS: usize = 2;
+
+/// A counter: its field in `server_metrics.jsonl`, and its value.
+type Counter = (&'static str, fn(&Evidence) -> Option<f64>);
+
+/// What a server counts since its start.
+const COUNTERS: [Counter; 5] = [
+    ("prefix_cache_queries", |e| e.prefix_cache_queries),
+    ("prefix_cache_hits", |e| e.prefix_cache_hits),
+    ("preemptions", |e| e.preemptions),
+    ("prompt_tokens", |e| e.prompt_tokens),
+    ("generation_tokens", |e| e.generation_tokens),
+];
+
+/// Its counters at one reading.
 #[derive(Debug, Clone, Copy)]
 struct Counted {
     t_ns: u64,
-    preemptions: f64,
+    values: [Option<f64>; COUNTERS.len()],
+}
+
+impl Counted {
+    fn new(sample: &ServerSample) -> Self {
+        Self {
+            t_ns: sample.t_ns,
+            values: COUNTERS.map(|(_, of)| of(&sample.evidence)),
+        }
+    }
+
+    /// Counters that stand lower than they did `before`.
+    fn went_back(&self, before: &Self) -> Vec<&'static str> {
+        let pairs = before.values.iter().zip(&self.values);
+        let named = COUNTERS.iter().zip(pairs);
+        let lower = named.filter(|(_, (then, now))| now.zip(**then).is_some_and(|(n, t)| n < t));
+        lower.map(|((name, _), _)| *name).collect()
+    }
+}
+
+/// A start whose counters went back: the moments around each time, and which.
+#[derive(Debug, Default)]
+struct Backwards {
+    times: Vec<(u64, u64)>,
+    counters: BTreeSet<&'static str>,
 }
 
 /// Takes in the samples of a run.
@@ -115,6 +161,7 @@ pub struct KvObserver {
     spans: Vec<Span>,
     usage: Vec<KvUse>,
     counted: BTreeMap<(String, u32), Counted>,
+    backwards: BTreeMap<(String, u32), Backwards>,
 }
 
 /// What the samples of a run hold.
@@ -147,6 +194,7 @@ impl KvObserver {
             spans: spans.collect(),
             usage: Vec::new(),
             counted: BTreeMap::new(),
+            backwards: BTreeMap::new(),
         }
     }
 
@@ -174,29 +222,31 @@ impl KvObserver {
             entry.peak_usage_ratio = most(entry.peak_usage_ratio, usage);
             entry.peak_waiting = most(entry.peak_waiting, waiting);
         }
-        if let Some(preemptions) = evidence.preemptions {
-            self.count(sample, preemptions);
-        }
+        self.count(sample);
     }
 
     /// Preemptions since the last reading go to the cell in which most of that
-    /// time lies.
-    fn count(&mut self, sample: &ServerSample, preemptions: f64) {
+    /// time lies, unless a counter went back meanwhile.
+    fn count(&mut self, sample: &ServerSample) {
         let place = (sample.backend.clone(), sample.block);
-        let now = Counted {
-            t_ns: sample.t_ns,
-            preemptions,
-        };
+        let now = Counted::new(sample);
+        if now.values.iter().all(Option::is_none) {
+            return;
+        }
         // What stood there at the first reading may be older than the run.
-        let Some(before) = self.counted.insert(place, now) else {
+        let Some(before) = self.counted.insert(place.clone(), now) else {
             return;
         };
-        let (from_ns, since) = (before.t_ns, before.preemptions);
-        // A counter that has gone back has started over.
-        let more = if preemptions < since {
-            preemptions
-        } else {
-            preemptions - since
+        let went_back = now.went_back(&before);
+        if !went_back.is_empty() {
+            let known = self.backwards.entry(place).or_default();
+            known.times.push((before.t_ns, now.t_ns));
+            known.counters.extend(went_back);
+            return;
+        }
+        let (from_ns, of) = (before.t_ns, |counted: &Counted| counted.values[PREEMPTIONS]);
+        let Some(more) = of(&now).zip(of(&before)).map(|(now, then)| now - then) else {
+            return;
         };
         let overlap = |span: &&Span| {
             let (from, to) = (span.start_ns.max(from_ns), span.end_ns.min(sample.t_ns));
@@ -225,15 +275,41 @@ impl KvObserver {
                 peak_usage_ratio: None,
                 peak_waiting: None,
                 preemptions: None,
+                counters_went_back: Vec::new(),
             });
             self.usage.len() - 1
         });
         &mut self.usage[at]
     }
 
+    /// Takes back what counters say of the cells in which they went back: those that
+    /// the time between both readings touches, and all of the start if several
+    /// servers seem to answer in turn.
+    fn drop_backwards(&mut self) {
+        for (place, known) in std::mem::take(&mut self.backwards) {
+            let spans = self.spans.iter().filter(|span| {
+                let of_start = (&span.key.backend, span.key.block) == (&place.0, place.1);
+                let touches =
+                    |(from, to): &(u64, u64)| span.start_ns <= *to && *from <= span.end_ns;
+                let is_shared = known.times.len() >= SEVERAL_SERVERS;
+                of_start && (is_shared || known.times.iter().any(touches))
+            });
+            let keys: Vec<CellKey> = spans.map(|span| span.key.clone()).collect();
+            for key in keys {
+                let entry = self.entry(&key);
+                let names = known.counters.iter().map(|name| (*name).to_owned());
+                entry.counters_went_back.extend(names);
+                entry.counters_went_back.sort_unstable();
+                entry.counters_went_back.dedup();
+                entry.preemptions = None;
+            }
+        }
+    }
+
     /// What they hold.
     #[must_use]
-    pub fn finish(self) -> Observed {
+    pub fn finish(mut self) -> Observed {
+        self.drop_backwards();
         let steps = self.starts.into_iter().filter_map(|start| {
             let steps = MemorySteps {
                 before_bytes: start.before.bytes()?,
@@ -259,8 +335,10 @@ impl Observed {
 
     /// Use of the cache, levels in the order given and backends as they came.
     pub(super) fn usage(&self, levels: &[Level]) -> Vec<KvUse> {
-        let is_known =
-            |usage: &&KvUse| usage.peak_usage_ratio.is_some() || usage.preemptions.is_some();
+        let is_known = |usage: &&KvUse| {
+            let counts = usage.preemptions.is_some() || !usage.counters_went_back.is_empty();
+            usage.peak_usage_ratio.is_some() || counts
+        };
         let of_level = |level: &Level| {
             let level = *level;
             self.usage.iter().filter(move |usage| usage.level == level)

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Known, Line};
-use crate::facts::manifest::Voice;
+use crate::facts::manifest::ReportedIn;
 use crate::facts::record::Evidence;
 use crate::kv_cache::KvEstimate;
 
@@ -12,9 +12,9 @@ use crate::kv_cache::KvEstimate;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KvQuantity {
-    /// Tokens that the cache holds.
+    /// Tokens that the cache holds, all data-parallel ranks together.
     Tokens,
-    /// Bytes of the cache on one GPU.
+    /// Bytes of the cache on one GPU of each rank.
     Bytes,
     /// Bytes of one token on one GPU.
     BytesPerToken,
@@ -111,20 +111,20 @@ fn line(known: &Known<'_>, quantity: KvQuantity, label: &str, measured: Option<f
             difference: predicted.filter(|p| *p > 0.0).map(|p| (value - p) / p),
         })
     };
-    let by = |source: Voice| {
+    let by = |source: ReportedIn| {
         let mut reported = known
             .reported
             .iter()
-            .filter(|reported| reported.voice == source);
+            .filter(|reported| reported.reported_in == source);
         cell(reported.find_map(|reported| value(&reported.evidence, quantity)))
     };
     KvLine {
         quantity,
         label: label.to_owned(),
         predicted,
-        log: by(Voice::Log),
-        metrics: by(Voice::Metrics),
-        info: by(Voice::Info),
+        log: by(ReportedIn::Log),
+        metrics: by(ReportedIn::Metrics),
+        info: by(ReportedIn::Info),
         measured: cell(measured),
     }
 }
@@ -141,12 +141,12 @@ fn value(evidence: &Evidence, quantity: KvQuantity) -> Option<f64> {
 
 /// From the first source that reports it; the log rounds, so it comes last.
 pub(super) fn reported(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
-    let sources = [Voice::Metrics, Voice::Info, Voice::Log];
+    let sources = [ReportedIn::Metrics, ReportedIn::Info, ReportedIn::Log];
     sources.iter().find_map(|source| {
         let mut own = known
             .reported
             .iter()
-            .filter(|reported| reported.voice == *source);
+            .filter(|reported| reported.reported_in == *source);
         own.find_map(|reported| value(&reported.evidence, quantity))
     })
 }
@@ -164,9 +164,11 @@ fn predicted(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
         }
         KvQuantity::BytesPerToken => rate(known, estimate),
         KvQuantity::WeightBytes => {
-            let ranks = f64::from(estimate.tensor_parallel.max(1));
-            let stages = f64::from(estimate.pipeline_parallel.max(1));
-            estimate.weight_bytes.map(|n| n as f64 / ranks / stages)
+            let engine = estimate.tensor_parallel.max(1) * estimate.pipeline_parallel.max(1);
+            // Of experts that are split over several engines the share is not known.
+            let is_known = estimate.weight_gpus() == engine;
+            let bytes = estimate.weight_bytes.filter(|_| is_known);
+            bytes.map(|n| n as f64 / f64::from(engine))
         }
     }
 }
@@ -216,12 +218,12 @@ fn weights_step(known: &Known<'_>) -> Option<f64> {
 fn cache_step(known: &Known<'_>) -> Option<f64> {
     let steps = known.memory?;
     let grown = steps.ready_bytes.saturating_sub(steps.weights_bytes?);
-    spread(known, grown)
+    // Servers report the caches of all ranks together.
+    let ranks = known.estimate.map_or(1, |e| e.data_parallel.max(1));
+    Some(spread(known, grown)? * f64::from(ranks))
 }
 
 fn spread(known: &Known<'_>, bytes: u64) -> Option<f64> {
-    let gpus = known.estimate.map_or(1, |estimate| {
-        estimate.tensor_parallel.max(1) * estimate.pipeline_parallel.max(1)
-    });
+    let gpus = known.estimate.map_or(1, KvEstimate::gpus);
     (bytes > 0).then(|| bytes as f64 / f64::from(gpus))
 }

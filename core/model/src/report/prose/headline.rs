@@ -1,6 +1,6 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
-use super::no_verdict::{failing, none_within, unequal, unsteady, untrusted};
+use super::no_verdict::{failing, none_within, unequal, unseen, unsteady, untrusted};
 use super::saturation;
 use crate::config::Level;
 use crate::report::prose::wording::{at_levels, listed};
@@ -141,7 +141,8 @@ fn alone(report: &Report, only: &str) -> Vec<String> {
     let mut said = vec![head];
     said.extend(figures(report, only));
     said.extend(saturation::sentences(report));
-    said.extend(untrusted(report).map(|mut sentence| {
+    let doubts = [unseen(report), untrusted(report)];
+    said.extend(doubts.into_iter().flatten().map(|mut sentence| {
         capitalise(&mut sentence);
         sentence
     }));
@@ -190,6 +191,7 @@ fn contest(report: &Report) -> Vec<String> {
     // Between runs the first sentence says it, against the baseline.
     said.extend(ties.into_iter().filter(|_| report.runs.is_none()));
     let reasons = [
+        unseen(report),
         unequal(report),
         untrusted(report),
         failing(report, metric),

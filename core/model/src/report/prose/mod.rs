@@ -91,6 +91,7 @@ impl Reason {
         match self {
             Self::OneBackend => "only one has a value",
             Self::OneRepeat => "one repeat",
+            Self::OutputNotSeen => "output was not seen",
             Self::ClientWasLimit => "the client was the limit",
             Self::TooManyFailed => "too many requests failed",
             Self::AllZero => "a value is 0",

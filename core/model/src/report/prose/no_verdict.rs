@@ -2,9 +2,9 @@
 //! where the reason does not hold.
 
 use crate::config::Level;
-use crate::report::Report;
 use crate::report::prose::wording::{at_levels, listed};
 use crate::report::verdict::compare::{FAILED_LIMIT, Reason};
+use crate::report::{Report, Row};
 
 /// Backends did other work than each other.
 pub(crate) fn unequal(report: &Report) -> Option<String> {
@@ -37,6 +37,23 @@ pub(crate) fn untrusted(report: &Report) -> Option<String> {
     (!limited.is_empty()).then(|| {
         let at = at_levels(&report.levels, &limited);
         format!("the client, not a backend, was the limit {at}.")
+    })
+}
+
+/// Output of a backend was not seen.
+pub(crate) fn unseen(report: &Report) -> Option<String> {
+    let unseen: Vec<&Row> = report
+        .rows
+        .iter()
+        .filter(|row| row.has_unseen_output())
+        .collect();
+    let mut who: Vec<String> = unseen.iter().map(|row| row.backend.clone()).collect();
+    who.dedup();
+    let is_in = |level: &&Level| unseen.iter().any(|row| row.level == **level);
+    let levels: Vec<Level> = report.levels.iter().filter(is_in).copied().collect();
+    (!who.is_empty()).then(|| {
+        let at = at_levels(&report.levels, &levels);
+        format!("output of {} was not seen {at}.", listed(&who))
     })
 }
 

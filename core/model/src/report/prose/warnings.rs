@@ -47,6 +47,8 @@ pub(super) fn sentence(warning: &Warning) -> String {
 #[must_use]
 pub fn words(kind: &WarningKind) -> String {
     of_client(kind)
+        .or_else(|| of_stalls(kind))
+        .or_else(|| of_streams(kind))
         .or_else(|| of_machine(kind))
         .or_else(|| of_work(kind))
         .or_else(|| of_backends(kind))
@@ -84,6 +86,111 @@ fn of_client(kind: &WarningKind) -> Option<String> {
             "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0, see decode_ms_per_token",
             share * 100.0
         ),
+        _ => return None,
+    })
+}
+
+/// How the client stood still, and what that did.
+fn of_stalls(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::ClientStalled {
+            stalls,
+            longest_ms,
+            share,
+        } => format!(
+            "the client stood still {}, for up to {longest_ms:.0} ms and {} of the time: requests were sent late, latencies and throughput hold its pauses",
+            times(*stalls),
+            percent(*share)
+        ),
+        WarningKind::ClientThrottled { share } => format!(
+            "the client's control group used up its CPU quota and was held for {} of the time",
+            percent(*share)
+        ),
+        WarningKind::MachineSlept { slept_s } => {
+            format!("this machine slept for {slept_s:.1} s while the cell was measured")
+        }
+        WarningKind::ReadLate {
+            first_outputs_share,
+            events_share,
+            late_ms_p99,
+        } => format!(
+            "the client read late, by {late_ms_p99:.1} ms (p99): {} of the first outputs and {} of all output events came in one read with others and have the time of its last bytes",
+            percent(*first_outputs_share),
+            percent(*events_share)
+        ),
+        _ => return None,
+    })
+}
+
+fn times(n: u64) -> String {
+    match n {
+        1 => "once".to_owned(),
+        n => format!("{} times", grouped(n)),
+    }
+}
+
+/// What came in the streams, and what did not.
+fn of_streams(kind: &WarningKind) -> Option<String> {
+    Some(match kind {
+        WarningKind::ManyMessagesUnreadable {
+            messages,
+            of_messages,
+            example,
+        }
+        | WarningKind::MessagesUnreadable {
+            messages,
+            of_messages,
+            example,
+        } => format!(
+            "{messages} of {of_messages} messages could not be read and were skipped; the first begins with `{example}`"
+        ),
+        WarningKind::OutputNotSeen {
+            answers,
+            requests,
+            field,
+        } => {
+            let place = field.as_ref().map_or_else(String::new, |field| {
+                format!("; `{field}` holds something and is not known")
+            });
+            format!(
+                "output was not seen in {answers} of {requests} answers: the server counts more tokens than came{place}. No time per output token, no verdict"
+            )
+        }
+        WarningKind::NotStreamed { answers, requests } => format!(
+            "the server did not stream: {answers} of {requests} answers of several tokens came in one event, so no time between tokens was measured"
+        ),
+        WarningKind::AnswersHeldBack { answers, requests } => format!(
+            "{answers} of {requests} answers came whole, all events at once: the server, or a proxy before it, holds them back, so no time between tokens was measured"
+        ),
+        WarningKind::EndsWithoutOutput { answers, requests } => format!(
+            "{answers} of {requests} answers end with tokens that have no text: no time per output token for them, decode time per token is right"
+        ),
+        WarningKind::FinishReasonUnknown {
+            answers,
+            requests,
+            by_reason,
+        } => {
+            let each = by_reason.iter().map(|(why, n)| format!("{n} `{why}`"));
+            let each: Vec<String> = each.collect();
+            format!(
+                "{answers} of {requests} answers ended with a finish reason that is not known ({})",
+                each.join(", ")
+            )
+        }
+        WarningKind::MoreEventsThanTokens { events, tokens } => format!(
+            "{} output events came and the server counts {} tokens: its count is too small, or something cuts tokens into pieces",
+            grouped(*events),
+            grouped(*tokens)
+        ),
+        WarningKind::MessagesMended { messages, example } => format!(
+            "{messages} messages are not JSON, as with a number or a character that it does not have, and were mended; the first begins with `{example}`"
+        ),
+        WarningKind::TokenIdsOnly => {
+            "the server sent ids of tokens and no text (output_ids): its answers cannot be compared with others".to_owned()
+        }
+        WarningKind::DecodeEstimated => {
+            "the server does not count tokens per event: decode time per token is estimated, its tokens taken for evenly spread over the events".to_owned()
+        }
         _ => return None,
     })
 }
@@ -253,12 +360,12 @@ fn of_backends(kind: &WarningKind) -> Option<String> {
             let means = tokens_per_event.iter();
             let means = means.map(|(label, mean)| format!("{} in {label}", three_digits(*mean)));
             format!(
-                "one event carries different numbers of tokens ({} on average): inter-token latency is between events and is not compared, decode time per token is",
+                "one event carries different numbers of tokens ({} on average): inter-token latency, time per output token and speed per user are not compared, decode time per token is",
                 listed(&means.collect::<Vec<_>>())
             )
         }
         WarningKind::SeveralTokensPerEvent { tokens_per_event } => format!(
-            "an event carries up to {} tokens on average: inter-token latency is between events, time per output token compares",
+            "an event carries up to {} tokens on average: inter-token latency is between events; decode time per token is right",
             three_digits(*tokens_per_event)
         ),
         _ => return None,
@@ -281,6 +388,18 @@ fn of_hardware(kind: &WarningKind) -> Option<String> {
         } => format!(
             "GPU {gpu}: the integral of its power is {difference_percent:+.1} % off its energy counter"
         ),
+        WarningKind::EnergyCounterUnused {
+            gpu,
+            difference_percent,
+        } => {
+            let counts = match *difference_percent < 0.0 {
+                true => "counts more than the GPU, as that of a whole module does",
+                false => "counts less than the GPU draws",
+            };
+            format!(
+                "GPU {gpu}: its energy counter {counts}: the integral of its power is {difference_percent:+.1} % off it, and is what is shown"
+            )
+        }
         WarningKind::GpuThrottled {
             gpu,
             seconds_by_reason,
@@ -289,6 +408,10 @@ fn of_hardware(kind: &WarningKind) -> Option<String> {
             let each: Vec<String> = reasons.map(|(r, s)| format!("{r} for {s:.1} s")).collect();
             format!("GPU {gpu} was throttled: {}", each.join(", "))
         }
+        WarningKind::CountersWentBack { counters } => format!(
+            "the server's counters went back ({}): a restart, or several servers that answer in turn; nothing is concluded from them",
+            counters.join(", ")
+        ),
         WarningKind::KvCacheFull {
             peak_usage_ratio,
             preemptions,

@@ -2,10 +2,9 @@
 use super::MeasuredRun;
 use super::combine::Combined;
 use crate::config::Level;
-use crate::metrics::{self, Metric};
+use crate::metrics::{self, DEPENDS_ON_EVENTS, Metric};
 use crate::report::data::Report;
 use crate::report::fairness;
-use crate::report::figures::columns::BETWEEN_EVENTS;
 use crate::report::figures::row::Row;
 use crate::report::provenance::backend::BackendReport;
 use crate::report::runs_data::{Change, ChangeOutcome};
@@ -57,7 +56,8 @@ impl<'r> PairAtLevel<'r> {
             first: self.row,
             second: self.baseline,
             work_differs: self.work_differs,
-            events_differ: self.events_differ && metric.name == BETWEEN_EVENTS,
+            events_differ: self.events_differ && DEPENDS_ON_EVENTS.contains(&metric.name),
+            output_not_seen: self.row.has_unseen_output() || self.baseline.has_unseen_output(),
             client_was_limit: self.row.client_was_limit || self.baseline.client_was_limit,
         }
     }

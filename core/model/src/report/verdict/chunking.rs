@@ -5,6 +5,7 @@
 use indexmap::IndexMap;
 
 use crate::config::Level;
+use crate::metrics::DEPENDS_ON_EVENTS;
 use crate::report::figures::columns::BETWEEN_EVENTS;
 use crate::report::figures::row::Row;
 
@@ -50,13 +51,15 @@ pub(crate) fn mixed_levels(rows: &[Row], levels: &[Level]) -> Vec<Level> {
     levels.iter().filter(differ).copied().collect()
 }
 
-/// Takes the marks from what is measured between events at the mixed levels.
+/// Takes the marks from what depends on the tokens of an event, at the mixed levels.
 pub(crate) fn unmark(rows: &mut [Row], mixed: &[Level]) {
     for row in rows.iter_mut().filter(|row| mixed.contains(&row.level)) {
-        if let Some(figure) = row.figures.get_mut(BETWEEN_EVENTS) {
-            figure.best = false;
-            figure.ratio_to_best = None;
-            figure.against.clear();
+        for metric in DEPENDS_ON_EVENTS {
+            if let Some(figure) = row.figures.get_mut(metric) {
+                figure.best = false;
+                figure.ratio_to_best = None;
+                figure.against.clear();
+            }
         }
     }
 }

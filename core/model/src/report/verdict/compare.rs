@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 pub use super::pairwise::{FAILED_LIMIT, MARGIN, Outcome, Reason};
 use super::pairwise::{Pair, PairVerdict, judge};
 use crate::config::Level;
-use crate::metrics::{Better, Metric};
-use crate::report::figures::columns::BETWEEN_EVENTS;
+use crate::metrics::{Better, DEPENDS_ON_EVENTS, Metric};
 use crate::report::figures::row::Row;
 use crate::stats::inference::Interval;
 
@@ -63,14 +62,15 @@ pub(crate) fn all(
                 .filter_map(|level| Ranked::at(*level, rows, metric));
             let ranked: Vec<Ranked<'_>> = ranked.collect();
             let pairs = ranked.iter().filter_map(|ranked| {
-                let between_events = metric.name == BETWEEN_EVENTS;
+                let by_events = DEPENDS_ON_EVENTS.contains(&metric.name);
                 Some(Pair {
                     metric,
                     first: ranked.best,
                     second: ranked.second?,
                     work_differs,
-                    events_differ: between_events && mixed.contains(&ranked.level),
+                    events_differ: by_events && mixed.contains(&ranked.level),
                     client_was_limit: ranked.client_was_limit,
+                    output_not_seen: ranked.output_not_seen,
                 })
             });
             let pairs: Vec<Pair<'_>> = pairs.collect();
@@ -92,6 +92,8 @@ struct Ranked<'r> {
     /// A backend that the client held back might have been the best, so one such
     /// backend leaves the whole level without a verdict.
     client_was_limit: bool,
+    /// The same of a backend whose output was not seen.
+    output_not_seen: bool,
 }
 
 impl<'r> Ranked<'r> {
@@ -109,6 +111,7 @@ impl<'r> Ranked<'r> {
             best: ranked.first()?.0,
             second: ranked.get(1).map(|(row, _)| *row),
             client_was_limit: at_level().any(|row| row.client_was_limit),
+            output_not_seen: at_level().any(Row::has_unseen_output),
         })
     }
 

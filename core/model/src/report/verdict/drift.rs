@@ -112,6 +112,7 @@ mod tests {
             counts: Counts::default(),
             absence: None,
             client_was_limit: false,
+            breaches: Vec::new(),
             pace: None,
             unsteady: Vec::new(),
             figures: IndexMap::from([("output_token_throughput".into(), figure)]),

@@ -46,6 +46,8 @@ pub enum Reason {
     OneBackend,
     /// Fewer than two repeats have values of both.
     OneRepeat,
+    /// Output of some backend at this level was not seen.
+    OutputNotSeen,
     /// The client was the limit for some backend at this level.
     ClientWasLimit,
     /// More than a twentieth of the requests of the best or the second failed.
@@ -59,8 +61,8 @@ pub enum Reason {
     /// second's for the better, or either's where they are otherwise equal.
     /// Another window could have given another answer.
     NotSteady,
-    /// The metric is measured between events, which carry different numbers of
-    /// tokens.
+    /// The metric depends on how many tokens an event carries, and they carry different
+    /// numbers of them.
     EventsDiffer,
     /// The backends did not do the same work: prompts, answers or cached tokens
     /// differ.
@@ -74,11 +76,13 @@ pub(crate) struct Pair<'r> {
     pub(crate) second: &'r Row,
     /// The two did not do the same work.
     pub(crate) work_differs: bool,
-    /// The metric lies between events, which carry different numbers of tokens.
+    /// The metric depends on how many tokens an event carries, which differs.
     pub(crate) events_differ: bool,
     /// The client was the limit for one of them, or for a backend that might have
     /// been better than both.
     pub(crate) client_was_limit: bool,
+    /// The same of output that was not seen.
+    pub(crate) output_not_seen: bool,
 }
 
 /// What a pair shows.
@@ -125,7 +129,9 @@ impl Pair<'_> {
         };
         let rows = [self.first, self.second];
         let fails = |row: &&Row| row.failed_share() > FAILED_LIMIT;
-        if self.work_differs {
+        if self.output_not_seen {
+            Some(Reason::OutputNotSeen)
+        } else if self.work_differs {
             Some(Reason::WorkDiffers)
         } else if self.events_differ {
             Some(Reason::EventsDiffer)

@@ -10,7 +10,7 @@ const ROOT: &str = "/sys/fs/cgroup";
 
 /// The contents of `file` of this process's group and of those above it, the
 /// nearest first; none if the system does not report them.
-pub(super) fn files(controller: &str, file: &str) -> Vec<String> {
+pub(crate) fn files(controller: &str, file: &str) -> Vec<String> {
     let groups = Process::myself().and_then(|process| process.cgroups());
     let groups = groups.map(|groups| groups.0).unwrap_or_default();
     let folders = folders(&groups, controller, Path::new(ROOT));
@@ -39,15 +39,36 @@ fn folders(groups: &[ProcessCGroup], controller: &str, root: &Path) -> Vec<PathB
     groups.iter().flat_map(of).collect()
 }
 
+/// Time for which this process's groups were held because their CPU quota was used
+/// up, ns; `None` without such a group.
+pub(crate) fn throttled_ns() -> Option<u64> {
+    let texts = files("cpu", "cpu.stat");
+    let each = texts.iter().filter_map(|text| throttled_in(text));
+    each.reduce(|sum, ns| sum.saturating_add(ns))
+}
+
+/// That time in one group's `cpu.stat`: us in version 2, ns in version 1.
+fn throttled_in(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(' ')?;
+        let per_unit = match name {
+            "throttled_usec" => 1000,
+            "throttled_time" => 1,
+            _ => return None,
+        };
+        value.trim().parse::<u64>().ok()?.checked_mul(per_unit)
+    })
+}
+
 /// Core seconds a second that `cpu.max` of version 2 allows.
-pub(super) fn quota_v2(text: &str) -> Option<f64> {
+pub(crate) fn quota_v2(text: &str) -> Option<f64> {
     let mut words = text.split_whitespace();
     quota(words.next()?, words.next()?)
 }
 
 /// Core seconds a second of a quota and its period, both in us; `None` if there
 /// is no limit (`max`, or -1 in version 1).
-pub(super) fn quota(quota_us: &str, period_us: &str) -> Option<f64> {
+pub(crate) fn quota(quota_us: &str, period_us: &str) -> Option<f64> {
     let quota: f64 = quota_us.parse().ok()?;
     let period: f64 = period_us.parse().ok()?;
     (quota > 0.0 && period > 0.0).then(|| quota / period)
@@ -82,6 +103,16 @@ mod tests {
         ];
         let folders = folders(&groups, "pids", Path::new("/c"));
         assert_eq!(folders, [PathBuf::from("/c/pids/")]);
+    }
+
+    #[test]
+    fn the_time_held_is_read_in_both_versions() {
+        let v2 = "usage_usec 9\nnr_periods 3\nnr_throttled 2\nthrottled_usec 150\n";
+        assert_eq!(throttled_in(v2), Some(150_000));
+        let v1 = "nr_periods 3\nnr_throttled 2\nthrottled_time 150\n";
+        assert_eq!(throttled_in(v1), Some(150));
+        // Without a quota the root of version 2 has no such line.
+        assert_eq!(throttled_in("usage_usec 9\nthrottled_usec x\n"), None);
     }
 
     #[test]
