@@ -336,11 +336,10 @@ fn an_open_loop_opens_no_more_connections_than_rate_and_latency_call_for() {
     let load = json!({"request_rate": [20], "arrivals": "constant", "requests": 30});
     let ran = run_load(&server.target(), load);
     all_ok(&ran);
-    // One is in use at a time, and the next send takes its own 50 ms ahead.
-    let accepted = server.accepted();
-    assert!(accepted <= 6, "{accepted} connections");
+    // One is in use at a time, and the next send takes its own 20 ms ahead.
     let most = ran.outcome.unwrap().connections_open_max.unwrap();
-    assert!((1..=accepted as u64).contains(&most), "{most}");
+    let accepted = server.accepted() as u64;
+    assert!((1..=4).contains(&most) && most <= accepted, "{most}");
     assert!(unused.load(Ordering::SeqCst) <= 1, "opened for nothing");
 }
 

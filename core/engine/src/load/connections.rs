@@ -17,20 +17,20 @@ use crate::os::clock;
 /// Shortest time before its send at which a connection is opened. One on the same
 /// machine is open after a tenth of a millisecond; the rest is for a client that is
 /// busy meanwhile.
-const LEAST_LEAD_NS: u64 = 50_000_000;
+const LEAST_LEAD_NS: u64 = 20_000_000;
 /// Longest such time.
 const MOST_LEAD_NS: u64 = 1_000_000_000;
-/// Time after which a free connection is closed. It may hold a thread of the
-/// server, and the server may close it: the shortest limit that servers have is
-/// 2 s (gunicorn), the usual one 5 s (uvicorn, Node, Apache, llama.cpp).
+/// Time after which a free connection is closed in any case, since the server may
+/// close it: the shortest limit that servers have is 2 s (gunicorn), the usual one
+/// 5 s (uvicorn, Node, Apache, llama.cpp).
 const MOST_IDLE_NS: u64 = 500_000_000;
 
 /// What a request on a new connection may take beyond the usual, ns, before it is
 /// taken for one that waits for a place at the server.
 const PATIENCE_NS: u64 = 20_000_000;
-/// Shortest time between two connections that are given up for such a request, ns:
-/// each leaves a local port behind for a minute.
-const GIVE_UP_EVERY_NS: u64 = 20_000_000;
+/// Shortest time between two connections that are closed before that, ns: each
+/// leaves a local port behind for a minute.
+const CLOSE_EVERY_NS: u64 = 20_000_000;
 
 /// The connections of one cell.
 pub(super) struct Connections {
@@ -43,7 +43,7 @@ pub(super) struct Connections {
     /// When the requests began that are under way on new connections, by number.
     on_new: RefCell<BTreeMap<u64, u64>>,
     requests: Cell<u64>,
-    given_up_ns: Cell<u64>,
+    closed_ns: Cell<u64>,
     /// No send is planned that has none.
     all_taken: Cell<bool>,
 }
@@ -74,7 +74,7 @@ impl Connections {
             request: Cell::default(),
             on_new: RefCell::default(),
             requests: Cell::default(),
-            given_up_ns: Cell::default(),
+            closed_ns: Cell::default(),
             all_taken: Cell::new(false),
         })
     }
@@ -171,33 +171,42 @@ impl Connections {
         usual_ns.is_some_and(|usual_ns| took_ns > usual_ns + PATIENCE_NS)
     }
 
-    /// Whether a free connection is to be given up: a request on a new one takes
-    /// longer than is usual, so it may be waiting for the place at the server that
-    /// the free one holds.
-    fn gives_one_up(&self, now_ns: u64) -> bool {
+    /// Whether a request on a new connection takes longer than is usual: it may be
+    /// waiting for the place at the server that a free connection holds.
+    fn one_waits(&self, now_ns: u64) -> bool {
         let oldest_ns = self.on_new.borrow().values().next().copied();
-        let waits = oldest_ns.is_some_and(|since_ns| self.is_unusual(now_ns - since_ns));
-        let gives = waits && now_ns >= self.given_up_ns.get() + GIVE_UP_EVERY_NS;
-        if gives {
-            self.given_up_ns.set(now_ns);
+        oldest_ns.is_some_and(|since_ns| self.is_unusual(now_ns.saturating_sub(since_ns)))
+    }
+
+    /// Whether a connection may be closed now that could still be used.
+    fn may_close(&self, now_ns: u64) -> bool {
+        let may = now_ns >= self.closed_ns.get() + CLOSE_EVERY_NS;
+        if may {
+            self.closed_ns.set(now_ns);
         }
-        gives
+        may
     }
 
     /// Takes back a connection that no request needs any more.
     fn give_back(&self, channel: Channel) {
         let is_wanted = !self.all_taken.get() && self.shared.keeps_connections();
         let now_ns = clock::now_ns();
-        if is_wanted && channel.is_usable() && !self.gives_one_up(now_ns) {
+        if !is_wanted || !channel.is_usable() {
+            return;
+        }
+        if !(self.one_waits(now_ns) && self.may_close(now_ns)) {
             self.idle.borrow_mut().push_back((channel, now_ns));
         }
     }
 
-    /// Closes those that have been free for too long, and one that another request
-    /// may be waiting for.
+    /// Closes those that have been free for too long, and now and then one that no
+    /// send will take soon, or that another request may be waiting for: it may hold
+    /// a thread of the server, or a place under a limit.
     pub(super) fn close_idle(&self, now_ns: u64) {
         let mut idle = self.idle.borrow_mut();
-        if !idle.is_empty() && self.gives_one_up(now_ns) {
+        let oldest_ns = idle.front().map(|(_, since_ns)| *since_ns);
+        let is_left = |since_ns| now_ns >= since_ns + self.lead_ns() || self.one_waits(now_ns);
+        if oldest_ns.is_some_and(is_left) && self.may_close(now_ns) {
             idle.pop_front();
         }
         let is_old = |(_, since_ns): &(Channel, u64)| since_ns + MOST_IDLE_NS <= now_ns;

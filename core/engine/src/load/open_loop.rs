@@ -24,7 +24,7 @@ const HEAD_START_NS: u64 = 20_000_000;
 /// The timer's grain: the last stretch before a send is waited out awake, ns.
 const AWAKE_NS: u64 = 1_500_000;
 /// Longest time between two looks at which free connections are to be closed, ns.
-const LOOK_EVERY_NS: u64 = 100_000_000;
+const LOOK_EVERY_NS: u64 = 20_000_000;
 /// Longest wait for the connections of the first sends.
 const FIRST_OPEN_LIMIT: Duration = Duration::from_secs(2);
 
