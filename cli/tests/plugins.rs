@@ -236,12 +236,23 @@ fn a_run_whose_plugin_hangs_ends_at_the_third_signal() {
     let mut run = run.stderr(Stdio::piped()).spawn().unwrap();
     answered.recv_timeout(Duration::from_secs(60)).unwrap();
     let pid = Pid::from_raw(i32::try_from(run.id()).unwrap());
-    let mut words = BufReader::new(run.stderr.take().unwrap()).lines();
+    let words = BufReader::new(run.stderr.take().unwrap()).lines();
+    let (say, said) = channel();
+    std::thread::spawn(move || {
+        words
+            .map(Result::unwrap)
+            .try_for_each(|line| say.send(line))
+    });
+    let wait_for = |word: &str| {
+        while !said
+            .recv_timeout(Duration::from_secs(60))
+            .unwrap()
+            .contains(word)
+        {}
+    };
+    wait_for("feed hangs");
     kill(pid, Signal::SIGINT).unwrap();
-    words
-        .find(|line| line.as_ref().unwrap().starts_with("stopping"))
-        .unwrap()
-        .unwrap();
+    wait_for("stopping");
     // A signal that comes while the last is taken is one with it.
     while run.try_wait().unwrap().is_none() {
         // It may be gone since it was asked.
@@ -249,7 +260,7 @@ fn a_run_whose_plugin_hangs_ends_at_the_third_signal() {
         std::thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(run.wait().unwrap().code(), Some(130));
-    let rest: Vec<String> = words.map(Result::unwrap).collect();
+    let rest: Vec<String> = said.iter().collect();
     assert!(
         rest.contains(&"error: the run does not stop".to_owned()),
         "{rest:?}"

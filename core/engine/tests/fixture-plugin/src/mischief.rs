@@ -103,7 +103,11 @@ impl Mischief {
 
     pub(crate) fn when_feeding(self, out: &mut Events<'_>) {
         match self {
-            Self::FeedHangs => sleep_for_ever(),
+            Self::FeedHangs => {
+                // A test waits for it: a signal that comes before stops the run as usual.
+                let _ = std::io::Write::write_all(&mut std::io::stderr(), b"feed hangs\n");
+                sleep_for_ever();
+            }
             Self::MillionEvents => {
                 for _ in 0..1_000_000 {
                     out.output(OutputKind::Text, "x", None);
