@@ -489,11 +489,13 @@ fn events_that_share_their_reads_are_warned_of() {
         let mut exchange = Exchange::default();
         exchange.sent_ns = Some(0);
         exchange.http_status = Some(200);
+        let mut at_ms = 10.0;
         for event in 0..20 {
             if event >= shared || event == 0 {
-                exchange.read_began(ns(9.0), ns(10.0), ns(10.0));
+                at_ms += 2.0;
+                exchange.read_began(ns(at_ms - 1.0), ns(at_ms), ns(at_ms));
             }
-            exchange.output(ns(10.0), OutputKind::Text, "a", None);
+            exchange.output(ns(at_ms), OutputKind::Text, "a", None);
         }
         exchange.end_marker();
         let key = RequestKey {
@@ -503,7 +505,7 @@ fn events_that_share_their_reads_are_warned_of() {
             phase: Phase::Measured,
             index: 0,
         };
-        let record = exchange.finish_record(key, &StreamEnd::Clean, ns(20.0), false);
+        let record = exchange.finish_record(key, &StreamEnd::Clean, ns(60.0), false);
         let warnings = in_words(&cell(&[record]));
         warnings.into_iter().find(|text| text.contains("one read"))
     };

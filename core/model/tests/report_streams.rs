@@ -203,3 +203,24 @@ fn decode_time_that_is_estimated_is_compared_and_named_so() {
         assert_eq!(comparison.reason, Some(Reason::EventsDiffer), "{metric}");
     }
 }
+
+#[test]
+fn answers_that_are_held_back_as_a_rule_say_nothing_of_the_client() {
+    let held_back = |record: &mut RequestRecord| {
+        let events = record.output_events();
+        record.itl_ms = vec![0.0; record.itl_ms.len()];
+        record.first_output_ns = record.last_output_ns;
+        record.ttft_ms = record.e2e_latency_ms;
+        record.events_sharing_a_read = Some(events);
+        record.first_output_early_ms = record.ttft_ms;
+        (record.tpot_ms, record.decode_ms_per_token) = (None, None);
+    };
+    let all = report(held_back);
+    assert!(
+        all.warnings
+            .iter()
+            .all(|w| w.kind.code() != WarningCode::SharedReads)
+    );
+    let text = &warning(&all, WarningCode::AnswersHeldBack).text;
+    assert!(text.starts_with("40 of 40 answers came whole"), "{text}");
+}

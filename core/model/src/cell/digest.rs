@@ -61,17 +61,47 @@ pub(crate) struct Work {
     pub(crate) input_tokens: u64,
     /// Those of them that came from the prefix cache.
     pub(crate) cached_tokens: u64,
-    /// Output events of requests that record how many shared a read.
-    pub(crate) events: u64,
-    /// Those that did.
-    pub(crate) events_sharing: u64,
-    /// Answers of which it is known whether their first output shared its read, and
-    /// those where it did and may have come earlier by a time that matters.
-    pub(crate) first_outputs: (u64, u64),
+    /// How reads were shared, in answers that came piece by piece.
+    pub(crate) streamed: Sharing,
+    /// The same in answers that came at once.
+    pub(crate) at_once: Sharing,
     /// Index and hash of each answer's text.
     pub(crate) hashes: Vec<(u64, TextHash)>,
     /// Marks of the first answers' texts.
     pub(crate) answer_heads: AnswerHeads,
+}
+
+/// How many output events shared a read, over requests that record it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Sharing {
+    pub(crate) events: u64,
+    /// Those that shared their read.
+    pub(crate) events_sharing: u64,
+    pub(crate) answers: u64,
+    /// Those whose first output did and may have come earlier by a time that matters.
+    pub(crate) first_sharing: u64,
+}
+
+impl Sharing {
+    fn add(&mut self, record: &RequestRecord) {
+        let Some(sharing) = record.events_sharing_a_read else {
+            return;
+        };
+        self.events += u64::from(record.output_events());
+        self.events_sharing += u64::from(sharing);
+        self.answers += 1;
+        self.first_sharing += u64::from(record.first_output_may_be_earlier());
+    }
+
+    /// Of both.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self {
+            events: self.events + other.events,
+            events_sharing: self.events_sharing + other.events_sharing,
+            answers: self.answers + other.answers,
+            first_sharing: self.first_sharing + other.first_sharing,
+        }
+    }
 }
 
 /// When measured requests of a schedule were planned, sent and over.
@@ -165,13 +195,9 @@ impl Work {
         add_pair(&mut self.cached, record.input_tokens, record.cached_tokens);
         self.input_tokens += u64::from(record.input_tokens.unwrap_or(0));
         self.cached_tokens += u64::from(record.cached_tokens.unwrap_or(0));
-        if let Some(sharing) = record.events_sharing_a_read {
-            self.events += record.itl_ms.len() as u64 + 1;
-            self.events_sharing += u64::from(sharing);
-        }
-        if record.events_sharing_a_read.is_some() {
-            self.first_outputs.0 += 1;
-            self.first_outputs.1 += u64::from(record.first_output_may_be_earlier());
+        match record.came_at_once() {
+            true => self.at_once.add(record),
+            false => self.streamed.add(record),
         }
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
         self.hashes.extend(hash.map(|hash| (record.index, hash)));

@@ -9,7 +9,7 @@ pub(crate) use crate::cell::answer_heads::AnswerHead;
 use crate::cell::charted::ChartedFold;
 pub use crate::cell::digest::{CellDigest, pooled};
 pub(crate) use crate::cell::digest::{
-    FailureExample, Schedule, TextHash, Work, counted, order_statistics,
+    FailureExample, Schedule, Sharing, TextHash, Work, counted, order_statistics,
 };
 use crate::cell::steady_state::{TrendFold, Trends};
 use crate::cell::stream_faults::StreamFaults;
@@ -135,6 +135,15 @@ impl CellFold {
 
     pub(crate) fn faults(&self) -> &StreamFaults {
         &self.faults
+    }
+
+    /// How reads were shared: by the server's writes or a late client. Answers that
+    /// are held back as a rule say nothing of the client.
+    pub(crate) fn sharing(&self) -> Sharing {
+        match self.faults.hides_time_between_tokens() {
+            true => self.work.streamed,
+            false => self.work.streamed.with(self.work.at_once),
+        }
     }
 
     pub(crate) fn work(&self) -> &Work {

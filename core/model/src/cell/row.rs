@@ -126,12 +126,11 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
     let counts = fold.counts().clone();
     let metrics = fold.metrics();
     let mut broken = judge(&self_check, &offered(key.level, fold, &metrics));
-    let (grave, mild) = fold
-        .faults()
-        .warnings()
+    let faults = fold.faults().warnings(self_check.late_ms_p99().is_some());
+    let (grave, mild): (Vec<_>, Vec<_>) = faults
         .into_iter()
         .partition(|kind| kind.code().breaks_trust());
-    broken.extend::<Vec<WarningKind>>(grave);
+    broken.extend(grave);
     let breaches: Vec<WarningCode> = broken.iter().map(WarningKind::code).collect();
     self_check.client_was_limit |= breaches.iter().any(|code| code.means_client_limit());
     CellRow {
@@ -169,7 +168,7 @@ fn warnings(
     found.extend(tail_warning(work, level));
     found.extend(cache_warning(work));
     found.extend(prompt_warning(work));
-    found.extend(sharing_warning(work));
+    found.extend(sharing_warning(fold));
     found
 }
 
@@ -192,6 +191,7 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
     let by_reason = &fold.counts().by_reason;
     let failed_with = |reason: &str| by_reason.get(reason).copied().unwrap_or(0);
     let rates = fold.rates();
+    let sharing = fold.sharing();
     Offered {
         level,
         concurrency: metrics
@@ -201,8 +201,8 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
         planned_rate: rates.map(|(_, planned)| planned),
         out_of_files: failed_with("client_out_of_files"),
         out_of_ports: failed_with("client_out_of_ports"),
-        first_outputs_shared: share(fold.work().first_outputs.1, fold.work().first_outputs.0),
-        events_shared: share(fold.work().events_sharing, fold.work().events),
+        first_outputs_shared: share(sharing.first_sharing, sharing.answers),
+        events_shared: share(sharing.events_sharing, sharing.events),
     }
 }
 
@@ -235,7 +235,8 @@ fn prompt_warning(work: &Work) -> Option<WarningKind> {
     })
 }
 
-fn sharing_warning(work: &Work) -> Option<WarningKind> {
-    let share = share(work.events_sharing, work.events);
+fn sharing_warning(fold: &CellFold) -> Option<WarningKind> {
+    let sharing = fold.sharing();
+    let share = share(sharing.events_sharing, sharing.events);
     (share > SHARED_READS_SHARE).then_some(WarningKind::SharedReads { share })
 }

@@ -99,13 +99,18 @@ impl StreamFaults {
         self.estimated > 0
     }
 
-    pub(crate) fn warnings(&self) -> Vec<WarningKind> {
+    /// `client_was_late`: it may itself have read some answers whole.
+    pub(crate) fn warnings(&self, client_was_late: bool) -> Vec<WarningKind> {
+        let held_back = match client_was_late && !self.hides_time_between_tokens() {
+            true => 0,
+            false => self.held_back,
+        };
         let found = [
             self.unreadable(),
             self.unseen(),
             self.of_answers(self.whole)
                 .map(|(answers, requests)| WarningKind::NotStreamed { answers, requests }),
-            self.of_answers(self.held_back)
+            self.of_answers(held_back)
                 .map(|(answers, requests)| WarningKind::AnswersHeldBack { answers, requests }),
             self.of_answers(self.silent_ends)
                 .map(|(answers, requests)| WarningKind::EndsWithoutOutput { answers, requests }),

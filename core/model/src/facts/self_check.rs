@@ -213,14 +213,24 @@ fn machine_slept(check: &SelfCheck) -> Option<WarningKind> {
 /// were written together, and that stamp is right for all of them.
 fn read_late(check: &SelfCheck, offered: &Offered) -> Option<WarningKind> {
     let (first, events) = (offered.first_outputs_shared, offered.events_shared);
-    let late = [check.loop_lag_ms_p99, check.read_delay_ms_p99];
-    let late_ms_p99 = late.into_iter().flatten().reduce(f64::max)?;
+    let late_ms_p99 = check.late_ms_p99()?;
     let shared = first > SHARED_READ_LIMIT || events > SHARED_READ_LIMIT;
-    (shared && late_ms_p99 > LATE_LIMIT_MS).then_some(WarningKind::ReadLate {
+    shared.then_some(WarningKind::ReadLate {
         first_outputs_share: first,
         events_share: events,
         late_ms_p99,
     })
+}
+
+impl SelfCheck {
+    /// Lateness of the client's reads or of its event loop, p99, ms, the larger one, if
+    /// it was late enough for events to share reads because of it.
+    #[must_use]
+    pub fn late_ms_p99(&self) -> Option<f64> {
+        let late = [self.loop_lag_ms_p99, self.read_delay_ms_p99];
+        let late_ms_p99 = late.into_iter().flatten().reduce(f64::max)?;
+        (late_ms_p99 > LATE_LIMIT_MS).then_some(late_ms_p99)
+    }
 }
 
 fn fewer_in_flight(offered: &Offered) -> Option<WarningKind> {
