@@ -72,7 +72,7 @@ pub(crate) enum ReadyError {
     },
     /// It has accepted no connection.
     #[error(
-        "no connection for {seconds:.0} s, and `ready_timeout` asks for no longer wait: {last}"
+        "nothing took a connection for {seconds:.0} s: {last}; to wait longer, set `ready_timeout`"
     )]
     NotThere {
         /// Seconds without one.
