@@ -60,7 +60,7 @@ fn different_tokens_per_event_are_warned_of_with_their_numbers() {
     assert_eq!(warning.severity, Severity::Warning);
     assert_eq!(
         warning.text,
-        "one event carries different numbers of tokens (1.00 in single and 4.00 in bundled on average): inter-token latency, time per output token and speed per user are not compared, decode time per token is"
+        "different numbers of tokens come at once (1.00 in single and 4.00 in bundled on average): inter-token latency, time per output token and speed per user are not compared, decode time per token is"
     );
 }
 

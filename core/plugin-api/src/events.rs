@@ -70,10 +70,14 @@ impl<'a> Events<'a> {
         self.push(Event::bare(EventKind::END), "");
     }
 
-    /// A message without output, in which `field` is not known and holds
+    /// So many messages without output, in which `field` is not known and holds
     /// something: perhaps output that nobody sees. `field` is its path.
-    pub fn unread(&mut self, field: &str) {
-        self.push(Event::bare(EventKind::UNREAD), field);
+    pub fn unread(&mut self, field: &str, messages: u32) {
+        let event = Event {
+            a: messages,
+            ..Event::bare(EventKind::UNREAD)
+        };
+        self.push(event, field);
     }
 
     /// A message that no strict reader takes, and of which all was read that could be:
@@ -108,8 +112,8 @@ pub enum Decoded<'a> {
     Error(&'a str),
     /// End marker.
     End,
-    /// A message without output, with this field in it that is not known.
-    Unread(&'a str),
+    /// A field that is not known, and messages without output that it was in.
+    Unread(&'a str, u32),
     /// A message that had to be mended to be read.
     Mended,
     /// An unreadable message.
@@ -146,7 +150,7 @@ fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
         EventKind::FINISH => Decoded::Finish(text),
         EventKind::ERROR => Decoded::Error(text),
         EventKind::END => Decoded::End,
-        EventKind::UNREAD => Decoded::Unread(text),
+        EventKind::UNREAD => Decoded::Unread(text, event.a),
         EventKind::MENDED => Decoded::Mended,
         _ => Decoded::Malformed,
     }
@@ -169,7 +173,7 @@ mod tests {
         events.output(OutputKind::ToolCall, "f", None);
         events.usage(usage);
         events.output(OutputKind::TokenIds, "7 8", None);
-        events.unread("choices[].x");
+        events.unread("choices[].x", 3);
         events.mended();
         events.finish("stop");
         events.end();
@@ -181,7 +185,7 @@ mod tests {
                 Decoded::Output(OutputKind::ToolCall, "f", None),
                 Decoded::Usage(usage),
                 Decoded::Output(OutputKind::TokenIds, "7 8", None),
-                Decoded::Unread("choices[].x"),
+                Decoded::Unread("choices[].x", 3),
                 Decoded::Mended,
                 Decoded::Finish("stop"),
                 Decoded::End,

@@ -332,32 +332,73 @@ fn parts_that_think_are_reasoning() {
     assert_eq!(data(twice), [out(OutputKind::Reasoning, "t")]);
 }
 
+/// What is told at the end of an answer of these chunks.
+fn at_the_end(chunks: &[&str]) -> Vec<Replayed> {
+    let mut messages: Vec<Message<'_>> =
+        chunks.iter().map(|c| Message::Data(c.as_bytes())).collect();
+    messages.push(Message::Data(b"[DONE]"));
+    let mut events = read(&messages);
+    assert_eq!(events.pop(), Some(Replayed::End));
+    events
+}
+
 #[test]
 fn a_field_that_nobody_knows_is_told_where_it_may_hold_output() {
-    let unread = |field: &str| [Replayed::Unread(field.to_owned())];
-    assert_eq!(
-        data(r#"{"choices":[{"delta":{"thoughts":"x"}}]}"#),
-        unread("choices[].delta.thoughts")
-    );
-    assert_eq!(
-        data(r#"{"choices":[{"segments":[{"x":1}],"text":""}]}"#),
-        unread("choices[].segments")
-    );
-    assert_eq!(data(r#"{"response":"x"}"#), unread("response"));
+    for (chunk, field) in [
+        (
+            r#"{"choices":[{"delta":{"thoughts":"x"}}]}"#,
+            "choices[].delta.thoughts",
+        ),
+        (
+            r#"{"choices":[{"segments":[{"x":1}],"text":""}]}"#,
+            "choices[].segments",
+        ),
+        (
+            r#"{"choices":[{"text":"","logprobs":{"a":[1]}}]}"#,
+            "choices[].logprobs",
+        ),
+        (r#"{"choices":[],"thinking_delta":"x"}"#, "thinking_delta"),
+        (r#"{"response":"x"}"#, "response"),
+    ] {
+        let unread = Replayed::Unread(field.to_owned(), 2);
+        assert_eq!(at_the_end(&[chunk, chunk]), [unread], "{chunk}");
+    }
+}
+
+#[test]
+fn marks_of_servers_and_gateways_are_no_unread_output() {
     for text in [
-        r#"{"choices":[{"text":""}],"response":"x"}"#,
         r#"{"type":"ping","id":"x"}"#,
-        r#"{"choices":[{"delta":{"role":"assistant","content":""}}]}"#,
-        r#"{"choices":[{"delta":{"thoughts":""},"index":0,"logprobs":{"a":[1]}}]}"#,
+        r#"{"choices":[{"delta":{"role":"assistant","content":"","provider":"p"}}]}"#,
+        r#"{"choices":[{"delta":{"thoughts":""},"index":0,"logprobs":null}]}"#,
         r#"{"choices":[],"prompt_filter_results":[{"a":1}]}"#,
         r#"{"prompt_progress":{"total":5}}"#,
     ] {
-        assert_eq!(data(text), [], "{text}");
+        assert_eq!(at_the_end(&[text]), [], "{text}");
     }
-    // Beside output that is known it says nothing.
+    let ends = at_the_end(&[r#"{"choices":[{"delta":{},"finish_reason":"stop","cost":"x"}]}"#]);
+    assert_eq!(ends, [Replayed::Finish("stop".to_owned())]);
+    // In a chunk with output it is a mark, in the others then too.
+    let mark = r#"{"choices":[{"delta":{"content":"a","provider":"p"}}]}"#;
+    let empty = r#"{"choices":[{"delta":{"content":"","provider":"p"}}]}"#;
     assert_eq!(
-        data(r#"{"choices":[{"delta":{"content":"a","provider":"p"}}]}"#),
+        at_the_end(&[empty, mark, empty]),
         [out(OutputKind::Text, "a")]
+    );
+}
+
+#[test]
+fn a_finish_reason_may_be_an_object_and_an_empty_error_is_none() {
+    let abort = r#"{"choices":[{"text":"","finish_reason":{"type":"abort"}}]}"#;
+    assert_eq!(data(abort), [Replayed::Finish("abort".to_owned())]);
+    for error in ["{}", "0", "[]", r#"{"message":null,"code":0}"#, r#""null""#] {
+        let text = format!(r#"{{"choices":[{{"text":"a"}}],"error":{error}}}"#);
+        assert_eq!(data(&text), [out(OutputKind::Text, "a")], "{text}");
+    }
+    assert_eq!(data(r#"{"status":"queued","detail":"position 3"}"#), []);
+    assert_eq!(
+        read(&[Message::ErrorEvent(b"boom")]),
+        [Replayed::Error("boom".to_owned())]
     );
 }
 

@@ -148,7 +148,7 @@ fn record_events(buffer: &EventBuf, t_ns: u64, exchange: &mut Exchange) {
             Decoded::Finish(reason) => exchange.finish(reason),
             Decoded::Error(message) => exchange.error(message),
             Decoded::End => exchange.end_marker(),
-            Decoded::Unread(field) => exchange.unread(field),
+            Decoded::Unread(field, messages) => exchange.unread(field, messages),
             Decoded::Mended => exchange.mended(b""),
             Decoded::Malformed => exchange.malformed(b""),
         }

@@ -103,8 +103,8 @@ pub enum Replayed {
     /// Error reported in the answer.
     Error(String),
     End,
-    /// A message without output, with this field in it that is not known.
-    Unread(String),
+    /// A field that is not known, and messages without output that it was in.
+    Unread(String, u32),
     /// A message that had to be mended to be read.
     Mended,
     /// An unreadable message.
@@ -119,7 +119,7 @@ impl From<Decoded<'_>> for Replayed {
             Decoded::Finish(reason) => Self::Finish(reason.to_owned()),
             Decoded::Error(message) => Self::Error(message.to_owned()),
             Decoded::End => Self::End,
-            Decoded::Unread(field) => Self::Unread(field.to_owned()),
+            Decoded::Unread(field, messages) => Self::Unread(field.to_owned(), messages),
             Decoded::Mended => Self::Mended,
             Decoded::Malformed => Self::Malformed,
         }

@@ -129,7 +129,7 @@ pub(super) fn take_events(buffer: &EventBuf, message: &[u8], t_ns: u64, exchange
             Decoded::Finish(reason) => exchange.finish(reason),
             Decoded::Error(message) => exchange.error(message),
             Decoded::End => exchange.end_marker(),
-            Decoded::Unread(field) => exchange.unread(field),
+            Decoded::Unread(field, messages) => exchange.unread(field, messages),
             Decoded::Mended => exchange.mended(message),
             Decoded::Malformed => exchange.malformed(message),
         }

@@ -53,7 +53,7 @@ pub struct Exchange {
     first_content_ns: Option<u64>,
     text: Pieces,
     reasoning: Pieces,
-    last_kind: Option<OutputKind>,
+    kinds: Vec<OutputKind>,
     output_bytes: u64,
     usage: Usage,
     finish_reason: Option<String>,
@@ -93,10 +93,15 @@ impl Pieces {
     /// Takes the last piece away if it is all that came before it; whether it was.
     fn drop_repeated_whole(&mut self) -> bool {
         let (before, last) = self.joined.split_at(self.last_at);
-        let repeats =
-            self.number > PIECES_REPEATED && last.len() >= BYTES_REPEATED && before == last;
+        // White space at its ends may be gone, and one more piece be in it.
+        let repeats = self.number > PIECES_REPEATED
+            && before.trim().len() >= BYTES_REPEATED
+            && last.trim_start().starts_with(before.trim());
         if repeats {
             self.joined.truncate(self.last_at);
+            self.number -= 1;
+            // Where the piece before it began is not known, and nothing asks for it.
+            self.last_at = self.joined.len();
         }
         repeats
     }
@@ -177,7 +182,7 @@ impl Exchange {
             OutputKind::ToolCall => {}
             OutputKind::TokenIds => self.token_id_events += 1,
         }
-        self.last_kind = Some(kind);
+        self.kinds.push(kind);
         self.output_bytes += text.len() as u64;
         self.output_ns.push(t_ns);
         self.reads.output();
@@ -195,9 +200,13 @@ impl Exchange {
         };
     }
 
-    /// The server's finish reason.
+    /// The server's finish reason: the last one, but none takes back that the answer
+    /// broke off.
     pub fn finish(&mut self, reason: &str) {
-        self.finish_reason = Some(reason.to_owned());
+        let known = self.finish_reason.as_deref().map(Finish::from_reason);
+        if !matches!(known, Some(Finish::BrokenOff(_))) {
+            self.finish_reason = Some(reason.to_owned());
+        }
     }
 
     /// An error reported inside the answer; the first one is kept.
@@ -223,9 +232,10 @@ impl Exchange {
             .get_or_insert_with(|| beginning(message));
     }
 
-    /// A message without output that held something in `field`, which is not known.
-    pub fn unread(&mut self, field: &str) {
-        self.unread_events += 1;
+    /// So many messages without output that held something in `field`, which is not
+    /// known.
+    pub fn unread(&mut self, field: &str, messages: u32) {
+        self.unread_events = self.unread_events.saturating_add(messages);
         self.unread_field.get_or_insert_with(|| field.to_owned());
     }
 
@@ -332,12 +342,17 @@ impl Exchange {
 
     /// A last piece that repeats the whole answer is no output: some gateways send it.
     fn drop_repeated_whole(&mut self) {
-        let repeats = match self.last_kind {
-            Some(OutputKind::Text) => self.text.drop_repeated_whole(),
-            Some(OutputKind::Reasoning) => self.reasoning.drop_repeated_whole(),
-            _ => false,
-        };
-        if repeats {
+        // One message may repeat both.
+        for _ in 0..2 {
+            let repeats = match self.kinds.last() {
+                Some(OutputKind::Text) => self.text.drop_repeated_whole(),
+                Some(OutputKind::Reasoning) => self.reasoning.drop_repeated_whole(),
+                _ => false,
+            };
+            if !repeats {
+                return;
+            }
+            self.kinds.pop();
             self.output_ns.pop();
             self.counts.pop_event();
         }

@@ -34,6 +34,7 @@ const BROKEN_OFF: &[(&str, FailureReason)] = &[
     ("error", FailureReason::FinishError),
     ("failed", FailureReason::FinishError),
     ("internal_error", FailureReason::FinishError),
+    ("engine_error", FailureReason::FinishError),
     ("server_error", FailureReason::FinishError),
     ("content_filter", FailureReason::FinishFiltered),
     ("content_filtered", FailureReason::FinishFiltered),
@@ -45,6 +46,7 @@ const BROKEN_OFF: &[(&str, FailureReason)] = &[
     ("canceled", FailureReason::FinishCancelled),
     ("interrupted", FailureReason::FinishCancelled),
     ("preempted", FailureReason::FinishCancelled),
+    ("preempt", FailureReason::FinishCancelled),
     ("timeout", FailureReason::FinishTimeout),
     ("timed_out", FailureReason::FinishTimeout),
     ("deadline_exceeded", FailureReason::FinishTimeout),
@@ -78,7 +80,7 @@ impl Finish {
     /// What `reason` says, in upper or lower case.
     #[must_use]
     pub fn from_reason(reason: &str) -> Self {
-        let reason = reason.trim().to_ascii_lowercase();
+        let reason = reason.trim().to_ascii_lowercase().replace('-', "_");
         if WHOLE.contains(&reason.as_str()) {
             return Self::Whole;
         }

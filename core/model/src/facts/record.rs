@@ -124,7 +124,7 @@ pub struct RequestRecord {
     /// the first event), absent like `tpot_ms`.
     pub decode_ms_per_token: Option<f64>,
     /// The server does not count per event, so `decode_ms_per_token` takes the tokens
-    /// for evenly spread: (last - first) / (tokens - tokens / events).
+    /// for evenly spread over the arrivals: (last - first) / (tokens - tokens / arrivals).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub decode_is_estimated: bool,
     /// Prompt length that was asked for, tokens.
@@ -207,10 +207,13 @@ fn is_zero(count: &u32) -> bool {
     *count == 0
 }
 
-/// Output within this time is taken for having come at one instant, if every event
-/// of it shared its read with another: no engine makes tokens as fast, and what holds
-/// an answer back sends it in two or three pieces.
+/// Output within this time, or this part of the wait for it, is taken for having come
+/// at one instant, if every event of it shared its read with another: no engine makes
+/// tokens as fast, and what holds an answer back sends it in two or three pieces.
 const AT_ONCE_NS: u64 = 1_000_000;
+const AT_ONCE_PART: u64 = 20;
+/// Tokens of an answer without any text that may all be special ones.
+const TOKENS_WITHOUT_TEXT: u32 = 4;
 /// A first output that may have come earlier by this, and by this share of TTFT, is in
 /// doubt.
 const EARLY_MATTERS_MS: f64 = 0.5;
@@ -219,9 +222,6 @@ const EARLY_MATTERS_SHARE: f64 = 0.02;
 /// itself and a mark or two, or this share of all.
 const SILENT_END_TOKENS: u32 = 2;
 const SILENT_END_SHARE: f64 = 0.05;
-/// Messages with unknown contents that say nothing yet: gateways put marks of their
-/// own into the first one.
-const UNREAD_BY_CHANCE: u32 = 1;
 /// Without a count of tokens, so many times the unread messages must be more than the
 /// output events.
 const UNREAD_SHARE: u32 = 4;
@@ -275,7 +275,21 @@ impl RequestRecord {
         }
         let all_shared = self.events_sharing_a_read == Some(events);
         let span_ns = last.abs_diff(first);
-        span_ns == 0 || (all_shared && span_ns < AT_ONCE_NS)
+        let waited_ns = self
+            .sent_ns
+            .map_or(0, |sent_ns| first.saturating_sub(sent_ns));
+        let at_once_ns = AT_ONCE_NS.max(waited_ns / AT_ONCE_PART);
+        span_ns == 0 || (all_shared && span_ns < at_once_ns)
+    }
+
+    /// Moments at which output came: events that share a read share one.
+    #[must_use]
+    pub fn output_arrivals(&self) -> u32 {
+        let later = self.itl_ms.iter().filter(|gap| **gap > 0.0).count();
+        match self.first_output_ns {
+            Some(_) => u32::try_from(later).map_or(u32::MAX, |later| later + 1),
+            None => 0,
+        }
     }
 
     /// Whether the server made output that is not among the events: it counts tokens
@@ -285,14 +299,15 @@ impl RequestRecord {
     pub fn has_unseen_output(&self) -> bool {
         let (events, unread) = (self.output_events(), self.unread_events);
         if events == 0 {
-            // An end is a token without text; a server that counts none may have made any.
-            return self.output_tokens.is_none_or(|tokens| tokens >= 2);
+            // A server that counts none may have made any; a few may be special ones.
+            let some = |tokens| tokens > TOKENS_WITHOUT_TEXT || (unread > 0 && tokens >= 2);
+            return self.output_tokens.is_none_or(some);
         }
         let has_room = match self.output_tokens {
             Some(tokens) => tokens >= events.saturating_add(unread),
             None => unread.saturating_mul(UNREAD_SHARE) > events,
         };
-        unread > UNREAD_BY_CHANCE && has_room
+        unread > 0 && has_room
     }
 
     /// Whether so many of its tokens came without output after the last output event that
@@ -319,15 +334,16 @@ impl RequestRecord {
     pub fn decode_from_times_ms(&self) -> Option<(f64, bool)> {
         let span_ms = self.decode_span_ms()?;
         if let Some(counts) = &self.tokens_per_event {
-            let later: u64 = counts.iter().skip(1).map(|n| u64::from(*n)).sum();
+            // What shares the first event's read came with it.
+            let with_first = self.itl_ms.iter().take_while(|gap| **gap == 0.0).count();
+            let later = counts.iter().skip(1 + with_first);
+            let later: u64 = later.map(|n| u64::from(*n)).sum();
             return (later > 0).then(|| (span_ms / later as f64, false));
         }
-        let (tokens, events) = (
-            f64::from(self.output_tokens?),
-            f64::from(self.output_events()),
-        );
-        let later = tokens - tokens / events;
-        (events >= 2.0 && later > 0.0).then(|| (span_ms / later, true))
+        let tokens = f64::from(self.output_tokens?);
+        let arrivals = f64::from(self.output_arrivals());
+        let later = tokens - tokens / arrivals;
+        (arrivals >= 2.0 && later > 0.0).then(|| (span_ms / later, true))
     }
 
     /// From the first to the last output event; `None` if that says nothing of the

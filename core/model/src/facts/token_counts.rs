@@ -33,7 +33,7 @@ enum Meaning {
 impl TokenCounts {
     /// A count that came without output.
     pub(super) fn note(&mut self, count: Option<u32>) {
-        let Some(count) = count else { return };
+        let Some(count) = counted(count) else { return };
         match self.last {
             Some(last) if count > last => self.rises += 1,
             Some(last) if count < last => self.falls += 1,
@@ -46,6 +46,7 @@ impl TokenCounts {
 
     /// The count of an output event that arrived at `t_ns`; `None` if it has none.
     pub(super) fn note_event(&mut self, t_ns: u64, count: Option<u32>) {
+        let count = counted(count);
         if count.is_some() && (self.arrivals == 0 || t_ns != self.last_ns) {
             self.arrivals += 1;
             self.last_ns = t_ns;
@@ -107,6 +108,11 @@ impl TokenCounts {
     }
 }
 
+/// Some servers send 0 until they know.
+fn counted(count: Option<u32>) -> Option<u32> {
+    count.filter(|count| *count > 0)
+}
+
 /// What each count adds to the largest before it: a count that goes back was
 /// reported before, and must not count twice.
 fn differences(counts: &[u32]) -> Vec<u32> {
@@ -163,6 +169,14 @@ mod tests {
         whole.note_event(5, Some(16));
         assert_eq!(whole.total(Some(16)), Some(16));
         assert_eq!(whole.per_event(), Some(vec![16, 0]));
+    }
+
+    #[test]
+    fn a_count_of_0_while_output_comes_is_none() {
+        let mut zeros = counts(&[0, 0, 0]);
+        zeros.note(Some(16));
+        assert_eq!(zeros.total(Some(16)), Some(16));
+        assert_eq!((zeros.per_event(), zeros.without_output()), (None, None));
     }
 
     #[test]

@@ -74,6 +74,8 @@ pub(super) struct Chunk<'a> {
     pub(super) message: Text<'a>,
     pub(super) detail: Text<'a>,
     unknown: Option<String>,
+    /// Fields in all.
+    pub(super) fields: u32,
 }
 
 /// Fields of a chunk that are known to hold no output of their own.
@@ -93,6 +95,7 @@ const CHUNK_ASIDE: &[&str] = &[
 
 impl<'de> Fields<'de> for Chunk<'de> {
     fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        self.fields += 1;
         match key {
             "choices" => self.choices = map.next_value()?,
             "usage" => self.usage = map.next_value()?,
@@ -128,12 +131,27 @@ impl Chunk<'_> {
         (usage != Usage::default()).then_some(usage)
     }
 
-    /// A field that nobody knows and that holds something, by its path. Beside choices
-    /// only theirs count: gateways put marks of their own around them.
+    /// A field that nobody knows and that holds something, by its path.
     pub(super) fn unknown_field(&self) -> Option<String> {
-        if matches!(self.choices, List::Absent) {
-            return self.unknown.clone();
-        }
+        let in_choices = self.unknown_in_choices();
+        in_choices.or_else(|| self.unknown.clone())
+    }
+
+    /// Whether it opens or ends an answer: who speaks, why it ended, how much it was.
+    /// Gateways put marks of their own into such chunks.
+    pub(super) fn opens_or_ends(&self) -> bool {
+        let mut choices = self.choices.objects().iter();
+        let about = |choice: &Choice<'_>| {
+            let has_role = |content: &Object<Box<Content<'_>>>| {
+                content.0.as_ref().is_some_and(|content| content.has_role)
+            };
+            let finish = choice.finish_reason.word().is_some();
+            finish || has_role(&choice.delta) || has_role(&choice.message)
+        };
+        self.usage.0.is_some() && self.choices.objects().is_empty() || choices.any(about)
+    }
+
+    fn unknown_in_choices(&self) -> Option<String> {
         self.choices.objects().iter().find_map(|choice| {
             let contents = [("delta", &choice.delta), ("message", &choice.message)];
             let inside = contents.into_iter().find_map(|(name, content)| {
@@ -151,7 +169,7 @@ pub(super) struct Choice<'a> {
     outputs: [Parts<'a>; CHOICE_FIELDS.len()],
     pub(super) delta: Object<Box<Content<'a>>>,
     pub(super) message: Object<Box<Content<'a>>>,
-    pub(super) finish_reason: Text<'a>,
+    pub(super) finish_reason: Object<FinishReason<'a>>,
     usage: Object<UsageFields>,
     unknown: Option<String>,
 }
@@ -163,7 +181,7 @@ impl<'de> Fields<'de> for Choice<'de> {
             "message" => self.message = map.next_value()?,
             "finish_reason" => self.finish_reason = map.next_value()?,
             "usage" => self.usage = map.next_value()?,
-            "index" | "logprobs" | "stop_reason" | "matched_stop" => skip(map)?,
+            "index" | "stop_reason" | "matched_stop" => skip(map)?,
             _ if take_output(&CHOICE_FIELDS, &mut self.outputs, key, map)? => {}
             _ => note_unknown(CHOICE_ASIDE, &mut self.unknown, key, map)?,
         }
@@ -183,12 +201,38 @@ impl<'a> Choice<'a> {
     }
 }
 
+/// Why an answer ended: a word, or an object with the word as its `type`.
+#[derive(Debug, Default)]
+pub(super) struct FinishReason<'a>(Text<'a>);
+
+impl<'de> Fields<'de> for FinishReason<'de> {
+    fn from_text(text: Text<'de>) -> Option<Self> {
+        Some(Self(text))
+    }
+
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "type" | "reason" => self.0 = map.next_value()?,
+            _ => skip(map)?,
+        }
+        Ok(())
+    }
+}
+
+impl Object<FinishReason<'_>> {
+    /// The word, if there is one.
+    pub(super) fn word(&self) -> Option<&str> {
+        self.0.as_ref()?.0.filled()
+    }
+}
+
 /// A delta of a stream or the message of a whole answer.
 #[derive(Debug, Default)]
 pub(super) struct Content<'a> {
     outputs: [Parts<'a>; CONTENT_FIELDS.len()],
     tool_calls: List<ToolCall<'a>>,
     function_call: Object<Function<'a>>,
+    has_role: bool,
     unknown: Option<String>,
 }
 
@@ -204,7 +248,10 @@ impl<'de> Fields<'de> for Content<'de> {
         match key {
             "tool_calls" => self.tool_calls = map.next_value()?,
             "function_call" => self.function_call = map.next_value()?,
-            "role" => skip(map)?,
+            "role" => {
+                self.has_role = true;
+                skip(map)?;
+            }
             _ if take_output(&CONTENT_FIELDS, &mut self.outputs, key, map)? => {}
             _ => note_unknown(CONTENT_ASIDE, &mut self.unknown, key, map)?,
         }

@@ -47,6 +47,9 @@ pub struct OpenAiDecoder {
     ended: bool,
     /// Output has come in pieces.
     had_pieces: bool,
+    /// Fields that nobody knows: messages without output that they were in, or `None`
+    /// if they stand beside output too, so that they are marks.
+    unknown: Vec<(String, Option<u32>)>,
     /// Reused for tool calls that come in several pieces.
     calls: String,
     /// What the next chunk most likely looks like.
@@ -71,6 +74,7 @@ impl OpenAiDecoder {
         let data = match StreamMessage::from_data(data) {
             StreamMessage::Blank => return,
             StreamMessage::End => {
+                self.tell_unread(out);
                 self.ended = true;
                 return out.end();
             }
@@ -109,16 +113,37 @@ impl OpenAiDecoder {
             if !choices.is_empty() && tokens.is_some() {
                 out.output(OutputKind::Text, "", tokens);
             }
-            if let Some(field) = chunk.unknown_field() {
-                out.unread(&field);
-            }
+        }
+        if let Some(field) = chunk.unknown_field() {
+            self.note_unknown(field, put_out || chunk.opens_or_ends());
         }
         if let Some(usage) = usage {
             out.usage(usage);
         }
         for choice in choices {
-            if let Some(reason) = choice.finish_reason.filled() {
+            if let Some(reason) = choice.finish_reason.word() {
                 out.finish(reason);
+            }
+        }
+    }
+
+    /// Notes a field that nobody knows; `is_mark`: it says nothing about output here.
+    fn note_unknown(&mut self, field: String, is_mark: bool) {
+        let has_room = self.unknown.len() < MOST_UNKNOWN;
+        let known = self.unknown.iter_mut().find(|(name, _)| *name == field);
+        match known {
+            Some((_, unread)) if is_mark => *unread = None,
+            Some((_, unread)) => *unread = unread.map(|unread| unread.saturating_add(1)),
+            None if has_room => self.unknown.push((field, (!is_mark).then_some(1))),
+            None => {}
+        }
+    }
+
+    /// Gives the fields that were in messages without output alone.
+    fn tell_unread(&mut self, out: &mut Events<'_>) {
+        for (field, unread) in self.unknown.drain(..) {
+            if let Some(unread) = unread {
+                out.unread(&field, unread);
             }
         }
     }
@@ -163,6 +188,9 @@ impl OpenAiDecoder {
     }
 }
 
+/// Fields that nobody knows, of which track is kept.
+const MOST_UNKNOWN: usize = 16;
+
 /// Whether there was anything to put out.
 fn put(
     kind: OutputKind,
@@ -188,12 +216,22 @@ fn reported_error(chunk: &Chunk<'_>) -> Option<String> {
     if !matches!(chunk.choices, List::Absent) {
         return None;
     }
-    chunk.detail.filled().map(str::to_owned)
+    // Alone it is an error's; beside other fields it may be anything's.
+    let detail = chunk.detail.filled().filter(|_| chunk.fields == 1);
+    detail.map(str::to_owned)
 }
 
-/// An empty text or `false` means that there is no error.
+/// Whether it says anything: a null, `false`, 0, an empty text, list or object, or an
+/// object of such values means that there is no error.
 fn is_error(error: &Value) -> bool {
-    !matches!(error, Value::Null | Value::Bool(false)) && error.as_str() != Some("")
+    match error {
+        Value::Null | Value::Bool(false) => false,
+        Value::Bool(true) => true,
+        Value::Number(number) => number.as_f64() != Some(0.0),
+        Value::String(text) => !matches!(text.trim(), "" | "null" | "None"),
+        Value::Array(values) => values.iter().any(is_error),
+        Value::Object(fields) => fields.values().any(is_error),
+    }
 }
 
 /// The words of an error, in the forms that servers use: a text, or an object
@@ -218,8 +256,8 @@ pub fn error_message(error: &Value) -> String {
 #[must_use]
 pub fn error_words(data: &[u8]) -> String {
     match json::read::<Value>(data) {
-        Ok(error) => error_message(&error),
-        Err(_) => String::from_utf8_lossy(data).trim().to_owned(),
+        Ok(error @ (Value::Object(_) | Value::String(_))) => error_message(&error),
+        _ => String::from_utf8_lossy(data).trim().to_owned(),
     }
 }
 
@@ -234,6 +272,11 @@ impl Decoder for OpenAiDecoder {
                 out.error(&error_words(data));
             }
         }
+        Ok(())
+    }
+
+    fn finish(&mut self, out: &mut Events<'_>) -> Result<(), PluginError> {
+        self.tell_unread(out);
         Ok(())
     }
 }

@@ -55,7 +55,6 @@ macro_rules! reads_as_absent {
         }
     };
 }
-pub(super) use reads_as_absent;
 
 /// A JSON object of which some fields are read.
 pub trait Fields<'de>: Default {

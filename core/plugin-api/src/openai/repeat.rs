@@ -28,7 +28,7 @@ impl Repeat {
         let plain = chunk.usage().is_none()
             && chunk.error.is_none()
             && chunk.object.filled() != Some("error")
-            && choice.finish_reason.filled().is_none();
+            && choice.finish_reason.word().is_none();
         if !plain {
             return None;
         }

@@ -247,10 +247,10 @@ fn tokens_of_which_nothing_came_are_output_that_was_not_seen() {
     });
     exchange.finish("length");
     assert!(record(exchange).has_unseen_output());
-    // An end of the answer is one token without text.
+    // Special tokens have no text.
     let mut only_end = sent();
     only_end.usage(Usage {
-        output_tokens: Some(1),
+        output_tokens: Some(4),
         ..Usage::default()
     });
     only_end.finish("stop");
@@ -261,8 +261,8 @@ fn tokens_of_which_nothing_came_are_output_that_was_not_seen() {
 fn fields_that_nobody_knows_are_output_that_was_not_seen_if_tokens_are_left_for_them() {
     let with_unread = |unread: u32, tokens| {
         let mut exchange = answer(&[100, 120, 140, 160], tokens);
-        for _ in 0..unread {
-            exchange.unread("choices[].delta.thoughts");
+        if unread > 0 {
+            exchange.unread("choices[].delta.thoughts", unread);
         }
         record(exchange)
     };
@@ -274,10 +274,8 @@ fn fields_that_nobody_knows_are_output_that_was_not_seen_if_tokens_are_left_for_
         Some("choices[].delta.thoughts")
     );
     assert!(!with_unread(12, 4).has_unseen_output(), "all tokens came");
-    assert!(
-        !with_unread(1, 16).has_unseen_output(),
-        "a mark of a gateway"
-    );
+    assert!(with_unread(1, 16).has_unseen_output());
+    assert!(!with_unread(0, 16).has_unseen_output());
 }
 
 #[test]
@@ -295,6 +293,7 @@ fn a_last_piece_that_repeats_the_whole_is_no_output() {
     assert_eq!(repeated.itl_ms, [20.0, 20.0]);
     assert_eq!(repeated.text.as_deref(), Some("one two three"));
     assert_eq!(pieces("one two thre").e2e_latency_ms, Some(300.0));
+    assert_eq!(pieces(" one two three!").e2e_latency_ms, Some(140.0));
 }
 
 #[test]
@@ -435,4 +434,25 @@ fn a_record_without_the_key_was_sent_once() {
     assert_eq!(json.get("resent"), None);
     let read: RequestRecord = serde_json::from_value(json).unwrap();
     assert!(!read.resent);
+}
+
+#[test]
+fn pieces_of_an_answer_count_as_the_events_that_they_are() {
+    let mut exchange = sent();
+    exchange.asked.output_tokens = 16;
+    for (at, events) in [(100, 8), (180, 8)] {
+        exchange.read_began(ms(at - 1), ms(at), ms(at));
+        for _ in 0..events {
+            exchange.output(ms(at), OutputKind::Text, "a", None);
+        }
+    }
+    exchange.usage(Usage {
+        output_tokens: Some(16),
+        ..Usage::default()
+    });
+    exchange.end_marker();
+    let record = record(exchange);
+    assert_eq!(record.output_arrivals(), 2);
+    // 80 ms for the 8 tokens of the second piece.
+    assert_eq!(record.decode_ms_per_token, Some(10.0));
 }

@@ -288,7 +288,7 @@ warnings! {
     SharedReads {
         /// Output events that shared a read, as a share.
         share: f64,
-    } = "shared-reads", Warning, "Read decode_ms_per_token in place of itl_ms.";
+    } = "shared-reads", Warning, "Read decode_ms_per_token in place of itl_ms and tpot_ms.";
     /// Some GPUs have no energy figure and are left out of the sum.
     EnergyPartial {
         /// Indices of the GPUs that have none.

@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 
 use super::row::{Absence, BlockValue, Figure, Percentile, Row};
 use super::{saturation, steady_state};
+use crate::cell::digest::Sharing;
 use crate::cell::fold;
 use crate::cell::measured::MeasuredCell;
 use crate::config::Level;
@@ -57,6 +58,7 @@ pub(crate) fn row(
             .iter()
             .any(|cell| cell.row.self_check.client_was_limit),
         breaches: breaches(cells),
+        events_per_arrival: events_per_arrival(cells),
         figures: if cells.is_empty() {
             IndexMap::new()
         } else {
@@ -64,6 +66,12 @@ pub(crate) fn row(
         },
         counts,
     }
+}
+
+fn events_per_arrival(cells: &[&MeasuredCell<'_>]) -> Option<f64> {
+    let each = cells.iter().map(|cell| cell.digest.work.streamed);
+    let all = each.reduce(Sharing::with)?;
+    (all.arrivals > 0).then(|| all.events as f64 / all.arrivals as f64)
 }
 
 /// What makes its cells untrustworthy, each code once.

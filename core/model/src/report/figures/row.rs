@@ -30,6 +30,10 @@ pub struct Row {
     /// Codes of what makes it untrustworthy in some repeat.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub breaches: Vec<WarningCode>,
+    /// Output events that came at one moment, on average: above 1 where they share
+    /// reads; absent if that is not recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_per_arrival: Option<f64>,
     /// Offered and completed rate; absent for a closed loop, an infinite rate,
     /// or too few requests.
     pub pace: Option<Pace>,

@@ -83,7 +83,7 @@ fn of_client(kind: &WarningKind) -> Option<String> {
             "{planned_per_s:.1} requests/s were planned, {sent_per_s:.1} were sent: latencies from sending are a lower bound"
         ),
         WarningKind::SharedReads { share } => format!(
-            "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0, see decode_ms_per_token",
+            "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0 and tpot_ms may be too small, see decode_ms_per_token",
             share * 100.0
         ),
         _ => return None,
@@ -153,7 +153,7 @@ fn of_streams(kind: &WarningKind) -> Option<String> {
                 format!("; `{field}` holds something and is not known")
             });
             format!(
-                "output was not seen in {answers} of {requests} answers: the server counts more tokens than came{place}. No time per output token, no verdict"
+                "output was not seen in {answers} of {requests} answers: what the server made is not among the events that came{place}. No time per output token, no verdict"
             )
         }
         WarningKind::NotStreamed { answers, requests } => format!(
@@ -360,7 +360,7 @@ fn of_backends(kind: &WarningKind) -> Option<String> {
             let means = tokens_per_event.iter();
             let means = means.map(|(label, mean)| format!("{} in {label}", three_digits(*mean)));
             format!(
-                "one event carries different numbers of tokens ({} on average): inter-token latency, time per output token and speed per user are not compared, decode time per token is",
+                "different numbers of tokens come at once ({} on average): inter-token latency, time per output token and speed per user are not compared, decode time per token is",
                 listed(&means.collect::<Vec<_>>())
             )
         }

@@ -17,6 +17,14 @@ const DIFFERS_FROM: f64 = 1.05;
 /// short answers.
 const DIFFERS_FROM_UNCOUNTED: f64 = 1.5;
 
+/// Mean tokens that came at one moment in a row, and whether the server counted them
+/// per event. Events that share a read came together as far as anyone can tell.
+fn tokens_at_once(row: &Row) -> Option<(f64, bool)> {
+    let (mean, counted) = tokens_per_event(row)?;
+    let events = row.events_per_arrival.unwrap_or(1.0).max(1.0);
+    Some((mean * events, counted))
+}
+
 /// Mean tokens per event of a row, and whether the server counted them per event.
 fn tokens_per_event(row: &Row) -> Option<(f64, bool)> {
     let counted = row.figures.get("tokens_per_event").and_then(|f| f.mean);
@@ -34,7 +42,7 @@ fn tokens_per_event(row: &Row) -> Option<(f64, bool)> {
 pub(crate) fn mixed_levels(rows: &[Row], levels: &[Level]) -> Vec<Level> {
     let differ = |level: &&Level| {
         let at_level = rows.iter().filter(|row| row.level == **level);
-        let means: Vec<(f64, bool)> = at_level.filter_map(tokens_per_event).collect();
+        let means: Vec<(f64, bool)> = at_level.filter_map(tokens_at_once).collect();
         let all_counted = means.iter().all(|(_, counted)| *counted);
         let values = || means.iter().map(|(mean, _)| *mean);
         let (least, most) = (
@@ -73,7 +81,7 @@ pub(crate) fn most_tokens_per_event<'r>(
     let most = backends.filter_map(|label| {
         let is_own = |row: &&Row| row.backend == *label && mixed.contains(&row.level);
         let means = rows.iter().filter(is_own);
-        let means = means.filter_map(|row| Some(tokens_per_event(row)?.0));
+        let means = means.filter_map(|row| Some(tokens_at_once(row)?.0));
         Some((label.clone(), means.max_by(f64::total_cmp)?))
     });
     most.collect()
@@ -81,7 +89,9 @@ pub(crate) fn most_tokens_per_event<'r>(
 
 /// Tokens per event of a backend, at most, where that is more than one.
 pub(crate) fn several(rows: &[Row], backend: &str) -> Option<f64> {
-    let own = rows.iter().filter(|row| row.backend == backend);
+    let own = rows
+        .iter()
+        .filter(|row| row.backend == backend && row.typical("decode_ms_per_token").is_some());
     let means = own.filter_map(|row| row.figures.get("tokens_per_event")?.mean);
     means
         .max_by(f64::total_cmp)

@@ -113,6 +113,7 @@ mod tests {
             absence: None,
             client_was_limit: false,
             breaches: Vec::new(),
+            events_per_arrival: None,
             pace: None,
             unsteady: Vec::new(),
             figures: IndexMap::from([("output_token_throughput".into(), figure)]),
