@@ -109,10 +109,8 @@ impl OpenAiDecoder {
         for choice in choices {
             put_out |= self.choice(choice, tokens, out);
         }
-        if !put_out {
-            if !choices.is_empty() && tokens.is_some() {
-                out.output(OutputKind::Text, "", tokens);
-            }
+        if !put_out && !choices.is_empty() && tokens.is_some() {
+            out.output(OutputKind::Text, "", tokens);
         }
         if let Some(field) = chunk.unknown_field() {
             self.note_unknown(field, put_out || chunk.opens_or_ends());
