@@ -332,8 +332,8 @@ fn parts_that_think_are_reasoning() {
     assert_eq!(data(twice), [out(OutputKind::Reasoning, "t")]);
 }
 
-/// What is told at the end of an answer of these chunks.
-fn at_the_end(chunks: &[&str]) -> Vec<Replayed> {
+/// The events of an answer of these chunks, without its end.
+fn of_answer(chunks: &[&str]) -> Vec<Replayed> {
     let mut messages: Vec<Message<'_>> =
         chunks.iter().map(|c| Message::Data(c.as_bytes())).collect();
     messages.push(Message::Data(b"[DONE]"));
@@ -361,7 +361,7 @@ fn a_field_that_nobody_knows_is_told_where_it_may_hold_output() {
         (r#"{"response":"x"}"#, "response"),
     ] {
         let unread = Replayed::Unread(field.to_owned(), 2);
-        assert_eq!(at_the_end(&[chunk, chunk]), [unread], "{chunk}");
+        assert_eq!(of_answer(&[chunk, chunk]), [unread], "{chunk}");
     }
 }
 
@@ -374,15 +374,15 @@ fn marks_of_servers_and_gateways_are_no_unread_output() {
         r#"{"choices":[],"prompt_filter_results":[{"a":1}]}"#,
         r#"{"prompt_progress":{"total":5}}"#,
     ] {
-        assert_eq!(at_the_end(&[text]), [], "{text}");
+        assert_eq!(of_answer(&[text]), [], "{text}");
     }
-    let ends = at_the_end(&[r#"{"choices":[{"delta":{},"finish_reason":"stop","cost":"x"}]}"#]);
+    let ends = of_answer(&[r#"{"choices":[{"delta":{},"finish_reason":"stop","cost":"x"}]}"#]);
     assert_eq!(ends, [Replayed::Finish("stop".to_owned())]);
     // In a chunk with output it is a mark, in the others then too.
     let mark = r#"{"choices":[{"delta":{"content":"a","provider":"p"}}]}"#;
     let empty = r#"{"choices":[{"delta":{"content":"","provider":"p"}}]}"#;
     assert_eq!(
-        at_the_end(&[empty, mark, empty]),
+        of_answer(&[empty, mark, empty]),
         [out(OutputKind::Text, "a")]
     );
 }

@@ -120,8 +120,8 @@ pub struct RequestRecord {
     pub e2e_latency_ms: Option<f64>,
     /// Last output event minus scheduled, in an open loop.
     pub e2e_from_schedule_ms: Option<f64>,
-    /// Decode time per token after the first event: (last - first) / (tokens - tokens of
-    /// the first event), absent like `tpot_ms`.
+    /// Decode time per token after the first arrival: (last - first) / (tokens - tokens of
+    /// the first arrival), absent like `tpot_ms`.
     pub decode_ms_per_token: Option<f64>,
     /// The server does not count per event, so `decode_ms_per_token` takes the tokens
     /// for evenly spread over the arrivals: (last - first) / (tokens - tokens / arrivals).

@@ -103,8 +103,8 @@ pub(super) static REQUESTS: [Metric; 18] = [
         unit: "ms",
         better: Better::Lower,
         what: "Decode time per token after the first event, right also where events carry several tokens.",
-        formula: "(last output event - first output event) / (tokens of the events after the first). Estimated where the server does not count per event: the first event then holds output_tokens / events of them. Absent like tpot_ms",
-        source: "Divides by the tokens that arrived after the first event, where TPOT divides by output_tokens - 1. The warning decode-estimated names backends whose values are estimates.",
+        formula: "(last output event - first output event) / (tokens that came after the first arrival; events that share a read share one). Estimated where the server does not count per event: the first arrival then holds output_tokens / arrivals of them. Absent like tpot_ms",
+        source: "Divides by the tokens that arrived after the first ones, where TPOT divides by output_tokens - 1. The warning decode-estimated names backends whose values are estimates.",
         values: Values::PerRequest(|record| record.decode_ms_per_token),
     },
     Metric {

@@ -33,7 +33,7 @@ pub const CONTENT_FIELDS: [(&str, OutputKind); 9] = [
 ];
 
 /// Fields of a choice that are known to hold no output of their own, beside those of
-/// every chunk, which are told first.
+/// every chunk, which are looked for first.
 const CHOICE_ASIDE: &[&str] = &[
     "stop_sequence",
     "native_finish_reason",
@@ -104,7 +104,7 @@ impl<'de> Fields<'de> for Chunk<'de> {
             "object" => self.object = map.next_value()?,
             "message" => self.message = map.next_value()?,
             "detail" => self.detail = map.next_value()?,
-            // In every chunk: known without a look at the list.
+            // In every chunk: skipped before the list is searched.
             "id" | "created" | "model" | "system_fingerprint" => skip(map)?,
             _ => note_unknown(CHUNK_ASIDE, &mut self.unknown, key, map)?,
         }
