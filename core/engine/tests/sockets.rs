@@ -5,8 +5,9 @@
 
 mod common;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -24,6 +25,7 @@ use inferbench_engine::prepare::prepare;
 use inferbench_model::config::{BackendConfig, load};
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_plugin_api::{ControlRequest, PromptContent, RequestSpec};
+use mio::unix::SourceFd;
 use nix::sys::resource::{Resource, getrlimit};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -438,13 +440,26 @@ async fn two_writes_a_round(rounds: usize) {
     let mut connection = Connection::open(&target, Duration::from_secs(10))
         .await
         .unwrap();
-    let mut timer = std::pin::pin!(tokio::time::sleep(Duration::from_secs(60)));
+    let mut poll = mio::Poll::new().unwrap();
+    let mut events = mio::Events::with_capacity(4);
+    let fd = connection.as_raw_fd();
+    poll.registry()
+        .register(&mut SourceFd(&fd), mio::Token(0), mio::Interest::READABLE)
+        .unwrap();
     for round in 0..rounds {
         connection.send(b"p".to_vec()).unwrap();
         let mut come = 0;
         while come < 2 {
-            let read = connection.read(timer.as_mut()).await.unwrap();
-            let (bytes, _) = read.unwrap_or_else(|| panic!("round {round}: {come} of 2 bytes"));
+            let limit = Duration::from_secs(20);
+            poll.poll(&mut events, Some(limit)).unwrap();
+            assert!(!events.is_empty(), "round {round}: {come} of 2 bytes");
+            // One read that empties the socket, as the load reads.
+            let (bytes, stamp) = match connection.read() {
+                Ok(read) => read,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                Err(error) => panic!("round {round}: {error}"),
+            };
+            assert!(stamp.emptied, "round {round}");
             come += bytes.len();
         }
     }

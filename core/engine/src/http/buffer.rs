@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::ops::Deref;
 
 /// Bytes that one read takes at most.
-pub(super) const READ_BYTES: usize = 32 * 1024;
+const READ_BYTES: usize = 32 * 1024;
 /// Idle buffers that a thread keeps: one for what the socket gives and one for
 /// what TLS makes of it.
 const KEPT_BUFFERS: usize = 2;

@@ -2,12 +2,11 @@
 //! need be, with or without TLS.
 
 use std::io;
-use std::pin::Pin;
+use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::Semaphore;
-use tokio::time::Sleep;
 
 use super::address::HostPort;
 use super::buffer::ReadBytes;
@@ -15,6 +14,7 @@ use super::known::Counted;
 use super::socket::{ReadStamp, Socket};
 use super::target::{Target, Way};
 use super::tls::{self, Session, Tls};
+use super::waiter::{self, Waiter};
 use crate::os::clock;
 
 /// Connections that this process opens at once: as many as a listener's queue
@@ -130,6 +130,12 @@ pub struct Connection {
     pub connect_ms: f64,
 }
 
+impl AsRawFd for Connection {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.stream().as_raw_fd()
+    }
+}
+
 /// How the peer has ended what it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ended {
@@ -159,7 +165,7 @@ impl Connection {
 
     async fn establish(target: &Target) -> Result<Self, OpenError> {
         let (server, tls, proxy) = match &target.way {
-            Way::Unix(path) => return Ok(Self::plain(Socket::unix(path).await?)),
+            Way::Unix(path) => return Ok(Self::plain(waiter::connect_unix(path).await?)),
             Way::Tcp { server, tls, proxy } => (server, tls, proxy),
         };
         let first = proxy.as_ref().unwrap_or(server);
@@ -169,7 +175,7 @@ impl Connection {
             cause,
         })?;
         let stream = first.connect(&addresses).await?;
-        let mut connection = Self::plain(Socket::tcp(stream)?);
+        let mut connection = Self::plain(Socket::tcp(stream.into_std()?)?);
         if let Some(tls) = tls {
             if let Some(proxy) = proxy {
                 connection.tunnel(proxy, server).await?;
@@ -199,9 +205,10 @@ impl Connection {
         let to = server.text();
         let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n\r\n");
         self.send(request.into_bytes())?;
+        let waiter = self.waiter()?;
         let mut answer = Vec::new();
         while !answer.windows(4).any(|end| end == b"\r\n\r\n") {
-            let bytes = self.wait().await?;
+            let bytes = self.wait(&waiter).await?;
             if bytes.is_empty() || answer.len() > MAX_PROXY_ANSWER_BYTES {
                 break;
             }
@@ -221,6 +228,7 @@ impl Connection {
 
     async fn handshake(&mut self, tls: &Tls) -> Result<(), OpenError> {
         let mut session = Session::new(tls)?;
+        let waiter = self.waiter()?;
         let mut early = ReadBytes::take();
         loop {
             session.write_pending(&mut self.outgoing.bytes)?;
@@ -229,10 +237,11 @@ impl Connection {
                 break;
             }
             if !self.outgoing.is_empty() && !session.is_handshaking() {
-                self.socket.writable().await?;
+                waiter.writable().await?;
+                waiter.not_writable();
                 continue;
             }
-            let bytes = self.wait().await?;
+            let bytes = self.wait(&waiter).await?;
             if bytes.is_empty() {
                 let words = "the server closed the connection during the TLS handshake";
                 return Err(io::Error::new(io::ErrorKind::UnexpectedEof, words).into());
@@ -253,14 +262,27 @@ impl Connection {
         Ok(())
     }
 
+    /// What a task of the runtime waits with for this connection.
+    ///
+    /// # Errors
+    /// No file descriptor is left.
+    pub fn waiter(&self) -> io::Result<Waiter> {
+        Waiter::new(self.socket.stream())
+    }
+
     /// Reads off the wire, below TLS, without a limit of its own.
-    async fn wait(&mut self) -> io::Result<ReadBytes> {
+    async fn wait(&mut self, waiter: &Waiter) -> io::Result<ReadBytes> {
         loop {
-            match self.socket.read() {
+            if !self.outgoing.is_empty() {
+                waiter.readable_or_writable().await?;
+                waiter.not_writable();
+                self.flush()?;
+            } else {
+                waiter.readable().await?;
+            }
+            match waiter.try_read(|| self.socket.read()) {
                 Ok((bytes, _)) => return Ok(bytes),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.ready().await?;
-                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),
             }
         }
@@ -358,57 +380,51 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits until there may be something to read, and writes what is left to
-    /// write meanwhile.
-    async fn ready(&mut self) -> io::Result<()> {
-        loop {
-            if self.outgoing.is_empty() {
-                return self.socket.readable().await;
-            }
-            tokio::select! {
-                biased;
-                ready = self.socket.readable() => return ready,
-                ready = self.socket.writable() => ready?,
-            }
-            if self.flush().is_err() {
-                // What the server said before it closed is still to be read.
-                self.end_sending();
-            }
+    /// Whether something is left to be written, so that it has to be tried again
+    /// when the socket can take more.
+    #[must_use]
+    pub fn wants_write(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Whether it has something to write, or may get it while an answer is read, as
+    /// TLS does.
+    #[must_use]
+    pub fn may_write(&self) -> bool {
+        self.tls.is_some() || self.wants_write()
+    }
+
+    /// Writes what it can of what is left.
+    pub fn write_on(&mut self) {
+        if !self.outgoing.is_empty() && self.flush().is_err() {
+            // What the server said before it closed is still to be read.
+            self.end_sending();
         }
     }
 
-    /// Reads once; `None` if `timer` fired first. No bytes are the peer's end.
-    /// The timer is the caller's, so that a read does not pay for one.
+    /// There was nothing to read at this time, ns: whatever is read from now on came
+    /// later.
+    pub fn was_empty(&mut self, t_ns: u64) {
+        self.socket.was_empty(t_ns);
+    }
+
+    /// Reads once, after it has written what it can of what is left. No bytes are the
+    /// peer's end.
     ///
     /// # Errors
-    /// The socket's own, and `InvalidData` for what TLS refuses.
-    pub async fn read(
-        &mut self,
-        mut timer: Pin<&mut Sleep>,
-    ) -> io::Result<Option<(ReadBytes, ReadStamp)>> {
-        // A connection that always has bytes must not starve the others.
-        tokio::task::coop::consume_budget().await;
-        if !self.outgoing.is_empty() && self.flush().is_err() {
-            self.end_sending();
-        }
+    /// `WouldBlock` if there is nothing to read, the socket's own, and `InvalidData`
+    /// for what TLS refuses.
+    pub fn read(&mut self) -> io::Result<(ReadBytes, ReadStamp)> {
+        self.write_on();
         loop {
-            match self.try_read() {
-                Ok(Some((bytes, stamp))) => {
-                    if !bytes.is_empty() {
-                        self.was_seen();
-                    }
-                    return Ok(Some((bytes, stamp)));
+            // Nothing: TLS sent a message of its own.
+            let read = self.try_read()?;
+            self.write_on();
+            if let Some((bytes, stamp)) = read {
+                if !bytes.is_empty() {
+                    self.was_seen();
                 }
-                // TLS sent a message of its own.
-                Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    tokio::select! {
-                        biased;
-                        ready = self.ready() => ready?,
-                        () = timer.as_mut() => return Ok(None),
-                    }
-                }
-                Err(error) => return Err(error),
+                return Ok((bytes, stamp));
             }
         }
     }
@@ -421,6 +437,7 @@ impl Connection {
                 arrival_ns: now_ns,
                 returned_ns: now_ns,
                 from_kernel: false,
+                emptied: true,
             };
             return Ok(Some((ReadBytes::take(), stamp)));
         }
@@ -472,7 +489,7 @@ impl Connection {
         }
         // Tickets for later sessions come unasked.
         loop {
-            let silent = match self.socket.read_now() {
+            let silent = match self.socket.read().map(|(bytes, _)| bytes) {
                 Ok(wire) => self.decrypt(&wire).is_ok_and(|plain| plain.is_empty()),
                 Err(error) => return error.kind() != io::ErrorKind::WouldBlock,
             };

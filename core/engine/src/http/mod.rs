@@ -14,6 +14,7 @@ mod socket;
 pub mod stamps;
 pub mod target;
 mod tls;
+mod waiter;
 
 pub use buffer::ReadBytes;
 pub use clock_offset::clock_steps;
@@ -23,3 +24,4 @@ pub use response::{Head, ResponseReader};
 pub use socket::ReadStamp;
 pub use target::{Target, TargetError};
 pub use tls::TrustError;
+pub use waiter::Waiter;

@@ -2,22 +2,18 @@
 //! where the kernel gives it, else the time right after the read returned.
 
 use std::io::{self, IoSliceMut};
-use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::net::TcpStream;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::linux::net::TcpStreamExt;
+use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg, send, setsockopt, sockopt};
-use tokio::io::Interest;
-use tokio::net::{TcpStream, UnixStream};
 
 use super::buffer::ReadBytes;
 use super::clock_offset::{HOST_OFFSET, HostClocks};
 use crate::os::clock;
-
-/// Pause before a Unix-domain socket whose listen queue is full is tried again:
-/// the kernel refuses such a connection at once.
-const QUEUE_PAUSE: Duration = Duration::from_millis(1);
 
 /// Segments below this size, bytes, are small to the kernel whatever it has seen of
 /// a connection (TCP_MSS_DEFAULT).
@@ -34,35 +30,36 @@ pub struct ReadStamp {
     pub returned_ns: u64,
     /// The arrival is the kernel's.
     pub from_kernel: bool,
+    /// The read took all that there was.
+    pub emptied: bool,
 }
 
 #[derive(Debug)]
-enum Stream {
+pub(super) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
-/// Both streams have the same methods and no trait that holds them.
-macro_rules! on {
-    ($stream:expr, $inner:ident => $does:expr) => {
-        match &$stream {
-            Stream::Tcp($inner) => $does,
-            Stream::Unix($inner) => $does,
-        }
-    };
-}
-
 impl Stream {
-    fn fd(&self) -> i32 {
-        on!(*self, stream => stream.as_raw_fd())
-    }
-
-    fn try_io<R>(&self, interest: Interest, io: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        on!(*self, stream => stream.try_io(interest, io))
+    /// Another handle of the same socket.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Tcp(stream) => Self::Tcp(stream.try_clone()?),
+            Self::Unix(stream) => Self::Unix(stream.try_clone()?),
+        })
     }
 }
 
-/// An open socket.
+impl AsRawFd for Stream {
+    fn as_raw_fd(&self) -> RawFd {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+}
+
+/// An open socket that never blocks: who waits for it is the caller.
 #[derive(Debug)]
 pub(super) struct Socket {
     stream: Stream,
@@ -78,23 +75,17 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn tcp(stream: TcpStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
         // Without this option the time after the read is used, and marked as such.
         let stamped = setsockopt(&stream, sockopt::ReceiveTimestampns, &true).is_ok();
         Ok(Self::new(Stream::Tcp(stream), stamped))
     }
 
-    /// Connects to a Unix-domain socket, which the kernel never stamps.
-    pub(super) async fn unix(path: &Path) -> io::Result<Self> {
-        loop {
-            match UnixStream::connect(path).await {
-                Ok(stream) => return Ok(Self::new(Stream::Unix(stream), false)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    tokio::time::sleep(QUEUE_PAUSE).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+    /// A Unix-domain socket, which the kernel never stamps.
+    pub(super) fn unix(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self::new(Stream::Unix(stream), false))
     }
 
     fn new(stream: Stream, stamped: bool) -> Self {
@@ -108,23 +99,16 @@ impl Socket {
         }
     }
 
-    /// Waits until a read may succeed.
-    pub(super) async fn readable(&self) -> io::Result<()> {
-        on!(self.stream, stream => stream.readable().await)
-    }
-
-    /// Waits until a write may succeed.
-    pub(super) async fn writable(&self) -> io::Result<()> {
-        on!(self.stream, stream => stream.writable().await)
+    /// The stream below, to be waited for.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
     }
 
     /// Writes what fits and gives how much did.
     pub(super) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.has_written = true;
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let fd = self.stream.fd();
-        self.stream
-            .try_io(Interest::WRITABLE, || Ok(send(fd, bytes, flags)?))
+        Ok(send(self.stream.as_raw_fd(), bytes, flags)?)
     }
 
     /// Reads once. Nothing read is the peer's end.
@@ -134,41 +118,29 @@ impl Socket {
     pub(super) fn read(&mut self) -> io::Result<(ReadBytes, ReadStamp)> {
         let mut bytes = ReadBytes::take();
         let control = self.stamped.then_some(self.control.as_mut_slice());
-        let fd = self.stream.fd();
-        let mut received = None;
-        let mut found_empty_ns = None;
-        let waits = self.stream.try_io(Interest::READABLE, || {
-            let read = receive(fd, bytes.room(), control);
-            if read.is_err() {
-                found_empty_ns = Some(clock::now_ns());
-            }
-            let (n, wall_ns) = read?;
-            received = Some((n, wall_ns, clock::now_ns()));
-            // A short read emptied the socket: the runtime has to wait for more
-            // before the next one. It forgets the readiness it knew of *before*
-            // this read, and keeps what has come since.
-            match n > 0 && n < bytes.room().len() {
-                true => Err(io::ErrorKind::WouldBlock.into()),
-                false => Ok(()),
-            }
-        });
-        let (n, wall_ns, returned_ns) = match (received, waits) {
-            (Some(received), _) => received,
-            (None, Err(error)) => {
-                self.empty_ns = found_empty_ns.unwrap_or(self.empty_ns);
+        let received = receive(self.stream.as_raw_fd(), bytes.room(), control);
+        let returned_ns = clock::now_ns();
+        let (n, wall_ns) = match received {
+            Ok(received) => received,
+            Err(error) => {
+                self.was_empty(returned_ns);
                 return Err(error);
             }
-            (None, Ok(())) => return Err(io::ErrorKind::WouldBlock.into()),
         };
         bytes.set_len(n);
-        let stamp = self.stamp(wall_ns, returned_ns);
-        if n < bytes.capacity() {
-            self.empty_ns = returned_ns;
+        let stamp = self.stamp(wall_ns, returned_ns, n < bytes.capacity());
+        if stamp.emptied {
+            self.was_empty(returned_ns);
         }
         if n > 0 {
             self.acknowledge(n);
         }
         Ok((bytes, stamp))
+    }
+
+    /// There was nothing to read at this time, ns.
+    pub(super) fn was_empty(&mut self, t_ns: u64) {
+        self.empty_ns = self.empty_ns.max(t_ns);
     }
 
     /// Acknowledges a read of `n` bytes at once. Else the kernel may wait for
@@ -187,22 +159,13 @@ impl Socket {
         }
     }
 
-    /// Reads once without asking the runtime, which may not know yet that bytes
-    /// have arrived.
-    pub(super) fn read_now(&mut self) -> io::Result<ReadBytes> {
-        let mut bytes = ReadBytes::take();
-        let (n, _) = receive(self.stream.fd(), bytes.room(), None)?;
-        bytes.set_len(n);
-        Ok(bytes)
-    }
-
     /// Whether there is nothing to read, not even an end or an error.
     pub(super) fn is_silent(&self) -> bool {
         let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
-        recv(self.stream.fd(), &mut [0], flags) == Err(Errno::EAGAIN)
+        recv(self.stream.as_raw_fd(), &mut [0], flags) == Err(Errno::EAGAIN)
     }
 
-    fn stamp(&mut self, wall_ns: Option<u64>, returned_ns: u64) -> ReadStamp {
+    fn stamp(&mut self, wall_ns: Option<u64>, returned_ns: u64, emptied: bool) -> ReadStamp {
         let arrival =
             wall_ns.and_then(|wall| HOST_OFFSET.arrival_ns(wall, returned_ns, &HostClocks));
         self.last_arrival_ns = arrival.unwrap_or(returned_ns).max(self.last_arrival_ns);
@@ -211,6 +174,7 @@ impl Socket {
             arrival_ns: self.last_arrival_ns,
             returned_ns,
             from_kernel: arrival.is_some(),
+            emptied,
         }
     }
 }

@@ -10,6 +10,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::TcpStream;
 
 use super::socket::{ReadStamp, Socket};
+use super::waiter::Waiter;
 use crate::os::clock;
 
 /// What the kernel may take to begin.
@@ -61,7 +62,8 @@ pub(crate) fn try_out() -> io::Result<Vec<ReadStamp>> {
 async fn stamps_of_reads() -> io::Result<Vec<ReadStamp>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let stream = TcpStream::connect(listener.local_addr()?).await?;
-    let mut socket = Socket::tcp(stream)?;
+    let mut socket = Socket::tcp(stream.into_std()?)?;
+    let waiter = Waiter::new(socket.stream())?;
     let (mut peer, _) = listener.accept()?;
     peer.set_nodelay(true)?;
     let mut stamps = Vec::with_capacity(TRIED_READS);
@@ -69,8 +71,8 @@ async fn stamps_of_reads() -> io::Result<Vec<ReadStamp>> {
         tokio::time::sleep(TRIED_PAUSE).await;
         peer.write_all(b"stamp")?;
         let stamp = loop {
-            socket.readable().await?;
-            match socket.read() {
+            waiter.readable().await?;
+            match waiter.try_read(|| socket.read()) {
                 Ok((_, stamp)) => break stamp,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(error),

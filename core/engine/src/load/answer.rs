@@ -1,26 +1,18 @@
 //! Reads one answer: from stamped bytes to head, body and end. What a message of
 //! the body means is for the decoder.
 
-use std::io;
-use std::pin::pin;
-use std::time::Duration;
-
 use inferbench_model::facts::exchange::{Exchange, StreamEnd};
 use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::{Framing, json};
 
 use super::body::Body;
-use super::limits::{Limits, Reached};
-use super::outcome::{ExchangeOutcome, Timeouts, broken};
+use super::limits::Reached;
+use super::outcome::{ExchangeOutcome, broken};
 use super::self_check::ReadStats;
 use crate::http::response::HttpError;
-use crate::http::{Connection, Head, ResponseReader};
-use crate::os::clock;
+use crate::http::{Head, ReadStamp, ResponseReader};
 
-/// How long a body may take to end after its end marker before the connection
-/// is given up instead of being used again.
-const AFTER_MARKER: Duration = Duration::from_millis(50);
 /// Bytes of an error answer that are kept.
 const ERROR_BODY_BYTES: usize = 64 * 1024;
 /// Characters of an error answer that are shown.
@@ -51,72 +43,56 @@ impl Answer {
         self.reader.can_reuse()
     }
 
-    /// No byte has come, and the request is sent again over a connection that
-    /// took `connect_ms` to open.
-    pub(super) fn begins_again(&mut self, connect_ms: Option<f64>) {
-        self.exchange.resent = true;
+    /// Whether its body has come to its end.
+    pub(super) fn is_complete(&self) -> bool {
+        self.reader.is_complete()
+    }
+
+    /// The request is sent over a connection that took `connect_ms` to open, if that
+    /// is new; `again` if it was sent before and no byte had come.
+    pub(super) fn begins(&mut self, connect_ms: Option<f64>, again: bool) {
         self.exchange.connect_ms = connect_ms;
-    }
-
-    /// The exchange of a request that was not sent after all.
-    pub(super) fn unsent(mut self) -> Exchange {
+        self.exchange.resent = again;
         self.exchange.sent_ns = None;
-        self.exchange
     }
 
-    /// Sends the request and reads its answer to the end: how and when it ended.
-    pub(super) async fn exchange_over(
+    /// The last byte of the request has entered the socket, ns.
+    pub(super) fn note_sent(&mut self, sent_ns: Option<u64>) {
+        self.exchange.sent_ns = self.exchange.sent_ns.or(sent_ns);
+    }
+
+    /// The request was not sent after all.
+    pub(super) fn was_not_sent(&mut self) {
+        self.exchange.sent_ns = None;
+    }
+
+    /// Takes what one read gave, nothing being the peer's end; `late` if the whole
+    /// request has taken too long. Gives how and when it ended if it did.
+    pub(super) fn read(
         &mut self,
-        connection: &mut Connection,
-        bytes: Vec<u8>,
-        timeouts: Timeouts,
-    ) -> (StreamEnd, u64) {
-        let mut limits = Limits::new(timeouts, clock::now_ns());
-        let mut timer = pin!(tokio::time::sleep_until(limits.deadline()));
-        // The server may have answered, and closed, before it read it all.
-        drop(connection.send(bytes));
-        self.exchange.sent_ns = connection.sent_ns();
-        loop {
-            let read = connection.read(timer.as_mut()).await;
-            if self.exchange.sent_ns.is_none() {
-                self.exchange.sent_ns = connection.sent_ns();
-            }
-            let ended = match read {
-                Ok(Some((_, stamp))) if limits.note_bytes(stamp.arrival_ns) => {
-                    Some((self.out_of_time(Reached::Total), stamp.arrival_ns))
-                }
-                Ok(Some((bytes, stamp))) => {
-                    // Nothing of the answer came before the request was sent.
-                    let empty_ns = self.exchange.sent_ns.max(Some(stamp.empty_ns));
-                    self.exchange.read_began(
-                        empty_ns.unwrap_or(stamp.empty_ns),
-                        stamp.arrival_ns,
-                        stamp.returned_ns,
-                    );
-                    if bytes.is_empty() {
-                        Some(self.closed(connection.was_cut(), stamp.arrival_ns))
-                    } else {
-                        self.reads.note(stamp);
-                        self.take(&bytes, stamp.arrival_ns)
-                    }
-                }
-                Ok(None) => {
-                    let now_ns = clock::now_ns();
-                    let reached = limits.reached(now_ns);
-                    if reached.is_none() {
-                        timer.as_mut().reset(limits.deadline());
-                    }
-                    reached.map(|reached| (self.out_of_time(reached), now_ns))
-                }
-                Err(error) => Some((socket_error(&error), clock::now_ns())),
-            };
-            if let Some((end, end_ns)) = ended {
-                if end == StreamEnd::Clean && !self.reader.is_complete() {
-                    self.drain(connection).await;
-                }
-                return (end, end_ns);
-            }
+        bytes: &[u8],
+        stamp: ReadStamp,
+        was_cut: bool,
+        late: bool,
+    ) -> Option<(StreamEnd, u64)> {
+        if late {
+            return Some((self.out_of_time(Reached::Total), stamp.arrival_ns));
         }
+        // Nothing of the answer came before the request was sent.
+        let empty_ns = self.exchange.sent_ns.unwrap_or(0).max(stamp.empty_ns);
+        self.exchange
+            .read_began(empty_ns, stamp.arrival_ns, stamp.returned_ns);
+        if bytes.is_empty() {
+            return Some(self.closed(was_cut, stamp.arrival_ns));
+        }
+        self.reads.note(stamp);
+        self.take(bytes, stamp.arrival_ns)
+    }
+
+    /// Takes bytes of a body whose end marker has come; whether there is no sense in
+    /// waiting for more.
+    pub(super) fn drain(&mut self, bytes: &[u8]) -> bool {
+        self.reader.push(bytes, &mut |_| ()).is_err() || self.reader.is_complete()
     }
 
     /// Takes the bytes of one read; gives the end if they hold it.
@@ -175,7 +151,8 @@ impl Answer {
         Ok(())
     }
 
-    fn out_of_time(&self, reached: Reached) -> StreamEnd {
+    /// How it ends when its time is up.
+    pub(super) fn out_of_time(&self, reached: Reached) -> StreamEnd {
         let (reason, words) = match reached {
             _ if self.exchange.sent_ns.is_none() => (
                 FailureReason::Timeout,
@@ -225,29 +202,6 @@ impl Answer {
         finished.err().unwrap_or(StreamEnd::Clean)
     }
 
-    /// Waits a moment for the rest of a body whose end marker has come, so that
-    /// the connection can be used again.
-    async fn drain(&mut self, connection: &mut Connection) {
-        let timeouts = Timeouts {
-            total: AFTER_MARKER,
-            idle: None,
-        };
-        let mut limits = Limits::new(timeouts, clock::now_ns());
-        let mut timer = pin!(tokio::time::sleep_until(limits.deadline()));
-        while !self.reader.is_complete() {
-            match connection.read(timer.as_mut()).await {
-                Ok(Some((bytes, stamp)))
-                    if !bytes.is_empty() && !limits.note_bytes(stamp.arrival_ns) =>
-                {
-                    if self.reader.push(&bytes, &mut |_| ()).is_err() {
-                        return;
-                    }
-                }
-                _ => return,
-            }
-        }
-    }
-
     /// Its outcome.
     pub(super) fn outcome(mut self, end: StreamEnd, end_ns: u64) -> ExchangeOutcome {
         if let Some(head) = self.reader.head().filter(|head| !head.is_good()) {
@@ -265,17 +219,6 @@ impl Answer {
 
 fn bad_http(error: HttpError) -> StreamEnd {
     broken(FailureReason::BadHttp, error.to_string())
-}
-
-fn socket_error(error: &io::Error) -> StreamEnd {
-    let reason = match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            FailureReason::ConnectionReset
-        }
-        io::ErrorKind::TimedOut => FailureReason::ConnectionTimeout,
-        _ => FailureReason::SocketError,
-    };
-    broken(reason, error.to_string())
 }
 
 /// The message of an error answer, in one line: the JSON error's message if it is

@@ -1,78 +1,150 @@
 //! Closed loop: N slots, each sending its next request when its last has ended.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use inferbench_model::facts::exchange::Exchange;
-use tokio::sync::Mutex;
-use tokio::task::JoinSet;
-
-use super::channel::{Channel, Shared};
 use super::error::LoadError;
-use super::feed::Feed;
+use super::event_loop::{Ended, EventLoop, Next, Offer, Order};
+use super::mailbox::Opened;
 use super::phases::Phases;
+use super::shared::Channel;
+use super::supply::{Supplied, Supply};
 use crate::os::clock;
 
-/// Pause of a slot whose request could not even be sent, so that a dead server
+/// Pause of a slot whose request could not even be sent, ns, so that a dead server
 /// does not make a busy loop.
-const AFTER_UNSENT: Duration = Duration::from_millis(100);
+const AFTER_UNSENT_NS: u64 = 100_000_000;
 
-pub(super) async fn run(shared: &Rc<Shared>, feed: Feed, slots: u32) -> Result<(), LoadError> {
-    feed.fill(2 * slots as usize).await;
-    // Last, so that none of them waits for anything but the others.
-    let mut opening = JoinSet::new();
-    for _ in 0..slots {
-        let shared = Rc::clone(shared);
-        opening.spawn_local(async move { shared.open().await });
+/// What the slots of all threads share.
+pub(super) struct Common {
+    supply: Supply,
+    phases: Mutex<Phases>,
+}
+
+impl Common {
+    pub(super) fn new(supply: Supply, phases: Phases) -> Arc<Self> {
+        Arc::new(Self {
+            supply,
+            phases: Mutex::new(phases),
+        })
     }
-    let channels = opening.join_all().await;
-    let feed = Rc::new(Mutex::new(feed));
-    let phases = Rc::new(RefCell::new(Phases::new(&shared.cell.load)));
-    let mut running = JoinSet::new();
-    for channel in channels {
-        let slot = Slot {
-            shared: Rc::clone(shared),
-            feed: Rc::clone(&feed),
-            phases: Rc::clone(&phases),
-            channel,
-        };
-        running.spawn_local(slot.run());
+
+    fn with_phases<T>(&self, act: impl FnOnce(&mut Phases) -> T) -> T {
+        act(&mut self.phases.lock().unwrap_or_else(PoisonError::into_inner))
     }
-    let mut first_error = Ok(());
-    while let Some(joined) = running.join_next().await {
-        let ended = joined.unwrap_or(Err(LoadError::Lost));
-        if ended.is_err() && first_error.is_ok() {
-            first_error = ended;
+}
+
+/// The slots of one thread.
+pub(super) struct ClosedLoop {
+    common: Arc<Common>,
+    slots: u32,
+    /// Connections that were asked for before the load began; `None` before.
+    opening: Option<u32>,
+    /// Slots that may send.
+    free: VecDeque<Channel>,
+    /// Slots that pause, and until when, ns.
+    paused: VecDeque<(u64, Channel)>,
+    /// All has been sent.
+    is_done: bool,
+}
+
+impl ClosedLoop {
+    pub(super) fn new(common: Arc<Common>, slots: u32) -> Self {
+        Self {
+            common,
+            slots,
+            opening: None,
+            free: VecDeque::new(),
+            paused: VecDeque::new(),
+            is_done: false,
         }
     }
-    first_error
+
+    fn end_pauses(&mut self, now_ns: u64) {
+        while let Some((_, channel)) = self
+            .paused
+            .pop_front_if(|(until_ns, _)| *until_ns <= now_ns)
+        {
+            self.free.push_back(channel);
+        }
+    }
+
+    fn when_a_slot_is_free(&self) -> Next {
+        match (self.free.is_empty(), self.paused.front()) {
+            (false, _) => Next::AtOnce,
+            (true, Some((until_ns, _))) => Next::At(*until_ns),
+            (true, None) => Next::Later,
+        }
+    }
 }
 
-struct Slot {
-    shared: Rc<Shared>,
-    feed: Rc<Mutex<Feed>>,
-    phases: Rc<RefCell<Phases>>,
-    channel: Channel,
-}
-
-impl Slot {
-    async fn run(mut self) -> Result<(), LoadError> {
-        while !self.shared.cancel.is_cancelled() {
-            let request = self.feed.lock().await.next().await?;
-            let phase = self.phases.borrow_mut().next(clock::now_ns());
-            let Some(phase) = phase else {
-                return Ok(());
-            };
-            let sent = self
-                .shared
-                .carry(&mut self.channel, request, phase, Exchange::default())
-                .await;
-            self.phases.borrow_mut().ended(phase);
-            if !sent {
-                tokio::time::sleep(AFTER_UNSENT).await;
+impl Offer for ClosedLoop {
+    fn prepare(&mut self, events: &mut EventLoop) -> bool {
+        if self.opening.is_none() {
+            let needs_none = events.shared.new_channel().is_usable();
+            let ids = if needs_none { 0 } else { self.slots };
+            for _ in ids..self.slots {
+                self.free.push_back(events.shared.new_channel());
             }
+            self.opening = Some(ids);
+            (0..ids).for_each(|id| events.open(u64::from(id)));
         }
-        Ok(())
+        self.opening == Some(0)
+    }
+
+    fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError> {
+        self.end_pauses(now_ns);
+        if self.is_done {
+            return Ok(Next::Nothing);
+        }
+        if self.free.is_empty() {
+            return Ok(self.when_a_slot_is_free());
+        }
+        // Under one lock, so that order and phase of requests agree on all threads.
+        let common = Arc::clone(&self.common);
+        let next = common.with_phases(|phases| -> Result<_, LoadError> {
+            Ok(match common.supply.take(0, events.waker())? {
+                Supplied::Request(request) => Ok(phases.next(now_ns).map(|phase| (request, phase))),
+                Supplied::NotYet => Err(Next::Later),
+                Supplied::Over => Ok(None),
+            })
+        })?;
+        let next = match next {
+            Ok(next) => next,
+            Err(later) => return Ok(later),
+        };
+        let Some((request, phase)) = next else {
+            self.is_done = true;
+            self.free.clear();
+            self.paused.clear();
+            return Ok(Next::Nothing);
+        };
+        if let Some(channel) = self.free.pop_front() {
+            let order = Order {
+                request,
+                phase,
+                scheduled_ns: None,
+                number: 0,
+            };
+            events.carry(order, channel);
+        }
+        Ok(self.when_a_slot_is_free())
+    }
+
+    fn ended(&mut self, _: &mut EventLoop, ended: Ended) {
+        self.common.with_phases(|phases| phases.ended(ended.phase));
+        if ended.sent {
+            self.free.push_back(ended.channel);
+        } else {
+            let until_ns = clock::now_ns() + AFTER_UNSENT_NS;
+            self.paused.push_back((until_ns, ended.channel));
+        }
+    }
+
+    fn opened(&mut self, _: &mut EventLoop, opened: Opened) {
+        self.opening = self.opening.map(|left| left.saturating_sub(1));
+        // One that cannot be opened is tried again by the request that needs it, which
+        // then fails with the reason.
+        self.free.push_back(Channel::Http(opened.connection.ok()));
     }
 }

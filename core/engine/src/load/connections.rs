@@ -2,16 +2,14 @@
 //! takes one shortly before its time, a free one if there is one, else one that is
 //! opened for it. So none is open that carries no request, and none is waited for.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
-use std::rc::Rc;
-use std::time::Duration;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
 
 use inferbench_model::text::units::NS_PER_MS;
-use tokio::sync::oneshot;
-use tokio::sync::oneshot::error::TryRecvError;
 
-use super::channel::{Channel, Shared};
+use super::event_loop::{Ended, EventLoop};
+use super::mailbox::Opened;
+use super::shared::{Channel, Shared};
 use crate::os::clock;
 
 /// Shortest time before its send at which a connection is opened. One on the same
@@ -32,61 +30,98 @@ const PATIENCE_NS: u64 = 20_000_000;
 /// leaves a local port behind for a minute.
 const CLOSE_EVERY_NS: u64 = 20_000_000;
 
-/// The connections of one cell.
+/// The connections of one thread's sends.
 pub(super) struct Connections {
-    shared: Rc<Shared>,
+    shared: Arc<Shared>,
     /// Free ones with the time since when, the one that was used last at the end.
-    idle: RefCell<VecDeque<(Channel, u64)>>,
-    opening: Cell<Estimate>,
+    idle: VecDeque<(Channel, u64)>,
+    /// Those that were asked for and are not open yet, or wait for their sends.
+    asked: HashMap<u64, Asked>,
+    /// Number of the next one that is asked for.
+    next_id: u64,
+    opening: Estimate,
     /// How long requests take.
-    request: Cell<Estimate>,
+    request: Estimate,
+    /// Requests under way, by number.
+    under_way: BTreeMap<u64, UnderWay>,
     /// When the requests began that are under way on new connections, by number.
-    on_new: RefCell<BTreeMap<u64, u64>>,
-    requests: Cell<u64>,
-    closed_ns: Cell<u64>,
+    on_new: BTreeMap<u64, u64>,
+    requests: u64,
+    closed_ns: u64,
     /// No send is planned that has none.
-    all_taken: Cell<bool>,
+    all_taken: bool,
 }
 
 /// A request that is under way.
-pub(super) struct UnderWay {
-    number: u64,
+#[derive(Debug, Clone, Copy)]
+struct UnderWay {
     since_ns: u64,
     on_new: bool,
+}
+
+/// A connection that was asked for.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one for each planned send, and nothing is allocated before a send"
+)]
+enum Asked {
+    /// It is being opened for a planned send.
+    Opening,
+    /// It is open, or could not be opened, and its send has not come.
+    Open(Channel),
+    /// The request with this number of the loop awaits it.
+    Awaited(usize),
+    /// Its send has found another.
+    Unwanted,
 }
 
 /// What a planned send has taken.
 #[expect(
     clippy::large_enum_variant,
-    reason = "one for each request in flight, and nothing is allocated before a send"
+    reason = "one for each planned send, and nothing is allocated before a send"
 )]
 pub(super) enum Taken {
     Open(Channel),
-    Opening(oneshot::Receiver<Channel>),
+    /// A connection that was asked for, by its number.
+    Asked(u64),
+}
+
+/// What a send that has come goes over.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "moved once, and nothing is allocated before a send"
+)]
+pub(super) enum Claimed {
+    Channel(Channel),
+    /// A connection that is not open yet, by its number.
+    NotOpen(u64),
 }
 
 impl Connections {
-    pub(super) fn new(shared: &Rc<Shared>) -> Rc<Self> {
-        Rc::new(Self {
-            shared: Rc::clone(shared),
-            idle: RefCell::default(),
-            opening: Cell::default(),
-            request: Cell::default(),
-            on_new: RefCell::default(),
-            requests: Cell::default(),
-            closed_ns: Cell::default(),
-            all_taken: Cell::new(false),
-        })
+    pub(super) fn new(shared: &Arc<Shared>) -> Self {
+        Self {
+            shared: Arc::clone(shared),
+            idle: VecDeque::new(),
+            asked: HashMap::new(),
+            next_id: 0,
+            opening: Estimate::default(),
+            request: Estimate::default(),
+            under_way: BTreeMap::new(),
+            on_new: BTreeMap::new(),
+            requests: 0,
+            closed_ns: 0,
+            all_taken: false,
+        }
     }
 
     /// How long before its time a planned send takes its connection, ns.
     pub(super) fn lead_ns(&self) -> u64 {
-        let opening_ns = self.opening.get().nearly_all_ns().unwrap_or(0);
+        let opening_ns = self.opening.nearly_all_ns().unwrap_or(0);
         (opening_ns + NS_PER_MS as u64).clamp(LEAST_LEAD_NS, MOST_LEAD_NS)
     }
 
     /// A connection for a planned send: a free one, or one that is being opened.
-    pub(super) fn take(self: &Rc<Self>) -> Taken {
+    pub(super) fn take(&mut self, events: &EventLoop) -> Taken {
         let without = self.shared.new_channel();
         if without.is_usable() {
             return Taken::Open(without);
@@ -94,26 +129,17 @@ impl Connections {
         if let Some(free) = self.take_idle() {
             return Taken::Open(free);
         }
-        let (give, opened) = oneshot::channel();
-        let connections = Rc::clone(self);
-        tokio::task::spawn_local(async move {
-            let began_ns = clock::now_ns();
-            let channel = connections.shared.open().await;
-            let took_ns = clock::now_ns().saturating_sub(began_ns);
-            let known = connections.opening.get();
-            connections.opening.set(known.and(took_ns));
-            // The send may have found another one meanwhile.
-            if let Err(unwanted) = give.send(channel) {
-                connections.give_back(unwanted);
-            }
-        });
-        Taken::Opening(opened)
+        let id = self.next_id;
+        self.next_id += 1;
+        self.asked.insert(id, Asked::Opening);
+        events.open(id);
+        Taken::Asked(id)
     }
 
     /// The free connection that was used last, of those that are still good.
-    fn take_idle(&self) -> Option<Channel> {
+    fn take_idle(&mut self) -> Option<Channel> {
         loop {
-            let (channel, _) = self.idle.borrow_mut().pop_back()?;
+            let (channel, _) = self.idle.pop_back()?;
             let channel = self.shared.looked_after(channel);
             if channel.is_usable() {
                 return Some(channel);
@@ -121,121 +147,137 @@ impl Connections {
         }
     }
 
-    /// The connection of a send whose time has come. One that is not open yet is
-    /// waited for, unless another has become free.
-    pub(super) async fn claim(&self, taken: Taken) -> Channel {
-        let mut opening = match taken {
-            Taken::Open(channel) => return channel,
-            Taken::Opening(opening) => opening,
-        };
-        match opening.try_recv() {
-            Ok(channel) => return channel,
-            Err(TryRecvError::Closed) => return self.shared.new_channel(),
-            Err(TryRecvError::Empty) => {}
-        }
-        if let Some(free) = self.take_idle() {
-            return free;
-        }
-        let opened = opening.await;
-        opened.unwrap_or_else(|_| self.shared.new_channel())
+    /// Whether a connection is being opened for a planned send.
+    pub(super) fn is_opening(&self) -> bool {
+        self.asked
+            .values()
+            .any(|asked| matches!(asked, Asked::Opening))
     }
 
-    /// A request begins over `channel`.
-    pub(super) fn begin(&self, channel: &Channel) -> UnderWay {
-        let under_way = UnderWay {
-            number: self.requests.replace(self.requests.get() + 1),
-            since_ns: clock::now_ns(),
-            on_new: channel.is_new(),
-        };
-        if under_way.on_new {
-            let mut on_new = self.on_new.borrow_mut();
-            on_new.insert(under_way.number, under_way.since_ns);
+    /// A connection that was asked for is open, or could not be opened.
+    pub(super) fn opened(&mut self, events: &mut EventLoop, opened: Opened) {
+        self.opening = self.opening.and(opened.took_ns);
+        match self.asked.remove(&opened.id) {
+            Some(Asked::Awaited(token)) => events.give(token, opened.connection),
+            Some(Asked::Opening) => {
+                let channel = Channel::Http(opened.connection.ok());
+                self.asked.insert(opened.id, Asked::Open(channel));
+            }
+            _ => self.give_back(Channel::Http(opened.connection.ok())),
         }
-        under_way
+    }
+
+    /// The connection of a send whose time has come. One that is not open yet is
+    /// waited for, unless another has become free.
+    pub(super) fn claim(&mut self, taken: Taken) -> Claimed {
+        let id = match taken {
+            Taken::Open(channel) => return Claimed::Channel(channel),
+            Taken::Asked(id) => id,
+        };
+        match self.asked.remove(&id) {
+            Some(Asked::Open(channel)) => return Claimed::Channel(channel),
+            Some(Asked::Opening) => {}
+            _ => return Claimed::Channel(self.shared.new_channel()),
+        }
+        match self.take_idle() {
+            Some(free) => {
+                self.asked.insert(id, Asked::Unwanted);
+                Claimed::Channel(free)
+            }
+            None => Claimed::NotOpen(id),
+        }
+    }
+
+    /// The request with this number of the loop awaits a connection.
+    pub(super) fn awaits(&mut self, id: u64, token: usize) {
+        self.asked.insert(id, Asked::Awaited(token));
+    }
+
+    /// A request begins over what it has claimed. Gives its number.
+    pub(super) fn begin(&mut self, claimed: &Claimed) -> u64 {
+        let number = self.requests;
+        self.requests += 1;
+        let under_way = UnderWay {
+            since_ns: clock::now_ns(),
+            on_new: match claimed {
+                Claimed::Channel(channel) => channel.is_new(),
+                Claimed::NotOpen(_) => true,
+            },
+        };
+        self.under_way.insert(number, under_way);
+        if under_way.on_new {
+            self.on_new.insert(number, under_way.since_ns);
+        }
+        number
     }
 
     /// A request has ended, and needs its connection no more.
-    pub(super) fn end(&self, under_way: &UnderWay, channel: Channel) {
+    pub(super) fn end(&mut self, ended: Ended) {
         let now_ns = clock::now_ns();
-        let took_ns = now_ns.saturating_sub(under_way.since_ns);
-        self.on_new.borrow_mut().remove(&under_way.number);
-        // What waited for a place says nothing of what is usual.
-        if !(under_way.on_new && self.is_unusual(took_ns)) {
-            self.request.set(self.request.get().and(took_ns));
+        if let Some(under_way) = self.under_way.remove(&ended.number) {
+            let took_ns = now_ns.saturating_sub(under_way.since_ns);
+            self.on_new.remove(&ended.number);
+            // What waited for a place says nothing of what is usual.
+            if !(under_way.on_new && self.is_unusual(took_ns)) {
+                self.request = self.request.and(took_ns);
+            }
         }
-        self.give_back(channel);
+        self.give_back(ended.channel);
     }
 
     fn is_unusual(&self, took_ns: u64) -> bool {
-        let usual_ns = self.request.get().nearly_all_ns();
+        let usual_ns = self.request.nearly_all_ns();
         usual_ns.is_some_and(|usual_ns| took_ns > usual_ns + PATIENCE_NS)
     }
 
     /// Whether a request on a new connection takes longer than is usual: it may be
     /// waiting for the place at the server that a free connection holds.
     fn one_waits(&self, now_ns: u64) -> bool {
-        let oldest_ns = self.on_new.borrow().values().next().copied();
+        let oldest_ns = self.on_new.values().next().copied();
         oldest_ns.is_some_and(|since_ns| self.is_unusual(now_ns.saturating_sub(since_ns)))
     }
 
     /// Whether a connection may be closed now that could still be used.
-    fn may_close(&self, now_ns: u64) -> bool {
-        let may = now_ns >= self.closed_ns.get() + CLOSE_EVERY_NS;
+    fn may_close(&mut self, now_ns: u64) -> bool {
+        let may = now_ns >= self.closed_ns + CLOSE_EVERY_NS;
         if may {
-            self.closed_ns.set(now_ns);
+            self.closed_ns = now_ns;
         }
         may
     }
 
     /// Takes back a connection that no request needs any more.
-    fn give_back(&self, channel: Channel) {
-        let is_wanted = !self.all_taken.get() && self.shared.keeps_connections();
+    fn give_back(&mut self, channel: Channel) {
+        let is_wanted = !self.all_taken && self.shared.keeps_connections();
         let now_ns = clock::now_ns();
         if !is_wanted || !channel.is_usable() {
             return;
         }
         if !(self.one_waits(now_ns) && self.may_close(now_ns)) {
-            self.idle.borrow_mut().push_back((channel, now_ns));
+            self.idle.push_back((channel, now_ns));
         }
     }
 
     /// Closes those that have been free for too long, and now and then one that no
     /// send will take soon, or that another request may be waiting for: it may hold
     /// a thread of the server, or a place under a limit.
-    pub(super) fn close_idle(&self, now_ns: u64) {
-        let mut idle = self.idle.borrow_mut();
-        let oldest_ns = idle.front().map(|(_, since_ns)| *since_ns);
+    pub(super) fn close_idle(&mut self, now_ns: u64) {
+        let oldest_ns = self.idle.front().map(|(_, since_ns)| *since_ns);
         let is_left = |since_ns| now_ns >= since_ns + self.lead_ns() || self.one_waits(now_ns);
         if oldest_ns.is_some_and(is_left) && self.may_close(now_ns) {
-            idle.pop_front();
+            self.idle.pop_front();
         }
         let is_old = |(_, since_ns): &(Channel, u64)| since_ns + MOST_IDLE_NS <= now_ns;
-        while idle.front().is_some_and(is_old) {
-            idle.pop_front();
+        while self.idle.front().is_some_and(is_old) {
+            self.idle.pop_front();
         }
     }
 
     /// Every planned send has taken its own: the others are closed.
-    pub(super) fn close_others(&self) {
-        self.all_taken.set(true);
-        self.idle.borrow_mut().clear();
+    pub(super) fn close_others(&mut self) {
+        self.all_taken = true;
+        self.idle.clear();
     }
-}
-
-/// Waits until what was taken is open, or could not be opened, for at most
-/// `limit` in all.
-pub(super) async fn opened(taken: impl Iterator<Item = &mut Taken>, limit: Duration) {
-    let all = async {
-        for one in taken {
-            if let Taken::Opening(opening) = one
-                && let Ok(channel) = opening.await
-            {
-                *one = Taken::Open(channel);
-            }
-        }
-    };
-    // What takes longer is waited for by its own send.
-    drop(tokio::time::timeout(limit, all).await);
 }
 
 /// How long something takes: the mean and how much single ones differ from it, as

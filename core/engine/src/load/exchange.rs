@@ -1,4 +1,4 @@
-//! One request over one connection, opened first if there is none to use.
+//! A request that is ready to be sent, and one that is carried through by itself.
 
 use std::io;
 use std::time::Duration;
@@ -9,16 +9,11 @@ use inferbench_plugin_api::client::DecoderClient;
 use inferbench_plugin_api::{Framing, RequestSpec};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Answer;
+use super::carried::{Carried, Step, interrupted, not_opened};
 use super::outcome::{ExchangeOutcome, Timeouts, broken};
 use super::self_check::ReadStats;
-use crate::http::{Connection, OpenError, Target};
+use crate::http::{Connection, Target, Waiter};
 use crate::os::clock;
-
-/// A server that closes a kept connection so soon after an answer, ns, will do so
-/// again, also just when the next request goes out. The shortest limits on idle
-/// connections that servers have are above it (2 s: gunicorn).
-const SOON_NS: u64 = 1_000_000_000;
 
 /// A request that is ready to be sent: nothing is left to do but to write it.
 #[derive(Debug)]
@@ -46,92 +41,79 @@ pub struct Wire {
 
 /// Sends one request over the connection in `slot`, opening it first if there
 /// is none that can be used, and reads its answer. Afterwards `slot` holds the
-/// connection only if it can carry another request.
-///
-/// A connection that has carried other requests may be closed by the server just
-/// when the next one goes out: where it then ends before the first byte of an
-/// answer, the request is sent again, once, over a connection of its own that is
-/// open before the clock starts.
+/// connection only if it can carry another request. For requests apart from the load.
 pub async fn run(
     slot: &mut Option<Connection>,
     target: &Target,
     wire: Wire,
-    mut exchange: Exchange,
+    exchange: Exchange,
     timeouts: Timeouts,
     cancel: &CancellationToken,
 ) -> ExchangeOutcome {
-    let opened = match usable(slot.take(), target) {
-        Some(connection) => Ok(connection),
-        None => connect(target, timeouts.total, cancel).await,
-    };
-    let mut connection = match opened {
-        Ok(connection) => connection,
-        Err(end) => return not_sent(exchange, end),
-    };
-    exchange.connect_ms = connection.first_use_ms();
-    let mut answer = Answer::new(exchange, wire.framing, wire.decoder);
-    let bytes = wire.bytes;
-    let (mut end, mut end_ns) = over(&mut connection, &mut answer, bytes, timeouts, cancel).await;
-    if was_closed(&end)
-        && let Some(bytes) = connection.take_unanswered()
-    {
-        target.note_unannounced_close();
-        drop(connection);
-        connection = match connect(target, timeouts.total, cancel).await {
-            Ok(fresh) => fresh,
-            Err(end) => return not_sent(answer.unsent(), end),
+    let (mut carried, mut step) = Carried::begin(slot.take(), target, wire, exchange, timeouts);
+    let mut waiter = None;
+    while step != Step::Ended {
+        step = if step == Step::NeedsConnection {
+            waiter = None;
+            carried.opened(connect(target, timeouts.total, cancel).await)
+        } else {
+            next_step(&mut carried, &mut waiter, target, cancel).await
         };
-        answer.begins_again(connection.first_use_ms());
-        (end, end_ns) = over(&mut connection, &mut answer, bytes, timeouts, cancel).await;
     }
-    if end == StreamEnd::Clean && answer.can_reuse() {
-        connection.note_carried(clock::now_ns());
-        *slot = Some(connection);
-    }
-    answer.outcome(end, end_ns)
+    let (outcome, kept) = carried.finish();
+    *slot = kept;
+    outcome
 }
 
-/// Sends the request and reads its answer: how and when it ended.
-async fn over(
-    connection: &mut Connection,
-    answer: &mut Answer,
-    bytes: Vec<u8>,
-    timeouts: Timeouts,
+/// Waits for the connection of a request, and lets it go on.
+async fn next_step(
+    carried: &mut Carried,
+    waiter: &mut Option<Waiter>,
+    target: &Target,
     cancel: &CancellationToken,
-) -> (StreamEnd, u64) {
+) -> Step {
+    let left_ns = carried.due_ns().saturating_sub(clock::now_ns());
+    let Some(connection) = carried.connection() else {
+        return carried.interrupt();
+    };
+    let waiter = match waiter {
+        Some(waiter) => waiter,
+        None => match connection.waiter() {
+            Ok(made) => waiter.insert(made),
+            Err(error) => return carried.broke(&error, target),
+        },
+    };
+    let ready = async {
+        if !connection.wants_write() {
+            return waiter.readable().await;
+        }
+        let ready = waiter.readable_or_writable().await;
+        waiter.not_writable();
+        connection.write_on();
+        ready
+    };
     tokio::select! {
         biased;
-        ended = answer.exchange_over(connection, bytes, timeouts) => ended,
-        () = cancel.cancelled() => (interrupted(), clock::now_ns()),
+        ready = ready => match ready {
+            Ok(()) => read_step(carried, waiter, target),
+            Err(error) => carried.broke(&error, target),
+        },
+        () = tokio::time::sleep(Duration::from_nanos(left_ns)) => carried.due(clock::now_ns()),
+        () = cancel.cancelled() => carried.interrupt(),
     }
 }
 
-/// The connection, if it can carry a request now.
-pub(super) fn usable(kept: Option<Connection>, target: &Target) -> Option<Connection> {
-    let mut connection = kept?;
-    let carried_ns = connection.carried_ns();
-    if connection.is_stale() {
-        let rested_ns = carried_ns.map(|at_ns| clock::now_ns().saturating_sub(at_ns));
-        if rested_ns.is_some_and(|ns| ns < SOON_NS) {
-            target.note_unannounced_close();
-        }
-        return None;
-    }
-    let may_carry = carried_ns.is_none() || target.keeps_connections();
-    may_carry.then_some(connection)
-}
-
-/// Whether the connection was ended by the other side.
-fn was_closed(end: &StreamEnd) -> bool {
-    let closed = [
-        FailureReason::ConnectionClosed,
-        FailureReason::ConnectionReset,
-    ];
-    matches!(end, StreamEnd::Broken { reason, .. } if closed.contains(reason))
+/// Lets a request read all that there is.
+fn read_step(carried: &mut Carried, waiter: &Waiter, target: &Target) -> Step {
+    let read = waiter.try_read(|| match carried.ready(target, true) {
+        Step::Waits => Err(io::ErrorKind::WouldBlock.into()),
+        step => Ok(step),
+    });
+    read.unwrap_or(Step::Waits)
 }
 
 /// Opens a connection.
-pub(super) async fn connect(
+async fn connect(
     target: &Target,
     limit: Duration,
     cancel: &CancellationToken,
@@ -145,35 +127,13 @@ pub(super) async fn connect(
     }
 }
 
-fn interrupted() -> StreamEnd {
-    broken(FailureReason::Interrupted, "the run was interrupted")
-}
-
-fn not_opened(target: &Target, error: &OpenError) -> StreamEnd {
-    let reason = match error {
-        OpenError::Socket(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            FailureReason::ConnectionRefused
-        }
-        OpenError::TimedOut { .. } => FailureReason::ConnectTimeout,
-        OpenError::OutOfPorts => FailureReason::ClientOutOfPorts,
-        OpenError::OutOfFiles { .. } => FailureReason::ClientOutOfFiles,
-        _ => FailureReason::ConnectError,
-    };
-    let address = target.address_text();
-    broken(reason, format!("connecting to {address}: {error}"))
-}
-
-fn not_sent(exchange: Exchange, end: StreamEnd) -> ExchangeOutcome {
+/// The outcome of a request that has no wire form for a socket.
+pub(super) fn unsendable(exchange: Exchange) -> ExchangeOutcome {
+    let end = broken(FailureReason::NotEncoded, "the plugin gave no HTTP request");
     ExchangeOutcome {
         exchange,
         end,
         end_ns: clock::now_ns(),
         reads: ReadStats::default(),
     }
-}
-
-/// The outcome of a request that has no wire form for a socket.
-pub(super) fn unsendable(exchange: Exchange) -> ExchangeOutcome {
-    let end = broken(FailureReason::NotEncoded, "the plugin gave no HTTP request");
-    not_sent(exchange, end)
 }

@@ -3,23 +3,21 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use inferbench_model::facts::exchange::{Exchange, StreamEnd};
 use inferbench_model::facts::failure_reason::FailureReason;
 use inferbench_plugin_api::RequestSpec;
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::{EngineClient, HostSink, SharedSink};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::body::take_events;
+use super::carried::{Step, interrupted};
+use super::limits::{Limits, Reached};
+use super::mailbox::{Mail, Mailbox};
 use super::outcome::{ExchangeOutcome, Timeouts, broken};
 use super::self_check::ReadStats;
 use crate::os::clock;
-
-type Stamped = (u64, EventBuf);
 
 /// An engine and the requests that wait for its events.
 #[derive(Debug)]
@@ -31,16 +29,12 @@ pub struct EngineHub {
 }
 
 #[derive(Debug, Default)]
-struct Waiting(Mutex<HashMap<u64, UnboundedSender<Stamped>>>);
+struct Waiting(Mutex<HashMap<u64, Arc<Mailbox>>>);
 
 impl Waiting {
-    fn with<T>(&self, act: impl FnOnce(&mut HashMap<u64, UnboundedSender<Stamped>>) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut HashMap<u64, Arc<Mailbox>>) -> T) -> T {
         // The map is whole even if a thread died while it held the lock.
-        let mut map = self
-            .0
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner());
-        act(&mut map)
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -52,14 +46,18 @@ impl HostSink for Sink {
     }
 
     fn push(&self, id: u64, t_ns: u64, buffer: &EventBuf) -> bool {
-        let copy = EventBuf {
+        let events = EventBuf {
             events: buffer.events.clone(),
             text: buffer.text.clone(),
         };
         // An engine cannot know the future.
         let t_ns = t_ns.min(clock::now_ns());
-        let sender = self.0.with(|map| map.get(&id).cloned());
-        sender.is_some_and(|sender| sender.send((t_ns, copy)).is_ok())
+        let mailbox = self.0.with(|map| map.get(&id).cloned());
+        let wanted = mailbox.is_some();
+        if let Some(mailbox) = mailbox {
+            mailbox.put(Mail::Events { id, t_ns, events });
+        }
+        wanted
     }
 }
 
@@ -81,79 +79,112 @@ impl EngineHub {
         self.engine.shutdown();
     }
 
-    /// Carries one request through.
-    pub(super) async fn run(
-        &self,
+    /// Submits a request, whose events go to `mailbox`.
+    pub(super) fn begin(
+        self: &Arc<Self>,
         spec: &RequestSpec,
         mut exchange: Exchange,
         timeouts: Timeouts,
-        cancel: &CancellationToken,
-    ) -> ExchangeOutcome {
+        mailbox: &Arc<Mailbox>,
+    ) -> (Submitted, Step) {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let (sender, receiver) = unbounded_channel();
-        self.waiting.with(|map| map.insert(id, sender));
+        self.waiting.with(|map| map.insert(id, Arc::clone(mailbox)));
         // Before the call: an engine may answer from inside it.
-        exchange.sent_ns = Some(clock::now_ns());
-        let submitted = self.engine.submit(id, spec, &self.sink);
-        let (end, end_ns) = match submitted {
-            Err(error) => (
-                broken(FailureReason::Refused, error.message),
-                clock::now_ns(),
-            ),
-            Ok(()) => tokio::select! {
-                biased;
-                ended = listen(receiver, &mut exchange, timeouts) => ended,
-                () = cancel.cancelled() => (
-                    broken(FailureReason::Interrupted, "the run was interrupted"),
-                    clock::now_ns(),
-                ),
-            },
+        let sent_ns = clock::now_ns();
+        exchange.sent_ns = Some(sent_ns);
+        let refused = self.engine.submit(id, spec, &self.sink).err();
+        let end = refused.map(|error| {
+            let end = broken(FailureReason::Refused, error.message);
+            (end, clock::now_ns())
+        });
+        let step = match end {
+            Some(_) => Step::Ended,
+            None => Step::Waits,
         };
-        self.waiting.with(|map| map.remove(&id));
-        if end != StreamEnd::Clean {
-            self.engine.cancel(id);
-        }
-        // There is no HTTP here; the engine took the request.
-        exchange.http_status = None;
-        ExchangeOutcome {
+        let submitted = Submitted {
+            id,
+            hub: Arc::clone(self),
             exchange,
+            limits: Limits::new(timeouts, sent_ns),
             end,
-            end_ns,
-            reads: ReadStats::default(),
-        }
+        };
+        (submitted, step)
     }
 }
 
-async fn listen(
-    mut receiver: UnboundedReceiver<Stamped>,
-    exchange: &mut Exchange,
-    timeouts: Timeouts,
-) -> (StreamEnd, u64) {
-    let total = Instant::now() + timeouts.total;
-    loop {
-        let idle = timeouts.idle.map(|idle| Instant::now() + idle);
-        let deadline = idle.map_or(total, |idle| idle.min(total));
-        match tokio::time::timeout_at(deadline, receiver.recv()).await {
-            Ok(Some((t_ns, events))) => {
-                take_events(&events, &[], t_ns, exchange);
-                if exchange.has_ended() {
-                    return (StreamEnd::Clean, t_ns);
-                }
-            }
-            Ok(None) => {
-                return (
-                    broken(FailureReason::EngineGone, "the engine dropped the request"),
-                    clock::now_ns(),
-                );
-            }
-            Err(_) if deadline < total => {
-                let words = "the engine was silent for load.idle_timeout";
-                return (broken(FailureReason::ReadTimeout, words), clock::now_ns());
-            }
-            Err(_) => {
-                let words = "the request took longer than load.timeout";
-                return (broken(FailureReason::Timeout, words), clock::now_ns());
-            }
+/// A request that an engine works on.
+pub(super) struct Submitted {
+    id: u64,
+    hub: Arc<EngineHub>,
+    exchange: Exchange,
+    limits: Limits,
+    end: Option<(StreamEnd, u64)>,
+}
+
+impl Submitted {
+    /// Its number at the engine.
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Events have come for it.
+    pub(super) fn take(&mut self, events: &EventBuf, t_ns: u64) -> Step {
+        if self.limits.note_bytes(t_ns) {
+            return self.due(t_ns);
+        }
+        take_events(events, &[], t_ns, &mut self.exchange);
+        if self.exchange.has_ended() {
+            return self.ends(StreamEnd::Clean, t_ns);
+        }
+        Step::Waits
+    }
+
+    /// When its time is up next, ns.
+    pub(super) fn due_ns(&self) -> u64 {
+        self.limits.due_ns()
+    }
+
+    /// Its time may be up.
+    pub(super) fn due(&mut self, now_ns: u64) -> Step {
+        let end = match self.limits.reached(now_ns) {
+            None => return Step::Waits,
+            Some(Reached::Idle) => broken(
+                FailureReason::ReadTimeout,
+                "the engine was silent for load.idle_timeout",
+            ),
+            Some(Reached::Total) => broken(
+                FailureReason::Timeout,
+                "the request took longer than load.timeout",
+            ),
+        };
+        self.ends(end, now_ns)
+    }
+
+    /// The run is interrupted.
+    pub(super) fn interrupt(&mut self) -> Step {
+        self.ends(interrupted(), clock::now_ns())
+    }
+
+    fn ends(&mut self, end: StreamEnd, end_ns: u64) -> Step {
+        self.end.get_or_insert((end, end_ns));
+        Step::Ended
+    }
+
+    /// Its outcome. An engine that still works on it is told to stop.
+    pub(super) fn finish(mut self) -> ExchangeOutcome {
+        self.hub.waiting.with(|map| map.remove(&self.id));
+        let ended = self.end.take();
+        let (end, end_ns) = ended.unwrap_or_else(|| (interrupted(), clock::now_ns()));
+        if end != StreamEnd::Clean {
+            self.hub.engine.cancel(self.id);
+        }
+        // There is no HTTP here; the engine took the request.
+        self.exchange.http_status = None;
+        ExchangeOutcome {
+            exchange: self.exchange,
+            end,
+            end_ns,
+            reads: ReadStats::default(),
         }
     }
 }

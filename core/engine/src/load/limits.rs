@@ -1,12 +1,9 @@
-//! The limits of one request, kept with one timer that is set again only when
-//! it fires: a read costs no timer.
+//! The limits of one request, looked at only when the next of them may be reached: a
+//! read costs no timer.
 
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::outcome::Timeouts;
-use crate::os::clock;
 
 /// Which limit has been reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,21 +40,15 @@ impl Limits {
         t_ns >= self.total_ns
     }
 
-    fn due_ns(&self) -> u64 {
+    /// When the next of them may be reached, ns.
+    pub(super) fn due_ns(&self) -> u64 {
         let idle = self
             .idle_ns
             .map(|idle| self.last_bytes_ns.saturating_add(idle));
         idle.map_or(self.total_ns, |idle| idle.min(self.total_ns))
     }
 
-    /// When the timer is to fire next.
-    pub(super) fn deadline(&self) -> Instant {
-        let left_ns = self.due_ns().saturating_sub(clock::now_ns());
-        Instant::now() + Duration::from_nanos(left_ns)
-    }
-
-    /// The timer has fired at `now_ns`: the limit that is reached, `None` if
-    /// bytes have come since it was set.
+    /// The limit that is reached at `now_ns`; `None` if bytes have come meanwhile.
     pub(super) fn reached(&self, now_ns: u64) -> Option<Reached> {
         if now_ns >= self.total_ns {
             Some(Reached::Total)

@@ -1,41 +1,53 @@
-//! The load: requests offered as the plan says, each answered with a record.
-//! It runs on a thread of its own, so that nothing else delays it.
+//! The load: requests offered as the plan says, each answered with a record. It runs
+//! on threads of its own, so that nothing else delays it: each has an event loop with
+//! its own sockets, and shares only what to send next and where records go.
 
 mod answer;
 mod body;
-mod channel;
+mod carried;
 mod closed_loop;
 mod connections;
 mod error;
+mod event_loop;
 pub mod exchange;
-mod feed;
 mod in_process;
 mod limits;
+mod mailbox;
 mod open_loop;
 pub mod outcome;
 mod phases;
 pub mod requests;
 pub mod self_check;
+mod shared;
+mod supply;
+mod threads;
+mod timers;
 pub mod tokenizer;
 
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use inferbench_model::config::Level;
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::plan::schedule::Schedule;
 use tokio_util::sync::CancellationToken;
 
-use channel::Shared;
-pub use channel::{CellLoad, Progress, RecordSink, Transport};
+use closed_loop::{ClosedLoop, Common};
 pub use error::{LoadError, RequestError};
-use feed::Feed;
-pub(crate) use feed::MAKE_LIMIT;
-pub use feed::RequestSource;
+use event_loop::{EventLoop, Offer};
 pub use in_process::EngineHub;
+use mailbox::Opener;
+use open_loop::OpenLoop;
 use outcome::Timeouts;
-use self_check::{LagTimer, Lags, Watch};
+use phases::Phases;
+use self_check::{ThreadWatch, Watch};
+use shared::Shared;
+pub use shared::{CellLoad, Progress, RecordSink, Transport};
+pub(crate) use supply::MAKE_LIMIT;
+pub use supply::RequestSource;
+use supply::Supply;
+
+/// Requests of an open loop that are made ahead.
+const OPEN_LOOP_DEPTH: usize = 1024;
 
 /// Offers the load of one cell and returns when its last request has ended.
 /// Blocks: call it on a thread of its own.
@@ -51,58 +63,106 @@ pub fn run_cell(
     cancel: &CancellationToken,
 ) -> Result<SelfCheck, LoadError> {
     crate::http::stamps::settle();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .build()?;
-    let local = tokio::task::LocalSet::new();
-    let feed = Feed::start(source, feed_depth(cell));
-    let shared = Rc::new(Shared {
+    let shared = Arc::new(Shared {
         cell: cell.clone(),
         transport: transport.clone(),
         timeouts: Timeouts {
             total: cell.load.timeout.0,
             idle: cell.load.idle_timeout.map(|idle| idle.0),
         },
-        sink: RefCell::new(sink),
+        sink: Mutex::new(sink),
         progress: Arc::clone(progress),
         cancel: cancel.clone(),
-        reads: RefCell::default(),
     });
-    if let Transport::Http(target) = transport {
-        target.count_connections_anew();
+    let opener = match transport {
+        Transport::Http(target) => {
+            target.count_connections_anew();
+            let limit = shared.timeouts.total;
+            Some(Opener::start(target.clone(), limit, cancel.clone())?)
+        }
+        Transport::InProcess(_) => None,
+    };
+    let threads = threads::load_threads(cell);
+    match cell.key.level {
+        Level::Concurrency(slots) => closed(&shared, opener.as_ref(), source, slots, threads),
+        Level::RequestRate(rate) => {
+            let schedule = Schedule::new(&cell.load, rate, cell.arrivals_seed)?;
+            open(&shared, opener.as_ref(), source, &schedule, threads)
+        }
     }
-    let watch = Watch::start();
-    let lags = Rc::new(RefCell::new(Lags::default()));
-    let ran = local.block_on(&runtime, async {
-        if let Ok(timer) = LagTimer::start() {
-            let lags = Rc::clone(&lags);
-            tokio::task::spawn_local(async move { timer.watch(&lags).await });
-        }
-        match cell.key.level {
-            Level::Concurrency(n) => closed_loop::run(&shared, feed, n).await,
-            Level::RequestRate(rate) => {
-                let schedule = Schedule::new(&cell.load, rate, cell.arrivals_seed)?;
-                open_loop::run(&shared, feed, schedule).await
-            }
-        }
-    });
-    ran.map(|()| {
-        let mut check = SelfCheck::default();
-        let length_ns = watch.fill_in(&mut check);
-        lags.borrow().fill_in(length_ns, &mut check);
-        shared.reads.borrow().fill_in(&mut check);
-        if let Transport::Http(target) = transport {
-            check.connections_open_max = Some(target.most_connections());
-        }
-        check
+}
+
+fn closed(
+    shared: &Arc<Shared>,
+    opener: Option<&Opener>,
+    source: impl RequestSource,
+    slots: u32,
+    threads: u32,
+) -> Result<SelfCheck, LoadError> {
+    let supply = Supply::start(source, 1, 2 * slots as usize + 64);
+    supply.fill(2 * slots as usize);
+    let common = Common::new(supply, Phases::new(&shared.cell.load));
+    // The remainder goes to the first threads.
+    let own = |thread| slots / threads + u32::from(thread < slots % threads);
+    let offers = (0..threads).map(|thread| ClosedLoop::new(Arc::clone(&common), own(thread)));
+    on_threads(shared, opener, offers.collect(), |_| ())
+}
+
+fn open(
+    shared: &Arc<Shared>,
+    opener: Option<&Opener>,
+    source: impl RequestSource,
+    schedule: &Schedule,
+    threads: u32,
+) -> Result<SelfCheck, LoadError> {
+    let load = &shared.cell.load;
+    let threads = threads as usize;
+    let supply = Arc::new(Supply::start(source, threads, OPEN_LOOP_DEPTH));
+    let wanted = load.requests.map(|n| n + load.warmup_requests);
+    supply.fill(wanted.unwrap_or(u64::MAX).min(OPEN_LOOP_DEPTH as u64) as usize);
+    let own = |thread| OpenLoop::new(shared, &supply, schedule.clone(), (thread, threads));
+    let offers = (0..threads).map(own).collect();
+    on_threads(shared, opener, offers, |offers| {
+        let start_ns = crate::os::clock::now_ns() + open_loop::HEAD_START_NS;
+        offers
+            .iter_mut()
+            .for_each(|offer| offer.starts_at(start_ns));
     })
 }
 
-/// Requests that are made ahead of time.
-fn feed_depth(cell: &CellLoad) -> usize {
-    match cell.key.level {
-        Level::Concurrency(n) => 2 * n as usize + 64,
-        Level::RequestRate(_) => 1024,
+/// Runs each offer on a thread of its own, after all of them are prepared. The
+/// self-check has the worst that any of them has seen.
+fn on_threads<O: Offer + Send>(
+    shared: &Arc<Shared>,
+    opener: Option<&Opener>,
+    mut offers: Vec<O>,
+    before: impl FnOnce(&mut [O]),
+) -> Result<SelfCheck, LoadError> {
+    let loops = offers
+        .iter()
+        .map(|_| EventLoop::new(Arc::clone(shared), opener.cloned()));
+    let mut loops: Vec<EventLoop> = loops.collect::<Result<_, _>>()?;
+    threads::each(&mut loops, &mut offers, |events, offer| {
+        Ok(events.prepare(offer)?)
+    })?;
+    before(&mut offers);
+    let watch = Watch::start();
+    let ran = threads::each(&mut loops, &mut offers, |events, offer| {
+        let watch = ThreadWatch::start();
+        events.run(offer)?;
+        let mut check = SelfCheck::default();
+        let length_ns = watch.fill_in(&mut check);
+        events.lags.fill_in(length_ns, &mut check);
+        events.reads.fill_in(&mut check);
+        Ok(check)
+    })?;
+    let mut check = ran
+        .into_iter()
+        .fold(SelfCheck::default(), SelfCheck::worse_of);
+    watch.fill_in(&mut check);
+    check.load_threads = u32::try_from(loops.len()).ok();
+    if let Transport::Http(target) = &shared.transport {
+        check.connections_open_max = Some(target.most_connections());
     }
+    Ok(check)
 }

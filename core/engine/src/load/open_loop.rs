@@ -1,79 +1,31 @@
 //! Open loop: requests sent at their planned times, whatever the server does.
 
 use std::collections::VecDeque;
-use std::iter::{Enumerate, Peekable};
-use std::rc::Rc;
-use std::time::Duration;
+use std::iter::{Enumerate, Peekable, Skip, StepBy};
+use std::sync::Arc;
 
 use inferbench_model::config::LoadConfig;
-use inferbench_model::facts::exchange::Exchange;
 use inferbench_model::facts::record::Phase;
 use inferbench_model::plan::schedule::Schedule;
 use inferbench_model::text::units::DurationText;
-use tokio::task::JoinSet;
 
-use super::channel::Shared;
-use super::connections::{Connections, Taken, opened};
+use super::connections::{Claimed, Connections, Taken};
 use super::error::LoadError;
-use super::exchange::EncodedRequest;
-use super::feed::Feed;
+use super::event_loop::{Ended, EventLoop, Next, Offer, Order};
+use super::mailbox::Opened;
+use super::shared::Shared;
+use super::supply::{Supplied, Supply};
 use crate::os::clock;
 
 /// Time between the end of the preparations and the first planned send, ns.
-const HEAD_START_NS: u64 = 20_000_000;
-/// The timer's grain: the last stretch before a send is waited out awake, ns.
-const AWAKE_NS: u64 = 1_500_000;
+pub(super) const HEAD_START_NS: u64 = 20_000_000;
+/// How much sooner than its lead a send takes its connection, ns: what a look may be
+/// late by.
+const TAKE_SOONER_NS: u64 = 1_500_000;
 /// Longest time between two looks at which free connections are to be closed, ns.
 const LOOK_EVERY_NS: u64 = 20_000_000;
-/// Longest wait for the connections of the first sends.
-const FIRST_OPEN_LIMIT: Duration = Duration::from_secs(2);
-
-pub(super) async fn run(
-    shared: &Rc<Shared>,
-    mut feed: Feed,
-    schedule: Schedule,
-) -> Result<(), LoadError> {
-    let load = &shared.cell.load;
-    let wanted = load.requests.map(|n| n + load.warmup_requests);
-    feed.fill(wanted.unwrap_or(u64::MAX).min(1024) as usize)
-        .await;
-    let mut ahead = Ahead::new(Connections::new(shared), Sends::new(load, schedule));
-    ahead.open_first().await;
-    let start_ns = clock::now_ns() + HEAD_START_NS;
-    let mut running = JoinSet::new();
-    let mut outcome = Ok(());
-    while let Some(offset_ns) = ahead.next_offset_ns() {
-        let due_ns = start_ns.saturating_add(offset_ns);
-        tokio::select! {
-            biased;
-            () = shared.cancel.cancelled() => break,
-            () = ahead.until(due_ns, start_ns) => {}
-        }
-        let Some((planned, taken)) = ahead.next_send() else {
-            break;
-        };
-        let request = match feed.next().await {
-            Ok(request) => request,
-            Err(error) => {
-                outcome = Err(error);
-                break;
-            }
-        };
-        let connections = Rc::clone(&ahead.connections);
-        let send = send(
-            Rc::clone(shared),
-            (connections, taken),
-            request,
-            planned.phase,
-            due_ns,
-        );
-        running.spawn_local(send);
-        while running.try_join_next().is_some() {}
-    }
-    ahead.connections.close_others();
-    running.join_all().await;
-    outcome
-}
+/// Longest wait for the connections of the first sends, ns.
+const FIRST_OPEN_LIMIT_NS: u64 = 2_000_000_000;
 
 /// One planned send.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,91 +75,154 @@ impl Iterator for Sends {
     }
 }
 
-/// The sends to come: the next ones have taken their connections.
-struct Ahead {
-    connections: Rc<Connections>,
-    sends: Peekable<Sends>,
+/// Every so many of the sends, from one on: those of one thread.
+type OwnSends = Peekable<StepBy<Skip<Sends>>>;
+
+/// The sends of one thread: the next ones have taken their connections.
+pub(super) struct OpenLoop {
+    supply: Arc<Supply>,
+    queue: usize,
+    connections: Connections,
+    sends: OwnSends,
     taken: VecDeque<(Send, Taken)>,
+    preparing: Preparing,
+    /// When the schedule starts, ns.
+    start_ns: u64,
 }
 
-impl Ahead {
-    fn new(connections: Rc<Connections>, sends: Sends) -> Self {
+/// What has been done before the load begins.
+#[derive(Debug, Clone, Copy)]
+enum Preparing {
+    Nothing,
+    /// The very first connections are being opened since then, ns.
+    First(u64),
+    /// So are those that come so soon that there would be no time later.
+    Early(u64),
+}
+
+impl OpenLoop {
+    /// The sends of thread `queue` of `threads`.
+    pub(super) fn new(
+        shared: &Arc<Shared>,
+        supply: &Arc<Supply>,
+        schedule: Schedule,
+        (queue, threads): (usize, usize),
+    ) -> Self {
+        let sends = Sends::new(&shared.cell.load, schedule);
         Self {
-            connections,
-            sends: sends.peekable(),
+            supply: Arc::clone(supply),
+            queue,
+            connections: Connections::new(shared),
+            sends: sends.skip(queue).step_by(threads).peekable(),
             taken: VecDeque::new(),
+            preparing: Preparing::Nothing,
+            start_ns: 0,
         }
+    }
+
+    /// Sets when the schedule starts, ns.
+    pub(super) fn starts_at(&mut self, start_ns: u64) {
+        self.start_ns = start_ns;
     }
 
     /// Lets every send up to `offset_ns` after the start take its connection.
-    fn take_until(&mut self, offset_ns: u64) {
+    fn take_until(&mut self, events: &EventLoop, offset_ns: u64) {
         while let Some(send) = self.sends.next_if(|send| send.offset_ns <= offset_ns) {
-            self.taken.push_back((send, self.connections.take()));
+            self.taken.push_back((send, self.connections.take(events)));
         }
     }
 
-    /// Opens the connections of the first sends, before the clock starts: of the
-    /// very first ones, and once it is known how long that takes, of those that
-    /// come so soon that there would be no time later.
-    async fn open_first(&mut self) {
-        for offset_ns in [0, u64::MAX] {
-            self.take_until(offset_ns.min(self.connections.lead_ns()));
-            let taken = self.taken.iter_mut().map(|(_, taken)| taken);
-            opened(taken, FIRST_OPEN_LIMIT).await;
-        }
-    }
-
-    fn next_offset_ns(&mut self) -> Option<u64> {
+    /// When the next send is due, ns; `None` if there is none.
+    fn due_ns(&mut self) -> Option<u64> {
         let first = self.taken.front().map(|(send, _)| send);
         let next = first.or_else(|| self.sends.peek());
-        next.map(|send| send.offset_ns)
+        next.map(|send| self.start_ns.saturating_add(send.offset_ns))
+    }
+
+    /// When the next send takes its connection, ns.
+    fn next_take_ns(&mut self) -> u64 {
+        let next = self.sends.peek().map(|send| send.offset_ns);
+        next.map_or(u64::MAX, |offset_ns| {
+            let due_ns = self.start_ns.saturating_add(offset_ns);
+            due_ns.saturating_sub(self.connections.lead_ns())
+        })
     }
 
     /// The next send, with its connection.
-    fn next_send(&mut self) -> Option<(Send, Taken)> {
+    fn next_send(&mut self, events: &EventLoop) -> Option<(Send, Taken)> {
         let taken = self.taken.pop_front();
-        taken.or_else(|| Some((self.sends.next()?, self.connections.take())))
-    }
-
-    /// Waits until a time to well below a millisecond: asleep at first, then
-    /// awake. Meanwhile later sends take their connections, and those that are
-    /// free for too long are closed.
-    async fn until(&mut self, due_ns: u64, start_ns: u64) {
-        loop {
-            let now_ns = clock::now_ns();
-            self.connections.close_idle(now_ns);
-            let lead_ns = self.connections.lead_ns();
-            self.take_until((now_ns + lead_ns + AWAKE_NS).saturating_sub(start_ns));
-            if now_ns >= due_ns {
-                return;
-            }
-            let asleep_ns = due_ns.saturating_sub(now_ns + AWAKE_NS);
-            if asleep_ns == 0 {
-                tokio::task::yield_now().await;
-                continue;
-            }
-            let next = self.sends.peek().map(|send| send.offset_ns);
-            let next_take_ns = next.map_or(u64::MAX, |offset_ns| {
-                start_ns.saturating_add(offset_ns).saturating_sub(lead_ns)
-            });
-            let until_take_ns = next_take_ns.saturating_sub(now_ns).max(1);
-            let asleep_ns = asleep_ns.min(until_take_ns).min(LOOK_EVERY_NS);
-            tokio::time::sleep(Duration::from_nanos(asleep_ns)).await;
-        }
+        taken.or_else(|| Some((self.sends.next()?, self.connections.take(events))))
     }
 }
 
-async fn send(
-    shared: Rc<Shared>,
-    (connections, taken): (Rc<Connections>, Taken),
-    request: EncodedRequest,
-    phase: Phase,
-    due_ns: u64,
-) {
-    let mut channel = connections.claim(taken).await;
-    let mut exchange = Exchange::default();
-    exchange.scheduled_ns = Some(due_ns);
-    let under_way = connections.begin(&channel);
-    shared.carry(&mut channel, request, phase, exchange).await;
-    connections.end(&under_way, channel);
+impl Offer for OpenLoop {
+    fn prepare(&mut self, events: &mut EventLoop) -> bool {
+        let now_ns = clock::now_ns();
+        // What takes longer is waited for by its own send.
+        let is_open = |since_ns: u64, connections: &Connections| {
+            !connections.is_opening() || now_ns >= since_ns + FIRST_OPEN_LIMIT_NS
+        };
+        match self.preparing {
+            Preparing::Nothing => {
+                self.take_until(events, 0);
+                self.preparing = Preparing::First(now_ns);
+                false
+            }
+            // Now it is known how long it takes to open one.
+            Preparing::First(since_ns) if is_open(since_ns, &self.connections) => {
+                self.take_until(events, self.connections.lead_ns());
+                self.preparing = Preparing::Early(now_ns);
+                false
+            }
+            Preparing::First(_) => false,
+            Preparing::Early(since_ns) => is_open(since_ns, &self.connections),
+        }
+    }
+
+    fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError> {
+        self.connections.close_idle(now_ns);
+        let soon_ns = now_ns + self.connections.lead_ns() + TAKE_SOONER_NS;
+        self.take_until(events, soon_ns.saturating_sub(self.start_ns));
+        let Some(due_ns) = self.due_ns() else {
+            self.connections.close_others();
+            return Ok(Next::Nothing);
+        };
+        if now_ns < due_ns {
+            let look_ns = self.next_take_ns().min(now_ns + LOOK_EVERY_NS);
+            return Ok(Next::At(due_ns.min(look_ns)));
+        }
+        let request = match self.supply.take(self.queue, events.waker())? {
+            Supplied::Request(request) => request,
+            Supplied::NotYet => return Ok(Next::Later),
+            Supplied::Over => return Ok(Next::Nothing),
+        };
+        let Some((send, taken)) = self.next_send(events) else {
+            return Ok(Next::Nothing);
+        };
+        let claimed = self.connections.claim(taken);
+        let order = Order {
+            request,
+            phase: send.phase,
+            scheduled_ns: Some(due_ns),
+            number: self.connections.begin(&claimed),
+        };
+        match claimed {
+            Claimed::Channel(channel) => {
+                events.carry(order, channel);
+            }
+            Claimed::NotOpen(id) => {
+                let token = events.carry_when_open(order);
+                self.connections.awaits(id, token);
+            }
+        }
+        Ok(Next::AtOnce)
+    }
+
+    fn ended(&mut self, _: &mut EventLoop, ended: Ended) {
+        self.connections.end(ended);
+    }
+
+    fn opened(&mut self, events: &mut EventLoop, opened: Opened) {
+        self.connections.opened(events, opened);
+    }
 }

@@ -18,7 +18,7 @@ use thiserror::Error;
 use crate::http::Target;
 use crate::load::error::RequestError;
 use crate::load::exchange::{EncodedRequest, Wire};
-use crate::load::feed::RequestSource;
+use crate::load::supply::RequestSource;
 
 /// A file of prompts that cannot be used.
 #[derive(Debug, Error)]

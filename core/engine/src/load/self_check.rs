@@ -3,25 +3,19 @@
 
 mod watch;
 
-use std::io;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::text::units::NS_PER_MS;
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
-use tokio::io::unix::AsyncFd;
 
 use crate::http::ReadStamp;
-use crate::os::clock;
-pub(super) use watch::Watch;
 pub(crate) use watch::process_cpu_ns;
+pub(super) use watch::{ThreadWatch, Watch};
 
 /// Time between two looks at how late the event loop is: often enough that a
 /// cell of a second has a hundred of them, and a hundred wakes a second cost
 /// 0.1 % of a core.
-const LAG_EVERY: Duration = Duration::from_millis(10);
+pub(super) const LAG_EVERY: Duration = Duration::from_millis(10);
 /// Buckets per doubling of a delay: values are known to within 5 %.
 const PER_OCTAVE: usize = 8;
 /// Delays below this, ns, share the first bucket.
@@ -175,16 +169,16 @@ pub(super) struct Lags {
 impl Lags {
     /// Notes ticks from `due_ns` on that were all seen at `now_ns`, and gives when the
     /// next one is due.
-    fn note(&mut self, mut due_ns: u64, now_ns: u64) -> u64 {
+    pub(super) fn note(&mut self, mut due_ns: u64, now_ns: u64) -> u64 {
         let late_ns = now_ns.saturating_sub(due_ns);
-        if late_ns >= every_ns() {
+        if late_ns >= lag_every_ns() {
             self.stalls += 1;
             self.stalled_ns += late_ns;
             self.longest_ns = self.longest_ns.max(late_ns);
         }
         while due_ns <= now_ns {
             self.delays.note(now_ns - due_ns);
-            due_ns += every_ns();
+            due_ns += lag_every_ns();
         }
         due_ns
     }
@@ -203,54 +197,14 @@ impl Lags {
     }
 }
 
-/// A timer in the event loop that records how late it fires.
-#[derive(Debug)]
-pub(super) struct LagTimer {
-    timer: AsyncFd<OwnedFd>,
-    due_ns: u64,
-}
-
-impl LagTimer {
-    /// A running timer; call it inside the runtime that is watched.
-    ///
-    /// # Errors
-    /// The kernel gives no timer, or no descriptor for it.
-    pub(super) fn start() -> io::Result<Self> {
-        let flags = TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags)?;
-        let due_ns = clock::now_ns() + every_ns();
-        let every = TimeSpec::from_duration(LAG_EVERY);
-        timer.set(Expiration::Interval(every), TimerSetTimeFlags::empty())?;
-        #[expect(
-            deprecated,
-            reason = "`register` is unsafe; an OwnedFd keeps its descriptor, which is all it asks"
-        )]
-        let timer = AsyncFd::new(OwnedFd::from(timer))?;
-        Ok(Self { timer, due_ns })
-    }
-
-    /// Notes the lateness of every tick, those that were missed too, until it is
-    /// dropped.
-    pub(super) async fn watch(mut self, lags: &std::cell::RefCell<Lags>) {
-        while let Ok(mut ready) = self.timer.readable().await {
-            let now_ns = clock::now_ns();
-            // Without this the timer would stay readable.
-            let _ = nix::unistd::read(ready.get_inner(), &mut [0; 8]);
-            ready.clear_ready();
-            self.due_ns = lags.borrow_mut().note(self.due_ns, now_ns);
-        }
-    }
-}
-
-fn every_ns() -> u64 {
+/// [`LAG_EVERY`] in ns.
+pub(super) fn lag_every_ns() -> u64 {
     LAG_EVERY.as_nanos() as u64
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
 
     fn stamp(delay_ns: u64, from_kernel: bool) -> ReadStamp {
@@ -259,6 +213,7 @@ mod tests {
             arrival_ns: 1_000,
             returned_ns: 1_000 + delay_ns,
             from_kernel,
+            emptied: true,
         }
     }
 
@@ -328,35 +283,5 @@ mod tests {
         lags.fill_in(250 * MS, &mut check);
         assert_eq!((check.stalls, check.stall_ms_max), (Some(1), Some(25.0)));
         assert_eq!(check.stalled_percent, Some(10.0));
-    }
-
-    #[test]
-    fn a_loop_that_is_held_up_is_late_by_every_tick_it_missed() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .build()
-            .unwrap();
-        let lags = RefCell::new(Lags::default());
-        let held = async {
-            tokio::time::sleep(Duration::from_millis(30)).await;
-            std::thread::sleep(Duration::from_millis(200));
-            tokio::time::sleep(Duration::from_millis(30)).await;
-        };
-        runtime.block_on(async {
-            let timer = LagTimer::start().unwrap();
-            tokio::select! {
-                () = timer.watch(&lags) => {}
-                () = held => {}
-            }
-        });
-        let lags = lags.borrow();
-        assert!(lags.stalls >= 1 && lags.longest_ns >= 180_000_000);
-        let lags = &lags.delays;
-        assert!(lags.max_ms().unwrap() >= 180.0, "{:?}", lags.max_ms());
-        // Twenty ticks fell into the stall: 190, 180, .. 0 ms late.
-        assert!(lags.n >= 20, "{} ticks", lags.n);
-        let p50 = lags.percentile_ms(50.0).unwrap();
-        assert!(p50 > 20.0, "{p50}");
     }
 }

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod folders;
 pub mod limits;
 pub mod port;
+pub(crate) mod priority;
 pub(crate) mod private;
 pub(crate) mod processes;
 pub(crate) mod programs;

@@ -7,6 +7,7 @@ mod level;
 mod load;
 mod options;
 mod schema;
+mod threads;
 mod wording;
 
 pub use check::{CheckError, check};
@@ -15,6 +16,7 @@ pub use level::{Level, Rate};
 pub use load::{Loaded, load};
 pub use options::options_errors;
 pub use schema::schema;
+pub use threads::LoadThreads;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -301,6 +303,10 @@ pub struct LoadConfig {
     /// Longest silence inside an answer, and before its first byte.
     #[serde(default)]
     pub idle_timeout: Option<DurationText>,
+    /// Threads that make the load: `auto`, as many as the level calls for but one less
+    /// than there are cores, or a number.
+    #[serde(default)]
+    pub threads: LoadThreads,
     /// Pause between two backends, after the first has freed its memory and
     /// before the next is started.
     #[serde(default)]

@@ -47,10 +47,13 @@ pub const SHARED_READ_LIMIT: f64 = 0.01;
 /// wrote them together.
 pub const LATE_LIMIT_MS: f64 = 0.5;
 
-/// What the client itself did during a cell; null where it is not known.
+/// What the client itself did during a cell; null where it is not known. Where several
+/// threads made the load, the worst that any of them has seen.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SelfCheck {
+    /// Threads that made the load.
+    pub load_threads: Option<u32>,
     /// CPU of InferBench's load thread over the cell, 100 is one core.
     pub client_cpu_percent: Option<f64>,
     /// CPU of InferBench as a whole over the cell, 100 is one core.
@@ -223,6 +226,32 @@ fn read_late(check: &SelfCheck, offered: &Offered) -> Option<WarningKind> {
 }
 
 impl SelfCheck {
+    /// Of two threads' figures the worse ones.
+    #[must_use]
+    pub fn worse_of(self, other: Self) -> Self {
+        let stamped_alike = self.arrival_clock == other.arrival_clock;
+        let arrival_clock = match (self.arrival_clock, other.arrival_clock) {
+            (Some(_), Some(_)) if !stamped_alike => Some("mixed".to_owned()),
+            (one, other) => one.or(other),
+        };
+        Self {
+            arrival_clock,
+            client_cpu_percent: larger(self.client_cpu_percent, other.client_cpu_percent),
+            core_wait_percent: larger(self.core_wait_percent, other.core_wait_percent),
+            loop_lag_ms_p50: larger(self.loop_lag_ms_p50, other.loop_lag_ms_p50),
+            loop_lag_ms_p99: larger(self.loop_lag_ms_p99, other.loop_lag_ms_p99),
+            loop_lag_ms_max: larger(self.loop_lag_ms_max, other.loop_lag_ms_max),
+            read_delay_ms_mean: larger(self.read_delay_ms_mean, other.read_delay_ms_mean),
+            read_delay_ms_p50: larger(self.read_delay_ms_p50, other.read_delay_ms_p50),
+            read_delay_ms_p99: larger(self.read_delay_ms_p99, other.read_delay_ms_p99),
+            read_delay_ms_max: larger(self.read_delay_ms_max, other.read_delay_ms_max),
+            stalls: self.stalls.max(other.stalls),
+            stall_ms_max: larger(self.stall_ms_max, other.stall_ms_max),
+            stalled_percent: larger(self.stalled_percent, other.stalled_percent),
+            ..self
+        }
+    }
+
     /// Lateness of the client's reads or of its event loop, p99, ms, the larger one, if
     /// it was late enough for events to share reads because of it.
     #[must_use]
@@ -231,6 +260,10 @@ impl SelfCheck {
         let late_ms_p99 = late.into_iter().flatten().reduce(f64::max)?;
         (late_ms_p99 > LATE_LIMIT_MS).then_some(late_ms_p99)
     }
+}
+
+fn larger(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+    one.into_iter().chain(other).reduce(f64::max)
 }
 
 fn fewer_in_flight(offered: &Offered) -> Option<WarningKind> {

@@ -20,14 +20,14 @@ pub enum ScheduleError {
 }
 
 /// Send times in nanoseconds after the start, ascending, without end.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Schedule {
     gaps: Gaps,
     rng: ChaCha8Rng,
     at_s: f64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Gaps {
     None,
     Constant(f64),

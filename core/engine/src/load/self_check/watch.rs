@@ -32,8 +32,6 @@ const NS_PER_US: u64 = 1000;
 #[derive(Debug, Clone, Default)]
 struct Counters {
     t_ns: u64,
-    thread_cpu_ns: u64,
-    thread_wait_ns: Option<u64>,
     process_cpu_ns: Option<u64>,
     /// Stolen and all ticks of the machine.
     ticks: Option<(u64, u64)>,
@@ -46,8 +44,6 @@ impl Counters {
     fn now() -> Self {
         Self {
             t_ns: clock::now_ns(),
-            thread_cpu_ns: clock::thread_cpu_ns(),
-            thread_wait_ns: thread_wait_ns(),
             process_cpu_ns: process_cpu_ns(),
             ticks: ticks(),
             pressure_us: CpuPressure::current().ok().map(|p| p.some.total),
@@ -97,7 +93,42 @@ struct Looks {
     clock_step_ms_max: Option<f64>,
 }
 
-/// Watches from its start until its figures are asked for; both on the load thread.
+/// Watches one thread from its start until its figures are asked for; both on that
+/// thread.
+#[derive(Debug)]
+pub(in crate::load) struct ThreadWatch {
+    began_ns: u64,
+    cpu_ns: u64,
+    wait_ns: Option<u64>,
+}
+
+impl ThreadWatch {
+    /// Starts to watch the calling thread.
+    pub(in crate::load) fn start() -> Self {
+        Self {
+            began_ns: clock::now_ns(),
+            cpu_ns: clock::thread_cpu_ns(),
+            wait_ns: thread_wait_ns(),
+        }
+    }
+
+    /// Writes what it has seen into a self-check; gives how long it has watched, ns.
+    pub(in crate::load) fn fill_in(self, check: &mut SelfCheck) -> u64 {
+        let wall_ns = clock::now_ns().saturating_sub(self.began_ns);
+        check.client_cpu_percent = share(Some(self.cpu_ns), Some(clock::thread_cpu_ns()), wall_ns);
+        check.core_wait_percent = share(self.wait_ns, thread_wait_ns(), wall_ns);
+        wall_ns
+    }
+}
+
+/// How much of `wall_ns` a counter of ns has risen by, percent.
+fn share(before: Option<u64>, now: Option<u64>, wall_ns: u64) -> Option<f64> {
+    let risen = now?.checked_sub(before?)?;
+    (wall_ns > 0).then(|| risen as f64 / wall_ns as f64 * PERCENT)
+}
+
+/// Watches this process and this machine from its start until its figures are asked
+/// for.
 #[derive(Debug)]
 pub(in crate::load) struct Watch {
     began: Counters,
@@ -105,7 +136,7 @@ pub(in crate::load) struct Watch {
 }
 
 impl Watch {
-    /// Starts to watch the calling thread, this process and this machine.
+    /// Starts to watch.
     pub(in crate::load) fn start() -> Self {
         let looks = Ticker::start("self-check", LOOK_EVERY, |ticks| {
             let mut looks = Looks::default();
@@ -132,18 +163,12 @@ impl Watch {
         }
     }
 
-    /// Stops watching and writes what it has seen into a self-check; gives how long it
-    /// has watched, ns.
-    pub(in crate::load) fn fill_in(self, check: &mut SelfCheck) -> u64 {
+    /// Stops watching and writes what it has seen into a self-check.
+    pub(in crate::load) fn fill_in(self, check: &mut SelfCheck) {
         let (began, ended) = (self.began, Counters::now());
         let wall_ns = ended.t_ns.saturating_sub(began.t_ns);
-        let share = |before: Option<u64>, now: Option<u64>| {
-            let risen = now?.checked_sub(before?)?;
-            (wall_ns > 0).then(|| risen as f64 / wall_ns as f64 * PERCENT)
-        };
-        check.client_cpu_percent = share(Some(began.thread_cpu_ns), Some(ended.thread_cpu_ns));
+        let share = |before, now| share(before, now, wall_ns);
         check.process_cpu_percent = share(began.process_cpu_ns, ended.process_cpu_ns);
-        check.core_wait_percent = share(began.thread_wait_ns, ended.thread_wait_ns);
         let pressure_ns = |us: Option<u64>| us.map(|us| us * NS_PER_US);
         check.cpu_pressure_percent = share(
             pressure_ns(began.pressure_us),
@@ -160,7 +185,6 @@ impl Watch {
         check.throttled_percent = share(began.throttled_ns, ended.throttled_ns);
         let slept = began.asleep_ns.zip(ended.asleep_ns);
         check.slept_s = slept.map(|(before, now)| now.saturating_sub(before) as f64 / 1e9);
-        wall_ns
     }
 }
 
@@ -233,10 +257,11 @@ mod tests {
 
     #[test]
     fn a_thread_that_computes_uses_a_core_or_waits_for_one() {
-        let watch = Watch::start();
+        let (watch, thread) = (Watch::start(), ThreadWatch::start());
         let until_ns = clock::now_ns() + 300 * MS;
         while clock::now_ns() < until_ns {}
         let mut check = SelfCheck::default();
+        thread.fill_in(&mut check);
         watch.fill_in(&mut check);
         let used = check.client_cpu_percent.unwrap() + check.core_wait_percent.unwrap_or(0.0);
         assert!(used > 80.0 && used < 120.0, "{check:?}");

@@ -1,20 +1,17 @@
 //! One cell under load: what its requests share, and the channels that carry
 //! them to the backend.
 
-use std::cell::RefCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use inferbench_model::config::LoadConfig;
-use inferbench_model::facts::exchange::Exchange;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
 use tokio_util::sync::CancellationToken;
 
-use super::exchange::{self, EncodedRequest};
+use super::carried;
 use super::in_process::EngineHub;
 use super::outcome::{ExchangeOutcome, Timeouts};
-use super::self_check::ReadStats;
 use crate::http::{Connection, Target};
 
 /// How requests reach the backend.
@@ -53,15 +50,14 @@ pub struct Progress {
 /// Where the records of a cell go.
 pub type RecordSink = Box<dyn FnMut(RequestRecord) + Send>;
 
-/// What the requests of a cell share.
+/// What the requests of a cell share, on all its threads.
 pub(super) struct Shared {
     pub(super) cell: CellLoad,
     pub(super) transport: Transport,
     pub(super) timeouts: Timeouts,
-    pub(super) sink: RefCell<RecordSink>,
+    pub(super) sink: Mutex<RecordSink>,
     pub(super) progress: Arc<Progress>,
     pub(super) cancel: CancellationToken,
-    pub(super) reads: RefCell<ReadStats>,
 }
 
 /// A channel to the backend, which carries one request at a time.
@@ -100,18 +96,6 @@ impl Shared {
         }
     }
 
-    /// Opens a channel. A connection that cannot be opened is tried again by
-    /// the request that needs it, which then fails with the reason.
-    pub(super) async fn open(&self) -> Channel {
-        match &self.transport {
-            Transport::InProcess(_) => Channel::InProcess,
-            Transport::Http(target) => {
-                let opened = exchange::connect(target, self.timeouts.total, &self.cancel).await;
-                Channel::Http(opened.ok())
-            }
-        }
-    }
-
     /// Whether the server keeps connections between requests, as far as is known.
     pub(super) fn keeps_connections(&self) -> bool {
         match &self.transport {
@@ -124,31 +108,27 @@ impl Shared {
     pub(super) fn looked_after(&self, channel: Channel) -> Channel {
         match (channel, &self.transport) {
             (Channel::Http(kept), Transport::Http(target)) => {
-                Channel::Http(exchange::usable(kept, target))
+                Channel::Http(carried::usable(kept, target))
             }
             (channel, _) => channel,
         }
     }
 
-    /// Carries one request through and leaves its record.
-    pub(super) async fn carry(
-        &self,
-        channel: &mut Channel,
-        request: EncodedRequest,
-        phase: Phase,
-        mut exchange: Exchange,
-    ) -> bool {
+    /// Notes that a request begins, and gives its key.
+    pub(super) fn begins(&self, phase: Phase, index: u64) -> RequestKey {
         self.progress.sent.fetch_add(1, Ordering::Relaxed);
-        exchange.asked = request.asked;
-        let key = RequestKey {
+        RequestKey {
             backend: self.cell.key.backend.clone(),
             block: self.cell.key.block,
             level: self.cell.key.level,
             phase,
-            index: request.index,
-        };
-        let outcome = self.exchange(channel, request, exchange).await;
-        self.reads.borrow_mut().add(&outcome.reads);
+            index,
+        }
+    }
+
+    /// Leaves the record of a request that has ended; whether it was sent.
+    pub(super) fn keep(&self, key: RequestKey, outcome: ExchangeOutcome) -> bool {
+        let phase = key.phase;
         let events = outcome.exchange.output_events() as u64;
         let record =
             outcome
@@ -161,25 +141,8 @@ impl Shared {
         progress.failed.fetch_add(u64::from(!ok), Ordering::Relaxed);
         let measured = u64::from(phase == Phase::Measured);
         progress.measured.fetch_add(measured, Ordering::Relaxed);
-        (self.sink.borrow_mut())(record);
+        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
+        sink(record);
         sent
-    }
-
-    async fn exchange(
-        &self,
-        channel: &mut Channel,
-        request: EncodedRequest,
-        exchange: Exchange,
-    ) -> ExchangeOutcome {
-        let stop = &self.cancel;
-        match (&self.transport, channel, request.wire) {
-            (Transport::Http(target), Channel::Http(slot), Some(wire)) => {
-                exchange::run(slot, target, wire, exchange, self.timeouts, stop).await
-            }
-            (Transport::InProcess(hub), _, _) => {
-                hub.run(&request.spec, exchange, self.timeouts, stop).await
-            }
-            (Transport::Http(_), _, _) => exchange::unsendable(exchange),
-        }
     }
 }

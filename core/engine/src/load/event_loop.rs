@@ -1,0 +1,580 @@
+//! The loop of one load thread: it waits for sockets, mail and time, and lets requests
+//! go on. Reading comes first: between two looks at the sockets at most one request is
+//! sent, and nothing else is done.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use inferbench_model::facts::exchange::{Exchange, StreamEnd};
+use inferbench_model::facts::record::{Phase, RequestKey};
+use mio::event::Event;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+use slab::Slab;
+
+use super::carried::{Carried, Step};
+use super::error::LoadError;
+use super::exchange::{self, EncodedRequest};
+use super::in_process::Submitted;
+use super::mailbox::{Mail, Mailbox, Opened, Opener};
+use super::outcome::ExchangeOutcome;
+use super::self_check::{Lags, ReadStats};
+use super::shared::{Channel, Shared, Transport};
+use super::timers::{Alarm, Pulse};
+use crate::http::Connection;
+use crate::os::clock;
+
+/// Events that one look at the sockets gives at most.
+const EVENTS: usize = 1024;
+/// Tokens of what is no request.
+const MAIL: Token = Token(usize::MAX - 1);
+const PULSE: Token = Token(usize::MAX - 2);
+const ALARM: Token = Token(usize::MAX - 3);
+/// Last stretch before a time, ns, in which the sockets are looked at without waiting:
+/// what an alarm may be late by on an idle machine.
+const AWAKE_NS: u64 = 60_000;
+/// Longest time between two looks before the load begins, ns.
+const LOOK_EVERY_NS: u64 = 5_000_000;
+/// Marks the number of a connection that the loop itself has asked for.
+const OWN: u64 = 1 << 63;
+
+/// What offers requests to a loop.
+pub(super) trait Offer {
+    /// Prepares what has to be there before the load begins; whether all is. It is
+    /// asked again when something has happened.
+    fn prepare(&mut self, events: &mut EventLoop) -> bool;
+
+    /// Sends at most one request, and says when it wants to be asked again.
+    ///
+    /// # Errors
+    /// No request can be had.
+    fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError>;
+
+    /// A request has ended.
+    fn ended(&mut self, events: &mut EventLoop, ended: Ended);
+
+    /// A connection that it asked for is open, or cannot be opened.
+    fn opened(&mut self, events: &mut EventLoop, opened: Opened);
+}
+
+/// When an offer wants to be asked again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Next {
+    /// After a look at the sockets.
+    AtOnce,
+    /// At this time, ns, or when something has happened.
+    At(u64),
+    /// When something has happened.
+    Later,
+    /// Not any more.
+    Nothing,
+}
+
+/// A request to be sent.
+pub(super) struct Order {
+    pub(super) request: EncodedRequest,
+    pub(super) phase: Phase,
+    /// When it was planned to be sent, ns.
+    pub(super) scheduled_ns: Option<u64>,
+    /// The offer's own number for it.
+    pub(super) number: u64,
+}
+
+/// A request that has ended.
+pub(super) struct Ended {
+    /// The offer's own number for it.
+    pub(super) number: u64,
+    pub(super) phase: Phase,
+    /// It was sent.
+    pub(super) sent: bool,
+    /// What carried it.
+    pub(super) channel: Channel,
+}
+
+/// A request under way.
+struct Entry {
+    key: RequestKey,
+    number: u64,
+    work: Work,
+    /// When it is looked at if nothing happens, ns.
+    due_ns: u64,
+    /// The loop waits for its socket.
+    registered: bool,
+    /// It is among those that may have more to read now.
+    has_more: bool,
+}
+
+#[expect(
+    clippy::large_enum_variant,
+    reason = "the requests of a cell are all of one kind"
+)]
+enum Work {
+    Http(Carried),
+    Engine(Submitted),
+    /// It cannot be sent.
+    Unsendable(Box<ExchangeOutcome>),
+}
+
+impl Work {
+    /// When its time is up next, ns.
+    fn due_ns(&self) -> u64 {
+        match self {
+            Self::Http(carried) => carried.due_ns(),
+            Self::Engine(submitted) => submitted.due_ns(),
+            Self::Unsendable(_) => u64::MAX,
+        }
+    }
+
+    fn due(&mut self, now_ns: u64) -> Step {
+        match self {
+            Self::Http(carried) => carried.due(now_ns),
+            Self::Engine(submitted) => submitted.due(now_ns),
+            Self::Unsendable(_) => Step::Ended,
+        }
+    }
+
+    fn interrupt(&mut self) -> Step {
+        match self {
+            Self::Http(carried) => carried.interrupt(),
+            Self::Engine(submitted) => submitted.interrupt(),
+            Self::Unsendable(_) => Step::Ended,
+        }
+    }
+}
+
+/// The loop of one thread.
+pub(super) struct EventLoop {
+    poll: Poll,
+    pub(super) shared: Arc<Shared>,
+    mailbox: Arc<Mailbox>,
+    opener: Option<Opener>,
+    entries: Slab<Entry>,
+    due: BTreeSet<(u64, usize)>,
+    /// Requests that may have more to read now.
+    has_more: VecDeque<usize>,
+    by_engine_id: HashMap<u64, usize>,
+    ended: VecDeque<Ended>,
+    opened: VecDeque<Opened>,
+    pulse: Option<Pulse>,
+    alarm: Alarm,
+    cancelled: bool,
+    /// When the sockets were looked at last, ns; `None` if not all were told.
+    looked_ns: Option<u64>,
+    pub(super) reads: ReadStats,
+    pub(super) lags: Lags,
+}
+
+impl EventLoop {
+    /// # Errors
+    /// The system's own.
+    pub(super) fn new(shared: Arc<Shared>, opener: Option<Opener>) -> io::Result<Self> {
+        let poll = Poll::new()?;
+        let mailbox = Mailbox::new(Waker::new(poll.registry(), MAIL)?);
+        let alarm = Alarm::new()?;
+        register(&poll, &alarm, ALARM, Interest::READABLE)?;
+        Ok(Self {
+            poll,
+            shared,
+            mailbox,
+            opener,
+            entries: Slab::new(),
+            due: BTreeSet::new(),
+            has_more: VecDeque::new(),
+            by_engine_id: HashMap::new(),
+            ended: VecDeque::new(),
+            opened: VecDeque::new(),
+            pulse: None,
+            alarm,
+            cancelled: false,
+            looked_ns: None,
+            reads: ReadStats::default(),
+            lags: Lags::default(),
+        })
+    }
+
+    /// What wakes the loop.
+    pub(super) fn waker(&self) -> &Arc<Waker> {
+        self.mailbox.waker()
+    }
+
+    /// Asks for a connection for an offer, which gets it by [`Offer::opened`].
+    pub(super) fn open(&self, id: u64) {
+        if let Some(opener) = &self.opener {
+            opener.open(id, &self.mailbox);
+        }
+    }
+
+    /// Lets an offer prepare itself before the load begins.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub(super) fn prepare(&mut self, offer: &mut impl Offer) -> io::Result<()> {
+        let mut events = Events::with_capacity(EVENTS);
+        while !offer.prepare(self) {
+            self.look(&mut events, Next::At(clock::now_ns() + LOOK_EVERY_NS))?;
+            self.tell(offer);
+        }
+        Ok(())
+    }
+
+    /// Runs an offer to its end.
+    ///
+    /// # Errors
+    /// The offer's, after the requests under way have ended, and the system's own.
+    pub(super) fn run(&mut self, offer: &mut impl Offer) -> Result<(), LoadError> {
+        let pulse = Pulse::start()?;
+        register(&self.poll, &pulse, PULSE, Interest::READABLE)?;
+        self.pulse = Some(pulse);
+        let mut events = Events::with_capacity(EVENTS);
+        let mut outcome = Ok(());
+        loop {
+            let next = if self.cancelled || outcome.is_err() {
+                Ok(Next::Nothing)
+            } else {
+                offer.next(self, clock::now_ns())
+            };
+            let next = next.unwrap_or_else(|error| {
+                outcome = Err(error);
+                Next::Nothing
+            });
+            if next == Next::Nothing && self.entries.is_empty() && self.ended.is_empty() {
+                return outcome;
+            }
+            self.look(&mut events, next)?;
+            self.tell(offer);
+        }
+    }
+
+    fn tell(&mut self, offer: &mut impl Offer) {
+        while let Some(ended) = self.ended.pop_front() {
+            offer.ended(self, ended);
+        }
+        while let Some(opened) = self.opened.pop_front() {
+            offer.opened(self, opened);
+        }
+    }
+
+    /// Looks at the sockets, at once or after having waited for something to happen, and
+    /// lets everything go on that can.
+    fn look(&mut self, events: &mut Events, next: Next) -> io::Result<()> {
+        let wait = self.how_long(next)?;
+        let began_ns = clock::now_ns();
+        match self.poll.poll(events, wait) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            polled => polled?,
+        }
+        let mut others = (false, false);
+        let mut told = 0;
+        for event in events.iter() {
+            told += 1;
+            match event.token() {
+                MAIL => others.0 = true,
+                PULSE => others.1 = true,
+                ALARM => self.alarm.rang(),
+                Token(token) => self.ready(token, is_closed(event)),
+            }
+        }
+        // What was not told of had nothing to read when the look began.
+        self.looked_ns = (told < EVENTS).then_some(began_ns);
+        for _ in 0..self.has_more.len() {
+            if let Some(token) = self.has_more.pop_front() {
+                self.ready(token, true);
+            }
+        }
+        if others.0 {
+            self.read_mail();
+        }
+        if others.1 {
+            self.beat();
+        }
+        Ok(())
+    }
+
+    fn how_long(&mut self, next: Next) -> io::Result<Option<Duration>> {
+        let waits = self.has_more.is_empty() && self.ended.is_empty();
+        match next {
+            Next::At(t_ns) if waits => {
+                let left_ns = t_ns.saturating_sub(clock::now_ns());
+                if left_ns <= AWAKE_NS {
+                    return Ok(Some(Duration::ZERO));
+                }
+                self.alarm.set(Duration::from_nanos(left_ns - AWAKE_NS))?;
+                Ok(None)
+            }
+            Next::Later | Next::Nothing if waits => Ok(None),
+            _ => Ok(Some(Duration::ZERO)),
+        }
+    }
+
+    /// A request's socket may have something to read or to write.
+    fn ready(&mut self, token: usize, may_be_closed: bool) {
+        let Some(entry) = self.entries.get_mut(token) else {
+            return;
+        };
+        let (Work::Http(carried), Transport::Http(target)) =
+            (&mut entry.work, &self.shared.transport)
+        else {
+            return;
+        };
+        if let Some(looked_ns) = self.looked_ns
+            && !entry.has_more
+            && let Some(connection) = carried.connection()
+        {
+            connection.was_empty(looked_ns);
+        }
+        entry.has_more = false;
+        let step = carried.ready(target, may_be_closed);
+        if step != Step::Waits {
+            self.follow(token, step);
+        }
+    }
+
+    /// Sends a request over `channel`, which is opened first if it is not open. Gives
+    /// the loop's own number of it.
+    pub(super) fn carry(&mut self, order: Order, channel: Channel) -> usize {
+        let (token, step) = self.begin(order, channel);
+        if step == Step::NeedsConnection {
+            self.open(OWN | token as u64);
+        } else {
+            self.follow(token, step);
+        }
+        token
+    }
+
+    /// As [`Self::carry`] over a connection that the offer has asked for, and gives
+    /// with [`Self::give`].
+    pub(super) fn carry_when_open(&mut self, order: Order) -> usize {
+        let channel = self.shared.new_channel();
+        self.begin(order, channel).0
+    }
+
+    /// The connection that a request awaits. Where it could not be opened, it is tried
+    /// once more.
+    pub(super) fn give(&mut self, token: usize, connection: Result<Connection, StreamEnd>) {
+        match connection {
+            Ok(connection) => self.opened_for(token, Ok(connection)),
+            Err(_) => self.open(OWN | token as u64),
+        }
+    }
+
+    fn begin(&mut self, order: Order, channel: Channel) -> (usize, Step) {
+        let shared = Arc::clone(&self.shared);
+        let request = order.request;
+        let mut exchange = Exchange::default();
+        exchange.scheduled_ns = order.scheduled_ns;
+        exchange.asked = request.asked;
+        let key = shared.begins(order.phase, request.index);
+        let (work, step) = match (&shared.transport, channel, request.wire) {
+            (Transport::Http(target), Channel::Http(kept), Some(wire)) => {
+                let begun = Carried::begin(kept, target, wire, exchange, shared.timeouts);
+                (Work::Http(begun.0), begun.1)
+            }
+            (Transport::InProcess(hub), _, _) => {
+                let begun = hub.begin(&request.spec, exchange, shared.timeouts, &self.mailbox);
+                (Work::Engine(begun.0), begun.1)
+            }
+            (Transport::Http(_), _, _) => {
+                let outcome = Box::new(exchange::unsendable(exchange));
+                (Work::Unsendable(outcome), Step::Ended)
+            }
+        };
+        let engine_id = match &work {
+            Work::Engine(submitted) => Some(submitted.id()),
+            _ => None,
+        };
+        let token = self.entries.insert(Entry {
+            key,
+            number: order.number,
+            work,
+            due_ns: u64::MAX,
+            registered: false,
+            has_more: false,
+        });
+        if let Some(id) = engine_id {
+            self.by_engine_id.insert(id, token);
+        }
+        (token, step)
+    }
+
+    /// Does for a request what it needs next.
+    fn follow(&mut self, token: usize, step: Step) {
+        match step {
+            Step::Ended => return self.end(token),
+            Step::NeedsConnection => {
+                self.disarm(token);
+                if let Some(entry) = self.entries.get_mut(token) {
+                    // Its connection is gone.
+                    entry.registered = false;
+                }
+                return self.open(OWN | token as u64);
+            }
+            Step::HasMore => {
+                if let Some(entry) = self.entries.get_mut(token)
+                    && !std::mem::replace(&mut entry.has_more, true)
+                {
+                    self.has_more.push_back(token);
+                }
+            }
+            Step::Waits => {}
+        }
+        match self.register(token) {
+            Ok(()) => self.arm(token),
+            Err(error) => self.broke(token, &error),
+        }
+    }
+
+    /// Waits for the socket of a request.
+    fn register(&mut self, token: usize) -> io::Result<()> {
+        let Some(entry) = self.entries.get_mut(token) else {
+            return Ok(());
+        };
+        if let Work::Http(carried) = &mut entry.work
+            && !entry.registered
+            && let Some(connection) = carried.connection()
+        {
+            let interest = match connection.may_write() {
+                true => Interest::READABLE | Interest::WRITABLE,
+                false => Interest::READABLE,
+            };
+            register(&self.poll, connection, Token(token), interest)?;
+            entry.registered = true;
+        }
+        Ok(())
+    }
+
+    fn broke(&mut self, token: usize, error: &io::Error) {
+        let step = match (self.entries.get_mut(token), &self.shared.transport) {
+            (Some(entry), Transport::Http(target)) => match &mut entry.work {
+                Work::Http(carried) => carried.broke(error, target),
+                _ => Step::Ended,
+            },
+            _ => Step::Ended,
+        };
+        self.follow(token, step);
+    }
+
+    /// Sets when a request is looked at if nothing happens, unless that is earlier
+    /// already.
+    fn arm(&mut self, token: usize) {
+        let Some(entry) = self.entries.get_mut(token) else {
+            return;
+        };
+        let due_ns = entry.work.due_ns();
+        if due_ns < entry.due_ns {
+            self.due.remove(&(entry.due_ns, token));
+            entry.due_ns = due_ns;
+            self.due.insert((due_ns, token));
+        }
+    }
+
+    fn disarm(&mut self, token: usize) {
+        if let Some(entry) = self.entries.get_mut(token) {
+            self.due.remove(&(entry.due_ns, token));
+            entry.due_ns = u64::MAX;
+        }
+    }
+
+    /// A request has ended: leaves its record.
+    fn end(&mut self, token: usize) {
+        self.disarm(token);
+        let Some(entry) = self.entries.try_remove(token) else {
+            return;
+        };
+        let (outcome, channel) = match entry.work {
+            Work::Http(carried) => {
+                let (outcome, kept) = carried.finish();
+                let kept = kept.filter(|connection| {
+                    let fd = connection.as_raw_fd();
+                    let registry = self.poll.registry();
+                    !entry.registered || registry.deregister(&mut SourceFd(&fd)).is_ok()
+                });
+                (outcome, Channel::Http(kept))
+            }
+            Work::Engine(submitted) => {
+                self.by_engine_id.remove(&submitted.id());
+                (submitted.finish(), Channel::InProcess)
+            }
+            Work::Unsendable(outcome) => (*outcome, self.shared.new_channel()),
+        };
+        self.reads.add(&outcome.reads);
+        let phase = entry.key.phase;
+        let sent = self.shared.keep(entry.key, outcome);
+        self.ended.push_back(Ended {
+            number: entry.number,
+            phase,
+            sent,
+            channel,
+        });
+    }
+
+    fn read_mail(&mut self) {
+        for mail in self.mailbox.take() {
+            match mail {
+                Mail::Opened(opened) if opened.id & OWN == 0 => self.opened.push_back(opened),
+                Mail::Opened(opened) => {
+                    self.opened_for((opened.id & !OWN) as usize, opened.connection);
+                }
+                Mail::Events { id, t_ns, events } => {
+                    let token = self.by_engine_id.get(&id).copied();
+                    let entry = token.and_then(|token| self.entries.get_mut(token));
+                    if let (Some(token), Some(Work::Engine(submitted))) =
+                        (token, entry.map(|entry| &mut entry.work))
+                    {
+                        let step = submitted.take(&events, t_ns);
+                        self.follow(token, step);
+                    }
+                }
+            }
+        }
+    }
+
+    fn opened_for(&mut self, token: usize, connection: Result<Connection, StreamEnd>) {
+        if let Some(entry) = self.entries.get_mut(token)
+            && let Work::Http(carried) = &mut entry.work
+        {
+            let step = carried.opened(connection);
+            self.follow(token, step);
+        }
+    }
+
+    /// A hundred times a second: notes how late the loop is, and looks whose time is up
+    /// and whether the run is interrupted.
+    fn beat(&mut self) {
+        let now_ns = clock::now_ns();
+        if let Some(pulse) = &mut self.pulse {
+            pulse.beat(now_ns, &mut self.lags);
+        }
+        while let Some((due_ns, token)) = self.due.first().copied()
+            && due_ns <= now_ns
+        {
+            self.disarm(token);
+            if let Some(entry) = self.entries.get_mut(token) {
+                let step = entry.work.due(now_ns);
+                self.follow(token, step);
+            }
+        }
+        if self.shared.cancel.is_cancelled() && !self.cancelled {
+            self.cancelled = true;
+            let tokens: Vec<usize> = self.entries.iter().map(|(token, _)| token).collect();
+            for token in tokens {
+                if let Some(entry) = self.entries.get_mut(token) {
+                    let step = entry.work.interrupt();
+                    self.follow(token, step);
+                }
+            }
+        }
+    }
+}
+
+fn register(poll: &Poll, file: &impl AsRawFd, token: Token, interest: Interest) -> io::Result<()> {
+    let fd = file.as_raw_fd();
+    poll.registry()
+        .register(&mut SourceFd(&fd), token, interest)
+}
+
+fn is_closed(event: &Event) -> bool {
+    event.is_read_closed() || event.is_error()
+}

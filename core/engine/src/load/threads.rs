@@ -1,0 +1,65 @@
+//! How many threads make the load, and each thing of a cell on a thread of its own.
+
+use std::thread;
+
+use inferbench_model::config::{Level, LoadThreads};
+
+use super::error::LoadError;
+use super::shared::CellLoad;
+
+/// Streams that one thread reads without trouble: a quarter of what it can, so that
+/// what a neighbour takes away leaves enough.
+const STREAMS_PER_THREAD: f64 = 256.0;
+/// Requests per second that one thread sends without trouble.
+const RATE_PER_THREAD: f64 = 500.0;
+
+/// Threads that make the load of a cell.
+pub(super) fn load_threads(cell: &CellLoad) -> u32 {
+    let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
+    wanted(cell.load.threads, cell.key.level, cores)
+}
+
+fn wanted(asked: LoadThreads, level: Level, cores: u32) -> u32 {
+    let most = match level {
+        Level::Concurrency(slots) => slots.max(1),
+        Level::RequestRate(_) => u32::MAX,
+    };
+    let wanted = match asked {
+        LoadThreads::Exactly(n) => n.get(),
+        LoadThreads::Auto => {
+            let wanted = match level {
+                Level::Concurrency(slots) => f64::from(slots) / STREAMS_PER_THREAD,
+                Level::RequestRate(rate) => rate.0 / RATE_PER_THREAD,
+            };
+            // One core is left for the rest: the server, the making of requests.
+            (wanted.ceil() as u32).min(cores.saturating_sub(1)).max(1)
+        }
+    };
+    wanted.min(most)
+}
+
+/// Does something with each pair, each on a thread of its own, and gives what each
+/// gave; the first error if there is one.
+pub(super) fn each<A: Send, B: Send, R: Send>(
+    first: &mut [A],
+    second: &mut [B],
+    act: impl Fn(&mut A, &mut B) -> Result<R, LoadError> + Sync,
+) -> Result<Vec<R>, LoadError> {
+    let mut pairs = first.iter_mut().zip(second);
+    if pairs.len() == 1 {
+        // A run has given this thread to the load already.
+        return pairs.map(|(a, b)| act(a, b)).collect();
+    }
+    thread::scope(|scope| {
+        let act = &act;
+        let running: Vec<_> = pairs
+            .by_ref()
+            .map(|(a, b)| scope.spawn(move || act(a, b)))
+            .collect();
+        let ended = running
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or(Err(LoadError::Lost)));
+        // All have ended before the first error is given.
+        ended.collect::<Vec<_>>().into_iter().collect()
+    })
+}
