@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use common::cell::{Ran, TOKENS, run, source};
 use common::server::{Peer, SSE_HEAD, TestServer, chunk, ending, event, wait_until};
 use inferbench_engine::http::Target;
-use inferbench_engine::load::exchange::EncodedRequest;
+use inferbench_engine::load::encoded::EncodedRequest;
 use inferbench_engine::load::requests::CellSource;
 use inferbench_engine::load::{RequestError, RequestSource};
 use inferbench_engine::os::clock;

@@ -8,7 +8,7 @@ use inferbench_model::facts::exchange::{Exchange, StreamEnd};
 use inferbench_model::facts::failure_reason::FailureReason;
 
 use super::answer::Answer;
-use super::exchange::Wire;
+use super::encoded::Wire;
 use super::limits::Limits;
 use super::outcome::{ExchangeOutcome, Timeouts, broken};
 use crate::http::{Connection, OpenError, Target};

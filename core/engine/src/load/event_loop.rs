@@ -16,8 +16,8 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use slab::Slab;
 
 use super::carried::{Carried, Step};
+use super::encoded::{self, EncodedRequest};
 use super::error::LoadError;
-use super::exchange::{self, EncodedRequest};
 use super::in_process::Submitted;
 use super::mailbox::{Mail, Mailbox, Opened, Opener};
 use super::outcome::ExchangeOutcome;
@@ -377,7 +377,7 @@ impl EventLoop {
                 (Work::Engine(begun.0), begun.1)
             }
             (Transport::Http(_), _, _) => {
-                let outcome = Box::new(exchange::unsendable(exchange));
+                let outcome = Box::new(encoded::unsendable(exchange));
                 (Work::Unsendable(outcome), Step::Ended)
             }
         };

@@ -1,43 +1,16 @@
-//! A request that is ready to be sent, and one that is carried through by itself.
+//! A request that is carried through by itself, apart from the load.
 
 use std::io;
 use std::time::Duration;
 
-use inferbench_model::facts::exchange::{Asked, Exchange, StreamEnd};
-use inferbench_model::facts::failure_reason::FailureReason;
-use inferbench_plugin_api::client::DecoderClient;
-use inferbench_plugin_api::{Framing, RequestSpec};
+use inferbench_model::facts::exchange::{Exchange, StreamEnd};
 use tokio_util::sync::CancellationToken;
 
 use super::carried::{Carried, Step, interrupted, not_opened};
-use super::outcome::{ExchangeOutcome, Timeouts, broken};
-use super::self_check::ReadStats;
+use super::encoded::Wire;
+use super::outcome::{ExchangeOutcome, Timeouts};
 use crate::http::{Connection, Target, Waiter};
 use crate::os::clock;
-
-/// A request that is ready to be sent: nothing is left to do but to write it.
-#[derive(Debug)]
-pub struct EncodedRequest {
-    /// Index in the cell.
-    pub index: u64,
-    /// What is asked.
-    pub asked: Asked,
-    /// The request, as an in-process engine takes it.
-    pub spec: RequestSpec,
-    /// The request, as it goes over a socket; absent for an in-process engine.
-    pub wire: Option<Wire>,
-}
-
-/// A request in its HTTP form, with the decoder of its answer.
-#[derive(Debug)]
-pub struct Wire {
-    /// Head and body.
-    pub bytes: Vec<u8>,
-    /// Framing of the answer.
-    pub framing: Framing,
-    /// Decoder of the answer.
-    pub decoder: DecoderClient,
-}
 
 /// Sends one request over the connection in `slot`, opening it first if there
 /// is none that can be used, and reads its answer. Afterwards `slot` holds the
@@ -124,16 +97,5 @@ async fn connect(
             opened.map_err(|error| not_opened(target, &error))
         }
         () = cancel.cancelled() => Err(interrupted()),
-    }
-}
-
-/// The outcome of a request that has no wire form for a socket.
-pub(super) fn unsendable(exchange: Exchange) -> ExchangeOutcome {
-    let end = broken(FailureReason::NotEncoded, "the plugin gave no HTTP request");
-    ExchangeOutcome {
-        exchange,
-        end,
-        end_ns: clock::now_ns(),
-        reads: ReadStats::default(),
     }
 }

@@ -7,6 +7,7 @@ mod body;
 mod carried;
 mod closed_loop;
 mod connections;
+pub mod encoded;
 mod error;
 mod event_loop;
 pub mod exchange;

@@ -16,8 +16,8 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::http::Target;
+use crate::load::encoded::{EncodedRequest, Wire};
 use crate::load::error::RequestError;
-use crate::load::exchange::{EncodedRequest, Wire};
 use crate::load::supply::RequestSource;
 
 /// A file of prompts that cannot be used.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use mio::Waker;
 
+use super::encoded::EncodedRequest;
 use super::error::{LoadError, RequestError};
-use super::exchange::EncodedRequest;
 use crate::os::priority;
 
 /// Longest time in which no request becomes ready. Making one takes
