@@ -101,6 +101,10 @@ pub struct SimOptions {
     /// them. Default none; needs `fixed_ttft_ms`.
     #[schemars(range(min = 0.0))]
     pub fixed_itl_ms: Option<f64>,
+    /// Fixed pacing: tokens that are due together, with the first of them. Default 1;
+    /// needs `fixed_itl_ms`.
+    #[schemars(range(min = 1))]
+    pub fixed_burst: Option<u32>,
     /// Blocks of the KV cache. Default 8192. Fewer make requests wait and be
     /// preempted.
     #[schemars(range(min = 1))]
@@ -164,6 +168,10 @@ impl SimOptions {
                 let words = format!("options.{set} is set without options.{missing}");
                 return Err(PluginError::new(words));
             }
+        }
+        if self.fixed_burst.is_some() && self.fixed_itl_ms.is_none() {
+            let words = "options.fixed_burst is set, needs options.fixed_itl_ms";
+            return Err(PluginError::new(words));
         }
         if self.prefix_caching && self.fixed_ttft_ms.is_some() {
             let words = "options.prefix_caching is true, must be false with options.fixed_ttft_ms";

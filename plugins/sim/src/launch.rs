@@ -40,6 +40,7 @@ fn flags(options: &SimOptions, context: &LaunchContext) -> Flags {
         .option("--prefill-us-per-token", options.prefill_us_per_token)
         .option("--fixed-ttft-ms", options.fixed_ttft_ms)
         .option("--fixed-itl-ms", options.fixed_itl_ms)
+        .option("--fixed-burst", options.fixed_burst)
         .option("--kv-blocks", options.kv_blocks)
         .option("--block-size", options.block_size)
         .switch("--prefix-caching", options.prefix_caching)

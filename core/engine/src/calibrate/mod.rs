@@ -1,8 +1,10 @@
 //! Calibration: the load path of every run against a simulated server that
 //! records when it wrote each token, on this machine.
 
+mod disturb;
 mod error;
 mod simulated;
+mod trust;
 
 use std::time::Duration;
 
@@ -15,7 +17,8 @@ use tokio_util::sync::CancellationToken;
 
 pub use error::CalibrateError;
 pub use simulated::SIMULATOR;
-use simulated::{Simulated, request_id};
+use simulated::{Paced, Simulated, request_id};
+pub use trust::{scenarios, trust};
 
 use crate::load::self_check::process_cpu_ns;
 use crate::os::clock;
@@ -27,10 +30,20 @@ use crate::telemetry::host;
 const LEVELS: [u32; 5] = [1, 64, 256, 512, 1024];
 /// Those of a quick one.
 const QUICK_LEVELS: [u32; 3] = [1, 64, 256];
-/// Fixed pacing: time to the first token and gap between tokens, ms.
-const PACED_MS: (u32, u32) = (50, 10);
-/// Tokens of each paced answer.
-const PACED_TOKENS: u32 = 32;
+/// The pace of usual engines.
+const PACED: Paced = Paced {
+    ttft_ms: 50,
+    itl_ms: 10,
+    tokens: 32,
+    burst: None,
+};
+/// No pace at all.
+const UNPACED: Paced = Paced {
+    ttft_ms: 0,
+    itl_ms: 0,
+    tokens: 128,
+    burst: None,
+};
 /// Requests of a level, per stream, so that connections are used again.
 const REQUESTS_PER_STREAM: u64 = 4;
 /// Requests of a level at least: a p99 needs 100.
@@ -39,8 +52,6 @@ const LEAST_REQUESTS: u64 = 100;
 const QUICK_LEAST_REQUESTS: u64 = 20;
 /// Streams at once without pacing.
 const FAST_STREAMS: u32 = 64;
-/// Tokens of each answer without pacing.
-const FAST_TOKENS: u32 = 128;
 /// Requests without pacing.
 const FAST_REQUESTS: u64 = 4000;
 /// The same in a quick calibration.
@@ -62,11 +73,11 @@ pub async fn calibrate(
     // Where it cannot be raised, what follows from that shows in the levels.
     drop(limits::raise_open_files());
     let levels: &[u32] = if quick { &QUICK_LEVELS } else { &LEVELS };
-    let paced = Simulated::start(plugins, PACED_MS, PACED_TOKENS, levels, cancel).await?;
+    let paced = Simulated::start(plugins, PACED, levels, cancel).await?;
     let measured = paced_levels(&paced, levels, quick, on_step, cancel).await;
     paced.stop().await;
     let paced = measured?;
-    let unpaced = Simulated::start(plugins, (0, 0), FAST_TOKENS, &[FAST_STREAMS], cancel).await?;
+    let unpaced = Simulated::start(plugins, UNPACED, &[FAST_STREAMS], cancel).await?;
     on_step(&format!("{FAST_STREAMS} streams, unpaced"));
     let fast = fast(&unpaced, quick, cancel).await;
     unpaced.stop().await;
@@ -83,7 +94,7 @@ pub async fn calibrate(
     })
 }
 
-struct Paced {
+struct PacedLevels {
     levels: Vec<CalibratedLevel>,
     arrival_clock: Option<String>,
     truth_is_kernels: bool,
@@ -95,13 +106,13 @@ async fn paced_levels(
     quick: bool,
     on_step: &(dyn Fn(&str) + Sync),
     cancel: &CancellationToken,
-) -> Result<Paced, CalibrateError> {
+) -> Result<PacedLevels, CalibrateError> {
     let least = if quick {
         QUICK_LEAST_REQUESTS
     } else {
         LEAST_REQUESTS
     };
-    let mut paced = Paced {
+    let mut paced = PacedLevels {
         levels: Vec::new(),
         arrival_clock: None,
         truth_is_kernels: true,

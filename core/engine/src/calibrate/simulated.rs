@@ -33,6 +33,19 @@ const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Longest that the truth of a level may take to come.
 const CONTROL_LIMIT: Duration = Duration::from_secs(30);
 
+/// How the simulator answers, whatever the load.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Paced {
+    /// Time to the first token, ms.
+    pub(super) ttft_ms: u32,
+    /// Gap between tokens, ms; 0 as fast as the socket takes them.
+    pub(super) itl_ms: u32,
+    /// Tokens of each answer.
+    pub(super) tokens: u32,
+    /// Tokens that are due together.
+    pub(super) burst: Option<u32>,
+}
+
 /// The id that the request with this index bears.
 pub(super) fn request_id(index: u64) -> String {
     format!("calibrate-{index}")
@@ -66,12 +79,11 @@ pub(super) struct Simulated {
 impl Simulated {
     pub(super) async fn start(
         plugins: &PluginHost,
-        (ttft_ms, itl_ms): (u32, u32),
-        tokens: u32,
+        paced: Paced,
         levels: &[u32],
         cancel: &CancellationToken,
     ) -> Result<Self, CalibrateError> {
-        let prepared = prepared(plugins, (ttft_ms, itl_ms), tokens, levels)?;
+        let prepared = prepared(plugins, paced, levels)?;
         let name = format!("inferbench-calibrate-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
         crate::os::private::make_folders(&folder).map_err(CalibrateError::FolderOrPort)?;
@@ -215,19 +227,20 @@ impl Simulated {
 
 fn prepared(
     plugins: &PluginHost,
-    (ttft_ms, itl_ms): (u32, u32),
-    tokens: u32,
+    paced: Paced,
     levels: &[u32],
 ) -> Result<PreparedRun, CalibrateError> {
+    let mut options = json!({"fixed_ttft_ms": paced.ttft_ms, "fixed_itl_ms": paced.itl_ms});
+    if let Some(burst) = paced.burst {
+        options["fixed_burst"] = json!(burst);
+    }
     let config = json!({
         "name": "calibrate",
         "model": {"id": "simulated"},
-        "backends": [{
-            "plugin": SIMULATOR,
-            "options": {"fixed_ttft_ms": ttft_ms, "fixed_itl_ms": itl_ms},
-        }],
-        "workload": {"input_tokens": 128, "output_tokens": tokens, "seed": 7},
-        "load": {"concurrency": levels, "requests": 100, "warmup_requests": 0},
+        "backends": [{"plugin": SIMULATOR, "options": options}],
+        "workload": {"input_tokens": 128, "output_tokens": paced.tokens, "seed": 7},
+        // How many requests there are is for each cell.
+        "load": {"concurrency": levels, "requests": 1, "warmup_requests": 0},
         "repeats": 1,
         "seed": 1,
     });

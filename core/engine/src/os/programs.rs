@@ -41,10 +41,14 @@ pub(crate) fn is_program(program: &str, path: Option<&OsStr>) -> bool {
     matches!(find_program(program, path), FoundProgram::At(_))
 }
 
-/// The file beside this program that a bare name means, if there is one.
+/// The file beside this program that a bare name means, if there is one. Cargo puts
+/// tests and benches into a folder below the programs.
 pub(crate) fn beside_own(program: &str) -> Option<PathBuf> {
-    let path = own_folder()?.join(program);
-    (!program.contains('/') && path.is_file()).then_some(path)
+    let folder = own_folder()?;
+    let above = folder.ends_with("deps").then(|| folder.parent()).flatten();
+    let folders = [Some(folder.as_path()), above];
+    let mut files = folders.into_iter().flatten().map(|f| f.join(program));
+    files.find(|path| !program.contains('/') && path.is_file())
 }
 
 fn look_at(file: &Path) -> FoundProgram {

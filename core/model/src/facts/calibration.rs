@@ -1,6 +1,8 @@
 //! How true InferBench's figures are on one machine: what it reports against
 //! what a paced server did.
 
+mod trust;
+
 use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,7 @@ use crate::facts::record::RequestRecord;
 use crate::stats::Summary;
 use crate::text::number::{grouped, three_digits};
 use crate::text::units::ms_between;
+pub use trust::{Against, Disturbance, TrustCell, TrustCount};
 
 /// Version of `calibration.json`.
 pub const CALIBRATION_SCHEMA_VERSION: u32 = 1;
@@ -178,34 +181,64 @@ pub fn error_passed_at(levels: &[CalibratedLevel]) -> Option<u32> {
     levels.iter().find(passed).map(|level| level.concurrency)
 }
 
-/// Errors of the measured, successful requests of one level. `id_of` gives the
+/// A measured, successful request and what the server recorded of it.
+struct Matched<'a> {
+    record: &'a RequestRecord,
+    truth: &'a TrueRequest,
+    reported_ttft_ms: f64,
+    first_write_ns: u64,
+}
+
+impl Matched<'_> {
+    fn true_ttft_ms(&self) -> f64 {
+        ms_between(self.truth.received_ns, self.first_write_ns)
+    }
+
+    fn true_itl_ms(&self) -> impl Iterator<Item = f64> {
+        let gaps = self.truth.token_write_ns.windows(2);
+        gaps.map(|gap| ms_between(gap[0], gap[1]))
+    }
+}
+
+/// The measured, successful requests that the server has a first token of.
+fn matched<'a>(
+    records: &'a [RequestRecord],
+    truth: &'a [TrueRequest],
+    id_for: &dyn Fn(u64) -> String,
+) -> Vec<Matched<'a>> {
+    let by_id: HashMap<&str, &TrueRequest> = truth
+        .iter()
+        .filter_map(|request| Some((request.x_request_id.as_deref()?, request)))
+        .collect();
+    let found = records.iter().filter(|record| record.counts());
+    let found = found.filter_map(|record| {
+        let truth = by_id.get(id_for(record.index).as_str()).copied()?;
+        Some(Matched {
+            record,
+            truth,
+            reported_ttft_ms: record.ttft_ms?,
+            first_write_ns: *truth.token_write_ns.first()?,
+        })
+    });
+    found.collect()
+}
+
+/// Errors of the measured, successful requests of one level. `id_for` gives the
 /// id that the server has for the request with that index.
 #[must_use]
 pub fn level(
     concurrency: u32,
     records: &[RequestRecord],
     truth: &[TrueRequest],
-    id_of: &dyn Fn(u64) -> String,
+    id_for: &dyn Fn(u64) -> String,
     breaches: Vec<String>,
 ) -> CalibratedLevel {
-    let by_id: HashMap<&str, &TrueRequest> = truth
-        .iter()
-        .filter_map(|request| Some((request.x_request_id.as_deref()?, request)))
-        .collect();
     let (mut ttft, mut itl) = (Vec::new(), Vec::new());
-    for record in records.iter().filter(|record| record.counts()) {
-        let known = by_id.get(id_of(record.index).as_str());
-        let Some((known, reported)) = known.zip(record.ttft_ms) else {
-            continue;
-        };
-        let Some(first) = known.token_write_ns.first() else {
-            continue;
-        };
-        ttft.push(reported - ms_between(known.received_ns, *first));
-        let gaps = known.token_write_ns.windows(2);
-        if gaps.len() == record.itl_ms.len() {
-            let pairs = gaps.zip(&record.itl_ms);
-            itl.extend(pairs.map(|(gap, reported)| reported - ms_between(gap[0], gap[1])));
+    for pair in matched(records, truth, id_for) {
+        ttft.push(pair.reported_ttft_ms - pair.true_ttft_ms());
+        if pair.truth.token_write_ns.len() == pair.record.itl_ms.len() + 1 {
+            let pairs = pair.true_itl_ms().zip(&pair.record.itl_ms);
+            itl.extend(pairs.map(|(truth, reported)| reported - truth));
         }
     }
     CalibratedLevel {

@@ -90,6 +90,9 @@ pub(crate) struct Args {
     /// per token
     #[arg(long, requires = "fixed_ttft_ms", value_parser = non_negative)]
     pub(crate) fixed_itl_ms: Option<f64>,
+    /// Fixed pacing: tokens that are due together, with the first of them
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) fixed_burst: u32,
     /// KV-cache blocks (no role in fixed pacing)
     #[arg(long, default_value_t = 8192, value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
     pub(crate) kv_blocks: u32,

@@ -11,16 +11,20 @@ use super::model::SeqKey;
 pub(crate) struct Pacing {
     ttft_ns: u64,
     itl_ns: u64,
+    /// Tokens that are due together.
+    burst: u32,
     later: BinaryHeap<Reverse<(u64, u64, usize)>>,
     ready: VecDeque<SeqKey>,
 }
 
 impl Pacing {
-    /// Token i of a request is due `ttft_ns + i * itl_ns` after its receipt.
-    pub(crate) fn new(ttft_ns: u64, itl_ns: u64) -> Self {
+    /// Token i of a request is due `ttft_ns + i * itl_ns` after its receipt, with i rounded
+    /// down to a multiple of `burst`.
+    pub(crate) fn new(ttft_ns: u64, itl_ns: u64, burst: u32) -> Self {
         Self {
             ttft_ns,
             itl_ns,
+            burst: burst.max(1),
             later: BinaryHeap::new(),
             ready: VecDeque::new(),
         }
@@ -32,7 +36,8 @@ impl Pacing {
             self.ready.push_back(key);
             return;
         }
-        let due_ns = received_ns + self.ttft_ns + self.itl_ns * u64::from(index);
+        let due_with = index - index % self.burst;
+        let due_ns = received_ns + self.ttft_ns + self.itl_ns * u64::from(due_with);
         self.later.push(Reverse((due_ns, key.request, key.slot)));
     }
 
@@ -71,7 +76,7 @@ mod tests {
 
     #[test]
     fn tokens_are_due_on_an_absolute_schedule() {
-        let mut pacing = Pacing::new(100, 10);
+        let mut pacing = Pacing::new(100, 10, 1);
         pacing.schedule(key(1), 1000, 0);
         pacing.schedule(key(2), 1005, 3);
         assert_eq!(pacing.due_ns(), Some(1100));
@@ -84,11 +89,21 @@ mod tests {
 
     #[test]
     fn without_a_gap_requests_take_turns() {
-        let mut pacing = Pacing::new(100, 0);
+        let mut pacing = Pacing::new(100, 0, 1);
         pacing.schedule(key(1), 0, 1);
         pacing.schedule(key(2), 0, 1);
         assert_eq!(pacing.due_ns(), Some(0));
         assert_eq!(pacing.pop(|| 5), Some(key(1)));
         assert_eq!(pacing.pop(|| 5), Some(key(2)));
+    }
+
+    #[test]
+    fn a_burst_is_due_with_its_first_token() {
+        let mut pacing = Pacing::new(100, 10, 4);
+        pacing.schedule(key(1), 0, 7);
+        assert_eq!(pacing.due_ns(), Some(140), "with token 4");
+        assert_eq!(pacing.pop(|| 140), Some(key(1)));
+        pacing.schedule(key(1), 0, 8);
+        assert_eq!(pacing.due_ns(), Some(180));
     }
 }

@@ -54,7 +54,9 @@ impl Server {
     /// A server without connections.
     pub(crate) fn new(args: Args) -> Self {
         let clockwork = match args.fixed_pacing() {
-            Some((ttft_ns, itl_ns)) => Clockwork::Fixed(Pacing::new(ttft_ns, itl_ns)),
+            Some((ttft_ns, itl_ns)) => {
+                Clockwork::Fixed(Pacing::new(ttft_ns, itl_ns, args.fixed_burst))
+            }
             None => Clockwork::Engine(Box::new(Engine::new(args.engine()))),
         };
         let style = AnswerStyle {

@@ -11,7 +11,7 @@ mod job;
 mod journal;
 mod work;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use job::{Job, MARK, Order, Report};
 pub use journal::{Entry, Journal, Leftover};
@@ -27,8 +27,5 @@ pub fn program() -> Option<PathBuf> {
     if name == NAME || name == format!("{NAME} (deleted)") {
         return Some(PathBuf::from("/proc/self/exe"));
     }
-    let folder = crate::os::folders::own_folder()?;
-    let beside = [Some(folder.as_path()), folder.parent()];
-    let files = beside.into_iter().flatten().map(|f: &Path| f.join(NAME));
-    files.into_iter().find(|file| file.is_file())
+    crate::os::programs::beside_own(NAME)
 }
