@@ -7,7 +7,7 @@ use inferbench_engine::calibrate::{self, SIMULATOR};
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::run::Stops;
 use inferbench_engine::store::calibration as stored_calibration;
-use inferbench_model::facts::calibration::{Calibration, ErrorFigures};
+use inferbench_model::facts::calibration::{Calibration, ErrorFigures, TrustCount};
 use inferbench_model::text::number::{grouped, three_digits};
 
 use super::inputs::load_plugins;
@@ -57,11 +57,7 @@ pub(super) fn calibrate(
 
 /// The table of timing errors and the lines below it.
 fn render(found: &Calibration) -> String {
-    let mut table = Table::new();
-    table
-        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
-        .force_no_tty();
-    table.set_header([
+    let mut table = plain_table(&[
         "streams",
         "requests",
         "TTFT error\nmean ms",
@@ -83,10 +79,7 @@ fn render(found: &Calibration) -> String {
             itl_p99,
         ]);
     }
-    for column in table.column_iter_mut() {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let mut lines: Vec<String> = table.lines().map(|l| l.trim_end().to_owned()).collect();
+    let mut lines = table_lines(&mut table);
     lines.push(String::new());
     lines.push(found.passed_words());
     lines.extend(fast_line(found));
@@ -96,12 +89,74 @@ fn render(found: &Calibration) -> String {
         let breaches = level.breaches.iter();
         lines.extend(breaches.map(|text| format!("untrustworthy at {streams} streams: {text}")));
     }
+    lines.extend(trust_lines(found));
     lines.join("\n")
 }
 
+fn plain_table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')))
+        .force_no_tty();
+    table.set_header(header);
+    table
+}
+
+fn table_lines(table: &mut Table) -> Vec<String> {
+    for column in table.column_iter_mut() {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table.lines().map(|l| l.trim_end().to_owned()).collect()
+}
+
+/// What the cells beside neighbours and bursts say of the marks of trust.
+fn trust_lines(found: &Calibration) -> Vec<String> {
+    if found.trust.is_empty() {
+        return Vec::new();
+    }
+    let mut table = plain_table(&[
+        "streams",
+        "while there were",
+        "TTFT error\nmean ms",
+        "TTFT error\np99 ms",
+        "ITL error\np99 ms",
+        "figures",
+        "marked as",
+    ]);
+    for cell in &found.trust {
+        let [mean, p99, itl] = [cell.ttft_mean_ms, cell.ttft_p99_ms, cell.itl_p99_ms]
+            .map(|figure| in_ms(figure.error_ms()));
+        let codes: Vec<_> = cell.breaches.iter().map(|code| code.as_str()).collect();
+        table.add_row([
+            grouped(cell.concurrency.into()),
+            cell.disturbance.to_string(),
+            mean,
+            p99,
+            itl,
+            if cell.is_off() { "off" } else { "true" }.to_owned(),
+            match codes.is_empty() {
+                true => "trustworthy".to_owned(),
+                false => codes.join("\n"),
+            },
+        ]);
+    }
+    let mut lines = vec![
+        String::new(),
+        "Disturbed on purpose; here the error is that of the cell's own mean and p99.".to_owned(),
+        String::new(),
+    ];
+    lines.extend(table_lines(&mut table));
+    lines.push(String::new());
+    lines.push(TrustCount::new(&found.trust).to_string());
+    lines
+}
+
 fn figures(errors: &ErrorFigures) -> [String; 3] {
-    [errors.mean, errors.p50, errors.p99]
-        .map(|figure| figure.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.3}")))
+    [errors.mean, errors.p50, errors.p99].map(in_ms)
+}
+
+fn in_ms(figure: Option<f64>) -> String {
+    figure.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.3}"))
 }
 
 fn fast_line(found: &Calibration) -> Option<String> {

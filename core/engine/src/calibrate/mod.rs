@@ -81,6 +81,18 @@ pub async fn calibrate(
     on_step(&format!("{FAST_STREAMS} streams, unpaced"));
     let fast = fast(&unpaced, quick, cancel).await;
     unpaced.stop().await;
+    let fast = fast?;
+    let trust = trust(
+        plugins,
+        &trust::calibrated(quick),
+        &mut |cell| {
+            let (streams, how) = (cell.concurrency, cell.disturbance);
+            on_step(&format!("{streams} paced streams, {how}"));
+        },
+        &mut |streams, how, why| on_step(&format!("{streams} streams, {how}: left out: {why}")),
+        cancel,
+    )
+    .await?;
     Ok(Calibration {
         schema_version: CALIBRATION_SCHEMA_VERSION,
         inferbench_version: version.to_owned(),
@@ -90,7 +102,8 @@ pub async fn calibrate(
         truth_is_kernels: paced.truth_is_kernels,
         error_passed_at: calibration::error_passed_at(&paced.levels),
         levels: paced.levels,
-        fast: Some(fast?),
+        fast: Some(fast),
+        trust,
     })
 }
 

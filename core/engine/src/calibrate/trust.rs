@@ -51,6 +51,17 @@ pub fn scenarios() -> Vec<(u32, Disturbance)> {
     ways.into_iter().flat_map(streams).collect()
 }
 
+/// Those of them that a calibration tries: without a pause, which a shell would take for
+/// a stop by its user, and without a control group, which few may make.
+pub(super) fn calibrated(quick: bool) -> Vec<(u32, Disturbance)> {
+    let tried = |(streams, how): &(u32, Disturbance)| {
+        let allowed = how.pause_ms.is_none() && how.quota_percent.is_none();
+        let short = *streams <= 256 && how.neighbours_per_core <= 1;
+        allowed && (short || !quick)
+    };
+    scenarios().into_iter().filter(tried).collect()
+}
+
 /// Measures one cell for each number of streams under each disturbance. `on_cell` gets
 /// each when it has been measured; what the system does not allow is left out, and
 /// `on_skipped` gets why.

@@ -110,6 +110,9 @@ pub struct Calibration {
     pub error_passed_at: Option<u32>,
     /// Unpaced.
     pub fast: Option<FastFigures>,
+    /// Paced streams while client and server were disturbed.
+    #[serde(default)]
+    pub trust: Vec<TrustCell>,
 }
 
 impl Calibration {
@@ -358,6 +361,7 @@ mod tests {
             levels: Vec::new(),
             error_passed_at: None,
             fast: None,
+            trust: Vec::new(),
         };
         let updated = HostFacts {
             os: Some("Linux 6.9.0".to_owned()),

@@ -212,6 +212,9 @@ fn is_zero(count: &u32) -> bool {
 /// tokens as fast, and what holds an answer back sends it in two or three pieces.
 const AT_ONCE_NS: u64 = 1_000_000;
 const AT_ONCE_PART: u64 = 20;
+/// Time per token, ns, that an answer as a whole may have taken for it not to matter how
+/// it came: what times between tokens may be wrong by then is less than they are anyway.
+const HIDDEN_NS: u64 = 10_000;
 /// Tokens of an answer without any text that may all be special ones.
 const TOKENS_WITHOUT_TEXT: u32 = 4;
 /// A first output that may have come earlier by this, and by this share of TTFT, is in
@@ -279,6 +282,10 @@ impl RequestRecord {
             .sent_ns
             .map_or(0, |sent_ns| first.saturating_sub(sent_ns));
         let at_once_ns = AT_ONCE_NS.max(waited_ns / AT_ONCE_PART);
+        let tokens = u64::from(self.output_tokens.unwrap_or(0).max(events));
+        if (waited_ns + span_ns) / tokens.max(1) < HIDDEN_NS {
+            return false;
+        }
         span_ns == 0 || (all_shared && span_ns < at_once_ns)
     }
 
