@@ -3,12 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use inferbench_model::facts::record::Phase;
+
+use super::encoded::EncodedRequest;
 use super::error::LoadError;
-use super::event_loop::{Ended, EventLoop, Next, Offer, Order};
+use super::event_loop::{Ended, EventLoop, Next, Offer};
 use super::mailbox::Opened;
 use super::phases::Phases;
 use super::shared::Channel;
 use super::supply::{Supplied, Supply};
+use super::under_way::Order;
 use crate::os::clock;
 
 /// Pause of a slot whose request could not even be sent, ns, so that a dead server
@@ -29,9 +33,33 @@ impl Common {
         })
     }
 
+    /// The next request and its phase, under one lock, so that order and phase of
+    /// requests agree on all threads.
+    fn next(&self, events: &EventLoop, now_ns: u64) -> Result<Given, LoadError> {
+        self.with_phases(|phases| {
+            Ok(match self.supply.take(0, events.waker())? {
+                Supplied::Request(request) => match phases.next(now_ns) {
+                    Some(phase) => Given::Request(request, phase),
+                    None => Given::Over,
+                },
+                Supplied::NotYet => Given::NotYet,
+                Supplied::Over => Given::Over,
+            })
+        })
+    }
+
     fn with_phases<T>(&self, act: impl FnOnce(&mut Phases) -> T) -> T {
         act(&mut self.phases.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What a free slot is given.
+#[expect(clippy::large_enum_variant, reason = "moved on at once")]
+enum Given {
+    Request(EncodedRequest, Phase),
+    NotYet,
+    /// All have been sent.
+    Over,
 }
 
 /// The slots of one thread.
@@ -40,8 +68,10 @@ pub(super) struct ClosedLoop {
     slots: u32,
     /// Connections that were asked for before the load began; `None` before.
     opening: Option<u32>,
-    /// Slots that may send.
+    /// Slots that have no request yet.
     free: VecDeque<Channel>,
+    /// Slots that have one and send it as soon as it is their turn.
+    ready: VecDeque<(Channel, EncodedRequest, Phase)>,
     /// Slots that pause, and until when, ns.
     paused: VecDeque<(u64, Channel)>,
     /// All has been sent.
@@ -55,6 +85,7 @@ impl ClosedLoop {
             slots,
             opening: None,
             free: VecDeque::new(),
+            ready: VecDeque::new(),
             paused: VecDeque::new(),
             is_done: false,
         }
@@ -69,9 +100,31 @@ impl ClosedLoop {
         }
     }
 
-    fn when_a_slot_is_free(&self) -> Next {
-        match (self.free.is_empty(), self.paused.front()) {
+    /// Gives each free slot its next request, while there are any. What a slot sends
+    /// next is settled when it becomes free, not when its turn to send has come: so the
+    /// order of phases does not depend on how busy the loop is.
+    fn give_requests(&mut self, events: &EventLoop, now_ns: u64) -> Result<(), LoadError> {
+        while let Some(channel) = self.free.pop_front() {
+            match self.common.next(events, now_ns)? {
+                Given::Request(request, phase) => self.ready.push_back((channel, request, phase)),
+                Given::NotYet => {
+                    self.free.push_front(channel);
+                    return Ok(());
+                }
+                Given::Over => {
+                    self.is_done = true;
+                    self.free.clear();
+                    self.paused.clear();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn when_next(&self) -> Next {
+        match (self.ready.is_empty(), self.paused.front()) {
             (false, _) => Next::AtOnce,
+            (true, _) if self.is_done => Next::Nothing,
             (true, Some((until_ns, _))) => Next::At(*until_ns),
             (true, None) => Next::Later,
         }
@@ -94,32 +147,8 @@ impl Offer for ClosedLoop {
 
     fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError> {
         self.end_pauses(now_ns);
-        if self.is_done {
-            return Ok(Next::Nothing);
-        }
-        if self.free.is_empty() {
-            return Ok(self.when_a_slot_is_free());
-        }
-        // Under one lock, so that order and phase of requests agree on all threads.
-        let common = Arc::clone(&self.common);
-        let next = common.with_phases(|phases| -> Result<_, LoadError> {
-            Ok(match common.supply.take(0, events.waker())? {
-                Supplied::Request(request) => Ok(phases.next(now_ns).map(|phase| (request, phase))),
-                Supplied::NotYet => Err(Next::Later),
-                Supplied::Over => Ok(None),
-            })
-        })?;
-        let next = match next {
-            Ok(next) => next,
-            Err(later) => return Ok(later),
-        };
-        let Some((request, phase)) = next else {
-            self.is_done = true;
-            self.free.clear();
-            self.paused.clear();
-            return Ok(Next::Nothing);
-        };
-        if let Some(channel) = self.free.pop_front() {
+        self.give_requests(events, now_ns)?;
+        if let Some((channel, request, phase)) = self.ready.pop_front() {
             let order = Order {
                 request,
                 phase,
@@ -128,17 +157,22 @@ impl Offer for ClosedLoop {
             };
             events.carry(order, channel);
         }
-        Ok(self.when_a_slot_is_free())
+        Ok(self.when_next())
     }
 
-    fn ended(&mut self, _: &mut EventLoop, ended: Ended) {
+    fn ended(&mut self, events: &mut EventLoop, ended: Ended) -> Result<(), LoadError> {
         self.common.with_phases(|phases| phases.ended(ended.phase));
-        if ended.sent {
-            self.free.push_back(ended.channel);
-        } else {
-            let until_ns = clock::now_ns() + AFTER_UNSENT_NS;
-            self.paused.push_back((until_ns, ended.channel));
+        let now_ns = clock::now_ns();
+        if self.is_done {
+            return Ok(());
         }
+        if !ended.sent {
+            self.paused
+                .push_back((now_ns + AFTER_UNSENT_NS, ended.channel));
+            return Ok(());
+        }
+        self.free.push_back(ended.channel);
+        self.give_requests(events, now_ns)
     }
 
     fn opened(&mut self, _: &mut EventLoop, opened: Opened) {

@@ -2,28 +2,25 @@
 //! go on. Reading comes first: between two looks at the sockets at most one request is
 //! sent, and nothing else is done.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::facts::exchange::{Exchange, StreamEnd};
-use inferbench_model::facts::record::{Phase, RequestKey};
+use inferbench_model::facts::exchange::StreamEnd;
+use inferbench_model::facts::record::Phase;
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
-use slab::Slab;
 
-use super::carried::{Carried, Step};
-use super::encoded::{self, EncodedRequest};
+use super::carried::Step;
 use super::error::LoadError;
-use super::in_process::Submitted;
 use super::mailbox::{Mail, Mailbox, Opened, Opener};
-use super::outcome::ExchangeOutcome;
 use super::self_check::{Lags, ReadStats};
 use super::shared::{Channel, Shared, Transport};
 use super::timers::{Alarm, Pulse};
+use super::under_way::{Order, UnderWay, Work};
 use crate::http::Connection;
 use crate::os::clock;
 
@@ -54,7 +51,10 @@ pub(super) trait Offer {
     fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError>;
 
     /// A request has ended.
-    fn ended(&mut self, events: &mut EventLoop, ended: Ended);
+    ///
+    /// # Errors
+    /// No request can be had.
+    fn ended(&mut self, events: &mut EventLoop, ended: Ended) -> Result<(), LoadError>;
 
     /// A connection that it asked for is open, or cannot be opened.
     fn opened(&mut self, events: &mut EventLoop, opened: Opened);
@@ -73,16 +73,6 @@ pub(super) enum Next {
     Nothing,
 }
 
-/// A request to be sent.
-pub(super) struct Order {
-    pub(super) request: EncodedRequest,
-    pub(super) phase: Phase,
-    /// When it was planned to be sent, ns.
-    pub(super) scheduled_ns: Option<u64>,
-    /// The offer's own number for it.
-    pub(super) number: u64,
-}
-
 /// A request that has ended.
 pub(super) struct Ended {
     /// The offer's own number for it.
@@ -94,68 +84,15 @@ pub(super) struct Ended {
     pub(super) channel: Channel,
 }
 
-/// A request under way.
-struct Entry {
-    key: RequestKey,
-    number: u64,
-    work: Work,
-    /// When it is looked at if nothing happens, ns.
-    due_ns: u64,
-    /// The loop waits for its socket.
-    registered: bool,
-    /// It is among those that may have more to read now.
-    has_more: bool,
-}
-
-#[expect(
-    clippy::large_enum_variant,
-    reason = "the requests of a cell are all of one kind"
-)]
-enum Work {
-    Http(Carried),
-    Engine(Submitted),
-    /// It cannot be sent.
-    Unsendable(Box<ExchangeOutcome>),
-}
-
-impl Work {
-    /// When its time is up next, ns.
-    fn due_ns(&self) -> u64 {
-        match self {
-            Self::Http(carried) => carried.due_ns(),
-            Self::Engine(submitted) => submitted.due_ns(),
-            Self::Unsendable(_) => u64::MAX,
-        }
-    }
-
-    fn due(&mut self, now_ns: u64) -> Step {
-        match self {
-            Self::Http(carried) => carried.due(now_ns),
-            Self::Engine(submitted) => submitted.due(now_ns),
-            Self::Unsendable(_) => Step::Ended,
-        }
-    }
-
-    fn interrupt(&mut self) -> Step {
-        match self {
-            Self::Http(carried) => carried.interrupt(),
-            Self::Engine(submitted) => submitted.interrupt(),
-            Self::Unsendable(_) => Step::Ended,
-        }
-    }
-}
-
 /// The loop of one thread.
 pub(super) struct EventLoop {
     poll: Poll,
     pub(super) shared: Arc<Shared>,
     mailbox: Arc<Mailbox>,
     opener: Option<Opener>,
-    entries: Slab<Entry>,
-    due: BTreeSet<(u64, usize)>,
+    under_way: UnderWay,
     /// Requests that may have more to read now.
     has_more: VecDeque<usize>,
-    by_engine_id: HashMap<u64, usize>,
     ended: VecDeque<Ended>,
     opened: VecDeque<Opened>,
     pulse: Option<Pulse>,
@@ -180,10 +117,8 @@ impl EventLoop {
             shared,
             mailbox,
             opener,
-            entries: Slab::new(),
-            due: BTreeSet::new(),
+            under_way: UnderWay::default(),
             has_more: VecDeque::new(),
-            by_engine_id: HashMap::new(),
             ended: VecDeque::new(),
             opened: VecDeque::new(),
             pulse: None,
@@ -211,11 +146,11 @@ impl EventLoop {
     ///
     /// # Errors
     /// The system's own.
-    pub(super) fn prepare(&mut self, offer: &mut impl Offer) -> io::Result<()> {
+    pub(super) fn prepare(&mut self, offer: &mut impl Offer) -> Result<(), LoadError> {
         let mut events = Events::with_capacity(EVENTS);
         while !offer.prepare(self) {
             self.look(&mut events, Next::At(clock::now_ns() + LOOK_EVERY_NS))?;
-            self.tell(offer);
+            self.tell(offer)?;
         }
         Ok(())
     }
@@ -240,21 +175,23 @@ impl EventLoop {
                 outcome = Err(error);
                 Next::Nothing
             });
-            if next == Next::Nothing && self.entries.is_empty() && self.ended.is_empty() {
+            if next == Next::Nothing && self.under_way.is_empty() && self.ended.is_empty() {
                 return outcome;
             }
             self.look(&mut events, next)?;
-            self.tell(offer);
+            outcome = outcome.and(self.tell(offer));
         }
     }
 
-    fn tell(&mut self, offer: &mut impl Offer) {
+    fn tell(&mut self, offer: &mut impl Offer) -> Result<(), LoadError> {
+        let mut told = Ok(());
         while let Some(ended) = self.ended.pop_front() {
-            offer.ended(self, ended);
+            told = told.and(offer.ended(self, ended));
         }
         while let Some(opened) = self.opened.pop_front() {
             offer.opened(self, opened);
         }
+        told
     }
 
     /// Looks at the sockets, at once or after having waited for something to happen, and
@@ -311,7 +248,7 @@ impl EventLoop {
 
     /// A request's socket may have something to read or to write.
     fn ready(&mut self, token: usize, may_be_closed: bool) {
-        let Some(entry) = self.entries.get_mut(token) else {
+        let Some(entry) = self.under_way.get_mut(token) else {
             return;
         };
         let (Work::Http(carried), Transport::Http(target)) =
@@ -361,42 +298,13 @@ impl EventLoop {
     }
 
     fn begin(&mut self, order: Order, channel: Channel) -> (usize, Step) {
-        let shared = Arc::clone(&self.shared);
-        let request = order.request;
-        let mut exchange = Exchange::default();
-        exchange.scheduled_ns = order.scheduled_ns;
-        exchange.asked = request.asked;
-        let key = shared.begins(order.phase, request.index);
-        let (work, step) = match (&shared.transport, channel, request.wire) {
-            (Transport::Http(target), Channel::Http(kept), Some(wire)) => {
-                let begun = Carried::begin(kept, target, wire, exchange, shared.timeouts);
-                (Work::Http(begun.0), begun.1)
-            }
-            (Transport::InProcess(hub), _, _) => {
-                let begun = hub.begin(&request.spec, exchange, shared.timeouts, &self.mailbox);
-                (Work::Engine(begun.0), begun.1)
-            }
-            (Transport::Http(_), _, _) => {
-                let outcome = Box::new(encoded::unsendable(exchange));
-                (Work::Unsendable(outcome), Step::Ended)
-            }
-        };
-        let engine_id = match &work {
-            Work::Engine(submitted) => Some(submitted.id()),
-            _ => None,
-        };
-        let token = self.entries.insert(Entry {
-            key,
-            number: order.number,
-            work,
-            due_ns: u64::MAX,
-            registered: false,
-            has_more: false,
-        });
-        if let Some(id) = engine_id {
-            self.by_engine_id.insert(id, token);
-        }
-        (token, step)
+        let Self {
+            under_way,
+            shared,
+            mailbox,
+            ..
+        } = self;
+        under_way.begin(shared, mailbox, order, channel)
     }
 
     /// Does for a request what it needs next.
@@ -404,15 +312,15 @@ impl EventLoop {
         match step {
             Step::Ended => return self.end(token),
             Step::NeedsConnection => {
-                self.disarm(token);
-                if let Some(entry) = self.entries.get_mut(token) {
+                self.under_way.disarm(token);
+                if let Some(entry) = self.under_way.get_mut(token) {
                     // Its connection is gone.
                     entry.registered = false;
                 }
                 return self.open(OWN | token as u64);
             }
             Step::HasMore => {
-                if let Some(entry) = self.entries.get_mut(token)
+                if let Some(entry) = self.under_way.get_mut(token)
                     && !std::mem::replace(&mut entry.has_more, true)
                 {
                     self.has_more.push_back(token);
@@ -421,14 +329,14 @@ impl EventLoop {
             Step::Waits => {}
         }
         match self.register(token) {
-            Ok(()) => self.arm(token),
+            Ok(()) => self.under_way.arm(token),
             Err(error) => self.broke(token, &error),
         }
     }
 
     /// Waits for the socket of a request.
     fn register(&mut self, token: usize) -> io::Result<()> {
-        let Some(entry) = self.entries.get_mut(token) else {
+        let Some(entry) = self.under_way.get_mut(token) else {
             return Ok(());
         };
         if let Work::Http(carried) = &mut entry.work
@@ -446,7 +354,7 @@ impl EventLoop {
     }
 
     fn broke(&mut self, token: usize, error: &io::Error) {
-        let step = match (self.entries.get_mut(token), &self.shared.transport) {
+        let step = match (self.under_way.get_mut(token), &self.shared.transport) {
             (Some(entry), Transport::Http(target)) => match &mut entry.work {
                 Work::Http(carried) => carried.broke(error, target),
                 _ => Step::Ended,
@@ -456,31 +364,9 @@ impl EventLoop {
         self.follow(token, step);
     }
 
-    /// Sets when a request is looked at if nothing happens, unless that is earlier
-    /// already.
-    fn arm(&mut self, token: usize) {
-        let Some(entry) = self.entries.get_mut(token) else {
-            return;
-        };
-        let due_ns = entry.work.due_ns();
-        if due_ns < entry.due_ns {
-            self.due.remove(&(entry.due_ns, token));
-            entry.due_ns = due_ns;
-            self.due.insert((due_ns, token));
-        }
-    }
-
-    fn disarm(&mut self, token: usize) {
-        if let Some(entry) = self.entries.get_mut(token) {
-            self.due.remove(&(entry.due_ns, token));
-            entry.due_ns = u64::MAX;
-        }
-    }
-
     /// A request has ended: leaves its record.
     fn end(&mut self, token: usize) {
-        self.disarm(token);
-        let Some(entry) = self.entries.try_remove(token) else {
+        let Some(entry) = self.under_way.remove(token) else {
             return;
         };
         let (outcome, channel) = match entry.work {
@@ -493,10 +379,7 @@ impl EventLoop {
                 });
                 (outcome, Channel::Http(kept))
             }
-            Work::Engine(submitted) => {
-                self.by_engine_id.remove(&submitted.id());
-                (submitted.finish(), Channel::InProcess)
-            }
+            Work::Engine(submitted) => (submitted.finish(), Channel::InProcess),
             Work::Unsendable(outcome) => (*outcome, self.shared.new_channel()),
         };
         self.reads.add(&outcome.reads);
@@ -518,11 +401,7 @@ impl EventLoop {
                     self.opened_for((opened.id & !OWN) as usize, opened.connection);
                 }
                 Mail::Events { id, t_ns, events } => {
-                    let token = self.by_engine_id.get(&id).copied();
-                    let entry = token.and_then(|token| self.entries.get_mut(token));
-                    if let (Some(token), Some(Work::Engine(submitted))) =
-                        (token, entry.map(|entry| &mut entry.work))
-                    {
+                    if let Some((token, submitted)) = self.under_way.at_engine(id) {
                         let step = submitted.take(&events, t_ns);
                         self.follow(token, step);
                     }
@@ -532,7 +411,7 @@ impl EventLoop {
     }
 
     fn opened_for(&mut self, token: usize, connection: Result<Connection, StreamEnd>) {
-        if let Some(entry) = self.entries.get_mut(token)
+        if let Some(entry) = self.under_way.get_mut(token)
             && let Work::Http(carried) = &mut entry.work
         {
             let step = carried.opened(connection);
@@ -547,20 +426,16 @@ impl EventLoop {
         if let Some(pulse) = &mut self.pulse {
             pulse.beat(now_ns, &mut self.lags);
         }
-        while let Some((due_ns, token)) = self.due.first().copied()
-            && due_ns <= now_ns
-        {
-            self.disarm(token);
-            if let Some(entry) = self.entries.get_mut(token) {
+        while let Some(token) = self.under_way.next_due(now_ns) {
+            if let Some(entry) = self.under_way.get_mut(token) {
                 let step = entry.work.due(now_ns);
                 self.follow(token, step);
             }
         }
         if self.shared.cancel.is_cancelled() && !self.cancelled {
             self.cancelled = true;
-            let tokens: Vec<usize> = self.entries.iter().map(|(token, _)| token).collect();
-            for token in tokens {
-                if let Some(entry) = self.entries.get_mut(token) {
+            for token in self.under_way.tokens() {
+                if let Some(entry) = self.under_way.get_mut(token) {
                     let step = entry.work.interrupt();
                     self.follow(token, step);
                 }

@@ -24,6 +24,7 @@ mod supply;
 mod threads;
 mod timers;
 pub mod tokenizer;
+mod under_way;
 
 use std::sync::{Arc, Mutex};
 
@@ -143,9 +144,7 @@ fn on_threads<O: Offer + Send>(
         .iter()
         .map(|_| EventLoop::new(Arc::clone(shared), opener.cloned()));
     let mut loops: Vec<EventLoop> = loops.collect::<Result<_, _>>()?;
-    threads::each(&mut loops, &mut offers, |events, offer| {
-        Ok(events.prepare(offer)?)
-    })?;
+    threads::each(&mut loops, &mut offers, EventLoop::prepare)?;
     before(&mut offers);
     let watch = Watch::start();
     let ran = threads::each(&mut loops, &mut offers, |events, offer| {

@@ -11,10 +11,11 @@ use inferbench_model::text::units::DurationText;
 
 use super::connections::{Claimed, Connections, Taken};
 use super::error::LoadError;
-use super::event_loop::{Ended, EventLoop, Next, Offer, Order};
+use super::event_loop::{Ended, EventLoop, Next, Offer};
 use super::mailbox::Opened;
 use super::shared::Shared;
 use super::supply::{Supplied, Supply};
+use super::under_way::Order;
 use crate::os::clock;
 
 /// Time between the end of the preparations and the first planned send, ns.
@@ -218,8 +219,9 @@ impl Offer for OpenLoop {
         Ok(Next::AtOnce)
     }
 
-    fn ended(&mut self, _: &mut EventLoop, ended: Ended) {
+    fn ended(&mut self, _: &mut EventLoop, ended: Ended) -> Result<(), LoadError> {
         self.connections.end(ended);
+        Ok(())
     }
 
     fn opened(&mut self, events: &mut EventLoop, opened: Opened) {
