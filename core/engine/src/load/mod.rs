@@ -2,7 +2,7 @@
 //! It runs on a thread of its own, so that nothing else delays it.
 
 mod answer;
-mod body;
+pub(crate) mod body;
 mod channel;
 mod closed_loop;
 mod connections;
