@@ -9,7 +9,7 @@ use inferbench_engine::derive::{Derived, derive};
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_model::cell::row::CELLS_SCHEMA_VERSION;
 use inferbench_model::facts::manifest::RUN_SCHEMA_VERSION;
-use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification, WIRE};
+use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification, WIRE, WIRE_SOME};
 
 use super::derived;
 use super::inputs::load_plugins;
@@ -33,7 +33,11 @@ pub(super) fn verify(
             let manifest = &rebuilt.manifest;
             found.wire = Some(compare(folder, manifest, &host, file, &mut found)?);
         }
-        None => found.cannot(WIRE, "no capture was given: --capture FILE"),
+        None => {
+            for rule in [WIRE, WIRE_SOME] {
+                found.cannot(rule, "no capture was given: --capture FILE");
+            }
+        }
     }
     if output.json {
         print_json(&found)?;

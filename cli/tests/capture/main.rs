@@ -79,8 +79,10 @@ impl Run {
 fn shown(said: &Said) -> (WireComparison, Vec<String>) {
     let found: Verification =
         serde_json::from_str(&said.out).unwrap_or_else(|_| panic!("{}", said.err));
-    let rule = found.rules.iter().find(|rule| rule.id == "V18").unwrap();
-    let words = rule.findings.iter().map(|finding| finding.words.clone());
+    let rules = found.rules.iter();
+    let rules = rules.filter(|rule| ["V18", "V19"].contains(&rule.id.as_str()));
+    let findings = rules.flat_map(|rule| &rule.findings);
+    let words = findings.map(|finding| finding.words.clone());
     (found.wire.unwrap(), words.collect())
 }
 

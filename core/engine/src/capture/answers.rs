@@ -27,6 +27,8 @@ pub(super) struct Answers<'r> {
 /// An answer while it comes in.
 pub(super) struct OpenAnswer {
     start: usize,
+    /// The first byte of its request was sent.
+    begun_ns: Option<u64>,
     exchange: Exchange,
     reader: ResponseReader,
     body: Body,
@@ -55,12 +57,14 @@ impl<'r> Answers<'r> {
         }
     }
 
-    /// A request with this line has begun; `None` if it is none of a load.
-    pub(super) fn open(&self, method: &str, path: &str, at_ns: u64) -> Option<OpenAnswer> {
-        let start = self.starts.at(at_ns)?;
+    /// A request with this line has begun at `begun_ns`; `None` if it is none of a load.
+    pub(super) fn open(&self, method: &str, path: &str, begun_ns: u64) -> Option<OpenAnswer> {
+        let start = self.starts.at(begun_ns)?;
         let backend = self.backends.get(&self.starts.all[start].backend)?;
         let is_asked = backend.is_asked_by(method, path);
-        is_asked.then(|| OpenAnswer::new(start, backend)).flatten()
+        let mut answer = is_asked.then(|| OpenAnswer::new(start, backend))??;
+        answer.begun_ns = Some(begun_ns);
+        Some(answer)
     }
 
     /// An answer has begun whose request the capture lacks: it may be one of a load.
@@ -75,8 +79,10 @@ impl<'r> Answers<'r> {
     /// An answer has ended.
     pub(super) fn finish(&mut self, answer: OpenAnswer) {
         let (start, is_whole) = (answer.start, !answer.is_lost && !answer.is_alone);
+        let begun_ns = answer.begun_ns;
         let record = answer.record();
-        let trace = trace(&record, is_whole);
+        let mut trace = trace(&record, is_whole);
+        trace.begun_ns = begun_ns;
         if trace.sent_ns.is_some() || trace.first_ns.is_some() {
             self.traces[start].push(trace);
         }
@@ -87,6 +93,7 @@ impl OpenAnswer {
     fn new(start: usize, backend: &AskedBackend) -> Option<Self> {
         Some(Self {
             start,
+            begun_ns: None,
             exchange: Exchange::default(),
             reader: ResponseReader::default(),
             body: Body::new(backend.framing, backend.decoder()?),
@@ -186,6 +193,7 @@ pub(super) fn trace(record: &RequestRecord, is_whole: bool) -> Trace {
     let text = digits.and_then(|hash| u64::from_str_radix(hash.get(..TEXT_DIGITS)?, 16).ok());
     Trace {
         sent_ns: record.sent_ns,
+        begun_ns: None,
         first_ns: record.first_output_ns,
         last_ns: record.last_output_ns,
         gaps_ms: record.itl_ms.iter().map(|gap| *gap as f32).collect(),

@@ -39,6 +39,8 @@ pub(super) struct Connection {
     streams: [Stream; 2],
     has_ended: [bool; 2],
     asking: Asking,
+    /// When the first byte of the request that comes now was sent.
+    begun_ns: u64,
     answer: Option<OpenAnswer>,
 }
 
@@ -49,6 +51,7 @@ impl Default for Connection {
             streams: Default::default(),
             has_ended: [false; 2],
             asking: Asking::Head(Vec::new()),
+            begun_ns: 0,
             answer: None,
         }
     }
@@ -203,6 +206,9 @@ impl Connection {
                 }
                 Asking::Head(head) => {
                     let before = head.len();
+                    if before == 0 {
+                        self.begun_ns = at_ns;
+                    }
                     head.extend_from_slice(bytes);
                     match RequestHead::read(head) {
                         Ok(None) => return,
@@ -210,7 +216,7 @@ impl Connection {
                             self.asking = Asking::Body {
                                 left: head.body_bytes,
                             };
-                            self.open(&head, at_ns, acknowledged, answers);
+                            self.open(&head, acknowledged, answers);
                             head.length - before
                         }
                         Err(NoHead) => {
@@ -243,13 +249,7 @@ impl Connection {
     }
 
     /// A request begins: what it acknowledges is the end of the answer before.
-    fn open(
-        &mut self,
-        head: &RequestHead,
-        at_ns: u64,
-        acknowledged: Option<u32>,
-        answers: &mut Answers<'_>,
-    ) {
+    fn open(&mut self, head: &RequestHead, acknowledged: Option<u32>, answers: &mut Answers<'_>) {
         let Carries::Http(asks) = self.carries else {
             return;
         };
@@ -260,7 +260,7 @@ impl Connection {
             }
             answers.finish(before);
         }
-        self.answer = answers.open(&head.method, &head.path, at_ns);
+        self.answer = answers.open(&head.method, &head.path, self.begun_ns);
     }
 }
 

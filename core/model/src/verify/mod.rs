@@ -84,6 +84,7 @@ rules! {
     SEALED = "V16", Reject, "run.json is as the run wrote it at its end";
     ASKED = "V17", Reject, "every request asked for what the config and its seed say, as often as the config says";
     WIRE = "V18", Reject, "the times of the records are those of the packets, as a capture shows them";
+    WIRE_SOME = "V19", Flag, "no single time of the records is far from that of its packets";
 }
 
 /// One thing that does not hold.

@@ -13,7 +13,7 @@ pub use difference::WireDifference;
 pub use pairing::Trace;
 use pairing::pair;
 
-use super::{Verification, WIRE};
+use super::{Verification, WIRE, WIRE_SOME};
 use crate::text::number::grouped;
 
 /// Share of the requests that the capture could show, below which it is no witness.
@@ -190,8 +190,13 @@ impl WireAudit {
             .flat_map(|(backend, differences)| differences.finish(&backend))
             .collect();
         let requests = self.requests;
-        for row in differences.iter().filter(|row| !row.agrees()) {
-            found.find(WIRE, &row.backend, row.words());
+        for row in &differences {
+            let faults = [(WIRE, row.fault()), (WIRE_SOME, row.fault_of_some())];
+            for (rule, words) in faults {
+                words
+                    .into_iter()
+                    .for_each(|words| found.find(rule, &row.backend, words));
+            }
         }
         let place = &capture.file;
         let expected = requests.expected();

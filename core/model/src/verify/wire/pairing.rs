@@ -15,6 +15,8 @@ use std::collections::HashSet;
 pub struct Trace {
     /// Its last byte was sent; absent where the capture lacks that.
     pub sent_ns: Option<u64>,
+    /// On the wire: its first byte was sent, where that is not the same.
+    pub begun_ns: Option<u64>,
     /// First output event.
     pub first_ns: Option<u64>,
     /// Last output event.
