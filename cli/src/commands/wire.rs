@@ -49,51 +49,30 @@ fn capture(facts: &CaptureFacts) -> String {
 
 /// What became of the requests, one line a fate.
 fn requests(requests: &WireRequests) -> Vec<String> {
-    let mut lines = vec![format!(
+    let found = format!(
         "{} of {} requests found with their whole answer, {} compared",
         grouped(requests.found),
         grouped(requests.sent),
         grouped(requests.compared),
-    )];
-    for (count, what) in [
-        (
-            requests.packets_missing,
-            "found, but packets of them are missing in the capture",
-        ),
-        (
-            requests.not_on_wire,
-            "not seen: the capture has no such request",
-        ),
-        (
-            requests.outside_capture,
-            "not seen: sent before or after the capture",
-        ),
-        (
-            requests.no_plain_http,
-            "not seen: their backend does not speak plain HTTP",
-        ),
-        (
-            requests.other_answer,
-            "found with another text in the answer",
-        ),
-        (
-            requests.other_events,
-            "found with another number of output events",
-        ),
-        (
-            requests.shared_events,
-            "output events came in one read with a later one and have its time: only the last is compared",
-        ),
-        (
-            requests.not_in_run,
-            "on the wire during the load, but not in the run",
-        ),
-    ] {
-        if count > 0 {
-            lines.push(format!("  {} {what}", grouped(count)));
-        }
-    }
-    lines
+    );
+    let fates = fates(requests).into_iter();
+    let fates = fates.filter(|(count, _)| *count > 0);
+    let fates = fates.map(|(count, what)| format!("  {} {what}", grouped(count)));
+    std::iter::once(found).chain(fates).collect()
+}
+
+#[rustfmt::skip]
+fn fates(requests: &WireRequests) -> [(u64, &'static str); 8] {
+    [
+        (requests.packets_missing, "found, but packets of them are missing in the capture"),
+        (requests.not_on_wire, "not seen: the capture has no such request"),
+        (requests.outside_capture, "not seen: sent before or after the capture"),
+        (requests.no_plain_http, "not seen: their backend does not speak plain HTTP"),
+        (requests.other_answer, "found with another text in the answer"),
+        (requests.other_events, "found with another number of output events"),
+        (requests.shared_events, "output events came in one read with a later one and have its time: not compared"),
+        (requests.not_in_run, "on the wire during the load, but not in the run"),
+    ]
 }
 
 /// Milliseconds by the run and by the wire, and by how much they differ.

@@ -15,7 +15,9 @@ use common::{Said, inferbench, said};
 use flate2::read::GzDecoder;
 use inferbench_model::verify::Verification;
 use inferbench_model::verify::wire::WireComparison;
-use packets::{Link, Packet, stored, with_numbers_beginning_anew, write_pcap, write_pcapng};
+use packets::{
+    Link, Packet, stored, with_numbers_beginning_anew, write_pcap, write_pcap_cut, write_pcapng,
+};
 
 /// Requests that the stored run sent.
 const SENT: u64 = 55;
@@ -183,6 +185,26 @@ fn a_capture_that_lacks_packets_shows_the_other_requests() {
         wire.differences[1].largest_ms < 0.1,
         "{:?}",
         wire.differences
+    );
+}
+
+#[test]
+fn packets_that_the_snapshot_length_has_cut_count_as_missing() {
+    let run = Run::new();
+    let file = run.file("x.pcap");
+    // Requests are longer, events are not.
+    write_pcap_cut(&file, Link::Sll2, &stored(), 400);
+    let (wire, findings) = run.shown_by(&file);
+    assert!(wire.capture.cut_packets >= SENT, "{:?}", wire.capture);
+    let requests = wire.requests;
+    assert_eq!(
+        (requests.found, requests.packets_missing),
+        (0, SENT),
+        "{requests:?}"
+    );
+    assert_eq!(
+        findings,
+        ["it shows 0 of 55 requests with their whole answer"]
     );
 }
 

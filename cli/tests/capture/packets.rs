@@ -148,6 +148,11 @@ fn ip6(packet: &Packet) -> Vec<u8> {
 
 /// Writes a pcap file with nanoseconds.
 pub(crate) fn write_pcap(path: &Path, link: Link, packets: &[Packet]) {
+    write_pcap_cut(path, link, packets, usize::MAX);
+}
+
+/// The same with so many bytes of each packet at most.
+pub(crate) fn write_pcap_cut(path: &Path, link: Link, packets: &[Packet], snap: usize) {
     let mut bytes = 0xa1b2_3c4d_u32.to_le_bytes().to_vec();
     bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     bytes.extend(262_144_u32.to_le_bytes());
@@ -155,16 +160,16 @@ pub(crate) fn write_pcap(path: &Path, link: Link, packets: &[Packet]) {
     for packet in packets {
         let frame = link.frame(packet);
         let second = 1_000_000_000;
-        let length = frame.len() as u32;
+        let kept = frame.len().min(snap);
         for number in [
             (packet.wall_ns / second) as u32,
             (packet.wall_ns % second) as u32,
-            length,
-            length,
+            kept as u32,
+            frame.len() as u32,
         ] {
             bytes.extend(number.to_le_bytes());
         }
-        bytes.extend(frame);
+        bytes.extend(&frame[..kept]);
     }
     std::fs::write(path, bytes).unwrap();
 }

@@ -198,34 +198,15 @@ impl Connection {
     ) {
         while !bytes.is_empty() {
             let used = match &mut self.asking {
-                Asking::Lost => return,
+                Asking::Lost => None,
                 Asking::Body { left } => {
                     let used = (bytes.len() as u64).min(*left);
                     *left -= used;
-                    used as usize
+                    Some(used as usize)
                 }
-                Asking::Head(head) => {
-                    let before = head.len();
-                    if before == 0 {
-                        self.begun_ns = at_ns;
-                    }
-                    head.extend_from_slice(bytes);
-                    match RequestHead::read(head) {
-                        Ok(None) => return,
-                        Ok(Some(head)) => {
-                            self.asking = Asking::Body {
-                                left: head.body_bytes,
-                            };
-                            self.open(&head, acknowledged, answers);
-                            head.length - before
-                        }
-                        Err(NoHead) => {
-                            self.asking = Asking::Lost;
-                            return;
-                        }
-                    }
-                }
+                Asking::Head(_) => self.ask_head(bytes, at_ns, acknowledged, answers),
             };
+            let Some(used) = used else { return };
             bytes = &bytes[used..];
             if matches!(self.asking, Asking::Body { left: 0 }) {
                 self.asking = Asking::Head(Vec::new());
@@ -234,6 +215,34 @@ impl Connection {
                 }
             }
         }
+    }
+
+    /// Takes bytes that belong to a head; how many of them, if it is whole now.
+    fn ask_head(
+        &mut self,
+        bytes: &[u8],
+        at_ns: u64,
+        acknowledged: Option<u32>,
+        answers: &mut Answers<'_>,
+    ) -> Option<usize> {
+        let Asking::Head(head) = &mut self.asking else {
+            return None;
+        };
+        let before = head.len();
+        if before == 0 {
+            self.begun_ns = at_ns;
+        }
+        head.extend_from_slice(bytes);
+        let Ok(read) = RequestHead::read(head) else {
+            self.asking = Asking::Lost;
+            return None;
+        };
+        let head = read?;
+        self.asking = Asking::Body {
+            left: head.body_bytes,
+        };
+        self.open(&head, acknowledged, answers);
+        Some(head.length - before)
     }
 
     /// Where an answer begins without a request, the capture lacks that.

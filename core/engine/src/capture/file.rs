@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use pcap_parser::pcapng::Block;
-use pcap_parser::traits::PcapNGPacketBlock;
+use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{PcapBlockOwned, PcapError, PcapHeader, create_reader};
 
 use super::error::CaptureError;
@@ -43,13 +43,7 @@ pub(super) struct FileEnd {
 /// # Errors
 /// If the file is no capture, or damaged. One that ends inside a packet is neither.
 pub(super) fn read(path: &Path, take: &mut dyn FnMut(Packet<'_>)) -> Result<FileEnd, CaptureError> {
-    let file = File::open(path).map_err(|source| unreadable(path, source))?;
-    let mut reader = match create_reader(BUFFER_BYTES, file) {
-        Ok(reader) => reader,
-        Err(PcapError::Eof) => return Err(CaptureError::Empty(path.to_owned())),
-        Err(PcapError::ReadError) => return Err(read_error(path)),
-        Err(_) => return Err(CaptureError::NoCapture(path.to_owned())),
-    };
+    let mut reader = open(path)?;
     let mut interfaces = Interfaces::default();
     let mut end = FileEnd::default();
     let mut capacity = BUFFER_BYTES;
@@ -64,31 +58,40 @@ pub(super) fn read(path: &Path, take: &mut dyn FnMut(Packet<'_>)) -> Result<File
                 at += length as u64;
                 Wants::Next(length)
             }
+            Err(PcapError::Incomplete(_)) => Wants::More,
+            Err(PcapError::BufferTooSmall) if capacity < MAX_PACKET_BYTES => Wants::Room,
             Err(PcapError::Eof) => return Ok(end),
             Err(PcapError::UnexpectedEof) => {
                 end.is_cut_short = true;
                 return Ok(end);
             }
-            Err(PcapError::Incomplete(_)) => Wants::More,
-            Err(PcapError::BufferTooSmall) if capacity < MAX_PACKET_BYTES => Wants::Room,
-            Err(_) => {
-                return Err(CaptureError::Damaged {
-                    file: path.to_owned(),
-                    after: end.packets,
-                    at,
-                });
-            }
+            Err(_) => return Err(damaged(path, end.packets, at)),
         };
-        match wants {
-            Wants::Next(length) => reader.consume(length),
-            Wants::More => reader.refill().map_err(|_| read_error(path))?,
-            Wants::Room => {
-                capacity *= 2;
-                reader.grow(capacity);
-                reader.refill().map_err(|_| read_error(path))?;
-            }
+        if let Wants::Next(length) = wants {
+            reader.consume(length);
+            continue;
         }
+        if let Wants::Room = wants {
+            capacity *= 2;
+            reader.grow(capacity);
+        }
+        reader.refill().map_err(|_| read_error(path))?;
     }
+}
+
+/// A reader of the file, whichever form it has.
+fn open(path: &Path) -> Result<Box<dyn PcapReaderIterator + Send>, CaptureError> {
+    let file = File::open(path).map_err(|source| unreadable(path, source))?;
+    create_reader(BUFFER_BYTES, file).map_err(|error| match error {
+        PcapError::Eof => CaptureError::Empty(path.to_owned()),
+        PcapError::ReadError => read_error(path),
+        _ => CaptureError::NoCapture(path.to_owned()),
+    })
+}
+
+fn damaged(path: &Path, after: u64, at: u64) -> CaptureError {
+    let file = path.to_owned();
+    CaptureError::Damaged { file, after, at }
 }
 
 /// What the reader has to do before the next block.
@@ -135,53 +138,48 @@ impl Interface {
         let ns = ns + i128::from(self.offset_s) * NS_PER_S;
         u64::try_from(ns.max(0)).unwrap_or(u64::MAX)
     }
+
+    /// A packet that came at `count`, of which `kept` bytes are there, before padding.
+    fn packet(self, count: u64, bytes: &[u8], kept: u32, is_cut: bool) -> Packet<'_> {
+        Packet {
+            wall_ns: self.wall_ns(count),
+            link_type: self.link_type,
+            bytes: &bytes[..bytes.len().min(kept as usize)],
+            is_cut,
+        }
+    }
 }
 
 impl Interfaces {
     /// The packet that a block holds; none if it holds something else.
     fn packet<'f>(&mut self, block: &PcapBlockOwned<'f>) -> Option<Packet<'f>> {
         match block {
-            PcapBlockOwned::LegacyHeader(header) => {
-                self.known = vec![of_header(header)];
-                None
-            }
+            PcapBlockOwned::LegacyHeader(header) => self.known = vec![of_header(header)],
             PcapBlockOwned::Legacy(packet) => {
                 let interface = self.known.first()?;
                 let count = u64::from(packet.ts_sec) * interface.resolution;
-                let length = packet.data.len().min(packet.caplen as usize);
-                Some(Packet {
-                    wall_ns: interface.wall_ns(count + u64::from(packet.ts_usec)),
-                    link_type: interface.link_type,
-                    bytes: &packet.data[..length],
-                    is_cut: packet.caplen < packet.origlen,
-                })
+                let count = count + u64::from(packet.ts_usec);
+                let is_cut = packet.caplen < packet.origlen;
+                return Some(interface.packet(count, packet.data, packet.caplen, is_cut));
             }
-            PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-                self.known.clear();
-                None
-            }
+            PcapBlockOwned::NG(Block::SectionHeader(_)) => self.known.clear(),
             PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => {
                 self.known.push(Interface {
                     link_type: interface.linktype.0,
                     resolution: interface.ts_resolution().unwrap_or(1_000_000),
                     offset_s: interface.ts_offset(),
                 });
-                None
             }
             PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
                 let interface = self.known.get(packet.if_id as usize)?;
                 let count = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                let length = packet.data.len().min(packet.caplen as usize);
-                Some(Packet {
-                    wall_ns: interface.wall_ns(count),
-                    link_type: interface.link_type,
-                    bytes: &packet.data[..length],
-                    is_cut: packet.caplen < packet.orig_len(),
-                })
+                let is_cut = packet.caplen < packet.origlen;
+                return Some(interface.packet(count, packet.data, packet.caplen, is_cut));
             }
             // A simple packet has no time.
-            PcapBlockOwned::NG(_) => None,
+            PcapBlockOwned::NG(_) => {}
         }
+        None
     }
 }
 

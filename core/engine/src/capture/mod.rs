@@ -67,7 +67,10 @@ pub fn compare(
         return Err(CaptureError::OtherRun {
             file: file.to_owned(),
             sent,
-            captured: from_to(span),
+            captured: match facts.is_cut_short {
+                true => format!("{} (the file ends inside a packet)", from_to(span)),
+                false => from_to(span),
+            },
             ran: from_to(starts.span_ns()),
         });
     }
