@@ -337,6 +337,30 @@ fn what_is_no_capture_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_run_without_plain_http_is_refused_with_the_reason() {
+    for (attach, why) in [
+        (
+            "https://server:8000",
+            "is asked over TLS, and what is inside cannot be read",
+        ),
+        (
+            "unix:/run/server",
+            "is asked over a Unix-domain socket, which has no packets",
+        ),
+    ] {
+        let run = Run::new();
+        run.change("run.json", |text| {
+            let mut manifest: serde_json::Value = serde_json::from_str(text).unwrap();
+            manifest["config"]["backends"][0]["attach"] = attach.into();
+            manifest.to_string()
+        });
+        let words = run.refused(&capture_in(&run));
+        let start = "the run sent nothing over plain HTTP: backend `batching` ";
+        assert_eq!(words, format!("{start}{why}"));
+    }
+}
+
+#[test]
 fn packets_that_hold_no_plain_http_are_refused_with_the_reason() {
     let run = Run::new();
     let words = run.refused(&run.capture(Link::Wireless, &stored()));
