@@ -104,6 +104,9 @@ pub enum Command {
     Verify {
         /// The run folder.
         folder: PathBuf,
+        /// Hold its times against this capture of its connections (pcap or pcapng).
+        #[arg(long, value_name = "FILE")]
+        capture: Option<PathBuf>,
     },
     /// Measure how exact timings are on this machine, against a simulated server.
     Calibrate {

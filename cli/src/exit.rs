@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use inferbench_engine::calibrate::CalibrateError;
+use inferbench_engine::capture::CaptureError;
 use inferbench_engine::derive::{CompareError, DeriveError};
 use inferbench_engine::plugins::check::PluginCheckError;
 use inferbench_engine::prepare::kv_forecast::KvModelError;
@@ -82,6 +83,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Derive(#[from] DeriveError),
     #[error(transparent)]
+    Capture(#[from] CaptureError),
+    #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
     Run(#[from] RunError),
@@ -152,6 +155,7 @@ impl CliError {
             Self::NewPlugin(error) => error.hint(),
             Self::Compare(error) => error.hint(),
             Self::Derive(error) => error.hint(),
+            Self::Capture(error) => error.hint().map(str::to_owned),
             Self::ConfigIsFolder {
                 folder,
                 is_run: true,

@@ -17,6 +17,7 @@ mod schema;
 mod signals;
 mod validate;
 mod verify;
+mod wire;
 
 use clap::CommandFactory;
 use inferbench_engine::plugins::host::SearchPath;
@@ -49,7 +50,9 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Plugins { action } => plugins::plugins(action, &search, output),
         Command::Report { folder } => report::report(&folder, output),
         Command::Compare(args) => compare::compare(&args, output),
-        Command::Verify { folder } => verify::verify(&folder, output),
+        Command::Verify { folder, capture } => {
+            verify::verify(&folder, capture.as_deref(), &search, output)
+        }
         Command::Calibrate {
             quick,
             output: file,

@@ -3,21 +3,42 @@
 use std::fs;
 use std::path::Path;
 
+use inferbench_engine::capture::compare;
 use inferbench_engine::derive::verify::verify as verify_facts;
 use inferbench_engine::derive::{Derived, derive};
+use inferbench_engine::plugins::host::SearchPath;
 use inferbench_model::cell::row::CELLS_SCHEMA_VERSION;
 use inferbench_model::facts::manifest::RUN_SCHEMA_VERSION;
-use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification};
+use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification, WIRE, WIRE_SOME};
 
 use super::derived;
+use super::inputs::load_plugins;
 use super::output::print_json;
+use super::wire;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
-pub(super) fn verify(folder: &Path, output: OutputArgs) -> Result<Code, CliError> {
+pub(super) fn verify(
+    folder: &Path,
+    capture: Option<&Path>,
+    search: &SearchPath,
+    output: OutputArgs,
+) -> Result<Code, CliError> {
     let rebuilt = derive(folder)?;
     let mut found = verify_facts(folder, &rebuilt)?;
     check_derived_files(folder, &rebuilt, &mut found)?;
+    match capture {
+        Some(file) => {
+            let host = load_plugins(search, output.verbose);
+            let manifest = &rebuilt.manifest;
+            found.wire = Some(compare(folder, manifest, &host, file, &mut found)?);
+        }
+        None => {
+            for rule in [WIRE, WIRE_SOME] {
+                found.cannot(rule, "no capture was given: --capture FILE");
+            }
+        }
+    }
     if output.json {
         print_json(&found)?;
     } else {
@@ -89,6 +110,11 @@ fn show(found: &Verification, quiet: bool) {
         }
         if let Some(why) = &rule.unchecked {
             println!("             {why}");
+        }
+    }
+    if let Some(comparison) = &found.wire {
+        for line in wire::lines(comparison) {
+            println!("{line}");
         }
     }
     let broken = |severity| {

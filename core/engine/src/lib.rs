@@ -2,6 +2,7 @@
 //! load, stamps what comes back, samples the machine and keeps the facts.
 
 pub mod calibrate;
+pub mod capture;
 pub mod derive;
 pub mod doctor;
 pub mod event;

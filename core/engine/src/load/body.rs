@@ -11,7 +11,7 @@ use super::outcome::broken;
 use crate::http::Framer;
 
 /// What reads the body of one answer.
-pub(super) struct Body {
+pub(crate) struct Body {
     framer: Framer,
     /// What the body is has been told by its first bytes.
     settled: bool,
@@ -21,7 +21,7 @@ pub(super) struct Body {
 }
 
 impl Body {
-    pub(super) fn new(framing: Framing, decoder: DecoderClient) -> Self {
+    pub(crate) fn new(framing: Framing, decoder: DecoderClient) -> Self {
         Self {
             framer: Framer::new(framing),
             settled: false,
@@ -38,7 +38,7 @@ impl Body {
 
     /// The answer calls itself JSON. Lines of JSON are sent under that type too,
     /// so only a stream of events is known not to be one.
-    pub(super) fn calls_itself_json(&mut self) {
+    pub(crate) fn calls_itself_json(&mut self) {
         if matches!(self.framer, Framer::Sse(_)) {
             self.framer = Framer::new(Framing::Body);
         }
@@ -46,7 +46,7 @@ impl Body {
 
     /// Takes bytes that arrived at `t_ns`; what follows an end marker is no part
     /// of the answer.
-    pub(super) fn feed(
+    pub(crate) fn feed(
         &mut self,
         exchange: &mut Exchange,
         data: &[u8],
@@ -74,7 +74,7 @@ impl Body {
     }
 
     /// The body has ended as HTTP says it should.
-    pub(super) fn finish(&mut self, exchange: &mut Exchange, t_ns: u64) -> Result<(), StreamEnd> {
+    pub(crate) fn finish(&mut self, exchange: &mut Exchange, t_ns: u64) -> Result<(), StreamEnd> {
         let Self {
             framer,
             decoder,

@@ -3,7 +3,7 @@
 //! its own sockets, and shares only what to send next and where records go.
 
 mod answer;
-mod body;
+pub(crate) mod body;
 mod carried;
 mod closed_loop;
 mod connections;

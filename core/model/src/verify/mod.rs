@@ -3,6 +3,7 @@
 
 mod cell;
 mod record;
+pub mod wire;
 
 use std::fmt;
 
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub use cell::AskedByPlan;
 pub use cell::CellAudit;
 pub use record::{RecordRules, faults};
+use wire::WireComparison;
 
 /// Findings of one rule that are listed; more are only counted.
 const LISTED_PER_RULE: usize = 10;
@@ -81,6 +83,8 @@ rules! {
     REAL = "V15", Note, "nothing is simulated";
     SEALED = "V16", Reject, "run.json is as the run wrote it at its end";
     ASKED = "V17", Reject, "every request asked for what the config and its seed say, as often as the config says";
+    WIRE = "V18", Reject, "the times of the records are those of the packets, as a capture shows them";
+    WIRE_SOME = "V19", Flag, "no single time of the records is far from that of its packets";
 }
 
 /// One thing that does not hold.
@@ -110,12 +114,15 @@ pub struct RuleResult {
 }
 
 /// The outcome of all rules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Verification {
     /// Every rule, in the order of the ids.
     pub rules: Vec<RuleResult>,
     /// Whether none of the severity *reject* has a finding.
     pub accepted: bool,
+    /// What a capture shows of the run; absent if none was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<WireComparison>,
 }
 
 impl Default for Verification {
@@ -131,6 +138,7 @@ impl Default for Verification {
         Self {
             rules: rules.collect(),
             accepted: true,
+            wire: None,
         }
     }
 }
