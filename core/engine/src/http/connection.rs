@@ -157,8 +157,8 @@ impl Connection {
         self.carried_ns
     }
 
-    /// When the last byte of what was sent last entered the socket, ns; `None`
-    /// as long as it has not.
+    /// When the call began that handed the last byte of what was sent last to the
+    /// socket, ns; `None` as long as none has.
     #[must_use]
     pub fn sent_ns(&self) -> Option<u64> {
         self.sent_ns
@@ -167,12 +167,15 @@ impl Connection {
     fn flush(&mut self) -> io::Result<()> {
         while !self.outgoing.is_empty() {
             let rest = &self.outgoing.bytes[self.outgoing.written..];
+            // Before the call: the bytes leave within it, and who is held up after that
+            // would take the hold-up for a faster server.
+            let began_ns = clock::now_ns();
             match self.socket.write(rest) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => {
                     self.outgoing.written += n;
                     if self.outgoing.is_empty() {
-                        self.sent_ns.get_or_insert_with(clock::now_ns);
+                        self.sent_ns.get_or_insert(began_ns);
                         self.end_sending();
                     }
                 }

@@ -68,6 +68,17 @@ impl Framer {
         }
     }
 
+    /// Whether a message has begun and not ended.
+    #[must_use]
+    pub fn has_part(&self) -> bool {
+        match self {
+            Self::Sse(sse) => sse.has_data || !sse.line.is_empty(),
+            Self::Ndjson(partial) => !partial.is_empty(),
+            // There is only one.
+            Self::Body(_) => false,
+        }
+    }
+
     /// The body has ended cleanly: an unterminated last message is used.
     pub fn finish(&mut self, sink: &mut dyn FnMut(Message<'_>)) {
         match self {
@@ -216,6 +227,22 @@ impl Sse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_has_begun_until_its_blank_line() {
+        let mut framer = Framer::new(Framing::Sse);
+        let mut none = |_: Message<'_>| ();
+        for (bytes, has_part) in [
+            (&b"data: a"[..], true),
+            (b"\n", true),
+            (b"\n", false),
+            (b"data: b\n\nda", true),
+            (b"ta: c\n\n", false),
+        ] {
+            framer.push(bytes, &mut none).unwrap();
+            assert_eq!(framer.has_part(), has_part, "{bytes:?}");
+        }
+    }
 
     fn messages(framing: Framing, bytes: &[u8], cut: usize) -> Vec<String> {
         let mut framer = Framer::new(framing);

@@ -56,7 +56,7 @@ impl Answer {
         self.exchange.sent_ns = None;
     }
 
-    /// The last byte of the request has entered the socket, ns.
+    /// The last byte of the request was handed to the socket, ns.
     pub(super) fn note_sent(&mut self, sent_ns: Option<u64>) {
         self.exchange.sent_ns = self.exchange.sent_ns.or(sent_ns);
     }
@@ -86,7 +86,11 @@ impl Answer {
             return Some(self.closed(was_cut, stamp.arrival_ns));
         }
         self.reads.note(stamp);
-        self.take(bytes, stamp.arrival_ns)
+        let ended = self.take(bytes, stamp.arrival_ns);
+        if self.body.has_part() {
+            self.exchange.read_ends_within_a_message();
+        }
+        ended
     }
 
     /// Takes bytes of a body whose end marker has come; whether there is no sense in

@@ -36,6 +36,11 @@ impl Body {
         self.is_empty
     }
 
+    /// Whether a message has begun and not ended.
+    pub(super) fn has_part(&self) -> bool {
+        self.framer.has_part()
+    }
+
     /// The answer calls itself JSON. Lines of JSON are sent under that type too,
     /// so only a stream of events is known not to be one.
     pub(crate) fn calls_itself_json(&mut self) {

@@ -41,7 +41,7 @@ pub struct Exchange {
     pub asked: Asked,
     /// Planned send time of an open loop.
     pub scheduled_ns: Option<u64>,
-    /// The last byte of the request entered the socket.
+    /// The last byte of the request was handed to the socket.
     pub sent_ns: Option<u64>,
     /// Time to open the connection, on its first use.
     pub connect_ms: Option<f64>,
@@ -140,6 +140,18 @@ impl Reads {
         };
     }
 
+    /// The read has a part of another message behind its events.
+    fn has_part(&mut self) {
+        if self.current_events != 1 {
+            // More than one share already.
+            return;
+        }
+        self.sharing += 1;
+        if self.events == 1 && self.current_delay_ns.is_some() {
+            self.first_shared_span_ns = Some(self.current_span_ns);
+        }
+    }
+
     fn delay_ms(&self) -> Option<f64> {
         self.largest_delay_ns.map(|delay| ms_between(0, delay))
     }
@@ -162,6 +174,12 @@ impl Exchange {
         self.reads.current_delay_ns = Some(returned_ns.saturating_sub(arrival_ns));
         self.reads.current_span_ns = arrival_ns.saturating_sub(empty_ns);
         self.reads.current_events = 0;
+    }
+
+    /// The bytes of the read end within a message: what came before that has the stamp
+    /// of bytes that came later, so it shares its read.
+    pub fn read_ends_within_a_message(&mut self) {
+        self.reads.has_part();
     }
 
     /// A piece of output that arrived at `t_ns`. Empty text is no output event;

@@ -88,6 +88,23 @@ fn events_of_one_read_are_counted_as_sharing_it() {
 }
 
 #[test]
+fn an_event_before_a_part_of_another_shares_its_read() {
+    let mut exchange = sent();
+    for arrival_ms in [10, 20, 30] {
+        exchange.read_began(ms(arrival_ms - 5), ms(arrival_ms), ms(arrival_ms));
+        exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
+        if arrival_ms < 30 {
+            exchange.read_ends_within_a_message();
+        }
+    }
+    exchange.end_marker();
+    let record = record(exchange);
+    assert_eq!(record.events_sharing_a_read, Some(2));
+    // The first may have come as soon as the socket was known to be empty: 5 ms before.
+    assert_eq!(record.first_output_early_ms, Some(5.0));
+}
+
+#[test]
 fn events_that_no_read_brought_have_no_delay() {
     let mut exchange = sent();
     exchange.output(ms(10), OutputKind::Text, "a", None);
