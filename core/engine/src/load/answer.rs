@@ -10,6 +10,7 @@ use super::body::Body;
 use super::limits::Reached;
 use super::outcome::{ExchangeOutcome, broken};
 use super::self_check::ReadStats;
+use super::woke::Woke;
 use crate::http::response::HttpError;
 use crate::http::{Head, ReadStamp, ResponseReader};
 
@@ -72,8 +73,8 @@ impl Answer {
         &mut self,
         bytes: &[u8],
         stamp: ReadStamp,
-        was_cut: bool,
-        late: bool,
+        (was_cut, late): (bool, bool),
+        woke: &mut Woke,
     ) -> Option<(StreamEnd, u64)> {
         if late {
             return Some((self.out_of_time(Reached::Total), stamp.arrival_ns));
@@ -87,9 +88,8 @@ impl Answer {
         }
         self.reads.note(stamp);
         let ended = self.take(bytes, stamp.arrival_ns);
-        if self.body.has_part() {
-            self.exchange.read_ends_within_a_message();
-        }
+        let has_part = self.body.has_part();
+        self.exchange.read_ended(has_part, || woke.first_bytes_ns());
         ended
     }
 

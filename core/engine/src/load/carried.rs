@@ -11,6 +11,7 @@ use super::answer::Answer;
 use super::encoded::Wire;
 use super::limits::Limits;
 use super::outcome::{ExchangeOutcome, Timeouts, broken};
+use super::woke::Woke;
 use crate::http::{Connection, OpenError, Target};
 use crate::os::clock;
 
@@ -104,7 +105,7 @@ impl Carried {
 
     /// Its connection may have something to read or to write. Reads until the socket
     /// is empty; where it `may_be_closed`, until it says so.
-    pub(super) fn ready(&mut self, target: &Target, may_be_closed: bool) -> Step {
+    pub(super) fn ready(&mut self, target: &Target, may_be_closed: bool, woke: &mut Woke) -> Step {
         for _ in 0..READS_AT_ONCE {
             let Some(connection) = &mut self.connection else {
                 return Step::Ended;
@@ -123,7 +124,7 @@ impl Carried {
                 }
             } else {
                 let was_cut = connection.was_cut();
-                let ended = self.answer.read(&bytes, stamp, was_cut, late);
+                let ended = self.answer.read(&bytes, stamp, (was_cut, late), woke);
                 if let Some((end, end_ns)) = ended {
                     return self.ends_or_again(end, end_ns, target);
                 }

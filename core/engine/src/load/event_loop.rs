@@ -21,6 +21,7 @@ use super::self_check::{Lags, ReadStats};
 use super::shared::{Channel, Shared, Transport};
 use super::timers::{Alarm, Pulse};
 use super::under_way::{Order, UnderWay, Work};
+use super::woke::Woke;
 use crate::http::Connection;
 use crate::os::clock;
 
@@ -100,6 +101,7 @@ pub(super) struct EventLoop {
     cancelled: bool,
     /// When the sockets were looked at last, ns; `None` if not all were told.
     looked_ns: Option<u64>,
+    woke: Woke,
     pub(super) reads: ReadStats,
     pub(super) lags: Lags,
 }
@@ -125,6 +127,7 @@ impl EventLoop {
             alarm,
             cancelled: false,
             looked_ns: None,
+            woke: Woke::default(),
             reads: ReadStats::default(),
             lags: Lags::default(),
         })
@@ -163,6 +166,7 @@ impl EventLoop {
         let pulse = Pulse::start()?;
         register(&self.poll, &pulse, PULSE, Interest::READABLE)?;
         self.pulse = Some(pulse);
+        self.woke = Woke::of_this_thread();
         let mut events = Events::with_capacity(EVENTS);
         let mut outcome = Ok(());
         loop {
@@ -203,6 +207,7 @@ impl EventLoop {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
         }
+        self.woke.looked(began_ns, clock::now_ns());
         let mut others = (false, false);
         let mut told = 0;
         for event in events.iter() {
@@ -263,7 +268,7 @@ impl EventLoop {
             connection.was_empty(looked_ns);
         }
         entry.has_more = false;
-        let step = carried.ready(target, may_be_closed);
+        let step = carried.ready(target, may_be_closed, &mut self.woke);
         if step != Step::Waits {
             self.follow(token, step);
         }
@@ -423,6 +428,7 @@ impl EventLoop {
     /// and whether the run is interrupted.
     fn beat(&mut self) {
         let now_ns = clock::now_ns();
+        self.woke.note_waited();
         if let Some(pulse) = &mut self.pulse {
             pulse.beat(now_ns, &mut self.lags);
         }

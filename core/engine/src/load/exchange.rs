@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::carried::{Carried, Step, interrupted, not_opened};
 use super::encoded::Wire;
 use super::outcome::{ExchangeOutcome, Timeouts};
+use super::woke::Woke;
 use crate::http::{Connection, Target, Waiter};
 use crate::os::clock;
 
@@ -78,7 +79,7 @@ async fn next_step(
 
 /// Lets a request read all that there is.
 fn read_step(carried: &mut Carried, waiter: &Waiter, target: &Target) -> Step {
-    let read = waiter.try_read(|| match carried.ready(target, true) {
+    let read = waiter.try_read(|| match carried.ready(target, true, &mut Woke::default()) {
         Step::Waits => Err(io::ErrorKind::WouldBlock.into()),
         step => Ok(step),
     });

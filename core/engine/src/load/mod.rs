@@ -25,6 +25,7 @@ mod threads;
 mod timers;
 pub mod tokenizer;
 mod under_way;
+mod woke;
 
 use std::sync::{Arc, Mutex};
 

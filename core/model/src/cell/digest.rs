@@ -77,6 +77,8 @@ pub(crate) struct Sharing {
     pub(crate) events: u64,
     /// Those that shared their read.
     pub(crate) events_sharing: u64,
+    /// Those of them that may have come earlier by a time that matters.
+    pub(crate) events_late: u64,
     /// Moments at which they came.
     pub(crate) arrivals: u64,
     pub(crate) answers: u64,
@@ -91,6 +93,8 @@ impl Sharing {
         };
         self.events += u64::from(record.output_events());
         self.events_sharing += u64::from(sharing);
+        // Older versions have not recorded it.
+        self.events_late += u64::from(record.events_stamped_late.unwrap_or(sharing));
         self.arrivals += u64::from(record.output_arrivals());
         self.answers += 1;
         self.first_sharing += u64::from(record.first_output_may_be_earlier());
@@ -101,6 +105,7 @@ impl Sharing {
         Self {
             events: self.events + other.events,
             events_sharing: self.events_sharing + other.events_sharing,
+            events_late: self.events_late + other.events_late,
             arrivals: self.arrivals + other.arrivals,
             answers: self.answers + other.answers,
             first_sharing: self.first_sharing + other.first_sharing,

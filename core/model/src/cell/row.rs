@@ -202,7 +202,7 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
         out_of_files: failed_with("client_out_of_files"),
         out_of_ports: failed_with("client_out_of_ports"),
         first_outputs_shared: share(sharing.first_sharing, sharing.answers),
-        events_shared: share(sharing.events_sharing, sharing.events),
+        events_shared: share(sharing.events_late, sharing.events),
     }
 }
 

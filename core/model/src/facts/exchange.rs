@@ -107,6 +107,10 @@ impl Pieces {
     }
 }
 
+/// What an event may be stamped late by before that counts, ns: no figure is off by
+/// more than this without a mark.
+const LATE_NS: u64 = 500_000;
+
 /// How the reads that carried output went.
 #[derive(Debug, Clone, Default)]
 struct Reads {
@@ -114,10 +118,14 @@ struct Reads {
     current_delay_ns: Option<u64>,
     /// Within which its bytes arrived.
     current_span_ns: u64,
+    /// Arrival of its last bytes.
+    current_arrival_ns: u64,
     /// Output events of that read so far.
     current_events: u32,
     largest_delay_ns: Option<u64>,
     sharing: u32,
+    /// Those of them that may have come earlier by [`LATE_NS`].
+    late: u32,
     /// Output events in all.
     events: u32,
     /// Span of the first read with output, once it holds more than one event.
@@ -140,14 +148,26 @@ impl Reads {
         };
     }
 
-    /// The read has a part of another message behind its events.
-    fn has_part(&mut self) {
-        if self.current_events != 1 {
-            // More than one share already.
-            return;
+    fn ended(&mut self, has_part: bool, first_ns: impl FnOnce() -> Option<u64>) {
+        let shared = match (self.current_events, has_part) {
+            (0, _) | (1, false) => return,
+            (1, true) => {
+                self.sharing += 1;
+                1
+            }
+            (events, _) => events,
+        };
+        if self.current_span_ns > LATE_NS
+            && let Some(first_ns) = first_ns()
+            // Bytes that came before the first ones: the thread was held up otherwise.
+            && let Some(span_ns) = self.current_arrival_ns.checked_sub(first_ns)
+        {
+            self.current_span_ns = self.current_span_ns.min(span_ns);
         }
-        self.sharing += 1;
-        if self.events == 1 && self.current_delay_ns.is_some() {
+        if self.current_span_ns > LATE_NS {
+            self.late += shared;
+        }
+        if self.events == self.current_events && self.current_delay_ns.is_some() {
             self.first_shared_span_ns = Some(self.current_span_ns);
         }
     }
@@ -173,13 +193,15 @@ impl Exchange {
         self.sent_ns = self.sent_ns.map(|sent_ns| sent_ns.min(arrival_ns));
         self.reads.current_delay_ns = Some(returned_ns.saturating_sub(arrival_ns));
         self.reads.current_span_ns = arrival_ns.saturating_sub(empty_ns);
+        self.reads.current_arrival_ns = arrival_ns;
         self.reads.current_events = 0;
     }
 
-    /// The bytes of the read end within a message: what came before that has the stamp
-    /// of bytes that came later, so it shares its read.
-    pub fn read_ends_within_a_message(&mut self) {
-        self.reads.has_part();
+    /// All bytes of the read have been taken; `has_part` if they end within a message:
+    /// then the event before it shares its read, too. Where events share it, `first_ns`
+    /// may know better since when its first bytes can have been there, ns.
+    pub fn read_ended(&mut self, has_part: bool, first_ns: impl FnOnce() -> Option<u64>) {
+        self.reads.ended(has_part, first_ns);
     }
 
     /// A piece of output that arrived at `t_ns`. Empty text is no output event;
@@ -327,6 +349,7 @@ impl Exchange {
             tokens_without_output: self.counts.without_output().unwrap_or(0),
             read_delay_ms: self.reads.delay_ms(),
             events_sharing_a_read: self.reads.sharing(self.output_ns.len()),
+            events_stamped_late: self.reads.largest_delay_ns.map(|_| self.reads.late),
             first_output_early_ms: self
                 .reads
                 .first_shared_span_ns

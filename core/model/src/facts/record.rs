@@ -160,6 +160,10 @@ pub struct RequestRecord {
     /// arrival time; absent like `read_delay_ms`.
     #[serde(default)]
     pub events_sharing_a_read: Option<u32>,
+    /// Those of them that may have come more than half a millisecond before their stamp;
+    /// absent like `read_delay_ms`, and in runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_stamped_late: Option<u32>,
     /// By how much the first output event may have come before its stamp: it shares its
     /// read with other output, whose stamp is that of the last bytes, and this is the time
     /// back to the last look that found nothing. Absent if it has a read of its own.

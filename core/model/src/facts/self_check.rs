@@ -15,6 +15,9 @@ pub const BUSY_LIMIT_PERCENT: f64 = 90.0;
 /// cell. A slot that waits for a core sends nothing, so a closed loop may lose
 /// up to this share of its throughput; a tenth would turn a verdict.
 pub const CORE_WAIT_LIMIT_PERCENT: f64 = 10.0;
+/// ... if it also left this share of the load or more unoffered: 2 %, as much as a figure
+/// may be off by without a mark.
+pub const WAITED_OFFERED_LIMIT: f64 = 0.98;
 /// Lateness of the event loop, p99, where arrivals are stamped after the read:
 /// every latency is off by it. Gaps between tokens of fast engines are 5 ms, of
 /// which this is a fifth. With kernel stamps it enters no latency.
@@ -140,7 +143,7 @@ pub struct Offered {
 pub fn judge(check: &SelfCheck, offered: &Offered) -> Vec<WarningKind> {
     let found = [
         client_busy(check, offered.level),
-        client_waited(check),
+        client_waited(check, offered),
         stamped_late(check),
         client_stalled(check, offered.level),
         client_throttled(check),
@@ -173,9 +176,19 @@ fn client_busy(check: &SelfCheck, level: Level) -> Option<WarningKind> {
     })
 }
 
-fn client_waited(check: &SelfCheck) -> Option<WarningKind> {
+/// What a client that waits for a core loses is load: a slot waits with it for its next
+/// request. Where the load was as asked, it has lost nothing.
+fn client_waited(check: &SelfCheck, offered: &Offered) -> Option<WarningKind> {
     let core_wait_percent = check.core_wait_percent?;
-    (core_wait_percent >= CORE_WAIT_LIMIT_PERCENT)
+    let share = match offered.level {
+        Level::Concurrency(asked) => offered.concurrency.map(|n| n / f64::from(asked)),
+        Level::RequestRate(_) => offered
+            .sent_rate
+            .zip(offered.planned_rate)
+            .map(|(sent, planned)| sent / planned),
+    };
+    let is_less = share.is_none_or(|share| share < WAITED_OFFERED_LIMIT);
+    (core_wait_percent >= CORE_WAIT_LIMIT_PERCENT && is_less)
         .then_some(WarningKind::ClientWaited { core_wait_percent })
 }
 

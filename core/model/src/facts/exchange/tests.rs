@@ -93,15 +93,35 @@ fn an_event_before_a_part_of_another_shares_its_read() {
     for arrival_ms in [10, 20, 30] {
         exchange.read_began(ms(arrival_ms - 5), ms(arrival_ms), ms(arrival_ms));
         exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
-        if arrival_ms < 30 {
-            exchange.read_ends_within_a_message();
-        }
+        exchange.read_ended(arrival_ms < 30, || None);
     }
     exchange.end_marker();
     let record = record(exchange);
     assert_eq!(record.events_sharing_a_read, Some(2));
     // The first may have come as soon as the socket was known to be empty: 5 ms before.
     assert_eq!(record.first_output_early_ms, Some(5.0));
+}
+
+#[test]
+fn events_that_share_a_read_are_late_by_no_more_than_its_bytes_took() {
+    let mut exchange = sent();
+    // Empty 5 ms before; what woke the reader came 0.4, 0.6 ms and not before its bytes.
+    for (arrival_ms, first_ns) in [
+        (10, Some(ms(10) - 400_000)),
+        (20, Some(ms(20) - 600_000)),
+        (30, Some(ms(31))),
+        (40, None),
+    ] {
+        exchange.read_began(ms(arrival_ms - 5), ms(arrival_ms), ms(arrival_ms));
+        exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
+        exchange.output(ms(arrival_ms), OutputKind::Text, "b", None);
+        exchange.read_ended(false, || first_ns);
+    }
+    exchange.end_marker();
+    let record = record(exchange);
+    assert_eq!(record.events_sharing_a_read, Some(8));
+    assert_eq!(record.events_stamped_late, Some(6));
+    assert_eq!(record.first_output_early_ms, Some(0.4));
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn of_stalls(kind: &WarningKind) -> Option<String> {
             events_share,
             late_ms_p99,
         } => format!(
-            "the client read late, by {late_ms_p99:.1} ms (p99): {} of the first outputs and {} of all output events came in one read with others and have the time of its last bytes",
+            "the client read late, by {late_ms_p99:.1} ms (p99): {} of the first outputs and {} of all output events share a read with later bytes, have their time, and may have come earlier",
             percent(*first_outputs_share),
             percent(*events_share)
         ),
