@@ -64,16 +64,34 @@ impl Interval {
         self.unpaired.map_or(paired, |unpaired| unpaired.freedom)
     }
 
-    /// Probability of a mean log ratio at least as far beyond `margin` (a log
-    /// ratio) if the true value were on it: one-sided, Student's t.
+    /// One-sided p value of a true log ratio above `margin`: the probability of a
+    /// mean at least this high if the true one were on it, by Student's t.
     #[must_use]
-    pub fn p_beyond(&self, margin: f64) -> f64 {
-        let beyond = self.mean().abs() - margin;
+    pub fn p_above(&self, margin: f64) -> f64 {
+        self.p_of(self.mean() - margin)
+    }
+
+    /// The same of a true log ratio below `margin`.
+    #[must_use]
+    pub fn p_below(&self, margin: f64) -> f64 {
+        self.p_of(margin - self.mean())
+    }
+
+    /// p value of a true log ratio within `margin` of 0 on both sides: the larger
+    /// of two one-sided ones. Source: Schuirmann, Journal of Pharmacokinetics and
+    /// Biopharmaceutics 15 (1987), pages 657 to 680.
+    #[must_use]
+    pub fn p_within(&self, margin: f64) -> f64 {
+        self.p_above(-margin).max(self.p_below(margin))
+    }
+
+    /// Probability of a mean at least this far on the side of the claim.
+    fn p_of(&self, distance: f64) -> f64 {
         if self.std_error == 0.0 {
-            return if beyond > 0.0 { 0.0 } else { 1.0 };
+            return if distance > 0.0 { 0.0 } else { 1.0 };
         }
         match StudentsT::new(0.0, 1.0, self.freedom()) {
-            Ok(t) => t.sf(beyond / self.std_error),
+            Ok(t) => t.sf(distance / self.std_error),
             Err(_) => 1.0,
         }
     }

@@ -12,7 +12,7 @@ use crate::cell::measured::MeasuredCell;
 use crate::config::Level;
 use crate::facts::key::Counts;
 use crate::facts::warning::WarningCode;
-use crate::metrics::{Better, Metric};
+use crate::metrics::Metric;
 use crate::stats::{Bounds, Summary, samples_needed};
 
 /// The metric whose values are estimates where a server does not count per event.
@@ -121,37 +121,5 @@ fn figure(metric: &Metric, cells: &[&MeasuredCell<'_>]) -> Figure {
         p99: percentile(99),
         n: pooled.n,
         ..spread
-    }
-}
-
-/// Marks the best typical value of each metric at each level, and gives every
-/// other its ratio to it.
-pub(crate) fn mark_best(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
-    for level in levels {
-        for metric in metrics {
-            let at_level = rows.iter().filter(|row| row.level == *level);
-            let values: Vec<f64> = at_level
-                .filter_map(|row| row.typical(metric.name))
-                .collect();
-            if values.len() < 2 {
-                continue;
-            }
-            let values = values.into_iter();
-            let best = match metric.better {
-                Better::Higher => values.max_by(f64::total_cmp),
-                Better::Lower => values.min_by(f64::total_cmp),
-                Better::Neither => None,
-            };
-            let Some(best) = best else { continue };
-            for row in rows.iter_mut().filter(|row| row.level == *level) {
-                if let Some(figure) = row.figures.get_mut(metric.name) {
-                    figure.best = figure.typical == Some(best);
-                    figure.ratio_to_best = figure
-                        .typical
-                        .map(|value| value / best)
-                        .filter(|ratio| ratio.is_finite());
-                }
-            }
-        }
     }
 }

@@ -145,6 +145,7 @@ mod tests {
             interval: None,
             outcome,
             reason: None,
+            not_cleared: Vec::new(),
             blocks_to_decide: None,
         }
     }

@@ -9,7 +9,7 @@ use crate::metrics::{self, Better, Metric};
 use crate::report::data::Report;
 use crate::report::runs_data::{Gate, GateCheck, GateRule, GateState};
 use crate::report::verdict::compare::FAILED_LIMIT;
-use crate::report::verdict::pairwise::{PairVerdict, Together, judge};
+use crate::report::verdict::family::Together;
 use crate::report::verdict::ranking_metric::RankingMetric;
 use crate::stats::inference::Interval;
 
@@ -57,9 +57,8 @@ impl Test {
             .typical(metric.name)
             .filter(|_| baseline.has_success())?;
         let value = row.typical(metric.name).filter(|_| row.has_success());
-        let alone: Option<PairVerdict> = judge(&[pair.in_metric(metric)]).first().copied();
-        let interval = alone.and_then(|verdict| verdict.interval);
-        let reason = alone.and_then(|verdict| verdict.reason);
+        let alone = pair.in_metric(metric).alone();
+        let (interval, reason) = (alone.interval, alone.reason);
         let failing = row.failed_share() > FAILED_LIMIT && baseline.failed_share() <= FAILED_LIMIT;
         let state = match value {
             Some(_) if !failing => GateState::Undecided,
@@ -100,7 +99,9 @@ fn worse_by(ratio: f64, better: Better) -> f64 {
 
 fn decide_together(tests: &mut [Test], limit: f64) {
     let intervals: Vec<Interval> = tests.iter().filter_map(|test| test.interval).collect();
-    let together = Together::of_intervals(&intervals, 0.0);
+    let p_of_any = |i: &Interval| i.p_above(0.0).min(i.p_below(0.0));
+    let p_values: Vec<f64> = intervals.iter().map(p_of_any).collect();
+    let together = Together::of_p_values(&p_values);
     let mut holds = together.holds.iter();
     for test in tests {
         let Some(interval) = test.interval else {
@@ -118,7 +119,10 @@ fn decide_together(tests: &mut [Test], limit: f64) {
             check.state = GateState::Held;
         } else {
             let beyond = if worse > may { worse } else { worse - may };
-            check.blocks_to_decide = together.repeats_to_clear(&interval, beyond);
+            check.blocks_to_decide = match beyond > 0.0 {
+                true => interval.blocks_to_clear_at(beyond, together.next_tail),
+                false => interval.blocks_to_clear(-beyond),
+            };
         }
     }
 }

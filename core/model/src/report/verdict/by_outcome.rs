@@ -45,21 +45,33 @@ impl<'r> ByOutcome<'r> {
     }
 }
 
-/// `vllm and sglang` if the comparisons are all of that pair.
+/// Most backends that are named.
+const MOST_NAMED: usize = 4;
+
+/// `vllm and sglang` if the comparisons are all of that pair, or of the best with
+/// those that it is not shown to be better than.
 pub(crate) fn contenders(comparisons: &[&Comparison]) -> String {
     let mut labels: Vec<&str> = Vec::new();
     for comparison in comparisons {
-        for label in std::iter::once(&comparison.best).chain(&comparison.second) {
+        let others = match comparison.not_cleared.as_slice() {
+            [] => comparison.second.as_slice(),
+            open => open,
+        };
+        for label in std::iter::once(&comparison.best).chain(others) {
             if !labels.contains(&label.as_str()) {
                 labels.push(label);
             }
         }
     }
-    if labels.len() == 2 {
-        labels.sort_unstable();
-        labels.join(" and ")
-    } else {
-        "the two best backends".to_owned()
+    labels.sort_unstable();
+    let pairs = comparisons.iter().all(|c| c.not_cleared.is_empty());
+    match labels.as_slice() {
+        [one, other] => format!("{one} and {other}"),
+        _ if pairs => "the two best backends".to_owned(),
+        [start @ .., last] if labels.len() <= MOST_NAMED => {
+            format!("{} and {last}", start.join(", "))
+        }
+        _ => "the best backends".to_owned(),
     }
 }
 

@@ -33,10 +33,10 @@ fn a_p_value_beyond_the_margin_is_below_a_fortieth_just_when_the_interval_clears
     let interval = paired_ratio(&[(1.10, 1.0), (1.12, 1.0), (1.08, 1.0)]).unwrap();
     for margin in [interval.low - 1e-6, interval.low + 1e-6] {
         let clears = interval.low > margin;
-        assert_eq!(interval.p_beyond(margin.ln()) < 0.025, clears);
+        assert_eq!(interval.p_above(margin.ln()) < 0.025, clears);
     }
     let equal = paired_ratio(&[(1.5, 1.0), (1.5, 1.0)]).unwrap();
-    assert!(equal.p_beyond(0.03) < 1e-6);
+    assert!(equal.p_above(0.03) < 1e-6);
 }
 
 #[test]
@@ -78,7 +78,8 @@ fn two_runs_are_held_against_each_other_by_welchs_t() {
     near(interval.high.ln(), 0.205_483_2, 1e-4);
     near(interval.unpaired.unwrap().freedom, 17.776, 1e-3);
     near(interval.ratio.ln() / interval.std_error, -1.8608, 1e-4);
-    near(interval.p_beyond(0.0), 0.07939 / 2.0, 1e-4);
+    near(interval.p_below(0.0), 0.07939 / 2.0, 1e-4);
+    near(interval.p_above(0.0), 1.0 - 0.07939 / 2.0, 1e-4);
     assert_eq!(interval.permutation_p, None);
 }
 
