@@ -3,6 +3,7 @@
 pub(crate) mod histogram;
 pub mod inference;
 pub mod packed;
+pub mod slope;
 pub mod trend;
 
 use schemars::JsonSchema;

@@ -6,5 +6,6 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 mod draw;
+mod drift;
 mod several_backends;
 mod two_backends;

@@ -389,6 +389,8 @@ warnings! {
         high: f64,
         /// Pairs of a backend and a level.
         pairs: u64,
+        /// Starts of backends, each of which is one value.
+        starts: u64,
     } = "machine-drifted", Warning, "Let the machine warm up or cool down; load.cooldown sets a pause.";
     /// Output events of different backends carry different numbers of tokens, so figures per gap and TPOT do not compare.
     EventsDiffer {

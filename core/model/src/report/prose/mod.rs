@@ -76,11 +76,11 @@ fn absence_words(absence: &Absence) -> String {
 
 impl Drift {
     /// `output throughput of the last repeat is 6 % lower than that of the first
-    /// (95 %: 8 % lower to 4 % lower, 10 pairs of backend and level)`.
+    /// (95 %: 8 % lower to 4 % lower, over 10 starts)`.
     #[must_use]
     pub fn words(&self) -> String {
         let ends = [self.ratio, self.low, self.high];
-        warnings::drift(&self.metric, ends, self.pairs as u64)
+        warnings::drift(&self.metric, ends, self.starts as u64)
     }
 }
 

@@ -212,10 +212,11 @@ fn of_machine(kind: &WarningKind) -> Option<String> {
             ratio,
             low,
             high,
-            pairs,
+            pairs: _,
+            starts,
         } => {
             let run = run.as_ref().map_or_else(String::new, |run| format!("{run}: "));
-            let drift = drift(metric, [*ratio, *low, *high], *pairs);
+            let drift = drift(metric, [*ratio, *low, *high], *starts);
             format!("{run}the machine drifted: {drift}")
         }
         WarningKind::CertificateNotChecked => "`tls.verify` is false: the server's certificate is not checked, and whoever answers is measured".to_owned(),
@@ -228,15 +229,15 @@ fn ran_out(requests: u64, what: &str) -> String {
 }
 
 /// `output throughput of the last repeat is 6 % lower than that of the first
-/// (95 %: 8 % lower to 4 % lower, 10 pairs of backend and level)`.
-pub(super) fn drift(metric: &str, [ratio, low, high]: [f64; 3], pairs: u64) -> String {
+/// (95 %: 8 % lower to 4 % lower, over 10 starts)`.
+pub(super) fn drift(metric: &str, [ratio, low, high]: [f64; 3], starts: u64) -> String {
     let change = |ratio: f64| {
         let percent = (ratio - 1.0) * 100.0;
         let way = if percent < 0.0 { "lower" } else { "higher" };
         format!("{:.1} % {way}", percent.abs())
     };
     format!(
-        "{} of the last repeat is {} than that of the first (95 %: {} to {}, {pairs} pairs of backend and level)",
+        "{} of the last repeat is {} than that of the first (95 %: {} to {}, over {starts} starts)",
         lower_label(metric),
         change(ratio),
         change(low),
