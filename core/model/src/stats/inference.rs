@@ -270,6 +270,21 @@ fn permutation_p(logs: &[f64]) -> Option<f64> {
     Some((0..all).filter(as_far).count() as f64 / f64::from(all))
 }
 
+/// Two-sided p value of the mean of `values` not being 0 (Student's t of one sample);
+/// `None` below two values.
+#[must_use]
+pub fn p_of_mean(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let std_error = (squares / (n - 1.0) / n).sqrt();
+    Some(match std_error == 0.0 {
+        true => f64::from(u8::from(mean == 0.0)),
+        false => 2.0 * t.sf(mean.abs() / std_error),
+    })
+}
+
 /// Which of several one-sided p values hold together at `alpha` (Holm 1979):
 /// the chance that any of them holds wrongly is at most `alpha`.
 #[must_use]

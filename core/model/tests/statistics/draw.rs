@@ -70,6 +70,7 @@ pub(crate) fn row(backend: &str, level: u32, metric: &str, values: &[f64]) -> Ro
         events_per_arrival: None,
         pace: None,
         unsteady: Vec::new(),
+        maybe_unsteady: Vec::new(),
         figures: IndexMap::from([(metric.to_owned(), figure)]),
     }
 }

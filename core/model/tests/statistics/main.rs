@@ -8,4 +8,5 @@
 mod draw;
 mod drift;
 mod several_backends;
+mod steady;
 mod two_backends;

@@ -46,6 +46,7 @@ pub(crate) fn row(
         .iter()
         .map(|metric| (metric.name.to_owned(), figure(metric, cells)));
     let pace = saturation::pace(level, cells);
+    let moved = steady_state::find_unsteady(level, cells, pace);
     Row {
         backend: backend.to_owned(),
         run: None,
@@ -53,7 +54,8 @@ pub(crate) fn row(
         blocks: cells.iter().map(|cell| cell.row.block).collect(),
         absence,
         pace,
-        unsteady: steady_state::find_unsteady(level, cells, pace),
+        unsteady: moved.unsteady,
+        maybe_unsteady: moved.maybe_unsteady,
         client_was_limit: cells
             .iter()
             .any(|cell| cell.row.self_check.client_was_limit),

@@ -40,6 +40,10 @@ pub struct Row {
     /// What rose or fell over the measured window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsteady: Vec<Unsteady>,
+    /// What looks as if it rose or fell, and may be chance as strongly as the requests
+    /// depend on each other: a longer measurement would tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maybe_unsteady: Vec<Unsteady>,
     /// Every metric by its name, in the order of `Report::metrics`.
     pub figures: IndexMap<String, Figure>,
 }

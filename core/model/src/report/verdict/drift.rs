@@ -165,6 +165,7 @@ mod tests {
             events_per_arrival: None,
             pace: None,
             unsteady: Vec::new(),
+            maybe_unsteady: Vec::new(),
             figures: IndexMap::from([("output_token_throughput".into(), figure)]),
         }
     }

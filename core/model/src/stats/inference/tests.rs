@@ -123,3 +123,13 @@ fn repeats_of_each_run_to_decide_follow_from_both_scatters() {
     assert_eq!(interval.blocks_to_clear_at(0.10, 0.005), Some(4));
     assert_eq!(interval.blocks_to_clear(0.10), Some(3));
 }
+
+#[test]
+fn a_mean_is_held_against_0_by_students_t() {
+    // R, t.test of the differences of `sleep`: t = -4.0621 with 9 degrees, p = 0.002833
+    let [a, b] = SLEEP;
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    near(p_of_mean(&differences).unwrap(), 0.002_833, 1e-6);
+    assert_eq!(p_of_mean(&[1.0]), None);
+    assert_eq!(p_of_mean(&[1.0, 1.0]), Some(0.0));
+}
