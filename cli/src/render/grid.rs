@@ -343,17 +343,28 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
 }
 
 fn percentile(percentile: &Percentile) -> Cell {
-    match percentile.value {
-        Some(value) => number(value, over(percentile)),
-        None => Cell {
-            text: "too few".to_owned(),
-            best: false,
-            too_few: Some(format!("{} of {}", percentile.n, percentile.needed)),
-            ..dash(&format!(
-                "{} values; the percentile needs {}",
-                percentile.n, percentile.needed
-            ))
-        },
+    if let Some(value) = percentile.value {
+        return number(value, over(percentile));
+    }
+    let (n, needed) = (percentile.n, percentile.needed);
+    let few = percentile
+        .requests
+        .filter(|requests| *requests < needed as u64);
+    let (too_few, title) = match few {
+        Some(requests) if n >= needed => (
+            format!("{requests} of {needed} requests"),
+            format!("{n} values of {requests} requests; the percentile needs {needed} requests"),
+        ),
+        _ => (
+            format!("{n} of {needed}"),
+            format!("{n} values; the percentile needs {needed}"),
+        ),
+    };
+    Cell {
+        text: "too few".to_owned(),
+        best: false,
+        too_few: Some(too_few),
+        ..dash(&title)
     }
 }
 

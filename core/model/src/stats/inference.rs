@@ -141,7 +141,7 @@ impl Interval {
 }
 
 /// Upper quantile of Student's t that leaves half of what is not covered.
-fn quantile(freedom: f64) -> Option<f64> {
+pub(super) fn quantile(freedom: f64) -> Option<f64> {
     quantile_at(freedom, (1.0 - CONFIDENCE) / 2.0)
 }
 

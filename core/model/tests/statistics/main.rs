@@ -7,6 +7,7 @@
 
 mod draw;
 mod drift;
+mod percentiles;
 mod several_backends;
 mod steady;
 mod two_backends;

@@ -12,21 +12,38 @@ use crate::cell::measured::MeasuredCell;
 use crate::config::Level;
 use crate::facts::key::Counts;
 use crate::facts::warning::WarningCode;
-use crate::metrics::Metric;
-use crate::stats::{Bounds, Summary, samples_needed};
+use crate::metrics::{Metric, MetricValue, Values};
+use crate::stats::{Summary, samples_needed, sectioned};
 
 /// The metric whose values are estimates where a server does not count per event.
 const ESTIMATED: &str = "decode_ms_per_token";
 
-fn percentile_of(summary: &Summary, bounds: &Bounds, p: u32) -> Percentile {
-    let value = summary.carried(p);
-    let bounds = bounds.interval(p).filter(|_| value.is_some());
+/// A percentile of the values of all repeats together. A sample carries it with enough
+/// values, of enough requests.
+fn percentile(
+    metric: &Metric,
+    pooled: &Summary,
+    cells: &[&MeasuredCell<'_>],
+    p: u32,
+) -> Percentile {
+    let needed = samples_needed(f64::from(p)).min(100);
+    let has_several = matches!(metric.values, Values::Pooled(_));
+    let requests = cells.iter().map(|cell| cell.row.counts.ok).sum();
+    let carries = |requests: u64| !has_several || requests >= needed as u64;
+    let value = pooled.carried(p).filter(|_| carries(requests));
+    let of_repeat = |cell: &&MeasuredCell<'_>| match cell.row.metrics.get(metric.name)? {
+        MetricValue::Summary(own) => own.carried(p).filter(|_| carries(cell.row.counts.ok)),
+        MetricValue::Number(_) => None,
+    };
+    let of_repeats: Option<Vec<f64>> = cells.iter().map(of_repeat).collect();
+    let bounds = value.and_then(|value| sectioned(value, &of_repeats?));
     Percentile {
         value,
         low: bounds.map(|(low, _)| low),
         high: bounds.map(|(_, high)| high),
-        n: summary.n,
-        needed: samples_needed(f64::from(p)).min(100),
+        n: pooled.n,
+        needed,
+        requests: has_several.then_some(requests),
     }
 }
 
@@ -112,8 +129,8 @@ fn figure(metric: &Metric, cells: &[&MeasuredCell<'_>]) -> Figure {
         ..spread
     };
     let digests = cells.iter().map(|cell| cell.digest);
-    let (pooled, bounds) = fold::pooled(metric, digests);
-    let percentile = |p| Some(percentile_of(&pooled, &bounds, p));
+    let pooled = fold::pooled(metric, digests);
+    let percentile = |p| Some(percentile(metric, &pooled, cells, p));
     Figure {
         typical: pooled.p50,
         mean: pooled.mean,
