@@ -8,6 +8,7 @@
 mod draw;
 mod drift;
 mod percentiles;
+mod runs;
 mod several_backends;
 mod steady;
 mod two_backends;

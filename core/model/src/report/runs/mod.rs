@@ -14,6 +14,8 @@ use super::kv::KvReport;
 use super::marks::tiles;
 use super::prose;
 use super::provenance::environment;
+pub use gate::gate_states;
+
 pub use super::runs_data::{
     Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateRule, GateState,
     RunDifference, RunsCompared, RunsError,

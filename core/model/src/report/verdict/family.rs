@@ -84,13 +84,13 @@ impl Contest {
         let beyond = |interval: &Interval| interval.ratio.ln().abs() - margin();
         let next = self.next().interval?;
         if beyond(&next) <= 0.0 {
-            return next.blocks_to_clear_at(-beyond(&next), tail);
+            return next.blocks_to_clear(-beyond(&next), tail);
         }
         let open = self.against.iter().filter(|a| Self::first_better(a) > 0.0);
         let each = open.map(|alone| {
             let interval = alone.interval?;
             let distance = beyond(&interval);
-            (distance > 0.0).then(|| interval.blocks_to_clear_at(distance, tail))?
+            (distance > 0.0).then(|| interval.blocks_to_clear(distance, tail))?
         });
         each.collect::<Option<Vec<u32>>>()?.into_iter().max()
     }
