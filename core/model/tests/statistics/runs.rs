@@ -71,8 +71,8 @@ fn holds(states: &[GateState]) -> bool {
 
 #[test]
 fn a_fall_within_the_limit_fails_the_gate_in_at_most_one_of_forty_comparisons() {
-    for (fall, levels) in [(0.0, 6), (0.03, 1), (0.03, 6), (0.05, 1), (0.05, 6)] {
-        for (repeats, scatter) in [(2, 0.03), (3, 0.01), (3, 0.03), (5, 0.05)] {
+    for (fall, levels) in [(0.03, 1), (0.03, 6), (0.05, 1), (0.05, 6)] {
+        for (repeats, scatter) in [(2, 0.03), (3, 0.01), (3, 0.03), (4, 0.05)] {
             let design = Design {
                 levels,
                 repeats,
@@ -80,7 +80,7 @@ fn a_fall_within_the_limit_fails_the_gate_in_at_most_one_of_forty_comparisons() 
                 scatter,
             };
             let what = format!("{fall}, {levels} levels, {repeats} repeats, scatter {scatter}");
-            assert_at_most(0.025, design.count(400, fails), 400, &what);
+            assert_at_most(0.025, design.count(200, fails), 200, &what);
         }
     }
 }

@@ -54,23 +54,23 @@ fn a_third_that_scatters_and_is_as_fast_leaves_no_fastest_in_19_of_20() {
     // a comes out as the fastest in one of six.
     for (c, scatter) in [(1.10, 0.10), (1.10, 0.20), (1.155, 0.20)] {
         for repeats in [2, 3, 5] {
-            let found = wrong(11, 400, &[(1.10, 0.01), (1.0, 0.01), (c, scatter)], repeats);
-            assert_at_most(0.05, found, 400, &format!("c {c}, {repeats} repeats"));
+            let found = wrong(11, 250, &[(1.10, 0.01), (1.0, 0.01), (c, scatter)], repeats);
+            assert_at_most(0.05, found, 250, &format!("c {c}, {repeats} repeats"));
         }
     }
 }
 
 #[test]
 fn three_to_six_equal_backends_of_unequal_scatter_have_no_fastest_in_19_of_20() {
-    for backends in 3..=6_usize {
+    for backends in [3, 4, 6_usize] {
         for (least, most) in [(0.01, 0.3), (0.2, 0.2)] {
             let share = |place: usize| place as f64 / (backends - 1) as f64;
             let scatter = |place: usize| least * f64::powf(most / least, share(place));
             let all: Vec<True> = (0..backends).map(|place| (1.0, scatter(place))).collect();
             for repeats in [2, 3, 5] {
-                let found = wrong(12, 300, &all, repeats);
+                let found = wrong(12, 200, &all, repeats);
                 let what = format!("{backends} backends, {least} to {most}, {repeats} repeats");
-                assert_at_most(0.05, found, 300, &what);
+                assert_at_most(0.05, found, 200, &what);
             }
         }
     }

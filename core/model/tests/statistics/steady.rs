@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use crate::draw::{assert_at_least, assert_at_most, normal};
 
 /// Requests before those that are measured: the queue has forgotten its start.
-const BEFORE: usize = 1500;
+const BEFORE: usize = 1000;
 
 /// Time in a queue with one server, random arrivals and service of 0.5 to 1.5 (Lindley
 /// 1952), of `n` requests one after the other.
@@ -77,7 +77,7 @@ fn count(of: usize, repeats: u32, mut times: impl FnMut() -> Vec<f64>) -> (usize
 #[test]
 fn a_stationary_queue_is_called_unsteady_in_at_most_one_of_a_hundred_levels() {
     for (utilisation, n) in [(0.5, 100), (0.8, 100), (0.9, 100), (0.95, 100), (0.95, 400)] {
-        for (repeats, of) in [(1, 300), (3, 100)] {
+        for (repeats, of) in [(1, 200), (3, 50)] {
             let mut rng = ChaCha8Rng::seed_from_u64(31);
             let (found, _) = count(of, repeats, || queue(&mut rng, utilisation, n));
             let what = format!("{utilisation} of its capacity, {n} requests, {repeats} repeats");

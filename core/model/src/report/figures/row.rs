@@ -132,7 +132,8 @@ pub struct Percentile {
     /// The value; null if the sample is too small to carry it.
     pub value: Option<f64>,
     /// Lower end of its 95 % interval, by how much it scatters over the repeats;
-    /// absent below two repeats, or if one of them does not carry it by itself.
+    /// absent below two repeats, or if one of them has fewer than four values beyond it:
+    /// 400 in all for p99.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Its upper end.
