@@ -83,7 +83,10 @@ fn figures(report: &Report, names: &Names, look: Look, width: usize) -> Vec<Stri
     }
     lines.extend(fitting(report, columns, names, look, width).lines());
     if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
-        lines.push("too few: a p99 needs 100 samples".to_owned());
+        lines.push("too few: a p99 needs 100 samples, a p90 10".to_owned());
+    }
+    if all().any(|line| line.cells.iter().any(|cell| cell.lower)) {
+        lines.push("p90: in place of a p99, which needs 100 samples".to_owned());
     }
     if all().any(|line| line.untrustworthy) {
         lines.push("!: untrustworthy, the critical warnings say why".to_owned());

@@ -99,6 +99,8 @@ pub struct Cell {
     /// The percentile would need more values than there are: how many of how
     /// many.
     pub too_few: Option<String>,
+    /// It is a p90, in place of a p99 that would need more values.
+    pub lower: bool,
     /// More about it: the reason of a dash, or the spread.
     pub title: String,
     /// The value with all its digits, for sorting and for files.
@@ -276,7 +278,7 @@ fn cell(report: &Report, row: &Row, column: &Column) -> Cell {
     match column.stat {
         Stat::Typical => typical(report, row, column, figure),
         Stat::P99 => match figure.p99 {
-            Some(p99) => percentile(&p99),
+            Some(p99) => percentile(figure, &p99),
             None => dash("a rate has no percentiles"),
         },
         Stat::Ratio => match ratio_to_best(report, row, column.metric, figure) {
@@ -342,10 +344,12 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
     }
 }
 
-fn percentile(percentile: &Percentile) -> Cell {
+fn percentile(figure: &Figure, percentile: &Percentile) -> Cell {
     if let Some(value) = percentile.value {
         return number(value, over(percentile));
     }
+    let p90 = figure.p90.as_ref();
+    let lower = p90.and_then(|p90| Some((p90.value?, over(p90))));
     let (n, needed) = (percentile.n, percentile.needed);
     let few = percentile
         .requests
@@ -360,11 +364,17 @@ fn percentile(percentile: &Percentile) -> Cell {
             format!("{n} values; the percentile needs {needed}"),
         ),
     };
+    let Some((p90, over)) = lower else {
+        return Cell {
+            text: "too few".to_owned(),
+            too_few: Some(too_few),
+            ..dash(&title)
+        };
+    };
     Cell {
-        text: "too few".to_owned(),
-        best: false,
-        too_few: Some(too_few),
-        ..dash(&title)
+        text: format!("p90\u{a0}{}", three_digits(p90)),
+        lower: true,
+        ..dash(&format!("p90 {over}; p99: {title}"))
     }
 }
 
@@ -382,6 +392,7 @@ fn number(value: f64, title: String) -> Cell {
         text: three_digits(value),
         best: false,
         too_few: None,
+        lower: false,
         title,
         value: Some(value),
         against: Vec::new(),
@@ -393,6 +404,7 @@ fn dash(title: &str) -> Cell {
         text: "–".to_owned(),
         best: false,
         too_few: None,
+        lower: false,
         title: title.to_owned(),
         value: None,
         against: Vec::new(),
