@@ -2,6 +2,7 @@
 //! and one to the best of the level.
 
 use inferbench_model::report::{Figure, Report, Row};
+use inferbench_model::stats::inference::is_bounded;
 use inferbench_model::text::number::{ends, three_digits};
 use serde::Serialize;
 
@@ -15,7 +16,8 @@ pub struct RatioText {
     pub baseline: String,
     /// `0.250 ×` with a space that keeps both together, or that the backend is the baseline itself.
     pub text: String,
-    /// `(0.240–0.261)`, the 95 % interval; empty below two repeats.
+    /// `(0.240–0.261)`, the 95 % interval, or that so few repeats cannot bound it; empty
+    /// below two repeats.
     pub interval: String,
 }
 
@@ -61,6 +63,9 @@ fn ratio(
     }
     let against = figure.against(baseline)?;
     let interval = against.low.zip(against.high).map(|(low, high)| {
+        if !is_bounded(low, high) {
+            return "(not bounded)".to_owned();
+        }
         let [low, high] = ends(low, high);
         format!("({low}–{high})")
     });

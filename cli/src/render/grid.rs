@@ -1,7 +1,8 @@
 //! The table over levels as text, for the page, the summary and the terminal:
 //! which columns, how a figure is written, which is marked as best.
 
-use inferbench_model::report::{Figure, Outcome, Percentile, Reason, Report, Row};
+use inferbench_model::report::{Figure, Outcome, Percentile, Report, Row};
+use inferbench_model::stats::inference::is_bounded;
 use inferbench_model::text::number::{grouped, three_digits};
 use serde::Serialize;
 
@@ -298,17 +299,18 @@ fn ratio_to_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> O
         .or(figure.ratio_to_best)
 }
 
-/// Whether a figure is marked as the best of its level: it was shown to be, or to
-/// be equal to it. One repeat shows nothing, and has a best figure all the same.
-fn is_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> bool {
+/// Whether a figure is marked as the best of its level: it was shown to be, or to be
+/// equal to it. One repeat shows nothing.
+fn is_best(report: &Report, row: &Row, metric: &str) -> bool {
     let Some(comparison) = report.comparison(metric, &row.level) else {
-        return figure.best;
+        return false;
     };
+    let is_first = comparison.best == row.backend;
     let is_second = comparison.second.as_deref() == Some(&row.backend);
     match comparison.outcome {
-        Outcome::Faster => figure.best,
-        Outcome::Equivalent => figure.best || is_second,
-        _ => figure.best && comparison.reason == Some(Reason::OneRepeat),
+        Outcome::Faster => is_first,
+        Outcome::Equivalent => is_first || is_second,
+        Outcome::Inconclusive | Outcome::NoVerdict => false,
     }
 }
 
@@ -331,7 +333,7 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         ),
         _ => String::new(),
     };
-    let best = is_best(report, row, column.metric, figure);
+    let best = is_best(report, row, column.metric);
     let shown = number(value, title);
     Cell {
         best,
@@ -381,6 +383,7 @@ fn percentile(figure: &Figure, percentile: &Percentile) -> Cell {
 /// How many values a percentile is taken over, and its interval.
 fn over(percentile: &Percentile) -> String {
     let interval = percentile.low.zip(percentile.high);
+    let interval = interval.filter(|(low, high)| is_bounded(*low, *high));
     let interval = interval.map_or_else(String::new, |(low, high)| {
         format!("; 95 %: {} to {}", three_digits(low), three_digits(high))
     });

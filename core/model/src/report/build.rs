@@ -112,7 +112,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         counts,
         slo: config.slo,
         answer: Vec::new(),
-        tiles: tiles::choose(&comparisons, &levels, is_mixed),
+        tiles: tiles::choose(&comparisons, &levels, config.slo, is_mixed),
         trust: Vec::new(),
         warnings: Vec::new(),
         trade: pareto::build(manifest, config.slo, &rows),

@@ -42,6 +42,7 @@ pub use provenance::cache_audit::CacheAudit;
 pub use provenance::environment::{Fact, SelfCheckRow};
 pub use provenance::reproduce::Reproduce;
 pub use provenance::self_check::CheckSummary;
+pub use verdict::ahead::Ahead;
 pub use verdict::compare::{Comparison, FAILED_LIMIT, MARGIN, Outcome, Reason, comparisons};
 pub use verdict::drift::{Drift, find as find_drift};
 pub use verdict::family::outcomes;

@@ -137,6 +137,17 @@ impl Interval {
     }
 }
 
+/// How many times its lower end the upper end of an interval may be, so that it still
+/// says something.
+const WIDEST: f64 = 100.0;
+
+/// Whether an interval says anything: one of two repeats that scatter reaches from
+/// nearly nothing to nearly everything.
+#[must_use]
+pub fn is_bounded(low: f64, high: f64) -> bool {
+    low > 0.0 && high / low <= WIDEST
+}
+
 /// Upper quantile of Student's t that leaves half of what is not covered.
 pub(super) fn quantile(freedom: f64) -> Option<f64> {
     quantile_at(freedom, (1.0 - CONFIDENCE) / 2.0)

@@ -1,7 +1,7 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
 use super::no_verdict::{failing, none_within, unequal, unseen, unsteady, untrusted};
-use super::saturation;
+use super::{ahead, saturation};
 use crate::config::Level;
 use crate::report::prose::wording::{at_levels, listed};
 use crate::report::runs_data::RunsCompared;
@@ -186,7 +186,8 @@ fn contest(report: &Report) -> Vec<String> {
         said.extend(leaders(report, ranking, &by_outcome));
     }
     said.extend(winners(report, ranking, &by_outcome));
-    let ties = ties(report, ranking, &by_outcome);
+    said.extend(ahead::sentences(report, ranking, &by_outcome));
+    let ties = ties(report, ranking, &by_outcome, said.is_empty());
     let has_ties = !ties.is_empty();
     // Between runs the first sentence says it, against the baseline.
     said.extend(ties.into_iter().filter(|_| report.runs.is_none()));
@@ -226,7 +227,9 @@ fn winners(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) 
         0 => Vec::new(),
         1 => {
             let (winner, won) = by_outcome.wins.first().expect("one winner was counted");
-            let contested = won.len() + by_outcome.equal.len() + by_outcome.open.len();
+            let ahead: usize = by_outcome.ahead.values().map(Vec::len).sum();
+            let others = ahead + by_outcome.equal.len() + by_outcome.open.len();
+            let contested = won.len() + others;
             let at = at_levels(&report.levels, &levels_of(won));
             let head = if contested == won.len() && won.len() == report.levels.len() {
                 format!("{winner} serves {model} {best} here.")
@@ -282,10 +285,16 @@ fn leaders(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) 
     said
 }
 
-fn ties(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) -> Vec<String> {
+/// `first`: nothing is said before.
+fn ties(
+    report: &Report,
+    ranking: RankingMetric,
+    by_outcome: &ByOutcome<'_>,
+    first: bool,
+) -> Vec<String> {
     let margin = format!("{} %", MARGIN * 100.0);
     let mut said = Vec::new();
-    let alone = by_outcome.wins.is_empty();
+    let alone = by_outcome.wins.is_empty() && first;
     let equally = ranking.equally();
     if !by_outcome.equal.is_empty() {
         let at = at_levels(&report.levels, &levels_of(&by_outcome.equal));

@@ -1,6 +1,7 @@
 //! Every sentence of the report, made from its codes and numbers. The last stage:
 //! nothing that decides anything reads what is written here.
 
+mod ahead;
 mod gate;
 mod headline;
 mod no_verdict;
@@ -15,6 +16,8 @@ use super::data::Report;
 use super::figures::row::{Absence, AbsenceCode};
 use super::verdict::compare::{Comparison, Reason};
 use super::verdict::drift::Drift;
+use crate::stats::inference::{Interval, is_bounded};
+use crate::text::number::ends;
 
 /// Writes every sentence into a report whose figures, verdicts, marks and codes
 /// are final.
@@ -71,6 +74,18 @@ fn absence_words(absence: &Absence) -> String {
         AbsenceCode::NoSuccess => "no request succeeded".to_owned(),
         AbsenceCode::BackendFailed => format!("not measured: {why}"),
         AbsenceCode::RunEnded => "not measured: the run ended before".to_owned(),
+    }
+}
+
+impl Interval {
+    /// `0.901 to 0.938`, or that so few repeats cannot bound it.
+    #[must_use]
+    pub fn within(&self) -> String {
+        if !is_bounded(self.low, self.high) {
+            return format!("not bounded with {} repeats", self.blocks);
+        }
+        let [low, high] = ends(self.low, self.high);
+        format!("{low} to {high}")
     }
 }
 

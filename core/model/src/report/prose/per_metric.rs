@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::ahead::unproven;
 use crate::config::Level;
 use crate::report::prose::wording::at_levels;
 use crate::report::verdict::by_outcome::{ByOutcome, contenders, levels_of};
 use crate::report::verdict::compare::{Comparison, MARGIN, Reason};
-use crate::report::verdict::ranking_metric::ratios;
-use crate::text::number::{ends, three_digits};
+use crate::report::verdict::ranking_metric::{ratios, ratios_of_repeats};
+use crate::text::number::three_digits;
 
 /// `vllm leads from concurrency 2 on, by most at concurrency 32: 3.40 times
 /// sglang (3.20 to 3.60); undecided at concurrency 1.` Empty if no level has two
@@ -28,6 +29,13 @@ pub(crate) fn sentence<'r>(
     );
     for (who, led) in &by_outcome.leads {
         parts.extend(leader(levels, who, led));
+    }
+    for (who, led) in &by_outcome.ahead {
+        let at = at_levels(levels, &levels_of(led));
+        let (by, proof) = (ratios_of_repeats(led), unproven(led, levels.len()));
+        parts.push(format!(
+            "{who} was ahead in all repeats {at} ({by} the next): {proof}"
+        ));
     }
     if !by_outcome.equal.is_empty() {
         let at = at_levels(levels, &levels_of(&by_outcome.equal));
@@ -63,8 +71,7 @@ fn winner(levels: &[Level], who: &str, won: &[&Comparison]) -> String {
     };
     let second = most.second.as_deref().unwrap_or("the next");
     let ratio = three_digits(interval.ratio);
-    let [low, high] = ends(interval.low, interval.high);
-    let by = format!("{ratio} times {second} ({low} to {high})");
+    let by = format!("{ratio} times {second} ({})", interval.within());
     match won {
         [_] => format!("{who} leads {at}: {by}"),
         _ => format!(
@@ -146,6 +153,7 @@ mod tests {
             outcome,
             reason: None,
             not_cleared: Vec::new(),
+            ahead: None,
             blocks_to_decide: None,
         }
     }

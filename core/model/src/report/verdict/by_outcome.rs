@@ -14,6 +14,8 @@ pub(crate) struct ByOutcome<'r> {
     pub(crate) leads: IndexMap<&'r str, Vec<&'r Comparison>>,
     /// Shown to be equal.
     pub(crate) equal: Vec<&'r Comparison>,
+    /// Better in all of several repeats, and not shown to be, by the better one.
+    pub(crate) ahead: IndexMap<&'r str, Vec<&'r Comparison>>,
     /// The repeats scatter too much.
     pub(crate) open: Vec<&'r Comparison>,
     /// Clear at its own level, and not for all levels together.
@@ -31,6 +33,9 @@ impl<'r> ByOutcome<'r> {
             match (comparison.outcome, comparison.reason) {
                 (Outcome::Faster, _) => sorted.wins.entry(best).or_default().push(comparison),
                 (Outcome::Equivalent, _) => sorted.equal.push(comparison),
+                (Outcome::Inconclusive, _) if comparison.was_ahead() => {
+                    sorted.ahead.entry(best).or_default().push(comparison);
+                }
                 (Outcome::Inconclusive, Some(Reason::SeveralLevels)) => {
                     sorted.unclear.push(comparison);
                 }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ahead::Ahead;
 use super::family::{Verdict, judge};
 pub use super::pairwise::{FAILED_LIMIT, MARGIN, Outcome, Reason};
 use super::pairwise::{Pair, Shown, too_many_failed};
@@ -38,15 +39,29 @@ pub struct Comparison {
     /// to be better than; empty if there are only two, or if it is decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_cleared: Vec<String>,
+    /// The best repeat by repeat, whatever that proves; absent if repeats are of
+    /// different runs, or if there is no second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Ahead>,
     /// Repeats in all with which it would likely be decided, if they scattered
     /// as these do; absent if it is, or beyond a thousand.
     pub blocks_to_decide: Option<u32>,
 }
 
 impl Comparison {
+    /// Whether the best was ahead of every other in all of two or more repeats, and by
+    /// more than the margin.
+    pub(crate) fn was_ahead(&self) -> bool {
+        self.ahead.is_some_and(|ahead| ahead.in_all()) && !self.is_near()
+    }
+
     /// Whether the two figures lie within the margin, whatever the repeats say.
     pub(crate) fn is_near(&self) -> bool {
-        let ratio = self.second_value.map(|second| self.best_value / second);
+        let figures = || self.second_value.map(|second| self.best_value / second);
+        let ratio = self
+            .interval
+            .map(|interval| interval.ratio)
+            .or_else(figures);
         ratio.is_some_and(|ratio| (1.0 / (1.0 + MARGIN)..=1.0 + MARGIN).contains(&ratio))
     }
 }
@@ -70,10 +85,15 @@ pub(crate) fn all(
             let contested = ranked.iter().filter(|ranked| ranked.second().is_some());
             let contests = contested.map(|ranked| ranked.pairs(metric, mixed, work_differs));
             let contests: Vec<Vec<Pair<'_>>> = contests.collect();
-            let mut verdicts = judge(&contests).into_iter();
+            let mut verdicts = judge(&contests).into_iter().zip(&contests);
             let comparisons = ranked.iter().map(|ranked| {
-                let verdict = ranked.second().and_then(|_| verdicts.next());
-                ranked.comparison(metric, verdict)
+                let found = ranked.second().and_then(|_| verdicts.next());
+                let ahead = found.as_ref().and_then(|(_, pairs)| Ahead::of(pairs));
+                let verdict = found.map(|(verdict, _)| verdict);
+                Comparison {
+                    ahead,
+                    ..ranked.comparison(metric, verdict)
+                }
             });
             comparisons.collect::<Vec<_>>()
         })
@@ -161,6 +181,7 @@ impl<'r> Ranked<'r> {
             outcome: verdict.shown.into(),
             reason,
             not_cleared: verdict.not_cleared.iter().filter_map(label).collect(),
+            ahead: None,
             blocks_to_decide: verdict.repeats_to_decide,
         }
     }

@@ -1,6 +1,7 @@
 //! Who is better by how much, and whether the repeats carry it.
 
 pub(crate) mod against;
+pub(crate) mod ahead;
 pub(crate) mod by_outcome;
 pub(crate) mod chunking;
 pub(crate) mod compare;

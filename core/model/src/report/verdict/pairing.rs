@@ -48,6 +48,15 @@ impl RepeatPairs {
         }
     }
 
+    /// Ratio of the first to the second in each repeat that both have; none of two
+    /// runs, whose repeats have nothing in common.
+    pub(crate) fn ratios(&self) -> Vec<f64> {
+        match self {
+            Self::Paired(pairs) => pairs.iter().map(|(a, b)| a / b).collect(),
+            Self::Apart(..) => Vec::new(),
+        }
+    }
+
     /// Whether there are fewer than two repeats.
     pub(crate) fn is_too_few(&self) -> bool {
         match self {
