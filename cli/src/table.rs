@@ -83,7 +83,7 @@ fn figures(report: &Report, names: &Names, look: Look, width: usize) -> Vec<Stri
     }
     lines.extend(fitting(report, columns, names, look, width).lines());
     if all().any(|line| line.cells.iter().any(|cell| cell.best)) {
-        lines.push("*: shown to be the best of its level, or equivalent to it".to_owned());
+        lines.push("*: shown to lead its level, or equivalent to what leads".to_owned());
     }
     if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
         lines.push("too few: a p99 needs 100 samples, a p90 10".to_owned());
