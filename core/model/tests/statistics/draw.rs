@@ -46,6 +46,23 @@ pub(crate) fn assert_at_least(least: f64, found: usize, of: usize, what: &str) {
     );
 }
 
+/// The percentages of a row of the book's page, as shares; `head` is how it begins.
+pub(crate) fn of_book(head: &str) -> Vec<f64> {
+    let page = include_str!("../../../../docs/src/concepts/how-sure.md");
+    let row = page.lines().find(|line| line.starts_with(head));
+    let row = row.unwrap_or_else(|| panic!("no row {head}"));
+    let rest = row[head.len()..].split(['|', ',']);
+    let shares = rest.filter_map(|cell| cell.trim().strip_suffix(" %")?.parse::<f64>().ok());
+    shares.map(|percent| percent / 100.0).collect()
+}
+
+/// Fails if the book says something else than was found.
+pub(crate) fn assert_published(published: f64, found: usize, of: usize, what: &str) {
+    let share = found as f64 / of as f64;
+    let is_it = (published - share).abs() <= 0.05;
+    assert!(is_it, "{what}: {published} in the book, {share} found");
+}
+
 /// A backend at a level whose repeats gave these values of a metric.
 pub(crate) fn row(backend: &str, level: u32, metric: &str, values: &[f64]) -> Row {
     let each = (0..).zip(values);

@@ -5,7 +5,9 @@ use inferbench_model::report::{Row, find_drift};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::draw::{THROUGHPUT, assert_at_least, assert_at_most, normal, row};
+use crate::draw::{
+    THROUGHPUT, assert_at_least, assert_at_most, assert_published, normal, of_book, row,
+};
 
 /// A run whose starts scatter by `scatter`, and the levels of a start by 0.3 % around
 /// it; over all repeats everything becomes slower by `fall`, on the log scale.
@@ -76,5 +78,35 @@ fn a_drift_of_a_tenth_over_five_repeats_is_found() {
         };
         let what = format!("{backends} backends, scatter {scatter}");
         assert_at_least(least, design.warned(22, 300), 300, &what);
+    }
+}
+
+#[test]
+fn the_table_of_drift_in_the_book_is_what_comes_out() {
+    for (head, backends) in [
+        ("| 1 backend |", 1),
+        ("| 2 backends |", 2),
+        ("| 3 backends |", 3),
+    ] {
+        for scatter in [0.02, 0.03] {
+            let head = format!("{head} {:.0} % |", scatter * 100.0);
+            // with one backend, three repeats are too few
+            let published = of_book(&head);
+            let repeats: &[usize] = if backends == 1 { &[5, 10] } else { &[3, 5, 10] };
+            assert_eq!(published.len(), 2 * repeats.len(), "{head}");
+            for (repeats, published) in repeats.iter().zip(published.chunks(2)) {
+                for (fall, published) in [0.0, -(0.9_f64.ln())].into_iter().zip(published) {
+                    let design = Design {
+                        backends,
+                        levels: 1,
+                        repeats: *repeats,
+                        scatter,
+                        fall,
+                    };
+                    let what = format!("{head} {repeats} repeats, {fall}");
+                    assert_published(*published, design.warned(23, 400), 400, &what);
+                }
+            }
+        }
     }
 }

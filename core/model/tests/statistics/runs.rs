@@ -8,7 +8,7 @@ use inferbench_model::stats::inference::{paired_ratio, unpaired_ratio};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::draw::{assert_at_least, assert_at_most, normal};
+use crate::draw::{assert_at_least, assert_at_most, assert_published, normal, of_book};
 
 /// Repeats around 1 / (1 + `fall`), on the log scale.
 fn repeats(rng: &mut ChaCha8Rng, n: usize, fall: f64, scatter: f64) -> Vec<f64> {
@@ -80,7 +80,7 @@ fn a_fall_within_the_limit_fails_the_gate_in_at_most_one_of_forty_comparisons() 
                 scatter,
             };
             let what = format!("{fall}, {levels} levels, {repeats} repeats, scatter {scatter}");
-            assert_at_most(0.025, design.count(200, fails), 200, &what);
+            assert_at_most(0.025, design.count(120, fails), 120, &what);
         }
     }
 }
@@ -114,6 +114,32 @@ fn a_fall_beyond_the_limit_is_found_and_is_not_said_to_hold() {
             &what,
         );
     }
+}
+
+#[test]
+fn the_table_of_the_gate_in_the_book_is_what_comes_out() {
+    for (scatter, repeats) in [(0.01, 3), (0.02, 3), (0.02, 5), (0.03, 3), (0.03, 5)] {
+        let head = format!("| 1 level | {:.0} % | {repeats} |", scatter * 100.0);
+        let published = of_book(&head);
+        assert_eq!(published.len(), 5, "{head}");
+        for (fall, published) in [0.0, 0.03, 0.05, 0.10].into_iter().zip(&published) {
+            let design = Design {
+                levels: 1,
+                repeats,
+                fall,
+                scatter,
+            };
+            let what = format!("{head} fall {fall}");
+            assert_published(*published, design.count(300, fails), 300, &what);
+            if fall == 0.0 {
+                assert_published(published_hold(&head), design.count(300, holds), 300, &what);
+            }
+        }
+    }
+}
+
+fn published_hold(head: &str) -> f64 {
+    *of_book(head).last().unwrap()
 }
 
 #[test]

@@ -54,8 +54,8 @@ fn a_third_that_scatters_and_is_as_fast_leaves_no_fastest_in_19_of_20() {
     // a comes out as the fastest in one of six.
     for (c, scatter) in [(1.10, 0.10), (1.10, 0.20), (1.155, 0.20)] {
         for repeats in [2, 3, 5] {
-            let found = wrong(11, 250, &[(1.10, 0.01), (1.0, 0.01), (c, scatter)], repeats);
-            assert_at_most(0.05, found, 250, &format!("c {c}, {repeats} repeats"));
+            let found = wrong(11, 150, &[(1.10, 0.01), (1.0, 0.01), (c, scatter)], repeats);
+            assert_at_most(0.05, found, 150, &format!("c {c}, {repeats} repeats"));
         }
     }
 }
@@ -68,9 +68,9 @@ fn three_to_six_equal_backends_of_unequal_scatter_have_no_fastest_in_19_of_20() 
             let scatter = |place: usize| least * f64::powf(most / least, share(place));
             let all: Vec<True> = (0..backends).map(|place| (1.0, scatter(place))).collect();
             for repeats in [2, 3, 5] {
-                let found = wrong(12, 200, &all, repeats);
+                let found = wrong(12, 120, &all, repeats);
                 let what = format!("{backends} backends, {least} to {most}, {repeats} repeats");
-                assert_at_most(0.05, found, 200, &what);
+                assert_at_most(0.05, found, 120, &what);
             }
         }
     }

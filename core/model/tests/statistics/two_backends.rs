@@ -6,7 +6,7 @@ use inferbench_model::stats::inference::{Interval, paired_ratio};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-use crate::draw::{assert_at_most, normal};
+use crate::draw::{assert_at_most, normal, of_book};
 
 /// One level of one experiment: both backends in each repeat, the log ratio
 /// around `log_ratio` with the scatter `scatter`; the better one comes first.
@@ -65,21 +65,14 @@ fn power(blocks: usize, difference: f64, scatter: f64) -> f64 {
 
 #[test]
 fn the_table_of_power_in_the_book_is_what_comes_out() {
-    let book = include_str!("../../../../docs/src/concepts/comparison.md");
     for difference in [0.05, 0.10] {
         for scatter in [0.01, 0.02, 0.05] {
             let head = format!("| {:.0} % | {:.0} % |", difference * 100.0, scatter * 100.0);
-            let row = book.lines().find(|line| line.starts_with(&head));
-            let row = row.unwrap_or_else(|| panic!("no row {head}"));
-            let published = row.split('|').skip(3).filter_map(|cell| {
-                let percent: f64 = cell.trim().trim_end_matches(" %").parse().ok()?;
-                Some(percent / 100.0)
-            });
-            let published: Vec<f64> = published.collect();
+            let published = of_book(&head);
             let found = [3, 5, 10].map(|blocks| power(blocks, difference, scatter));
-            assert_eq!(published.len(), 3, "{row}");
+            assert_eq!(published.len(), 3, "{head}");
             for (published, found) in published.iter().zip(found) {
-                assert!((published - found).abs() <= 0.025, "{row}: found {found}");
+                assert!((published - found).abs() <= 0.025, "{head}: found {found}");
             }
         }
     }

@@ -18,7 +18,7 @@ pub(crate) struct ByOutcome<'r> {
     pub(crate) ahead: IndexMap<&'r str, Vec<&'r Comparison>>,
     /// The repeats scatter too much.
     pub(crate) open: Vec<&'r Comparison>,
-    /// Clear at its own level, and not for all levels together.
+    /// Clearly better at its own level, and not for all levels together.
     pub(crate) unclear: Vec<&'r Comparison>,
     /// No verdict, for the reason that each gives.
     pub(crate) no_verdict: Vec<&'r Comparison>,
@@ -36,7 +36,7 @@ impl<'r> ByOutcome<'r> {
                 (Outcome::Inconclusive, _) if comparison.was_ahead() => {
                     sorted.ahead.entry(best).or_default().push(comparison);
                 }
-                (Outcome::Inconclusive, Some(Reason::SeveralLevels)) => {
+                (Outcome::Inconclusive, Some(Reason::SeveralLevels)) if !comparison.is_near() => {
                     sorted.unclear.push(comparison);
                 }
                 (Outcome::Inconclusive, _) => sorted.open.push(comparison),
