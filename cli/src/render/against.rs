@@ -1,7 +1,8 @@
-//! Ratios to a baseline as text: one for each backend that a reader may choose,
-//! and one to the best of the level.
+//! Figures against those of other backends: ratios to a baseline as text, one for each
+//! backend that a reader may choose and one to the best of the level, and which are
+//! marked as best.
 
-use inferbench_model::report::{Figure, Report, Row};
+use inferbench_model::report::{Figure, Outcome, Report, Row};
 use inferbench_model::stats::inference::is_bounded;
 use inferbench_model::text::number::{ends, three_digits};
 use serde::Serialize;
@@ -41,6 +42,21 @@ pub(super) fn ratios(report: &Report, row: &Row, metric: &str, is_best: bool) ->
         .filter(|_| some)
         .filter_map(|(key, label)| ratio(figure, (&row.backend, is_best), key, label))
         .collect()
+}
+
+/// Whether a figure is marked as the best of its level: it was shown to be, or to be
+/// equal to it. One repeat shows nothing.
+pub(super) fn is_best(report: &Report, row: &Row, metric: &str) -> bool {
+    let Some(comparison) = report.comparison(metric, &row.level) else {
+        return false;
+    };
+    let is_first = comparison.best == row.backend;
+    let is_second = comparison.second.as_deref() == Some(&row.backend);
+    match comparison.outcome {
+        Outcome::Faster => is_first,
+        Outcome::Equivalent => is_first || is_second,
+        Outcome::Inconclusive | Outcome::NoVerdict => false,
+    }
 }
 
 fn ratio(

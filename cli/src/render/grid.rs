@@ -1,7 +1,7 @@
 //! The table over levels as text, for the page, the summary and the terminal:
 //! which columns, how a figure is written, which is marked as best.
 
-use inferbench_model::report::{Figure, Outcome, Percentile, Report, Row};
+use inferbench_model::report::{Figure, Percentile, Report, Row};
 use inferbench_model::stats::inference::is_bounded;
 use inferbench_model::text::number::{grouped, three_digits};
 use serde::Serialize;
@@ -299,21 +299,6 @@ fn ratio_to_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> O
         .or(figure.ratio_to_best)
 }
 
-/// Whether a figure is marked as the best of its level: it was shown to be, or to be
-/// equal to it. One repeat shows nothing.
-fn is_best(report: &Report, row: &Row, metric: &str) -> bool {
-    let Some(comparison) = report.comparison(metric, &row.level) else {
-        return false;
-    };
-    let is_first = comparison.best == row.backend;
-    let is_second = comparison.second.as_deref() == Some(&row.backend);
-    match comparison.outcome {
-        Outcome::Faster => is_first,
-        Outcome::Equivalent => is_first || is_second,
-        Outcome::Inconclusive | Outcome::NoVerdict => false,
-    }
-}
-
 /// Why a row has no figure.
 fn absence(row: &Row) -> &str {
     let absence = row.absence.as_ref();
@@ -333,7 +318,7 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         ),
         _ => String::new(),
     };
-    let best = is_best(report, row, column.metric);
+    let best = against::is_best(report, row, column.metric);
     let shown = number(value, title);
     Cell {
         best,

@@ -8,6 +8,7 @@ mod no_verdict;
 mod per_metric;
 pub(crate) mod runs;
 mod saturation;
+mod tails;
 mod trust;
 pub(crate) mod warnings;
 pub(crate) mod wording;

@@ -30,13 +30,8 @@ pub(crate) fn sentence<'r>(
     for (who, led) in &by_outcome.leads {
         parts.extend(leader(levels, who, led));
     }
-    for (who, led) in &by_outcome.ahead {
-        let at = at_levels(levels, &levels_of(led));
-        let (by, proof) = (ratios_of_repeats(led), unproven(led, levels.len()));
-        parts.push(format!(
-            "{who} was ahead in all repeats {at} ({by} the next): {proof}"
-        ));
-    }
+    let ahead = by_outcome.ahead.iter();
+    parts.extend(ahead.map(|(who, led)| unproven_lead(levels, who, led)));
     if !by_outcome.equal.is_empty() {
         let at = at_levels(levels, &levels_of(&by_outcome.equal));
         let (who, margin) = (contenders(&by_outcome.equal), MARGIN * 100.0);
@@ -79,6 +74,13 @@ fn winner(levels: &[Level], who: &str, won: &[&Comparison]) -> String {
             at_levels(levels, &[most.level])
         ),
     }
+}
+
+/// Where a backend was ahead in all repeats, which does not prove it.
+fn unproven_lead(levels: &[Level], who: &str, led: &[&Comparison]) -> String {
+    let at = at_levels(levels, &levels_of(led));
+    let (by, proof) = (ratios_of_repeats(led), unproven(led, levels.len()));
+    format!("{who} was ahead in all repeats {at} ({by} the next): {proof}")
 }
 
 /// Where a backend has the better figure in the only repeat.
