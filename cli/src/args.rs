@@ -156,13 +156,16 @@ pub struct CompareArgs {
     /// The run that the others are compared with, by folder or name; default: the first.
     #[arg(long, value_name = "RUN")]
     pub baseline: Option<String>,
-    /// Exit with code 4 if a metric is significantly worse than the baseline by more than this.
+    /// Exit with code 4 if a metric is shown to be worse than the baseline by more than this.
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     pub fail_on_regression: Option<f64>,
     /// Metric that must not get worse (repeatable); default: the one that ranks the
-    /// backends.
+    /// backends, TTFT and TPOT.
     #[arg(long, value_name = "NAME", value_parser = parse_metric, requires = "fail_on_regression")]
     pub metric: Vec<String>,
+    /// Exit with code 5 if some check is undecided and none failed.
+    #[arg(long, requires = "fail_on_regression")]
+    pub require_decision: bool,
     /// Write the page, report.json and the summaries to this folder.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,

@@ -33,6 +33,8 @@ pub(crate) enum Code {
     Incomplete = 3,
     /// `verify`, `plugins check` or the gate of `compare` did not pass.
     GateNotMet = 4,
+    /// The gate of `compare` could not decide, and was asked to.
+    Undecided = 5,
     /// Interrupted.
     Interrupted = 130,
 }

@@ -25,7 +25,7 @@ const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 /// What the terminal can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
-    /// Text alone: the best figure has a `*`.
+    /// Text alone: what is shown to be best has a `*`.
     Plain,
     /// With control codes: the best figure is bold.
     Styled,
@@ -82,8 +82,14 @@ fn figures(report: &Report, names: &Names, look: Look, width: usize) -> Vec<Stri
         return lines;
     }
     lines.extend(fitting(report, columns, names, look, width).lines());
+    if all().any(|line| line.cells.iter().any(|cell| cell.best)) {
+        lines.push("*: shown to lead its level, or equivalent to what leads".to_owned());
+    }
     if all().any(|line| line.cells.iter().any(|cell| cell.too_few.is_some())) {
-        lines.push("too few: a p99 needs 100 samples".to_owned());
+        lines.push("too few: a p99 needs 100 samples, a p90 10".to_owned());
+    }
+    if all().any(|line| line.cells.iter().any(|cell| cell.lower)) {
+        lines.push("p90: in place of a p99, which needs 100 samples".to_owned());
     }
     if all().any(|line| line.untrustworthy) {
         lines.push("!: untrustworthy, the critical warnings say why".to_owned());

@@ -295,3 +295,23 @@ fn folders_that_are_no_runs_are_named() {
         baseline.err
     );
 }
+
+#[test]
+fn a_gate_that_cannot_decide_has_a_code_of_its_own_where_a_decision_is_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    // one repeat of each shows nothing
+    let load = "load: { concurrency: [1], requests: 6 }\nrepeats: 1";
+    let was = run_at(folder.path(), "was", 4, load);
+    let is = run_at(folder.path(), "is", 4, load);
+    let gate = ["--fail-on-regression", "5%", "--json"];
+    let open = compare(&[&was, &is], &gate);
+    assert_eq!(open.code, Some(0), "{}", open.err);
+    let report: Value = serde_json::from_str(&open.out).unwrap();
+    // the third is decode time per token where reads were shared, else TPOT
+    let metrics = report["runs"]["gate"]["metrics"].as_array().unwrap();
+    assert_eq!(metrics.len(), 3, "{metrics:?}");
+    assert_eq!(metrics[..2], ["output_token_throughput", "ttft_ms"]);
+    let asked = [&gate[..], &["--require-decision"]].concat();
+    let asked = compare(&[&was, &is], &asked);
+    assert_eq!(asked.code, Some(5), "{}", asked.err);
+}

@@ -89,7 +89,7 @@ fn reported(run: &Path) {
 
 /// Everything in which `new` is not what `old` was, by its place.
 fn differences(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
-    if has_events_that_differ(old, new) {
+    if has_events_that_differ(old, new) || is_tile_of_another_level(old, new) {
         return;
     }
     match (old, new) {
@@ -107,7 +107,8 @@ fn differences(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
                     continue;
                 }
                 let is_told = is_same_check(key, was, is) || is_higher_hint(key, was, is);
-                if is_told || is_stricter(&place, key, was, is) {
+                let is_computed_anew = is_of_repeats(&place, key) || is_of_few_requests(&place, is);
+                if is_told || is_computed_anew || is_stricter(&place, key, was, is) {
                     continue;
                 }
                 differences(was, is, &place, found);
@@ -167,11 +168,43 @@ fn has_events_that_differ(was: &Value, is: &Value) -> bool {
         && is["reason"] == json!("events_differ")
 }
 
+/// What is taken from repeats since then: intervals of percentiles, which were order
+/// statistics over requests, and the drift, which had one pair per level.
+fn is_of_repeats(place: &str, key: &str) -> bool {
+    let is_end = ["low", "high"].contains(&key);
+    let is_percentile = is_end && place.contains(".figures.") && place.contains(".p");
+    let is_drift = place.starts_with(".drift") && (is_end || ["drift", "ratio"].contains(&key));
+    is_percentile || is_drift
+}
+
+/// Percentiles of values of which a request has many need as many requests as values
+/// since then.
+const MANY_OF_A_REQUEST: [&str; 2] = ["itl_ms", "tokens_per_event"];
+
+fn is_of_few_requests(place: &str, is: &Value) -> bool {
+    let mut many = MANY_OF_A_REQUEST.iter();
+    is.is_null() && many.any(|metric| place.ends_with(&format!(".figures.{metric}.p99.value")))
+}
+
+/// The tile of a latency is at the level that tells most since then, not at the lowest.
+/// The comparisons that it is one of are held against each other all the same.
+fn is_tile_of_another_level(was: &Value, is: &Value) -> bool {
+    let metric = was["metric"].as_str().unwrap_or_default();
+    let is_latency = metric.ends_with("_ms") || metric == "decode_ms_per_token";
+    let is_tile = was["unit"].is_string() && is_latency;
+    is_tile && was["metric"] == is["metric"] && was["level"] != is["level"]
+}
+
 /// How many repeats would decide is counted for all open levels together since
-/// then, as the verdict is: never fewer than before.
+/// then, as the verdict is, and for four of five tries: never fewer than before, and
+/// none where that is beyond a thousand. What is clear at one level and not at all
+/// together has a number too.
 fn is_higher_hint(key: &str, was: &Value, is: &Value) -> bool {
-    let numbers = was.as_u64().zip(is.as_u64());
-    key == "blocks_to_decide" && numbers.is_some_and(|(was, is)| is >= was)
+    let fewer = was
+        .as_u64()
+        .zip(is.as_u64())
+        .is_some_and(|(was, is)| is < was);
+    key == "blocks_to_decide" && !fewer
 }
 
 /// A text, or a list of texts, each alone or beside its code.
@@ -233,7 +266,11 @@ fn report_comes_to_the_figures_and_verdicts_of_the_old_program() {
         let old = table(&fs::read_to_string(expected.join("summary.csv")).unwrap());
         let new = table(&fs::read_to_string(run.join("summary.csv")).unwrap());
         for (place, value) in old {
-            assert_eq!(new.get(&place), Some(&value), "{name}: {place:?}");
+            let mut many = MANY_OF_A_REQUEST.iter();
+            let few = many.any(|metric| place.1 == format!("{metric}_p99"));
+            let is_same = new.get(&place) == Some(&value);
+            let is_left_out = few && new.get(&place).is_some_and(String::is_empty);
+            assert!(is_same || is_left_out, "{name}: {place:?}");
         }
     }
 }
@@ -293,6 +330,8 @@ fn compared(runs: [&str; 2], folder: &Path) -> Said {
     let mut command = inferbench();
     command.current_dir(folder).args(["--json", "compare"]);
     command.args(runs).args(["--fail-on-regression", "5%"]);
+    // What the old program looked at by default; TTFT and TPOT came since then.
+    command.args(["--metric", "output_token_throughput"]);
     said(&mut command)
 }
 

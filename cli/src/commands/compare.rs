@@ -44,6 +44,7 @@ pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, Cl
     let gate = report.runs.and_then(|runs| runs.gate);
     Ok(match gate {
         Some(gate) if !gate.met => Code::GateNotMet,
+        Some(gate) if args.require_decision && !gate.is_decided() => Code::Undecided,
         _ => Code::Done,
     })
 }

@@ -1,7 +1,9 @@
-//! Ratios to a baseline as text: one for each backend that a reader may choose,
-//! and one to the best of the level.
+//! Figures against those of other backends: ratios to a baseline as text, one for each
+//! backend that a reader may choose and one to the best of the level, and which are
+//! marked as best.
 
-use inferbench_model::report::{Figure, Report, Row};
+use inferbench_model::report::{Figure, Outcome, Report, Row};
+use inferbench_model::stats::inference::is_bounded;
 use inferbench_model::text::number::{ends, three_digits};
 use serde::Serialize;
 
@@ -15,7 +17,8 @@ pub struct RatioText {
     pub baseline: String,
     /// `0.250 ×` with a space that keeps both together, or that the backend is the baseline itself.
     pub text: String,
-    /// `(0.240–0.261)`, the 95 % interval; empty below two repeats.
+    /// `(0.240–0.261)`, the 95 % interval, or that so few repeats cannot bound it; empty
+    /// below two repeats.
     pub interval: String,
 }
 
@@ -41,6 +44,21 @@ pub(super) fn ratios(report: &Report, row: &Row, metric: &str, is_best: bool) ->
         .collect()
 }
 
+/// Whether a figure is marked as the best of its level: it was shown to be, or to be
+/// equal to it. One repeat shows nothing.
+pub(super) fn is_best(report: &Report, row: &Row, metric: &str) -> bool {
+    let Some(comparison) = report.comparison(metric, &row.level) else {
+        return false;
+    };
+    let is_first = comparison.best == row.backend;
+    let is_second = comparison.second.as_deref() == Some(&row.backend);
+    match comparison.outcome {
+        Outcome::Faster => is_first,
+        Outcome::Equivalent => is_first || is_second,
+        Outcome::Inconclusive | Outcome::NoVerdict => false,
+    }
+}
+
 fn ratio(
     figure: &Figure,
     (own, is_best): (&str, bool),
@@ -61,6 +79,9 @@ fn ratio(
     }
     let against = figure.against(baseline)?;
     let interval = against.low.zip(against.high).map(|(low, high)| {
+        if !is_bounded(low, high) {
+            return "(not bounded)".to_owned();
+        }
         let [low, high] = ends(low, high);
         format!("({low}–{high})")
     });

@@ -1,7 +1,8 @@
 //! The table over levels as text, for the page, the summary and the terminal:
 //! which columns, how a figure is written, which is marked as best.
 
-use inferbench_model::report::{Figure, Outcome, Percentile, Reason, Report, Row};
+use inferbench_model::report::{Figure, Percentile, Report, Row};
+use inferbench_model::stats::inference::is_bounded;
 use inferbench_model::text::number::{grouped, three_digits};
 use serde::Serialize;
 
@@ -99,6 +100,8 @@ pub struct Cell {
     /// The percentile would need more values than there are: how many of how
     /// many.
     pub too_few: Option<String>,
+    /// It is a p90, in place of a p99 that would need more values.
+    pub lower: bool,
     /// More about it: the reason of a dash, or the spread.
     pub title: String,
     /// The value with all its digits, for sorting and for files.
@@ -276,7 +279,7 @@ fn cell(report: &Report, row: &Row, column: &Column) -> Cell {
     match column.stat {
         Stat::Typical => typical(report, row, column, figure),
         Stat::P99 => match figure.p99 {
-            Some(p99) => percentile(&p99),
+            Some(p99) => percentile(figure, &p99),
             None => dash("a rate has no percentiles"),
         },
         Stat::Ratio => match ratio_to_best(report, row, column.metric, figure) {
@@ -294,20 +297,6 @@ fn ratio_to_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> O
     over_repeats
         .map(|against| against.ratio)
         .or(figure.ratio_to_best)
-}
-
-/// Whether a figure is marked as the best of its level: it was shown to be, or to
-/// be equal to it. One repeat shows nothing, and has a best figure all the same.
-fn is_best(report: &Report, row: &Row, metric: &str, figure: &Figure) -> bool {
-    let Some(comparison) = report.comparison(metric, &row.level) else {
-        return figure.best;
-    };
-    let is_second = comparison.second.as_deref() == Some(&row.backend);
-    match comparison.outcome {
-        Outcome::Faster => figure.best,
-        Outcome::Equivalent => figure.best || is_second,
-        _ => figure.best && comparison.reason == Some(Reason::OneRepeat),
-    }
 }
 
 /// Why a row has no figure.
@@ -329,7 +318,7 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
         ),
         _ => String::new(),
     };
-    let best = is_best(report, row, column.metric, figure);
+    let best = against::is_best(report, row, column.metric);
     let shown = number(value, title);
     Cell {
         best,
@@ -342,24 +331,44 @@ fn typical(report: &Report, row: &Row, column: &Column, figure: &Figure) -> Cell
     }
 }
 
-fn percentile(percentile: &Percentile) -> Cell {
-    match percentile.value {
-        Some(value) => number(value, over(percentile)),
-        None => Cell {
+fn percentile(figure: &Figure, percentile: &Percentile) -> Cell {
+    if let Some(value) = percentile.value {
+        return number(value, over(percentile));
+    }
+    let p90 = figure.p90.as_ref();
+    let lower = p90.and_then(|p90| Some((p90.value?, over(p90))));
+    let (n, needed) = (percentile.n, percentile.needed);
+    let few = percentile
+        .requests
+        .filter(|requests| *requests < needed as u64);
+    let (too_few, title) = match few {
+        Some(requests) if n >= needed => (
+            format!("{requests} of {needed} requests"),
+            format!("{n} values of {requests} requests; the percentile needs {needed} requests"),
+        ),
+        _ => (
+            format!("{n} of {needed}"),
+            format!("{n} values; the percentile needs {needed}"),
+        ),
+    };
+    let Some((p90, over)) = lower else {
+        return Cell {
             text: "too few".to_owned(),
-            best: false,
-            too_few: Some(format!("{} of {}", percentile.n, percentile.needed)),
-            ..dash(&format!(
-                "{} values; the percentile needs {}",
-                percentile.n, percentile.needed
-            ))
-        },
+            too_few: Some(too_few),
+            ..dash(&title)
+        };
+    };
+    Cell {
+        text: format!("p90\u{a0}{}", three_digits(p90)),
+        lower: true,
+        ..dash(&format!("p90 {over}; p99: {title}"))
     }
 }
 
 /// How many values a percentile is taken over, and its interval.
 fn over(percentile: &Percentile) -> String {
     let interval = percentile.low.zip(percentile.high);
+    let interval = interval.filter(|(low, high)| is_bounded(*low, *high));
     let interval = interval.map_or_else(String::new, |(low, high)| {
         format!("; 95 %: {} to {}", three_digits(low), three_digits(high))
     });
@@ -371,6 +380,7 @@ fn number(value: f64, title: String) -> Cell {
         text: three_digits(value),
         best: false,
         too_few: None,
+        lower: false,
         title,
         value: Some(value),
         against: Vec::new(),
@@ -382,6 +392,7 @@ fn dash(title: &str) -> Cell {
         text: "–".to_owned(),
         best: false,
         too_few: None,
+        lower: false,
         title: title.to_owned(),
         value: None,
         against: Vec::new(),

@@ -5,9 +5,12 @@ use std::io::{self, Write};
 
 use inferbench_model::config::Level;
 use inferbench_model::facts::warning::WarningKind;
-use inferbench_model::report::{Drift, Report, Severity, Warning, warning_line, warning_words};
+use inferbench_model::report::{
+    Drift, Interval, Report, Severity, Warning, warning_line, warning_words,
+};
+use inferbench_model::stats::inference::is_bounded;
 use inferbench_model::text::number::{
-    bytes, counted_parts, ends, grouped, percent, three_digits, with_unit,
+    bytes, counted_parts, grouped, percent, three_digits, with_unit,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -221,15 +224,13 @@ fn register_filters(tera: &mut Tera) {
             Ok(Value::from(with_unit(number, unit.unwrap_or_default())))
         },
     );
-    tera.register_filter(
-        "range",
-        |value: &Value, arguments: &HashMap<String, Value>| {
-            let high = arguments.get("high").and_then(Value::as_f64);
-            let both = value.as_f64().zip(high);
-            let (low, high) = both.ok_or_else(|| misfit("range", value))?;
-            Ok(Value::from(ends(low, high).join(" to ")))
-        },
-    );
+    tera.register_filter("within", |value: &Value, _: &HashMap<String, Value>| {
+        let interval: Interval =
+            serde_json::from_value(value.clone()).map_err(|_| misfit("within", value))?;
+        let bounded = is_bounded(interval.low, interval.high);
+        let claim = if bounded { " (95 %)" } else { "" };
+        Ok(Value::from(interval.within() + claim))
+    });
     tera.register_filter("utc", |value: &Value, _: &HashMap<String, Value>| {
         Ok(Value::from(value.as_str().map_or_else(String::new, utc)))
     });

@@ -258,3 +258,22 @@ fn requests_sent_all_at_once_are_judged_by_throughput() {
     assert_eq!(report.rows[0].pace, None);
     assert_eq!(report.tiles[0].comparison.metric, "output_token_throughput");
 }
+
+#[test]
+fn the_end_to_end_limit_counts_from_the_planned_time() {
+    // 30 ms from the send to the end. Every second request is sent 100 ms late, so its
+    // user waits for 130 ms: half of the requests are good, at the same throughput.
+    let mut run = open(&["a"], &[10.0], 1);
+    run.config.slo.e2e_latency_ms = Some(60.0);
+    let mut records = planned("a", 0, 10.0, 10.0, 0.0);
+    for record in records.iter_mut().step_by(2) {
+        record.send_lag_ms = Some(100.0);
+        record.scheduled_ns = record.scheduled_ns.map(|at| at - ms_to_ns(100.0));
+        record.e2e_from_schedule_ms = record.e2e_latency_ms.map(|ms| ms + 100.0);
+    }
+    run.add(records);
+    let report = run.report();
+    let row = report.row("a", &AT_TEN).unwrap();
+    let share = row.typical("goodput").unwrap() / row.typical("request_throughput").unwrap();
+    assert!((share - 0.5).abs() < 0.01, "{share}");
+}

@@ -108,21 +108,31 @@ fn level_rows_with_a_fifth_of_scatter_are_taken_for_a_trend_in_one_of_a_hundred(
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let mut row = || -> Vec<f64> { (0..20).map(|_| rng.random_range(65.0..135.0)).collect() };
     let found = (0..2000)
-        .filter(|_| trend(&row()).is_some_and(|trend| trend.matters()))
+        .filter(|_| trend(&row()).is_some_and(|trend| trend.matters(1)))
         .count();
     // 20 are expected; beyond 34 lies one run of a thousand (binomial, 1 %)
     assert!(found <= 34, "{found} of 2,000");
 }
 
-#[test]
-fn a_slope_of_a_fifth_in_a_twentieth_of_scatter_is_found_in_nearly_every_row() {
+/// How many of 1,000 rows that rise by `change` and scatter by a twentieth have a trend
+/// that matters where so many repeats are known.
+fn found_of_slope(change: f64, repeats: usize) -> usize {
     let mut rng = ChaCha8Rng::seed_from_u64(4);
     let mut row = || -> Vec<f64> {
-        let noise = |i: i32| f64::from(i) + 4.0 * rng.random_range(-1.7..1.7);
-        (0..20).map(noise).map(|value| 90.0 + value).collect()
+        let noise = |i: i32| change * 5.0 * f64::from(i) + 5.0 * rng.random_range(-1.7..1.7);
+        (0..20).map(noise).map(|value| 100.0 + value).collect()
     };
-    let found = (0..1000)
-        .filter(|_| trend(&row()).is_some_and(|trend| trend.matters()))
-        .count();
-    assert!(found >= 900, "{found} of 1,000");
+    let matters = |trend: inferbench_model::stats::trend::Trend| trend.matters(repeats);
+    (0..1000)
+        .filter(|_| trend(&row()).is_some_and(matters))
+        .count()
+}
+
+#[test]
+fn a_slope_in_a_twentieth_of_scatter_is_found_the_oftener_the_more_repeats_there_are() {
+    // one repeat alone must be five times as sure; two of three are enough, so that 84 %
+    // of repeats are 3 * 0.84^2 - 2 * 0.84^3 = 93 % of levels
+    let (fifth, half) = (found_of_slope(0.2, 3), found_of_slope(0.5, 1));
+    assert!(fifth >= 820, "{fifth} of 1,000");
+    assert!(half >= 850, "{half} of 1,000");
 }

@@ -340,3 +340,59 @@ fn a_report_of_an_older_version_is_read() {
     let read: Report = serde_json::from_value(old).unwrap();
     assert_eq!((read.trade, read.reproduce), (None, None));
 }
+
+#[test]
+fn what_every_repeat_shows_is_said_apart_from_what_is_proven() {
+    let gaps = |gap_ms: f64| Timetable { gap_ms, ..FIRST };
+    let mut run = Run::new(&["a", "b"], &[1], 2);
+    for (block, gap_ms) in [(0, 10.0), (1, 40.0)] {
+        run.add(records("a", block, FIRST));
+        run.add(records("b", block, gaps(gap_ms)));
+    }
+    let report = run.report();
+    // 5 tokens in 30 ms against 50 and 170: 1.67 and 5.67 times, logs 0.511 and 1.735.
+    // Their mean is 1.094 beyond ln 1.03, their scatter 0.865: t(6) = 2.447 + 0.906 (for
+    // 0.2) times 0.865 / sqrt(7) is 1.097, t(7) = 2.365 + 0.896 times 0.865 / sqrt(8) 0.998
+    assert_eq!(
+        report.answer[0],
+        "a was ahead in all repeats at concurrency 1, with 1.67 to 5.67 times the output tokens \
+         per second of the next backend; two repeats cannot prove it, eight likely would."
+    );
+    let found = report
+        .comparison("output_token_throughput", &Level::Concurrency(1))
+        .unwrap();
+    let ahead = found.ahead.unwrap();
+    assert_eq!((ahead.repeats, ahead.of), (2, 2));
+    // 12.7 times 0.612 to both sides
+    assert_eq!(
+        found.interval.unwrap().within(),
+        "not bounded with 2 repeats"
+    );
+}
+
+#[test]
+fn a_latency_has_its_tile_where_it_tells_most_and_not_at_the_lowest_load() {
+    let at = |concurrency, ttft_ms| Timetable {
+        concurrency,
+        ttft_ms,
+        ..FIRST
+    };
+    let mut run = Run::new(&["a", "b"], &[1, 2, 4], 2);
+    for block in 0..2 {
+        for (concurrency, a, b) in [(1, 5.0, 50.0), (2, 20.0, 60.0), (4, 80.0, 100.0)] {
+            run.add(records("a", block, at(concurrency, a)));
+            run.add(records("b", block, at(concurrency, b)));
+        }
+    }
+    let level = |run: &Run| {
+        let report = run.report();
+        let mut tiles = report.tiles.iter();
+        let ttft = tiles.find(|tile| tile.comparison.metric == "ttft_ms");
+        ttft.unwrap().comparison.level
+    };
+    // three times at concurrency 2, one and a quarter at 4
+    assert_eq!(level(&run), Level::Concurrency(2));
+    // of these 90 ms, a keeps to them at 4 and b does not
+    run.config.slo.ttft_ms = Some(90.0);
+    assert_eq!(level(&run), Level::Concurrency(4));
+}

@@ -8,7 +8,7 @@ use crate::cell::charted::Charted;
 use crate::cell::tally::{Sample, Tally, summary};
 use crate::facts::record::RequestRecord;
 use crate::metrics::Metric;
-use crate::stats::{Bounds, Summary};
+use crate::stats::Summary;
 use crate::text::units::s_between;
 
 /// Bytes of a SHA-256.
@@ -132,13 +132,10 @@ pub(crate) struct Span {
     ends_ns: Option<(u64, u64)>,
 }
 
-/// Summary of one metric over the requests of several cells together, with the
-/// intervals of its percentiles; empty for a metric that has one value per cell.
+/// Summary of one metric over the requests of several cells together; empty for a
+/// metric that has one value per cell.
 #[must_use]
-pub fn pooled<'a>(
-    metric: &Metric,
-    cells: impl IntoIterator<Item = &'a CellDigest>,
-) -> (Summary, Bounds) {
+pub fn pooled<'a>(metric: &Metric, cells: impl IntoIterator<Item = &'a CellDigest>) -> Summary {
     summary(of_cells(metric, cells))
 }
 

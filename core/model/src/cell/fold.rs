@@ -176,13 +176,13 @@ impl CellFold {
         if self.is_hidden(metric) {
             return match metric.values.is_one_per_cell() {
                 true => MetricValue::Number(None),
-                false => MetricValue::Summary(summary([&Tally::new(metric)]).0),
+                false => MetricValue::Summary(summary([&Tally::new(metric)])),
             };
         }
         let over = match &metric.values {
             Values::PerCell(cell) => cell.over,
             Values::OfHardware(_) => return MetricValue::Number(None),
-            _ => return MetricValue::Summary(summary([tally]).0),
+            _ => return MetricValue::Summary(summary([tally])),
         };
         let seconds = match over {
             Over::Window => self.load.window.map(|window| window.length_s()),

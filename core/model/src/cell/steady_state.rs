@@ -14,8 +14,11 @@ use crate::stats::trend::{MIN_TREND, Trend, trend};
 const SPANS: usize = 20;
 /// Requests that a span has at least.
 const SPAN_REQUESTS: usize = 3;
-/// Share of steady series that are taken for a trend by chance.
-const ALPHA: f64 = 0.01;
+/// p value below which a trend is none of chance where one repeat is known.
+pub(crate) const ALPHA: f64 = 0.01;
+/// The same where several are: more than half of them must go the same way, which
+/// makes a false one rarer still.
+const ALPHA_OF_SEVERAL: f64 = 0.05;
 /// Change over the window, as a share of the median, from which on a trend
 /// matters.
 const LEAST_CHANGE: f64 = 0.10;
@@ -43,12 +46,29 @@ impl Trends {
 }
 
 impl Trend {
-    /// Whether it is too clear for chance and too large to ignore: below 1 % by
-    /// chance, and a change of 10 % or more.
+    /// Whether it is too clear for chance and too large to ignore, where so many
+    /// repeats are known: a change of 10 % or more that chance gives in at most 1 %,
+    /// in 5 % if there are several.
     #[must_use]
-    pub fn matters(&self) -> bool {
-        self.p < ALPHA && self.change.abs() >= LEAST_CHANGE
+    pub fn matters(&self, repeats: usize) -> bool {
+        self.p < alpha(repeats) && self.is_large()
     }
+
+    /// Whether it would matter if requests were independent of each other. If it does
+    /// not as much as these depend on each other, chance may have given it, and a
+    /// longer measurement would tell.
+    #[must_use]
+    pub fn may_matter(&self) -> bool {
+        self.p_if_independent.unwrap_or(self.p) < ALPHA && self.is_large()
+    }
+
+    fn is_large(&self) -> bool {
+        self.change.abs() >= LEAST_CHANGE
+    }
+}
+
+fn alpha(repeats: usize) -> f64 {
+    if repeats > 1 { ALPHA_OF_SEVERAL } else { ALPHA }
 }
 
 /// What a trend takes of a request.
@@ -192,7 +212,7 @@ mod tests {
         let found = trends((0..60).map(|i| request(f64::from(i) / 3.0, 100.0 + f64::from(i))));
         let ttft = found.ttft_ms.unwrap();
         // Groups of three: medians 101, 104, .. 158, so 57 over a median of 129.5
-        assert!(ttft.matches_change(57.0 / 129.5) && ttft.matters());
+        assert!(ttft.matches_change(57.0 / 129.5) && ttft.matters(1));
         assert_eq!(found.tpot_ms, None);
     }
 
@@ -214,10 +234,13 @@ mod tests {
         let late = (10..20).map(f64::from);
         let falling = early.chain(late).map(|sent_s| request(sent_s, 0.0));
         let found = trends(falling).output_tokens.unwrap();
-        assert!(found.matters() && found.change < 0.0, "{found:?}");
+        // One fall is what requests that depend on each other may give by chance: the
+        // other repeats tell.
+        assert!(found.may_matter() && !found.matters(1), "{found:?}");
+        assert!(found.change < 0.0, "{found:?}");
         let level = (0..40).map(|i| request(f64::from(i) / 2.0, 0.0));
         let found = trends(level).output_tokens;
-        assert!(found.is_none_or(|trend| !trend.matters()), "{found:?}");
+        assert!(found.is_none_or(|trend| !trend.matters(1)), "{found:?}");
     }
 
     #[test]

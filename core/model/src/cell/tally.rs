@@ -2,8 +2,8 @@
 
 use crate::facts::record::RequestRecord;
 use crate::metrics::{Load, Metric, Values};
+use crate::stats::Summary;
 use crate::stats::packed::{Packed, Pool};
-use crate::stats::{Bounds, Summary};
 
 /// Values of one metric.
 #[derive(Debug, Clone)]
@@ -19,10 +19,10 @@ pub(super) enum Sample<'a> {
     Whole(Pool<'a>, f64),
 }
 
-pub(crate) fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> (Summary, Bounds) {
+pub(crate) fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> Summary {
     match Sample::pooled(tallies) {
-        Sample::Whole(pool, per_unit) => Summary::of_whole_with_bounds(&pool, per_unit),
-        Sample::Numbers(parts) => Summary::with_bounds(parts.into_iter().flatten().copied()),
+        Sample::Whole(pool, per_unit) => Summary::of_whole(&pool, per_unit),
+        Sample::Numbers(parts) => Summary::from_values(parts.into_iter().flatten().copied()),
     }
 }
 

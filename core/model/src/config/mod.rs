@@ -348,7 +348,7 @@ pub struct SloConfig {
     pub ttft_ms: Option<f64>,
     /// Highest time per output token, ms.
     pub tpot_ms: Option<f64>,
-    /// Highest end-to-end latency, ms.
+    /// Highest end-to-end latency, ms; from the planned time in an open loop.
     pub e2e_latency_ms: Option<f64>,
 }
 

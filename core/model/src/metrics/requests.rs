@@ -50,7 +50,7 @@ pub(super) static REQUESTS: [Metric; 18] = [
         better: Better::Higher,
         what: "Completed requests per second that met every SLO.",
         formula: "successful requests that ended inside the measured window and met every limit of slo / length of the window; absent if no limit is set",
-        source: "DistServe, arXiv:2401.09670. A request that lacks a value which a limit asks for does not meet it; tpot_ms of a one-token answer is met. Absent under a limit of tpot_ms if more than a tenth of the answers came at once.",
+        source: "DistServe, arXiv:2401.09670. A request that lacks a value which a limit asks for does not meet it; in an open loop the end-to-end latency counts from the planned time; tpot_ms of a one-token answer is met. Absent under a limit of tpot_ms if more than a tenth of the answers came at once.",
         values: Values::PerCell(PerCell {
             of: met_slo,
             over: Over::Window,
@@ -228,7 +228,12 @@ fn meets(record: &RequestRecord, slo: &SloConfig) -> bool {
     let one_token = record.output_tokens.is_some_and(|tokens| tokens < 2);
     within(record.ttft_ms, slo.ttft_ms)
         && (one_token || within(record.tpot_ms, slo.tpot_ms))
-        && within(record.e2e_latency_ms, slo.e2e_latency_ms)
+        && within(whole_ms(record), slo.e2e_latency_ms)
+}
+
+/// What a user waits for a whole answer: from the planned time where there is one.
+fn whole_ms(record: &RequestRecord) -> Option<f64> {
+    record.e2e_from_schedule_ms.or(record.e2e_latency_ms)
 }
 
 fn s_in_flight(load: &Load, record: &RequestRecord) -> Option<f64> {

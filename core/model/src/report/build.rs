@@ -13,7 +13,7 @@ use super::provenance::backend::{self, BackendReport};
 use super::provenance::{environment, reproduce, self_check};
 use super::source::Source;
 use super::verdict::compare::{self, Comparison};
-use super::verdict::{chunking, drift, pairwise};
+use super::verdict::{against, chunking, drift, rank};
 use super::warnings;
 use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
@@ -86,8 +86,8 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         row.figures
             .retain(|name, _| shown.iter().any(|metric| metric.name == name));
     }
-    figure::mark_best(&mut rows, &levels, &shown);
-    pairwise::fill_against(&mut rows, &levels, &shown);
+    rank::mark_best(&mut rows, &levels, &shown);
+    against::fill_against(&mut rows, &levels, &shown);
     let fairness = fairness::build(&backends, cells);
     let mixed = chunking::mixed_levels(&rows, &levels);
     let comparisons = compared(&mut rows, &levels, &shown, (&mixed, &fairness));
@@ -112,7 +112,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         counts,
         slo: config.slo,
         answer: Vec::new(),
-        tiles: tiles::choose(&comparisons, &levels, is_mixed),
+        tiles: tiles::choose(&comparisons, &levels, config.slo, is_mixed),
         trust: Vec::new(),
         warnings: Vec::new(),
         trade: pareto::build(manifest, config.slo, &rows),
@@ -151,7 +151,7 @@ pub(super) fn judge(report: &mut Report, manifest: &Manifest, cells: &[MeasuredC
     report.warnings = warnings::collect(report, manifest, cells);
 }
 
-/// Best against second wherever that is fair.
+/// Best against every other wherever that is fair.
 fn compared(
     rows: &mut [Row],
     levels: &[Level],

@@ -119,7 +119,8 @@ pub struct Report {
     pub timeline: Option<Timeline>,
 }
 
-/// One headline: the comparison at the level where the best value is reached.
+/// One headline: the comparison at the level where the best value is reached, or for a
+/// latency at the level that tells most.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Tile {
     /// Heading for a reader.

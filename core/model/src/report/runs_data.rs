@@ -88,7 +88,7 @@ pub struct GateRule {
     /// By how much it may, as a share, 0 to below 1.
     pub limit: f64,
     /// Names of the metrics, each of which ranks; empty for the one that decides
-    /// who serves best.
+    /// who serves best, TTFT and TPOT.
     pub metrics: Vec<String>,
 }
 
@@ -106,6 +106,15 @@ pub struct Gate {
     pub nothing_of: Vec<String>,
     /// One entry per metric, backend and level.
     pub checks: Vec<GateCheck>,
+}
+
+impl Gate {
+    /// Whether every check holds, regressed or was lost.
+    #[must_use]
+    pub fn is_decided(&self) -> bool {
+        let mut checks = self.checks.iter();
+        checks.all(|check| check.state != GateState::Undecided)
+    }
 }
 
 /// A backend against its baseline in one metric at one level.
@@ -131,6 +140,9 @@ pub struct GateCheck {
     /// Why there is no verdict, where scatter is not the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
+    /// It was shown to be worse than the baseline, by however little.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shown_worse: bool,
     /// Repeats of each run with which it would likely be decided, beside the
     /// checks that are open now; absent if it is, or beyond a thousand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,7 +156,7 @@ pub struct GateCheck {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GateState {
-    /// Worse by more than the limit, and significantly so.
+    /// Shown to be worse by more than the limit, beside all other checks.
     Regressed,
     /// The baseline has figures; this one gave no result, or too many of its
     /// requests failed.

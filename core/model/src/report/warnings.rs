@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::data::Report;
 use super::fairness::{FairnessRow, FairnessState};
-use super::figures::row::Series;
+use super::figures::row::{Row, Series};
 use super::kv::KvUse;
 use super::runs_data::{ComparedRun, DifferenceAbout, RunsCompared};
 use super::verdict::chunking;
@@ -172,22 +172,33 @@ fn of_caches(report: &Report) -> Vec<Warning> {
 }
 
 fn of_trends(report: &Report) -> impl Iterator<Item = Warning> {
-    report.rows.iter().flat_map(|row| {
-        row.unsteady.iter().map(|unsteady| {
-            let kind = WarningKind::NotSteady {
-                series: match unsteady.series {
-                    Series::OutputTokens => "output_tokens",
-                    Series::TtftMs => "ttft_ms",
-                    Series::TpotMs => "tpot_ms",
-                }
-                .to_owned(),
-                change: unsteady.change,
-                repeats: unsteady.repeats as u64,
-                of_repeats: unsteady.of as u64,
-            };
-            Warning::about(&row.backend, kind).at(vec![row.level])
-        })
+    let about = |row: &Row, kind| Warning::about(&row.backend, kind).at(vec![row.level]);
+    report.rows.iter().flat_map(move |row| {
+        let sure = row.unsteady.iter().map(|u| WarningKind::NotSteady {
+            series: name_of(u.series).to_owned(),
+            change: u.change,
+            repeats: u.repeats as u64,
+            of_repeats: u.of as u64,
+        });
+        let open = row
+            .maybe_unsteady
+            .iter()
+            .map(|u| WarningKind::MayNotBeSteady {
+                series: name_of(u.series).to_owned(),
+                change: u.change,
+                repeats: u.repeats as u64,
+                of_repeats: u.of as u64,
+            });
+        sure.chain(open).map(move |kind| about(row, kind))
     })
+}
+
+fn name_of(series: Series) -> &'static str {
+    match series {
+        Series::OutputTokens => "output_tokens",
+        Series::TtftMs => "ttft_ms",
+        Series::TpotMs => "tpot_ms",
+    }
 }
 
 /// How many requests of each backend failed, and were sent again, over all its

@@ -7,8 +7,12 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 /// Share of intervals that cover the true value.
 pub const CONFIDENCE: f64 = 0.95;
+/// Share of runs with as many repeats as are suggested that decide.
+const POWER: f64 = 0.8;
 /// Repeats up to which every exchange of signs is tried: 256 of them.
 const MAX_EXACT: usize = 8;
+/// Steps in which degrees of freedom are found: to a millionth and better.
+const HALVINGS: usize = 40;
 /// Most repeats that are ever suggested.
 const MAX_BLOCKS: u32 = 1_000;
 
@@ -49,7 +53,8 @@ pub struct Unpaired {
     pub blocks: [usize; 2],
     /// Standard errors of the two mean logs.
     pub std_errors: [f64; 2],
-    /// Degrees of freedom by Welch and Satterthwaite.
+    /// Degrees of freedom by Welch and Satterthwaite; of unequal numbers of repeats,
+    /// those whose t is the one of Cochran and Cox.
     pub freedom: f64,
 }
 
@@ -64,43 +69,53 @@ impl Interval {
         self.unpaired.map_or(paired, |unpaired| unpaired.freedom)
     }
 
-    /// Probability of a mean log ratio at least as far beyond `margin` (a log
-    /// ratio) if the true value were on it: one-sided, Student's t.
+    /// One-sided p value of a true log ratio above `margin`: the probability of a
+    /// mean at least this high if the true one were on it, by Student's t.
     #[must_use]
-    pub fn p_beyond(&self, margin: f64) -> f64 {
-        let beyond = self.mean().abs() - margin;
+    pub fn p_above(&self, margin: f64) -> f64 {
+        self.p_of(self.mean() - margin)
+    }
+
+    /// The same of a true log ratio below `margin`.
+    #[must_use]
+    pub fn p_below(&self, margin: f64) -> f64 {
+        self.p_of(margin - self.mean())
+    }
+
+    /// p value of a true log ratio within `margin` of 0 on both sides: the larger
+    /// of two one-sided ones. Source: Schuirmann, Journal of Pharmacokinetics and
+    /// Biopharmaceutics 15 (1987), pages 657 to 680.
+    #[must_use]
+    pub fn p_within(&self, margin: f64) -> f64 {
+        self.p_above(-margin).max(self.p_below(margin))
+    }
+
+    /// Probability of a mean at least this far on the side of the claim.
+    fn p_of(&self, distance: f64) -> f64 {
         if self.std_error == 0.0 {
-            return if beyond > 0.0 { 0.0 } else { 1.0 };
+            return if distance > 0.0 { 0.0 } else { 1.0 };
         }
         match StudentsT::new(0.0, 1.0, self.freedom()) {
-            Ok(t) => t.sf(beyond / self.std_error),
+            Ok(t) => t.sf(distance / self.std_error),
             Err(_) => 1.0,
         }
     }
 
-    /// Repeats in all (between runs: of each) with which the interval would
-    /// likely lie on one side of `margin` (a log ratio), if mean and scatter
-    /// stayed as they are; `None` beyond a thousand.
+    /// Repeats in all (between runs: of each) with which half the interval's width on
+    /// the log scale would be below `distance` in four of five tries, if mean and
+    /// scatter are what these show; `None` beyond a thousand. The interval leaves
+    /// `tail` on each side, above 0 and below a half: that which one of several tests
+    /// faces. A test of power 0.8 by Student's t (Chow, Shao and Wang, Sample Size
+    /// Calculations in Clinical Research, chapter 3), with a central t for the power.
     #[must_use]
-    pub fn blocks_to_decide(&self, margin: f64) -> Option<u32> {
-        self.blocks_to_clear((self.mean().abs() - margin).abs())
-    }
-
-    /// Repeats in all (between runs: of each) with which half the interval's
-    /// width on the log scale would likely be below `distance`; `None` beyond a
-    /// thousand.
-    #[must_use]
-    pub fn blocks_to_clear(&self, distance: f64) -> Option<u32> {
-        self.blocks_to_clear_at(distance, (1.0 - CONFIDENCE) / 2.0)
-    }
-
-    /// The same for an interval that leaves `tail` on each side, above 0 and
-    /// below a half: that which one of several tests faces.
-    #[must_use]
-    pub fn blocks_to_clear_at(&self, distance: f64, tail: f64) -> Option<u32> {
+    pub fn blocks_to_clear(&self, distance: f64, tail: f64) -> Option<u32> {
         let clears = |n: &u32| {
             let (error, freedom) = self.with_blocks(f64::from(*n));
-            quantile_at(freedom, tail).is_some_and(|t| t * error < distance)
+            let of_test = quantile_at(freedom, tail);
+            let of_power = quantile_at(freedom, 1.0 - POWER);
+            of_test
+                .zip(of_power)
+                .is_some_and(|(t, more)| (t + more) * error < distance)
         };
         (2..=MAX_BLOCKS).find(clears)
     }
@@ -122,8 +137,19 @@ impl Interval {
     }
 }
 
+/// How many times its lower end the upper end of an interval may be, so that it still
+/// says something.
+const WIDEST: f64 = 100.0;
+
+/// Whether an interval says anything: one of two repeats that scatter reaches from
+/// nearly nothing to nearly everything.
+#[must_use]
+pub fn is_bounded(low: f64, high: f64) -> bool {
+    low > 0.0 && high / low <= WIDEST
+}
+
 /// Upper quantile of Student's t that leaves half of what is not covered.
-fn quantile(freedom: f64) -> Option<f64> {
+pub(super) fn quantile(freedom: f64) -> Option<f64> {
     quantile_at(freedom, (1.0 - CONFIDENCE) / 2.0)
 }
 
@@ -160,7 +186,9 @@ pub fn paired_ratio(pairs: &[(f64, f64)]) -> Option<Interval> {
 /// Ratio of geometric means of two groups that are not paired, with a 95 %
 /// interval by Welch's t on the log values. `None` if a group has fewer than two
 /// values, or if a value is not above 0. Source: Welch, Biometrika 34 (1947),
-/// pages 28 to 35.
+/// pages 28 to 35. Of groups of unequal size that interval is too narrow where the
+/// smaller one scatters more, so its t is then the wider one of Cochran and Cox
+/// (Experimental Designs, 1957, section 4.14).
 #[must_use]
 pub fn unpaired_ratio(first: &[f64], second: &[f64]) -> Option<Interval> {
     let few = first.len().min(second.len()) < 2;
@@ -175,7 +203,10 @@ pub fn unpaired_ratio(first: &[f64], second: &[f64]) -> Option<Interval> {
         squares.sum::<f64>() / (n[group] - 1.0) / n[group]
     };
     let squares = [square(0), square(1)];
-    let freedom = welch_satterthwaite(squares, n);
+    let freedom = match n[0] == n[1] {
+        true => welch_satterthwaite(squares, n),
+        false => cochran_cox(squares, n)?,
+    };
     let difference = means[0] - means[1];
     let std_error = squares.iter().sum::<f64>().sqrt();
     let t = quantile(freedom)?;
@@ -207,6 +238,28 @@ fn welch_satterthwaite(squares: [f64; 2], n: [f64; 2]) -> f64 {
     }
     let parts = squares[0].powi(2) / (n[0] - 1.0) + squares[1].powi(2) / (n[1] - 1.0);
     sum.powi(2) / parts
+}
+
+/// Degrees of freedom of which Student's t has the quantile of Cochran and Cox: the
+/// mean of both groups' quantiles, each weighted by its squared standard error. Found
+/// by halving, since a quantile falls as the degrees rise.
+fn cochran_cox(squares: [f64; 2], n: [f64; 2]) -> Option<f64> {
+    let sum = squares[0] + squares[1];
+    if sum == 0.0 {
+        return Some(n[0] + n[1] - 2.0);
+    }
+    let each = [quantile(n[0] - 1.0)?, quantile(n[1] - 1.0)?];
+    let wanted = (squares[0] * each[0] + squares[1] * each[1]) / sum;
+    let (mut few, mut many) = (n[0].min(n[1]) - 1.0, n[0].max(n[1]) - 1.0);
+    for _ in 0..HALVINGS {
+        let middle = (few + many) / 2.0;
+        if quantile(middle)? > wanted {
+            few = middle;
+        } else {
+            many = middle;
+        }
+    }
+    Some((few + many) / 2.0)
 }
 
 /// Exact two-sided permutation test of equal means: every way to split all
@@ -250,6 +303,21 @@ fn permutation_p(logs: &[f64]) -> Option<f64> {
     // Sums in another order differ in their last digits.
     let as_far = |signs: &u32| flipped(*signs).abs() >= seen * (1.0 - 1e-12);
     Some((0..all).filter(as_far).count() as f64 / f64::from(all))
+}
+
+/// Two-sided p value of the mean of `values` not being 0 (Student's t of one sample);
+/// `None` below two values.
+#[must_use]
+pub fn p_of_mean(values: &[f64]) -> Option<f64> {
+    let n = values.len() as f64;
+    let t = StudentsT::new(0.0, 1.0, n - 1.0).ok()?;
+    let mean = mean(values);
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let std_error = (squares / (n - 1.0) / n).sqrt();
+    Some(match std_error == 0.0 {
+        true => f64::from(u8::from(mean == 0.0)),
+        false => 2.0 * t.sf(mean.abs() / std_error),
+    })
 }
 
 /// Which of several one-sided p values hold together at `alpha` (Holm 1979):

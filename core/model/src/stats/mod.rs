@@ -3,14 +3,14 @@
 pub(crate) mod histogram;
 pub mod inference;
 pub mod packed;
+pub mod slope;
 pub mod trend;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Binomial, DiscreteCDF};
 use thiserror::Error;
 
-use crate::stats::inference::CONFIDENCE;
+use crate::stats::inference::quantile;
 use crate::stats::packed::Pool;
 
 /// A statistic that cannot be taken.
@@ -98,43 +98,27 @@ pub fn samples_needed(p: f64) -> usize {
     (100.0 / (100.0 - p)).round() as usize
 }
 
-/// Ranks, from 0, of the values of a sorted sample between which the `p`th
-/// percentile of what was sampled lies with a confidence of 95 % at least,
-/// whatever its distribution, if the values are independent of each other.
-/// `None` if the sample has no such values.
-#[must_use]
-pub fn percentile_ranks(n: usize, p: f64) -> Option<(usize, usize)> {
-    let share = p / 100.0;
-    let below = Binomial::new(share, u64::try_from(n).ok()?).ok()?;
-    let tail = (1.0 - CONFIDENCE) / 2.0;
-    // The smallest value lies above the percentile with probability share^n.
-    if share.powf(n as f64) > tail || (1.0 - share).powf(n as f64) > tail {
-        return None;
-    }
-    // The number of values below the percentile is binomial: at least `low`
-    // and at most `high` of them, each but for a tail.
-    let low = below.inverse_cdf(tail);
-    let high = below.inverse_cdf(1.0 - tail);
-    let low = usize::try_from(low.saturating_sub(1)).ok()?;
-    let high = usize::try_from(high).ok()?;
-    (high < n).then_some((low, high))
-}
-
 /// Percentiles of a [`Summary`].
 const PERCENTILES: [f64; 4] = [50.0, 90.0, 95.0, 99.0];
 
-/// The 95 % interval of each percentile of a [`Summary`], by order statistics;
-/// one is absent where the sample is too small for it.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Bounds([Option<(f64, f64)>; PERCENTILES.len()]);
-
-impl Bounds {
-    /// The interval of the percentile `p` (50, 90, 95 or 99).
-    #[must_use]
-    pub fn interval(&self, p: u32) -> Option<(f64, f64)> {
-        let place = PERCENTILES.iter().position(|own| *own == f64::from(p))?;
-        self.0[place]
+/// The 95 % interval of a figure of several repeats taken together, `whole`, by what
+/// the same figure is in each of them: sectioning (Asmussen and Glynn, Stochastic
+/// Simulation, 2007, section III.5; Nakayama, ACM Transactions on Modeling and Computer
+/// Simulation 24 (2014), article 19), on the log scale. It holds for percentiles of
+/// values that depend on each other within a repeat, since it takes only repeats to be
+/// independent. `None` below two repeats, or if a figure is not above 0.
+#[must_use]
+pub fn sectioned(whole: f64, of_repeats: &[f64]) -> Option<(f64, f64)> {
+    let n = of_repeats.len() as f64;
+    if n < 2.0 || whole <= 0.0 || of_repeats.iter().any(|own| *own <= 0.0) {
+        return None;
     }
+    let squares: f64 = of_repeats
+        .iter()
+        .map(|own| (own / whole).ln().powi(2))
+        .sum();
+    let half = quantile(n - 1.0)? * (squares / (n - 1.0) / n).sqrt();
+    Some((whole * (-half).exp(), whole * half.exp()))
 }
 
 /// A sample in ten numbers. All but `n` are absent if n = 0, and `std`
@@ -166,12 +150,6 @@ impl Summary {
     /// finite are left out.
     #[must_use]
     pub fn from_values(values: impl IntoIterator<Item = f64>) -> Self {
-        Self::with_bounds(values).0
-    }
-
-    /// The summary with the intervals of its percentiles.
-    #[must_use]
-    pub fn with_bounds(values: impl IntoIterator<Item = f64>) -> (Self, Bounds) {
         let mut sorted: Vec<f64> = values.into_iter().filter(|v| v.is_finite()).collect();
         sorted.sort_by(f64::total_cmp);
         let n = sorted.len();
@@ -181,11 +159,7 @@ impl Summary {
             (squares / (n - 1) as f64).sqrt()
         });
         let at = |p| percentile(&sorted, p).ok();
-        let bounds = PERCENTILES.map(|p| {
-            let (low, high) = percentile_ranks(n, p)?;
-            Some((sorted[low], sorted[high]))
-        });
-        let summary = Self {
+        Self {
             mean,
             std,
             min: sorted.first().copied(),
@@ -195,36 +169,26 @@ impl Summary {
             p99: at(99.0),
             max: sorted.last().copied(),
             n,
-        };
-        (summary, Bounds(bounds))
+        }
     }
 
     /// Summary of whole numbers, of which `per_unit` make one unit of the
     /// result: exact, and without a copy of the sample.
     #[must_use]
     pub fn of_whole(pool: &Pool<'_>, per_unit: f64) -> Self {
-        Self::of_whole_with_bounds(pool, per_unit).0
-    }
-
-    /// The summary of whole numbers with the intervals of its percentiles.
-    #[must_use]
-    pub fn of_whole_with_bounds(pool: &Pool<'_>, per_unit: f64) -> (Self, Bounds) {
         let Some(last) = pool.len().checked_sub(1) else {
-            return <(Self, Bounds)>::default();
+            return Self::default();
         };
         let places = PERCENTILES.map(|p| RankPair::at_percent(p, last));
-        let ranks = PERCENTILES.map(|p| percentile_ranks(last + 1, p));
         let mut wanted = vec![0, last];
         wanted.extend(places.iter().flat_map(|place| [place.below, place.above]));
-        wanted.extend(ranks.iter().flatten().flat_map(|(low, high)| [low, high]));
         let values = pool.at(&wanted);
         let mut values = values.into_iter().map(|value| value as f64 / per_unit);
         let mut pair = || values.next().zip(values.next());
         let ends = pair();
         let at = places.map(|place| pair().map(|(below, above)| place.between(below, above)));
-        let bounds = ranks.map(|ranks| ranks.and_then(|_| pair()));
         let [p50, p90, p95, p99] = at;
-        let summary = Self {
+        Self {
             mean: pool.mean().map(|mean| mean / per_unit),
             std: pool.std().map(|std| std / per_unit),
             min: ends.map(|(min, _)| min),
@@ -234,21 +198,26 @@ impl Summary {
             p99,
             max: ends.map(|(_, max)| max),
             n: last + 1,
-        };
-        (summary, Bounds(bounds))
+        }
     }
 
-    /// The percentile `p` (50, 90, 95 or 99), if the sample carries it.
+    /// The percentile `p` (50, 90, 95 or 99), if the sample has it, carried or not.
     #[must_use]
-    pub fn carried(&self, p: u32) -> Option<f64> {
-        let value = match p {
+    pub fn at(&self, p: u32) -> Option<f64> {
+        match p {
             50 => self.p50,
             90 => self.p90,
             95 => self.p95,
             99 => self.p99,
             _ => None,
-        };
-        value.filter(|_| self.n >= samples_needed(f64::from(p)).min(100))
+        }
+    }
+
+    /// The percentile `p` (50, 90, 95 or 99), if the sample carries it.
+    #[must_use]
+    pub fn carried(&self, p: u32) -> Option<f64> {
+        self.at(p)
+            .filter(|_| self.n >= samples_needed(f64::from(p)).min(100))
     }
 }
 
@@ -328,32 +297,14 @@ mod tests {
     }
 
     #[test]
-    fn a_percentile_lies_between_order_statistics() {
-        // Conover, Practical Nonparametric Statistics: the median of 10 lies between
-        // the 2nd and the 9th with 97.9 %
-        assert_eq!(percentile_ranks(10, 50.0), Some((1, 8)));
-        assert_eq!(percentile_ranks(5, 50.0), None);
-        // 0.99^100 = 0.366: the largest of 100 is often below the p99
-        assert_eq!(percentile_ranks(100, 99.0), None);
-        // 0.99^368 = 0.0248: the first n that has an upper end
-        assert!(percentile_ranks(367, 99.0).is_none());
-        assert!(percentile_ranks(500, 99.0).is_some());
-    }
-
-    #[test]
-    fn both_kinds_of_samples_have_the_same_bounds() {
-        // of ten values the second and the ninth bound the median
-        let values = [3, 6, 7, 8, 8, 10, 13, 15, 16, 20];
-        let (_, bounds) = Summary::with_bounds(values.map(f64::from));
-        assert_eq!(
-            (bounds.interval(50), bounds.interval(90)),
-            (Some((6.0, 16.0)), None)
-        );
-        let mut packed = crate::stats::packed::Packed::default();
-        values
-            .iter()
-            .for_each(|value| packed.push(i64::from(*value) * 1000));
-        let whole = Summary::of_whole_with_bounds(&Pool::new([&packed]), 1000.0);
-        assert_eq!(whole.1, bounds);
+    fn repeats_bound_a_percentile_by_their_own() {
+        // logs -0.1, 0 and 0.1 around the whole: squares 0.02, error sqrt(0.02 / 2 / 3)
+        // = 0.05774, t(2) = 4.3027 (table)
+        let own = [-0.1_f64, 0.0, 0.1].map(|log| 20.0 * log.exp());
+        let (low, high) = sectioned(20.0, &own).unwrap();
+        assert!((high / 20.0 - (4.3027 * 0.057_735_f64).exp()).abs() < 1e-4);
+        assert!((low * high - 400.0).abs() < 1e-9);
+        assert_eq!(sectioned(20.0, &[20.0]), None);
+        assert_eq!(sectioned(20.0, &[20.0, 0.0]), None);
     }
 }

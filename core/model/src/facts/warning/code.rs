@@ -375,6 +375,17 @@ warnings! {
         /// Repeats that were tested.
         of_repeats: u64,
     } = "not-steady", Critical, "Warm up longer (load.warmup_requests) and measure longer.";
+    /// A figure looks as if it rose or fell, and requests depend so much on each other that chance gives as much.
+    MayNotBeSteady {
+        /// The series: `output_tokens`, `ttft_ms` or `tpot_ms`.
+        series: String,
+        /// Change over the measured time, as a share.
+        change: f64,
+        /// Repeats in which it changed that way.
+        repeats: u64,
+        /// Repeats that were tested.
+        of_repeats: u64,
+    } = "may-not-be-steady", Note, "Measure longer: so few requests cannot tell.";
     /// The last repeat differs from the first over all backends: the machine became faster or slower.
     MachineDrifted {
         /// Label of the run, where several are compared.
@@ -389,6 +400,8 @@ warnings! {
         high: f64,
         /// Pairs of a backend and a level.
         pairs: u64,
+        /// Starts of backends, each of which is one value.
+        starts: u64,
     } = "machine-drifted", Warning, "Let the machine warm up or cool down; load.cooldown sets a pause.";
     /// Output events of different backends carry different numbers of tokens, so figures per gap and TPOT do not compare.
     EventsDiffer {

@@ -12,21 +12,47 @@ use crate::cell::measured::MeasuredCell;
 use crate::config::Level;
 use crate::facts::key::Counts;
 use crate::facts::warning::WarningCode;
-use crate::metrics::{Better, Metric};
-use crate::stats::{Bounds, Summary, samples_needed};
+use crate::metrics::{Metric, MetricValue, Values};
+use crate::stats::{Summary, samples_needed, sectioned};
+
+/// Values of a repeat that must lie beyond a percentile, on average, so that its own
+/// percentile tells how much that scatters: with fewer, where one of fifty values is
+/// far above the others, an interval of two repeats holds the p99 in 88 of 100 cases.
+const BEYOND: usize = 4;
 
 /// The metric whose values are estimates where a server does not count per event.
 const ESTIMATED: &str = "decode_ms_per_token";
 
-fn percentile_of(summary: &Summary, bounds: &Bounds, p: u32) -> Percentile {
-    let value = summary.carried(p);
-    let bounds = bounds.interval(p).filter(|_| value.is_some());
+/// A percentile of the values of all repeats together. A sample carries it with enough
+/// values, of enough requests.
+fn percentile(
+    metric: &Metric,
+    pooled: &Summary,
+    cells: &[&MeasuredCell<'_>],
+    p: u32,
+) -> Percentile {
+    let needed = samples_needed(f64::from(p)).min(100);
+    let has_several = matches!(metric.values, Values::Pooled(_));
+    let requests = cells.iter().map(|cell| cell.row.counts.ok).sum();
+    let carries = |requests: u64| !has_several || requests >= needed as u64;
+    let value = pooled.carried(p).filter(|_| carries(requests));
+    let bounds_need = BEYOND * samples_needed(f64::from(p));
+    let of_repeat = |cell: &&MeasuredCell<'_>| match cell.row.metrics.get(metric.name)? {
+        MetricValue::Summary(own) => {
+            let bounded = own.n >= bounds_need && carries(cell.row.counts.ok);
+            own.at(p).filter(|_| bounded)
+        }
+        MetricValue::Number(_) => None,
+    };
+    let of_repeats: Option<Vec<f64>> = cells.iter().map(of_repeat).collect();
+    let bounds = value.and_then(|value| sectioned(value, &of_repeats?));
     Percentile {
         value,
         low: bounds.map(|(low, _)| low),
         high: bounds.map(|(_, high)| high),
-        n: summary.n,
-        needed: samples_needed(f64::from(p)).min(100),
+        n: pooled.n,
+        needed,
+        requests: has_several.then_some(requests),
     }
 }
 
@@ -46,6 +72,7 @@ pub(crate) fn row(
         .iter()
         .map(|metric| (metric.name.to_owned(), figure(metric, cells)));
     let pace = saturation::pace(level, cells);
+    let moved = steady_state::find_unsteady(level, cells, pace);
     Row {
         backend: backend.to_owned(),
         run: None,
@@ -53,7 +80,8 @@ pub(crate) fn row(
         blocks: cells.iter().map(|cell| cell.row.block).collect(),
         absence,
         pace,
-        unsteady: steady_state::find_unsteady(level, cells, pace),
+        unsteady: moved.unsteady,
+        maybe_unsteady: moved.maybe_unsteady,
         client_was_limit: cells
             .iter()
             .any(|cell| cell.row.self_check.client_was_limit),
@@ -110,8 +138,8 @@ fn figure(metric: &Metric, cells: &[&MeasuredCell<'_>]) -> Figure {
         ..spread
     };
     let digests = cells.iter().map(|cell| cell.digest);
-    let (pooled, bounds) = fold::pooled(metric, digests);
-    let percentile = |p| Some(percentile_of(&pooled, &bounds, p));
+    let pooled = fold::pooled(metric, digests);
+    let percentile = |p| Some(percentile(metric, &pooled, cells, p));
     Figure {
         typical: pooled.p50,
         mean: pooled.mean,
@@ -121,37 +149,5 @@ fn figure(metric: &Metric, cells: &[&MeasuredCell<'_>]) -> Figure {
         p99: percentile(99),
         n: pooled.n,
         ..spread
-    }
-}
-
-/// Marks the best typical value of each metric at each level, and gives every
-/// other its ratio to it.
-pub(crate) fn mark_best(rows: &mut [Row], levels: &[Level], metrics: &[&Metric]) {
-    for level in levels {
-        for metric in metrics {
-            let at_level = rows.iter().filter(|row| row.level == *level);
-            let values: Vec<f64> = at_level
-                .filter_map(|row| row.typical(metric.name))
-                .collect();
-            if values.len() < 2 {
-                continue;
-            }
-            let values = values.into_iter();
-            let best = match metric.better {
-                Better::Higher => values.max_by(f64::total_cmp),
-                Better::Lower => values.min_by(f64::total_cmp),
-                Better::Neither => None,
-            };
-            let Some(best) = best else { continue };
-            for row in rows.iter_mut().filter(|row| row.level == *level) {
-                if let Some(figure) = row.figures.get_mut(metric.name) {
-                    figure.best = figure.typical == Some(best);
-                    figure.ratio_to_best = figure
-                        .typical
-                        .map(|value| value / best)
-                        .filter(|ratio| ratio.is_finite());
-                }
-            }
-        }
     }
 }

@@ -40,6 +40,10 @@ pub struct Row {
     /// What rose or fell over the measured window.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unsteady: Vec<Unsteady>,
+    /// What looks as if it rose or fell, and may be chance as strongly as the requests
+    /// depend on each other: a longer measurement would tell.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub maybe_unsteady: Vec<Unsteady>,
     /// Every metric by its name, in the order of `Report::metrics`.
     pub figures: IndexMap<String, Figure>,
 }
@@ -122,14 +126,14 @@ pub struct Figure {
     pub against: Vec<Against>,
 }
 
-/// A percentile, or the number of values that it would have needed.
+/// A percentile, or the number of values and requests that it would have needed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Percentile {
     /// The value; null if the sample is too small to carry it.
     pub value: Option<f64>,
-    /// Lower end of its 95 % interval by order statistics, which assumes no
-    /// distribution, but takes the requests for independent of each other; absent
-    /// if the sample is too small for it: below 6 values for p50, 368 for p99.
+    /// Lower end of its 95 % interval, by how much it scatters over the repeats;
+    /// absent below two repeats, or if one of them has fewer than four values beyond it:
+    /// 400 in all for p99.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// Its upper end.
@@ -139,6 +143,10 @@ pub struct Percentile {
     pub n: usize,
     /// Values that the percentile needs.
     pub needed: usize,
+    /// Requests that the values are of, which must be as many as the values that it
+    /// needs: values of one request are alike. Absent where a request has one value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requests: Option<u64>,
 }
 
 /// The typical value of one repeat.

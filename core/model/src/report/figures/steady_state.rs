@@ -3,8 +3,9 @@
 
 use super::row::{Pace, Row, Series, Unsteady};
 use crate::cell::measured::MeasuredCell;
-use crate::cell::steady_state::Trends;
+use crate::cell::steady_state::{ALPHA, Trends};
 use crate::config::Level;
+use crate::stats::inference::p_of_mean;
 use crate::stats::median;
 use crate::stats::trend::Trend;
 
@@ -33,6 +34,13 @@ impl Series {
     }
 }
 
+/// Series that moved, and series of which that cannot be told.
+#[derive(Debug, Default)]
+pub(crate) struct Moved {
+    pub(crate) unsteady: Vec<Unsteady>,
+    pub(crate) maybe_unsteady: Vec<Unsteady>,
+}
+
 /// The unsteady series of one backend's cells at a level. A backend that cannot
 /// keep up with an offered rate, or is sent everything at once, has a queue that
 /// grows or shrinks all the time: that is no fault of the measurement, and its pace
@@ -41,24 +49,35 @@ pub(crate) fn find_unsteady(
     level: Level,
     cells: &[&MeasuredCell<'_>],
     pace: Option<Pace>,
-) -> Vec<Unsteady> {
+) -> Moved {
     let is_queueing = match level {
         Level::Concurrency(_) => false,
         Level::RequestRate(rate) => rate.0.is_infinite() || pace.is_some_and(|p| !p.keeps_up),
     };
     if is_queueing {
-        return Vec::new();
+        return Moved::default();
     }
-    let found = ALL.into_iter().map(|series| unsteady(series, cells));
-    found.flatten().collect()
+    let mut moved = Moved::default();
+    for series in ALL {
+        let trends = cells.iter();
+        let trends = trends.filter_map(|cell| series.trend(&cell.row.trends));
+        let trends: Vec<Trend> = trends.collect();
+        let all = trends.len();
+        let sure = most(series, &trends, |trend| trend.matters(all));
+        let sure = sure.or_else(|| in_all(series, &trends));
+        let may = |trend: &Trend| trend.matters(all) || trend.may_matter();
+        match sure {
+            Some(unsteady) => moved.unsteady.push(unsteady),
+            None => moved.maybe_unsteady.extend(most(series, &trends, may)),
+        }
+    }
+    moved
 }
 
-fn unsteady(series: Series, cells: &[&MeasuredCell<'_>]) -> Option<Unsteady> {
-    let trends = cells
-        .iter()
-        .filter_map(|cell| series.trend(&cell.row.trends));
-    let trends: Vec<Trend> = trends.collect();
-    let mattering = trends.iter().filter(|trend| trend.matters());
+/// The series if more than half of its repeats have a trend that matters in the same
+/// direction.
+fn most(series: Series, trends: &[Trend], matters: impl Fn(&Trend) -> bool) -> Option<Unsteady> {
+    let mattering = trends.iter().filter(|trend| matters(trend));
     let (up, down): (Vec<f64>, Vec<f64>) = mattering
         .map(|trend| trend.change)
         .partition(|change| *change > 0.0);
@@ -71,6 +90,16 @@ fn unsteady(series: Series, cells: &[&MeasuredCell<'_>]) -> Option<Unsteady> {
         repeats,
         of: trends.len(),
     })
+}
+
+/// The series if it moved in all of two or more repeats, and by about as much in each:
+/// what depends on chance within a repeat is another in the next, which is another
+/// start. By Student's t over the repeats' changes.
+fn in_all(series: Series, trends: &[Trend]) -> Option<Unsteady> {
+    let changes: Vec<f64> = trends.iter().map(|trend| trend.change).collect();
+    let alike = p_of_mean(&changes).is_some_and(|p| p < ALPHA);
+    let moved = most(series, trends, Trend::may_matter)?;
+    (alike && moved.repeats == trends.len()).then_some(moved)
 }
 
 /// Which way a metric of a row moved while it was taken: for the better, for the

@@ -113,6 +113,10 @@ impl GateCheck {
         let more = match (self.state, self.reason) {
             (GateState::Lost, _) => Some("more than 5 % of its requests failed".to_owned()),
             (GateState::Undecided, Some(reason)) => Some(format!("no verdict: {}", reason.words())),
+            (GateState::Undecided, None) if self.shown_worse => Some(format!(
+                "surely worse, by how much is open; {}",
+                decides(self.blocks_to_decide)
+            )),
             (GateState::Undecided, None) => Some(decides(self.blocks_to_decide)),
             _ => None,
         };

@@ -1,9 +1,8 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
 use super::no_verdict::{failing, none_within, unequal, unseen, unsteady, untrusted};
-use super::saturation;
-use crate::config::Level;
-use crate::report::prose::wording::{at_levels, listed};
+use super::{ahead, saturation, tails};
+use crate::report::prose::wording::{at_levels, capitalise, listed};
 use crate::report::runs_data::RunsCompared;
 use crate::report::verdict::by_outcome::{ByOutcome, contenders, levels_of};
 use crate::report::verdict::compare::{Comparison, MARGIN, Outcome};
@@ -186,7 +185,8 @@ fn contest(report: &Report) -> Vec<String> {
         said.extend(leaders(report, ranking, &by_outcome));
     }
     said.extend(winners(report, ranking, &by_outcome));
-    let ties = ties(report, ranking, &by_outcome);
+    said.extend(ahead::sentences(report, ranking, &by_outcome));
+    let ties = ties(report, ranking, &by_outcome, said.is_empty());
     let has_ties = !ties.is_empty();
     // Between runs the first sentence says it, against the baseline.
     said.extend(ties.into_iter().filter(|_| report.runs.is_none()));
@@ -205,7 +205,7 @@ fn contest(report: &Report) -> Vec<String> {
         _ => without.iter_mut().for_each(|sentence| capitalise(sentence)),
     }
     said.extend(without);
-    said.extend(tails(report, ranking, &by_outcome));
+    said.extend(tails::sentences(report, ranking, &by_outcome));
     said.extend(first_token(report, metric));
     said.extend(saturation::sentences(report));
     said
@@ -226,7 +226,9 @@ fn winners(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) 
         0 => Vec::new(),
         1 => {
             let (winner, won) = by_outcome.wins.first().expect("one winner was counted");
-            let contested = won.len() + by_outcome.equal.len() + by_outcome.open.len();
+            let ahead: usize = by_outcome.ahead.values().map(Vec::len).sum();
+            let others = ahead + by_outcome.equal.len() + by_outcome.open.len();
+            let contested = won.len() + others;
             let at = at_levels(&report.levels, &levels_of(won));
             let head = if contested == won.len() && won.len() == report.levels.len() {
                 format!("{winner} serves {model} {best} here.")
@@ -282,23 +284,38 @@ fn leaders(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) 
     said
 }
 
-fn ties(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) -> Vec<String> {
+/// The levels at which the best two are equal. `alone`: nothing else is said.
+fn equals(
+    report: &Report,
+    ranking: RankingMetric,
+    by_outcome: &ByOutcome<'_>,
+    alone: bool,
+) -> Option<String> {
     let margin = format!("{} %", MARGIN * 100.0);
-    let mut said = Vec::new();
-    let alone = by_outcome.wins.is_empty();
     let equally = ranking.equally();
-    if !by_outcome.equal.is_empty() {
-        let at = at_levels(&report.levels, &levels_of(&by_outcome.equal));
-        let who = contenders(&by_outcome.equal);
-        said.push(if alone && by_outcome.open.is_empty() {
-            format!(
-                "{who} serve {} {equally} {at} (within {margin}).",
-                report.model
-            )
+    let at = at_levels(&report.levels, &levels_of(&by_outcome.equal));
+    let who = contenders(&by_outcome.equal);
+    (!by_outcome.equal.is_empty()).then(|| {
+        if alone && by_outcome.open.is_empty() {
+            let model = &report.model;
+            format!("{who} serve {model} {equally} {at} (within {margin}).")
         } else {
             format!("{who} serve {equally} {at} (within {margin}).")
-        });
-    }
+        }
+    })
+}
+
+/// `first`: nothing is said before.
+fn ties(
+    report: &Report,
+    ranking: RankingMetric,
+    by_outcome: &ByOutcome<'_>,
+    first: bool,
+) -> Vec<String> {
+    let alone = by_outcome.wins.is_empty() && first;
+    let mut said: Vec<String> = equals(report, ranking, by_outcome, alone)
+        .into_iter()
+        .collect();
     let mut unshown = Vec::new();
     if !by_outcome.open.is_empty() {
         let at = at_levels(&report.levels, &levels_of(&by_outcome.open));
@@ -333,45 +350,6 @@ fn unclear(report: &Report, by_outcome: &[&Comparison]) -> Option<String> {
         ratios(by_outcome),
         report.levels.len()
     ))
-}
-
-/// Makes the first letter a capital one.
-fn capitalise(sentence: &mut str) {
-    if let Some(first) = sentence.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-}
-
-/// Said where latency decides and another backend than the best by p50 has the
-/// lower p99.
-fn tails(report: &Report, ranking: RankingMetric, by_outcome: &ByOutcome<'_>) -> Vec<String> {
-    if ranking != RankingMetric::Latency {
-        return Vec::new();
-    }
-    let ahead = by_outcome.wins.values().chain(by_outcome.leads.values());
-    let p99 = |backend: &str, level: &Level| {
-        let figure = report.row(backend, level)?.figures.get(ranking.metric())?;
-        figure.p99?.value
-    };
-    ahead
-        .flatten()
-        .filter_map(|comparison| {
-            let level = &comparison.level;
-            let own = p99(&comparison.best, level)?;
-            let others = report.backends.iter().map(|backend| backend.label.as_str());
-            let (other, least) = others
-                .filter_map(|label| Some((label, p99(label, level)?)))
-                .min_by(|(_, a), (_, b)| a.total_cmp(b))?;
-            (least < own).then(|| {
-                format!(
-                    "At p99 it is {other} {}: {} against {}.",
-                    at_levels(&report.levels, &[*level]),
-                    with_unit(least, "ms"),
-                    with_unit(own, "ms")
-                )
-            })
-        })
-        .collect()
 }
 
 /// Said only where another backend answers first than the one that gives most.

@@ -1,12 +1,14 @@
 //! Every sentence of the report, made from its codes and numbers. The last stage:
 //! nothing that decides anything reads what is written here.
 
+mod ahead;
 mod gate;
 mod headline;
 mod no_verdict;
 mod per_metric;
 pub(crate) mod runs;
 mod saturation;
+mod tails;
 mod trust;
 pub(crate) mod warnings;
 pub(crate) mod wording;
@@ -15,6 +17,8 @@ use super::data::Report;
 use super::figures::row::{Absence, AbsenceCode};
 use super::verdict::compare::{Comparison, Reason};
 use super::verdict::drift::Drift;
+use crate::stats::inference::{Interval, is_bounded};
+use crate::text::number::ends;
 
 /// Writes every sentence into a report whose figures, verdicts, marks and codes
 /// are final.
@@ -74,13 +78,25 @@ fn absence_words(absence: &Absence) -> String {
     }
 }
 
+impl Interval {
+    /// `0.901 to 0.938`, or that so few repeats cannot bound it.
+    #[must_use]
+    pub fn within(&self) -> String {
+        if !is_bounded(self.low, self.high) {
+            return format!("not bounded with {} repeats", self.blocks);
+        }
+        let [low, high] = ends(self.low, self.high);
+        format!("{low} to {high}")
+    }
+}
+
 impl Drift {
     /// `output throughput of the last repeat is 6 % lower than that of the first
-    /// (95 %: 8 % lower to 4 % lower, 10 pairs of backend and level)`.
+    /// (95 %: 8 % lower to 4 % lower, over 10 starts)`.
     #[must_use]
     pub fn words(&self) -> String {
         let ends = [self.ratio, self.low, self.high];
-        warnings::drift(&self.metric, ends, self.pairs as u64)
+        warnings::drift(&self.metric, ends, self.starts as u64)
     }
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use super::ahead::unproven;
 use crate::config::Level;
 use crate::report::prose::wording::at_levels;
 use crate::report::verdict::by_outcome::{ByOutcome, contenders, levels_of};
 use crate::report::verdict::compare::{Comparison, MARGIN, Reason};
-use crate::report::verdict::ranking_metric::ratios;
-use crate::text::number::{ends, three_digits};
+use crate::report::verdict::ranking_metric::{ratios, ratios_of_repeats};
+use crate::text::number::three_digits;
 
 /// `vllm leads from concurrency 2 on, by most at concurrency 32: 3.40 times
 /// sglang (3.20 to 3.60); undecided at concurrency 1.` Empty if no level has two
@@ -29,6 +30,8 @@ pub(crate) fn sentence<'r>(
     for (who, led) in &by_outcome.leads {
         parts.extend(leader(levels, who, led));
     }
+    let ahead = by_outcome.ahead.iter();
+    parts.extend(ahead.map(|(who, led)| unproven_lead(levels, who, led)));
     if !by_outcome.equal.is_empty() {
         let at = at_levels(levels, &levels_of(&by_outcome.equal));
         let (who, margin) = (contenders(&by_outcome.equal), MARGIN * 100.0);
@@ -63,8 +66,7 @@ fn winner(levels: &[Level], who: &str, won: &[&Comparison]) -> String {
     };
     let second = most.second.as_deref().unwrap_or("the next");
     let ratio = three_digits(interval.ratio);
-    let [low, high] = ends(interval.low, interval.high);
-    let by = format!("{ratio} times {second} ({low} to {high})");
+    let by = format!("{ratio} times {second} ({})", interval.within());
     match won {
         [_] => format!("{who} leads {at}: {by}"),
         _ => format!(
@@ -72,6 +74,13 @@ fn winner(levels: &[Level], who: &str, won: &[&Comparison]) -> String {
             at_levels(levels, &[most.level])
         ),
     }
+}
+
+/// Where a backend was ahead in all repeats, which does not prove it.
+fn unproven_lead(levels: &[Level], who: &str, led: &[&Comparison]) -> String {
+    let at = at_levels(levels, &levels_of(led));
+    let (by, proof) = (ratios_of_repeats(led), unproven(led, levels.len()));
+    format!("{who} was ahead in all repeats {at} ({by} the next): {proof}")
 }
 
 /// Where a backend has the better figure in the only repeat.
@@ -145,6 +154,8 @@ mod tests {
             interval: None,
             outcome,
             reason: None,
+            not_cleared: Vec::new(),
+            ahead: None,
             blocks_to_decide: None,
         }
     }

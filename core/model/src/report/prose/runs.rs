@@ -4,7 +4,7 @@ use super::wording::listed;
 use crate::report::figures::columns::{label, lower_label};
 use crate::report::runs_data::{Change, ChangeOutcome, RunsCompared};
 use crate::report::verdict::compare::Reason;
-use crate::text::number::{counted, ends, three_digits};
+use crate::text::number::{counted, three_digits};
 
 /// Said of a verdict on a measurement that failed the client's checks.
 pub(crate) const IN_DOUBT: &str = "in doubt, a measurement is untrustworthy";
@@ -102,8 +102,8 @@ impl Change {
             .filter(|r| r.is_finite());
         match (&self.interval, plain) {
             (Some(interval), _) => {
-                let [low, high] = ends(interval.low, interval.high);
-                format!("{} × ({low} to {high})", three_digits(interval.ratio))
+                let within = interval.within();
+                format!("{} × ({within})", three_digits(interval.ratio))
             }
             (None, Some(ratio)) => format!("{} ×", three_digits(ratio)),
             (None, None) => "–".to_owned(),
@@ -113,8 +113,8 @@ impl Change {
     /// `0.919 times, 0.901 to 0.938`; empty without an interval.
     fn ratio_words(&self) -> String {
         self.interval.map_or_else(String::new, |interval| {
-            let [low, high] = ends(interval.low, interval.high);
-            format!("{} times, {low} to {high}", three_digits(interval.ratio))
+            let within = interval.within();
+            format!("{} times, {within}", three_digits(interval.ratio))
         })
     }
 

@@ -212,10 +212,11 @@ fn of_machine(kind: &WarningKind) -> Option<String> {
             ratio,
             low,
             high,
-            pairs,
+            pairs: _,
+            starts,
         } => {
             let run = run.as_ref().map_or_else(String::new, |run| format!("{run}: "));
-            let drift = drift(metric, [*ratio, *low, *high], *pairs);
+            let drift = drift(metric, [*ratio, *low, *high], *starts);
             format!("{run}the machine drifted: {drift}")
         }
         WarningKind::CertificateNotChecked => "`tls.verify` is false: the server's certificate is not checked, and whoever answers is measured".to_owned(),
@@ -228,15 +229,15 @@ fn ran_out(requests: u64, what: &str) -> String {
 }
 
 /// `output throughput of the last repeat is 6 % lower than that of the first
-/// (95 %: 8 % lower to 4 % lower, 10 pairs of backend and level)`.
-pub(super) fn drift(metric: &str, [ratio, low, high]: [f64; 3], pairs: u64) -> String {
+/// (95 %: 8 % lower to 4 % lower, over 10 starts)`.
+pub(super) fn drift(metric: &str, [ratio, low, high]: [f64; 3], starts: u64) -> String {
     let change = |ratio: f64| {
         let percent = (ratio - 1.0) * 100.0;
         let way = if percent < 0.0 { "lower" } else { "higher" };
         format!("{:.1} % {way}", percent.abs())
     };
     format!(
-        "{} of the last repeat is {} than that of the first (95 %: {} to {}, {pairs} pairs of backend and level)",
+        "{} of the last repeat is {} than that of the first (95 %: {} to {}, over {starts} starts)",
         lower_label(metric),
         change(ratio),
         change(low),
@@ -286,7 +287,21 @@ fn of_work(kind: &WarningKind) -> Option<String> {
             change,
             repeats,
             of_repeats,
-        } => not_steady(series, *change, *repeats, *of_repeats),
+        } => {
+            let moves = moves(series, *change, (*repeats, *of_repeats));
+            format!("not steady: {moves}; warm up longer (load.warmup_requests) and measure longer")
+        }
+        WarningKind::MayNotBeSteady {
+            series,
+            change,
+            repeats,
+            of_repeats,
+        } => {
+            let moves = moves(series, *change, (*repeats, *of_repeats));
+            format!(
+                "steady or not cannot be told: {moves}, and requests that depend on each other as much as these give that by chance; measure longer"
+            )
+        }
         _ => return None,
     })
 }
@@ -301,7 +316,8 @@ fn failed_requests(failed: u64, requests: u64, by_reason: &BTreeMap<String, u64>
     )
 }
 
-fn not_steady(series: &str, change: f64, repeats: u64, of_repeats: u64) -> String {
+/// `time to first token rises by 14 % over the measured time in 2 of 3 repeats`.
+fn moves(series: &str, change: f64, (repeats, of_repeats): (u64, u64)) -> String {
     let what = match series {
         "ttft_ms" => "time to first token",
         "tpot_ms" => "time per output token",
@@ -312,10 +328,8 @@ fn not_steady(series: &str, change: f64, repeats: u64, of_repeats: u64) -> Strin
         1 => String::new(),
         all => format!(" in {repeats} of {all} repeats"),
     };
-    format!(
-        "not steady: {what} {way} by {} over the measured time{repeats}; warm up longer (load.warmup_requests) and measure longer",
-        percent(change.abs())
-    )
+    let change = percent(change.abs());
+    format!("{what} {way} by {change} over the measured time{repeats}")
 }
 
 /// Backends beside each other.

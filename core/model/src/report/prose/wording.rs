@@ -46,6 +46,26 @@ pub(crate) fn listed(parts: &[String]) -> String {
     }
 }
 
+/// Makes the first letter a capital one.
+pub(crate) fn capitalise(sentence: &mut str) {
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+}
+
+/// Numbers that are written as words, from 0 on.
+const NUMBERS: [&str; 13] = [
+    "no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
+    "twelve",
+];
+
+/// `two`, `twelve`, `13`.
+pub(crate) fn in_words(n: usize) -> String {
+    NUMBERS
+        .get(n)
+        .map_or_else(|| n.to_string(), |word| (*word).to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

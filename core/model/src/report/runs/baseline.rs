@@ -8,7 +8,8 @@ use crate::report::fairness;
 use crate::report::figures::row::Row;
 use crate::report::provenance::backend::BackendReport;
 use crate::report::runs_data::{Change, ChangeOutcome};
-use crate::report::verdict::pairwise::{Pair, PairVerdict, Shown, judge};
+use crate::report::verdict::family::{Verdict, judge_pairs};
+use crate::report::verdict::pairwise::{Pair, Shown};
 use crate::report::verdict::{chunking, ranking_metric};
 
 /// Metrics that are compared with the baseline, in order.
@@ -150,9 +151,9 @@ fn changes_in(metric: &Metric, pairs: &[PairAtLevel<'_>]) -> Vec<Change> {
         value.or(pair.baseline.typical(metric.name)).is_some()
     };
     let pairs: Vec<&PairAtLevel<'_>> = pairs.iter().filter(has_value).collect();
-    let family: Vec<Pair<'_>> = pairs.iter().map(|pair| pair.in_metric(metric)).collect();
-    let each = pairs.iter().zip(judge(&family));
-    let change = |(pair, verdict): (&&PairAtLevel<'_>, PairVerdict)| Change {
+    let family = pairs.iter().map(|pair| pair.in_metric(metric));
+    let each = pairs.iter().zip(judge_pairs(family));
+    let change = |(pair, verdict): (&&PairAtLevel<'_>, Verdict)| Change {
         metric: metric.name.to_owned(),
         level: pair.level,
         backend: pair.row.backend.clone(),

@@ -14,6 +14,8 @@ use super::kv::KvReport;
 use super::marks::tiles;
 use super::prose;
 use super::provenance::environment;
+pub use gate::gate_states;
+
 pub use super::runs_data::{
     Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateRule, GateState,
     RunDifference, RunsCompared, RunsError,
@@ -121,7 +123,7 @@ fn leave_out_levels_of_some(report: &mut Report, runs: &[MeasuredRun<'_>]) -> Ve
     if !of_some.is_empty() {
         report.comparisons.retain(|c| !of_some.contains(&c.level));
         let mixed = !chunking::mixed_levels(&report.rows, &report.levels).is_empty();
-        report.tiles = tiles::choose(&report.comparisons, &report.levels, mixed);
+        report.tiles = tiles::choose(&report.comparisons, &report.levels, report.slo, mixed);
     }
     of_some
 }

@@ -1,23 +1,26 @@
-//! The best backend against the second, for each metric that ranks.
+//! The best backend against every other, for each metric that ranks.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ahead::Ahead;
+use super::family::{Verdict, judge};
 pub use super::pairwise::{FAILED_LIMIT, MARGIN, Outcome, Reason};
-use super::pairwise::{Pair, PairVerdict, judge};
+use super::pairwise::{Pair, Shown, too_many_failed};
+use super::rank::best_first;
 use crate::config::Level;
 use crate::metrics::{Better, DEPENDS_ON_EVENTS, Metric};
 use crate::report::figures::row::Row;
 use crate::stats::inference::Interval;
 
-/// The best backend against the second at one level in one metric.
+/// The best backend against the others at one level in one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Comparison {
     /// Name of the metric.
     pub metric: String,
     /// Level of the load.
     pub level: Level,
-    /// Label of the best backend, by its typical value.
+    /// Label of the best backend, by geometric mean over the repeats.
     pub best: String,
     /// Its typical value.
     pub best_value: f64,
@@ -30,17 +33,35 @@ pub struct Comparison {
     /// What follows.
     pub outcome: Outcome,
     /// Why nothing follows, or less than the interval alone would say; absent
-    /// if what follows is what the interval says.
+    /// if what follows is what the intervals say.
     pub reason: Option<Reason>,
+    /// Labels of those backends, the second among them, that the best was not shown
+    /// to be better than; empty if there are only two, or if it is decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_cleared: Vec<String>,
+    /// The best repeat by repeat, whatever that proves; absent if repeats are of
+    /// different runs, or if there is no second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ahead: Option<Ahead>,
     /// Repeats in all with which it would likely be decided, if they scattered
     /// as these do; absent if it is, or beyond a thousand.
     pub blocks_to_decide: Option<u32>,
 }
 
 impl Comparison {
+    /// Whether the best was ahead of every other in all of two or more repeats, and by
+    /// more than the margin.
+    pub(crate) fn was_ahead(&self) -> bool {
+        self.ahead.is_some_and(|ahead| ahead.in_all()) && !self.is_near()
+    }
+
     /// Whether the two figures lie within the margin, whatever the repeats say.
     pub(crate) fn is_near(&self) -> bool {
-        let ratio = self.second_value.map(|second| self.best_value / second);
+        let figures = || self.second_value.map(|second| self.best_value / second);
+        let ratio = self
+            .interval
+            .map(|interval| interval.ratio)
+            .or_else(figures);
         ratio.is_some_and(|ratio| (1.0 / (1.0 + MARGIN)..=1.0 + MARGIN).contains(&ratio))
     }
 }
@@ -61,34 +82,35 @@ pub(crate) fn all(
                 .iter()
                 .filter_map(|level| Ranked::at(*level, rows, metric));
             let ranked: Vec<Ranked<'_>> = ranked.collect();
-            let pairs = ranked.iter().filter_map(|ranked| {
-                let by_events = DEPENDS_ON_EVENTS.contains(&metric.name);
-                Some(Pair {
-                    metric,
-                    first: ranked.best,
-                    second: ranked.second?,
-                    work_differs,
-                    events_differ: by_events && mixed.contains(&ranked.level),
-                    client_was_limit: ranked.client_was_limit,
-                    output_not_seen: ranked.output_not_seen,
-                })
-            });
-            let pairs: Vec<Pair<'_>> = pairs.collect();
-            let mut verdicts = judge(&pairs).into_iter();
+            let contested = ranked.iter().filter(|ranked| ranked.second().is_some());
+            let contests = contested.map(|ranked| ranked.pairs(metric, mixed, work_differs));
+            let contests: Vec<Vec<Pair<'_>>> = contests.collect();
+            let mut verdicts = judge(&contests).into_iter().zip(&contests);
             let comparisons = ranked.iter().map(|ranked| {
-                let verdict = ranked.second.and_then(|_| verdicts.next());
-                ranked.comparison(metric, verdict)
+                let found = ranked.second().and_then(|_| verdicts.next());
+                let ahead = found.as_ref().and_then(|(_, pairs)| Ahead::of(pairs));
+                let verdict = found.map(|(verdict, _)| verdict);
+                Comparison {
+                    ahead,
+                    ..ranked.comparison(metric, verdict)
+                }
             });
             comparisons.collect::<Vec<_>>()
         })
         .collect()
 }
 
+/// The comparisons of one metric of backends that did the same work.
+#[must_use]
+pub fn comparisons(rows: &[Row], levels: &[Level], metric: &Metric) -> Vec<Comparison> {
+    all(rows, levels, &[metric], (&[], false))
+}
+
 /// The backends at a level, best first.
 struct Ranked<'r> {
     level: Level,
     best: &'r Row,
-    second: Option<&'r Row>,
+    others: Vec<&'r Row>,
     /// A backend that the client held back might have been the best, so one such
     /// backend leaves the whole level without a verdict.
     client_was_limit: bool,
@@ -99,40 +121,68 @@ struct Ranked<'r> {
 impl<'r> Ranked<'r> {
     fn at(level: Level, rows: &'r [Row], metric: &Metric) -> Option<Self> {
         let at_level = || rows.iter().filter(|row| row.level == level);
-        let mut ranked: Vec<(&Row, f64)> = at_level()
-            .filter_map(|row| Some((row, row.typical(metric.name)?)))
-            .collect();
-        ranked.sort_by(|(_, a), (_, b)| match metric.better {
-            Better::Higher => b.total_cmp(a),
-            _ => a.total_cmp(b),
-        });
+        let mut ranked = best_first(rows, level, metric).into_iter();
         Some(Self {
             level,
-            best: ranked.first()?.0,
-            second: ranked.get(1).map(|(row, _)| *row),
+            best: ranked.next()?,
+            others: ranked.collect(),
             client_was_limit: at_level().any(|row| row.client_was_limit),
             output_not_seen: at_level().any(Row::has_unseen_output),
         })
     }
 
-    /// `verdict`: absent where there is no second.
-    fn comparison(&self, metric: &Metric, verdict: Option<PairVerdict>) -> Comparison {
-        let reason = match verdict {
-            Some(verdict) => verdict.reason,
-            None => Some(Reason::OneBackend),
+    fn second(&self) -> Option<&'r Row> {
+        self.others.first().copied()
+    }
+
+    /// The best with the second, then with every other whose figures are a fair
+    /// sample.
+    fn pairs<'m>(&self, metric: &'m Metric, mixed: &[Level], work_differs: bool) -> Vec<Pair<'m>>
+    where
+        'r: 'm,
+    {
+        let by_events = DEPENDS_ON_EVENTS.contains(&metric.name);
+        let rest = self.others.iter().skip(1);
+        let rest = rest.filter(|row| !too_many_failed(row));
+        let others = self.others.iter().take(1).chain(rest);
+        let pair = |other: &&'r Row| Pair {
+            metric,
+            first: self.best,
+            second: other,
+            work_differs,
+            events_differ: by_events && mixed.contains(&self.level),
+            client_was_limit: self.client_was_limit,
+            output_not_seen: self.output_not_seen,
         };
-        let interval = verdict.and_then(|verdict| verdict.interval);
+        others.map(pair).collect()
+    }
+
+    /// `verdict`: absent where there is no second.
+    fn comparison(&self, metric: &Metric, verdict: Option<Verdict>) -> Comparison {
+        let second = self.second();
+        let verdict = verdict.unwrap_or(Verdict {
+            interval: None,
+            shown: Shown::Nothing,
+            reason: Some(Reason::OneBackend),
+            not_cleared: Vec::new(),
+            repeats_to_decide: None,
+        });
+        let reason = verdict.reason;
+        let interval = verdict.interval;
+        let label = |at: &usize| Some(self.others.get(*at)?.backend.clone());
         Comparison {
             metric: metric.name.to_owned(),
             level: self.level,
             best: self.best.backend.clone(),
             best_value: self.best.typical(metric.name).unwrap_or_default(),
-            second: self.second.map(|row| row.backend.clone()),
-            second_value: self.second.and_then(|row| row.typical(metric.name)),
+            second: second.map(|row| row.backend.clone()),
+            second_value: second.and_then(|row| row.typical(metric.name)),
             interval: interval.filter(|_| reason != Some(Reason::EventsDiffer)),
-            outcome: verdict.map_or(Outcome::NoVerdict, |verdict| verdict.shown.into()),
+            outcome: verdict.shown.into(),
             reason,
-            blocks_to_decide: verdict.and_then(|verdict| verdict.repeats_to_decide),
+            not_cleared: verdict.not_cleared.iter().filter_map(label).collect(),
+            ahead: None,
+            blocks_to_decide: verdict.repeats_to_decide,
         }
     }
 }

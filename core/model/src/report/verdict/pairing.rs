@@ -37,6 +37,26 @@ impl RepeatPairs {
         }
     }
 
+    /// Mean log ratio of the first to the second, of one repeat too; `None` without
+    /// repeats, or where a value is 0.
+    pub(crate) fn mean_log_ratio(&self) -> Option<f64> {
+        match self {
+            Self::Paired(pairs) => mean_log(pairs.iter().map(|(a, b)| a / b)),
+            Self::Apart(first, second) => {
+                Some(mean_log(first.iter().copied())? - mean_log(second.iter().copied())?)
+            }
+        }
+    }
+
+    /// Ratio of the first to the second in each repeat that both have; none of two
+    /// runs, whose repeats have nothing in common.
+    pub(crate) fn ratios(&self) -> Vec<f64> {
+        match self {
+            Self::Paired(pairs) => pairs.iter().map(|(a, b)| a / b).collect(),
+            Self::Apart(..) => Vec::new(),
+        }
+    }
+
     /// Whether there are fewer than two repeats.
     pub(crate) fn is_too_few(&self) -> bool {
         match self {
@@ -61,6 +81,13 @@ impl RepeatPairs {
             Self::Apart(first, second) => only_one_gives(second, first),
         }
     }
+}
+
+/// `None` without values, or where one is not above 0 and finite.
+fn mean_log(values: impl ExactSizeIterator<Item = f64>) -> Option<f64> {
+    let n = values.len() as f64;
+    let mean = values.map(f64::ln).sum::<f64>() / n;
+    mean.is_finite().then_some(mean)
 }
 
 fn only_one_gives(one: &[f64], other: &[f64]) -> bool {

@@ -93,20 +93,34 @@ impl RankingMetric {
                     _ => "",
                 };
         }
-        let ratios = ratios(won);
+        let verb = match self {
+            Self::Latency => "takes",
+            _ => "gives",
+        };
+        format!("{verb} {}", self.measured(&ratios(won)))
+    }
+
+    /// What is so many times that of the next: `1.40 times the requests per second of
+    /// the next backend`.
+    pub(crate) fn measured(self, ratios: &str) -> String {
         match self {
-            Self::Tokens => {
-                format!("gives {ratios} the output tokens per second of the next backend")
-            }
-            Self::Requests => format!("gives {ratios} the requests per second of the next backend"),
+            Self::Tokens => format!("{ratios} the output tokens per second of the next backend"),
+            Self::Requests => format!("{ratios} the requests per second of the next backend"),
             Self::Goodput => {
-                format!("gives {ratios} the requests per second within the SLO of the next backend")
+                format!("{ratios} the requests per second within the SLO of the next backend")
             }
             Self::Latency => format!(
-                "takes {ratios} the time of the next backend from planned send to last token (p50)"
+                "{ratios} the time of the next backend from planned send to last token (p50)"
             ),
         }
     }
+}
+
+/// Those of single repeats, from the least lead to the widest.
+pub(crate) fn ratios_of_repeats(comparisons: &[&Comparison]) -> String {
+    let ahead = comparisons.iter().filter_map(|comparison| comparison.ahead);
+    let ends = ahead.flat_map(|ahead| [ahead.least, ahead.most]);
+    in_words(ends.map(|ratio| ratio.unwrap_or(f64::INFINITY)))
 }
 
 /// `1.40 times`, `1.40 to 3.40 times`, or `1.40 times or more` where the next
@@ -116,6 +130,10 @@ pub(crate) fn ratios(comparisons: &[&Comparison]) -> String {
         let measured = comparison.interval.map(|interval| interval.ratio);
         measured.or_else(|| Some(comparison.best_value / comparison.second_value?))
     });
+    in_words(ratios)
+}
+
+fn in_words(ratios: impl Iterator<Item = f64>) -> String {
     let (finite, other): (Vec<f64>, Vec<f64>) = ratios.partition(|ratio| ratio.is_finite());
     let low = finite.iter().copied().fold(f64::INFINITY, f64::min);
     let high = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);

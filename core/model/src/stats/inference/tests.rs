@@ -33,10 +33,10 @@ fn a_p_value_beyond_the_margin_is_below_a_fortieth_just_when_the_interval_clears
     let interval = paired_ratio(&[(1.10, 1.0), (1.12, 1.0), (1.08, 1.0)]).unwrap();
     for margin in [interval.low - 1e-6, interval.low + 1e-6] {
         let clears = interval.low > margin;
-        assert_eq!(interval.p_beyond(margin.ln()) < 0.025, clears);
+        assert_eq!(interval.p_above(margin.ln()) < 0.025, clears);
     }
     let equal = paired_ratio(&[(1.5, 1.0), (1.5, 1.0)]).unwrap();
-    assert!(equal.p_beyond(0.03) < 1e-6);
+    assert!(equal.p_above(0.03) < 1e-6);
 }
 
 #[test]
@@ -51,14 +51,15 @@ fn holm_steps_down_from_the_smallest() {
 }
 
 #[test]
-fn repeats_to_decide_follow_from_scatter_and_distance() {
-    // logs 0.10 and 0.14: mean 0.12, scatter 0.0283; distance to 0.03 is 0.09.
-    // n = 2: 12.706 * 0.0283 / 1.414 = 0.254; n = 3: 4.303 * 0.0283 / 1.732 = 0.0703
+fn repeats_to_clear_follow_from_scatter_and_distance() {
+    // logs 0.10 and 0.14: scatter 0.0283; with n = 3 the error is 0.01633, t(2) is 4.303
+    // for 0.025 and 1.061 for 0.2 (tables): 5.364 * 0.01633 = 0.0876; with n = 2 it is
+    // (12.706 + 1.376) * 0.02 = 0.282
     let pairs = [(0.10_f64.exp(), 1.0), (0.14_f64.exp(), 1.0)];
     let interval = paired_ratio(&pairs).unwrap();
-    assert_eq!(interval.blocks_to_decide(0.03), Some(3));
-    let level = paired_ratio(&[(0.03_f64.exp(), 1.0), (0.03_f64.exp(), 1.0)]).unwrap();
-    assert_eq!(level.blocks_to_decide(0.03_f64.exp().ln()), None);
+    assert_eq!(interval.blocks_to_clear(0.09, 0.025), Some(3));
+    assert_eq!(interval.blocks_to_clear(0.283, 0.025), Some(2));
+    assert_eq!(interval.blocks_to_clear(0.0, 0.025), None);
 }
 
 /// Hours of sleep gained with two drugs (Student 1908): R's data set `sleep`.
@@ -78,21 +79,24 @@ fn two_runs_are_held_against_each_other_by_welchs_t() {
     near(interval.high.ln(), 0.205_483_2, 1e-4);
     near(interval.unpaired.unwrap().freedom, 17.776, 1e-3);
     near(interval.ratio.ln() / interval.std_error, -1.8608, 1e-4);
-    near(interval.p_beyond(0.0), 0.07939 / 2.0, 1e-4);
+    near(interval.p_below(0.0), 0.07939 / 2.0, 1e-4);
+    near(interval.p_above(0.0), 1.0 - 0.07939 / 2.0, 1e-4);
     assert_eq!(interval.permutation_p, None);
 }
 
 #[test]
 fn groups_of_other_sizes_have_the_error_of_both() {
-    // logs 0, 2 and 4, 5, 6: means 1 and 5, squared errors 2 / 2 and 1 / 3;
-    // freedom (4/3)^2 / (1 / 1 + (1/9) / 2) = 32/19
+    // logs 0, 2 and 4, 5, 6: means 1 and 5, squared errors 2 / 2 and 1 / 3
     let first = [0.0_f64, 2.0].map(f64::exp);
     let second = [4.0_f64, 5.0, 6.0].map(f64::exp);
     let interval = unpaired_ratio(&first, &second).unwrap();
     near(interval.ratio.ln(), -4.0, 1e-9);
     near(interval.std_error, (4.0_f64 / 3.0).sqrt(), 1e-9);
+    // Cochran and Cox: t(1) = 12.7062 and t(2) = 4.3027 (table), weighted 1 to 1/3
+    let t = (12.7062 + 4.3027 / 3.0) / (4.0 / 3.0);
+    near(interval.high.ln(), -4.0 + t * (4.0_f64 / 3.0).sqrt(), 1e-3);
     let unpaired = interval.unpaired.unwrap();
-    near(unpaired.freedom, 32.0 / 19.0, 1e-9);
+    assert!((1.0..2.0).contains(&unpaired.freedom));
     assert_eq!((unpaired.blocks, interval.blocks), ([2, 3], 2));
     // of 10 ways to deal two of five only this one lies 4 apart: the next,
     // {5, 6}, has 5.5 against 2
@@ -110,15 +114,25 @@ fn groups_of_one_value_or_with_nothing_have_no_interval() {
 
 #[test]
 fn repeats_of_each_run_to_decide_follow_from_both_scatters() {
-    // variances 0.0008 and 0.0008, difference 0.10: with 2 of each, error
-    // 0.0283 and t(2) = 4.303 give 0.122; with 3, 0.0231 and t(4) = 2.776, 0.0641
+    // variances 0.0008 and 0.0008. With 3 of each, error 0.0231 and t(4) = 2.776 +
+    // 0.941 (for 0.2) give 0.0858; with 4, 0.0200 and t(6) = 2.447 + 0.906, 0.0671;
+    // with 2, 0.0283 and t(2) = 4.303 + 1.061, 0.152
     let of = |middle: f64| [middle - 0.02, middle + 0.02].map(f64::exp);
     let interval = unpaired_ratio(&of(0.10), &of(0.0)).unwrap();
-    assert_eq!(interval.blocks_to_decide(0.0), Some(3));
-    assert_eq!(interval.blocks_to_decide(0.03), Some(3));
-    assert_eq!(interval.blocks_to_clear(0.13), Some(2));
-    // one of five tests leaves 0.005 on each side: t(4) = 4.604 gives 0.1063
-    // with 3, t(6) = 3.707 times 0.0200 gives 0.0741 with 4
-    assert_eq!(interval.blocks_to_clear_at(0.10, 0.005), Some(4));
-    assert_eq!(interval.blocks_to_clear(0.10), Some(3));
+    assert_eq!(interval.blocks_to_clear(0.10, 0.025), Some(3));
+    assert_eq!(interval.blocks_to_clear(0.07, 0.025), Some(4));
+    assert_eq!(interval.blocks_to_clear(0.16, 0.025), Some(2));
+    // one of five tests leaves 0.005 on each side: t(4) = 4.604 + 0.941 gives 0.128
+    // with 3, t(6) = 3.707 + 0.906 times 0.0200 gives 0.0923 with 4
+    assert_eq!(interval.blocks_to_clear(0.10, 0.005), Some(4));
+}
+
+#[test]
+fn a_mean_is_held_against_0_by_students_t() {
+    // R, t.test of the differences of `sleep`: t = -4.0621 with 9 degrees, p = 0.002833
+    let [a, b] = SLEEP;
+    let differences: Vec<f64> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+    near(p_of_mean(&differences).unwrap(), 0.002_833, 1e-6);
+    assert_eq!(p_of_mean(&[1.0]), None);
+    assert_eq!(p_of_mean(&[1.0, 1.0]), Some(0.0));
 }

@@ -1,19 +1,12 @@
-//! What the comparison promises, tried on synthetic experiments: how often it
-//! is wrong, and how often it finds what is there.
-
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+//! Two backends: how often a verdict is wrong, and how often it finds what is there.
 
 use inferbench_model::metrics::Better;
 use inferbench_model::report::{Outcome, outcomes};
 use inferbench_model::stats::inference::{Interval, paired_ratio};
-use rand::{Rng, SeedableRng};
+use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A standard normal value (Box and Muller 1958).
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let (u, v): (f64, f64) = (1.0 - rng.random::<f64>(), rng.random());
-    (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
-}
+use crate::draw::{assert_at_most, normal, of_book};
 
 /// One level of one experiment: both backends in each repeat, the log ratio
 /// around `log_ratio` with the scatter `scatter`; the better one comes first.
@@ -29,15 +22,6 @@ fn level(rng: &mut ChaCha8Rng, blocks: usize, log_ratio: f64, scatter: f64) -> I
     paired_ratio(&swapped).unwrap()
 }
 
-/// Upper end of the interval of Wilson (1927) for a share.
-fn at_most(found: usize, of: usize) -> f64 {
-    let (n, z) = (of as f64, 1.96);
-    let share = found as f64 / n;
-    let middle = share + z * z / (2.0 * n);
-    let half = z * (share * (1.0 - share) / n + z * z / (4.0 * n * n)).sqrt();
-    (middle - half) / (1.0 + z * z / n)
-}
-
 #[test]
 fn equal_backends_are_called_faster_in_at_most_a_twentieth_of_all_experiments() {
     let mut rng = ChaCha8Rng::seed_from_u64(1);
@@ -48,11 +32,7 @@ fn equal_backends_are_called_faster_in_at_most_a_twentieth_of_all_experiments() 
             outcomes(&levels, Better::Higher).contains(&Outcome::Faster)
         };
         let wrong = (0..1000).filter(|_| is_wrong(&mut rng)).count();
-        // The true share may lie below the found one: at 5 % it is not refuted.
-        assert!(
-            at_most(wrong, 1000) <= 0.05,
-            "{blocks} repeats: {wrong} of 1,000"
-        );
+        assert_at_most(0.05, wrong, 1000, &format!("{blocks} repeats"));
     }
 }
 
@@ -85,21 +65,14 @@ fn power(blocks: usize, difference: f64, scatter: f64) -> f64 {
 
 #[test]
 fn the_table_of_power_in_the_book_is_what_comes_out() {
-    let book = include_str!("../../../docs/src/concepts/comparison.md");
     for difference in [0.05, 0.10] {
         for scatter in [0.01, 0.02, 0.05] {
             let head = format!("| {:.0} % | {:.0} % |", difference * 100.0, scatter * 100.0);
-            let row = book.lines().find(|line| line.starts_with(&head));
-            let row = row.unwrap_or_else(|| panic!("no row {head}"));
-            let published = row.split('|').skip(3).filter_map(|cell| {
-                let percent: f64 = cell.trim().trim_end_matches(" %").parse().ok()?;
-                Some(percent / 100.0)
-            });
-            let published: Vec<f64> = published.collect();
+            let published = of_book(&head);
             let found = [3, 5, 10].map(|blocks| power(blocks, difference, scatter));
-            assert_eq!(published.len(), 3, "{row}");
+            assert_eq!(published.len(), 3, "{head}");
             for (published, found) in published.iter().zip(found) {
-                assert!((published - found).abs() <= 0.025, "{row}: found {found}");
+                assert!((published - found).abs() <= 0.025, "{head}: found {found}");
             }
         }
     }
