@@ -87,8 +87,7 @@ pub(super) fn validate(
 fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let config = &prepared.config;
     let cells = prepared.plan.cells();
-    let per_cell = config.load.requests;
-    let measured = per_cell.map(|n| n * cells as u64);
+    let measured = prepared.plan.requests(&config.load);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
     let forecasts = kv_forecasts(prepared);
     let has_forecast = forecasts.iter().any(Option::is_some);

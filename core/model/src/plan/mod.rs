@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Level};
+use crate::config::{Config, Level, LoadConfig};
 
 /// The steps of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -111,6 +111,15 @@ impl RunPlan {
     }
 }
 
+
+    /// Measured requests of all cells; `None` if only time ends them.
+    #[must_use]
+    pub fn requests(&self, load: &LoadConfig) -> Option<u64> {
+        let levels = self.stages.iter().flat_map(|stage| &stage.levels);
+        levels
+            .map(|planned| load.requests_at(planned.level))
+            .try_fold(0, |sum: u64, requests| Some(sum.saturating_add(requests?)))
+    }
 fn is_above(level: &Level, limit: Option<u32>) -> bool {
     matches!((level, limit), (Level::Concurrency(n), Some(limit)) if *n > limit)
 }

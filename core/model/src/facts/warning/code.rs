@@ -506,7 +506,7 @@ warnings! {
     } = "plugin-changed", Warning, "Run everything again with one plugin.";
     /// Some levels have more slots than there are requests, so they will never be full.
     LevelsNeverFull {
-        /// Requests of the config.
+        /// Requests of the highest such level.
         requests: u64,
         /// The lowest such level.
         least: u32,
@@ -517,7 +517,7 @@ warnings! {
     } = "levels-never-full", Warning, "Raise load.requests.";
     /// At some levels more than a quarter of the requests will end while the load is falling.
     LevelsPartlyFull {
-        /// Requests of the config.
+        /// Requests of the highest such level.
         requests: u64,
         /// The lowest such level.
         least: u32,
@@ -535,7 +535,7 @@ warnings! {
     } = "few-repeats", Note, "Raise repeats.";
     /// So few requests per level carry no median.
     FewRequests {
-        /// Requests of the config.
+        /// Requests of the level that has the fewest.
         requests: u64,
         /// Requests that a median needs.
         needed: u64,

@@ -514,7 +514,7 @@ fn of_config(kind: &WarningKind) -> Option<String> {
             "repeats is {repeats}: most verdicts will be inconclusive, from {needed} on they rest on more than guesswork (rule V13 of verify)"
         ),
         WarningKind::FewRequests { requests, needed } => format!(
-            "load.requests is {requests}: from {needed} on a median means something (rule V09 of verify)"
+            "load.requests: {requests} a level are few, from {needed} on a median means something (rule V09 of verify)"
         ),
         _ => return None,
     })
