@@ -4,6 +4,7 @@
 mod estimate;
 mod layout;
 mod live;
+mod wait;
 
 use std::io::IsTerminal;
 
@@ -18,6 +19,7 @@ use inferbench_model::text::number::{counted, three_digits};
 use crate::args::OutputArgs;
 use layout::Size;
 use live::Live;
+use wait::waits;
 
 /// Shows a run's events.
 pub(crate) struct Progress {
@@ -25,6 +27,7 @@ pub(crate) struct Progress {
     live: Option<Live>,
     cells: usize,
     cells_begun: usize,
+    waited: wait::Waited,
 }
 
 impl Progress {
@@ -34,6 +37,7 @@ impl Progress {
             live: None,
             cells: 0,
             cells_begun: 0,
+            waited: wait::Waited::default(),
         }
     }
 
@@ -79,11 +83,19 @@ impl Progress {
             RunEvent::Attaching {
                 backend, address, ..
             } => live.waits(&format!("{backend}: waiting for {address}")),
-            RunEvent::Waiting { backend, last, .. } => {
-                live.waits(&format!("{backend} is not ready yet: {last}"));
-            }
-            RunEvent::BackendFailed { backend, block, .. } => {
-                live.estimate().start_failed(backend, *block, now);
+            RunEvent::Waiting {
+                backend,
+                seconds,
+                last,
+            } => live.waits(&waits(backend, *seconds, last)),
+            RunEvent::BackendFailed {
+                backend,
+                block,
+                given_up,
+                ..
+            } => {
+                let block = (!given_up).then_some(*block);
+                live.estimate().start_failed(backend, block, now);
                 live.waits("");
             }
             RunEvent::CellStarted { key, requests, .. } => {
@@ -148,7 +160,7 @@ impl Progress {
                 backend,
                 seconds,
                 last,
-            } => format!("{backend}: not ready after {seconds:.0} s: {last}"),
+            } => return self.wait_line(&backend, seconds, &last),
             RunEvent::Ready { backend, seconds } => {
                 format!("{backend}: ready after {seconds:.1} s")
             }
@@ -173,6 +185,12 @@ impl Progress {
             format!(", {} tokens/s with ramp", three_digits(rate))
         });
         let failures = match counts.failed {
+    /// A wait as a line of its own, now and then; a terminal shows it below.
+    fn wait_line(&mut self, backend: &str, seconds: f64, last: &str) -> Option<String> {
+        let is_due = self.live.is_none() && self.waited.is_due(backend, seconds, last);
+        is_due.then(|| waits(backend, seconds, last))
+    }
+
             0 => String::new(),
             n => format!(", {n} failed"),
         };

@@ -19,11 +19,11 @@ use crate::http::control::ControlPlane;
 use crate::load::Transport;
 use crate::os::clock;
 use crate::prepare::PreparedBackend;
-use crate::server::launch::Server;
+use crate::server::launch::{self, Server};
 use crate::server::readiness::{Readiness, Ready, ReadyError};
 
 /// Seconds between two events that a backend is waited for.
-const WAITING_EVERY_S: f64 = 5.0;
+const WAITING_EVERY_S: f64 = 1.0;
 
 /// Runs one stage. A backend that fails is a fact in the manifest, not an
 /// error: the run goes on.
@@ -175,7 +175,7 @@ async fn wait_ready(
             session.announce(RunEvent::Waiting {
                 backend: stage.backend.clone(),
                 seconds,
-                last: last.to_owned(),
+                last: said.unwrap_or_else(|| last.to_owned()),
             });
         }
     };
@@ -189,3 +189,5 @@ async fn wait_ready(
     });
     Ok((ready, seconds))
 }
+            // What it does says more than that its port is still closed.
+            let said = server.and_then(|server| launch::last_line(server.folder()));
