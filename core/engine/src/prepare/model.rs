@@ -1,7 +1,7 @@
 //! Checks the model of a run and makes what comes from it: files that fit it, a
 //! vocabulary, prompts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use inferbench_model::config::{Loaded, PromptSource};
@@ -26,15 +26,13 @@ pub(super) fn check_model(
     let looks_local = id.starts_with(['/', '.', '~']);
     let mut errors = Vec::new();
     let Some(folder) = &files.folder else {
-        if looks_local && !simulated {
-            let words = format!("is \"{id}\", which is no folder");
+        // A file is a model too, such as llama.cpp's.
+        if looks_local && !Path::new(id).is_file() {
+            let words = format!("is \"{id}\", which is no folder and no file");
             errors.push(loaded.tree.error_at(&path, words, None));
         }
         return errors;
     };
-    if backends.iter().all(|b| b.attach.is_some()) || simulated {
-        return errors;
-    }
     let file = folder.join("config.json");
     let Some(config) = files.config() else {
         let words = format!("is \"{id}\", whose {} cannot be read", file.display());
