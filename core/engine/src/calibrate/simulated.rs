@@ -127,6 +127,7 @@ impl Simulated {
             prompts: &self.prepared.prompts,
             model: self.prepared.served_name(),
             force_output: true,
+            attached: false,
             check: self.prepared.config.backends[0].ready_check,
             limit: READY_LIMIT,
             connect_limit: None,

@@ -117,9 +117,17 @@ pub(super) fn make_prompts(
         .find(|b| b.opened.form != PromptForm::TokenIds);
     let has_text = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
     let id = &loaded.config.model.id;
-    let hint = Some(format!(
-        "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
-    ));
+    let hint = Some(match backends.iter().all(|b| b.attach.is_some()) {
+        // The name under which a server serves it need not be the hub's.
+        true => {
+            "set model.tokenizer to the tokenizer.json of the model that is served, or to a folder with one: \
+             prompts of an exact length are made here; or take prompts from a file with workload.prompts: jsonl"
+                .to_owned()
+        }
+        false => format!(
+            "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
+        ),
+    });
     let path = [key("model"), key("tokenizer")];
     match (vocabulary, needs_text) {
         (None, _) => {

@@ -484,7 +484,7 @@ warnings! {
     CacheNotReset {
         /// What the plugin or the server said.
         detail: String,
-    } = "cache-not-reset", Warning, "Start the server so that it allows a reset, or switch prefix caching off.";
+    } = "cache-not-reset", Warning, "Start the server so that it allows a reset (vLLM: with VLLM_SERVER_DEV_MODE=1), or switch prefix caching off.";
     /// A server, or what launched it, did not stop as it should.
     StopFailed {
         /// What happened.

@@ -454,7 +454,9 @@ fn of_start_and_stop(kind: &WarningKind) -> Option<String> {
             failure_words(cause, known_cause.as_deref())
         }
         WarningKind::CacheNotReset { detail } => {
-            format!("the prefix cache was not reset between levels: {detail}")
+            format!(
+                "the prefix cache was not reset between levels: {detail}; let the server allow a reset (vLLM: VLLM_SERVER_DEV_MODE=1), or switch prefix caching off"
+            )
         }
         WarningKind::StopFailed { detail } => detail.clone(),
         WarningKind::ModelNotListed {
