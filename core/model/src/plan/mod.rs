@@ -1,6 +1,8 @@
 //! From a config to the steps of its run: which backend, at which level, in
 //! which block, in which order.
 
+pub mod asked;
+pub mod expected_time;
 pub mod prompt;
 pub mod sample_size;
 pub mod schedule;
@@ -109,8 +111,6 @@ impl RunPlan {
     pub fn cells(&self) -> usize {
         self.stages.iter().map(|stage| stage.levels.len()).sum()
     }
-}
-
 
     /// Measured requests of all cells; `None` if only time ends them.
     #[must_use]
@@ -120,6 +120,8 @@ impl RunPlan {
             .map(|planned| load.requests_at(planned.level))
             .try_fold(0, |sum: u64, requests| Some(sum.saturating_add(requests?)))
     }
+}
+
 fn is_above(level: &Level, limit: Option<u32>) -> bool {
     matches!((level, limit), (Level::Concurrency(n), Some(limit)) if *n > limit)
 }

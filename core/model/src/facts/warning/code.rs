@@ -540,6 +540,19 @@ warnings! {
         /// Requests that a median needs.
         needed: u64,
     } = "few-requests", Note, "Raise load.requests.";
+    /// A backend works on one request at a time, and was asked for several at once.
+    OneRequestAtATime {
+        /// Levels that have more than one in flight.
+        levels: u64,
+    } = "one-request-at-a-time", Warning, "Compare it at concurrency 1, or set its max_concurrency.";
+    /// Speculative decoding was measured with random prompts and forced answer lengths, where its guesses are seldom right.
+    SpeculationOnRandomPrompts
+        = "speculation-on-random-prompts", Warning, "Measure it with real prompts: workload.prompts: jsonl.";
+    /// How many of the drafted tokens of speculative decoding were accepted.
+    SpeculationAcceptance {
+        /// Share of the drafted tokens, 0 to 1.
+        accepted_ratio: f64,
+    } = "speculation-acceptance", Note, "Compare it with the acceptance on your own prompts.";
     /// A warning of a run folder of schema version 1, which kept sentences.
     OlderVersion {
         /// The sentence.
