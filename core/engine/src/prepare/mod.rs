@@ -21,6 +21,7 @@ use crate::os::limits;
 use crate::plugins::backend::OpenBackend;
 use crate::plugins::host::PluginHost;
 use crate::secrets::{Secrets, is_secret};
+pub use located::at_backend_key;
 use located::{at_backend, key};
 use model::{check_model, find_vocabulary, make_prompts};
 pub(crate) use prepared::HOST;
@@ -110,7 +111,6 @@ fn prepare_backend(
     })
 }
 
-/// Variables of the config; those named like secrets are never shown.
 /// The plugin for servers that have none of their own, as a hint names it.
 const ANY_SERVER: &str = "openai";
 
@@ -133,6 +133,7 @@ fn other_plugins(name: &str, host: &PluginHost) -> String {
     )
 }
 
+/// Variables of the config; those named like secrets are never shown.
 fn environment(backend: &BackendConfig) -> Vec<EnvVar> {
     let vars = backend.env.iter();
     vars.map(|(name, value)| EnvVar {
