@@ -80,6 +80,9 @@ pub enum Command {
     Validate {
         /// The config file (YAML).
         config: PathBuf,
+        /// The run is for another machine: do not look for programs and images here.
+        #[arg(long)]
+        elsewhere: bool,
     },
     /// Print the JSON Schema of the config, or of a file that a run writes.
     Schema {
@@ -129,8 +132,10 @@ pub enum Command {
     /// Supervise one server (called by `run`).
     #[command(hide = true)]
     Supervise,
-    /// Check this machine: tools, GPUs, limits, clocks.
+    /// Check this machine: tools, GPUs, limits, clocks, and what a config needs.
     Doctor {
+        /// A config file: also look for what its backends need.
+        config: Option<PathBuf>,
         /// Folder that runs would be written to; its disk is checked.
         #[arg(long, value_name = "DIR", default_value = "results")]
         output: PathBuf,

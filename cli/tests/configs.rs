@@ -64,7 +64,7 @@ impl Machine {
     fn validate(&self, config: &str, env: &[(&str, &str)]) -> Output {
         let mut command = Command::new(program());
         command
-            .args(["validate", &format!("configs/{config}")])
+            .args(["validate", "--elsewhere", &format!("configs/{config}")])
             .arg("--plugin-dir")
             .arg(plugin_dir())
             // Folders of a build may be writable by the group.
@@ -186,7 +186,7 @@ fn attach_launches_nothing() {
     assert_holds(
         &text,
         &[
-            "blue (plugin openai, prompts as text, started 2 times)",
+            "blue (plugin openai, prompts as text, measured 2 times)",
             "attach to http://127.0.0.1:8000",
             "attach to http://127.0.0.1:8001",
             "each measurement lasts 30s",

@@ -203,7 +203,7 @@ load: {{ concurrency: [1, 64], requests: 512 }}
         model.display()
     );
     fs::write(&config, text).unwrap();
-    let output = said(inferbench().arg("validate").arg(&config));
+    let output = said(inferbench().args(["validate", "--elsewhere"]).arg(&config));
     assert_eq!(output.code, Some(0), "{}", output.err);
     // 64 x 4,224 x 131,072 B = 33 GiB; 3.2 GiB hold 6 sequences of 528 MiB.
     assert_eq!(
@@ -219,7 +219,11 @@ warning: sglang: concurrency 64 x 4\u{202f}224 tokens needs 270\u{202f}336 token
         "{}",
         output.out
     );
-    let output = said(inferbench().args(["validate", "--json"]).arg(&config));
+    let output = said(
+        inferbench()
+            .args(["validate", "--elsewhere", "--json"])
+            .arg(&config),
+    );
     let found: Value = serde_json::from_str(&output.out).unwrap();
     assert_eq!(
         found["backends"][0]["kv_estimate"]["bytes_per_token"],

@@ -43,6 +43,24 @@ fn five_plugins_load_from_shared_libraries() {
 }
 
 #[test]
+fn the_list_of_plugins_fits_100_columns_and_has_each_file_whole() {
+    let said = said(inferbench().arg("plugins"));
+    for name in ["hf", "openai", "sglang", "sim", "vllm"] {
+        let of_file = format!("{name}: /");
+        let file = said.out.lines().find(|line| line.starts_with(&of_file));
+        assert!(
+            file.is_some_and(|line| line.ends_with(".so")),
+            "{}",
+            said.out
+        );
+    }
+    let is_file = |line: &&str| line.contains(": /");
+    for line in said.out.lines().filter(|line| !is_file(line)) {
+        assert!(line.chars().count() <= 100, "{line}");
+    }
+}
+
+#[test]
 fn a_plugin_shows_its_options_with_default_and_meaning() {
     let said = said(inferbench().args(["plugins", "show", "sim"]));
     assert_eq!(said.code, Some(0));

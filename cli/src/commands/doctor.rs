@@ -1,17 +1,21 @@
 //! `doctor`: checks this machine and prints what it found.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use inferbench_engine::doctor::needs::{needs, try_servers};
 use inferbench_engine::doctor::{Ground, examine};
 use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::prepare::prepare;
 use inferbench_engine::server::supervise::Journal;
+use inferbench_model::doctor::needs::Need;
 use inferbench_model::doctor::{Diagnosis, Group, Line, Status};
 
-use super::output::{look, print_json};
+use super::inputs::{load_config, load_plugins};
+use super::output::{look, print_json, width};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
-use crate::table::{Look, WIDTH, wrapped_at};
+use crate::table::{Look, wrapped_at};
 
 /// Widest name of a line, columns; after a longer one the text starts on the next line.
 const NAME_WIDTH: usize = 20;
@@ -19,6 +23,7 @@ const NAME_WIDTH: usize = 20;
 const NAME_AT: usize = 11;
 
 pub(super) fn doctor(
+    config: Option<&Path>,
     folder: PathBuf,
     search: SearchPath,
     output: OutputArgs,
@@ -26,10 +31,15 @@ pub(super) fn doctor(
     if !output.quiet && std::io::stderr().is_terminal() {
         eprintln!("checking this machine, takes a few seconds");
     }
+    let needs = match config {
+        Some(config) => needs_of(config, &search, output)?,
+        None => Vec::new(),
+    };
     let diagnosis = examine(Ground {
         plugins: search,
         output: folder,
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        needs,
     });
     if output.json {
         print_json(&diagnosis)?;
@@ -38,12 +48,27 @@ pub(super) fn doctor(
             true => Status::Warning,
             false => Status::Ok,
         };
-        println!("{}", render(&diagnosis, least, look()));
+        println!("{}", render(&diagnosis, least, (look(), width())));
     }
     Ok(match diagnosis.status {
         Status::Ok | Status::Warning => Code::Done,
         Status::Error => Code::Incomplete,
     })
+}
+
+/// What the backends of a config need; an attached server is tried.
+fn needs_of(
+    config: &Path,
+    search: &SearchPath,
+    output: OutputArgs,
+) -> Result<Vec<(String, Need)>, CliError> {
+    let loaded = load_config(config)?;
+    let host = load_plugins(search, output.verbose);
+    let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
+    let launches = prepared.preview(&loaded).map_err(CliError::Config)?;
+    let mut needs = needs(&prepared, &launches);
+    try_servers(&mut needs);
+    Ok(needs.into_iter().map(|one| (one.label, one.need)).collect())
 }
 
 /// Stops servers that crashed runs have left behind, and prints each.
@@ -63,7 +88,7 @@ pub(super) fn clean() {
 }
 
 /// The lines that are `least` or worse, by group, and the counts.
-fn render(diagnosis: &Diagnosis, least: Status, look: Look) -> String {
+fn render(diagnosis: &Diagnosis, least: Status, (look, columns): (Look, usize)) -> String {
     let mut lines = Vec::new();
     let widths = diagnosis.lines.iter().map(|l| l.name.chars().count());
     let width = widths.max().unwrap_or(0).min(NAME_WIDTH);
@@ -71,7 +96,9 @@ fn render(diagnosis: &Diagnosis, least: Status, look: Look) -> String {
         let shown = diagnosis
             .lines_in(group)
             .filter(|line| line.status >= least);
-        let shown: Vec<String> = shown.flat_map(|l| shown_line(l, width, look)).collect();
+        let shown: Vec<String> = shown
+            .flat_map(|l| shown_line(l, width, (look, columns)))
+            .collect();
         if !shown.is_empty() {
             lines.push(styled(group.title(), "1", look));
             lines.extend(shown);
@@ -82,10 +109,10 @@ fn render(diagnosis: &Diagnosis, least: Status, look: Look) -> String {
     lines.join("\n")
 }
 
-fn shown_line(line: &Line, width: usize, look: Look) -> Vec<String> {
+fn shown_line(line: &Line, width: usize, (look, columns): (Look, usize)) -> Vec<String> {
     let text_at = NAME_AT + width + 2;
     let indent = " ".repeat(text_at);
-    let room = WIDTH - text_at;
+    let room = columns.saturating_sub(text_at);
     let hint = line.hint.iter().map(|hint| format!("hint: {hint}"));
     let texts = std::iter::once(line.text.clone()).chain(hint);
     let mut lines: Vec<String> = texts.flat_map(|text| wrapped_at(room, &text, "")).collect();
@@ -127,6 +154,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::table::WIDTH;
 
     fn line(name: &str, status: Status, hint: Option<&str>) -> Line {
         Line {
@@ -153,7 +181,7 @@ mod tests {
 
     #[test]
     fn lines_are_at_most_as_wide_as_the_terminal() {
-        let text = render(&diagnosis(), Status::Ok, Look::Plain);
+        let text = render(&diagnosis(), Status::Ok, (Look::Plain, WIDTH));
         assert!(
             text.lines().all(|line| line.chars().count() <= WIDTH),
             "{text}"
@@ -171,7 +199,7 @@ mod tests {
 
     #[test]
     fn quiet_shows_only_warnings_and_errors() {
-        let text = render(&diagnosis(), Status::Warning, Look::Plain);
+        let text = render(&diagnosis(), Status::Warning, (Look::Plain, WIDTH));
         assert!(
             !text.contains(" ok ") && text.contains("hint: fix it"),
             "{text}"
@@ -180,6 +208,6 @@ mod tests {
 
     #[test]
     fn only_a_terminal_gets_control_codes() {
-        assert!(!render(&diagnosis(), Status::Ok, Look::Plain).contains('\u{1b}'));
+        assert!(!render(&diagnosis(), Status::Ok, (Look::Plain, WIDTH)).contains('\u{1b}'));
     }
 }

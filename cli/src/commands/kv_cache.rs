@@ -8,10 +8,10 @@ use inferbench_model::kv_cache::{
 use inferbench_model::text::number::{bytes, exact_bytes, grouped};
 use serde::Serialize;
 
-use super::output::print_json;
+use super::output::{print_json, width};
 use crate::args::{KvCacheArgs, OutputArgs};
 use crate::exit::{CliError, Code};
-use crate::table::{WIDTH, wrapped_at};
+use crate::table::wrapped_at;
 
 /// Width of a line's name, columns.
 const NAME_WIDTH: usize = 19;
@@ -88,7 +88,7 @@ pub(super) fn kv_cache(args: &KvCacheArgs, output: OutputArgs) -> Result<Code, C
     }
     println!("{}", headline(&args.model, &estimate));
     for section in &sections {
-        show(section);
+        show(section, width());
     }
     for note in notes(args, &estimate) {
         println!("\n{note}");
@@ -214,7 +214,7 @@ fn weight_lines(args: &KvCacheArgs, model: &KvModel, estimate: &KvEstimate) -> V
 
 /// Prints a section. A formula that does not fit in one line is wrapped, with its
 /// value on the next line.
-fn show(section: &Section) {
+fn show(section: &Section, width: usize) {
     println!("\n{}", section.title);
     for line in &section.lines {
         let name = format!("  {:<NAME_WIDTH$}", line.name);
@@ -222,12 +222,12 @@ fn show(section: &Section) {
             true => format!("{name} {}", line.value),
             false => format!("{name} {} = {}", line.formula, line.value),
         };
-        if whole.chars().count() <= WIDTH {
+        if whole.chars().count() <= width {
             println!("{whole}");
             continue;
         }
         let indent = " ".repeat(NAME_WIDTH + 3);
-        let broken = wrapped_at(WIDTH - NAME_WIDTH - 3, &line.formula, "");
+        let broken = wrapped_at(width.saturating_sub(NAME_WIDTH + 3), &line.formula, "");
         for (at, part) in broken.iter().enumerate() {
             match at {
                 0 => println!("{name} {part}"),

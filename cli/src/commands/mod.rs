@@ -45,7 +45,9 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             &search,
             output,
         ),
-        Command::Validate { config } => validate::validate(&config, &search, output),
+        Command::Validate { config, elsewhere } => {
+            validate::validate(&config, elsewhere, &search, output)
+        }
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),
         Command::Report { folder } => report::report(&folder, output),
@@ -65,13 +67,14 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             Ok(Code::Done)
         }
         Command::Doctor {
+            config,
             output: folder,
             clean,
         } => {
             if clean {
                 doctor::clean();
             }
-            doctor::doctor(folder, search, output)
+            doctor::doctor(config.as_deref(), folder, search, output)
         }
         Command::KvCache(args) => kv_cache::kv_cache(&args, output),
         Command::Completions { shell } => {

@@ -9,10 +9,10 @@ use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 
 use super::check::CheckArgs;
-use super::output::print_json;
+use super::output::{print_json, width};
 use crate::args::{OutputArgs, PluginAction};
 use crate::exit::{CliError, Code};
-use crate::table::{WIDTH, wrapped_at};
+use crate::table::wrapped_at;
 
 pub(super) fn plugins(
     action: Option<PluginAction>,
@@ -57,10 +57,18 @@ fn list(host: &PluginHost, output: OutputArgs) -> Result<Code, CliError> {
         println!("no plugins found");
         return Ok(Code::Done);
     }
-    let mut table = new_table();
-    table.set_header(["name", "version", "api", "can", "from"]);
-    let mut refused = Vec::new();
+    println!("{}", listed(host, width()));
+    Ok(Code::Done)
+}
+
+/// The table, no wider than `width`, and below it each file, whole on a line of its
+/// own so that it can be copied.
+fn listed(host: &PluginHost, width: usize) -> String {
+    let mut table = new_table(width);
+    table.set_header(["name", "version", "api", "can"]);
+    let mut files = Vec::new();
     for found in &host.found {
+        let file = found.file.display();
         match &found.outcome {
             Ok(loaded) => {
                 for backend in &loaded.backends {
@@ -69,18 +77,16 @@ fn list(host: &PluginHost, output: OutputArgs) -> Result<Code, CliError> {
                         backend.version.clone(),
                         loaded.api.clone(),
                         words(backend),
-                        found.file.display().to_string(),
                     ]);
                 }
+                let names: Vec<&str> = loaded.backends.iter().map(|b| b.name.as_str()).collect();
+                files.push(format!("{}: {file}", names.join(", ")));
             }
-            Err(refusal) => refused.push(format!("refused: {}: {refusal}", found.file.display())),
+            Err(refusal) => files.push(format!("refused: {file}: {refusal}")),
         }
     }
-    println!("{table}");
-    for line in refused {
-        println!("{line}");
-    }
-    Ok(Code::Done)
+    let lines = table.lines().map(|line| line.trim_end().to_owned());
+    lines.chain(files).collect::<Vec<_>>().join("\n")
 }
 
 fn words(backend: &Description) -> String {
@@ -141,14 +147,14 @@ fn show(host: &PluginHost, name: &str, output: OutputArgs) -> Result<Code, CliEr
     println!("plugin API: {}", plugin.api);
     println!("file: {}", plugin.file.display());
     println!("\noptions:");
-    for line in option_lines(&description.options_schema) {
+    for line in option_lines(&description.options_schema, width()) {
         println!("{line}");
     }
     Ok(Code::Done)
 }
 
 /// Each option: name, type, unit and default, and below them its description.
-fn option_lines(schema: &Value) -> Vec<String> {
+fn option_lines(schema: &Value, width: usize) -> Vec<String> {
     let properties = schema.get("properties").and_then(Value::as_object);
     let text = |option: &Value, key: &str| match option.get(key) {
         Some(Value::String(text)) => text.split_whitespace().collect::<Vec<_>>().join(" "),
@@ -167,8 +173,8 @@ fn option_lines(schema: &Value) -> Vec<String> {
         facts.retain(|fact| !fact.is_empty());
         let head = format!("{name}: {}", facts.join(", "));
         lines.push(String::new());
-        lines.extend(wrapped_at(WIDTH, &head, "    "));
-        let meaning = wrapped_at(WIDTH - 4, &text(option, "description"), "");
+        lines.extend(wrapped_at(width, &head, "    "));
+        let meaning = wrapped_at(width.saturating_sub(4), &text(option, "description"), "");
         lines.extend(meaning.iter().map(|line| format!("    {line}")));
     }
     if lines.is_empty() {
@@ -238,10 +244,11 @@ fn type_of(option: &Value, root: &Value) -> String {
     named.collect::<Vec<_>>().join(" | ")
 }
 
-fn new_table() -> Table {
+fn new_table(width: usize) -> Table {
     let mut table = Table::new();
     table
         .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic);
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX));
     table
 }

@@ -1,20 +1,28 @@
 //! `validate`: checks a config and shows the run, without starting anything.
 
 use std::path::Path;
+use std::time::Duration;
+
+use indicatif::HumanDuration;
+use inferbench_engine::doctor::needs::{BackendNeed, needs};
 
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::prepare::kv_forecast::{
-    KvForecast, kv_forecasts, kv_warnings, smallest_gpu_bytes,
+    KvForecast, kv_errors, kv_forecasts, kv_warnings, smallest_gpu_bytes,
 };
-use inferbench_engine::prepare::{PreparedBackend, PreparedRun, prepare};
+use inferbench_engine::prepare::{PreparedBackend, PreparedRun, at_backend_key, prepare};
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
-use inferbench_model::config::Level;
-use inferbench_model::facts::warning::Warning;
+use inferbench_model::config::{Level, Loaded};
+use inferbench_model::doctor::Judged;
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::kv_cache::KvEstimate;
+use inferbench_model::plan::asked;
+use inferbench_model::plan::expected_time::{Pace, expected_s};
 use inferbench_model::plan::sample_size;
 use inferbench_model::report::{warning_line, warning_words};
 use inferbench_model::text::number::{counted, grouped};
+use inferbench_model::yaml::YamlError;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -32,6 +40,8 @@ struct Preview {
     measured_requests: Option<u64>,
     estimated_input_tokens: Option<u64>,
     estimated_output_tokens: Option<u64>,
+    /// Seconds that the run will likely take: a guess.
+    expected_s: f64,
     backends: Vec<BackendPreview>,
     skipped: Vec<String>,
     /// Levels whose KV cache will not fit, what there are too few requests or
@@ -44,8 +54,14 @@ struct BackendPreview {
     label: String,
     plugin: String,
     prompt_form: String,
+    /// Times that it is started, or visited if it is attached to: once a repeat.
     starts: usize,
+    /// It runs already, and is neither started nor stopped.
+    attached: bool,
     launch: String,
+    /// What of it was found here; absent if nothing was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    found: Option<String>,
     /// Command that downloads what the launch needs; absent if nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     fetch: Option<String>,
@@ -62,6 +78,7 @@ struct BackendPreview {
 
 pub(super) fn validate(
     path: &Path,
+    elsewhere: bool,
     search: &SearchPath,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
@@ -69,7 +86,16 @@ pub(super) fn validate(
     let host = load_plugins(search, output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     let launches = prepared.preview(&loaded).map_err(CliError::Config)?;
-    let preview = preview(&prepared, launches);
+    let needs = match elsewhere {
+        true => Vec::new(),
+        false => needs(&prepared, &launches),
+    };
+    let forecasts = kv_forecasts(&prepared);
+    let errors = errors(&loaded, &needs, &kv_errors(&prepared, &forecasts));
+    if !errors.is_empty() {
+        return Err(CliError::Config(errors));
+    }
+    let preview = preview(&prepared, launches, forecasts, &needs);
     if output.json {
         print_json(&preview)?;
     } else {
@@ -84,18 +110,52 @@ pub(super) fn validate(
     Ok(Code::Done)
 }
 
-fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
+/// Keys of a backend that say what is started, the most telling one first.
+const STARTS: [&str; 5] = [
+    "container.image",
+    "version",
+    "options.command",
+    "options.python",
+    "plugin",
+];
+/// Those that say how large its KV cache is.
+const CACHE: [&str; 2] = ["options", "plugin"];
+
+/// What keeps backends from starting here, each at its place in the config.
+fn errors(loaded: &Loaded, needs: &[BackendNeed], caches: &[Option<String>]) -> Vec<YamlError> {
+    let missing = needs.iter().filter_map(|backend| {
+        let (fact, hint) = backend.error()?;
+        let words = format!("cannot be started here: {fact}");
+        let hint = hint.map(|hint| format!("{hint}; for a run on another machine: --elsewhere"));
+        Some(at_backend_key(loaded, backend.index, &STARTS, words, hint))
+    });
+    let too_small = caches.iter().enumerate().filter_map(|(index, detail)| {
+        let detail = detail.as_ref()?;
+        let words = format!("has too small a KV cache for the longest request: {detail}");
+        let hint = Some("give it more, or shorten the workload".to_owned());
+        Some(at_backend_key(loaded, index, &CACHE, words, hint))
+    });
+    let mut found: Vec<YamlError> = missing.chain(too_small).collect();
+    found.sort_by_key(|error| (error.line, error.column));
+    found
+}
+
+fn preview(
+    prepared: &PreparedRun,
+    launches: Vec<Option<Launch>>,
+    forecasts: Vec<Option<KvForecast>>,
+    needs: &[BackendNeed],
+) -> Preview {
     let config = &prepared.config;
     let cells = prepared.plan.cells();
-    let per_cell = config.load.requests;
-    let measured = per_cell.map(|n| n * cells as u64);
+    let measured = prepared.plan.requests(&config.load);
     let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
-    let forecasts = kv_forecasts(prepared);
     let has_forecast = forecasts.iter().any(Option::is_some);
     let gpu_bytes = has_forecast.then(smallest_gpu_bytes).flatten();
     let sample = sample_size::forecast(config).into_iter();
     let sample = sample.map(|finding| Warning::about_run(finding.into()));
     let mut warnings: Vec<Warning> = sample.collect();
+    warnings.extend(asked_warnings(prepared, &launches));
     warnings.extend(kv_warnings(prepared, &forecasts, gpu_bytes));
     for warning in &mut warnings {
         warning.text = warning_words(&warning.kind);
@@ -104,6 +164,11 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
     let pairs = prepared.backends.iter().zip(launches).zip(forecasts);
     let backends = pairs
         .map(|((backend, launch), forecast)| backend_preview(prepared, backend, launch, forecast));
+    let mut backends: Vec<BackendPreview> = backends.collect();
+    for backend in needs {
+        let found = prepared.secrets.masked(&backend.need.verdict().text);
+        backends[backend.index].found = Some(found).filter(|_| backend.is_looked_for());
+    }
     let skipped = prepared.plan.skipped.iter();
     Preview {
         config: prepared.secrets.masked_json(config),
@@ -111,7 +176,8 @@ fn preview(prepared: &PreparedRun, launches: Vec<Option<Launch>>) -> Preview {
         measured_requests: measured,
         estimated_input_tokens: tokens(config.workload.input_tokens.mean()),
         estimated_output_tokens: tokens(config.workload.output_tokens.mean()),
-        backends: backends.collect(),
+        expected_s: expected_s(config, &prepared.plan, &paces(prepared)),
+        backends,
         skipped: skipped
             .map(|s| format!("{} at {}: {}", s.backend, s.level, s.reason))
             .collect(),
@@ -143,7 +209,9 @@ fn backend_preview(
         plugin: backend.plugin.description.name.clone(),
         prompt_form: backend.opened.form.name().to_owned(),
         starts: stages.filter(|s| s.backend == backend.label).count(),
+        attached: backend.attach.is_some(),
         launch: launch_text,
+        found: None,
         fetch: launch
             .fetch
             .map(|fetch| command_text(&fetch.plan, &[], secrets)),
@@ -177,6 +245,7 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     } else if let Some(duration) = config.load.duration {
         println!("each measurement lasts {duration}");
     }
+    println!("{}", expected_line(prepared, preview.expected_s));
     preview.backends.iter().for_each(show_backend);
     for skipped in &preview.skipped {
         println!("\nskipped: {skipped}");
@@ -189,9 +258,16 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
 
 fn show_backend(backend: &BackendPreview) {
     println!(
-        "\n{} (plugin {}, prompts as {}, started {} times)\n  {}",
-        backend.label, backend.plugin, backend.prompt_form, backend.starts, backend.launch
+        "\n{} (plugin {}, prompts as {}, {})\n  {}",
+        backend.label,
+        backend.plugin,
+        backend.prompt_form,
+        starts(backend),
+        backend.launch
     );
+    if let Some(found) = &backend.found {
+        println!("  found: {found}");
+    }
     if let Some(fetch) = &backend.fetch {
         println!("  first, outside all measured time: {fetch}");
     }
@@ -200,6 +276,69 @@ fn show_backend(backend: &BackendPreview) {
     }
     if let Some(line) = kv_line(backend) {
         println!("  KV cache: {line}");
+    }
+}
+
+/// What backends are asked for that they cannot do, or that says little.
+fn asked_warnings(prepared: &PreparedRun, launches: &[Option<Launch>]) -> Vec<Warning> {
+    let config = &prepared.config;
+    let mut found = Vec::new();
+    for (index, backend) in prepared.backends.iter().enumerate() {
+        let mut add = |kind| found.push(Warning::about(&backend.label, kind));
+        let most = config.backends[index].max_concurrency;
+        let levels = asked::levels_with_several(&config.load, most);
+        let can = &backend.plugin.description.capabilities;
+        if can.one_request_at_a_time && levels > 0 {
+            add(WarningKind::OneRequestAtATime { levels });
+        }
+        let command = launches[index].as_ref().map(|l| l.plan.command.as_slice());
+        if command.is_some_and(asked::is_speculative) && asked::is_hard_to_guess(config) {
+            add(WarningKind::SpeculationOnRandomPrompts);
+        }
+    }
+    found
+}
+
+/// How fast each backend is taken to be.
+fn paces(prepared: &PreparedRun) -> Vec<Pace> {
+    let each = prepared.backends.iter().map(|backend| {
+        let pace = match &backend.attach {
+            _ if backend.plugin.description.simulated => Pace::SIMULATED,
+            Some(_) => Pace::ATTACHED,
+            None => Pace::SERVER,
+        };
+        let can = &backend.plugin.description.capabilities;
+        Pace {
+            one_at_a_time: can.one_request_at_a_time,
+            ..pace
+        }
+    });
+    each.collect()
+}
+
+/// `likely time: 12 minutes, if ...`.
+fn expected_line(prepared: &PreparedRun, seconds: f64) -> String {
+    let time = HumanDuration(Duration::from_secs_f64(seconds.clamp(1.0, 1e9)));
+    let is_real = |backend: &PreparedBackend| !backend.plugin.description.simulated;
+    let real = prepared.backends.iter().filter(|backend| is_real(backend));
+    let starts = real.clone().any(|backend| backend.attach.is_none());
+    let guessed = match (real.count(), starts) {
+        (0, _) => "a token takes 5 ms",
+        (_, true) => "a start takes a minute and a token 20 ms",
+        (_, false) => "a token takes 20 ms",
+    };
+    format!("likely time: {time}, if {guessed}")
+}
+
+/// `started 3 times`, or for a server that runs already `measured 3 times`.
+fn starts(backend: &BackendPreview) -> String {
+    let word = match backend.attached {
+        true => "measured",
+        false => "started",
+    };
+    match backend.starts {
+        1 => format!("{word} once"),
+        n => format!("{word} {n} times"),
     }
 }
 

@@ -88,9 +88,11 @@ impl Estimate {
         }
     }
 
-    /// A stage has failed: its levels will not be measured.
-    pub(super) fn start_failed(&mut self, backend: &str, block: u32, now: Duration) {
-        let is_it = |stage: &Stage| stage.backend == backend && stage.block == block;
+    /// A stage has failed: its levels will not be measured. Without a block, nor
+    /// those of the backend's other stages.
+    pub(super) fn start_failed(&mut self, backend: &str, block: Option<u32>, now: Duration) {
+        let is_block = |stage: &Stage| block.is_none_or(|block| stage.block == block);
+        let is_it = |stage: &Stage| stage.backend == backend && is_block(stage);
         self.remaining.retain(|stage| !is_it(stage));
         self.began = now;
         self.is_measuring = false;
@@ -229,8 +231,12 @@ mod tests {
     #[test]
     fn a_backend_that_failed_takes_no_more_time() {
         let mut estimate = after_the_first_repeat();
-        estimate.start_failed("a", 1, s(40));
+        estimate.start_failed("a", Some(1), s(40));
         assert_eq!(estimate.left(s(41)), None);
         assert_eq!(estimate.remaining_levels(), 0);
+        let mut given_up = Estimate::default();
+        given_up.begin(vec![stage("a", 0, &[1]), stage("a", 1, &[1])], s(0));
+        given_up.start_failed("a", None, s(5));
+        assert_eq!(given_up.remaining_levels(), 0);
     }
 }

@@ -4,6 +4,7 @@
 mod estimate;
 mod layout;
 mod live;
+mod wait;
 
 use std::io::IsTerminal;
 
@@ -18,6 +19,7 @@ use inferbench_model::text::number::{counted, three_digits};
 use crate::args::OutputArgs;
 use layout::Size;
 use live::Live;
+use wait::waits;
 
 /// Shows a run's events.
 pub(crate) struct Progress {
@@ -25,6 +27,7 @@ pub(crate) struct Progress {
     live: Option<Live>,
     cells: usize,
     cells_begun: usize,
+    waited: wait::Waited,
 }
 
 impl Progress {
@@ -34,6 +37,7 @@ impl Progress {
             live: None,
             cells: 0,
             cells_begun: 0,
+            waited: wait::Waited::default(),
         }
     }
 
@@ -44,10 +48,16 @@ impl Progress {
             cause,
             known,
             log_tail,
+            given_up,
             ..
         } = &event
         {
             self.failed(backend, cause, known.as_ref(), log_tail);
+            if *given_up {
+                self.always(&format!(
+                    "{backend}: not tried again in the other repeats; run --resume tries it again"
+                ));
+            }
         } else if let RunEvent::Warning(warning) = &event {
             let line = warning_line(warning, &[]);
             self.always(&format!("warning: {line}"));
@@ -79,11 +89,19 @@ impl Progress {
             RunEvent::Attaching {
                 backend, address, ..
             } => live.waits(&format!("{backend}: waiting for {address}")),
-            RunEvent::Waiting { backend, last, .. } => {
-                live.waits(&format!("{backend} is not ready yet: {last}"));
-            }
-            RunEvent::BackendFailed { backend, block, .. } => {
-                live.estimate().start_failed(backend, *block, now);
+            RunEvent::Waiting {
+                backend,
+                seconds,
+                last,
+            } => live.waits(&waits(backend, *seconds, last)),
+            RunEvent::BackendFailed {
+                backend,
+                block,
+                given_up,
+                ..
+            } => {
+                let block = (!given_up).then_some(*block);
+                live.estimate().start_failed(backend, block, now);
                 live.waits("");
             }
             RunEvent::CellStarted { key, requests, .. } => {
@@ -148,7 +166,7 @@ impl Progress {
                 backend,
                 seconds,
                 last,
-            } => format!("{backend}: not ready after {seconds:.0} s: {last}"),
+            } => return self.wait_line(&backend, seconds, &last),
             RunEvent::Ready { backend, seconds } => {
                 format!("{backend}: ready after {seconds:.1} s")
             }
@@ -165,6 +183,12 @@ impl Progress {
             | RunEvent::BackendFailed { .. }
             | RunEvent::Warning(_) => return None,
         })
+    }
+
+    /// A wait as a line of its own, now and then; a terminal shows it below.
+    fn wait_line(&mut self, backend: &str, seconds: f64, last: &str) -> Option<String> {
+        let is_due = self.live.is_none() && self.waited.is_due(backend, seconds, last);
+        is_due.then(|| waits(backend, seconds, last))
     }
 
     fn cell_ended(&self, key: &CellKey, counts: &Counts, throughput: Option<f64>) -> String {
@@ -195,10 +219,8 @@ impl Progress {
         log_tail: &[String],
     ) {
         self.always(&format!("error: {backend}: {cause}"));
-        if let Some(known) = known {
-            let line = known.line.as_deref().map(|line| format!(": {line}"));
-            let line = line.unwrap_or_default();
-            self.always(&format!("  cause: {}{line}", known.name));
+        if let Some(words) = known.and_then(|known| new_words(cause, known)) {
+            self.always(&format!("  cause: {words}"));
         }
         for line in log_tail {
             let line = format!("  | {line}");
@@ -226,11 +248,42 @@ impl Progress {
     }
 }
 
+/// What a known cause says beyond the error itself; nothing if that says it all.
+fn new_words(cause: &str, known: &KnownCause) -> Option<String> {
+    let says = |words: &str| cause.contains(words);
+    match known.line.as_deref().filter(|line| !says(line)) {
+        Some(line) => Some(format!("{}: {line}", known.name)),
+        None => (!says(&known.name)).then(|| known.name.clone()),
+    }
+}
+
 /// The size of the terminal behind standard error.
 fn size() -> Size {
     let (rows, columns) = console::Term::stderr().size();
     Size {
         columns: usize::from(columns),
         rows: usize::from(rows),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_cause_repeats_nothing_that_the_error_has_said() {
+        let known = |line: Option<&str>| KnownCause {
+            line: line.map(str::to_owned),
+            name: "no such program".to_owned(),
+            hint: String::new(),
+        };
+        let error = "cannot start `x`: no such program";
+        assert_eq!(new_words(error, &known(Some(error))), None);
+        assert_eq!(new_words(error, &known(None)), None);
+        let told = known(Some("sh: x: not found"));
+        assert_eq!(
+            new_words("ended with exit status 127", &told).as_deref(),
+            Some("no such program: sh: x: not found")
+        );
     }
 }

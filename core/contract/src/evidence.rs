@@ -92,6 +92,9 @@ pub struct Evidence {
     /// Prompt tokens that its scheduler takes into one step, at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_batched_tokens: Option<u64>,
+    /// Share of the tokens drafted by speculative decoding that were accepted, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub draft_acceptance_ratio: Option<f64>,
 }
 
 impl Evidence {
@@ -126,7 +129,8 @@ impl Evidence {
             attention_backend,
             quantization,
             max_running_requests,
-            max_batched_tokens
+            max_batched_tokens,
+            draft_acceptance_ratio
         );
     }
 

@@ -87,6 +87,8 @@ pub enum RunEvent {
         known: Option<KnownCause>,
         /// Last lines of its log.
         log_tail: Vec<String>,
+        /// It is not tried again in the repeats to come.
+        given_up: bool,
     },
     /// A cell has begun.
     CellStarted {

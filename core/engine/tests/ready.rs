@@ -246,6 +246,43 @@ async fn a_server_that_refuses_something_else_is_quoted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_wants_a_key_is_told_with_the_option_for_it() {
+    let wants_key = || {
+        serving(json!(["m"]), |_, peer| {
+            peer.write(answer("401 Unauthorized", "text/plain", "", "who?"));
+        })
+    };
+    let ran = run_of(&wants_key()).await;
+    ran.ended_at_once();
+    let none = "a request failed: http_401: who?; set options.api_key_env to the name of the variable \
+                that holds the key";
+    assert_eq!(ran.failure(), none);
+    let named = json!({"options": {"api_key_env": "PATH"}});
+    let ran = run_with(&wants_key(), named, json!({})).await;
+    let wrong = "a request failed: http_401: who?; it was asked with the key in the variable PATH \
+                 (options.api_key_env)";
+    assert_eq!(ran.failure(), wrong);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_health_path_that_the_server_has_not_is_named_with_its_option() {
+    let server = TestServer::start(|peer| {
+        while let Some(request) = peer.request() {
+            peer.write(match request.line().starts_with("GET /healthz") {
+                true => answer("404 Not Found", "text/plain", "", "nope"),
+                false => good_answer(),
+            });
+        }
+    });
+    let options = json!({"options": {"health": "/healthz"}});
+    let ran = run_with(&server, options, json!({})).await;
+    ran.ended_at_once();
+    let expected = "`GET /healthz` answered 404: nope; leave options.health out, or set it to a path \
+                    that answers 200";
+    assert_eq!(ran.failure(), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_is_not_listed_is_asked_for_and_noted() {
     for list in [json!(["*"]), json!(["openai/*", "x"]), json!(["unknown"])] {
         let ran = run_of(&serving(list, good)).await;
@@ -266,7 +303,8 @@ async fn a_model_that_is_neither_listed_nor_answered_to_is_named_with_those_that
     });
     let ran = run_of(&server).await;
     ran.ended_at_once();
-    let expected = "serves a, b, not `m`: a request failed: http_404: no such model";
+    let expected = "serves a, b, not `m`: http_404: no such model; set model.id to the name that it \
+                    serves, and model.tokenizer to that model's own";
     assert_eq!(ran.failure(), expected);
 }
 

@@ -297,7 +297,11 @@ async fn backends_that_do_not_start_fail_with_their_cause_and_the_others_go_on()
         "{}",
         failure("hangs")
     );
-    assert_eq!(failure("no-paths"), "a request failed: http_404: nope");
+    assert_eq!(
+        failure("no-paths"),
+        "a request failed: http_404: nope; it was `POST /v1/completions`: check model.id, \
+         options.endpoint, the path in `attach`"
+    );
     assert_eq!(ran.stage("good").failure, None);
 
     let failed = |event: &&RunEvent| matches!(event, RunEvent::BackendFailed { .. });
@@ -312,6 +316,45 @@ async fn backends_that_do_not_start_fail_with_their_cause_and_the_others_go_on()
         .collect();
     assert_eq!(pids.len(), 2);
     assert!(pids.into_iter().all(is_gone), "a process was left behind");
+}
+
+/// Of each failure the repeat and whether the backend was given up.
+fn failures(ran: &Ran) -> Vec<(u32, bool)> {
+    let failed = ran.events.iter().filter_map(|event| match event {
+        RunEvent::BackendFailed {
+            block, given_up, ..
+        } => Some((*block, *given_up)),
+        _ => None,
+    });
+    failed.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_could_not_start_is_not_tried_again_in_the_same_run() {
+    let exits = launched("exits", &["sh", "-c", "exit 3", "{port}"]);
+    let ran = run(json!([exits]), json!({"repeats": 3})).await;
+    assert_eq!(failures(&ran), [(0, true)]);
+    assert_eq!(
+        ran.manifest().stages.len(),
+        1,
+        "the others are left to a resumed run"
+    );
+    assert_eq!(ran.finished.exit_state, ExitState::Incomplete);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_was_ready_once_is_tried_in_every_repeat() {
+    let folder = tempfile::tempdir().unwrap();
+    // The second start and those after it find the mark of the first.
+    let mark = folder.path().join("mark").display().to_string();
+    let script = format!(
+        "test -e {mark} && exit 3; touch {mark}; exec {} --model m --port $0",
+        sim()
+    );
+    let flaky = launched("flaky", &["sh", "-c", &script, "{port}"]);
+    let extra = json!({"repeats": 3});
+    let ran = run_with(folder, json!([flaky]), extra, &Stops::default()).await;
+    assert_eq!(failures(&ran), [(1, false), (2, false)]);
 }
 
 #[tokio::test]

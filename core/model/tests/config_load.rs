@@ -351,6 +351,36 @@ fn a_load_that_cannot_be_offered_is_refused() {
             "10:18: `load.request_rate[0]` is inf, which needs `load.requests`: how many to send at once",
         ),
         (
+            "requests: 64",
+            "requests: {per_slot: 0}",
+            "11:24: `load.requests.per_slot` is 0, must be 1 or more",
+        ),
+        (
+            "requests: 64",
+            "requests: {per_slot: 16, min: 0}",
+            "11:33: `load.requests.min` is 0, must be 1 or more",
+        ),
+        (
+            "requests: 64",
+            "requests: {per_slot: 16, max: 90}",
+            "11:28: unknown key `max` in `load.requests`, must be one of `per_slot`, `min`",
+        ),
+        (
+            "requests: 64",
+            "requests: {min: 64}",
+            "11:13: `load.requests.per_slot` is missing",
+        ),
+        (
+            "requests: 64",
+            "requests: many",
+            "11:13: `load.requests` is \"many\", must be a whole number, or `{per_slot: 16, min: 64}`",
+        ),
+        (
+            "concurrency: [1, 2]\n  requests: 64",
+            "request_rate: [2]\n  requests: {per_slot: 16}",
+            "11:3: `load.requests` has `per_slot`, but a request rate has no slots",
+        ),
+        (
             "concurrency: [1, 2]",
             "concurrency: [2, 2]",
             "10:20: `load.concurrency[1]` is 2, which is already in the list",

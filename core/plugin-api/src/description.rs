@@ -76,6 +76,8 @@ pub struct Capabilities {
     pub can_force_output_length: bool,
     /// It generates inside InferBench's own process.
     pub in_process: bool,
+    /// It works on one request at a time: more in flight only wait longer.
+    pub one_request_at_a_time: bool,
 }
 
 impl Capabilities {
@@ -101,9 +103,23 @@ impl Capabilities {
             (self.accepts_token_ids, "token-ids"),
             (self.can_force_output_length, "force-length"),
             (self.in_process, "in-process"),
+            (self.one_request_at_a_time, "one-at-a-time"),
         ];
         let set = flags.iter().filter(|(on, _)| *on);
         let words = set.map(|(_, word)| (*word).to_owned());
         self.endpoints.iter().cloned().chain(words).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plugin_built_before_a_capability_was_known_has_not_got_it() {
+        let old = r#"{"endpoints": ["chat"], "can_launch": true}"#;
+        let read: Capabilities = serde_json::from_str(old).unwrap();
+        assert!(read.can_launch && !read.one_request_at_a_time);
+        assert_eq!(read.words(), ["chat", "launch"]);
     }
 }

@@ -90,6 +90,13 @@ impl<'a> Samples<'a> {
         self.sum(name).map(|sum| sum / count as f64)
     }
 
+    /// The sum of one counter over that of another; `None` if that is 0.
+    #[must_use]
+    pub fn ratio(&self, part: &str, whole: &str) -> Option<f64> {
+        let whole = self.sum(whole).filter(|whole| *whole > 0.0)?;
+        Some(self.sum(part)? / whole)
+    }
+
     /// All samples in their order.
     pub fn iter(&self) -> impl Iterator<Item = &Sample<'a>> {
         self.samples.iter()
@@ -175,6 +182,10 @@ pub fn vllm_evidence(text: &str) -> Evidence {
         kv_cache_dtype: first("cache_dtype")
             .filter(|dtype| *dtype != "auto")
             .map(str::to_owned),
+        draft_acceptance_ratio: samples.ratio(
+            "vllm:spec_decode_num_accepted_tokens_total",
+            "vllm:spec_decode_num_draft_tokens_total",
+        ),
         prefix_caching: first("enable_prefix_caching").map(|on| on.eq_ignore_ascii_case("true")),
         ..samples.evidence(&VLLM_NAMES)
     }
@@ -286,6 +297,19 @@ something_weird{problem="division by zero"} +Inf -3982045
 
 rpc_duration_seconds_count 2693
 "#;
+
+    #[test]
+    fn acceptance_is_what_vllm_counts_and_absent_where_nothing_is_drafted() {
+        let read = |drafted: u32| {
+            let text = format!(
+                "vllm:spec_decode_num_draft_tokens_total{{engine=\"0\"}} {drafted}\n\
+                 vllm:spec_decode_num_accepted_tokens_total{{engine=\"0\"}} 30\n"
+            );
+            vllm_evidence(&text).draft_acceptance_ratio
+        };
+        assert_eq!((read(120), read(0)), (Some(0.25), None));
+        assert_eq!(vllm_evidence("").draft_acceptance_ratio, None);
+    }
 
     #[test]
     fn the_documented_example_reads_as_documented() {

@@ -64,7 +64,8 @@ pub(crate) fn description() -> Description {
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
-            in_process: false,
+            one_request_at_a_time: true,
+            ..Capabilities::default()
         },
         options_schema: options_schema::<HfOptions>(),
         token_ids: None,

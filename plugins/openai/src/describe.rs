@@ -111,7 +111,7 @@ pub(crate) fn description() -> Description {
             exposes_metrics: false,
             accepts_token_ids: true,
             can_force_output_length: true,
-            in_process: false,
+            ..Capabilities::default()
         },
         options_schema: options_schema::<OpenAiOptions>(),
         token_ids: None,

@@ -60,6 +60,10 @@ fn metrics(text: &str) -> Evidence {
     Evidence {
         kv_cache_tokens: tokens.map(|n| n as u64),
         kv_cache_bytes: bytes.filter(|n| *n >= 1.0).map(|n| n as u64),
+        // It is 0 as long as nothing is drafted.
+        draft_acceptance_ratio: samples
+            .mean("sglang:spec_accept_rate")
+            .filter(|ratio| *ratio > 0.0),
         ..samples.evidence(&NAMES)
     }
 }

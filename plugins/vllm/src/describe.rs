@@ -95,7 +95,7 @@ pub(crate) fn description() -> Description {
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
-            in_process: false,
+            ..Capabilities::default()
         },
         options_schema: options_schema::<VllmOptions>(),
         token_ids: None,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inferbench_model::cell::row::{self, CellRow};
-use inferbench_model::config::{self, Level, SloConfig};
+use inferbench_model::config::{self, Level, Requests, SloConfig};
 use inferbench_model::facts::calibration::TrueRequest;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::RequestRecord;
@@ -127,6 +127,7 @@ impl Simulated {
             prompts: &self.prepared.prompts,
             model: self.prepared.served_name(),
             force_output: true,
+            attached: false,
             check: self.prepared.config.backends[0].ready_check,
             limit: READY_LIMIT,
             connect_limit: None,
@@ -170,7 +171,7 @@ impl Simulated {
             arrivals_seed: 0,
             keep_text: false,
         };
-        cell.load.requests = Some(requests);
+        cell.load.requests = Some(Requests::Fixed(requests));
         let key = cell.key.clone();
         let records = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&records);

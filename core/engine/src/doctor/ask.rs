@@ -1,6 +1,7 @@
 //! Finds programs and asks them for their version, in a process group that does
 //! not outlive the question.
 
+use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -45,9 +46,12 @@ pub(super) enum ProgramEnd {
 
 /// Where `program` is: a path, or a name that is looked for on the PATH.
 pub(super) fn find(program: &str) -> ProgramPath {
-    let path = std::env::var_os("PATH");
+    find_on(program, std::env::var_os("PATH").as_deref())
+}
+
+fn find_on(program: &str, path: Option<&OsStr>) -> ProgramPath {
     let text = |path: PathBuf| path.display().to_string();
-    match find_program(program, path.as_deref()) {
+    match find_program(program, path) {
         FoundProgram::Nowhere => ProgramPath::Nowhere,
         FoundProgram::NotExecutable(path) => ProgramPath::NotExecutable { path: text(path) },
         FoundProgram::At(path) => ProgramPath::At { path: text(path) },
@@ -217,9 +221,14 @@ impl Output {
 
 /// A bare name is looked for beside this program first, as a launch does.
 pub(super) fn find_as_launched(program: &str) -> ProgramPath {
+    find_launched(program, std::env::var_os("PATH").as_deref())
+}
+
+/// The same for a launch that has this `PATH`.
+pub(super) fn find_launched(program: &str, path: Option<&OsStr>) -> ProgramPath {
     match beside_own(program) {
         // It has a folder, so that nothing is searched.
-        Some(path) => find(&path.to_string_lossy()),
-        None => find(program),
+        Some(file) => find_on(&file.to_string_lossy(), path),
+        None => find_on(program, path),
     }
 }

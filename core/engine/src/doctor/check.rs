@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver, Sender};
 
+use inferbench_model::doctor::needs::Need;
 use inferbench_model::doctor::{Group, Judged, Line};
 
 use crate::plugins::host::SearchPath;
@@ -16,6 +17,8 @@ pub struct Ground {
     pub output: PathBuf,
     /// Version of InferBench.
     pub version: String,
+    /// What the backends of the config need, each with its label; none without one.
+    pub needs: Vec<(String, Need)>,
 }
 
 /// One thing to look at.

@@ -6,7 +6,9 @@
 
 use std::path::Path;
 
-use inferbench_model::doctor::Group::{Clocks, Gpu, Leftovers, Limits, Machine, Plugins, Tools};
+use inferbench_model::doctor::Group::{
+    Clocks, Config, Gpu, Leftovers, Limits, Machine, Plugins, Tools,
+};
 use inferbench_model::doctor::Status;
 use inferbench_model::doctor::machine::Host;
 
@@ -15,7 +17,12 @@ use super::{clocks, gpu, leftovers, limits, plugins, system, tools};
 use crate::telemetry;
 
 /// In the order in which their lines are shown, within each group.
-pub(super) static CHECKS: [Check; 24] = [
+pub(super) static CHECKS: [Check; 25] = [
+    check(Config, "backends", |ground, lines| {
+        for (label, need) in &ground.needs {
+            lines.add_named(label, need);
+        }
+    }),
     check(Gpu, "NVML", |_, lines| {
         gpu::driver_and_devices(telemetry::gpu::nvml(), lines);
     }),

@@ -11,6 +11,7 @@ mod clocks;
 mod gpu;
 mod leftovers;
 mod limits;
+pub mod needs;
 mod plugins;
 mod system;
 mod tools;

@@ -170,7 +170,12 @@ fn packages(program: &ToolFacts, package: &PythonPackage) -> Option<Vec<Package>
     let ProgramPath::At { path } = &program.place else {
         return None;
     };
-    let file = Path::new(path).file_name()?.to_str()?;
+    packages_at(Path::new(path), package)
+}
+
+/// The same for the program at `path`.
+pub(super) fn packages_at(path: &Path, package: &PythonPackage) -> Option<Vec<Package>> {
+    let file = path.file_name()?.to_str()?;
     if !file.starts_with("python") {
         return None;
     }
@@ -178,7 +183,7 @@ fn packages(program: &ToolFacts, package: &PythonPackage) -> Option<Vec<Package>
     let names: Vec<&str> = requirements.map(|text| distribution(text)).collect();
     let mut arguments = vec!["-c", PACKAGE_VERSIONS];
     arguments.extend(&names);
-    match ask::run(Path::new(path), &arguments, ENGINE_LIMIT) {
+    match ask::run(path, &arguments, ENGINE_LIMIT) {
         ProgramEnd::Ended {
             success: true, out, ..
         } => Some(names.iter().map(|name| package_in(&out, name)).collect()),

@@ -19,6 +19,7 @@ fn ground() -> Arc<Ground> {
         plugins: SearchPath::default(),
         output: PathBuf::from("results"),
         version: "0.1.0".to_owned(),
+        needs: Vec::new(),
     })
 }
 

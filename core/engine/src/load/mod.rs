@@ -104,7 +104,10 @@ fn closed(
 ) -> Result<SelfCheck, LoadError> {
     let supply = Supply::start(source, 1, 2 * slots as usize + 64);
     supply.fill(2 * slots as usize);
-    let common = Common::new(supply, Phases::new(&shared.cell.load));
+    let common = Common::new(
+        supply,
+        Phases::new(&shared.cell.load, shared.cell.requests()),
+    );
     // The remainder goes to the first threads.
     let own = |thread| slots / threads + u32::from(thread < slots % threads);
     let offers = (0..threads).map(|thread| ClosedLoop::new(Arc::clone(&common), own(thread)));
@@ -121,7 +124,7 @@ fn open(
     let load = &shared.cell.load;
     let threads = threads as usize;
     let supply = Arc::new(Supply::start(source, threads, OPEN_LOOP_DEPTH));
-    let wanted = load.requests.map(|n| n + load.warmup_requests);
+    let wanted = shared.cell.requests().map(|n| n + load.warmup_requests);
     supply.fill(wanted.unwrap_or(u64::MAX).min(OPEN_LOOP_DEPTH as u64) as usize);
     let own = |thread| OpenLoop::new(shared, &supply, schedule.clone(), (thread, threads));
     let offers = (0..threads).map(own).collect();

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::iter::{Enumerate, Peekable, Skip, StepBy};
 use std::sync::Arc;
 
-use inferbench_model::config::LoadConfig;
 use inferbench_model::facts::record::Phase;
 use inferbench_model::plan::schedule::Schedule;
 use inferbench_model::text::units::DurationText;
@@ -13,7 +12,7 @@ use super::connections::{Claimed, Connections, Taken};
 use super::error::LoadError;
 use super::event_loop::{Ended, EventLoop, Next, Offer};
 use super::mailbox::Opened;
-use super::shared::Shared;
+use super::shared::{CellLoad, Shared};
 use super::supply::{Supplied, Supply};
 use super::under_way::Order;
 use crate::os::clock;
@@ -46,11 +45,12 @@ struct Sends {
 }
 
 impl Sends {
-    fn new(load: &LoadConfig, schedule: Schedule) -> Self {
+    fn new(cell: &CellLoad, schedule: Schedule) -> Self {
+        let load = &cell.load;
         Self {
             schedule: schedule.enumerate(),
             warmup: load.warmup_requests,
-            wanted: load.requests.map(|n| n + load.warmup_requests),
+            wanted: cell.requests().map(|n| n + load.warmup_requests),
             duration_ns: load.duration.map(DurationText::as_ns),
             ends_ns: None,
         }
@@ -109,7 +109,7 @@ impl OpenLoop {
         schedule: Schedule,
         (queue, threads): (usize, usize),
     ) -> Self {
-        let sends = Sends::new(&shared.cell.load, schedule);
+        let sends = Sends::new(&shared.cell, schedule);
         Self {
             supply: Arc::clone(supply),
             queue,

@@ -16,10 +16,11 @@ pub(super) struct Phases {
 }
 
 impl Phases {
-    pub(super) fn new(load: &LoadConfig) -> Self {
+    /// `requests`: those to measure, if their number ends the cell.
+    pub(super) fn new(load: &LoadConfig, requests: Option<u64>) -> Self {
         Self {
             warmup_left: load.warmup_requests,
-            measured_left: load.requests.unwrap_or(u64::MAX),
+            measured_left: requests.unwrap_or(u64::MAX),
             duration_ns: load.duration.map(DurationText::as_ns),
             deadline_ns: None,
         }
@@ -51,10 +52,13 @@ impl Phases {
 
 #[cfg(test)]
 mod tests {
+    use inferbench_model::config::Level;
+
     use super::*;
 
     fn phases(json: &str) -> Phases {
-        Phases::new(&serde_json::from_str(json).unwrap())
+        let load: LoadConfig = serde_json::from_str(json).unwrap();
+        Phases::new(&load, load.requests_at(Level::Concurrency(2)))
     }
 
     #[test]

@@ -33,6 +33,14 @@ pub struct CellLoad {
     pub keep_text: bool,
 }
 
+impl CellLoad {
+    /// Requests to measure; `None` if only time ends the cell.
+    #[must_use]
+    pub fn requests(&self) -> Option<u64> {
+        self.load.requests_at(self.key.level)
+    }
+}
+
 /// Counts that others may read while a cell runs.
 #[derive(Debug, Default)]
 pub struct Progress {

@@ -262,6 +262,24 @@ pub fn kv_warnings(
     warnings
 }
 
+/// What is wrong where a launch sets the size of its cache, and that holds not even
+/// the longest request; one for each backend, `None` where nothing is known.
+#[must_use]
+pub fn kv_errors(prepared: &PreparedRun, forecasts: &[Option<KvForecast>]) -> Vec<Option<String>> {
+    let workload = &prepared.config.workload;
+    let is_known = workload.prompts == PromptSource::Synthetic;
+    let longest =
+        u64::from(workload.input_tokens.bounds().1) + u64::from(workload.output_tokens.bounds().1);
+    let each = forecasts.iter().map(|one| {
+        let one = one.as_ref().filter(|_| is_known)?;
+        let estimate = one.estimate.as_ref().ok()?;
+        let set = one.facts.cache_bytes.is_some() || one.facts.cache_tokens.is_some();
+        let room = one.room(estimate, None).filter(|_| set)?.ok()?;
+        forecast(estimate, room, 1, longest)
+    });
+    each.collect()
+}
+
 /// The highest concurrency that a backend is measured at.
 fn most_concurrent(prepared: &PreparedRun, label: &str) -> Option<u64> {
     let stages = prepared.plan.stages.iter();

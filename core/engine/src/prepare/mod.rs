@@ -21,6 +21,7 @@ use crate::os::limits;
 use crate::plugins::backend::OpenBackend;
 use crate::plugins::host::PluginHost;
 use crate::secrets::{Secrets, is_secret};
+pub use located::at_backend_key;
 use located::{at_backend, key};
 use model::{check_model, find_vocabulary, make_prompts};
 pub(crate) use prepared::HOST;
@@ -76,15 +77,8 @@ fn prepare_backend(
         vec![at_backend(loaded, index, key, words, hint)]
     };
     let Some(plugin) = host.get(&backend.plugin) else {
-        let known: Vec<&str> = host.names().collect();
         let words = format!("is \"{}\", which no loaded plugin is", backend.plugin);
-        let hint = match nearest(&backend.plugin, host.names()) {
-            Some(name) => format!("did you mean `{name}`?"),
-            None if known.is_empty() => {
-                "no plugin is loaded at all: see inferbench plugins".to_owned()
-            }
-            None => format!("loaded are {}: see inferbench plugins", known.join(", ")),
-        };
+        let hint = other_plugins(&backend.plugin, host);
         return Err(one(Some("plugin"), words, Some(hint)));
     };
     let found = options_errors(&loaded.tree, index, &plugin.description.options_schema);
@@ -115,6 +109,28 @@ fn prepare_backend(
         attach,
         env: environment(backend),
     })
+}
+
+/// The plugin for servers that have none of their own, as a hint names it.
+const ANY_SERVER: &str = "openai";
+
+/// What to write in place of a name that no loaded plugin has.
+fn other_plugins(name: &str, host: &PluginHost) -> String {
+    let known: Vec<&str> = host.names().collect();
+    if let Some(near) = nearest(name, host.names()) {
+        return format!("did you mean `{near}`?");
+    }
+    if known.is_empty() {
+        return "no plugin is loaded at all: see inferbench plugins".to_owned();
+    }
+    let any = match known.contains(&ANY_SERVER) {
+        true => format!("`{ANY_SERVER}` measures any server with OpenAI's API; "),
+        false => String::new(),
+    };
+    format!(
+        "{any}loaded are {}: see inferbench plugins",
+        known.join(", ")
+    )
 }
 
 /// Variables of the config; those named like secrets are never shown.

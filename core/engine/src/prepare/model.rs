@@ -1,10 +1,10 @@
 //! Checks the model of a run and makes what comes from it: files that fit it, a
 //! vocabulary, prompts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use inferbench_model::config::{Loaded, PromptSource};
+use inferbench_model::config::{Config, Loaded, PromptSource};
 use inferbench_model::plan::prompt::{IdRange, Vocabulary};
 use inferbench_model::yaml::YamlError;
 use inferbench_plugin_api::PromptForm;
@@ -25,16 +25,18 @@ pub(super) fn check_model(
     let simulated = backends.iter().all(|b| b.plugin.description.simulated);
     let looks_local = id.starts_with(['/', '.', '~']);
     let mut errors = Vec::new();
+    // An attached server's name for it may look like a path.
+    if backends.iter().all(|b| b.attach.is_some()) || simulated {
+        return errors;
+    }
     let Some(folder) = &files.folder else {
-        if looks_local && !simulated {
-            let words = format!("is \"{id}\", which is no folder");
+        // A file is a model too, such as llama.cpp's.
+        if looks_local && !Path::new(id).is_file() {
+            let words = format!("is \"{id}\", which is no folder and no file");
             errors.push(loaded.tree.error_at(&path, words, None));
         }
         return errors;
     };
-    if backends.iter().all(|b| b.attach.is_some()) || simulated {
-        return errors;
-    }
     let file = folder.join("config.json");
     let Some(config) = files.config() else {
         let words = format!("is \"{id}\", whose {} cannot be read", file.display());
@@ -52,14 +54,39 @@ pub(super) fn check_model(
     errors
 }
 
+/// Tokens that a model takes at most, as its config.json says, stretched if it says
+/// so.
+fn longest(model: &serde_json::Value) -> Option<u64> {
+    let text = model.get("text_config").unwrap_or(model);
+    let get = |name: &str| model.get(name).or_else(|| text.get(name));
+    let limit = get("max_position_embeddings")?.as_u64()?;
+    let scaling = get("rope_scaling").or_else(|| get("rope_parameters"));
+    let factor = scaling.and_then(|scaling| scaling.get("factor")?.as_f64());
+    Some((limit as f64 * factor.unwrap_or(1.0).max(1.0)) as u64)
+}
+
+/// Whether some backend's environment has a variable that lets a server take more,
+/// such as `VLLM_ALLOW_LONG_MAX_MODEL_LEN`.
+fn allows_longer(config: &Config) -> bool {
+    let mut names = config.backends.iter().flat_map(|b| b.env.keys());
+    names.any(|name| name.contains("_ALLOW_") && name.contains("LONG"))
+}
+
 /// The longest request against the longest that the model takes.
 fn check_length(loaded: &Loaded, model: &serde_json::Value) -> Option<YamlError> {
     let config = &loaded.config;
-    let limit = model
-        .get("max_position_embeddings")
-        .or_else(|| model.pointer("/text_config/max_position_embeddings"))?
-        .as_u64()?;
-    if config.model.max_model_len.is_some() || config.workload.prompts != PromptSource::Synthetic {
+    let limit = longest(model)?;
+    if let Some(asked) = config.model.max_model_len {
+        return (u64::from(asked) > limit && !allows_longer(config)).then(|| {
+            let words = format!(
+                "is {asked} tokens, but the model takes {limit} (max_position_embeddings in its config.json)"
+            );
+            let path = [key("model"), key("max_model_len")];
+            let hint = "lower it, or set the server's variable that allows more in the backend's env";
+            loaded.tree.error_at(&path, words, Some(hint.to_owned()))
+        });
+    }
+    if config.workload.prompts != PromptSource::Synthetic {
         return None;
     }
     let prompt = u64::from(config.workload.input_tokens.bounds().1);
@@ -119,9 +146,17 @@ pub(super) fn make_prompts(
         .find(|b| b.opened.form != PromptForm::TokenIds);
     let has_text = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
     let id = &loaded.config.model.id;
-    let hint = Some(format!(
-        "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
-    ));
+    let hint = Some(match backends.iter().all(|b| b.attach.is_some()) {
+        // The name under which a server serves it need not be the hub's.
+        true => {
+            "set model.tokenizer to the tokenizer.json of the model that is served, or to a folder with one: \
+             prompts of an exact length are made here; or take prompts from a file with workload.prompts: jsonl"
+                .to_owned()
+        }
+        false => format!(
+            "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
+        ),
+    });
     let path = [key("model"), key("tokenizer")];
     match (vocabulary, needs_text) {
         (None, _) => {

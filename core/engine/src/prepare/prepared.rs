@@ -20,7 +20,7 @@ use crate::plugins::backend::OpenBackend;
 use crate::plugins::host::Plugin;
 use crate::secrets::Secrets;
 use crate::server::method::{
-    self, Launch, LaunchEnvironment, LaunchMethodError, container_name, local_folder,
+    self, Launch, LaunchEnvironment, LaunchMethodError, container_name, local_model,
 };
 
 /// Address that launched servers listen on.
@@ -150,7 +150,7 @@ impl PreparedRun {
         let (backend, entry) = (&self.backends[index], &self.config.backends[index]);
         let mut context = self.launch_context(port, folder);
         if entry.container.is_some()
-            && let Some(path) = local_folder(&context.model.id)
+            && let Some(path) = local_model(&context.model.id)
         {
             // The container's working folder is another.
             context.model.id = path.to_string_lossy().into_owned();

@@ -53,7 +53,7 @@ pub(super) async fn run(
     }
     session.announce(RunEvent::CellStarted {
         key: key.clone(),
-        requests: load.load.requests,
+        requests: load.requests(),
         duration_s: load.load.duration.map(|duration| duration.as_s()),
     });
     let progress = Arc::new(Progress::default());

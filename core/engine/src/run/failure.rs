@@ -57,6 +57,14 @@ pub(super) enum StageError {
     Cell(#[from] CellError),
 }
 
+impl StageError {
+    /// Whether another start may well go better, for all that this one shows.
+    pub(super) fn is_of_this_moment(&self) -> bool {
+        let is_taken = matches!(self, Self::NotReady(ReadyError::Stranger { .. }));
+        is_taken || matches!(self, Self::NoPort(_))
+    }
+}
+
 /// A cell that could not be measured.
 #[derive(Debug, Error)]
 pub(super) enum CellError {

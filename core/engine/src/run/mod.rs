@@ -21,12 +21,13 @@ use std::path::Path;
 
 use inferbench_model::facts::manifest::{BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::warning::{Warning, WarningKind};
+use inferbench_plugin_api::Capabilities;
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::event::RunEvent;
 use crate::os::clock;
 use crate::os::limits;
-use crate::prepare::PreparedRun;
+use crate::prepare::{PreparedBackend, PreparedRun};
 pub use crate::server::Stops;
 use crate::store::{RunFolder, StoreError};
 use crate::store::{calibration, hash};
@@ -106,6 +107,10 @@ fn new_folder(prepared: &PreparedRun, output: &Path) -> Result<RunFolder, StoreE
     RunFolder::create(output, &prepared.config.name, &stamp)
 }
 
+fn can(backend: &PreparedBackend) -> &Capabilities {
+    &backend.plugin.description.capabilities
+}
+
 fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunError> {
     let backends = prepared.backends.iter().map(|backend| BackendFacts {
         label: backend.label.clone(),
@@ -117,6 +122,7 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         simulated: backend.plugin.description.simulated,
         attach: backend.attach.as_ref().map(|target| target.url("")),
         prompt_form: backend.opened.form.name().to_owned(),
+        one_request_at_a_time: can(backend).one_request_at_a_time,
         kv_estimate: None,
     });
     let host = host::host_facts();

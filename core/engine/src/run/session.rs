@@ -56,6 +56,10 @@ pub(crate) struct RunSession<'a> {
     pub(crate) readings: Readings,
     /// Backends, by index, of which everything was fetched that a start needs.
     pub(super) fetched: HashSet<usize>,
+    /// Backends, by index, that were ready in some repeat.
+    pub(super) ready: HashSet<usize>,
+    /// Backends, by index, that are not tried again: the first start failed.
+    pub(super) given_up: HashSet<usize>,
     /// A cell had no successful request.
     pub(super) any_cell_failed: bool,
     watched: WatchedBackend,
@@ -78,6 +82,8 @@ impl<'a> RunSession<'a> {
             stops,
             readings,
             fetched: HashSet::new(),
+            ready: HashSet::new(),
+            given_up: HashSet::new(),
             any_cell_failed: false,
             watched,
             events,

@@ -19,11 +19,11 @@ use crate::http::control::ControlPlane;
 use crate::load::Transport;
 use crate::os::clock;
 use crate::prepare::PreparedBackend;
-use crate::server::launch::Server;
+use crate::server::launch::{self, Server};
 use crate::server::readiness::{Readiness, Ready, ReadyError};
 
 /// Seconds between two events that a backend is waited for.
-const WAITING_EVERY_S: f64 = 5.0;
+const WAITING_EVERY_S: f64 = 1.0;
 
 /// Runs one stage. A backend that fails is a fact in the manifest, not an
 /// error: the run goes on.
@@ -35,7 +35,7 @@ pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
         Ok(started) => started,
         Err(error) => {
             let report = exit_report(session, stage, None);
-            return record_failure(session, facts, &error, report);
+            return record_failure(session, stage, facts, (&error, report));
         }
     };
     let pid = started.server.as_ref().map(Server::supervisor_pid);
@@ -50,7 +50,7 @@ pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
     started.stop(session).await;
     match measured {
         Ok(()) => session.recorder.put_stage(facts),
-        Err(error) => record_failure(session, facts, &error, report),
+        Err(error) => record_failure(session, stage, facts, (&error, report)),
     }
 }
 
@@ -63,9 +63,9 @@ fn exit_report(session: &RunSession<'_>, stage: &Stage, server: Option<&Server>)
 /// Records a failure with its cause, or that the stage was interrupted.
 fn record_failure(
     session: &mut RunSession<'_>,
+    stage: &Stage,
     mut facts: StageFacts,
-    error: &StageError,
-    report: ExitReport,
+    (error, report): (&StageError, ExitReport),
 ) {
     if session.cancel().is_cancelled() {
         facts.failure = Some("interrupted".to_owned());
@@ -74,17 +74,32 @@ fn record_failure(
     }
     let cause = with_causes(error);
     let known = report.known_cause(&cause);
+    let given_up = give_up(session, stage, error);
     session.announce(RunEvent::BackendFailed {
         backend: facts.backend.clone(),
         block: facts.block,
         cause: cause.clone(),
         known: known.clone(),
         log_tail: report.log_tail.clone(),
+        given_up,
     });
     facts.failure = Some(cause);
     facts.cause = known;
     facts.log_tail = report.log_tail;
     session.recorder.put_stage(facts);
+}
+
+/// Gives a backend up that has never been ready; whether a later repeat thereby goes
+/// without it.
+fn give_up(session: &mut RunSession<'_>, stage: &Stage, error: &StageError) -> bool {
+    let index = stage.backend_index;
+    if session.ready.contains(&index) || error.is_of_this_moment() {
+        return false;
+    }
+    session.given_up.insert(index);
+    let stages = session.prepared.plan.stages.iter();
+    let mut later = stages.filter(|other| other.block > stage.block);
+    later.any(|other| other.backend_index == index)
 }
 
 /// Waits for the backend, then measures it at each level. What it says of itself
@@ -115,6 +130,7 @@ async fn measure(
         let info = server_facts::ask_info(&backend.opened, control).await;
         facts.record_evidence(ReportedIn::Info, info);
     }
+    session.ready.insert(stage.backend_index);
     facts.cache_audit = cache_audit::audit(session, backend, stage, started, &facts.evidence).await;
     // Its cells must not be without it, whenever the run is cut off.
     session.recorder.put_stage(facts.clone());
@@ -163,6 +179,7 @@ async fn wait_ready(
         prompts: &session.prepared.prompts,
         model: session.prepared.served_name(),
         force_output: session.prepared.config.workload.force_output,
+        attached: config.attach.is_some(),
         check: config.ready_check,
         limit: config.ready_limit(),
         connect_limit: config.connect_limit(),
@@ -172,10 +189,12 @@ async fn wait_ready(
     let mut on_wait = |seconds: f64, last: &str| {
         if seconds - announced_s >= WAITING_EVERY_S {
             announced_s = seconds;
+            // What it does says more than that its port is still closed.
+            let said = server.and_then(|server| launch::last_line(server.folder()));
             session.announce(RunEvent::Waiting {
                 backend: stage.backend.clone(),
                 seconds,
-                last: last.to_owned(),
+                last: said.unwrap_or_else(|| last.to_owned()),
             });
         }
     };

@@ -42,6 +42,10 @@ impl RunSession<'_> {
             if self.cancel().is_cancelled() {
                 break;
             }
+            // What kept it from its first start would keep it from every other one.
+            if self.given_up.contains(&stage.backend_index) {
+                continue;
+            }
             if index > 0 {
                 self.rest().await;
             }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use inferbench_model::config::Level;
-use inferbench_model::facts::exchange::{Asked, Exchange};
+use inferbench_model::facts::exchange::{self as facts, Exchange};
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
 use inferbench_plugin_api::RequestSpec;
 use tokio_util::sync::CancellationToken;
@@ -39,10 +39,23 @@ impl Probe<'_> {
         slot: &mut Option<Connection>,
         cancel: &CancellationToken,
     ) -> Result<RequestRecord, RequestError> {
+        Ok(self.ask_on(slot, cancel).await?.record)
+    }
+
+    /// The same, with the path that it was sent to.
+    ///
+    /// # Errors
+    /// If the plugin makes no request of it.
+    pub(crate) async fn ask_on(
+        &self,
+        slot: &mut Option<Connection>,
+        cancel: &CancellationToken,
+    ) -> Result<Asked, RequestError> {
         let client = &self.backend.client;
         let wire = requests::wire_within(MAKE_LIMIT, client, self.target, self.spec).await?;
+        let line = request_line(&wire.bytes);
         let mut exchange = Exchange::default();
-        exchange.asked = Asked {
+        exchange.asked = facts::Asked {
             input_tokens: self.input_tokens,
             output_tokens: self.spec.output_tokens,
         };
@@ -60,6 +73,36 @@ impl Probe<'_> {
             index: 0,
         };
         let exchange = outcome.exchange;
-        Ok(exchange.finish_record(key, &outcome.end, outcome.end_ns, false))
+        Ok(Asked {
+            record: exchange.finish_record(key, &outcome.end, outcome.end_ns, false),
+            line,
+        })
+    }
+}
+
+/// A request that was sent, and what came of it.
+pub(crate) struct Asked {
+    pub(crate) record: RequestRecord,
+    /// Method and path: `POST /v1/completions`.
+    pub(crate) line: String,
+}
+
+/// Method and path of a request's head.
+fn request_line(bytes: &[u8]) -> String {
+    let line = bytes.split(|byte| *byte == b'\r').next();
+    let line = String::from_utf8_lossy(line.unwrap_or_default());
+    let end = line.rfind(" HTTP/").unwrap_or(line.len());
+    line[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_named_by_its_method_and_path() {
+        let head = b"POST /v1/completions HTTP/1.1\r\nHost: x\r\n\r\n{}";
+        assert_eq!(request_line(head), "POST /v1/completions");
+        assert_eq!(request_line(b""), "");
     }
 }

@@ -3,6 +3,8 @@
 
 mod error;
 mod model_list;
+mod next_step;
+mod waiting;
 
 use std::time::Duration;
 
@@ -23,10 +25,12 @@ use crate::os::port;
 use crate::os::processes;
 use crate::plugins::backend::OpenBackend;
 use crate::server::launch::Server;
-use crate::server::probe::Probe;
+use crate::server::probe::{Asked, Probe};
 use crate::server::supervise::MARK;
 pub(crate) use error::ReadyError;
 use model_list::ModelList;
+use next_step::Refusal;
+use waiting::{Later, Waiting};
 
 /// Time between two tries.
 const POLL: Duration = Duration::from_millis(200);
@@ -47,6 +51,8 @@ pub(crate) struct Readiness<'a> {
     pub(crate) model: &'a str,
     /// Answers are forced to their length.
     pub(crate) force_output: bool,
+    /// It runs already, and is not of this run.
+    pub(crate) attached: bool,
     pub(crate) check: ReadyCheck,
     pub(crate) limit: Duration,
     /// Longest time without a connection, where that is less.
@@ -124,7 +130,8 @@ impl Readiness<'_> {
     /// `left` is the time until the wait is over.
     async fn try_once(&self, left: Duration, cancel: &CancellationToken) -> Result<Ready, Try> {
         if let Some(health) = &self.backend.probes.health {
-            self.control.ask(health).await.map_err(Try::from)?;
+            let asked = self.control.ask(health).await;
+            asked.map_err(|error| self.no_health(error))?;
         }
         if self.check == ReadyCheck::Health {
             return match self.backend.probes.health {
@@ -143,7 +150,7 @@ impl Readiness<'_> {
                 note: list.and_then(|list| list.note(self.model)),
             }),
             Err(error) => Err(match list.filter(|list| !list.names(self.model)) {
-                Some(list) => error.of_another_model(&list, self.model),
+                Some(list) => error.of_another_model(&list, self.model, self.attached),
                 None => error,
             }),
         }
@@ -171,15 +178,15 @@ impl Readiness<'_> {
     /// began, ns. Where it is refused, one without what forces its length shows
     /// whether that is why.
     async fn one_request(&self, limit: Duration, cancel: &CancellationToken) -> Result<u64, Try> {
-        let record = self.ask(self.force_output, limit, cancel).await?;
+        let Asked { record, line } = self.ask(self.force_output, limit, cancel).await?;
         if let Some(at_ns) = answered_ns(&record) {
             return Ok(at_ns);
         }
         let status = record.http_status;
         if self.force_output && status.is_some_and(|status| FIELD_REFUSED.contains(&status)) {
             let plain = self.ask(false, limit, cancel).await?;
-            if answered_ns(&plain).is_some() {
-                let or_option = match self.backend.has_ignore_eos {
+            if answered_ns(&plain.record).is_some() {
+                let or_option = match self.backend.options.has_ignore_eos {
                     true => ", or the backend's options.ignore_eos: false",
                     false => "",
                 };
@@ -190,7 +197,49 @@ impl Readiness<'_> {
                 }));
             }
         }
-        Err(refusal(record))
+        Err(self.refusal(record, &line))
+    }
+
+    /// A request without a good answer: whether waiting may help.
+    fn refusal(&self, record: RequestRecord, line: &str) -> Try {
+        let no_body = is(&record, FailureReason::NoBody);
+        let status = record.http_status;
+        let connected = record.sent_ns.is_some() || status.is_some();
+        let (reason, message) = (record.reason, record.message);
+        let mut refused = ReadyError::Refused {
+            reason: reason.unwrap_or_default(),
+            message: message.unwrap_or_default(),
+            next: String::new(),
+        };
+        if !no_body && !status.is_some_and(is_final) {
+            return Try::Later(Later {
+                words: refused.to_string(),
+                connected,
+            });
+        }
+        if let (ReadyError::Refused { next, .. }, Some(status)) = (&mut refused, status) {
+            *next = self.refused_with(status).of_request(line);
+        }
+        Try::Never(refused)
+    }
+
+    /// The health path was not answered well.
+    fn no_health(&self, error: ControlError) -> Try {
+        match error.status().filter(|status| is_final(*status)) {
+            Some(status) => Try::Never(ReadyError::NoHealth {
+                next: self.refused_with(status).of_health(),
+                error: Box::new(error),
+            }),
+            None => Try::from(error),
+        }
+    }
+
+    fn refused_with(&self, status: u16) -> Refusal<'_> {
+        Refusal {
+            backend: self.backend,
+            attached: self.attached,
+            status,
+        }
     }
 
     async fn ask(
@@ -198,7 +247,7 @@ impl Readiness<'_> {
         force_output: bool,
         limit: Duration,
         cancel: &CancellationToken,
-    ) -> Result<RequestRecord, Try> {
+    ) -> Result<Asked, Try> {
         let key = PromptKey {
             block: u32::MAX,
             level: 0,
@@ -221,8 +270,8 @@ impl Readiness<'_> {
             limit,
         };
         let mut slot = self.open().await?;
-        let record = probe.ask(&mut slot, cancel).await;
-        record.map_err(|error| Try::Never(ReadyError::Request(error)))
+        let asked = probe.ask_on(&mut slot, cancel).await;
+        asked.map_err(|error| Try::Never(ReadyError::Request(error)))
     }
 }
 
@@ -235,67 +284,6 @@ fn answered_ns(record: &RequestRecord) -> Option<u64> {
 
 fn is(record: &RequestRecord, reason: FailureReason) -> bool {
     record.reason.as_deref() == Some(&*reason.word())
-}
-
-/// A request without a good answer: whether waiting may help.
-fn refusal(record: RequestRecord) -> Try {
-    let is_final = record.http_status.is_some_and(is_final) || is(&record, FailureReason::NoBody);
-    let connected = record.sent_ns.is_some() || record.http_status.is_some();
-    let refused = ReadyError::Refused {
-        reason: record.reason.unwrap_or_default(),
-        message: record.message.unwrap_or_default(),
-    };
-    match is_final {
-        true => Try::Never(refused),
-        false => Try::Later(Later {
-            words: refused.to_string(),
-            connected,
-        }),
-    }
-}
-
-/// A wait that goes on.
-struct Waiting {
-    /// The last answer, in words.
-    last: String,
-    /// Since when there has been no connection, ns.
-    unconnected_ns: Option<u64>,
-}
-
-impl Waiting {
-    fn new(began_ns: u64) -> Self {
-        Self {
-            last: "it has not answered".to_owned(),
-            unconnected_ns: Some(began_ns),
-        }
-    }
-
-    fn note(&mut self, later: Later) {
-        self.last = later.words;
-        self.unconnected_ns = match later.connected {
-            true => None,
-            false => self.unconnected_ns.or_else(|| Some(clock::now_ns())),
-        };
-    }
-
-    fn too_late(self, seconds: f64) -> ReadyError {
-        ReadyError::TooLate {
-            seconds,
-            last: self.last,
-        }
-    }
-
-    fn must_have_connected_within(&self, limit: Duration) -> Result<(), ReadyError> {
-        let since_ns = self.unconnected_ns;
-        let seconds = since_ns.map(|since_ns| s_between(since_ns, clock::now_ns()));
-        match seconds {
-            Some(seconds) if seconds >= limit.as_secs_f64() => Err(ReadyError::NotThere {
-                seconds,
-                last: self.last.clone(),
-            }),
-            _ => Ok(()),
-        }
-    }
 }
 
 /// Whether the server's own processes listen on its port.
@@ -323,25 +311,24 @@ enum Try {
     Never(ReadyError),
 }
 
-/// A try that failed in a way that may pass.
-struct Later {
-    words: String,
-    /// There was a connection to the server.
-    connected: bool,
-}
-
 impl Try {
     /// The same, of a server that lists other models than the one that was asked.
-    fn of_another_model(self, list: &ModelList, wanted: &str) -> Self {
+    fn of_another_model(self, list: &ModelList, wanted: &str, attached: bool) -> Self {
         let (served, wanted) = (list.text(), wanted.to_owned());
         match self {
-            Self::Never(refused @ ReadyError::Refused { .. }) => {
-                Self::Never(ReadyError::OtherModel {
-                    served,
-                    wanted,
-                    refusal: refused.to_string(),
-                })
-            }
+            Self::Never(ReadyError::Refused {
+                reason, message, ..
+            }) => Self::Never(ReadyError::OtherModel {
+                served,
+                wanted,
+                refusal: error::said(&reason, &message),
+                next: match attached {
+                    true => {
+                        "set model.id to the name that it serves, and model.tokenizer to that model's own"
+                    }
+                    false => "give it the name by its command: the plugin's `{served_name}`",
+                },
+            }),
             Self::Never(error) => Self::Never(error),
             Self::Later(later) => Self::Later(Later {
                 words: format!("serves {served}, not `{wanted}`: {}", later.words),
@@ -376,30 +363,6 @@ fn is_final(status: u16) -> bool {
 #[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
-
-    fn later(connected: bool) -> Later {
-        Later {
-            words: "no".to_owned(),
-            connected,
-        }
-    }
-
-    #[test]
-    fn only_a_wait_without_any_connection_is_given_up_early() {
-        const LIMIT: Duration = Duration::from_secs(30);
-        let now_ns = clock::now_ns();
-        let mut waiting = Waiting::new(now_ns.saturating_sub(31_000_000_000));
-        waiting.note(later(false));
-        let error = waiting.must_have_connected_within(LIMIT).unwrap_err();
-        assert!(matches!(error, ReadyError::NotThere { .. }), "{error}");
-        // It was there, and is gone since now.
-        waiting.note(later(true));
-        waiting.must_have_connected_within(LIMIT).unwrap();
-        waiting.note(later(false));
-        waiting.must_have_connected_within(LIMIT).unwrap();
-        let at_once = waiting.must_have_connected_within(Duration::ZERO);
-        assert!(at_once.is_err());
-    }
 
     #[test]
     fn what_waiting_cannot_mend_is_final() {

@@ -6,6 +6,7 @@ mod length;
 mod level;
 mod load;
 mod options;
+mod requests;
 mod schema;
 mod threads;
 mod wording;
@@ -15,6 +16,7 @@ pub use length::Length;
 pub use level::{Level, Rate};
 pub use load::{Loaded, load};
 pub use options::options_errors;
+pub use requests::Requests;
 pub use schema::schema;
 pub use threads::LoadThreads;
 
@@ -288,9 +290,10 @@ pub struct LoadConfig {
     /// Gamma arrivals: shape of the gaps; below 1 burstier than poisson, above 1 steadier.
     #[serde(default)]
     pub burstiness: Option<f64>,
-    /// Measured requests per cell; with `duration` too, whichever is reached first.
+    /// Measured requests per cell, a number or `{per_slot, min}`; with `duration` too,
+    /// whichever is reached first.
     #[serde(default)]
-    pub requests: Option<u64>,
+    pub requests: Option<Requests>,
     /// Length of the measured part of a cell.
     #[serde(default)]
     pub duration: Option<DurationText>,
@@ -324,6 +327,12 @@ impl LoadConfig {
             .map(|n| Level::Concurrency(*n))
             .chain(open.map(|rate| Level::RequestRate(*rate)))
             .collect()
+    }
+
+    /// Measured requests of a cell at this level; `None` if only time ends it.
+    #[must_use]
+    pub fn requests_at(&self, level: Level) -> Option<u64> {
+        self.requests.map(|requests| requests.at(level))
     }
 }
 

@@ -9,6 +9,7 @@ pub mod gpu;
 pub mod leftovers;
 pub mod limits;
 pub mod machine;
+pub mod needs;
 pub mod plugins;
 pub mod tools;
 
@@ -46,6 +47,8 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
+    /// What the backends of the config need, if one is given.
+    Config,
     /// Devices, driver, NVML, CUDA.
     Gpu,
     /// Programs by which backends are started.
@@ -64,7 +67,8 @@ pub enum Group {
 
 impl Group {
     /// Every group, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
+        Self::Config,
         Self::Gpu,
         Self::Tools,
         Self::Plugins,
@@ -76,6 +80,7 @@ impl Group {
     #[must_use]
     pub fn title(self) -> &'static str {
         match self {
+            Self::Config => "Config",
             Self::Gpu => "GPU",
             Self::Tools => "Tools",
             Self::Plugins => "Plugins",

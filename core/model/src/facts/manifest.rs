@@ -142,6 +142,9 @@ pub struct BackendFacts {
     pub attach: Option<String>,
     /// What it is asked with: `token_ids`, `text` or `messages`.
     pub prompt_form: String,
+    /// It works on one request at a time, as its plugin states.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_request_at_a_time: bool,
     /// What its KV cache takes, from the model's own config; absent if it is
     /// attached, or if the model is not on this machine or not understood.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,8 @@
 //! From a config to the steps of its run: which backend, at which level, in
 //! which block, in which order.
 
+pub mod asked;
+pub mod expected_time;
 pub mod prompt;
 pub mod sample_size;
 pub mod schedule;
@@ -11,7 +13,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Config, Level};
+use crate::config::{Config, Level, LoadConfig};
 
 /// The steps of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +110,15 @@ impl RunPlan {
     #[must_use]
     pub fn cells(&self) -> usize {
         self.stages.iter().map(|stage| stage.levels.len()).sum()
+    }
+
+    /// Measured requests of all cells; `None` if only time ends them.
+    #[must_use]
+    pub fn requests(&self, load: &LoadConfig) -> Option<u64> {
+        let levels = self.stages.iter().flat_map(|stage| &stage.levels);
+        levels
+            .map(|planned| load.requests_at(planned.level))
+            .try_fold(0, |sum: u64, requests| Some(sum.saturating_add(requests?)))
     }
 }
 

@@ -30,9 +30,9 @@ pub enum SampleFinding {
         /// Repeats of the config.
         repeats: u32,
     },
-    /// Requests per level.
+    /// Requests of a level.
     FewRequests {
-        /// Requests of the config.
+        /// Requests of the level that has the fewest.
         requests: u64,
     },
 }
@@ -40,7 +40,7 @@ pub enum SampleFinding {
 /// Levels of a closed loop that so few requests cannot keep busy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SlotSpan {
-    /// Requests of the config.
+    /// Requests of the highest such level.
     pub requests: u64,
     /// The lowest such level.
     pub least: u32,
@@ -59,33 +59,36 @@ pub fn forecast(config: &Config) -> Vec<SampleFinding> {
         let repeats = config.repeats;
         found.push(SampleFinding::FewRepeats { repeats });
     }
-    if let Some(requests) = load.requests.filter(|n| *n < MIN_REQUESTS) {
+    let levels = load.levels().into_iter();
+    let fewest = levels.filter_map(|level| load.requests_at(level)).min();
+    if let Some(requests) = fewest.filter(|n| *n < MIN_REQUESTS) {
         found.push(SampleFinding::FewRequests { requests });
     }
     found
 }
 
 fn unfilled_levels(load: &LoadConfig) -> Vec<SampleFinding> {
-    let Some(requests) = load.requests else {
-        return Vec::new();
-    };
-    let slots = load.levels().into_iter().filter_map(|level| match level {
-        Level::Concurrency(slots) => Some(slots),
+    let filled = load.levels().into_iter().filter_map(|level| match level {
+        Level::Concurrency(slots) => Some((slots, load.requests_at(level)?)),
         Level::RequestRate(_) => None,
     });
-    let is_empty = |slots: &u32| u64::from(*slots) > requests;
+    let is_empty = |(slots, requests): &Filled| u64::from(*slots) > *requests;
     // Once the last request is sent, all slots but one end under falling load.
-    let falls = |slots: &u32| f64::from(*slots - 1) > TAIL_SHARE * requests as f64;
-    let (never, partly): (Vec<u32>, Vec<u32>) = slots
-        .filter(|slots| *slots > 1 && falls(slots))
+    let falls = |(slots, requests): &Filled| f64::from(*slots - 1) > TAIL_SHARE * *requests as f64;
+    let (never, partly): (Vec<Filled>, Vec<Filled>) = filled
+        .filter(|level| level.0 > 1 && falls(level))
         .partition(is_empty);
-    let never = span(requests, &never).map(SampleFinding::NeverFull);
-    let partly = span(requests, &partly).map(SampleFinding::PartlyFull);
+    let never = span(&never).map(SampleFinding::NeverFull);
+    let partly = span(&partly).map(SampleFinding::PartlyFull);
     never.into_iter().chain(partly).collect()
 }
 
-fn span(requests: u64, slots: &[u32]) -> Option<SlotSpan> {
-    let (least, most) = (*slots.iter().min()?, *slots.iter().max()?);
+/// Slots of a level, and its requests.
+type Filled = (u32, u64);
+
+fn span(levels: &[Filled]) -> Option<SlotSpan> {
+    let least = levels.iter().map(|level| level.0).min()?;
+    let (most, requests) = *levels.iter().max()?;
     Some(SlotSpan {
         requests,
         least,
@@ -96,10 +99,12 @@ fn span(requests: u64, slots: &[u32]) -> Option<SlotSpan> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Display;
+
     use super::*;
     use crate::config::load;
 
-    fn forecast_for(levels: &str, requests: u64, repeats: u32) -> Vec<SampleFinding> {
+    fn forecast_for(levels: &str, requests: impl Display, repeats: u32) -> Vec<SampleFinding> {
         let text = format!(
             "name: x\nmodel: {{ id: m }}\nbackends:\n  - plugin: sim\nload: {{ {levels}, requests: {requests} }}\nrepeats: {repeats}\n"
         );
@@ -142,6 +147,26 @@ mod tests {
             [SampleFinding::PartlyFull(span)]
         );
         assert_eq!(unfilled("request_rate: [100]", 20), []);
+    }
+
+    #[test]
+    fn requests_per_slot_fill_every_level_alike_and_the_lowest_has_fewest() {
+        let found = |requests| forecast_for("concurrency: [1, 8, 64]", requests, 3);
+        assert_eq!(found("{ per_slot: 8, min: 32 }"), []);
+        assert_eq!(
+            found("{ per_slot: 8 }"),
+            [SampleFinding::FewRequests { requests: 8 }]
+        );
+        let span = SlotSpan {
+            requests: 128,
+            least: 64,
+            most: 64,
+            enough: 512,
+        };
+        assert_eq!(
+            found("{ per_slot: 2, min: 32 }"),
+            [SampleFinding::PartlyFull(span)]
+        );
     }
 
     #[test]

@@ -12,10 +12,11 @@ use super::kv::KvUse;
 use super::runs_data::{ComparedRun, DifferenceAbout, RunsCompared};
 use super::verdict::chunking;
 use crate::cell::measured::MeasuredCell;
-use crate::config::Level;
+use crate::config::{Config, Level};
 use crate::facts::key::Counts;
 use crate::facts::manifest::{ExitState, Manifest};
 use crate::facts::warning::{Warning, WarningCode, WarningKind};
+use crate::plan::asked;
 
 pub(super) fn collect(
     report: &Report,
@@ -25,6 +26,7 @@ pub(super) fn collect(
     let mut found = of_run(report, manifest);
     found.extend(report.runs.iter().flat_map(of_runs));
     found.extend(of_starts(report));
+    found.extend(of_what_was_asked(report, manifest));
     found.extend(of_fairness(report));
     found.extend(of_caches(report));
     found.extend(merged(of_trends(report), report));
@@ -115,6 +117,34 @@ fn of_starts(report: &Report) -> Vec<Warning> {
             if !found.contains(&warning) {
                 found.push(warning);
             }
+        }
+    }
+    found
+}
+
+/// What backends were asked for that they cannot do, or that says little.
+fn of_what_was_asked(report: &Report, manifest: &Manifest) -> Vec<Warning> {
+    // A report of several runs has none of their configs.
+    let Ok(config) = serde_json::from_value::<Config>(manifest.config.clone()) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for backend in &report.backends {
+        let mut add = |kind| found.push(Warning::about(&backend.label, kind));
+        let entry = config.backends.iter().find(|b| b.label() == backend.label);
+        let most = entry.and_then(|entry| entry.max_concurrency);
+        let levels = asked::levels_with_several(&config.load, most);
+        if backend.one_request_at_a_time && levels > 0 {
+            add(WarningKind::OneRequestAtATime { levels });
+        }
+        let command = backend.command.as_deref().unwrap_or_default();
+        let accepted_ratio = backend.draft_acceptance_ratio;
+        let speculates = asked::is_speculative(command) || accepted_ratio.is_some();
+        if speculates && asked::is_hard_to_guess(&config) {
+            add(WarningKind::SpeculationOnRandomPrompts);
+        }
+        if let Some(accepted_ratio) = accepted_ratio {
+            add(WarningKind::SpeculationAcceptance { accepted_ratio });
         }
     }
     found

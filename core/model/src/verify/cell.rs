@@ -139,7 +139,7 @@ impl<'c> CellAudit<'c> {
             }
         }
         let (load, seed) = arrivals;
-        if let Some(words) = self.miscounted(load) {
+        if let Some(words) = self.miscounted(load, level) {
             found.find(ASKED, &self.name, words);
         }
         let Level::RequestRate(rate) = level else {
@@ -166,7 +166,7 @@ impl<'c> CellAudit<'c> {
 impl CellAudit<'_> {
     /// What is wrong with the number of requests of a cell that came to its end. One that
     /// also has a duration may have fewer.
-    fn miscounted(&self, load: &LoadConfig) -> Option<String> {
+    fn miscounted(&self, load: &LoadConfig, level: Level) -> Option<String> {
         if !self.complete {
             return None;
         }
@@ -177,7 +177,7 @@ impl CellAudit<'_> {
                 "it has {warmup} warm-up requests, the config asks for {asked}"
             ));
         }
-        let asked = load.requests?;
+        let asked = load.requests_at(level)?;
         let wrong = match load.duration {
             None => measured != asked,
             Some(_) => measured > asked,

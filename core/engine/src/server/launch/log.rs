@@ -36,6 +36,21 @@ pub(crate) fn last_lines(folder: &Path) -> Vec<String> {
     lines.collect()
 }
 
+/// The last line that a stage wrote, from the log that was written to last. Of a
+/// progress bar, which writes over itself, that is what it shows now.
+pub(crate) fn last_line(folder: &Path) -> Option<String> {
+    let files = ["stdout.log", "stderr.log"].map(|name| folder.join(name));
+    let written = files.into_iter().filter_map(|file| {
+        let facts = file.metadata().ok().filter(|facts| facts.len() > 0)?;
+        Some((facts.modified().ok()?, file))
+    });
+    let (_, newest) = written.max()?;
+    let lines = end_of(&newest);
+    let mut parts = lines.last()?.rsplit('\r').map(str::trim);
+    let shown = parts.find(|part| !part.is_empty())?;
+    Some(shown.chars().take(LINE_CHARS).collect())
+}
+
 /// Lines at the end of a file that are not blank. A file that cannot be read has
 /// none.
 fn end_of(path: &Path) -> Vec<String> {
@@ -49,4 +64,32 @@ fn end_of(path: &Path) -> Vec<String> {
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     lines.map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn the_last_line_is_that_of_the_log_written_to_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str, age_s: u64| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let at = SystemTime::now() - Duration::from_secs(age_s);
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_modified(at).unwrap();
+        };
+        assert_eq!(last_line(folder.path()), None);
+        put("stdout.log", "", 0);
+        assert_eq!(last_line(folder.path()), None, "an empty log says nothing");
+        put("stderr.log", "a warning\n", 9);
+        put("stdout.log", "loading\nloaded\n\n", 5);
+        assert_eq!(last_line(folder.path()).as_deref(), Some("loaded"));
+        put("stderr.log", "a warning\n 10 %\r 60 %\r", 1);
+        assert_eq!(last_line(folder.path()).as_deref(), Some("60 %"));
+    }
 }

@@ -24,8 +24,8 @@ use crate::secrets::Secrets;
 use crate::server::supervise::{self, Job, Journal, Order, Report};
 
 pub use error::{LaunchError, StopError};
-pub(crate) use log::last_lines;
 pub use log::log_tail;
+pub(crate) use log::{last_line, last_lines};
 pub use plan::command_text;
 
 /// What a supervisor may take beyond the plan's grace: for what it kills, and

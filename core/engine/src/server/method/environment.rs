@@ -50,7 +50,7 @@ impl LaunchEnvironment {
             return Self {
                 name,
                 read_only: read_only(model, folder),
-                hub_cache: hub_cache().filter(|c| c.is_dir() || local_folder(&model.id).is_none()),
+                hub_cache: hub_cache().filter(|c| c.is_dir() || local_model(&model.id).is_none()),
                 has_nvidia_gpus: Path::new("/dev/nvidiactl").exists(),
                 passed_on: passed_on(),
                 has_runtime: is_program(
@@ -81,11 +81,10 @@ pub fn container_name(run: &str, label: &str, block: u32) -> String {
         .collect()
 }
 
-/// The path of a local model, with nothing left to be resolved; `None` if `id` is
-/// no folder.
-pub(crate) fn local_folder(id: &str) -> Option<PathBuf> {
-    let path = Path::new(id);
-    path.is_dir().then(|| path.canonicalize().ok())?
+/// The path of a local model, a folder or a file, with nothing left to be resolved;
+/// `None` if `id` is neither.
+pub(crate) fn local_model(id: &str) -> Option<PathBuf> {
+    Path::new(id).canonicalize().ok()
 }
 
 /// The folder of the plan's files, the model's with those that its links lead
@@ -99,7 +98,7 @@ fn read_only(model: &ModelConfig, folder: &Path) -> Vec<PathBuf> {
             paths.push(path);
         }
     };
-    if let Some(model) = local_folder(&model.id) {
+    if let Some(model) = local_model(&model.id) {
         let entries = std::fs::read_dir(&model).into_iter().flatten().flatten();
         let files = entries.filter_map(|entry| entry.path().canonicalize().ok());
         let parents = files.filter_map(|file| Some(file.parent()?.to_owned()));
@@ -148,6 +147,12 @@ mod tests {
             tokenizer: None,
         };
         let mounted = read_only(&model, Path::new("/run"));
-        assert_eq!(mounted, [PathBuf::from("/run"), snapshot, blobs]);
+        assert_eq!(mounted, [PathBuf::from("/run"), snapshot, blobs.clone()]);
+        let file = ModelConfig {
+            id: blobs.join("x").to_string_lossy().into_owned(),
+            ..model
+        };
+        let mounted = read_only(&file, Path::new("/run"));
+        assert_eq!(mounted, [PathBuf::from("/run"), blobs.join("x")]);
     }
 }

@@ -11,7 +11,7 @@ mod uv;
 use inferbench_model::config::BackendConfig;
 use inferbench_plugin_api::{EnvVar, LaunchPlan};
 
-pub(crate) use environment::local_folder;
+pub(crate) use environment::local_model;
 pub use environment::{LaunchEnvironment, container_name};
 pub use error::LaunchMethodError;
 pub use launch::{Fetch, Launch};

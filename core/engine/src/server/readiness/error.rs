@@ -8,6 +8,17 @@ use crate::http::control::ControlError;
 use crate::load::RequestError;
 use crate::server::launch::Exit;
 
+/// A reason and its message, the reason only where the message does not say it, and
+/// without the full stop that a server may end with.
+pub(super) fn said(reason: &str, message: &str) -> String {
+    let message = message.trim_end().trim_end_matches('.');
+    let in_words = reason.replace('_', " ");
+    match message.to_lowercase().contains(&in_words) && !message.is_empty() {
+        true => message.to_owned(),
+        false => format!("{reason}: {message}"),
+    }
+}
+
 /// A backend that is not ready.
 #[derive(Debug, Error)]
 pub(crate) enum ReadyError {
@@ -50,17 +61,28 @@ pub(crate) enum ReadyError {
     #[error(transparent)]
     Request(RequestError),
     /// It refuses a request as the run's own.
-    #[error("a request failed: {reason}: {message}")]
+    #[error("a request failed: {}{next}", said(reason, message))]
     Refused {
         /// Reason of the failure.
         reason: String,
         /// What it said.
         message: String,
+        /// What to do: empty, or `; set ...`.
+        next: String,
+    },
+    /// It refuses the request for its health.
+    #[error("{error}{next}")]
+    NoHealth {
+        /// The request and its answer.
+        error: Box<ControlError>,
+        /// What to do: empty, or `; set ...`.
+        next: String,
     },
     /// It refuses a request as the run's own, and answers one whose length is not
     /// forced.
     #[error(
-        "refuses requests that force the answer's length (`ignore_eos`, `min_tokens`): {reason}: {message}; set workload.force_output: false{or_option}"
+        "refuses requests that force the answer's length (`ignore_eos`, `min_tokens`): {}; set workload.force_output: false{or_option}",
+        said(reason, message)
     )]
     RefusesForcedLength {
         /// Another way to leave that out, if there is one.
@@ -87,7 +109,7 @@ pub(crate) enum ReadyError {
         host: String,
     },
     /// It lists other models, and refuses a request to the one that is wanted.
-    #[error("serves {served}, not `{wanted}`: {refusal}")]
+    #[error("serves {served}, not `{wanted}`: {refusal}; {next}")]
     OtherModel {
         /// What it lists.
         served: String,
@@ -95,6 +117,8 @@ pub(crate) enum ReadyError {
         wanted: String,
         /// Its refusal.
         refusal: String,
+        /// What to do.
+        next: &'static str,
     },
     /// What answers is not what was started.
     #[error("port {port} is answered by process {pid} ({name}), which this run did not start")]
@@ -109,4 +133,19 @@ pub(crate) enum ReadyError {
     /// The run was interrupted.
     #[error("interrupted while it was starting")]
     Interrupted,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_message_says_is_not_said_before_it() {
+        let refused = "connecting to 127.0.0.1:1: Connection refused (os error 111)";
+        assert_eq!(said("connection_refused", refused), refused);
+        assert_eq!(
+            said("http_404", "No such model."),
+            "http_404: No such model"
+        );
+    }
 }

@@ -10,7 +10,7 @@ pub use found::CheckError;
 use found::Found;
 
 use super::{
-    Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, TlsConfig,
+    Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, Requests, TlsConfig,
     WorkloadConfig,
 };
 
@@ -227,9 +227,7 @@ fn check_load(load: &LoadConfig, found: &mut Found) {
             "has neither `requests` nor `duration`, must have one to end",
         );
     }
-    if load.requests == Some(0) {
-        found.add("load.requests", "is 0, must be 1 or more");
-    }
+    check_requests(load, found);
     for (key, value) in [
         ("load.duration", load.duration),
         ("load.timeout", Some(load.timeout)),
@@ -253,6 +251,27 @@ fn check_load(load: &LoadConfig, found: &mut Found) {
             );
         }
         _ => {}
+    }
+}
+
+fn check_requests(load: &LoadConfig, found: &mut Found) {
+    let counts = match load.requests {
+        None => return,
+        Some(Requests::Fixed(requests)) => vec![("load.requests", requests)],
+        Some(Requests::PerSlot { per_slot, min }) => vec![
+            ("load.requests.per_slot", per_slot),
+            ("load.requests.min", min),
+        ],
+    };
+    for (key, _) in counts.iter().filter(|(_, count)| *count == 0) {
+        found.add(key, "is 0, must be 1 or more");
+    }
+    if counts.len() > 1 && load.request_rate.is_some() {
+        found.add_hint(
+            "load.requests",
+            "has `per_slot`, but a request rate has no slots",
+            Some("give a number, or set load.duration: every rate then lasts as long"),
+        );
     }
 }
 

@@ -497,7 +497,7 @@ warnings! {
     CacheNotReset {
         /// What the plugin or the server said.
         detail: String,
-    } = "cache-not-reset", Warning, "Start the server so that it allows a reset, or switch prefix caching off.";
+    } = "cache-not-reset", Warning, "Start the server so that it allows a reset (vLLM: with VLLM_SERVER_DEV_MODE=1), or switch prefix caching off.";
     /// A server, or what launched it, did not stop as it should.
     StopFailed {
         /// What happened.
@@ -519,7 +519,7 @@ warnings! {
     } = "plugin-changed", Warning, "Run everything again with one plugin.";
     /// Some levels have more slots than there are requests, so they will never be full.
     LevelsNeverFull {
-        /// Requests of the config.
+        /// Requests of the highest such level.
         requests: u64,
         /// The lowest such level.
         least: u32,
@@ -530,7 +530,7 @@ warnings! {
     } = "levels-never-full", Warning, "Raise load.requests.";
     /// At some levels more than a quarter of the requests will end while the load is falling.
     LevelsPartlyFull {
-        /// Requests of the config.
+        /// Requests of the highest such level.
         requests: u64,
         /// The lowest such level.
         least: u32,
@@ -548,11 +548,24 @@ warnings! {
     } = "few-repeats", Note, "Raise repeats.";
     /// So few requests per level carry no median.
     FewRequests {
-        /// Requests of the config.
+        /// Requests of the level that has the fewest.
         requests: u64,
         /// Requests that a median needs.
         needed: u64,
     } = "few-requests", Note, "Raise load.requests.";
+    /// A backend works on one request at a time, and was asked for several at once.
+    OneRequestAtATime {
+        /// Levels that have more than one in flight.
+        levels: u64,
+    } = "one-request-at-a-time", Warning, "Compare it at concurrency 1, or set its max_concurrency.";
+    /// Speculative decoding was measured with random prompts and forced answer lengths, where its guesses are seldom right.
+    SpeculationOnRandomPrompts
+        = "speculation-on-random-prompts", Warning, "Measure it with real prompts: workload.prompts: jsonl.";
+    /// How many of the drafted tokens of speculative decoding were accepted.
+    SpeculationAcceptance {
+        /// Share of the drafted tokens, 0 to 1.
+        accepted_ratio: f64,
+    } = "speculation-acceptance", Note, "Compare it with the acceptance on your own prompts.";
     /// A warning of a run folder of schema version 1, which kept sentences.
     OlderVersion {
         /// The sentence.

@@ -9,7 +9,7 @@ use crate::facts::warning::{Warning, WarningKind};
 use crate::report::figures::columns::lower_label;
 use crate::report::provenance::backend::failure_words;
 use crate::report::provenance::cache_audit::asked_again;
-use crate::text::number::{bytes, grouped, percent, three_digits};
+use crate::text::number::{bytes, counted, grouped, percent, three_digits};
 
 /// The warning as one line: `vllm, at concurrency 8: text`.
 #[must_use]
@@ -468,7 +468,9 @@ fn of_start_and_stop(kind: &WarningKind) -> Option<String> {
             failure_words(cause, known_cause.as_deref())
         }
         WarningKind::CacheNotReset { detail } => {
-            format!("the prefix cache was not reset between levels: {detail}")
+            format!(
+                "the prefix cache was not reset between levels: {detail}; let the server allow a reset (vLLM: VLLM_SERVER_DEV_MODE=1), or switch prefix caching off"
+            )
         }
         WarningKind::StopFailed { detail } => detail.clone(),
         WarningKind::ModelNotListed {
@@ -527,8 +529,19 @@ fn of_config(kind: &WarningKind) -> Option<String> {
         WarningKind::FewRepeats { repeats, needed } => format!(
             "repeats is {repeats}: most verdicts will be inconclusive, from {needed} on they rest on more than guesswork (rule V13 of verify)"
         ),
+        WarningKind::OneRequestAtATime { levels } => format!(
+            "answers one request at a time: at {} more are in flight and wait, so that TTFT there is mostly waiting and throughput that of a single request",
+            counted(*levels, "level")
+        ),
+        WarningKind::SpeculationOnRandomPrompts => {
+            "speculative decoding was given random prompts and answers of forced length: its guesses are seldom right there, and its speed says little of real prompts".to_owned()
+        }
+        WarningKind::SpeculationAcceptance { accepted_ratio } => format!(
+            "speculative decoding: {} of the drafted tokens were accepted",
+            percent(*accepted_ratio)
+        ),
         WarningKind::FewRequests { requests, needed } => format!(
-            "load.requests is {requests}: from {needed} on a median means something (rule V09 of verify)"
+            "load.requests: {requests} a level are few, from {needed} on a median means something (rule V09 of verify)"
         ),
         _ => return None,
     })

@@ -57,6 +57,13 @@ pub struct BackendReport {
     /// Prompt tokens that its scheduler takes into one step, at most.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_batched_tokens: Option<u64>,
+    /// It works on one request at a time: more in flight only wait.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_request_at_a_time: bool,
+    /// Share of the tokens drafted by speculative decoding that were accepted, 0 to 1,
+    /// as it says; absent if it drafts none or does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub draft_acceptance_ratio: Option<f64>,
     /// The same prompt asked again, against new ones; absent without an audit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_audit: Option<CacheAudit>,
@@ -140,6 +147,7 @@ impl BackendReport {
         self.plugin.clone_from(&facts.plugin);
         self.plugin_version = Some(facts.plugin_version.clone());
         self.simulated = facts.simulated;
+        self.one_request_at_a_time = facts.one_request_at_a_time;
         self.attach.clone_from(&facts.attach);
         self.prompt_form = Some(facts.prompt_form.clone());
     }
@@ -182,6 +190,8 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
         quantization: evidence.quantization,
         max_running_requests: evidence.max_running_requests,
         max_batched_tokens: evidence.max_batched_tokens,
+        one_request_at_a_time: false,
+        draft_acceptance_ratio: evidence.draft_acceptance_ratio,
         cache_audit: audits.next(),
     }
 }
