@@ -106,7 +106,9 @@ fn differences(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
                     }
                     continue;
                 }
-                let is_told = is_same_check(key, was, is) || is_higher_hint(key, was, is);
+                let is_told = is_same_check(key, was, is)
+                    || is_higher_hint(key, was, is)
+                    || is_wider_gap(key, was, is);
                 if is_told || is_stricter(&place, key, was, is) {
                     continue;
                 }
@@ -172,6 +174,12 @@ fn has_events_that_differ(was: &Value, is: &Value) -> bool {
 fn is_higher_hint(key: &str, was: &Value, is: &Value) -> bool {
     let numbers = was.as_u64().zip(is.as_u64());
     key == "blocks_to_decide" && numbers.is_some_and(|(was, is)| is >= was)
+}
+
+/// The gap that ends a line grows with the buckets since then.
+fn is_wider_gap(key: &str, was: &Value, is: &Value) -> bool {
+    let numbers = was.as_f64().zip(is.as_f64());
+    key == "gap_s" && numbers.is_some_and(|(was, is)| is >= was)
 }
 
 /// A text, or a list of texts, each alone or beside its code.
