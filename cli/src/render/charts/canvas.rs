@@ -205,11 +205,13 @@ impl<'d> Canvas<'d> {
             self.put((left - 6.0, y + 4.0), "end", true, &short(&text));
         }
         for (value, text) in self.x.ticks() {
-            self.put((self.x(value), bottom + 16.0), "middle", true, &text);
+            self.put((self.x(value), bottom + 18.0), "middle", true, &text);
         }
         let middle = left + self.across / 2.0;
         let title = self.x.title.clone();
-        self.put((middle, bottom + 34.0), "middle", true, &title);
+        if !title.is_empty() {
+            self.put((middle, bottom + 36.0), "middle", true, &title);
+        }
     }
 }
 
