@@ -316,6 +316,31 @@ fn compare_finds_the_same_changes_and_the_same_regressions() {
 }
 
 #[test]
+fn compare_has_the_hardware_of_each_run_under_its_label() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path(), "simulated");
+    copied(folder.path(), "slower");
+    let said = compared(["was=simulated", "is=slower"], folder.path());
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let listed = |list: &Value, key: &str| -> Vec<String> {
+        let all = list.as_array().unwrap().iter();
+        all.map(|one| one[key].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(listed(&report["timelines"], "run"), ["was", "is"]);
+    let labels = listed(&report["backends"], "label");
+    for timeline in report["timelines"].as_array().unwrap() {
+        let cells = listed(&timeline["cells"], "backend");
+        assert!(!cells.is_empty());
+        assert!(
+            cells.iter().all(|label| labels.contains(label)),
+            "{cells:?}"
+        );
+        assert!(!timeline["series"].as_array().unwrap().is_empty());
+    }
+}
+
+#[test]
 fn compare_still_refuses_runs_of_other_work() {
     let folder = tempfile::tempdir().unwrap();
     copied(folder.path(), "simulated");

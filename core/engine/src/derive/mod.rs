@@ -123,6 +123,7 @@ pub fn compare(
             config: run.config.clone(),
             cells: run.measured_cells(),
             kv: run.kv(folder)?,
+            timeline: Some(run.timeline.clone()),
         })
     });
     let runs = runs.collect::<Result<Vec<_>, DeriveError>>()?;

@@ -133,6 +133,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         fairness,
         kv: None,
         timeline: None,
+        timelines: Vec::new(),
         runs: None,
     }
 }

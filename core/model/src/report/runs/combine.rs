@@ -9,7 +9,7 @@ use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::manifest::{ExitState, Manifest};
 use crate::plan::Skipped;
-use crate::report::data::Report;
+use crate::report::data::{Report, RunTimeline};
 use crate::report::kv::KvReport;
 use crate::report::provenance::environment::{self, Fact};
 use crate::report::provenance::reproduce::{self, Reproduce};
@@ -292,6 +292,31 @@ fn environment_of(runs: &[MeasuredRun<'_>]) -> Vec<Fact> {
             continue;
         }
         let of_each = runs.iter().zip(own).filter_map(|(run, fact)| {
+/// Hardware and load over time of each run, under the labels of its backends here.
+pub(super) fn timelines(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Vec<RunTimeline> {
+    let each = runs.iter().zip(&combined.labels);
+    let found = each.filter_map(|(run, labels)| {
+        let own = run.config.backends.iter().map(|backend| backend.label());
+        let new: NewLabels<'_> = own.zip(labels).collect();
+        let mut timeline = run
+            .timeline
+            .clone()
+            .filter(|time| !time.series.is_empty())?;
+        let stages = timeline.stages.iter_mut().map(|stage| &mut stage.backend);
+        let cells = timeline.cells.iter_mut().map(|cell| &mut cell.backend);
+        let series = timeline.series.iter_mut();
+        let servers = series.filter_map(|series| series.backend.as_mut());
+        for label in stages.chain(cells).chain(servers) {
+            rename(&new, label);
+        }
+        Some(RunTimeline {
+            run: run.label.clone(),
+            timeline,
+        })
+    });
+    found.collect()
+}
+
             Some(Fact {
                 name: format!("{name} · {}", run.label),
                 text: fact?.text,
