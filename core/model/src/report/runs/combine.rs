@@ -8,6 +8,7 @@ use super::MeasuredRun;
 use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::manifest::{ExitState, Manifest};
+use crate::metrics::{self, PRICE_UNIT};
 use crate::plan::Skipped;
 use crate::report::data::{Report, RunTimeline};
 use crate::report::kv::KvReport;
@@ -25,6 +26,8 @@ pub(super) struct Combined<'r> {
     pub(super) labels: Vec<Vec<String>>,
     /// Backends whose own run does not have a level, by its place in `levels`.
     no_level: HashSet<(String, usize)>,
+    /// Without it, what the runs cost does not compare.
+    has_one_currency: bool,
 }
 
 impl Combined<'_> {
@@ -58,9 +61,13 @@ pub(super) fn combine<'r>(runs: &'r [MeasuredRun<'r>]) -> Combined<'r> {
         levels: levels.clone(),
         cells: Vec::new(),
         no_level: HashSet::new(),
+        has_one_currency: has_one_currency(runs),
         labels,
     };
     combined.config.backends.clear();
+    if !combined.has_one_currency {
+        combined.config.currency = None;
+    }
     combined.config.repeats = runs.iter().map(|run| run.config.repeats).min().unwrap_or(1);
     for (run, labels) in runs.iter().zip(combined.labels.clone()) {
         combined.put(run, &labels, &levels);
@@ -83,6 +90,9 @@ impl<'r> Combined<'r> {
         for cell in run.cells.iter().filter(is_known) {
             let mut cell = cell.clone();
             rename(&new, &mut cell.row.backend);
+            if !self.has_one_currency {
+                cell.row.metrics.retain(|name, _| !is_price(name));
+            }
             self.cells.push(cell);
         }
     }
@@ -139,6 +149,15 @@ impl<'r> Combined<'r> {
             self.no_level.extend(missing);
         }
     }
+}
+
+fn has_one_currency(runs: &[MeasuredRun<'_>]) -> bool {
+    let first = &runs[0].config.currency;
+    runs.iter().all(|run| run.config.currency == *first)
+}
+
+fn is_price(metric: &str) -> bool {
+    metrics::named(metric).is_some_and(|metric| metric.unit == PRICE_UNIT)
 }
 
 /// What the backends of a run are called beside those of the others.
@@ -273,25 +292,6 @@ pub(super) fn kv(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Option<Kv
     (!all.backends.is_empty() || !all.usage.is_empty()).then_some(all)
 }
 
-/// Facts that are the same in all runs once, others once per run.
-fn environment_of(runs: &[MeasuredRun<'_>]) -> Vec<Fact> {
-    let of = |run: &MeasuredRun<'_>| environment::facts(&run.manifest, &run.config);
-    let facts: Vec<Vec<Fact>> = runs.iter().map(of).collect();
-    let mut names: Vec<&str> = Vec::new();
-    for fact in facts.iter().flatten() {
-        if !names.contains(&fact.name.as_str()) {
-            names.push(&fact.name);
-        }
-    }
-    let mut said = Vec::new();
-    for name in names {
-        let find = |facts: &Vec<Fact>| facts.iter().find(|fact| fact.name == name).cloned();
-        let own: Vec<Option<Fact>> = facts.iter().map(find).collect();
-        if own.iter().all(|fact| *fact == own[0]) {
-            said.extend(own[0].clone());
-            continue;
-        }
-        let of_each = runs.iter().zip(own).filter_map(|(run, fact)| {
 /// Hardware and load over time of each run, under the labels of its backends here.
 pub(super) fn timelines(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Vec<RunTimeline> {
     let each = runs.iter().zip(&combined.labels);
@@ -317,6 +317,25 @@ pub(super) fn timelines(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Ve
     found.collect()
 }
 
+/// Facts that are the same in all runs once, others once per run.
+fn environment_of(runs: &[MeasuredRun<'_>]) -> Vec<Fact> {
+    let of = |run: &MeasuredRun<'_>| environment::facts(&run.manifest, &run.config);
+    let facts: Vec<Vec<Fact>> = runs.iter().map(of).collect();
+    let mut names: Vec<&str> = Vec::new();
+    for fact in facts.iter().flatten() {
+        if !names.contains(&fact.name.as_str()) {
+            names.push(&fact.name);
+        }
+    }
+    let mut said = Vec::new();
+    for name in names {
+        let find = |facts: &Vec<Fact>| facts.iter().find(|fact| fact.name == name).cloned();
+        let own: Vec<Option<Fact>> = facts.iter().map(find).collect();
+        if own.iter().all(|fact| *fact == own[0]) {
+            said.extend(own[0].clone());
+            continue;
+        }
+        let of_each = runs.iter().zip(own).filter_map(|(run, fact)| {
             Some(Fact {
                 name: format!("{name} · {}", run.label),
                 text: fact?.text,
