@@ -146,7 +146,7 @@ fn the_page_asks_for_nothing_but_itself_and_its_console_is_silent() {
 fn every_section_is_there_and_in_the_contents() {
     let (_folder, path) = written("five", &five_backends().report());
     let bytes = std::fs::metadata(&path).unwrap().len();
-    assert!(bytes < 5_000_000, "{bytes} bytes");
+    assert!(bytes < 2_500_000, "{bytes} bytes");
     with_page(&path, Scripts::On, async |page: Page| {
         let listed = page
             .ask("[...document.querySelectorAll('.contents a')].map(a => a.hash.slice(1))")
