@@ -98,7 +98,7 @@ fn layout(panels: &[Drawn<'_>], height: usize) -> Value {
         "hovermode": "x", "hoversubplots": "axis", "dragmode": "zoom",
         "xaxis": {
             "title": {"text": time.title(several)}, "zeroline": false,
-            "range": [0.0, time.of_s(end_s)], "showgrid": false, "nticks": 10,
+            "range": [0.0, time.of_s(end_s)], "showgrid": false, "nticks": 10, "hoverformat": ".2f",
             "ticklabelstandoff": TICK_AWAY,
             "anchor": axis_ref(panels.len() - 1),
         },
