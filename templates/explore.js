@@ -39,6 +39,7 @@
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest"
     };
     Object.keys(more).forEach(function (key) { base[key] = more[key]; });
+    ["xaxis", "yaxis", "yaxis2"].forEach(function (key) { if (base[key]) { base[key].ticklabelstandoff = 4; } });
     return base;
   }
   // linear from zero, or logarithmic with ticks at 1, 2 and 5 where the range passes 30
@@ -209,7 +210,7 @@
             color: ttft.map(function (value) { return value === null ? NEUTRAL : shade(value); }), colorscale: SCALE,
             cmin: shade(low), cmax: shade(high > low ? high : low + 1), line: { width: 0 }, showscale: bar && known.length > 0,
             colorbar: {
-              title: { text: "TTFT", side: "top" }, thickness: 10, len: 0.62, y: 1, yanchor: "top", outlinewidth: 0,
+              title: { text: "TTFT<br>\u00a0", side: "top" }, thickness: 10, len: 0.62, y: 1, yanchor: "top", outlinewidth: 0,
               tickvals: ticks.map(shade), ticktext: ticks.map(ms)
             }
           }

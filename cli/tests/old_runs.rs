@@ -106,7 +106,9 @@ fn differences(old: &Value, new: &Value, place: &str, found: &mut Vec<String>) {
                     }
                     continue;
                 }
-                let is_told = is_same_check(key, was, is) || is_higher_hint(key, was, is);
+                let is_told = is_same_check(key, was, is)
+                    || is_higher_hint(key, was, is)
+                    || is_wider_gap(key, was, is);
                 let is_computed_anew = is_of_repeats(&place, key) || is_of_few_requests(&place, is);
                 if is_told || is_computed_anew || is_stricter(&place, key, was, is) {
                     continue;
@@ -205,6 +207,12 @@ fn is_higher_hint(key: &str, was: &Value, is: &Value) -> bool {
         .zip(is.as_u64())
         .is_some_and(|(was, is)| is < was);
     key == "blocks_to_decide" && !fewer
+}
+
+/// The gap that ends a line grows with the buckets since then.
+fn is_wider_gap(key: &str, was: &Value, is: &Value) -> bool {
+    let numbers = was.as_f64().zip(is.as_f64());
+    key == "gap_s" && numbers.is_some_and(|(was, is)| is >= was)
 }
 
 /// A text, or a list of texts, each alone or beside its code.
@@ -344,6 +352,31 @@ fn compare_finds_the_same_changes_and_the_same_regressions() {
     assert_eq!(new.code, Some(4), "{}", new.err);
     let old = packed_json(&stored().join("compared.json.gz"));
     assert_same(&old, &serde_json::from_str(&new.out).unwrap(), "compared");
+}
+
+#[test]
+fn compare_has_the_hardware_of_each_run_under_its_label() {
+    let folder = tempfile::tempdir().unwrap();
+    copied(folder.path(), "simulated");
+    copied(folder.path(), "slower");
+    let said = compared(["was=simulated", "is=slower"], folder.path());
+    let report: Value = serde_json::from_str(&said.out).unwrap();
+    let listed = |list: &Value, key: &str| -> Vec<String> {
+        let all = list.as_array().unwrap().iter();
+        all.map(|one| one[key].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(listed(&report["timelines"], "run"), ["was", "is"]);
+    let labels = listed(&report["backends"], "label");
+    for timeline in report["timelines"].as_array().unwrap() {
+        let cells = listed(&timeline["cells"], "backend");
+        assert!(!cells.is_empty());
+        assert!(
+            cells.iter().all(|label| labels.contains(label)),
+            "{cells:?}"
+        );
+        assert!(!timeline["series"].as_array().unwrap().is_empty());
+    }
 }
 
 #[test]

@@ -10,7 +10,9 @@ use inferbench_model::config::Level;
 use inferbench_model::report::kv::{
     KvBackend, KvCell, KvLine, KvQuantity, KvReport, KvUse, MemorySteps,
 };
-use inferbench_model::report::{CellPhase, Extras, SeriesOf, StagePhase, Timeline, TimelineSeries};
+use inferbench_model::report::{
+    CellPhase, Extras, RunTimeline, SeriesOf, StagePhase, Timeline, TimelineSeries,
+};
 use inferbench_test_support::runs::two_backends;
 
 const LEVELS: [u32; 2] = [1, 2];
@@ -254,4 +256,76 @@ fn a_peak_that_a_mean_hides_is_drawn_behind_the_line() {
     let numbers = heights.iter().filter_map(serde_json::Value::as_f64);
     assert_eq!(numbers.clone().fold(0.0, f64::max), 600.0);
     assert_eq!(numbers.fold(f64::INFINITY, f64::min), 55.0);
+}
+
+/// Layout of the chart over time.
+fn layout(page: &str) -> serde_json::Value {
+    let plots = page.split("id=\"plots\">").nth(1).unwrap();
+    let plots = plots.split("</script>").next().unwrap();
+    let plots: serde_json::Value = serde_json::from_str(plots).unwrap();
+    plots["chart-timeline"]["layout"].clone()
+}
+
+/// Texts of the headings and names above panels.
+fn headings(layout: &serde_json::Value) -> Vec<String> {
+    let texts = layout["annotations"].as_array().unwrap().iter();
+    texts
+        .map(|own| own["text"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn several_runs_are_lined_up_at_their_starts_on_the_same_scales() {
+    let mut report = two_backends().report();
+    let of_run = |run: &str, stretched: f64| {
+        let mut timeline = timeline();
+        timeline.end_s *= stretched;
+        for series in timeline.series.iter_mut() {
+            let is_power = series.name == "power_watts";
+            let lists = [&mut series.min, &mut series.mean, &mut series.max];
+            for value in lists.into_iter().flatten().filter(|_| is_power) {
+                *value *= stretched;
+            }
+        }
+        timeline.notes = vec!["3 samples skipped".to_owned()];
+        RunTimeline {
+            run: run.to_owned(),
+            timeline,
+        }
+    };
+    report.timelines = vec![of_run("before", 1.0), of_run("after", 2.0)];
+    let page = page(&report);
+    let layout = layout(&page);
+    let headings = headings(&layout);
+    let power = |run: &str| {
+        let wanted = format!("<b>GPU power</b>, W · {run}");
+        headings.iter().any(|text| text.starts_with(&wanted))
+    };
+    assert!(power("before") && power("after"), "{headings:?}");
+    assert!(page.contains("after: 3 samples skipped"));
+    // the longer one ends at 240 s; its power of at most 880 W is on both scales
+    assert_eq!(layout["xaxis"]["range"], serde_json::json!([0.0, 240.0]));
+    assert_eq!(
+        layout["xaxis"]["title"]["text"],
+        "seconds since the start of each run"
+    );
+    let highs = layout
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(key, _)| key.starts_with("yaxis"));
+    let highs = highs.filter(|(_, axis)| axis["range"][1] == 880.0 * 1.06);
+    assert_eq!(highs.count(), 2);
+}
+
+#[test]
+fn a_run_of_a_day_is_drawn_in_hours() {
+    let mut report = two_backends().report();
+    let mut timeline = timeline();
+    timeline.end_s = 86_400.0;
+    report.timeline = Some(timeline);
+    let page = page(&report);
+    let axis = &layout(&page)["xaxis"];
+    assert_eq!(axis["range"], serde_json::json!([0.0, 24.0]));
+    assert!(page.contains(">hours since the start of the run</text>"));
 }

@@ -2,7 +2,7 @@
 //! statistic, the unit in each column's name. The header is the same for every
 //! run; a missing value is an empty field.
 
-use inferbench_model::metrics::{self, Metric};
+use inferbench_model::metrics::{self, Metric, PRICE_UNIT};
 use inferbench_model::report::{Figure, Percentile, Report, Row};
 
 use super::{Export, RenderError};
@@ -44,7 +44,8 @@ pub fn render_csv(report: &Report) -> Result<String, RenderError> {
 
 fn columns(metric: &Metric) -> Vec<String> {
     let unit = metric.unit.replace('/', "_per_");
-    let name = if metric.name.contains(&unit) {
+    // A currency is of one config, and columns have the same names in all files.
+    let name = if metric.name.contains(&unit) || metric.unit == PRICE_UNIT {
         metric.name.to_owned()
     } else {
         format!("{}_{unit}", metric.name)
@@ -104,4 +105,16 @@ fn carried(percentile: Option<Percentile>) -> String {
 
 fn text(value: Option<f64>) -> String {
     value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_column_has_a_space_in_its_name() {
+        let names = metrics::all().into_iter().flat_map(columns);
+        let spaced: Vec<String> = names.filter(|name| name.contains(' ')).collect();
+        assert_eq!(spaced, Vec::<String>::new());
+    }
 }

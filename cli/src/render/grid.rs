@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::against::{self, RatioText};
 use super::charts::short;
+use super::cost::{self, PER_MILLION_TOKENS};
 
 /// What of a metric a column shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +61,7 @@ const fn column(
 }
 
 /// Columns of the page and of `summary.md`.
-pub const WIDE: [Column; 10] = [
+pub const WIDE: [Column; 14] = [
     column(
         "output_token_throughput",
         Stat::Typical,
@@ -70,24 +71,30 @@ pub const WIDE: [Column; 10] = [
     column("output_token_throughput", Stat::Ratio, "vs best", "×"),
     column("ttft_ms", Stat::Typical, "TTFT p50", "ms"),
     column("ttft_ms", Stat::P99, "TTFT p99", "ms"),
+    column("ttft_answer_ms", Stat::Typical, "Answer TTFT p50", "ms"),
+    column("ttft_answer_ms", Stat::P99, "Answer TTFT p99", "ms"),
     column("tpot_ms", Stat::Typical, "TPOT p50", "ms"),
     column("itl_ms", Stat::P99, "ITL p99", "ms"),
     column("e2e_latency_ms", Stat::Typical, "E2E p50", "ms"),
     column("e2e_latency_ms", Stat::P99, "E2E p99", "ms"),
     column("request_throughput", Stat::Typical, "Requests", "1/s"),
     column("goodput", Stat::Typical, "Goodput", "requests/s"),
+    column(PER_MILLION_TOKENS, Stat::Typical, "Cost", "per M tokens"),
+    column(cost::PER_REQUEST, Stat::Typical, "Cost", "per request"),
 ];
 
 /// Columns of the terminal.
-pub const NARROW: [Column; 8] = [
+pub const NARROW: [Column; 10] = [
     column("output_token_throughput", Stat::Typical, "output", "tok/s"),
     column("output_token_throughput", Stat::Ratio, "vs", "best"),
     column("ttft_ms", Stat::Typical, "TTFT", "p50 ms"),
     column("ttft_ms", Stat::P99, "TTFT", "p99 ms"),
+    column("ttft_answer_ms", Stat::Typical, "answer", "p50 ms"),
     column("tpot_ms", Stat::Typical, "TPOT", "p50 ms"),
     column("itl_ms", Stat::P99, "ITL", "p99 ms"),
     column("e2e_latency_ms", Stat::Typical, "e2e", "p50 ms"),
     column("goodput", Stat::Typical, "good", "req/s"),
+    column(PER_MILLION_TOKENS, Stat::Typical, "cost", "/Mtok"),
 ];
 
 /// One figure as text.
@@ -227,6 +234,7 @@ pub fn footnote(report: &Report) -> Option<String> {
     if !notes.is_empty() && figures.any(|figure| figure.estimated) {
         notes.push("~ estimated: the server does not count tokens per event".to_owned());
     }
+    notes.extend(cost::note(report));
     (!notes.is_empty()).then(|| notes.join("; "))
 }
 

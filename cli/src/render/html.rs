@@ -157,9 +157,8 @@ fn without_lists(report: &Report) -> Report {
     light.gaps_by_position.clear();
     light.tokens_per_event.clear();
     light.requests_over_time.clear();
-    if let Some(timeline) = &mut light.timeline {
-        timeline.series.clear();
-    }
+    light.timeline = None;
+    light.timelines.clear();
     light
 }
 

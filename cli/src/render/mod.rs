@@ -4,6 +4,7 @@
 mod against;
 mod charts;
 mod contents;
+mod cost;
 mod csv;
 mod escape;
 pub mod grid;

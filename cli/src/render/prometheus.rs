@@ -3,7 +3,7 @@
 
 use std::sync::atomic::AtomicU64;
 
-use inferbench_model::metrics::{self, Metric};
+use inferbench_model::metrics::{self, Metric, PRICE_UNIT};
 use inferbench_model::report::{Figure, Report, Row};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -136,6 +136,8 @@ fn base(unit: &str) -> (&'static str, f64) {
         "tokens/s" => ("tokens_per_second", 1.0),
         "requests/s" => ("requests_per_second", 1.0),
         "tokens/s/watt" => ("per_watt", 1.0),
+        // Its currency is in no name.
+        PRICE_UNIT => ("cost", 1.0),
         _ => ("", 1.0),
     }
 }

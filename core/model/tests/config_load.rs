@@ -157,6 +157,11 @@ fn names_that_cannot_name_are_refused() {
     for (from, to, error) in [
         (
             "name: a",
+            "name: a\ncurrency: \"\"",
+            "2:11: `currency` is empty, must name the currency of the prices",
+        ),
+        (
+            "name: a",
             "name: \"\"",
             "1:7: `name` is empty, must name the run",
         ),
@@ -205,6 +210,10 @@ fn a_backend_that_cannot_be_had_is_refused() {
         (
             "ready_timeout: 0s",
             "6:20: `backends[0].ready_timeout` is 0, must be above 0",
+        ),
+        (
+            "price_per_hour: -2.5",
+            "6:21: `backends[0].price_per_hour` is -2.5, must be above 0",
         ),
     ] {
         let to = format!("plugin: sim\n    {extra}");

@@ -45,6 +45,18 @@ impl Scale {
         .spanning(low, high)
     }
 
+    /// From zero to `high`, without grid lines.
+    pub(super) fn from_zero_to(high: f64) -> Self {
+        Self {
+            title: String::new(),
+            low: 0.0,
+            high,
+            log: false,
+            ticks: None,
+            grid: false,
+        }
+    }
+
     /// From zero, or from below the smallest value where most of the axis would be
     /// empty otherwise.
     pub(super) fn near_values(values: impl Iterator<Item = f64>) -> Self {

@@ -79,6 +79,14 @@ impl Pen {
     }
 }
 
+/// Room around the axes, px.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) right: usize,
+    pub(super) top: usize,
+    pub(super) bottom: usize,
+}
+
 /// A still image that is being drawn, in the units of its axes.
 pub(super) struct Canvas<'d> {
     x: &'d Scale,
@@ -91,16 +99,26 @@ pub(super) struct Canvas<'d> {
 impl<'d> Canvas<'d> {
     /// Axes with their ticks and titles. `width` and `height`: of the whole
     /// image; `right`: room right of the axes, px.
-    pub(super) fn new([x, y]: [&'d Scale; 2], [width, height]: [usize; 2], right: usize) -> Self {
-        let (left, top) = (left_of(y), TOP as f64);
-        let across = width as f64 - left - right as f64;
+    pub(super) fn new(scales: [&'d Scale; 2], size: [usize; 2], right: usize) -> Self {
+        let (top, bottom) = (TOP, BOTTOM);
+        Self::with_room(scales, size, Room { right, top, bottom })
+    }
+
+    /// The same, with other room around the axes than most charts have.
+    pub(super) fn with_room(
+        [x, y]: [&'d Scale; 2],
+        [width, height]: [usize; 2],
+        room: Room,
+    ) -> Self {
+        let (left, top) = (left_of(y), room.top as f64);
+        let across = width as f64 - left - room.right as f64;
         let still = Still {
             width,
             height,
             left,
             right: left + across,
             top,
-            bottom: top + (height - TOP - BOTTOM) as f64,
+            bottom: (height - room.bottom) as f64,
             grid: Vec::new(),
             texts: Vec::new(),
             shaded: Vec::new(),
@@ -205,11 +223,13 @@ impl<'d> Canvas<'d> {
             self.put((left - 6.0, y + 4.0), "end", true, &short(&text));
         }
         for (value, text) in self.x.ticks() {
-            self.put((self.x(value), bottom + 16.0), "middle", true, &text);
+            self.put((self.x(value), bottom + 18.0), "middle", true, &text);
         }
         let middle = left + self.across / 2.0;
         let title = self.x.title.clone();
-        self.put((middle, bottom + 34.0), "middle", true, &title);
+        if !title.is_empty() {
+            self.put((middle, bottom + 36.0), "middle", true, &title);
+        }
     }
 }
 

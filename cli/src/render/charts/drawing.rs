@@ -70,6 +70,8 @@ pub(super) struct Point {
     pub(super) labelled: bool,
     /// Its marker is hollow.
     pub(super) hollow: bool,
+    /// It has a ring around it.
+    pub(super) ringed: bool,
 }
 
 /// One of several views of the same chart.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Role, Series};
 use super::labels::{end_labels, plain};
-use super::sizes::{BEST, BEST_OPACITY, BOTTOM, LEFT, NAME_RIGHT, SHADE, SHADE_OPACITY, TOP};
+use super::sizes::{BEST, BEST_OPACITY, BOTTOM, LEFT, SHADE, SHADE_OPACITY, TICK_AWAY, TOP};
 use crate::render::style;
 
 /// Size of a marker, px.
@@ -78,10 +78,11 @@ fn line(series: &Series, marker_scale: f64) -> Value {
         }
     };
     let beside = |point: &Point| {
-        if point.labelled {
-            plain(&point.label)
-        } else {
-            String::new()
+        match (point.labelled, point.ringed) {
+            (false, _) => String::new(),
+            (true, false) => plain(&point.label),
+            // An empty line below lifts it above the ring.
+            (true, true) => format!("{}<br> ", plain(&point.label)),
         }
     };
     let mut trace = json!({
@@ -202,7 +203,7 @@ fn layout(drawing: &Drawing) -> Value {
 fn axis(scale: &Scale) -> Value {
     let mut axis = json!({
         "range": [scale.low, scale.high], "showgrid": scale.grid, "zeroline": false,
-        "automargin": true,
+        "automargin": true, "ticklabelstandoff": TICK_AWAY,
     });
     if !scale.title.is_empty() {
         axis["title"] = json!({"text": scale.title});
@@ -232,7 +233,7 @@ fn annotations(drawing: &Drawing) -> Vec<Value> {
     let ends = end_labels(drawing, &drawing.y).into_iter().map(|label| {
         json!({
             "text": plain(&label.text), "x": label.x, "y": drawing.y.at(label.y),
-            "xshift": NAME_RIGHT, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
+            "xshift": label.right, "yshift": label.up, "xanchor": "left", "yanchor": "middle",
             "showarrow": false, "font": {"size": 12},
         })
     });

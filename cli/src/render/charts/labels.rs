@@ -1,8 +1,8 @@
 //! Names at the ends of lines, instead of a legend.
 
 use super::axis::Scale;
-use super::drawing::{Drawing, Series};
-use super::sizes::{BOTTOM, TOP};
+use super::drawing::{Drawing, Point, Series};
+use super::sizes::{BOTTOM, NAME_RIGHT, TOP};
 use crate::render::escape;
 
 /// Least vertical distance of two names, px.
@@ -21,27 +21,44 @@ pub(super) struct EndLabel {
     /// Where its line ends, in the units of the data.
     pub(super) x: f64,
     pub(super) y: f64,
-    /// Height of the name above that point, px.
+    /// Height of the name above that point, px, and its distance to the right.
     pub(super) up: f64,
+    pub(super) right: f64,
+}
+
+/// Least height of a name above the axis, whose ticks have names too, px.
+const ABOVE_AXIS: f64 = 9.0;
+/// Width of a letter of a point's own label, px.
+const LABEL_LETTER: f64 = 6.2;
+
+/// Distance from the end of a line to its name, px. It starts right of the label that
+/// the end itself has.
+fn name_right(end: &Point) -> f64 {
+    let letters = match end.labelled {
+        true => end.label.chars().count(),
+        false => 0,
+    };
+    NAME_RIGHT.max(LABEL_LETTER / 2.0 * letters as f64 + 6.0)
 }
 
 /// A name right of each line's last point, moved up where it would overlap
 /// another. `y`: the scale of the view.
 pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
     let inner = (drawing.height - TOP - BOTTOM) as f64;
-    let mut ends: Vec<(&Series, f64, f64)> = drawing
+    let mut ends: Vec<(&Series, &Point)> = drawing
         .named()
-        .filter_map(|series| series.end().map(|end| (series, end.x, end.y)))
+        .filter_map(|series| Some((series, series.end()?)))
         .collect();
-    ends.sort_by(|a, b| a.2.total_cmp(&b.2));
+    ends.sort_by(|a, b| a.1.y.total_cmp(&b.1.y));
     let mut taken: Vec<Taken> = Vec::new();
     let mut labels: Vec<EndLabel> = Vec::new();
-    for (series, x, value) in ends {
+    for (series, end) in ends {
+        let (x, value, right) = (end.x, end.y, name_right(end));
         let text = short(&series.name);
         let own = Taken {
-            across: drawing.x.share(x) * WIDTH,
+            across: drawing.x.share(x) * WIDTH + right - NAME_RIGHT,
             width: LETTER * (2 + text.chars().count()) as f64,
-            up: y.share(value) * inner + drawing.names_up,
+            up: (y.share(value) * inner + drawing.names_up).max(ABOVE_AXIS),
         };
         taken.push(own.above(&taken));
         labels.push(EndLabel {
@@ -50,6 +67,7 @@ pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
             x,
             y: value,
             up: 0.0,
+            right,
         });
     }
     keep_below(&mut taken, inner + drawing.names_up);
@@ -106,6 +124,12 @@ pub(super) fn margin<'n>(names: impl Iterator<Item = &'n str>) -> usize {
     18 + LETTER as usize * longest.unwrap_or(0)
 }
 
+/// How much further right than most a name stands at the end of any of the lines, px.
+pub(super) fn most_shift(lines: &[Series]) -> usize {
+    let ends = lines.iter().filter_map(Series::end).map(name_right);
+    (ends.fold(NAME_RIGHT, f64::max) - NAME_RIGHT).ceil() as usize
+}
+
 /// A name short enough for a chart. Long names often differ at their end, so the
 /// middle is cut out.
 pub(in crate::render) fn short(name: &str) -> String {
@@ -131,6 +155,7 @@ pub(super) fn plain(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::render::charts::drawing::Role;
 
     #[test]
     fn a_name_moves_up_only_from_names_that_it_would_overlap() {
@@ -160,6 +185,42 @@ mod tests {
         keep_below(&mut taken, 100.0);
         let ups: Vec<f64> = taken.iter().map(|own| own.up).collect();
         assert_eq!(ups, [40.0, 55.0, 70.0, 85.0, 100.0, 90.0]);
+    }
+
+    #[test]
+    fn a_name_keeps_clear_of_the_axis_and_of_the_label_of_its_point() {
+        let end = Point {
+            label: "1, 4, 8".to_owned(),
+            labelled: true,
+            ..Point::default()
+        };
+        let line = Series {
+            role: Role::Main,
+            place: 0,
+            name: "vllm".to_owned(),
+            hover: String::new(),
+            points: vec![end.clone()],
+        };
+        let drawing = Drawing {
+            x: Scale::from_zero_to(10.0),
+            y: Scale::from_zero_to(10.0),
+            height: 250,
+            right: 46,
+            names_up: 0.0,
+            shaded: None,
+            series: vec![line],
+            views: Vec::new(),
+            unified: false,
+        };
+        let labels = end_labels(&drawing, &drawing.y);
+        assert!((labels[0].up - ABOVE_AXIS).abs() < 1e-9);
+        // seven letters of 6.2 px in the middle of the point, and 6 px more
+        assert!((labels[0].right - 27.7).abs() < 1e-9);
+        let plain = Point {
+            labelled: false,
+            ..end
+        };
+        assert!((name_right(&plain) - NAME_RIGHT).abs() < 1e-9);
     }
 
     #[test]

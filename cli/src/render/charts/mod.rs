@@ -30,13 +30,15 @@ use sizes::{STILL_WIDTH, WIDE_STILL_WIDTH};
 use timeline::OverTime;
 
 /// Metrics with a chart over the levels, in order.
-const OVER_LEVELS: [&str; 8] = [
+const OVER_LEVELS: [&str; 10] = [
     THROUGHPUT,
     "ttft_ms",
+    "ttft_answer_ms",
     "tpot_ms",
     "itl_ms",
     "e2e_latency_ms",
     "goodput",
+    "cost_per_million_output_tokens",
     "gpu_energy_joules_per_output_token",
     "cpu_energy_joules_per_output_token",
 ];

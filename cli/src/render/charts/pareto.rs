@@ -28,10 +28,14 @@ pub(super) fn pareto(report: &Report) -> Option<(Drawing, String)> {
     let mut lines = lines(report, trade);
     let mut series = vec![pareto_front(trade)];
     series.retain(|_| lines.len() > 1);
-    series.extend(lines.iter().filter_map(|line| rings(report, line)));
-    let right = labels::margin(lines.iter().map(|line| line.name.as_str()));
+    let ringed = lines.iter().filter_map(|line| rings(report, line));
+    let ringed: Vec<Series> = ringed.collect();
+    mark_ringed(&mut lines, &ringed);
+    series.extend(ringed);
     let (x, y) = axes(trade);
     join_labels(&mut lines, &x, &y);
+    let right = labels::margin(lines.iter().map(|line| line.name.as_str()));
+    let right = right + labels::most_shift(&lines);
     let slowest = trade.slowest_within_slo_per_s;
     let shaded = slowest.map(|least| least.min(x.high));
     series.extend(lines);
@@ -54,6 +58,19 @@ fn rings(report: &Report, line: &Series) -> Option<Series> {
         let mut levels = report.levels.iter();
         levels.find(|level| level.value_text() == point.text)
     })
+}
+
+/// Notes which points of the lines have a ring.
+fn mark_ringed(lines: &mut [Series], rings: &[Series]) {
+    for line in lines {
+        let own = rings.iter().filter(|ring| ring.place == line.place);
+        let own: Vec<&Point> = own.flat_map(|ring| &ring.points).collect();
+        for point in &mut line.points {
+            point.ringed = own
+                .iter()
+                .any(|ring| (ring.x, ring.y) == (point.x, point.y));
+        }
+    }
 }
 
 /// Axes of speed per user and of throughput. The speed at which the SLO breaks is
@@ -141,6 +158,7 @@ fn point(report: &Report, own: &TradePoint) -> Point {
         text: own.level.value_text(),
         label: own.level.value_text(),
         labelled: false,
+        ringed: false,
         hollow: own.keeps_slo == Some(false),
     }
 }

@@ -5,6 +5,8 @@ pub(super) const HEIGHT: usize = 250;
 pub(super) const TOP: usize = 16;
 pub(super) const BOTTOM: usize = 44;
 pub(super) const LEFT: usize = 54;
+/// Distance of the ticks' names from the axis, px: a marker may lie on it.
+pub(super) const TICK_AWAY: usize = 4;
 /// Distance from a line's end to its name, px.
 pub(super) const NAME_RIGHT: f64 = 12.0;
 /// Width of a still image in its own units; the page scales it.

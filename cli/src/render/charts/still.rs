@@ -3,7 +3,7 @@
 use super::canvas::{Canvas, Pen, Still, path};
 use super::drawing::{Drawing, Role, Series};
 use super::labels::end_labels;
-use super::sizes::{BEST, BEST_OPACITY, NAME_RIGHT};
+use super::sizes::{BEST, BEST_OPACITY};
 use crate::render::style;
 
 /// Ring around a point.
@@ -25,7 +25,7 @@ pub(super) fn still(drawing: &Drawing, width: usize, view: &str) -> Still {
     let mut canvas = Canvas::new([&drawing.x, y], size, drawing.right);
     for label in end_labels(drawing, y) {
         let at = (
-            canvas.x(label.x) + NAME_RIGHT,
+            canvas.x(label.x) + label.right,
             canvas.y(label.y) - label.up + 4.0,
         );
         canvas.put(at, "start", false, &label.text);
@@ -113,7 +113,8 @@ fn point_texts(canvas: &mut Canvas<'_>, series: &Series) {
         if series.role == Role::Bar {
             canvas.put((far + 5.0, y + 4.0), "start", false, &point.text);
         } else if point.labelled {
-            canvas.put((x, y - 8.0), "middle", true, &point.label);
+            let up = if point.ringed { 12.0 } else { 8.0 };
+            canvas.put((x, y - up), "middle", true, &point.label);
         }
     }
 }

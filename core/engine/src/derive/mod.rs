@@ -123,6 +123,7 @@ pub fn compare(
             config: run.config.clone(),
             cells: run.measured_cells(),
             kv: run.kv(folder)?,
+            timeline: Some(run.timeline.clone()),
         })
     });
     let runs = runs.collect::<Result<Vec<_>, DeriveError>>()?;
@@ -209,7 +210,9 @@ impl FoldedRun {
         let mut rows = Vec::new();
         let mut digests = Vec::new();
         for (cell, hardware) in cells.list.into_iter().zip(hardware.cells) {
+            let price_per_hour = config.price_per_hour_of(&cell.key.backend);
             let row = row::row_of(cell.key, &cell.fold, cell.self_check);
+            let row = row.with_price(price_per_hour);
             rows.push(match hardware {
                 Some(hardware) => row.with_hardware(hardware),
                 None => row,

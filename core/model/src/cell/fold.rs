@@ -181,7 +181,7 @@ impl CellFold {
         }
         let over = match &metric.values {
             Values::PerCell(cell) => cell.over,
-            Values::OfHardware(_) => return MetricValue::Number(None),
+            Values::OfHardware(_) | Values::OfPrice(_) => return MetricValue::Number(None),
             _ => return MetricValue::Summary(summary([tally])),
         };
         let seconds = match over {

@@ -94,6 +94,21 @@ impl CellRow {
         self
     }
 
+    /// The row with what the load cost, where the machine has a price.
+    #[must_use]
+    pub fn with_price(mut self, price_per_hour: Option<f64>) -> Self {
+        let served = self.served();
+        for metric in metrics::all() {
+            if let Values::OfPrice(of) = metric.values {
+                let value = price_per_hour.and_then(|price| of(price, &served));
+                let value = value.filter(|value| value.is_finite());
+                let name = metric.name.to_owned();
+                self.metrics.insert(name, MetricValue::Number(value));
+            }
+        }
+        self
+    }
+
     /// What its requests got in the measured window.
     fn served(&self) -> Served {
         let window_s = self.window.map(|window| window.length_s());

@@ -54,7 +54,7 @@ impl Tally {
             Values::PerRequest(_) => Self::Numbers(Vec::new()),
             Values::Pooled(pooled) => Self::Whole(Packed::default(), pooled.per_unit),
             Values::PerCell(_) => Self::Sum(Some(0.0)),
-            Values::OfHardware(_) => Self::Sum(None),
+            Values::OfHardware(_) | Values::OfPrice(_) => Self::Sum(None),
         }
     }
 

@@ -6,6 +6,7 @@ mod length;
 mod level;
 mod load;
 mod options;
+mod price;
 mod requests;
 mod schema;
 mod threads;
@@ -54,6 +55,13 @@ pub struct Config {
     /// Service-level objectives per request, for goodput.
     #[serde(default)]
     pub slo: SloConfig,
+    /// What an hour of the machine costs, for cost per token and per request; a
+    /// backend may have a price of its own.
+    #[serde(default)]
+    pub price_per_hour: Option<f64>,
+    /// Currency of every price, as the report shows it: `EUR`.
+    #[serde(default)]
+    pub currency: Option<String>,
     /// GPU sampling.
     #[serde(default)]
     pub gpu: GpuConfig,
@@ -125,6 +133,10 @@ pub struct BackendConfig {
     /// Levels above this concurrency are skipped for this backend, with a note.
     #[serde(default)]
     pub max_concurrency: Option<u32>,
+    /// What an hour of the machine that serves this backend costs, in place of the
+    /// run's price.
+    #[serde(default)]
+    pub price_per_hour: Option<f64>,
 }
 
 impl BackendConfig {

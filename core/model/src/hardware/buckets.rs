@@ -100,6 +100,13 @@ impl Buckets {
         self.width_ns as f64 / NS_PER_S
     }
 
+    /// How much further apart the mean times of two neighbouring buckets can lie than
+    /// the last reading of one and the first of the other: less than a width on each
+    /// side.
+    pub(super) fn most_spread_ns(&self) -> u64 {
+        self.width_ns.saturating_mul(2)
+    }
+
     pub(super) fn lists(&self) -> Lists {
         let mut lists = Lists::default();
         for bucket in &self.list {

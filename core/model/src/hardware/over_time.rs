@@ -91,8 +91,8 @@ pub struct TimelineSeries {
     pub backend: Option<String>,
     /// Width of a bucket.
     pub bucket_s: f64,
-    /// Readings further apart than this have a gap between them: no line is
-    /// drawn there.
+    /// Buckets whose times lie further apart than this have a gap between them: no
+    /// line is drawn there. It grows with the width of a bucket.
     pub gap_s: f64,
     /// Mean time of the readings in the bucket.
     pub t_s: Vec<f64>,

@@ -49,7 +49,7 @@ impl Drawn {
             device: self.device,
             backend: self.backend,
             bucket_s: self.buckets.width_s(),
-            gap_s: s_between(0, self.gap_ns),
+            gap_s: s_between(0, self.gap_ns + self.buckets.most_spread_ns()),
             t_s: lists.t_s,
             min: lists.min,
             mean: lists.mean,
@@ -107,4 +107,41 @@ fn cells(frame: &Frame, at: &impl Fn(u64) -> f64) -> Vec<CellPhase> {
         })
     });
     cells.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hardware::series::PACKAGE_POWER;
+
+    const MS: u64 = 1_000_000;
+
+    /// Stretches of the line through readings every 100 ms, of which those from
+    /// `from_s` to `to_s` are missing.
+    fn stretches(length_s: u64, (from_s, to_s): (u64, u64)) -> usize {
+        let mut buckets = Buckets::new(0);
+        for at_ms in (0..length_s * 1000).step_by(100) {
+            if !(from_s * 1000..to_s * 1000).contains(&at_ms) {
+                buckets.add(at_ms * MS, 1.0);
+            }
+        }
+        let drawn = Drawn {
+            gap_ns: Frame::gap_ns(100 * MS),
+            ..Drawn::from_series(SeriesOf::Host, &PACKAGE_POWER, buckets)
+        };
+        let series = drawn.shown(MOST_BUCKETS);
+        let pairs = series.t_s.windows(2);
+        let gaps = pairs.filter(|t| t[1] - t[0] > series.gap_s);
+        gaps.count() + 1
+    }
+
+    #[test]
+    fn a_line_has_a_gap_where_readings_are_missing_in_a_run_of_any_length() {
+        for length_s in [60, 360, 720, 3_600, 86_400] {
+            assert_eq!(stretches(length_s, (0, 0)), 1, "{length_s} s");
+            let tenth = length_s / 10;
+            let missing = (4 * tenth, 5 * tenth);
+            assert_eq!(stretches(length_s, missing), 2, "{length_s} s");
+        }
+    }
 }

@@ -48,13 +48,18 @@ pub enum Values {
     PerCell(PerCell),
     /// One value per cell, out of what was sampled of the hardware meanwhile.
     OfHardware(fn(&CellHardware, &Served) -> Option<f64>),
+    /// One value per cell, out of the price of an hour.
+    OfPrice(fn(f64, &Served) -> Option<f64>),
 }
 
 impl Values {
     /// Whether a cell has one value, and so no percentiles.
     #[must_use]
     pub fn is_one_per_cell(&self) -> bool {
-        matches!(self, Self::PerCell(_) | Self::OfHardware(_))
+        matches!(
+            self,
+            Self::PerCell(_) | Self::OfHardware(_) | Self::OfPrice(_)
+        )
     }
 }
 

@@ -1,27 +1,30 @@
-//! Every metric with its name, unit, formula and source, in two tables:
-//! `requests` and `hardware`. The reference page is made of the same rows.
+//! Every metric with its name, unit, formula and source, in three tables:
+//! `requests`, `cost` and `hardware`. The reference page is made of the same rows.
 
+mod cost;
 mod hardware;
 mod metric;
 mod requests;
 
 use crate::config::SloConfig;
+pub use cost::PRICE_UNIT;
 pub use metric::{Better, Load, Metric, MetricValue, Over, PerCell, Pooled, Values};
 
 /// Every metric, in the order of tables and pages.
 #[must_use]
 pub fn all() -> Vec<&'static Metric> {
-    requests::REQUESTS
-        .iter()
-        .chain(&hardware::HARDWARE)
-        .collect()
+    each().collect()
 }
 
 /// The metric of that name.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static Metric> {
-    let mut metrics = requests::REQUESTS.iter().chain(&hardware::HARDWARE);
-    metrics.find(|metric| metric.name == name)
+    each().find(|metric| metric.name == name)
+}
+
+fn each() -> impl Iterator<Item = &'static Metric> {
+    let requests = requests::REQUESTS.iter();
+    requests.chain(&cost::COST).chain(&hardware::HARDWARE)
 }
 
 /// Metrics of the time between tokens, which an answer that came at once does not
@@ -52,7 +55,7 @@ pub fn reference() -> String {
         let kind = match metric.values {
             Values::PerRequest(_) => "one value per request",
             Values::Pooled(_) => "pooled over the requests of a cell",
-            Values::PerCell(_) | Values::OfHardware(_) => "one value per cell",
+            Values::PerCell(_) | Values::OfHardware(_) | Values::OfPrice(_) => "one value per cell",
         };
         let better = match metric.better {
             Better::Higher => "higher is better",

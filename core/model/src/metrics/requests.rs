@@ -4,10 +4,10 @@ use super::metric::{Better, Load, Metric, Over, PerCell, Pooled, Values};
 use crate::config::SloConfig;
 use crate::facts::record::RequestRecord;
 use crate::stats::packed::Packed;
-use crate::text::units::{NS_PER_MS, signed_ns_of_ms};
+use crate::text::units::{NS_PER_MS, ms_between, signed_ns_of_ms};
 
 /// In the order of tables and pages.
-pub(super) static REQUESTS: [Metric; 18] = [
+pub(super) static REQUESTS: [Metric; 19] = [
     Metric {
         name: "output_token_throughput",
         unit: "tokens/s",
@@ -76,6 +76,17 @@ pub(super) static REQUESTS: [Metric; 18] = [
         formula: "first output event - sent",
         source: "The field's common TTFT. Role-only, empty and usage-only events are no output; connecting is not in it.",
         values: Values::PerRequest(|record| record.ttft_ms),
+    },
+    Metric {
+        name: "ttft_answer_ms",
+        unit: "ms",
+        better: Better::Lower,
+        what: "Time to first answer token: how long a reader waits for the answer itself where the model reasons first.",
+        formula: "first output event with text of the answer - sent; reasoning and tool calls are no text of the answer, and without any it is absent",
+        source: "AIPerf's time to first output token. Equal to ttft_ms where no reasoning comes first; the page shows it only where some does.",
+        values: Values::PerRequest(|record| {
+            Some(ms_between(record.sent_ns?, record.first_content_ns?))
+        }),
     },
     Metric {
         name: "tpot_ms",

@@ -118,7 +118,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         trade: pareto::build(manifest, config.slo, &rows),
         metrics: shown
             .iter()
-            .map(|m| MetricColumn::new(m, is_mixed))
+            .map(|m| MetricColumn::new(m, is_mixed, config.currency.as_deref()))
             .collect(),
         drift: drift::find(&rows, &levels),
         self_check_summary: self_check::summary(cells),
@@ -133,6 +133,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         fairness,
         kv: None,
         timeline: None,
+        timelines: Vec::new(),
         runs: None,
     }
 }
@@ -140,6 +141,11 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
 /// Marks and warnings: what follows from figures and verdicts.
 pub(super) fn judge(report: &mut Report, manifest: &Manifest, cells: &[MeasuredCell<'_>]) {
     report.trust = trust::marks(report);
+    for tile in &mut report.tiles {
+        let mut metrics = report.metrics.iter();
+        let own = metrics.find(|metric| metric.name == tile.comparison.metric);
+        tile.unit = own.map_or_else(String::new, |metric| metric.unit.clone());
+    }
     let doubts: Vec<_> = report
         .tiles
         .iter()

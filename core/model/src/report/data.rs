@@ -117,6 +117,20 @@ pub struct Report {
     /// Hardware and load over time; absent if nothing was sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeline: Option<Timeline>,
+    /// The same of each run, where several are set side by side: runs of which
+    /// nothing was sampled are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub timelines: Vec<RunTimeline>,
+}
+
+/// Hardware and load over time of one run of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RunTimeline {
+    /// Label of the run.
+    pub run: String,
+    /// Its own time axis, with the labels that its backends have here.
+    #[serde(flatten)]
+    pub timeline: Timeline,
 }
 
 /// One headline: the comparison at the level where the best value is reached, or for a

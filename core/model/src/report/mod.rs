@@ -21,7 +21,8 @@ pub use crate::hardware::over_time::{CellPhase, SeriesOf, StagePhase, Timeline, 
 pub use crate::stats::inference::Interval;
 pub use build::Extras;
 pub use data::{
-    Doubt, DoubtKind, REPORT_SCHEMA_VERSION, Report, Tile, TrustAbout, TrustMark, schema,
+    Doubt, DoubtKind, REPORT_SCHEMA_VERSION, Report, RunTimeline, Tile, TrustAbout, TrustMark,
+    schema,
 };
 pub use fairness::{
     Agreement, Condition, Fairness, FairnessRow, FairnessState, FairnessValue, Parting,

@@ -16,7 +16,7 @@ pub(super) const BAND_OPACITY: f64 = 0.28;
 /// Height of a panel relative to its largest value.
 pub(super) const ROOM: f64 = 1.06;
 
-/// One panel: its heading, and name and label of each quantity.
+/// A kind of panel: its heading, and name and label of each quantity.
 struct Panel {
     title: &'static str,
     names: &'static [(&'static str, &'static str)],
@@ -82,31 +82,72 @@ const PANELS: [Panel; 10] = [
 /// The dashes of a panel's quantities, in their order.
 pub(super) const DASHES: [&str; 3] = ["solid", "dot", "dash"];
 
+/// A run with its samples.
+#[derive(Clone, Copy)]
+pub(super) struct Sampled<'a> {
+    /// Its label; `None` in the report of one run.
+    pub(super) run: Option<&'a str>,
+    pub(super) timeline: &'a Timeline,
+}
+
 /// A panel with the series that it draws.
 pub(super) struct Drawn<'a> {
     pub(super) title: &'static str,
-    pub(super) lines: Vec<(&'a TimelineSeries, usize, &'static str)>,
+    pub(super) of: Sampled<'a>,
+    pub(super) unit: Unit,
+    /// It is the first of its run: the names of backends and levels stand above it.
+    pub(super) is_first: bool,
+    pub(super) lines: Vec<Line<'a>>,
 }
 
-/// The panels that have something to show.
-pub(super) fn drawn_panels(timeline: &Timeline) -> Vec<Drawn<'_>> {
-    let drawn = PANELS.iter().filter_map(|panel| drawn(timeline, panel));
-    drawn.collect()
-}
+/// A series, the place of its quantity in the panel, and what that is called there.
+type Line<'a> = (&'a TimelineSeries, usize, &'static str);
 
-fn drawn<'a>(timeline: &'a Timeline, panel: &Panel) -> Option<Drawn<'a>> {
-    let mut lines = Vec::new();
-    for (nth, (name, what)) in panel.names.iter().enumerate() {
-        let own = timeline.series.iter().filter(|series| series.name == *name);
-        lines.extend(own.map(|series| (series, nth, *what)));
+/// The panels that have something to show. Those of one quantity follow each other,
+/// one per run, with the same scale.
+pub(super) fn drawn_panels<'a>(runs: &[Sampled<'a>]) -> Vec<Drawn<'a>> {
+    let mut drawn: Vec<Drawn<'a>> = Vec::new();
+    for panel in &PANELS {
+        let own = runs.iter().map(|run| (*run, lines(run.timeline, panel)));
+        let own: Vec<_> = own.filter(|(_, lines)| !lines.is_empty()).collect();
+        let Some(unit) = Unit::for_lines(own.iter().flat_map(|(_, lines)| lines)) else {
+            continue;
+        };
+        // No preemption at all: nothing to see.
+        if panel.names[0].0 == "preemptions" && unit.is_zero {
+            continue;
+        }
+        for (of, lines) in own {
+            let is_first = drawn.iter().all(|other| other.of.run != of.run);
+            let title = panel.title;
+            drawn.push(Drawn {
+                title,
+                of,
+                unit,
+                is_first,
+                lines,
+            });
+        }
     }
-    // No preemption at all: nothing to see.
-    let flat = panel.names[0].0 == "preemptions"
-        && lines.iter().all(|(s, ..)| s.max.iter().all(|n| *n == 0.0));
-    (!lines.is_empty() && !flat).then_some(Drawn {
-        title: panel.title,
-        lines,
-    })
+    drawn
+}
+
+fn lines<'a>(timeline: &'a Timeline, panel: &Panel) -> Vec<Line<'a>> {
+    let quantities = panel.names.iter().enumerate();
+    let lines = quantities.flat_map(|(nth, (name, what))| {
+        let own = timeline.series.iter().filter(move |one| one.name == *name);
+        own.map(move |series| (series, nth, *what))
+    });
+    lines.collect()
+}
+
+/// The last moment of the longest run, s.
+pub(super) fn end_s(panels: &[Drawn<'_>]) -> f64 {
+    let ends = panels.iter().map(|panel| panel.of.timeline.end_s);
+    match ends.fold(0.0, f64::max) {
+        end_s if end_s > 0.0 => end_s,
+        _ => 1.0,
+    }
 }
 
 pub(super) fn devices(timeline: &Timeline) -> Vec<u32> {
@@ -117,18 +158,23 @@ pub(super) fn devices(timeline: &Timeline) -> Vec<u32> {
 }
 
 /// The unit of a panel's values.
+#[derive(Clone, Copy)]
 pub(super) struct Unit {
     pub(super) scale: f64,
     pub(super) suffix: &'static str,
     pub(super) ticks: &'static str,
     pub(super) high: f64,
+    /// No value is above 0.
+    is_zero: bool,
 }
 
 impl Unit {
-    pub(super) fn for_panel(panel: &Drawn<'_>) -> Self {
-        let values = panel.lines.iter().flat_map(|(series, ..)| &series.max);
+    /// `None` without any line.
+    fn for_lines<'l, 'a: 'l>(lines: impl Iterator<Item = &'l Line<'a>>) -> Option<Self> {
+        let lines: Vec<&Line<'a>> = lines.collect();
+        let values = lines.iter().flat_map(|(series, ..)| &series.max);
         let high = values.copied().fold(0.0, f64::max);
-        let unit = panel.lines[0].0.unit.as_str();
+        let unit = lines.first()?.0.unit.as_str();
         let (scale, suffix, ticks) = match unit {
             "bytes" => {
                 let (scale, suffix) = inferbench_model::text::units::binary_unit(high);
@@ -147,12 +193,13 @@ impl Unit {
             _ if high > 0.0 => high / scale,
             _ => 1.0,
         };
-        Self {
+        Some(Self {
             scale,
             suffix,
             ticks,
             high: top * ROOM,
-        }
+            is_zero: high <= 0.0,
+        })
     }
 }
 
@@ -191,10 +238,15 @@ pub(super) fn colour(report: &Report, series: &TimelineSeries) -> &'static str {
     }
 }
 
-/// A panel's title and unit, and the names of its lines if there are several.
-pub(super) fn keys(panel: &Drawn<'_>, unit: &Unit, devices: &[u32]) -> String {
-    let comma = if unit.suffix.is_empty() { "" } else { "," };
-    let mut text = format!("{}{comma}{}", panel.title, unit.suffix);
+/// A panel's unit and run, and the names of its lines if there are several: what
+/// follows its title.
+pub(super) fn keys(panel: &Drawn<'_>, devices: &[u32]) -> String {
+    let suffix = panel.unit.suffix;
+    let comma = if suffix.is_empty() { "" } else { "," };
+    let mut text = format!("{comma}{suffix}");
+    if let Some(run) = panel.of.run {
+        text.push_str(&format!(" · {}", short(run)));
+    }
     let mut seen: Vec<String> = Vec::new();
     for (series, nth, what) in &panel.lines {
         let device = devices

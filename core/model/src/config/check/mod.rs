@@ -330,10 +330,32 @@ fn check_limits(config: &Config, found: &mut Found) {
             found.add(key, format!("is {ms}, must be above 0 ms"));
         }
     }
+    check_prices(config, found);
     if config.gpu.sample_every.0 < std::time::Duration::from_millis(10) {
         found.add(
             "gpu.sample_every",
             format!("is {}, must be 10ms or more", config.gpu.sample_every),
         );
+    }
+}
+
+fn check_prices(config: &Config, found: &mut Found) {
+    let backends = config.backends.iter().enumerate();
+    let own = backends.map(|(index, backend)| {
+        let key = format!("backends.{index}.price_per_hour");
+        (key, backend.price_per_hour)
+    });
+    let of_run = ("price_per_hour".to_owned(), config.price_per_hour);
+    for (key, price) in own.chain([of_run]) {
+        if let Some(price) = price.filter(|price| !(*price > 0.0 && price.is_finite())) {
+            found.add(&key, format!("is {price}, must be above 0"));
+        }
+    }
+    if config
+        .currency
+        .as_deref()
+        .is_some_and(|name| name.trim().is_empty())
+    {
+        found.add("currency", "is empty, must name the currency of the prices");
     }
 }

@@ -4,10 +4,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::row::Row;
-use crate::metrics::{Better, DEPENDS_ON_EVENTS, Metric};
+use crate::metrics::{Better, DEPENDS_ON_EVENTS, Metric, PRICE_UNIT};
 
 /// The metric that is measured between events.
 pub(crate) const BETWEEN_EVENTS: &str = "itl_ms";
+
+/// The metric that says nothing beside TTFT where no reasoning comes first.
+const FIRST_ANSWER: &str = "ttft_answer_ms";
+
+/// Less than any token takes, and more than the rounding of a time.
+const LEAST_REASONING_MS: f64 = 0.001;
 
 /// What is said of it where it is not compared.
 const CAUTION: &str = "events carry different numbers of tokens here: not compared";
@@ -37,13 +43,16 @@ pub struct MetricColumn {
 
 impl MetricColumn {
     /// `mixed`: the events of the backends carry different numbers of tokens at
-    /// some level.
-    pub(crate) fn new(metric: &Metric, mixed: bool) -> Self {
+    /// some level; `currency`: of every price.
+    pub(crate) fn new(metric: &Metric, mixed: bool, currency: Option<&str>) -> Self {
         let not_compared = mixed && DEPENDS_ON_EVENTS.contains(&metric.name);
         Self {
             name: metric.name.to_owned(),
             label: label(metric.name).to_owned(),
-            unit: metric.unit.to_owned(),
+            unit: match metric.unit {
+                PRICE_UNIT => currency.unwrap_or(PRICE_UNIT).to_owned(),
+                unit => unit.to_owned(),
+            },
             better: metric.better,
             has_percentiles: !metric.values.is_one_per_cell(),
             what: metric.what.to_owned(),
@@ -75,13 +84,21 @@ fn next_link(text: &str) -> Option<(&str, &str, &str)> {
     Some((before, name, after))
 }
 
-/// Metrics of which at least one row has a value.
+/// Metrics of which at least one row has a value of its own.
 pub(crate) fn with_values<'m>(metrics: &[&'m Metric], rows: &[Row]) -> Vec<&'m Metric> {
     metrics
         .iter()
         .copied()
         .filter(|metric| rows.iter().any(|row| row.typical(metric.name).is_some()))
+        .filter(|metric| metric.name != FIRST_ANSWER || rows.iter().any(reasons_first))
         .collect()
+}
+
+/// Whether the first token of the answer came later than the first of all.
+fn reasons_first(row: &Row) -> bool {
+    let mean = |name: &str| row.figures.get(name).and_then(|figure| figure.mean);
+    let both = mean("ttft_ms").zip(mean(FIRST_ANSWER));
+    both.is_some_and(|(first, answer)| answer - first > LEAST_REASONING_MS)
 }
 
 /// Heading of a metric; its name if it has none of its own.
@@ -93,6 +110,7 @@ pub(crate) fn label(name: &str) -> &str {
         "goodput" => "Goodput",
         "achieved_concurrency" => "Achieved concurrency",
         "ttft_ms" => "Time to first token",
+        "ttft_answer_ms" => "Time to first answer token",
         "tpot_ms" => "Time per output token",
         "itl_ms" => "Inter-token latency",
         "decode_ms_per_token" => "Decode time per token",
@@ -105,6 +123,8 @@ pub(crate) fn label(name: &str) -> &str {
         "output_tokens" => "Output tokens",
         "cached_tokens" => "Cached prompt tokens",
         "tokens_per_event" => "Tokens per event",
+        "cost_per_million_output_tokens" => "Cost per million output tokens",
+        "cost_per_request" => "Cost per request",
         "gpu_energy_joules" => "GPU energy",
         "gpu_energy_joules_per_output_token" => "GPU energy per output token",
         "gpu_energy_above_idle_joules_per_output_token" => "GPU energy per output token above idle",

@@ -8,21 +8,25 @@ use crate::report::verdict::compare::{Comparison, Outcome};
 use crate::report::verdict::ranking_metric::is_open;
 
 /// Metrics with a tile, in order.
-const HEADLINES: [&str; 5] = [
+const HEADLINES: [&str; 6] = [
     "output_token_throughput",
     "ttft_ms",
     "tpot_ms",
     "goodput",
+    COST,
     ENERGY,
 ];
 /// The same for an open loop, whose throughput follows the offered rate.
-const OPEN_HEADLINES: [&str; 5] = [
+const OPEN_HEADLINES: [&str; 6] = [
     "goodput",
     "e2e_from_schedule_ms",
     "ttft_ms",
     "tpot_ms",
+    COST,
     ENERGY,
 ];
+/// Only where the config gives a price.
+const COST: &str = "cost_per_million_output_tokens";
 const ENERGY: &str = "gpu_energy_joules_per_output_token";
 /// Takes the place of `tpot_ms` where events carry different numbers of tokens.
 const PER_TOKEN: &str = "decode_ms_per_token";

@@ -8,8 +8,9 @@ use super::MeasuredRun;
 use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::manifest::{ExitState, Manifest};
+use crate::metrics::{self, PRICE_UNIT};
 use crate::plan::Skipped;
-use crate::report::data::Report;
+use crate::report::data::{Report, RunTimeline};
 use crate::report::kv::KvReport;
 use crate::report::provenance::environment::{self, Fact};
 use crate::report::provenance::reproduce::{self, Reproduce};
@@ -25,6 +26,8 @@ pub(super) struct Combined<'r> {
     pub(super) labels: Vec<Vec<String>>,
     /// Backends whose own run does not have a level, by its place in `levels`.
     no_level: HashSet<(String, usize)>,
+    /// Without it, what the runs cost does not compare.
+    has_one_currency: bool,
 }
 
 impl Combined<'_> {
@@ -58,9 +61,13 @@ pub(super) fn combine<'r>(runs: &'r [MeasuredRun<'r>]) -> Combined<'r> {
         levels: levels.clone(),
         cells: Vec::new(),
         no_level: HashSet::new(),
+        has_one_currency: has_one_currency(runs),
         labels,
     };
     combined.config.backends.clear();
+    if !combined.has_one_currency {
+        combined.config.currency = None;
+    }
     combined.config.repeats = runs.iter().map(|run| run.config.repeats).min().unwrap_or(1);
     for (run, labels) in runs.iter().zip(combined.labels.clone()) {
         combined.put(run, &labels, &levels);
@@ -83,6 +90,9 @@ impl<'r> Combined<'r> {
         for cell in run.cells.iter().filter(is_known) {
             let mut cell = cell.clone();
             rename(&new, &mut cell.row.backend);
+            if !self.has_one_currency {
+                cell.row.metrics.retain(|name, _| !is_price(name));
+            }
             self.cells.push(cell);
         }
     }
@@ -139,6 +149,15 @@ impl<'r> Combined<'r> {
             self.no_level.extend(missing);
         }
     }
+}
+
+fn has_one_currency(runs: &[MeasuredRun<'_>]) -> bool {
+    let first = &runs[0].config.currency;
+    runs.iter().all(|run| run.config.currency == *first)
+}
+
+fn is_price(metric: &str) -> bool {
+    metrics::named(metric).is_some_and(|metric| metric.unit == PRICE_UNIT)
 }
 
 /// What the backends of a run are called beside those of the others.
@@ -271,6 +290,31 @@ pub(super) fn kv(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Option<Kv
     let place = |level: &Level| combined.levels.iter().position(|other| other == level);
     all.usage.sort_by_key(|usage| place(&usage.level));
     (!all.backends.is_empty() || !all.usage.is_empty()).then_some(all)
+}
+
+/// Hardware and load over time of each run, under the labels of its backends here.
+pub(super) fn timelines(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Vec<RunTimeline> {
+    let each = runs.iter().zip(&combined.labels);
+    let found = each.filter_map(|(run, labels)| {
+        let own = run.config.backends.iter().map(|backend| backend.label());
+        let new: NewLabels<'_> = own.zip(labels).collect();
+        let mut timeline = run
+            .timeline
+            .clone()
+            .filter(|time| !time.series.is_empty())?;
+        let stages = timeline.stages.iter_mut().map(|stage| &mut stage.backend);
+        let cells = timeline.cells.iter_mut().map(|cell| &mut cell.backend);
+        let series = timeline.series.iter_mut();
+        let servers = series.filter_map(|series| series.backend.as_mut());
+        for label in stages.chain(cells).chain(servers) {
+            rename(&new, label);
+        }
+        Some(RunTimeline {
+            run: run.label.clone(),
+            timeline,
+        })
+    });
+    found.collect()
 }
 
 /// Facts that are the same in all runs once, others once per run.

@@ -25,6 +25,7 @@ use super::verdict::drift::{self, Drift};
 use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::manifest::Manifest;
+use crate::hardware::over_time::Timeline;
 
 /// A run with everything that a report is made of.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub struct MeasuredRun<'d> {
     pub cells: Vec<MeasuredCell<'d>>,
     /// What is known of its KV caches.
     pub kv: Option<KvReport>,
+    /// Its hardware and load over time.
+    pub timeline: Option<Timeline>,
 }
 
 /// How runs are set side by side.
@@ -103,6 +106,7 @@ fn without_words(runs: &[MeasuredRun<'_>], options: &RunsOptions) -> Result<Repo
     };
     report.runs = Some(compared);
     report.kv = combine::kv(runs, &combined);
+    report.timelines = combine::timelines(runs, &combined);
     build::judge(&mut report, &combined.manifest, &combined.cells);
     Ok(report)
 }
