@@ -33,8 +33,7 @@ fn priced(currency: Option<&str>, prices: [Option<f64>; 3]) -> Report {
 }
 
 fn value(report: &Report, backend: &str, metric: &str) -> Option<f64> {
-    let row = report.row(backend, &Level::Concurrency(1)).unwrap();
-    row.typical(metric)
+    report.row(backend, &Level::Concurrency(1))?.typical(metric)
 }
 
 #[test]

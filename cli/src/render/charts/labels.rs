@@ -202,8 +202,8 @@ mod tests {
             points: vec![end.clone()],
         };
         let drawing = Drawing {
-            x: Scale::from_zero_to(10.0),
-            y: Scale::from_zero_to(10.0),
+            x: Scale::of_values([10.0].into_iter(), false),
+            y: Scale::of_values([10.0].into_iter(), false),
             height: 250,
             right: 46,
             names_up: 0.0,

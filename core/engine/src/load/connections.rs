@@ -60,10 +60,6 @@ struct UnderWay {
 }
 
 /// A connection that was asked for.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one for each planned send, and nothing is allocated before a send"
-)]
 enum Asked {
     /// It is being opened for a planned send.
     Opening,
@@ -76,10 +72,6 @@ enum Asked {
 }
 
 /// What a planned send has taken.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one for each planned send, and nothing is allocated before a send"
-)]
 pub(super) enum Taken {
     Open(Channel),
     /// A connection that was asked for, by its number.
@@ -87,10 +79,6 @@ pub(super) enum Taken {
 }
 
 /// What a send that has come goes over.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "moved once, and nothing is allocated before a send"
-)]
 pub(super) enum Claimed {
     Channel(Channel),
     /// A connection that is not open yet, by its number.

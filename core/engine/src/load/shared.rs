@@ -69,10 +69,6 @@ pub(super) struct Shared {
 }
 
 /// A channel to the backend, which carries one request at a time.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a cell's channels are all of one kind"
-)]
 pub(super) enum Channel {
     Http(Option<Connection>),
     InProcess,

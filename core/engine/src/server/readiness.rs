@@ -15,6 +15,7 @@ use inferbench_model::facts::warning::WarningKind;
 use inferbench_model::plan::prompt::PromptKey;
 use inferbench_model::text::units::s_between;
 use inferbench_plugin_api::RequestSpec;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::control::{ControlError, ControlPlane};
@@ -129,6 +130,7 @@ impl Readiness<'_> {
 
     /// `left` is the time until the wait is over.
     async fn try_once(&self, left: Duration, cancel: &CancellationToken) -> Result<Ready, Try> {
+        let until = Instant::now() + left;
         if let Some(health) = &self.backend.probes.health {
             let asked = self.control.ask(health).await;
             asked.map_err(|error| self.no_health(error))?;
@@ -143,6 +145,7 @@ impl Readiness<'_> {
             };
         }
         let list = self.model_list().await;
+        let left = until.saturating_duration_since(Instant::now());
         let limit = REQUEST_LIMIT.min(left.mul_f64(SHARE_OF_THE_REST));
         match self.one_request(limit, cancel).await {
             Ok(at_ns) => Ok(Ready {
