@@ -6,6 +6,13 @@
 //! Needs the simulator: `cargo build --release --workspace` first. Words after `--` pick
 //! the scenarios whose names hold one of them.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::expect_used,
+    reason = "a bench reports, and may panic"
+)]
+
 use std::process::ExitCode;
 
 use inferbench_engine::calibrate::{scenarios, trust};
