@@ -27,6 +27,10 @@ pub async fn run(
     let (mut carried, mut step) = Carried::begin(slot.take(), target, wire, exchange, timeouts);
     let mut waiter = None;
     while step != Step::Ended {
+        if step == Step::HasMore {
+            // A connection that always has bytes must not starve the others.
+            tokio::task::yield_now().await;
+        }
         step = if step == Step::NeedsConnection {
             waiter = None;
             carried.opened(connect(target, timeouts.total, cancel).await)
