@@ -1,5 +1,5 @@
-//! One request on its way: over which connection, and to which end. It never waits.
-//! Who drives it says what has happened, and is told what it needs next.
+//! One request on its way: over which connection, to which end. It never waits: its
+//! driver calls it when something has happened, and gets what it needs next.
 
 use std::io;
 use std::time::Duration;

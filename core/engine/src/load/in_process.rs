@@ -170,7 +170,7 @@ impl Submitted {
         Step::Ended
     }
 
-    /// Its outcome. An engine that still works on it is told to stop.
+    /// Its outcome. An engine that still works on it has to stop.
     pub(super) fn finish(mut self) -> ExchangeOutcome {
         self.hub.waiting.with(|map| map.remove(&self.id));
         let ended = self.end.take();

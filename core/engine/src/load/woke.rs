@@ -78,6 +78,7 @@ fn first_bytes_ns((began_ns, ended_ns): (u64, u64), waited_ns: u64) -> Option<u6
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
 mod tests {
     use super::*;
 
@@ -106,9 +107,13 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_shares_its_core_has_waited() {
+    fn a_long_sleep_ends_with_its_first_bytes_by_the_kernels_counters() {
         let mut woke = Woke::of_this_thread();
-        woke.looked(MS, 20 * MS);
-        assert_eq!(woke.first_bytes_ns(), woke.first_bytes_ns());
+        // Twenty seconds, of which this thread has waited for a core a part at most.
+        woke.looked(MS, 20_000 * MS);
+        let first_ns = woke.first_bytes_ns().unwrap();
+        assert!(first_ns >= MS && first_ns <= 20_000 * MS - IN_KERNEL_NS);
+        let unknown = Woke::default().first_bytes_ns();
+        assert_eq!(unknown, None, "where the kernel does not count");
     }
 }

@@ -23,7 +23,7 @@ pub fn is_hard_to_guess(config: &Config) -> bool {
     workload.prompts == PromptSource::Synthetic && workload.force_output
 }
 
-/// Flags by which servers are told to decode speculatively, as they begin.
+/// How the flags begin that make servers decode speculatively.
 const SPECULATIVE: [&str; 5] = [
     "--speculative",
     "--spec-",

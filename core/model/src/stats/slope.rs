@@ -5,7 +5,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use crate::stats::inference::CONFIDENCE;
 
-/// Degrees of freedom from which on a slope is told: with one, the interval holds
+/// Degrees of freedom from which on a slope is shown: with one, the interval holds
 /// nearly everything.
 const MIN_FREEDOM: usize = 2;
 
