@@ -112,7 +112,7 @@ mod tests {
         // Twenty seconds, of which this thread has waited for a core a part at most.
         woke.looked(MS, 20_000 * MS);
         let first_ns = woke.first_bytes_ns().unwrap();
-        assert!(first_ns >= MS && first_ns <= 20_000 * MS - IN_KERNEL_NS);
+        assert!((MS..=20_000 * MS - IN_KERNEL_NS).contains(&first_ns));
         let unknown = Woke::default().first_bytes_ns();
         assert_eq!(unknown, None, "where the kernel does not count");
     }
