@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::cell::answer_heads::AnswerHeads;
 use crate::cell::charted::Charted;
+use crate::cell::sharing::Sharing;
 use crate::cell::tally::{Sample, Tally, summary};
 use crate::facts::record::RequestRecord;
 use crate::metrics::Metric;
@@ -69,48 +70,6 @@ pub(crate) struct Work {
     pub(crate) hashes: Vec<(u64, TextHash)>,
     /// Marks of the first answers' texts.
     pub(crate) answer_heads: AnswerHeads,
-}
-
-/// How many output events shared a read, over requests that record it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Sharing {
-    pub(crate) events: u64,
-    /// Those that shared their read.
-    pub(crate) events_sharing: u64,
-    /// Those of them that may have come earlier by a time that matters.
-    pub(crate) events_late: u64,
-    /// Moments at which they came.
-    pub(crate) arrivals: u64,
-    pub(crate) answers: u64,
-    /// Those whose first output did and may have come earlier by a time that matters.
-    pub(crate) first_sharing: u64,
-}
-
-impl Sharing {
-    fn add(&mut self, record: &RequestRecord) {
-        let Some(sharing) = record.events_sharing_a_read else {
-            return;
-        };
-        self.events += u64::from(record.output_events());
-        self.events_sharing += u64::from(sharing);
-        // Older versions have not recorded it.
-        self.events_late += u64::from(record.events_stamped_late.unwrap_or(sharing));
-        self.arrivals += u64::from(record.output_arrivals());
-        self.answers += 1;
-        self.first_sharing += u64::from(record.first_output_may_be_earlier());
-    }
-
-    /// Of both.
-    pub(crate) fn with(self, other: Self) -> Self {
-        Self {
-            events: self.events + other.events,
-            events_sharing: self.events_sharing + other.events_sharing,
-            events_late: self.events_late + other.events_late,
-            arrivals: self.arrivals + other.arrivals,
-            answers: self.answers + other.answers,
-            first_sharing: self.first_sharing + other.first_sharing,
-        }
-    }
 }
 
 /// When measured requests of a schedule were planned, sent and over.

@@ -9,8 +9,9 @@ pub(crate) use crate::cell::answer_heads::AnswerHead;
 use crate::cell::charted::ChartedFold;
 pub use crate::cell::digest::{CellDigest, pooled};
 pub(crate) use crate::cell::digest::{
-    FailureExample, Schedule, Sharing, TextHash, Work, counted, order_statistics,
+    FailureExample, Schedule, TextHash, Work, counted, order_statistics,
 };
+use crate::cell::sharing::Sharing;
 use crate::cell::steady_state::{TrendFold, Trends};
 use crate::cell::stream_faults::StreamFaults;
 use crate::cell::tally::{Tally, summary};

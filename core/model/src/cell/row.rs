@@ -216,8 +216,15 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
         planned_rate: rates.map(|(_, planned)| planned),
         out_of_files: failed_with("client_out_of_files"),
         out_of_ports: failed_with("client_out_of_ports"),
-        first_outputs_shared: share(sharing.first_sharing, sharing.answers),
-        events_shared: share(sharing.events_late, sharing.events),
+        first_outputs_shared: sharing.firsts_late_share(mean_and_p99(metrics, "ttft_ms")),
+        events_shared: sharing.events_late_share(mean_and_p99(metrics, "itl_ms").1),
+    }
+}
+
+fn mean_and_p99(metrics: &IndexMap<String, MetricValue>, name: &str) -> (Option<f64>, Option<f64>) {
+    match metrics.get(name) {
+        Some(MetricValue::Summary(summary)) => (summary.mean, summary.p99),
+        _ => (None, None),
     }
 }
 

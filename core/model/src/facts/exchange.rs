@@ -124,8 +124,9 @@ struct Reads {
     current_events: u32,
     largest_delay_ns: Option<u64>,
     sharing: u32,
-    /// Those of them that may have come earlier by [`LATE_NS`].
-    late: u32,
+    /// Those of them that may have come earlier by [`LATE_NS`]: how many in a read, and
+    /// by how many milliseconds at most.
+    late: Vec<(u32, f64)>,
     /// Output events in all.
     events: u32,
     /// Span of the first read with output, once it holds more than one event.
@@ -165,7 +166,8 @@ impl Reads {
             self.current_span_ns = self.current_span_ns.min(span_ns);
         }
         if self.current_span_ns > LATE_NS {
-            self.late += shared;
+            self.late
+                .push((shared, ms_between(0, self.current_span_ns)));
         }
         if self.events == self.current_events && self.current_delay_ns.is_some() {
             self.first_shared_span_ns = Some(self.current_span_ns);

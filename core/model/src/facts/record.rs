@@ -160,10 +160,11 @@ pub struct RequestRecord {
     /// arrival time; absent like `read_delay_ms`.
     #[serde(default)]
     pub events_sharing_a_read: Option<u32>,
-    /// Those of them that may have come more than half a millisecond before their stamp;
-    /// absent like `read_delay_ms`, and in runs of older versions.
+    /// Those of them that may have come more than half a millisecond before their stamp:
+    /// for each read that brought such, how many, and by how many milliseconds at most.
+    /// Absent like `read_delay_ms`, and in runs of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub events_stamped_late: Option<u32>,
+    pub events_stamped_late: Option<Vec<(u32, f64)>>,
     /// By how much the first output event may have come before its stamp: it shares its
     /// read with other output, whose stamp is that of the last bytes, and this is the time
     /// back to the last look that found nothing. Absent if it has a read of its own.
@@ -221,10 +222,6 @@ const AT_ONCE_PART: u64 = 20;
 const HIDDEN_NS: u64 = 10_000;
 /// Tokens of an answer without any text that may all be special ones.
 const TOKENS_WITHOUT_TEXT: u32 = 4;
-/// A first output that may have come earlier by this, and by this share of TTFT, is in
-/// doubt.
-const EARLY_MATTERS_MS: f64 = 0.5;
-const EARLY_MATTERS_SHARE: f64 = 0.02;
 /// Tokens without output at the end of an answer that do not matter to TPOT: the end
 /// itself and a mark or two, or this share of all.
 const SILENT_END_TOKENS: u32 = 2;
@@ -257,15 +254,6 @@ impl RequestRecord {
             Some(_) => u32::try_from(self.itl_ms.len()).map_or(u32::MAX, |gaps| gaps + 1),
             None => 0,
         }
-    }
-
-    /// Whether the first output may have come so much earlier than its stamp that it
-    /// matters: by half a millisecond and 2 % of TTFT.
-    #[must_use]
-    pub fn first_output_may_be_earlier(&self) -> bool {
-        let early_ms = self.first_output_early_ms.unwrap_or(0.0);
-        let ttft_ms = self.ttft_ms.unwrap_or(0.0);
-        early_ms > EARLY_MATTERS_MS && early_ms > EARLY_MATTERS_SHARE * ttft_ms
     }
 
     /// Whether more than one token came, and all output at one instant: the server

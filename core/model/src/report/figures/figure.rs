@@ -6,9 +6,9 @@ use indexmap::IndexMap;
 
 use super::row::{Absence, BlockValue, Figure, Percentile, Row};
 use super::{saturation, steady_state};
-use crate::cell::digest::Sharing;
 use crate::cell::fold;
 use crate::cell::measured::MeasuredCell;
+use crate::cell::sharing::Sharing;
 use crate::config::Level;
 use crate::facts::key::Counts;
 use crate::facts::warning::WarningCode;
