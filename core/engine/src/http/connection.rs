@@ -214,6 +214,12 @@ impl Connection {
         self.socket.was_empty(t_ns);
     }
 
+    /// Whether all that the last read gave came at one moment, its arrival; false where
+    /// that cannot be told.
+    pub fn came_at_one_moment(&mut self) -> bool {
+        self.socket.was_one_segment()
+    }
+
     /// Reads once, after it has written what it can of what is left. No bytes are the
     /// peer's end.
     ///

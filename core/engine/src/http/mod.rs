@@ -13,6 +13,7 @@ pub mod response;
 mod socket;
 pub mod stamps;
 pub mod target;
+mod tcp_info;
 mod tls;
 mod waiter;
 

@@ -3,7 +3,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::TcpStream;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::linux::net::TcpStreamExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg, send, setso
 
 use super::buffer::ReadBytes;
 use super::clock_offset::{HOST_OFFSET, HostClocks};
+use super::tcp_info::data_segments_received;
 use crate::os::clock;
 
 /// Segments below this size, bytes, are small to the kernel whatever it has seen of
@@ -59,6 +60,23 @@ impl AsRawFd for Stream {
     }
 }
 
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+/// How many segments the kernel had received and how many reads had given data, at a
+/// moment at which the socket was empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Received {
+    segments: u32,
+    reads: u32,
+}
+
 /// An open socket that never blocks: who waits for it is the caller.
 #[derive(Debug)]
 pub(super) struct Socket {
@@ -71,6 +89,11 @@ pub(super) struct Socket {
     empty_ns: u64,
     /// Something was written since the last acknowledgement.
     has_written: bool,
+    /// Reads that have given data.
+    reads: u32,
+    /// From here on segments are counted; `None` if some reads may have given a part of
+    /// one.
+    received: Option<Received>,
 }
 
 impl Socket {
@@ -96,6 +119,11 @@ impl Socket {
             last_arrival_ns: 0,
             empty_ns: clock::now_ns(),
             has_written: false,
+            reads: 0,
+            received: Some(Received {
+                segments: 0,
+                reads: 0,
+            }),
         }
     }
 
@@ -133,9 +161,34 @@ impl Socket {
             self.was_empty(returned_ns);
         }
         if n > 0 {
+            self.reads = self.reads.wrapping_add(1);
             self.acknowledge(n);
         }
+        if !stamp.emptied {
+            self.received = None;
+        }
         Ok((bytes, stamp))
+    }
+
+    /// Whether all that the last read gave came in one segment, and so at one moment. To
+    /// be asked after a read that emptied the socket; false where that cannot be told.
+    pub(super) fn was_one_segment(&mut self) -> bool {
+        let Some(segments) = data_segments_received(self.stream.as_fd()) else {
+            return false;
+        };
+        let now = Received {
+            segments,
+            reads: self.reads,
+        };
+        // Every read has given one at least: with as many of both, each gave one.
+        let was_one = self.received.is_some_and(|since| {
+            now.segments.wrapping_sub(since.segments) == now.reads.wrapping_sub(since.reads)
+        });
+        if !was_one {
+            // Counted anew, unless one has come since the read.
+            self.received = self.is_silent().then_some(now);
+        }
+        was_one
     }
 
     /// There was nothing to read at this time, ns.
@@ -198,4 +251,67 @@ fn receive(
             _ => None,
         });
     Ok((message.bytes, stamp.filter(|wall_ns| *wall_ns > 0)))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpListener};
+
+    use super::*;
+
+    fn pair() -> (TcpStream, Socket) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (peer, _) = listener.accept().unwrap();
+        peer.set_nodelay(true).unwrap();
+        (peer, Socket::tcp(stream).unwrap())
+    }
+
+    /// Reads what the peer has written in pieces, all at once.
+    fn read(peer: &mut TcpStream, socket: &mut Socket, pieces: &[&[u8]]) -> (usize, bool) {
+        for piece in pieces {
+            peer.write_all(piece).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(20));
+        let (bytes, stamp) = socket.read().unwrap();
+        assert!(stamp.emptied);
+        (bytes.len(), socket.was_one_segment())
+    }
+
+    #[test]
+    fn a_read_is_of_one_segment_where_the_peer_wrote_once() {
+        let (mut peer, mut socket) = pair();
+        let mut read = |pieces: &[&[u8]]| read(&mut peer, &mut socket, pieces);
+        assert_eq!(read(&[b"one"]), (3, true));
+        assert_eq!(read(&[b"event event event"]), (17, true));
+        assert_eq!(read(&[b"one", b"two"]), (6, false));
+        // From there on segments are counted anew.
+        assert_eq!(read(&[b"three"]), (5, true));
+    }
+
+    #[test]
+    fn reads_that_nobody_asked_about_count_too() {
+        let (mut peer, mut socket) = pair();
+        for pieces in [&[b"a".as_slice()] as &[&[u8]], &[b"b", b"c"]] {
+            for piece in pieces {
+                peer.write_all(piece).unwrap();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+            socket.read().unwrap();
+        }
+        // Three segments in two reads: this fourth cannot be told from two.
+        assert_eq!(read(&mut peer, &mut socket, &[b"d"]), (1, false));
+        assert_eq!(read(&mut peer, &mut socket, &[b"e"]), (1, true));
+    }
+
+    #[test]
+    fn a_unix_socket_has_no_segments() {
+        let (mut peer, stream) = UnixStream::pair().unwrap();
+        let mut socket = Socket::unix(stream).unwrap();
+        peer.write_all(b"one").unwrap();
+        socket.read().unwrap();
+        assert!(!socket.was_one_segment());
+    }
 }

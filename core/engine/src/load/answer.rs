@@ -10,7 +10,6 @@ use super::body::Body;
 use super::limits::Reached;
 use super::outcome::{ExchangeOutcome, broken};
 use super::self_check::ReadStats;
-use super::woke::Woke;
 use crate::http::response::HttpError;
 use crate::http::{Head, ReadStamp, ResponseReader};
 
@@ -68,13 +67,14 @@ impl Answer {
     }
 
     /// Takes what one read gave, nothing being the peer's end; `late` if the whole
-    /// request has taken too long. Gives how and when it ended if it did.
+    /// request has taken too long. `first_ns` knows since when its first bytes can have
+    /// been there. Gives how and when it ended if it did.
     pub(super) fn read(
         &mut self,
         bytes: &[u8],
         stamp: ReadStamp,
         (was_cut, late): (bool, bool),
-        woke: &mut Woke,
+        first_ns: impl FnOnce() -> Option<u64>,
     ) -> Option<(StreamEnd, u64)> {
         if late {
             return Some((self.out_of_time(Reached::Total), stamp.arrival_ns));
@@ -89,7 +89,7 @@ impl Answer {
         self.reads.note(stamp);
         let ended = self.take(bytes, stamp.arrival_ns);
         let has_part = self.body.has_part();
-        self.exchange.read_ended(has_part, || woke.first_bytes_ns());
+        self.exchange.read_ended(has_part, first_ns);
         ended
     }
 

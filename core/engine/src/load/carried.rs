@@ -124,7 +124,11 @@ impl Carried {
                 }
             } else {
                 let was_cut = connection.was_cut();
-                let ended = self.answer.read(&bytes, stamp, (was_cut, late), woke);
+                let first_ns = || match stamp.emptied && connection.came_at_one_moment() {
+                    true => Some(stamp.arrival_ns),
+                    false => woke.first_bytes_ns(),
+                };
+                let ended = self.answer.read(&bytes, stamp, (was_cut, late), first_ns);
                 if let Some((end, end_ns)) = ended {
                     return self.ends_or_again(end, end_ns, target);
                 }
