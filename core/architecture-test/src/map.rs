@@ -131,6 +131,7 @@ const MODEL: &[Room] = &[
     room("kv_cache", "KV-cache bytes from a model's own config.json", &["text"]),
     room("config", "what is asked: the config file's types and checks", &["text", "yaml"]),
     room("plan", "what will be done: stages, cells, schedule, prompts, seeds", &["text", "config"]),
+    room("prompts", "where prompts come from: the table of sources, and what their rows mean", &["config", "plan"]),
     room("facts", "what was recorded: manifest, records, cells' keys, warnings as codes", &["text", "stats", "kv_cache", "config", "plan"]),
     room("hardware", "GPU and host samples folded into figures", &["text", "stats", "config", "facts"]),
     room("metrics", "the table of metrics: name, unit, formula, source", &["text", "stats", "config", "facts", "hardware"]),

@@ -11,6 +11,7 @@ pub mod load;
 pub mod os;
 pub mod plugins;
 pub mod prepare;
+pub mod prompts;
 pub mod run;
 pub mod secrets;
 pub mod server;

@@ -10,6 +10,7 @@ pub mod hardware;
 pub mod kv_cache;
 pub mod metrics;
 pub mod plan;
+pub mod prompts;
 pub mod report;
 pub mod stats;
 pub mod text;

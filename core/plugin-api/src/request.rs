@@ -1,7 +1,7 @@
 //! What is asked of a backend, and the HTTP request that a plugin makes of it.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// How a backend wants its prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,10 +52,17 @@ pub struct RequestSpec {
     pub force_output: bool,
     /// Ask for a stream.
     pub stream: bool,
-    /// Sampling temperature; 0 is greedy.
-    pub temperature: f64,
+    /// Sampling temperature; 0 is greedy, and without one the server picks as it does by
+    /// default.
+    pub temperature: Option<f64>,
+    /// Pick among the likeliest tokens that have this probability together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub top_p: Option<f64>,
     /// Seed of sampling.
     pub seed: u64,
+    /// Fields for the request's body, before those of the backend's options.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra_body: Map<String, Value>,
 }
 
 impl RequestSpec {
@@ -68,8 +75,10 @@ impl RequestSpec {
             output_tokens: 1,
             force_output: false,
             stream: true,
-            temperature: 0.0,
+            temperature: Some(0.0),
+            top_p: None,
             seed: 0,
+            extra_body: Map::new(),
         }
     }
 }

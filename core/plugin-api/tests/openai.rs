@@ -39,8 +39,10 @@ fn spec(prompt: PromptContent) -> RequestSpec {
         output_tokens: 5,
         force_output: true,
         stream: true,
-        temperature: 0.0,
+        temperature: Some(0.0),
+        top_p: None,
         seed: 7,
+        extra_body: serde_json::Map::new(),
     }
 }
 
@@ -83,7 +85,7 @@ fn a_plain_server_gets_only_what_every_server_knows() {
     let messages = json!([{"role": "user", "content": "hi"}]);
     let spec = RequestSpec {
         stream: false,
-        temperature: 0.5,
+        temperature: Some(0.5),
         seed: u64::MAX,
         ..spec(PromptContent::Messages(messages.clone()))
     };

@@ -224,8 +224,10 @@ impl Subject {
             output_tokens: 17,
             force_output: true,
             stream: true,
-            temperature: 0.0,
+            temperature: Some(0.0),
+            top_p: None,
             seed: u64::MAX,
+            extra_body: Map::new(),
         })
     }
 
@@ -236,10 +238,16 @@ impl Subject {
             requests.push(RequestSpec {
                 stream: bits & 1 == 0,
                 force_output: bits & 2 == 0,
-                temperature: if bits & 4 == 0 { 0.0 } else { 0.7 },
+                temperature: Some(if bits & 4 == 0 { 0.0 } else { 0.7 }),
                 ..self.request()?
             });
         }
+        requests.push(RequestSpec {
+            temperature: None,
+            top_p: Some(0.9),
+            extra_body: Map::from_iter([("user".to_owned(), json!("kit"))]),
+            ..self.request()?
+        });
         Ok(requests)
     }
 }

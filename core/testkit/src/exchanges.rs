@@ -81,8 +81,10 @@ impl From<Asked> for RequestSpec {
             output_tokens: asked.output_tokens,
             force_output: asked.force_output,
             stream: asked.stream,
-            temperature: asked.temperature,
+            temperature: Some(asked.temperature),
+            top_p: None,
             seed: asked.seed,
+            extra_body: Map::new(),
         }
     }
 }

@@ -57,7 +57,10 @@ struct Body<'a> {
 #[derive(Serialize)]
 struct Sampling {
     max_new_tokens: u32,
-    temperature: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     min_new_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +106,7 @@ impl NativeWire {
             sampling_params: Sampling {
                 max_new_tokens: request.output_tokens,
                 temperature: request.temperature,
+                top_p: request.top_p,
                 min_new_tokens: forced.then_some(request.output_tokens),
                 ignore_eos: forced.then_some(true),
                 sampling_seed: seed_for(request),
@@ -114,7 +118,8 @@ impl NativeWire {
         } else {
             Framing::Body
         };
-        let mut http = post_merged("/generate", &body, &self.extra_body, framing)?;
+        let extra = [&request.extra_body, &self.extra_body];
+        let mut http = post_merged("/generate", &body, &extra, framing)?;
         http.headers.extend_from_slice(&self.headers);
         Ok(http)
     }

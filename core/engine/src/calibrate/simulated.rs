@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inferbench_model::cell::row::{self, CellRow};
-use inferbench_model::config::{self, Level, Requests, SloConfig};
+use inferbench_model::config::{self, Level, Requests, Sampling, SloConfig};
 use inferbench_model::facts::calibration::TrueRequest;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::RequestRecord;
@@ -160,6 +160,7 @@ impl Simulated {
             block: 0,
             level: place,
             force_output: true,
+            sampling: Sampling::Greedy,
         });
         let mut cell = CellLoad {
             key: CellKey {

@@ -44,6 +44,7 @@ impl AskedBackend {
             token_ids: Some(vec![1]),
             text: Some("a".to_owned()),
             output_tokens: 1,
+            ..Prompt::default()
         };
         let asked = content(&prompt, opened.form);
         let asked = asked.ok_or_else(|| PluginError::new("it takes no prompt"))?;

@@ -1,181 +1,21 @@
-//! Makes the prompts of a run, and the requests of a cell from them. When they are
-//! sent is for the loops.
+//! Makes the requests of a cell from its prompts. When they are sent is for the loops.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::config::WorkloadConfig;
-use inferbench_model::facts::exchange::{Asked, hex};
-use inferbench_model::plan::prompt::{Prompt, PromptError, PromptKey, Vocabulary, synthetic};
+use inferbench_model::config::Sampling;
+use inferbench_model::facts::exchange::Asked;
+use inferbench_model::plan::prompt::{Prompt, PromptKey};
+use inferbench_model::plan::seed;
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{PluginError, PromptContent, PromptForm, RequestSpec};
-use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
-use thiserror::Error;
 
 use crate::http::Target;
 use crate::load::encoded::{EncodedRequest, Wire};
 use crate::load::error::RequestError;
 use crate::load::supply::RequestSource;
-
-/// A file of prompts that cannot be used.
-#[derive(Debug, Error)]
-pub enum PromptFileError {
-    /// It cannot be read.
-    #[error("{file}: {reason}")]
-    Unreadable { file: String, reason: String },
-    /// One of its lines is wrong.
-    #[error("{file}:{line}: {reason}")]
-    Line {
-        file: String,
-        /// Line, from 1.
-        line: usize,
-        reason: String,
-    },
-    /// It has no prompt.
-    #[error("{file}: has no prompt, needs at least one line")]
-    Empty { file: String },
-}
-
-/// One line of a prompt file.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListedPrompt {
-    /// Text of the prompt.
-    pub prompt: String,
-    /// Answer length, tokens; `workload.output_tokens` if absent.
-    #[serde(default)]
-    pub output_tokens: Option<u32>,
-}
-
-/// Reads a file of prompts, one JSON object a line.
-///
-/// # Errors
-/// See [`PromptFileError`].
-pub fn read_jsonl(
-    path: &Path,
-    workload: &WorkloadConfig,
-) -> Result<Vec<ListedPrompt>, PromptFileError> {
-    let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|error| PromptFileError::Unreadable {
-        file: file.clone(),
-        reason: error.to_string(),
-    })?;
-    let mut rows = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.trim().is_empty() {
-            continue;
-        }
-        let wrong = |reason: String| PromptFileError::Line {
-            file: file.clone(),
-            line: index + 1,
-            reason,
-        };
-        let row: ListedPrompt = serde_json::from_str(line).map_err(|e| wrong(e.to_string()))?;
-        if row.prompt.is_empty() {
-            return Err(wrong("`prompt` is empty".to_owned()));
-        }
-        if row.output_tokens == Some(0) {
-            return Err(wrong("`output_tokens` is 0, must be 1 or more".to_owned()));
-        }
-        rows.push(ListedPrompt {
-            output_tokens: row
-                .output_tokens
-                .or(Some(workload.output_tokens.bounds().1)),
-            ..row
-        });
-    }
-    if rows.is_empty() {
-        return Err(PromptFileError::Empty { file });
-    }
-    Ok(rows)
-}
-
-/// Makes the prompt of every request of a run.
-pub struct PromptMaker {
-    workload: WorkloadConfig,
-    vocabulary: Option<Arc<dyn Vocabulary + Send + Sync>>,
-    listed: Vec<ListedPrompt>,
-}
-
-impl PromptMaker {
-    /// Synthetic prompts from a vocabulary.
-    #[must_use]
-    pub fn synthetic(
-        workload: WorkloadConfig,
-        vocabulary: Arc<dyn Vocabulary + Send + Sync>,
-    ) -> Self {
-        Self {
-            workload,
-            vocabulary: Some(vocabulary),
-            listed: Vec::new(),
-        }
-    }
-
-    /// Prompts from a list, in its order, from the start again at its end.
-    #[must_use]
-    pub fn listed(
-        workload: WorkloadConfig,
-        listed: Vec<ListedPrompt>,
-        vocabulary: Option<Arc<dyn Vocabulary + Send + Sync>>,
-    ) -> Self {
-        Self {
-            workload,
-            vocabulary,
-            listed,
-        }
-    }
-
-    /// Whether the prompts are those of a list, and not made without end.
-    #[must_use]
-    pub fn come_from_a_list(&self) -> bool {
-        !self.listed.is_empty()
-    }
-
-    /// The prompt of one request.
-    ///
-    /// # Errors
-    /// If none of the asked length can be made.
-    pub fn make(&self, key: PromptKey) -> Result<Prompt, PromptError> {
-        if self.listed.is_empty() {
-            let vocabulary = self.vocabulary.as_deref();
-            let vocabulary = vocabulary.ok_or(PromptError::NoOrdinaryTokens)?;
-            return synthetic(&self.workload, vocabulary, key);
-        }
-        let row = &self.listed[(key.index % self.listed.len() as u64) as usize];
-        let ids = self.vocabulary.as_ref().and_then(|v| v.encode(&row.prompt));
-        Ok(Prompt {
-            input_tokens: ids.as_ref().map(|ids| ids.len() as u32),
-            token_ids: ids,
-            text: Some(row.prompt.clone()),
-            output_tokens: row.output_tokens.unwrap_or(1),
-        })
-    }
-
-    /// SHA-256 over the first `n` prompts of the first level of block 0, hex:
-    /// equal for equal workloads.
-    ///
-    /// # Errors
-    /// If one cannot be made.
-    pub fn fingerprint(&self, n: u64) -> Result<String, PromptError> {
-        let mut hash = Sha256::new();
-        for index in 0..n {
-            let prompt = self.make(PromptKey {
-                block: 0,
-                level: 0,
-                index,
-            })?;
-            for id in prompt.token_ids.iter().flatten() {
-                hash.update(id.to_le_bytes());
-            }
-            hash.update(prompt.text.unwrap_or_default());
-            hash.update(prompt.output_tokens.to_le_bytes());
-        }
-        Ok(hex(&hash.finalize()))
-    }
-}
+use crate::prompts::PromptMaker;
 
 /// A prompt in the form that a backend wants; `None` if it is not available.
 #[must_use]
@@ -184,8 +24,11 @@ pub fn content(prompt: &Prompt, form: PromptForm) -> Option<PromptContent> {
         PromptForm::TokenIds => prompt.token_ids.clone().map(PromptContent::TokenIds),
         PromptForm::Text => prompt.text.clone().map(PromptContent::Text),
         PromptForm::Messages => {
-            let text = prompt.text.as_ref()?;
-            let messages: Value = json!([{"role": "user", "content": text}]);
+            let messages = match (&prompt.messages, &prompt.text) {
+                (Some(messages), _) => Value::Array(messages.clone()),
+                (None, Some(text)) => json!([{"role": "user", "content": text}]),
+                (None, None) => return None,
+            };
             Some(PromptContent::Messages(messages))
         }
     }
@@ -208,6 +51,29 @@ pub struct CellSource {
     pub level: usize,
     /// Force the answers' length.
     pub force_output: bool,
+    /// How the next token is picked.
+    pub sampling: Sampling,
+}
+
+impl CellSource {
+    /// Temperature, `top_p` and seed of one request.
+    fn sampling(&self, index: u64) -> (Option<f64>, Option<f64>, u64) {
+        match self.sampling {
+            Sampling::Greedy => (Some(0.0), None, 0),
+            Sampling::Server => (None, None, 0),
+            Sampling::Random(random) => {
+                let base = random.seed.unwrap_or(0);
+                let path = [
+                    seed::SAMPLING,
+                    u64::from(self.block),
+                    self.level as u64,
+                    index,
+                ];
+                let of_request = seed::derive(base, &path);
+                (Some(random.temperature), random.top_p, of_request)
+            }
+        }
+    }
 }
 
 impl RequestSource for CellSource {
@@ -221,14 +87,17 @@ impl RequestSource for CellSource {
         let content = content(&prompt, self.form).ok_or(RequestError::NoForm {
             form: self.form.name(),
         })?;
+        let (temperature, top_p, seed) = self.sampling(index);
         let spec = RequestSpec {
-            model: self.model.clone(),
+            model: prompt.extras.model.unwrap_or_else(|| self.model.clone()),
             prompt: content,
             output_tokens: prompt.output_tokens,
             force_output: self.force_output,
             stream: true,
-            temperature: 0.0,
-            seed: 0,
+            temperature,
+            top_p,
+            seed,
+            extra_body: prompt.extras.body,
         };
         let wire = match &self.target {
             None => None,

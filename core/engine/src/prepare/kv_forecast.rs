@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use inferbench_model::config::{Level, PromptSource};
+use inferbench_model::config::Level;
 use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::kv_cache::{
     Budget, KvError, KvEstimate, KvOptions, LaunchFacts, Room, Weights, estimate_of_files,
@@ -245,7 +245,7 @@ pub fn kv_warnings(
     gpu_bytes: Option<u64>,
 ) -> Vec<Warning> {
     let workload = &prepared.config.workload;
-    if workload.prompts != PromptSource::Synthetic {
+    if !workload.prompts.draws_lengths() || workload.lengths.is_some() {
         return Vec::new();
     }
     let tokens = workload.input_tokens.mean() + workload.output_tokens.mean();
@@ -266,12 +266,12 @@ pub fn kv_warnings(
 /// the longest request; one for each backend, `None` where nothing is known.
 #[must_use]
 pub fn kv_errors(prepared: &PreparedRun, forecasts: &[Option<KvForecast>]) -> Vec<Option<String>> {
-    let workload = &prepared.config.workload;
-    let is_known = workload.prompts == PromptSource::Synthetic;
-    let longest =
-        u64::from(workload.input_tokens.bounds().1) + u64::from(workload.output_tokens.bounds().1);
+    let (prompt, answer) = prepared.prompts.longest();
+    let longest = prompt
+        .zip(answer)
+        .map(|(prompt, answer)| u64::from(prompt) + u64::from(answer));
     let each = forecasts.iter().map(|one| {
-        let one = one.as_ref().filter(|_| is_known)?;
+        let (one, longest) = (one.as_ref()?, longest?);
         let estimate = one.estimate.as_ref().ok()?;
         let set = one.facts.cache_bytes.is_some() || one.facts.cache_tokens.is_some();
         let room = one.room(estimate, None).filter(|_| set)?.ok()?;

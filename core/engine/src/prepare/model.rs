@@ -1,18 +1,19 @@
 //! Checks the model of a run and makes what comes from it: files that fit it, a
 //! vocabulary, prompts.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use inferbench_model::config::{Config, Loaded, PromptSource};
+use inferbench_model::config::{Config, LoadConfig, Loaded, PromptSource};
 use inferbench_model::plan::prompt::{IdRange, Vocabulary};
 use inferbench_model::yaml::YamlError;
 use inferbench_plugin_api::PromptForm;
 
-use super::located::key;
+use super::located::{at_backend, key};
 use super::prepared::PreparedBackend;
-use crate::load::requests::{self, PromptMaker};
 use crate::load::tokenizer::{self, ModelFiles};
+use crate::prompts::{Place, PromptMaker, Scan, ScanLimit};
 
 /// What the model's own files say against this run.
 pub(super) fn check_model(
@@ -86,7 +87,7 @@ fn check_length(loaded: &Loaded, model: &serde_json::Value) -> Option<YamlError>
             loaded.tree.error_at(&path, words, Some(hint.to_owned()))
         });
     }
-    if config.workload.prompts != PromptSource::Synthetic {
+    if !config.workload.prompts.draws_lengths() || config.workload.lengths.is_some() {
         return None;
     }
     let prompt = u64::from(config.workload.input_tokens.bounds().1);
@@ -126,27 +127,89 @@ fn declared_ids(backends: &[PreparedBackend]) -> Option<Arc<dyn Vocabulary + Sen
     (lo < hi).then(|| Arc::new(IdRange::new(lo, hi)) as Arc<dyn Vocabulary + Send + Sync>)
 }
 
+/// Rows of a file that are looked at where only time ends the cells.
+const ROWS_FOR_A_TIME: u64 = 10_000;
+/// Longest time for a look at a file.
+const LOOK_LIMIT: Duration = Duration::from_secs(300);
+
+/// As many rows of a file as one cell can need.
+fn scan_limit(load: &LoadConfig) -> ScanLimit {
+    let levels = load.levels();
+    let each = levels.iter().map(|level| load.requests_at(*level));
+    let most = each
+        .collect::<Option<Vec<u64>>>()
+        .and_then(|n| n.into_iter().max());
+    let rows = most.map_or(ROWS_FOR_A_TIME, |n| n.saturating_add(load.warmup_requests));
+    ScanLimit {
+        rows,
+        time: LOOK_LIMIT,
+    }
+}
+
 pub(super) fn make_prompts(
     loaded: &Loaded,
     vocabulary: Option<Arc<dyn Vocabulary + Send + Sync>>,
     backends: &[PreparedBackend],
 ) -> Result<PromptMaker, YamlError> {
     let workload = &loaded.config.workload;
-    if let (PromptSource::Jsonl, Some(file)) = (workload.prompts, &workload.file) {
-        let rows = requests::read_jsonl(&PathBuf::from(file), workload).map_err(|error| {
-            let path = [key("workload"), key("file")];
-            loaded
-                .tree
-                .error_at(&path, format!("cannot be used: {error}"), None)
-        })?;
-        return Ok(PromptMaker::listed(workload.clone(), rows, vocabulary));
+    let can_decode = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
+    if !matches!(
+        workload.prompts,
+        PromptSource::Jsonl | PromptSource::Sharegpt
+    ) {
+        check_vocabulary(loaded, vocabulary.is_some(), can_decode, backends)?;
     }
+    let limit = scan_limit(&loaded.config.load);
+    let prompts = PromptMaker::open(workload, vocabulary, limit).map_err(|error| {
+        let path = [key("workload"), key("file")];
+        loaded
+            .tree
+            .error_at(&path, format!("cannot be used: {error}"), None)
+    })?;
+    if let Some(scan) = prompts.scan() {
+        check_forms(loaded, scan, can_decode, backends)?;
+        check_rows_fit(loaded, scan)?;
+    }
+    Ok(prompts)
+}
+
+/// Whether there is a vocabulary to make prompts of, with text where a backend wants it.
+fn check_vocabulary(
+    loaded: &Loaded,
+    is_there: bool,
+    can_decode: bool,
+    backends: &[PreparedBackend],
+) -> Result<(), YamlError> {
+    let prompts = loaded.config.workload.prompts;
     let needs_text = backends
         .iter()
         .find(|b| b.opened.form != PromptForm::TokenIds);
-    let has_text = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
+    let path = [key("model"), key("tokenizer")];
+    let refuse = |words: String| {
+        Err(loaded
+            .tree
+            .error_at(&path, words, Some(where_a_tokenizer_is(loaded, backends))))
+    };
+    match (is_there, needs_text) {
+        (false, _) => refuse(format!(
+            "is absent, and nothing here has a vocabulary to make {} prompts of",
+            prompts.name()
+        )),
+        (true, _) if prompts == PromptSource::Text && !can_decode => {
+            refuse("is absent, and pieces of a text of an exact length need a tokenizer".to_owned())
+        }
+        (true, Some(backend)) if !can_decode => refuse(format!(
+            "is absent, but `{}` takes prompts as {}, and text of an exact length needs a tokenizer",
+            backend.label,
+            backend.opened.form.name()
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn where_a_tokenizer_is(loaded: &Loaded, backends: &[PreparedBackend]) -> String {
     let id = &loaded.config.model.id;
-    let hint = Some(match backends.iter().all(|b| b.attach.is_some()) {
+    match backends.iter().all(|b| b.attach.is_some()) {
         // The name under which a server serves it need not be the hub's.
         true => {
             "set model.tokenizer to the tokenizer.json of the model that is served, or to a folder with one: \
@@ -156,21 +219,56 @@ pub(super) fn make_prompts(
         false => format!(
             "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
         ),
-    });
-    let path = [key("model"), key("tokenizer")];
-    match (vocabulary, needs_text) {
-        (None, _) => {
-            let words = "is absent, and nothing here has a vocabulary to make synthetic prompts of";
-            Err(loaded.tree.error_at(&path, words, hint))
-        }
-        (Some(_), Some(backend)) if !has_text => {
-            let words = format!(
-                "is absent, but `{}` takes prompts as {}, and text of an exact length needs a tokenizer",
-                backend.label,
-                backend.opened.form.name()
-            );
-            Err(loaded.tree.error_at(&path, words, hint))
-        }
-        (Some(vocabulary), _) => Ok(PromptMaker::synthetic(workload.clone(), vocabulary)),
     }
+}
+
+/// Whether the rows of a file can be put into the form that each backend takes.
+fn check_forms(
+    loaded: &Loaded,
+    scan: &Scan,
+    can_encode: bool,
+    backends: &[PreparedBackend],
+) -> Result<(), YamlError> {
+    let file = loaded.config.workload.file.as_deref().unwrap_or_default();
+    for (index, backend) in backends.iter().enumerate() {
+        let form = backend.opened.form;
+        let row = |place: Place, has: &str, hint: String| {
+            let words = format!(
+                "takes prompts as {}, but {file}:{place} has {has}",
+                form.name()
+            );
+            Err(at_backend(loaded, index, None, words, Some(hint)))
+        };
+        match (form, scan.first_messages, scan.first_text) {
+            (PromptForm::TokenIds | PromptForm::Text, Some(place), _) => {
+                let hint = "set its options.endpoint to chat, where the plugin has it: inferbench plugins show";
+                return row(place, "chat messages", hint.to_owned());
+            }
+            (PromptForm::TokenIds, None, Some(place)) if !can_encode => {
+                let hint = where_a_tokenizer_is(loaded, backends);
+                return row(place, "text, and there is no tokenizer to read it", hint);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The longest row that was seen against the longest that servers are to take.
+fn check_rows_fit(loaded: &Loaded, scan: &Scan) -> Result<(), YamlError> {
+    let limit = loaded.config.model.max_model_len;
+    let Some((limit, (total, place))) = limit.zip(scan.longest_total) else {
+        return Ok(());
+    };
+    if total <= limit {
+        return Ok(());
+    }
+    let file = loaded.config.workload.file.as_deref().unwrap_or_default();
+    let words =
+        format!("is {limit} tokens, but prompt and answer of {file}:{place} are {total} together");
+    let hint = format!(
+        "raise it, or leave such rows out with workload.keep: {{max_total_tokens: {limit}}}"
+    );
+    let path = [key("model"), key("max_model_len")];
+    Err(loaded.tree.error_at(&path, words, Some(hint)))
 }

@@ -15,9 +15,9 @@ use thiserror::Error;
 use super::located::at_backend;
 use crate::event::with_causes;
 use crate::http::Target;
-use crate::load::requests::PromptMaker;
 use crate::plugins::backend::OpenBackend;
 use crate::plugins::host::Plugin;
+use crate::prompts::PromptMaker;
 use crate::secrets::Secrets;
 use crate::server::method::{
     self, Launch, LaunchEnvironment, LaunchMethodError, container_name, local_model,

@@ -127,6 +127,7 @@ fn cell_load(
         block: stage.block,
         level: planned.index,
         force_output: config.workload.force_output,
+        sampling: config.workload.sampling,
     };
     let load = CellLoad {
         key: CellKey {

@@ -20,11 +20,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::http::control::{ControlError, ControlPlane};
 use crate::http::{Connection, Target};
-use crate::load::requests::{self, PromptMaker};
+use crate::load::requests;
 use crate::os::clock;
 use crate::os::port;
 use crate::os::processes;
 use crate::plugins::backend::OpenBackend;
+use crate::prompts::PromptMaker;
 use crate::server::launch::Server;
 use crate::server::probe::{Asked, Probe};
 use crate::server::supervise::MARK;

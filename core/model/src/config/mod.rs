@@ -8,9 +8,11 @@ mod load;
 mod options;
 mod price;
 mod requests;
+mod sampling;
 mod schema;
 mod threads;
 mod wording;
+mod workload;
 
 pub use check::{CheckError, check};
 pub use length::Length;
@@ -18,8 +20,12 @@ pub use level::{Level, Rate};
 pub use load::{Loaded, load};
 pub use options::options_errors;
 pub use requests::Requests;
+pub use sampling::{RandomSampling, Sampling};
 pub use schema::schema;
 pub use threads::LoadThreads;
+pub use workload::{
+    KeepConfig, LengthsConfig, PromptSource, ROW_FIELDS, TraceFormat, WorkloadConfig,
+};
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -234,55 +240,6 @@ pub enum ReadyCheck {
     Health,
     /// Nothing is asked.
     None,
-}
-
-/// The prompts and answers of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct WorkloadConfig {
-    /// Where prompts come from.
-    pub prompts: PromptSource,
-    /// File of `jsonl` prompts.
-    pub file: Option<String>,
-    /// Prompt length in tokens.
-    pub input_tokens: Length,
-    /// Answer length in tokens.
-    pub output_tokens: Length,
-    /// Leading tokens that all prompts of a level share.
-    pub shared_prefix_tokens: u32,
-    /// Turns of a conversation; 1 is all that exists.
-    #[schemars(range(min = 1, max = 1))]
-    pub turns: u32,
-    /// Seed of the prompts.
-    pub seed: u64,
-    /// Force every answer to `output_tokens` (the end-of-sequence token is ignored).
-    pub force_output: bool,
-}
-
-impl Default for WorkloadConfig {
-    fn default() -> Self {
-        Self {
-            prompts: PromptSource::Synthetic,
-            file: None,
-            input_tokens: Length::Fixed(512),
-            output_tokens: Length::Fixed(128),
-            shared_prefix_tokens: 0,
-            turns: 1,
-            seed: 42,
-            force_output: true,
-        }
-    }
-}
-
-/// Where prompts come from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum PromptSource {
-    /// Made from the seed, of exactly the asked length.
-    #[default]
-    Synthetic,
-    /// One JSON object a line: `{"prompt": "..."}` and, if wanted, `"output_tokens": 64`.
-    Jsonl,
 }
 
 /// How the load is offered. Either `concurrency` (closed loop) or

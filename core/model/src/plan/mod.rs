@@ -3,6 +3,7 @@
 
 pub mod asked;
 pub mod expected_time;
+pub mod length_table;
 pub mod prompt;
 pub mod sample_size;
 pub mod schedule;

@@ -5,22 +5,47 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::config::WorkloadConfig;
+use crate::plan::length_table::LengthTable;
 use crate::plan::seed;
 
 /// One prompt and the answer length that goes with it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Prompt {
     /// Token ids, if there is a vocabulary to draw them from.
     pub token_ids: Option<Vec<u32>>,
     /// Text that encodes to `token_ids`, if there is a tokenizer.
     pub text: Option<String>,
+    /// Chat messages in OpenAI's form, of a prompt that is no single text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub messages: Option<Vec<Value>>,
     /// Prompt length, tokens; absent for text that no tokenizer counted.
     pub input_tokens: Option<u32>,
     /// Answer length to ask for, tokens.
     pub output_tokens: u32,
+    /// What else the source says of the request.
+    #[serde(default)]
+    pub extras: RequestExtras,
+}
+
+/// What a source may say of a request beside prompt and answer length.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RequestExtras {
+    /// Name under which its model is served, such as an adapter's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Kind of traffic that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
+    /// Conversation that it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+    /// Fields for the body of its request.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub body: Map<String, Value>,
 }
 
 /// What turns text into token ids and back. Implemented by the engine over a
@@ -77,6 +102,12 @@ pub enum PromptError {
         "no text of exactly {tokens} tokens was found in {tries} tries: decoded text does not re-encode to the same tokens"
     )]
     NoExactText { tokens: u32, tries: u32 },
+    /// The text ends before.
+    #[error("a piece of the text has {has} tokens, {tokens} are asked: the text is too short")]
+    TextTooShort { tokens: u32, has: u32 },
+    /// A row of the file cannot be read or used.
+    #[error("{0}")]
+    Row(String),
 }
 
 /// The request of a run that a prompt is for.
@@ -101,55 +132,146 @@ const TRIES: u32 = 200;
 /// tokenizer never returns the asked length.
 pub fn synthetic(
     workload: &WorkloadConfig,
+    table: Option<&LengthTable>,
     vocabulary: &dyn Vocabulary,
     key: PromptKey,
 ) -> Result<Prompt, PromptError> {
-    let place = [u64::from(key.block), key.level as u64];
-    let mut rng = rng_of(workload, key);
-    let (input_tokens, output_tokens) = draw_lengths(workload, &mut rng);
-    let ordinary = vocabulary.ordinary_ids();
-    if ordinary.is_empty() {
-        return Err(PromptError::NoOrdinaryTokens);
-    }
+    let mut rng = request_rng(workload, key);
+    let (input_tokens, output_tokens) = draw_lengths(workload, table, &mut rng);
     let shared = workload.shared_prefix_tokens.min(input_tokens) as usize;
-    let prefix_seed = seed::derive(workload.seed, &[seed::PREFIX, place[0], place[1]]);
-    let mut prefix_rng = ChaCha8Rng::seed_from_u64(prefix_seed);
-    let mut ids = draw(&mut prefix_rng, ordinary, shared);
-    ids.extend(draw(&mut rng, ordinary, input_tokens as usize - shared));
-    let (ids, text) = match vocabulary.compose(&ids) {
-        Some(text) => (ids, Some(text)),
-        None => match vocabulary.decode(&ids) {
-            None => (ids, None),
-            Some(text) => {
-                let (ids, text) = exact_text(vocabulary, &mut rng, text, input_tokens, shared)?;
-                (ids, Some(text))
-            }
-        },
-    };
+    let mut prefix_rng = ChaCha8Rng::seed_from_u64(prefix_seed(workload, key));
+    let mut ids = draw_ids(vocabulary, &mut prefix_rng, shared)?;
+    ids.extend(draw_ids(
+        vocabulary,
+        &mut rng,
+        input_tokens as usize - shared,
+    )?);
+    let (ids, text) = with_text(vocabulary, &mut rng, ids, shared)?;
     Ok(Prompt {
         token_ids: Some(ids),
         text,
         input_tokens: Some(input_tokens),
         output_tokens,
+        ..Prompt::default()
     })
 }
 
-/// Tokens of prompt and answer that one request of synthetic prompts asks for.
-#[must_use]
-pub fn asked_lengths(workload: &WorkloadConfig, key: PromptKey) -> (u32, u32) {
-    draw_lengths(workload, &mut rng_of(workload, key))
+/// The seed of the prefix that a request shares with others of its level: one of as many
+/// as there are groups.
+fn prefix_seed(workload: &WorkloadConfig, key: PromptKey) -> u64 {
+    let place = [u64::from(key.block), key.level as u64];
+    let path = [seed::PREFIX, place[0], place[1]];
+    match prefix_group(workload, key) {
+        // As before there were groups.
+        0 => seed::derive(workload.seed, &path),
+        group => seed::derive(workload.seed, &[path.as_slice(), &[group]].concat()),
+    }
 }
 
-fn rng_of(workload: &WorkloadConfig, key: PromptKey) -> ChaCha8Rng {
+/// The group of prompts with one prefix that a request is in, from 0.
+#[must_use]
+pub fn prefix_group(workload: &WorkloadConfig, key: PromptKey) -> u64 {
+    match u64::from(workload.prefix_groups) {
+        0 | 1 => 0,
+        groups => {
+            let path = [
+                seed::GROUP,
+                u64::from(key.block),
+                key.level as u64,
+                key.index,
+            ];
+            seed::derive(workload.seed, &path) % groups
+        }
+    }
+}
+
+/// Tokens of prompt and answer that a request asks for whose lengths are drawn.
+#[must_use]
+pub fn asked_lengths(
+    workload: &WorkloadConfig,
+    table: Option<&LengthTable>,
+    key: PromptKey,
+) -> (u32, u32) {
+    draw_lengths(workload, table, &mut request_rng(workload, key))
+}
+
+/// Where a request's own draws come from; its lengths are the first.
+#[must_use]
+pub fn request_rng(workload: &WorkloadConfig, key: PromptKey) -> ChaCha8Rng {
     let place = [u64::from(key.block), key.level as u64];
     let path = [seed::PROMPTS, place[0], place[1], key.index];
     ChaCha8Rng::seed_from_u64(seed::derive(workload.seed, &path))
 }
 
-/// The first two draws of a request.
-fn draw_lengths(workload: &WorkloadConfig, rng: &mut ChaCha8Rng) -> (u32, u32) {
-    let input_tokens = workload.input_tokens.draw(rng);
-    (input_tokens, workload.output_tokens.draw(rng))
+/// Draws the lengths of prompt and answer, tokens: from the table, if there is one.
+pub fn draw_lengths(
+    workload: &WorkloadConfig,
+    table: Option<&LengthTable>,
+    rng: &mut ChaCha8Rng,
+) -> (u32, u32) {
+    match table {
+        Some(table) => table.draw(rng),
+        None => {
+            let input_tokens = workload.input_tokens.draw(rng);
+            (input_tokens, workload.output_tokens.draw(rng))
+        }
+    }
+}
+
+/// Draws `n` ordinary ids.
+///
+/// # Errors
+/// `NoOrdinaryTokens`.
+pub fn draw_ids(
+    vocabulary: &dyn Vocabulary,
+    rng: &mut ChaCha8Rng,
+    n: usize,
+) -> Result<Vec<u32>, PromptError> {
+    match vocabulary.ordinary_ids() {
+        [] => Err(PromptError::NoOrdinaryTokens),
+        ordinary => Ok(draw(rng, ordinary, n)),
+    }
+}
+
+/// `ids` and words behind them, `tokens` in all, with the text of all of them if there
+/// is a tokenizer.
+///
+/// # Errors
+/// As [`synthetic`].
+pub fn random_words(
+    vocabulary: &dyn Vocabulary,
+    rng: &mut ChaCha8Rng,
+    mut ids: Vec<u32>,
+    tokens: u32,
+) -> Result<(Vec<u32>, Option<String>), PromptError> {
+    let given = ids.len();
+    ids.extend(draw_ids(
+        vocabulary,
+        rng,
+        (tokens as usize).saturating_sub(given),
+    )?);
+    with_text(vocabulary, rng, ids, given)
+}
+
+/// Ids with their text. Where the text of `ids` has others, it is changed until it has
+/// as many; those before `keep` stay where they can.
+fn with_text(
+    vocabulary: &dyn Vocabulary,
+    rng: &mut ChaCha8Rng,
+    ids: Vec<u32>,
+    keep: usize,
+) -> Result<(Vec<u32>, Option<String>), PromptError> {
+    if let Some(text) = vocabulary.compose(&ids) {
+        return Ok((ids, Some(text)));
+    }
+    match vocabulary.decode(&ids) {
+        None => Ok((ids, None)),
+        Some(text) => {
+            let tokens = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+            let (ids, text) = exact_text(vocabulary, rng, text, tokens, keep)?;
+            Ok((ids, Some(text)))
+        }
+    }
 }
 
 fn draw(rng: &mut ChaCha8Rng, ordinary: &[u32], n: usize) -> Vec<u32> {
@@ -232,13 +354,13 @@ mod tests {
     fn prompts_have_the_asked_length_and_differ_by_index() {
         let workload = workload(r#"{"input_tokens": 50, "output_tokens": 5}"#);
         let range = IdRange::new(100, 1100);
-        let one = synthetic(&workload, &range, key(0)).unwrap();
-        let two = synthetic(&workload, &range, key(1)).unwrap();
+        let one = synthetic(&workload, None, &range, key(0)).unwrap();
+        let two = synthetic(&workload, None, &range, key(1)).unwrap();
         let ids = one.token_ids.clone().unwrap();
         assert_eq!(ids.len(), 50);
         assert!(ids.iter().all(|id| (100..1100).contains(id)));
         assert_ne!(one, two);
-        assert_eq!(one, synthetic(&workload, &range, key(0)).unwrap());
+        assert_eq!(one, synthetic(&workload, None, &range, key(0)).unwrap());
     }
 
     #[test]
@@ -246,7 +368,7 @@ mod tests {
         let workload = workload(r#"{"input_tokens": 40, "shared_prefix_tokens": 30}"#);
         let range = IdRange::new(0, 5000);
         let ids = |i| {
-            let prompt = synthetic(&workload, &range, key(i)).unwrap();
+            let prompt = synthetic(&workload, None, &range, key(i)).unwrap();
             prompt.token_ids.unwrap()
         };
         let (one, two) = (ids(0), ids(1));
@@ -255,11 +377,30 @@ mod tests {
     }
 
     #[test]
+    fn groups_have_a_prefix_each_and_all_are_used() {
+        let workload =
+            workload(r#"{"input_tokens": 8, "shared_prefix_tokens": 6, "prefix_groups": 3}"#);
+        let range = IdRange::new(0, 100_000);
+        let mut prefixes = std::collections::BTreeMap::new();
+        for index in 0..60 {
+            let ids = synthetic(&workload, None, &range, key(index)).unwrap();
+            let prefix = ids.token_ids.unwrap()[..6].to_vec();
+            let group = prefix_group(&workload, key(index));
+            assert_eq!(
+                prefixes.entry(group).or_insert_with(|| prefix.clone()),
+                &prefix
+            );
+        }
+        let different: std::collections::BTreeSet<_> = prefixes.values().collect();
+        assert_eq!((prefixes.len(), different.len()), (3, 3));
+    }
+
+    #[test]
     fn text_encodes_to_its_own_ids_though_tokens_merge() {
         let vocabulary = Merging(vec!['a' as u32, 'b' as u32, 'c' as u32]);
         let workload = workload(r#"{"input_tokens": 64}"#);
         for index in 0..50 {
-            let prompt = synthetic(&workload, &vocabulary, key(index)).unwrap();
+            let prompt = synthetic(&workload, None, &vocabulary, key(index)).unwrap();
             let text = prompt.text.unwrap();
             let ids = vocabulary.encode(&text).unwrap();
             assert_eq!(ids.len(), 64);
@@ -269,7 +410,12 @@ mod tests {
 
     #[test]
     fn an_empty_vocabulary_is_an_error() {
-        let error = synthetic(&WorkloadConfig::default(), &IdRange::new(0, 0), key(0));
+        let error = synthetic(
+            &WorkloadConfig::default(),
+            None,
+            &IdRange::new(0, 0),
+            key(0),
+        );
         assert_eq!(error.unwrap_err(), PromptError::NoOrdinaryTokens);
     }
 }

@@ -11,6 +11,12 @@ pub const ARRIVALS: u64 = 2;
 pub const PROMPTS: u64 = 3;
 /// Purpose: the prefix that prompts share.
 pub const PREFIX: u64 = 4;
+/// Purpose: the tokens of a trace's block.
+pub const BLOCK: u64 = 5;
+/// Purpose: the group of prompts that a request is in.
+pub const GROUP: u64 = 6;
+/// Purpose: sampling of a request's answer.
+pub const SAMPLING: u64 = 7;
 
 /// A seed derived from `base` and `path`: the first eight bytes (little
 /// endian) of the SHA-256 of all their little-endian bytes.

@@ -2,7 +2,7 @@
 
 use super::record::RecordRules;
 use super::{ACCOUNTED, ASKED, RECORD, SCHEDULE, Verification, WINDOW, record};
-use crate::config::{Level, LoadConfig, PromptSource, WorkloadConfig};
+use crate::config::{Level, LoadConfig, WorkloadConfig};
 use crate::facts::manifest::CellFacts;
 use crate::facts::record::{Phase, RequestRecord};
 use crate::plan::prompt::{PromptKey, asked_lengths};
@@ -20,10 +20,11 @@ pub struct AskedByPlan<'c> {
 }
 
 impl AskedByPlan<'_> {
-    /// What is wrong with the lengths that a record asked for. Only synthetic prompts
-    /// have theirs from the seed.
+    /// What is wrong with the lengths that a record asked for. Those of a file's rows or
+    /// a table are not known here.
     fn fault(&self, record: &RequestRecord) -> Option<String> {
-        if self.workload.prompts != PromptSource::Synthetic {
+        let are_drawn = self.workload.prompts.draws_lengths();
+        if !are_drawn || self.workload.lengths.is_some() {
             return None;
         }
         let key = PromptKey {
@@ -31,7 +32,7 @@ impl AskedByPlan<'_> {
             level: self.level,
             index: record.index,
         };
-        let (input_tokens, output_tokens) = asked_lengths(self.workload, key);
+        let (input_tokens, output_tokens) = asked_lengths(self.workload, None, key);
         let same_input = record
             .asked_input_tokens
             .is_none_or(|asked| asked == input_tokens);

@@ -29,7 +29,10 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     messages: Option<&'a Value>,
     max_tokens: u32,
-    temperature: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    top_p: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -79,7 +82,8 @@ impl OpenAiWire {
             Framing::Body
         };
         let path = self.endpoint.path();
-        let mut http = post_merged(path, &body, &self.extra_body, framing)?;
+        let extra = [&request.extra_body, &self.extra_body];
+        let mut http = post_merged(path, &body, &extra, framing)?;
         http.headers.extend_from_slice(&self.headers);
         Ok(http)
     }
@@ -100,6 +104,7 @@ impl OpenAiWire {
             messages,
             max_tokens: request.output_tokens,
             temperature: request.temperature,
+            top_p: request.top_p,
             seed: seed_for(request),
             ignore_eos: force.then_some(true),
             min_tokens: force.then_some(request.output_tokens),
@@ -123,7 +128,8 @@ impl OpenAiWire {
 /// takes.
 #[must_use]
 pub fn seed_for(request: &RequestSpec) -> Option<u64> {
-    (request.temperature > 0.0).then_some(request.seed & 0x7fff_ffff)
+    let is_random = request.temperature.is_some_and(|t| t > 0.0);
+    is_random.then_some(request.seed & 0x7fff_ffff)
 }
 
 fn wrong_form(endpoint: Endpoint, prompt: &PromptContent) -> PluginError {
@@ -140,23 +146,23 @@ fn wrong_form(endpoint: Endpoint, prompt: &PromptContent) -> PluginError {
     PluginError::new(format!("{path}: prompt is {form}, must be {takes}"))
 }
 
-/// A JSON `POST` of `body` with the fields of `extra` put in last; a field that
-/// is `null` there is taken away.
+/// A JSON `POST` of `body` with the fields of each of `extra` put in last, in their
+/// order; a field that is `null` there is taken away.
 ///
 /// # Errors
 /// If `body` cannot be written as JSON.
 pub fn post_merged(
     path: &str,
     body: &impl Serialize,
-    extra: &Map<String, Value>,
+    extra: &[&Map<String, Value>],
     framing: Framing,
 ) -> Result<HttpRequest, PluginError> {
-    if extra.is_empty() {
+    if extra.iter().all(|fields| fields.is_empty()) {
         return HttpRequest::post_json(path, body, framing);
     }
     let mut merged = serde_json::to_value(body)?;
     if let Value::Object(fields) = &mut merged {
-        for (key, value) in extra {
+        for (key, value) in extra.iter().flat_map(|fields| fields.iter()) {
             if value.is_null() {
                 fields.shift_remove(key);
             } else {

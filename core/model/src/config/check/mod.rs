@@ -3,16 +3,14 @@
 
 mod found;
 mod launch;
+mod workload;
 
 use std::collections::BTreeSet;
 
 pub use found::CheckError;
 use found::Found;
 
-use super::{
-    Arrivals, BackendConfig, Config, Length, Level, LoadConfig, PromptSource, Requests, TlsConfig,
-    WorkloadConfig,
-};
+use super::{Arrivals, BackendConfig, Config, Level, LoadConfig, Requests, TlsConfig};
 
 /// Everything wrong with a config, in the order of its keys; empty if nothing is.
 #[must_use]
@@ -23,7 +21,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
         check_backend(index, backend, &mut found);
     }
     check_labels(config, &mut found);
-    check_workload(&config.workload, &mut found);
+    workload::check(&config.workload, &mut found);
     check_fit(config, &mut found);
     check_load(&config.load, &mut found);
     check_limits(config, &mut found);
@@ -129,67 +127,14 @@ fn check_labels(config: &Config, found: &mut Found) {
     }
 }
 
-fn check_workload(workload: &WorkloadConfig, found: &mut Found) {
-    for (key, length) in [
-        ("workload.input_tokens", workload.input_tokens),
-        ("workload.output_tokens", workload.output_tokens),
-    ] {
-        let (lo, hi) = length.bounds();
-        if lo == 0 {
-            found.add(key, "can be 0, must be 1 token or more");
-        } else if lo > hi {
-            found.add(
-                key,
-                format!("is from {lo} to {hi}, the first must not be larger"),
-            );
-        }
-        if let Length::Normal { mean, std, .. } = length {
-            if !mean.is_finite() {
-                found.add(key, format!("has a mean of {mean}, must be finite"));
-            }
-            if !(std >= 0.0 && std.is_finite()) {
-                found.add(
-                    key,
-                    format!("has a standard deviation of {std}, must be 0 or more"),
-                );
-            }
-        }
-    }
-    if workload.turns != 1 {
-        found.add(
-            "workload.turns",
-            format!("is {}, must be 1", workload.turns),
-        );
-    }
-    let shortest = workload.input_tokens.bounds().0;
-    if workload.shared_prefix_tokens > shortest {
-        found.add(
-            "workload.shared_prefix_tokens",
-            format!(
-                "is {}, must be at most the shortest prompt, {shortest} tokens",
-                workload.shared_prefix_tokens
-            ),
-        );
-    }
-    match (workload.prompts, &workload.file) {
-        (PromptSource::Jsonl, None) => {
-            found.add("workload.file", "is missing, `jsonl` prompts need it")
-        }
-        (PromptSource::Synthetic, Some(file)) => found.add(
-            "workload.file",
-            format!("is {file:?}, must be absent: synthetic prompts do not come from a file"),
-        ),
-        _ => {}
-    }
-}
-
 fn check_fit(config: &Config, found: &mut Found) {
     let Some(limit) = config.model.max_model_len else {
         return;
     };
     let prompt = u64::from(config.workload.input_tokens.bounds().1);
     let answer = u64::from(config.workload.output_tokens.bounds().1);
-    if config.workload.prompts == PromptSource::Synthetic && prompt + answer > u64::from(limit) {
+    let is_drawn = config.workload.prompts.draws_lengths() && config.workload.lengths.is_none();
+    if is_drawn && prompt + answer > u64::from(limit) {
         let hint = match u64::from(limit).saturating_sub(prompt) {
             0 => "raise model.max_model_len, or lower workload.input_tokens".to_owned(),
             room => format!(

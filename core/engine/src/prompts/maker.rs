@@ -1,0 +1,240 @@
+//! Makes the prompt of every request of a run.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use inferbench_model::config::{PromptSource, WorkloadConfig};
+use inferbench_model::facts::exchange::hex;
+use inferbench_model::plan::length_table::LengthTable;
+use inferbench_model::plan::prompt::{
+    Prompt, PromptError, PromptKey, Vocabulary, draw_lengths, request_rng, synthetic,
+};
+use inferbench_model::prompts::build::{BuildError, from_row};
+use inferbench_model::prompts::row::Row;
+use sha2::{Digest, Sha256};
+
+use super::error::PromptFileError;
+use super::scan::{RowFile, Rows, Scan, ScanLimit};
+use super::text_file::TextFile;
+
+/// What prompts are made of.
+type SharedVocabulary = Arc<dyn Vocabulary + Send + Sync>;
+
+/// Makes the prompt of every request of a run.
+pub struct PromptMaker {
+    workload: WorkloadConfig,
+    vocabulary: Option<SharedVocabulary>,
+    table: Option<LengthTable>,
+    from: From,
+}
+
+/// Where prompts come from.
+enum From {
+    Seed,
+    Text(TextFile),
+    Rows(Listed),
+}
+
+/// Rows of a file, in their order, from the first again after the last.
+struct Listed {
+    file: RowFile,
+    scan: Scan,
+    at: Mutex<At>,
+}
+
+/// How far a file is read.
+#[derive(Default)]
+struct At {
+    rows: Option<Rows>,
+    /// Index of the request whose row comes next.
+    index: u64,
+}
+
+impl PromptMaker {
+    /// Synthetic prompts from a vocabulary.
+    #[must_use]
+    pub fn synthetic(workload: WorkloadConfig, vocabulary: SharedVocabulary) -> Self {
+        Self {
+            workload,
+            vocabulary: Some(vocabulary),
+            table: None,
+            from: From::Seed,
+        }
+    }
+
+    /// Opens what the workload names. `limit` says how many rows of a file are looked at.
+    ///
+    /// # Errors
+    /// See [`PromptFileError`].
+    pub fn open(
+        workload: &WorkloadConfig,
+        vocabulary: Option<SharedVocabulary>,
+        limit: ScanLimit,
+    ) -> Result<Self, PromptFileError> {
+        let file = workload.file.as_deref().map(Path::new);
+        let from = match (workload.prompts, file) {
+            (PromptSource::Synthetic, _) | (_, None) => From::Seed,
+            (PromptSource::Text, Some(file)) => From::Text(TextFile::open(file)?),
+            (_, Some(file)) => {
+                let file = RowFile::open(file, workload)?;
+                From::Rows(Listed {
+                    scan: file.scan(workload, vocabulary.as_deref().map(|v| v as _), limit)?,
+                    file,
+                    at: Mutex::default(),
+                })
+            }
+        };
+        Ok(Self {
+            table: read_table(workload)?,
+            workload: workload.clone(),
+            vocabulary,
+            from,
+        })
+    }
+
+    /// What was seen in the file of rows; `None` if prompts do not come from one.
+    #[must_use]
+    pub fn scan(&self) -> Option<&Scan> {
+        match &self.from {
+            From::Rows(listed) => Some(&listed.scan),
+            _ => None,
+        }
+    }
+
+    /// Whether the prompts are those of a list, and not made without end.
+    #[must_use]
+    pub fn come_from_a_list(&self) -> bool {
+        self.scan().is_some()
+    }
+
+    /// Longest prompt and answer, tokens, as far as they are known.
+    #[must_use]
+    pub fn longest(&self) -> (Option<u32>, Option<u32>) {
+        let drawn = || match &self.table {
+            Some(table) => table.longest(),
+            None => (
+                self.workload.input_tokens.bounds().1,
+                self.workload.output_tokens.bounds().1,
+            ),
+        };
+        match self.scan() {
+            Some(scan) => scan.longest,
+            None => {
+                let (input, output) = drawn();
+                (Some(input), Some(output))
+            }
+        }
+    }
+
+    /// The prompt of one request.
+    ///
+    /// # Errors
+    /// If none of the asked length can be made, or the file cannot be read any more.
+    pub fn make(&self, key: PromptKey) -> Result<Prompt, PromptError> {
+        match &self.from {
+            From::Seed => {
+                let vocabulary = self.needed_vocabulary()?;
+                synthetic(&self.workload, self.table.as_ref(), vocabulary, key)
+            }
+            From::Text(text) => self.piece(text, key),
+            From::Rows(listed) => self.row(listed, key),
+        }
+    }
+
+    fn needed_vocabulary(&self) -> Result<&dyn Vocabulary, PromptError> {
+        let vocabulary = self.vocabulary.as_deref();
+        Ok(vocabulary.ok_or(PromptError::NoOrdinaryTokens)?)
+    }
+
+    fn piece(&self, text: &TextFile, key: PromptKey) -> Result<Prompt, PromptError> {
+        let mut rng = request_rng(&self.workload, key);
+        let (input_tokens, output_tokens) =
+            draw_lengths(&self.workload, self.table.as_ref(), &mut rng);
+        let (ids, words) = text.piece(self.needed_vocabulary()?, &mut rng, input_tokens)?;
+        Ok(Prompt {
+            token_ids: Some(ids),
+            text: Some(words),
+            input_tokens: Some(input_tokens),
+            output_tokens,
+            ..Prompt::default()
+        })
+    }
+
+    fn row(&self, listed: &Listed, key: PromptKey) -> Result<Prompt, PromptError> {
+        let unread = |error: PromptFileError| PromptError::Row(error.to_string());
+        let mut at = listed.at.lock().unwrap_or_else(PoisonError::into_inner);
+        if at.rows.is_none() || key.index < at.index {
+            *at = At::default();
+        }
+        loop {
+            let row = listed.next(&mut at).map_err(unread)?;
+            let vocabulary = self.vocabulary.as_deref();
+            match from_row(row, &self.workload, vocabulary.map(|v| v as _), key) {
+                Err(BuildError::Dropped(_)) => {}
+                Err(BuildError::Prompt(error)) => return Err(error),
+                Ok(prompt) => {
+                    at.index += 1;
+                    if at.index == key.index + 1 {
+                        return Ok(prompt);
+                    }
+                }
+            }
+        }
+    }
+
+    /// SHA-256 over the first `n` prompts of the first level of block 0, hex:
+    /// equal for equal workloads.
+    ///
+    /// # Errors
+    /// If one cannot be made.
+    pub fn fingerprint(&self, n: u64) -> Result<String, PromptError> {
+        let mut hash = Sha256::new();
+        for index in 0..n {
+            let prompt = self.make(PromptKey {
+                block: 0,
+                level: 0,
+                index,
+            })?;
+            for id in prompt.token_ids.iter().flatten() {
+                hash.update(id.to_le_bytes());
+            }
+            hash.update(prompt.text.unwrap_or_default());
+            for message in prompt.messages.iter().flatten() {
+                hash.update(message.to_string());
+            }
+            hash.update(prompt.output_tokens.to_le_bytes());
+        }
+        Ok(hex(&hash.finalize()))
+    }
+}
+
+impl Listed {
+    /// The next row that the format does not leave out.
+    fn next(&self, at: &mut At) -> Result<Row, PromptFileError> {
+        // One of the scan's rows was kept, so that this ends.
+        loop {
+            let rows = match &mut at.rows {
+                Some(rows) => rows,
+                none => none.insert(self.file.rows()?),
+            };
+            match rows.next()? {
+                Some(Ok((row, _))) => return Ok(row),
+                Some(Err(_)) => {}
+                None => at.rows = None,
+            }
+        }
+    }
+}
+
+fn read_table(workload: &WorkloadConfig) -> Result<Option<LengthTable>, PromptFileError> {
+    let Some(lengths) = &workload.lengths else {
+        return Ok(None);
+    };
+    let path = Path::new(&lengths.file);
+    let text = std::fs::read_to_string(path);
+    let text = text.map_err(|error| PromptFileError::unreadable(path, error))?;
+    let table = LengthTable::from_csv(&text, lengths.apart);
+    Ok(Some(table.map_err(|error| {
+        PromptFileError::unreadable(path, error)
+    })?))
+}

@@ -1,0 +1,14 @@
+//! Files of prompts, read as streams and never wholly held, and the maker of every
+//! request's prompt.
+
+mod compression;
+mod elements;
+mod error;
+mod maker;
+mod rows;
+mod scan;
+mod text_file;
+
+pub use error::{Place, PromptFileError};
+pub use maker::PromptMaker;
+pub use scan::{Scan, ScanLimit};

@@ -1,0 +1,153 @@
+//! Checks of the section `workload`: lengths, and which keys go with which source.
+
+use super::found::Found;
+use crate::config::{Length, PromptSource, ROW_FIELDS, Sampling, WorkloadConfig};
+use crate::text::nearest::nearest;
+
+/// Checks the whole section.
+pub(super) fn check(workload: &WorkloadConfig, found: &mut Found) {
+    check_lengths(workload, found);
+    check_prefix(workload, found);
+    check_file(workload, found);
+    check_fields(workload, found);
+    check_sampling(workload.sampling, found);
+}
+
+fn check_lengths(workload: &WorkloadConfig, found: &mut Found) {
+    for (key, length) in [
+        ("workload.input_tokens", workload.input_tokens),
+        ("workload.output_tokens", workload.output_tokens),
+    ] {
+        let (lo, hi) = length.bounds();
+        if lo == 0 {
+            found.add(key, "can be 0, must be 1 token or more");
+        } else if lo > hi {
+            found.add(
+                key,
+                format!("is from {lo} to {hi}, the first must not be larger"),
+            );
+        }
+        if let Length::Normal { mean, std, .. } = length {
+            if !mean.is_finite() {
+                found.add(key, format!("has a mean of {mean}, must be finite"));
+            }
+            if !(std >= 0.0 && std.is_finite()) {
+                found.add(
+                    key,
+                    format!("has a standard deviation of {std}, must be 0 or more"),
+                );
+            }
+        }
+    }
+    if workload.turns != 1 {
+        found.add(
+            "workload.turns",
+            format!("is {}, must be 1", workload.turns),
+        );
+    }
+    if workload.lengths.is_some() && !workload.prompts.draws_lengths() {
+        found.add(
+            "workload.lengths",
+            format!(
+                "is set, but `{}` prompts have the lengths that their file says",
+                workload.prompts.name()
+            ),
+        );
+    }
+}
+
+fn check_prefix(workload: &WorkloadConfig, found: &mut Found) {
+    let shared = workload.shared_prefix_tokens;
+    if shared > 0 && workload.prompts != PromptSource::Synthetic {
+        found.add(
+            "workload.shared_prefix_tokens",
+            format!("is {shared}, but only synthetic prompts have a prefix that is made"),
+        );
+        return;
+    }
+    let shortest = workload.input_tokens.bounds().0;
+    if workload.lengths.is_none() && shared > shortest {
+        found.add(
+            "workload.shared_prefix_tokens",
+            format!("is {shared}, must be at most the shortest prompt, {shortest} tokens"),
+        );
+    }
+    match workload.prefix_groups {
+        0 => found.add("workload.prefix_groups", "is 0, must be 1 or more"),
+        groups if groups > 1 && shared == 0 => found.add(
+            "workload.prefix_groups",
+            format!("is {groups}, but `shared_prefix_tokens` is 0: there is no prefix to share"),
+        ),
+        _ => {}
+    }
+}
+
+fn check_file(workload: &WorkloadConfig, found: &mut Found) {
+    let source = workload.prompts;
+    let name = source.name();
+    match (source, &workload.file) {
+        (PromptSource::Synthetic, Some(file)) => found.add(
+            "workload.file",
+            format!("is {file:?}, must be absent: synthetic prompts do not come from a file"),
+        ),
+        (PromptSource::Synthetic, None) | (_, Some(_)) => {}
+        (_, None) => found.add(
+            "workload.file",
+            format!("is missing, `{name}` prompts need it"),
+        ),
+    }
+    if workload.format.is_some() && source != PromptSource::Trace {
+        found.add(
+            "workload.format",
+            format!("is set, but only a `trace` has a format, and prompts are `{name}`"),
+        );
+    }
+    if !workload.keep.is_empty() && !source.lists_rows() {
+        found.add(
+            "workload.keep",
+            format!("is set, but `{name}` prompts are no rows of a file that could be left out"),
+        );
+    }
+}
+
+fn check_fields(workload: &WorkloadConfig, found: &mut Found) {
+    if workload.fields.is_empty() {
+        return;
+    }
+    if workload.prompts != PromptSource::Jsonl {
+        let name = workload.prompts.name();
+        let fact =
+            format!("is set, but only `jsonl` has fields of any name, and prompts are `{name}`");
+        found.add("workload.fields", fact);
+    }
+    for field in workload.fields.keys() {
+        if !ROW_FIELDS.contains(&field.as_str()) {
+            let hint = match nearest(field, ROW_FIELDS.into_iter()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("fields are {}", ROW_FIELDS.join(", ")),
+            };
+            let path = format!("workload.fields.{field}");
+            found.add_hint(&path, "is no field that a request has", Some(&hint));
+        }
+    }
+}
+
+fn check_sampling(sampling: Sampling, found: &mut Found) {
+    let Sampling::Random(random) = sampling else {
+        return;
+    };
+    let temperature = random.temperature;
+    if !(temperature > 0.0 && temperature <= 2.0) {
+        found.add_hint(
+            "workload.sampling.temperature",
+            format!("is {temperature}, must be above 0 and at most 2"),
+            Some("for the likeliest token set sampling: greedy"),
+        );
+    }
+    if let Some(top_p) = random.top_p.filter(|p| !(*p > 0.0 && *p <= 1.0)) {
+        found.add(
+            "workload.sampling.top_p",
+            format!("is {top_p}, must be above 0 and at most 1"),
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! The section `workload`: what is asked in each request.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::length::Length;
+use super::sampling::Sampling;
+
+/// The prompts and answers of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct WorkloadConfig {
+    /// Where prompts come from.
+    pub prompts: PromptSource,
+    /// File of the prompts, for every source but `synthetic`.
+    pub file: Option<String>,
+    /// Format of a `trace`; found from its first row if it is not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<TraceFormat>,
+    /// Names that the fields of a `jsonl` file have, by the names that they have here.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, String>,
+    /// Rows of a file that are used, by their lengths.
+    #[serde(skip_serializing_if = "KeepConfig::is_empty")]
+    pub keep: KeepConfig,
+    /// Prompt length in tokens.
+    pub input_tokens: Length,
+    /// Answer length in tokens.
+    pub output_tokens: Length,
+    /// Table of prompt and answer lengths, in place of `input_tokens` and
+    /// `output_tokens`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lengths: Option<LengthsConfig>,
+    /// Leading tokens that prompts of a level share.
+    pub shared_prefix_tokens: u32,
+    /// Groups of prompts with a shared prefix each.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "is_one")]
+    pub prefix_groups: u32,
+    /// Turns of a conversation; 1 is all that exists.
+    #[schemars(range(min = 1, max = 1))]
+    pub turns: u32,
+    /// Seed of the prompts.
+    pub seed: u64,
+    /// Force every answer to `output_tokens` (the end-of-sequence token is ignored).
+    pub force_output: bool,
+    /// How the next token is picked.
+    #[serde(skip_serializing_if = "Sampling::is_greedy")]
+    pub sampling: Sampling,
+}
+
+impl Default for WorkloadConfig {
+    fn default() -> Self {
+        Self {
+            prompts: PromptSource::Synthetic,
+            file: None,
+            format: None,
+            fields: BTreeMap::new(),
+            keep: KeepConfig::default(),
+            input_tokens: Length::Fixed(512),
+            output_tokens: Length::Fixed(128),
+            lengths: None,
+            shared_prefix_tokens: 0,
+            prefix_groups: 1,
+            turns: 1,
+            seed: 42,
+            force_output: true,
+            sampling: Sampling::Greedy,
+        }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+fn is_one(n: &u32) -> bool {
+    *n == 1
+}
+
+/// Where prompts come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PromptSource {
+    /// Made from the seed, of exactly the asked length.
+    #[default]
+    Synthetic,
+    /// One JSON object a line, with `prompt`, `messages` or `conversations`.
+    Jsonl,
+    /// Recorded conversations of `from` and `value`.
+    Sharegpt,
+    /// Recorded traffic: times and lengths.
+    Trace,
+    /// Pieces of a text file.
+    Text,
+}
+
+impl PromptSource {
+    /// Its name in a config.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Synthetic => "synthetic",
+            Self::Jsonl => "jsonl",
+            Self::Sharegpt => "sharegpt",
+            Self::Trace => "trace",
+            Self::Text => "text",
+        }
+    }
+
+    /// Whether lengths are drawn from the config, and not taken from a file's rows.
+    #[must_use]
+    pub fn draws_lengths(self) -> bool {
+        matches!(self, Self::Synthetic | Self::Text)
+    }
+
+    /// Whether each prompt is a row of a file, taken in order.
+    #[must_use]
+    pub fn lists_rows(self) -> bool {
+        matches!(self, Self::Jsonl | Self::Sharegpt | Self::Trace)
+    }
+}
+
+/// Format of a trace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TraceFormat {
+    /// JSON lines with `timestamp` (ms), `input_length`, `output_length`, `hash_ids`.
+    Mooncake,
+    /// CSV with `TIMESTAMP`, `ContextTokens`, `GeneratedTokens`.
+    Azure,
+    /// CSV with `Timestamp` (s), `Request tokens`, `Response tokens`.
+    Burstgpt,
+}
+
+impl TraceFormat {
+    /// Its name in a config.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mooncake => "mooncake",
+            Self::Azure => "azure",
+            Self::Burstgpt => "burstgpt",
+        }
+    }
+}
+
+/// Fields of a row of `jsonl`, by the names that they have here. Each may have another name in the
+/// file.
+pub const ROW_FIELDS: [&str; 12] = [
+    "prompt",
+    "prompt_token_ids",
+    "messages",
+    "conversations",
+    "output_tokens",
+    "timestamp",
+    "session",
+    "class",
+    "model",
+    "tools",
+    "response_format",
+    "extra_body",
+];
+
+/// Rows of a file that are used; others are left out and counted. A length that is not
+/// known leaves nothing out.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeepConfig {
+    /// Shortest prompt, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_input_tokens: Option<u32>,
+    /// Longest prompt, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_input_tokens: Option<u32>,
+    /// Shortest answer, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_output_tokens: Option<u32>,
+    /// Longest answer, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_output_tokens: Option<u32>,
+    /// Longest prompt and answer together, tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_total_tokens: Option<u32>,
+}
+
+impl KeepConfig {
+    /// Whether it leaves nothing out.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A table of lengths.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LengthsConfig {
+    /// CSV with a header `input_tokens,output_tokens`, and `,weight` if rows are not
+    /// equally frequent.
+    pub file: String,
+    /// Draw the answer's length from another row than the prompt's.
+    #[serde(default)]
+    pub apart: bool,
+}

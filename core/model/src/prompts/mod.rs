@@ -1,0 +1,11 @@
+//! Where prompts come from: the table of sources, and one file for each that reads a row
+//! of it. Files are opened and read elsewhere; here is what their rows mean.
+
+pub mod build;
+pub mod jsonl;
+pub mod keep;
+pub mod row;
+pub mod sharegpt;
+pub mod source;
+pub mod text;
+pub mod trace;
