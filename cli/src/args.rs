@@ -84,6 +84,8 @@ pub enum Command {
         #[arg(long)]
         elsewhere: bool,
     },
+    /// List where prompts may come from, or write the requests of a config as JSON lines.
+    Prompts(PromptsArgs),
     /// Print the JSON Schema of the config, or of a file that a run writes.
     Schema {
         /// Which schema.
@@ -150,6 +152,25 @@ pub enum Command {
         /// The shell.
         shell: Shell,
     },
+}
+
+/// Which prompts are written, and where to.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct PromptsArgs {
+    /// The config file (YAML); without one the sources of prompts are listed.
+    pub config: Option<PathBuf>,
+    /// Write to this file instead of standard output.
+    #[arg(long, short = 'o', value_name = "FILE", requires = "config")]
+    pub output: Option<PathBuf>,
+    /// The level whose requests are written, as the config has it; default: the first.
+    #[arg(long, value_name = "LEVEL", requires = "config")]
+    pub level: Option<String>,
+    /// The repeat whose requests are written.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "config")]
+    pub repeat: u32,
+    /// Write so many requests; default: as many as the level has, warm-up and all.
+    #[arg(long, value_name = "N", requires = "config")]
+    pub limit: Option<u64>,
 }
 
 /// Which runs are compared, and the gate.

@@ -15,6 +15,7 @@ use inferbench_engine::secrets::Secrets;
 use inferbench_engine::server::supervise::SuperviseError;
 use inferbench_engine::store::StoreError;
 use inferbench_model::facts::manifest::ExitState;
+use inferbench_model::plan::prompt::PromptError;
 use inferbench_model::report::runs::RunsError;
 use inferbench_model::text::number::counted;
 use inferbench_model::yaml::YamlError;
@@ -66,6 +67,22 @@ pub(crate) enum CliError {
         #[source]
         source: io::Error,
     },
+    #[error("{file}: cannot be written")]
+    Unwritable {
+        file: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{0}")]
+    Usage(String),
+    #[error("request {index}: its prompt cannot be made")]
+    Prompt {
+        index: u64,
+        #[source]
+        error: PromptError,
+    },
+    #[error("the result cannot be written")]
+    Output(#[source] io::Error),
     #[error("{}: is a folder, not a config file", folder.display())]
     ConfigIsFolder {
         folder: PathBuf,

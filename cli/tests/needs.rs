@@ -20,7 +20,7 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
-        fs::write(folder.path().join("prompts.jsonl"), "{\"prompt\": \"a\"}\n").unwrap();
+        fs::write(folder.path().join("prompts.jsonl"), "{\"prompt\": [7]}\n").unwrap();
         Self(folder)
     }
 

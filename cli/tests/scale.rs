@@ -42,6 +42,7 @@ fn write_run(folder: &Path, requests: u64) {
         exchange.asked = Asked {
             input_tokens: Some(512),
             output_tokens: TOKENS,
+            ..Asked::default()
         };
         exchange.sent_ns = Some(*slot);
         exchange.http_status = Some(200);

@@ -10,6 +10,7 @@ mod kv_cache;
 mod new;
 mod output;
 mod plugins;
+mod prompts;
 mod report;
 mod run;
 mod runtime;
@@ -48,6 +49,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Validate { config, elsewhere } => {
             validate::validate(&config, elsewhere, &search, output)
         }
+        Command::Prompts(args) => prompts::prompts(&args, &search, output),
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),
         Command::Report { folder } => report::report(&folder, output),

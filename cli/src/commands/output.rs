@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
 use crate::exit::CliError;
@@ -26,4 +27,13 @@ pub(super) fn look() -> Look {
 pub(super) fn width() -> usize {
     let size = console::Term::stdout().size_checked();
     size.map_or(WIDTH, |(_, columns)| usize::from(columns).min(WIDTH))
+}
+
+pub(super) fn new_table(width: usize) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    table
 }

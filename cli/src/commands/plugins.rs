@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use comfy_table::{ContentArrangement, Table, presets};
 use inferbench_engine::plugins::host::{Found, PluginHost, SearchPath};
 use inferbench_engine::store::hash::file_sha256;
 use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 
 use super::check::CheckArgs;
-use super::output::{print_json, width};
+use super::output::{new_table, print_json, width};
 use crate::args::{OutputArgs, PluginAction};
 use crate::exit::{CliError, Code};
 use crate::table::wrapped_at;
@@ -242,13 +241,4 @@ fn type_of(option: &Value, root: &Value) -> String {
         other => other.to_owned(),
     });
     named.collect::<Vec<_>>().join(" | ")
-}
-
-fn new_table(width: usize) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_width(u16::try_from(width).unwrap_or(u16::MAX));
-    table
 }

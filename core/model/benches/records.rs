@@ -19,6 +19,7 @@ fn exchange() -> Exchange {
     exchange.asked = Asked {
         input_tokens: Some(512),
         output_tokens: TOKENS,
+        ..Asked::default()
     };
     exchange.sent_ns = Some(5_000_000_000);
     exchange.http_status = Some(200);

@@ -251,8 +251,8 @@ fn a_workload_that_cannot_be_made_is_refused() {
         ),
         (
             "output_tokens: 128",
-            "turns: 2",
-            "8:10: `workload.turns` is 2, must be 1",
+            "turns: 0",
+            "8:10: `workload.turns` can be 0, must be 1 or more",
         ),
         (
             "output_tokens: 128",

@@ -86,6 +86,7 @@ fn answer(events_ms: impl Into<Vec<f64>>, tokens: Option<u32>) -> Answer {
         asked: Asked {
             input_tokens: None,
             output_tokens: tokens.unwrap_or(1),
+            ..Asked::default()
         },
         end: StreamEnd::Clean,
     }

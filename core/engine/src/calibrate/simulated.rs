@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inferbench_model::cell::row::{self, CellRow};
-use inferbench_model::config::{self, Level, Requests, Sampling, SloConfig};
+use inferbench_model::config::{self, Level, Requests, SloConfig, WorkloadConfig};
 use inferbench_model::facts::calibration::TrueRequest;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::RequestRecord;
@@ -17,6 +17,7 @@ use super::error::CalibrateError;
 use crate::event::with_causes;
 use crate::http::Target;
 use crate::http::control::ControlPlane;
+use crate::load::conversations::Conversations;
 use crate::load::encoded::EncodedRequest;
 use crate::load::requests::CellSource;
 use crate::load::{self, CellLoad, Progress, RequestError, RequestSource, Transport};
@@ -159,8 +160,8 @@ impl Simulated {
             model: self.prepared.served_name().to_owned(),
             block: 0,
             level: place,
-            force_output: true,
-            sampling: Sampling::Greedy,
+            workload: WorkloadConfig::default(),
+            conversations: Conversations::default(),
         });
         let mut cell = CellLoad {
             key: CellKey {

@@ -1,10 +1,12 @@
-//! Closed loop: N slots, each sending its next request when its last has ended.
+//! Closed loop: N slots, each sending its next request when its last has ended. A slot
+//! that holds a conversation keeps it to its end, and the connection with it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inferbench_model::facts::record::Phase;
 
+use super::between::Between;
 use super::encoded::EncodedRequest;
 use super::error::LoadError;
 use super::event_loop::{Ended, EventLoop, Next, Offer};
@@ -38,8 +40,11 @@ impl Common {
     fn next(&self, events: &EventLoop, now_ns: u64) -> Result<Given, LoadError> {
         self.with_phases(|phases| {
             Ok(match self.supply.take(0, events.waker())? {
-                Supplied::Request(request) => match phases.next(now_ns) {
-                    Some(phase) => Given::Request(request, phase),
+                Supplied::Request(mut request) => match phases.next_indexed(now_ns) {
+                    Some((index, phase)) => {
+                        request.index = index;
+                        Given::Request(request, phase)
+                    }
                     None => Given::Over,
                 },
                 Supplied::NotYet => Given::NotYet,
@@ -74,6 +79,8 @@ pub(super) struct ClosedLoop {
     ready: VecDeque<(Channel, EncodedRequest, Phase)>,
     /// Slots that pause, and until when, ns.
     paused: VecDeque<(u64, Channel)>,
+    /// Conversations between two turns.
+    between: Between,
     /// All has been sent.
     is_done: bool,
 }
@@ -87,6 +94,7 @@ impl ClosedLoop {
             free: VecDeque::new(),
             ready: VecDeque::new(),
             paused: VecDeque::new(),
+            between: Between::default(),
             is_done: false,
         }
     }
@@ -111,21 +119,45 @@ impl ClosedLoop {
                     self.free.push_front(channel);
                     return Ok(());
                 }
-                Given::Over => {
-                    self.is_done = true;
-                    self.free.clear();
-                    self.paused.clear();
-                }
+                Given::Over => self.is_over(),
             }
         }
         Ok(())
     }
 
+    fn is_over(&mut self) {
+        self.is_done = true;
+        self.free.clear();
+        self.paused.clear();
+        self.between = Between::default();
+    }
+
+    /// Lets conversations go on whose next turn is made and due; slots whose
+    /// conversation is over are free.
+    fn go_on(&mut self, now_ns: u64) -> Result<(), LoadError> {
+        let over = self.between.take_made(&self.common.supply, now_ns)?;
+        self.free.extend(over);
+        while let Some((channel, mut request)) = self.between.next_due(now_ns) {
+            let next = self
+                .common
+                .with_phases(|phases| phases.next_indexed(now_ns));
+            let Some((index, phase)) = next else {
+                self.is_over();
+                return Ok(());
+            };
+            request.index = index;
+            self.ready.push_back((channel, request, phase));
+        }
+        Ok(())
+    }
+
     fn when_next(&self) -> Next {
-        match (self.ready.is_empty(), self.paused.front()) {
+        let paused = self.paused.front().map(|(until_ns, _)| *until_ns);
+        let first = paused.into_iter().chain(self.between.first_due_ns()).min();
+        match (self.ready.is_empty(), first) {
             (false, _) => Next::AtOnce,
             (true, _) if self.is_done => Next::Nothing,
-            (true, Some((until_ns, _))) => Next::At(*until_ns),
+            (true, Some(at_ns)) => Next::At(at_ns),
             (true, None) => Next::Later,
         }
     }
@@ -147,6 +179,7 @@ impl Offer for ClosedLoop {
 
     fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError> {
         self.end_pauses(now_ns);
+        self.go_on(now_ns)?;
         self.give_requests(events, now_ns)?;
         if let Some((channel, request, phase)) = self.ready.pop_front() {
             let order = Order {
@@ -171,8 +204,19 @@ impl Offer for ClosedLoop {
                 .push_back((now_ns + AFTER_UNSENT_NS, ended.channel));
             return Ok(());
         }
-        self.free.push_back(ended.channel);
-        self.give_requests(events, now_ns)
+        match ended.answered {
+            Some(answered) => {
+                let supply = &self.common.supply;
+                supply.follow(answered.clone(), events.waker());
+                self.between
+                    .waits(answered.session, ended.channel, ended.end_ns);
+                Ok(())
+            }
+            None => {
+                self.free.push_back(ended.channel);
+                self.give_requests(events, now_ns)
+            }
+        }
     }
 
     fn opened(&mut self, _: &mut EventLoop, opened: Opened) {

@@ -20,6 +20,8 @@ pub struct EncodedRequest {
     pub spec: RequestSpec,
     /// The request, as it goes over a socket; absent for an in-process engine.
     pub wire: Option<Wire>,
+    /// The number of the conversation that goes on after its answer.
+    pub continues: Option<u64>,
 }
 
 /// A request in its HTTP form, with the decoder of its answer.

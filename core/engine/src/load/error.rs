@@ -32,6 +32,9 @@ pub enum RequestError {
         /// How long the wait was, s.
         limit_s: f64,
     },
+    /// Its conversation has no turn.
+    #[error("the conversation has no turn")]
+    NoTurn,
     /// The thread that made it is gone.
     #[error("the thread that makes requests is gone")]
     ThreadGone,
@@ -48,6 +51,14 @@ pub enum LoadError {
     Request {
         /// Its index in the cell.
         index: u64,
+        #[source]
+        source: RequestError,
+    },
+    /// The next turn of a conversation could not be made.
+    #[error("the next turn of conversation {session} cannot be made")]
+    Turn {
+        /// Its number in the cell.
+        session: u64,
         #[source]
         source: RequestError,
     },

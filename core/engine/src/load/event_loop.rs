@@ -17,6 +17,7 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::carried::Step;
 use super::error::LoadError;
 use super::mailbox::{Mail, Mailbox, Opened, Opener};
+use super::outcome::Answered;
 use super::self_check::{Lags, ReadStats};
 use super::shared::{Channel, Shared, Transport};
 use super::timers::{Alarm, Pulse};
@@ -83,6 +84,10 @@ pub(super) struct Ended {
     pub(super) sent: bool,
     /// What carried it.
     pub(super) channel: Channel,
+    /// When it ended, ns.
+    pub(super) end_ns: u64,
+    /// Its answer, if its conversation goes on.
+    pub(super) answered: Option<Answered>,
 }
 
 /// The loop of one thread.
@@ -389,12 +394,19 @@ impl EventLoop {
         };
         self.reads.add(&outcome.reads);
         let phase = entry.key.phase;
-        let sent = self.shared.keep(entry.key, outcome);
+        let mut answered = entry.continues.map(|session| outcome.answered(session));
+        let end_ns = outcome.end_ns;
+        let kept = self.shared.keep(entry.key, outcome);
+        if let Some(answered) = &mut answered {
+            answered.is_ok = kept.ok;
+        }
         self.ended.push_back(Ended {
             number: entry.number,
             phase,
-            sent,
+            sent: kept.sent,
             channel,
+            end_ns,
+            answered,
         });
     }
 

@@ -3,10 +3,12 @@
 //! its own sockets, and shares only what to send next and where records go.
 
 mod answer;
+mod between;
 pub(crate) mod body;
 mod carried;
 mod closed_loop;
 mod connections;
+pub mod conversations;
 pub mod encoded;
 mod error;
 mod event_loop;
@@ -46,8 +48,8 @@ use self_check::{ThreadWatch, Watch};
 use shared::Shared;
 pub use shared::{CellLoad, Progress, RecordSink, Transport};
 pub(crate) use supply::MAKE_LIMIT;
-pub use supply::RequestSource;
 use supply::Supply;
+pub use supply::{NextRequest, RequestSource};
 
 /// Requests of an open loop that are made ahead.
 const OPEN_LOOP_DEPTH: usize = 1024;

@@ -13,6 +13,8 @@ pub(super) struct Phases {
     measured_left: u64,
     duration_ns: Option<u64>,
     deadline_ns: Option<u64>,
+    /// Requests that were given a phase.
+    given: u64,
 }
 
 impl Phases {
@@ -23,11 +25,19 @@ impl Phases {
             measured_left: requests.unwrap_or(u64::MAX),
             duration_ns: load.duration.map(DurationText::as_ns),
             deadline_ns: None,
+            given: 0,
         }
     }
 
+    /// Index and phase of a request that is sent now; `None` when all have been sent.
+    pub(super) fn next_indexed(&mut self, now_ns: u64) -> Option<(u64, Phase)> {
+        let phase = self.next(now_ns)?;
+        self.given += 1;
+        Some((self.given - 1, phase))
+    }
+
     /// Phase of a request that is sent now; `None` when all have been sent.
-    pub(super) fn next(&mut self, now_ns: u64) -> Option<Phase> {
+    fn next(&mut self, now_ns: u64) -> Option<Phase> {
         if self.warmup_left > 0 {
             return Some(Phase::Warmup);
         }

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::config::Sampling;
-use inferbench_model::facts::exchange::Asked;
+use inferbench_model::config::{Length, Sampling, WorkloadConfig};
+use inferbench_model::facts::exchange::{Asked, TurnKey};
 use inferbench_model::plan::prompt::{Prompt, PromptKey};
-use inferbench_model::plan::seed;
+use inferbench_model::plan::{conversation, seed};
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{PluginError, PromptContent, PromptForm, RequestSpec};
 use serde_json::{Value, json};
 
 use crate::http::Target;
+use crate::load::conversations::Conversations;
 use crate::load::encoded::{EncodedRequest, Wire};
 use crate::load::error::RequestError;
-use crate::load::supply::RequestSource;
+use crate::load::outcome::Answered;
+use crate::load::supply::{NextRequest, RequestSource};
 use crate::prompts::PromptMaker;
 
 /// A prompt in the form that a backend wants; `None` if it is not available.
@@ -49,16 +51,16 @@ pub struct CellSource {
     pub block: u32,
     /// Index of the level in the config.
     pub level: usize,
-    /// Force the answers' length.
-    pub force_output: bool,
-    /// How the next token is picked.
-    pub sampling: Sampling,
+    /// What is asked beside the prompts.
+    pub workload: WorkloadConfig,
+    /// The conversations under way; none at first.
+    pub conversations: Conversations,
 }
 
 impl CellSource {
     /// Temperature, `top_p` and seed of one request.
     fn sampling(&self, index: u64) -> (Option<f64>, Option<f64>, u64) {
-        match self.sampling {
+        match self.workload.sampling {
             Sampling::Greedy => (Some(0.0), None, 0),
             Sampling::Server => (None, None, 0),
             Sampling::Random(random) => {
@@ -76,14 +78,23 @@ impl CellSource {
     }
 }
 
-impl RequestSource for CellSource {
-    fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
-        let key = PromptKey {
+impl CellSource {
+    fn key(&self, index: u64) -> PromptKey {
+        PromptKey {
             block: self.block,
             level: self.level,
             index,
-        };
-        let prompt = self.prompts.make(key)?;
+        }
+    }
+
+    /// A request with this prompt. `index` fixes its sampling, `turn` its place in a
+    /// conversation.
+    fn encode(
+        &self,
+        index: u64,
+        prompt: Prompt,
+        (turn, repeated_tokens): (Option<TurnKey>, Option<u32>),
+    ) -> Result<EncodedRequest, RequestError> {
         let content = content(&prompt, self.form).ok_or(RequestError::NoForm {
             form: self.form.name(),
         })?;
@@ -92,7 +103,7 @@ impl RequestSource for CellSource {
             model: prompt.extras.model.unwrap_or_else(|| self.model.clone()),
             prompt: content,
             output_tokens: prompt.output_tokens,
-            force_output: self.force_output,
+            force_output: self.workload.force_output,
             stream: true,
             temperature,
             top_p,
@@ -108,10 +119,54 @@ impl RequestSource for CellSource {
             asked: Asked {
                 input_tokens: prompt.input_tokens,
                 output_tokens: prompt.output_tokens,
+                turn,
+                repeated_tokens,
             },
             spec,
             wire,
+            continues: None,
         })
+    }
+}
+
+impl RequestSource for CellSource {
+    fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
+        let turns = self.prompts.conversation(self.key(index))?;
+        let converses = turns.len() > 1 || self.workload.turns != Length::Fixed(1);
+        // A conversation has a turn.
+        let next = self.conversations.begin(index, turns);
+        let next = next.ok_or(RequestError::NoTurn)?;
+        let turn = converses.then_some(TurnKey {
+            session: index,
+            turn: 0,
+            of_tool: false,
+            due_ns: None,
+        });
+        let mut request = self.encode(index, next.prompt, (turn, next.repeated_tokens))?;
+        request.continues = next.continues.then_some(index);
+        Ok(request)
+    }
+
+    fn follow(&mut self, answered: &Answered) -> Result<Option<NextRequest>, RequestError> {
+        let session = answered.session;
+        let prompts = Arc::clone(&self.prompts);
+        let encode = |text: &str| prompts.encode(text);
+        let answers = self.workload.answers;
+        let Some(next) = self.conversations.follow(answered, answers, &encode) else {
+            return Ok(None);
+        };
+        let key = self.key(session);
+        let (pause_ns, of_tool) = conversation::pause_ns(&self.workload, key, next.turn);
+        let turn = TurnKey {
+            session,
+            turn: next.turn,
+            of_tool,
+            due_ns: None,
+        };
+        let place = (Some(turn), next.repeated_tokens);
+        let mut request = self.encode(session, next.prompt, place)?;
+        request.continues = next.continues.then_some(session);
+        Ok(Some(NextRequest { request, pause_ns }))
     }
 }
 

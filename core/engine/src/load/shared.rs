@@ -91,6 +91,13 @@ impl Channel {
     }
 }
 
+/// What a record says of its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kept {
+    pub(super) ok: bool,
+    pub(super) sent: bool,
+}
+
 impl Shared {
     /// A channel that is not open: the request that needs it opens it.
     pub(super) fn new_channel(&self) -> Channel {
@@ -130,8 +137,8 @@ impl Shared {
         }
     }
 
-    /// Leaves the record of a request that has ended; whether it was sent.
-    pub(super) fn keep(&self, key: RequestKey, outcome: ExchangeOutcome) -> bool {
+    /// Leaves the record of a request that has ended.
+    pub(super) fn keep(&self, key: RequestKey, outcome: ExchangeOutcome) -> Kept {
         let phase = key.phase;
         let events = outcome.exchange.output_events() as u64;
         let record =
@@ -147,6 +154,6 @@ impl Shared {
         progress.measured.fetch_add(measured, Ordering::Relaxed);
         let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
         sink(record);
-        sent
+        Kept { ok, sent }
     }
 }

@@ -1,7 +1,7 @@
 //! Requests made ahead of time on a thread of their own, so that making them never
 //! delays the load. When they are sent is for the loops.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -9,6 +9,7 @@ use mio::Waker;
 
 use super::encoded::EncodedRequest;
 use super::error::{LoadError, RequestError};
+use super::outcome::Answered;
 use crate::os::priority;
 
 /// Longest time in which no request becomes ready. Making one takes
@@ -22,6 +23,23 @@ pub trait RequestSource: Send + 'static {
     /// # Errors
     /// See [`RequestError`].
     fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError>;
+
+    /// The next turn of a conversation; `None` if there is none.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    fn follow(&mut self, answered: &Answered) -> Result<Option<NextRequest>, RequestError> {
+        let _ = answered;
+        Ok(None)
+    }
+}
+
+/// The next turn of a conversation.
+#[derive(Debug)]
+pub struct NextRequest {
+    pub request: EncodedRequest,
+    /// Pause after the answer before it, ns.
+    pub pause_ns: u64,
 }
 
 /// Requests made ahead, in one queue or several; request `i` is in queue `i` modulo
@@ -41,6 +59,12 @@ struct State {
     queues: Vec<VecDeque<EncodedRequest>>,
     /// Queues that were found empty, and who wants to know when they are not.
     hungry: Vec<Option<(Arc<Waker>, Instant)>>,
+    /// Conversations that wait for their next turn, and who wants to know it.
+    answered: VecDeque<(Answered, Arc<Waker>)>,
+    /// Next turns that are made, by conversation; `None` where it is over.
+    followed: HashMap<u64, Option<NextRequest>>,
+    /// Requests made that are no next turns.
+    fresh: u64,
     made: u64,
     failed: Option<LoadError>,
     /// No more will come.
@@ -62,45 +86,98 @@ impl Stock {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes requests until nobody wants any.
+    /// Makes requests until nobody wants any: next turns first, since they are waited
+    /// for.
     fn make_all(&self, source: &mut impl RequestSource) {
-        for index in 0.. {
-            let made = source
-                .make(index)
-                .map_err(|source| LoadError::Request { index, source });
-            let mut state = self.state();
-            let queue = index as usize % state.queues.len();
-            while !state.over && state.queues[queue].len() >= self.depth {
-                let waited = self.changed.wait(state);
-                state = waited.unwrap_or_else(PoisonError::into_inner);
-            }
-            if state.over {
-                return;
-            }
-            match made {
-                Ok(request) => state.queues[queue].push_back(request),
-                Err(error) => {
-                    state.failed = Some(error);
-                    state.over = true;
+        let mut index = 0;
+        while let Some(work) = self.wait_for_work(index) {
+            let made = match work {
+                Work::Follow(answered, waker) => {
+                    let session = answered.session;
+                    let next = source.follow(&answered);
+                    let failed = |source| LoadError::Turn { session, source };
+                    next.map_err(failed)
+                        .map(|next| Made::Turn(session, next, waker))
                 }
-            }
-            state.made += 1;
-            let failed = state.over;
-            let hungry = match failed {
-                true => state.hungry.iter_mut().filter_map(Option::take).collect(),
-                false => Vec::from_iter(state.hungry[queue].take()),
+                Work::Fresh => {
+                    let request = source.make(index);
+                    let failed = |source| LoadError::Request { index, source };
+                    request.map_err(failed).map(Made::Fresh)
+                }
             };
-            drop(state);
-            self.changed.notify_all();
-            for (waker, _) in hungry {
-                // It looks again by itself, only later.
-                drop(waker.wake());
-            }
-            if failed {
+            index += u64::from(matches!(made, Ok(Made::Fresh(_))));
+            if !self.keep(made) {
                 return;
             }
         }
     }
+
+    /// What is to be made next; `None` if nothing is any more.
+    fn wait_for_work(&self, index: u64) -> Option<Work> {
+        let mut state = self.state();
+        loop {
+            if state.over {
+                return None;
+            }
+            if let Some((answered, waker)) = state.answered.pop_front() {
+                return Some(Work::Follow(answered, waker));
+            }
+            let queue = index as usize % state.queues.len();
+            if state.queues[queue].len() < self.depth {
+                return Some(Work::Fresh);
+            }
+            let waited = self.changed.wait(state);
+            state = waited.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Keeps what was made and wakes who waits for it; whether more is wanted.
+    fn keep(&self, made: Result<Made, LoadError>) -> bool {
+        let mut state = self.state();
+        let mut wakers: Vec<Arc<Waker>> = Vec::new();
+        match made {
+            Ok(Made::Turn(session, next, waker)) => {
+                state.followed.insert(session, next);
+                wakers.push(waker);
+            }
+            Ok(Made::Fresh(request)) => {
+                let queue = (state.fresh % state.queues.len() as u64) as usize;
+                state.fresh += 1;
+                state.queues[queue].push_back(request);
+                wakers.extend(state.hungry[queue].take().map(|(waker, _)| waker));
+            }
+            Err(error) => {
+                state.failed = Some(error);
+                state.over = true;
+                let hungry = state.hungry.iter_mut().filter_map(Option::take);
+                wakers.extend(hungry.map(|(waker, _)| waker));
+                let waiting = std::mem::take(&mut state.answered);
+                wakers.extend(waiting.into_iter().map(|(_, waker)| waker));
+            }
+        }
+        state.made += 1;
+        let is_over = state.over;
+        drop(state);
+        self.changed.notify_all();
+        for waker in wakers {
+            // It looks again by itself, only later.
+            drop(waker.wake());
+        }
+        !is_over
+    }
+}
+
+/// What is to be made.
+enum Work {
+    Follow(Answered, Arc<Waker>),
+    Fresh,
+}
+
+/// What was made.
+#[expect(clippy::large_enum_variant, reason = "moved on at once")]
+enum Made {
+    Turn(u64, Option<NextRequest>, Arc<Waker>),
+    Fresh(EncodedRequest),
 }
 
 impl Supply {
@@ -122,6 +199,9 @@ impl Supply {
             state: Mutex::new(State {
                 queues: (0..queues).map(|_| VecDeque::new()).collect(),
                 hungry: vec![None; queues],
+                answered: VecDeque::new(),
+                followed: HashMap::new(),
+                fresh: 0,
                 made: 0,
                 failed: None,
                 over: false,
@@ -184,6 +264,43 @@ impl Supply {
         }
         Ok(Supplied::NotYet)
     }
+}
+
+impl Supply {
+    /// Asks for the turn after an answer; the waker is woken when it is made.
+    pub(super) fn follow(&self, answered: Answered, waker: &Arc<Waker>) {
+        self.0
+            .state()
+            .answered
+            .push_back((answered, Arc::clone(waker)));
+        self.0.changed.notify_all();
+    }
+
+    /// The turn that was asked for.
+    ///
+    /// # Errors
+    /// [`LoadError::Turn`], once, where it could not be made.
+    pub(super) fn take_followed(&self, session: u64) -> Result<Followed, LoadError> {
+        let mut state = self.0.state();
+        match state.followed.remove(&session) {
+            Some(Some(next)) => Ok(Followed::Next(next)),
+            Some(None) => Ok(Followed::Over),
+            None => match (state.failed.take(), state.over) {
+                (Some(error), _) => Err(error),
+                (None, true) => Ok(Followed::Over),
+                (None, false) => Ok(Followed::NotYet),
+            },
+        }
+    }
+}
+
+/// What became of a conversation.
+#[expect(clippy::large_enum_variant, reason = "moved on at once")]
+pub(super) enum Followed {
+    Next(NextRequest),
+    NotYet,
+    /// It is over.
+    Over,
 }
 
 impl Drop for Supply {

@@ -30,6 +30,8 @@ pub(super) struct Entry {
     /// The offer's own number for it.
     pub(super) number: u64,
     pub(super) work: Work,
+    /// The conversation that goes on after its answer.
+    pub(super) continues: Option<u64>,
     /// The loop waits for its socket.
     pub(super) registered: bool,
     /// It is among those that may have more to read now.
@@ -128,6 +130,7 @@ impl UnderWay {
         exchange.scheduled_ns = order.scheduled_ns;
         exchange.asked = order.request.asked;
         let key = shared.begins(order.phase, order.request.index);
+        let continues = order.request.continues;
         let (work, step) = Work::begin(shared, mailbox, order.request, exchange, channel);
         let engine_id = match &work {
             Work::Engine(submitted) => Some(submitted.id()),
@@ -137,6 +140,7 @@ impl UnderWay {
             key,
             number: order.number,
             work,
+            continues,
             registered: false,
             has_more: false,
             due_ns: u64::MAX,

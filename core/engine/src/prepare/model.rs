@@ -90,7 +90,7 @@ fn check_length(loaded: &Loaded, model: &serde_json::Value) -> Option<YamlError>
     if !config.workload.prompts.draws_lengths() || config.workload.lengths.is_some() {
         return None;
     }
-    let prompt = u64::from(config.workload.input_tokens.bounds().1);
+    let prompt = config.workload.longest_prompt();
     let answer = u64::from(config.workload.output_tokens.bounds().1);
     (prompt + answer > limit).then(|| {
         let words = format!(

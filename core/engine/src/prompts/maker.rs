@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use inferbench_model::config::{PromptSource, WorkloadConfig};
 use inferbench_model::facts::exchange::hex;
+use inferbench_model::plan::conversation::{self, synthetic_turn};
 use inferbench_model::plan::length_table::LengthTable;
 use inferbench_model::plan::prompt::{
-    Prompt, PromptError, PromptKey, Vocabulary, draw_lengths, request_rng, synthetic,
+    Prompt, PromptError, PromptKey, TurnPrompt, Vocabulary, draw_lengths, request_rng, synthetic,
 };
-use inferbench_model::prompts::build::{BuildError, from_row};
+use inferbench_model::prompts::build::{BuildError, turns_from_row};
 use inferbench_model::prompts::row::Row;
 use sha2::{Digest, Sha256};
 
@@ -107,13 +108,19 @@ impl PromptMaker {
         self.scan().is_some()
     }
 
+    /// Ids of a text; `None` if there is no tokenizer.
+    #[must_use]
+    pub fn encode(&self, text: &str) -> Option<Vec<u32>> {
+        self.vocabulary.as_ref()?.encode(text)
+    }
+
     /// Longest prompt and answer, tokens, as far as they are known.
     #[must_use]
     pub fn longest(&self) -> (Option<u32>, Option<u32>) {
         let drawn = || match &self.table {
             Some(table) => table.longest(),
             None => (
-                self.workload.input_tokens.bounds().1,
+                u32::try_from(self.workload.longest_prompt()).unwrap_or(u32::MAX),
                 self.workload.output_tokens.bounds().1,
             ),
         };
@@ -126,7 +133,7 @@ impl PromptMaker {
         }
     }
 
-    /// The prompt of one request.
+    /// The prompt of one request; of a conversation its first turn.
     ///
     /// # Errors
     /// If none of the asked length can be made, or the file cannot be read any more.
@@ -137,7 +144,10 @@ impl PromptMaker {
                 synthetic(&self.workload, self.table.as_ref(), vocabulary, key)
             }
             From::Text(text) => self.piece(text, key),
-            From::Rows(listed) => self.row(listed, key),
+            From::Rows(listed) => {
+                let mut turns = self.row(listed, key)?;
+                Ok(turns.swap_remove(0).prompt)
+            }
         }
     }
 
@@ -160,7 +170,28 @@ impl PromptMaker {
         })
     }
 
-    fn row(&self, listed: &Listed, key: PromptKey) -> Result<Prompt, PromptError> {
+    /// What is said in each turn of a conversation; a single request is one of one turn.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn conversation(&self, key: PromptKey) -> Result<Vec<TurnPrompt>, PromptError> {
+        match &self.from {
+            From::Seed => {
+                let vocabulary = self.needed_vocabulary()?;
+                let (workload, table) = (&self.workload, self.table.as_ref());
+                let turns = 0..conversation::turns(workload, key);
+                let made = turns.map(|turn| {
+                    let made = synthetic_turn(workload, table, vocabulary, key, turn);
+                    made.map(single)
+                });
+                made.collect()
+            }
+            From::Text(text) => Ok(vec![single(self.piece(text, key)?)]),
+            From::Rows(listed) => self.row(listed, key),
+        }
+    }
+
+    fn row(&self, listed: &Listed, key: PromptKey) -> Result<Vec<TurnPrompt>, PromptError> {
         let unread = |error: PromptFileError| PromptError::Row(error.to_string());
         let mut at = listed.at.lock().unwrap_or_else(PoisonError::into_inner);
         if at.rows.is_none() || key.index < at.index {
@@ -169,13 +200,13 @@ impl PromptMaker {
         loop {
             let row = listed.next(&mut at).map_err(unread)?;
             let vocabulary = self.vocabulary.as_deref();
-            match from_row(row, &self.workload, vocabulary.map(|v| v as _), key) {
+            match turns_from_row(row, &self.workload, vocabulary.map(|v| v as _), key) {
                 Err(BuildError::Dropped(_)) => {}
                 Err(BuildError::Prompt(error)) => return Err(error),
-                Ok(prompt) => {
+                Ok(turns) => {
                     at.index += 1;
                     if at.index == key.index + 1 {
-                        return Ok(prompt);
+                        return Ok(turns);
                     }
                 }
             }
@@ -205,6 +236,13 @@ impl PromptMaker {
             hash.update(prompt.output_tokens.to_le_bytes());
         }
         Ok(hex(&hash.finalize()))
+    }
+}
+
+fn single(prompt: Prompt) -> TurnPrompt {
+    TurnPrompt {
+        prompt,
+        answer: None,
     }
 }
 

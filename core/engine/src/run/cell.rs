@@ -18,6 +18,7 @@ use super::session::RunSession;
 use super::started::StartedBackend;
 use crate::event::RunEvent;
 use crate::http::control::ControlPlane;
+use crate::load::conversations::Conversations;
 use crate::load::requests::CellSource;
 use crate::load::{self, CellLoad, LoadError, Progress, Transport};
 use crate::os::clock;
@@ -48,7 +49,9 @@ pub(super) async fn run(
     let (source, load) = cell_load(session, backend, stage, planned, started);
     let (key, level) = (load.key.clone(), planned.level);
     if let Some(control) = &started.control {
-        reset(session, backend, control).await;
+        if session.prepared.config.workload.prefix_cache.is_reset() {
+            reset(session, backend, control).await;
+        }
         wait_idle(backend, control).await;
     }
     session.announce(RunEvent::CellStarted {
@@ -126,8 +129,8 @@ fn cell_load(
         model: session.prepared.served_name().to_owned(),
         block: stage.block,
         level: planned.index,
-        force_output: config.workload.force_output,
-        sampling: config.workload.sampling,
+        workload: config.workload.clone(),
+        conversations: Conversations::default(),
     };
     let load = CellLoad {
         key: CellKey {

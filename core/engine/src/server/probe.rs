@@ -58,6 +58,7 @@ impl Probe<'_> {
         exchange.asked = facts::Asked {
             input_tokens: self.input_tokens,
             output_tokens: self.spec.output_tokens,
+            ..facts::Asked::default()
         };
         let timeouts = Timeouts {
             total: self.limit,

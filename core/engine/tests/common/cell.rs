@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inferbench_engine::http::Target;
+use inferbench_engine::load::conversations::Conversations;
 use inferbench_engine::load::requests::CellSource;
 use inferbench_engine::load::{CellLoad, LoadError, Progress, RequestSource, Transport, run_cell};
 use inferbench_engine::prompts::PromptMaker;
-use inferbench_model::config::{Length, LoadConfig, Sampling, WorkloadConfig};
+use inferbench_model::config::{Length, LoadConfig, WorkloadConfig};
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::facts::self_check::SelfCheck;
@@ -32,8 +33,8 @@ pub fn source(target: &Target, block: u32) -> CellSource {
         model: "m".to_owned(),
         block,
         level: 0,
-        force_output: true,
-        sampling: Sampling::Greedy,
+        workload: WorkloadConfig::default(),
+        conversations: Conversations::default(),
     }
 }
 

@@ -6,6 +6,7 @@ mod length;
 mod level;
 mod load;
 mod options;
+mod pause;
 mod price;
 mod requests;
 mod sampling;
@@ -19,12 +20,14 @@ pub use length::Length;
 pub use level::{Level, Rate};
 pub use load::{Loaded, load};
 pub use options::options_errors;
+pub use pause::Pause;
 pub use requests::Requests;
 pub use sampling::{RandomSampling, Sampling};
 pub use schema::schema;
 pub use threads::LoadThreads;
 pub use workload::{
-    KeepConfig, LengthsConfig, PromptSource, ROW_FIELDS, TraceFormat, WorkloadConfig,
+    Answers, KeepConfig, LengthsConfig, PrefixCache, PromptSource, ROW_FIELDS, ToolCallsConfig,
+    TraceFormat, WorkloadConfig,
 };
 
 use std::collections::BTreeMap;

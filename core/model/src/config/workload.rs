@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::length::Length;
+use super::pause::Pause;
 use super::sampling::Sampling;
 
 /// The prompts and answers of a run.
@@ -39,9 +40,25 @@ pub struct WorkloadConfig {
     #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "is_one")]
     pub prefix_groups: u32,
-    /// Turns of a conversation; 1 is all that exists.
-    #[schemars(range(min = 1, max = 1))]
-    pub turns: u32,
+    /// Turns of a conversation: requests that carry what was said before. Of recorded
+    /// conversations, at most so many.
+    pub turns: Length,
+    /// Length of what is new in a later turn, tokens; that of `input_tokens` if it is not
+    /// given. Synthetic conversations only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_input_tokens: Option<Length>,
+    /// Pause between an answer and the next turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub think_time: Option<Pause>,
+    /// Turns that come from a tool and not from a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_calls: Option<ToolCallsConfig>,
+    /// Whose answers later turns carry.
+    #[serde(skip_serializing_if = "Answers::are_the_models")]
+    pub answers: Answers,
+    /// Whether a backend's prefix cache is emptied before each cell.
+    #[serde(skip_serializing_if = "PrefixCache::is_reset")]
+    pub prefix_cache: PrefixCache,
     /// Seed of the prompts.
     pub seed: u64,
     /// Force every answer to `output_tokens` (the end-of-sequence token is ignored).
@@ -64,7 +81,12 @@ impl Default for WorkloadConfig {
             lengths: None,
             shared_prefix_tokens: 0,
             prefix_groups: 1,
-            turns: 1,
+            turns: Length::Fixed(1),
+            turn_input_tokens: None,
+            think_time: None,
+            tool_calls: None,
+            answers: Answers::Model,
+            prefix_cache: PrefixCache::Reset,
             seed: 42,
             force_output: true,
             sampling: Sampling::Greedy,
@@ -72,9 +94,71 @@ impl Default for WorkloadConfig {
     }
 }
 
+impl WorkloadConfig {
+    /// Longest prompt, tokens, whose length is drawn from the config: that of a
+    /// conversation's last turn, with all that was said before.
+    #[must_use]
+    pub fn longest_prompt(&self) -> u64 {
+        let longest = |length: Length| u64::from(length.bounds().1);
+        let later = longest(self.turn_input_tokens.unwrap_or(self.input_tokens));
+        let each = longest(self.output_tokens).saturating_add(later);
+        let turns = longest(self.turns).saturating_sub(1);
+        longest(self.input_tokens).saturating_add(turns.saturating_mul(each))
+    }
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
 fn is_one(n: &u32) -> bool {
     *n == 1
+}
+
+/// Turns of a conversation that come from a tool: a program's answer, after its own pause.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolCallsConfig {
+    /// Share of the later turns, from 0 to 1.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub share: f64,
+    /// Pause before such a turn.
+    pub pause: Pause,
+}
+
+/// Whose answers the later turns of a conversation carry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Answers {
+    /// What the backend itself has answered.
+    #[default]
+    Model,
+    /// What the file says was answered, so that every backend gets the same bytes.
+    Recorded,
+}
+
+impl Answers {
+    /// Whether they are the backend's own.
+    #[must_use]
+    pub fn are_the_models(&self) -> bool {
+        *self == Self::Model
+    }
+}
+
+/// What becomes of a backend's prefix cache before a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PrefixCache {
+    /// It is emptied, where the backend can.
+    #[default]
+    Reset,
+    /// It keeps what earlier cells have left in it.
+    Keep,
+}
+
+impl PrefixCache {
+    /// Whether it is emptied.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
+        *self == Self::Reset
+    }
 }
 
 /// Where prompts come from.

@@ -268,6 +268,7 @@ mod tests {
         exchange.asked = Asked {
             input_tokens: None,
             output_tokens: arrivals_ns.len() as u32,
+            ..Asked::default()
         };
         exchange.sent_ns = Some(0);
         exchange.http_status = Some(200);

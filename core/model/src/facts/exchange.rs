@@ -32,6 +32,25 @@ pub struct Asked {
     pub input_tokens: Option<u32>,
     /// Answer length, tokens.
     pub output_tokens: u32,
+    /// Its place in a conversation.
+    pub turn: Option<TurnKey>,
+    /// Tokens at the beginning of the prompt that an earlier request of the cell began
+    /// with, too.
+    pub repeated_tokens: Option<u32>,
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnKey {
+    /// Number of the conversation in its cell, from 0.
+    pub session: u64,
+    /// Turn, from 0.
+    pub turn: u32,
+    /// It comes from a tool.
+    pub of_tool: bool,
+    /// When it was to be sent: its pause after the answer before it, ns. Absent for the
+    /// first turn.
+    pub due_ns: Option<u64>,
 }
 
 /// The growing log of one exchange.
@@ -287,6 +306,18 @@ impl Exchange {
         self.end_marker
     }
 
+    /// The answer's text so far, and its tokens if the server counts them.
+    #[must_use]
+    pub fn answer(&self) -> (&str, Option<u32>) {
+        (&self.text.joined, self.usage.output_tokens)
+    }
+
+    /// Prompt tokens, if the server counts them.
+    #[must_use]
+    pub fn input_tokens(&self) -> Option<u32> {
+        self.usage.input_tokens
+    }
+
     /// Output events so far.
     #[must_use]
     pub fn output_events(&self) -> usize {
@@ -324,6 +355,10 @@ impl Exchange {
                 Status::Ok
             },
             http_status: self.http_status,
+            session: self.asked.turn.map(|turn| turn.session),
+            turn: self.asked.turn.map(|turn| turn.turn),
+            turn_of_tool: self.asked.turn.is_some_and(|turn| turn.of_tool),
+            turn_lag_ms: since(self.asked.turn.and_then(|turn| turn.due_ns), self.sent_ns),
             scheduled_ns: self.scheduled_ns,
             sent_ns: self.sent_ns,
             send_lag_ms: since(self.scheduled_ns, self.sent_ns),
@@ -341,6 +376,7 @@ impl Exchange {
             decode_is_estimated: false,
             asked_input_tokens: self.asked.input_tokens,
             asked_output_tokens: self.asked.output_tokens,
+            repeated_tokens: self.asked.repeated_tokens,
             input_tokens: self.usage.input_tokens,
             output_tokens,
             cached_tokens: self.cached_tokens(),

@@ -82,6 +82,19 @@ pub struct RequestRecord {
     pub phase: Phase,
     /// Index in the cell, from 0, in sending order; with the seed it fixes the prompt.
     pub index: u64,
+    /// Number of its conversation in the cell, from 0; absent for a single request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<u64>,
+    /// Its turn in the conversation, from 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u32>,
+    /// The turn comes from a tool and not from a person.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub turn_of_tool: bool,
+    /// Sent after the pause that the turn was to have, ms: the client's own delay. Absent
+    /// for a first turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn_lag_ms: Option<f64>,
     /// Whether it succeeded.
     pub status: Status,
     /// Why it failed, as a short fixed word; absent if it succeeded.
@@ -131,6 +144,10 @@ pub struct RequestRecord {
     pub asked_input_tokens: Option<u32>,
     /// Answer length that was asked for, tokens.
     pub asked_output_tokens: u32,
+    /// Tokens at the beginning of the prompt that an earlier request of the cell began
+    /// with, too: what a prefix cache of any size could save. Absent if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub repeated_tokens: Option<u32>,
     /// Prompt tokens as the server counts them.
     pub input_tokens: Option<u32>,
     /// Answer tokens as the server counts them.

@@ -2,6 +2,7 @@
 //! which block, in which order.
 
 pub mod asked;
+pub mod conversation;
 pub mod expected_time;
 pub mod length_table;
 pub mod prompt;

@@ -26,9 +26,28 @@ pub struct Prompt {
     pub input_tokens: Option<u32>,
     /// Answer length to ask for, tokens.
     pub output_tokens: u32,
+    /// What it begins with, piece by piece, as far as others may begin alike.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prefix: Vec<PrefixPiece>,
     /// What else the source says of the request.
     #[serde(default)]
     pub extras: RequestExtras,
+}
+
+/// A piece of a prompt's beginning: pieces with one name at one place are the same tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrefixPiece {
+    pub name: u64,
+    pub tokens: u32,
+}
+
+/// What is new in one turn of a conversation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TurnPrompt {
+    /// Of the first turn the whole prompt, of a later one what is said then.
+    pub prompt: Prompt,
+    /// The answer that was recorded.
+    pub answer: Option<String>,
 }
 
 /// What a source may say of a request beside prompt and answer length.
@@ -147,11 +166,16 @@ pub fn synthetic(
         input_tokens as usize - shared,
     )?);
     let (ids, text) = with_text(vocabulary, &mut rng, ids, shared)?;
+    let piece = PrefixPiece {
+        name: prefix_group(workload, key),
+        tokens: u32::try_from(shared).unwrap_or(u32::MAX),
+    };
     Ok(Prompt {
         token_ids: Some(ids),
         text,
         input_tokens: Some(input_tokens),
         output_tokens,
+        prefix: Vec::from_iter((shared > 0).then_some(piece)),
         ..Prompt::default()
     })
 }

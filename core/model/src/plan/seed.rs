@@ -17,6 +17,10 @@ pub const BLOCK: u64 = 5;
 pub const GROUP: u64 = 6;
 /// Purpose: sampling of a request's answer.
 pub const SAMPLING: u64 = 7;
+/// Purpose: turns of a conversation.
+pub const TURNS: u64 = 8;
+/// Purpose: pauses of a conversation.
+pub const PAUSES: u64 = 9;
 
 /// A seed derived from `base` and `path`: the first eight bytes (little
 /// endian) of the SHA-256 of all their little-endian bytes.

@@ -4,7 +4,9 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::config::WorkloadConfig;
-use crate::plan::prompt::{self, Prompt, PromptError, PromptKey, RequestExtras, Vocabulary};
+use crate::plan::prompt::{
+    self, PrefixPiece, Prompt, PromptError, PromptKey, RequestExtras, TurnPrompt, Vocabulary,
+};
 use crate::plan::seed;
 use crate::prompts::row::{BLOCK_TOKENS, Content, Row, RowFault, Turn};
 
@@ -73,6 +75,7 @@ pub fn from_row(
         messages: None,
         input_tokens,
         output_tokens,
+        prefix: Vec::new(),
         extras: RequestExtras {
             model: row.model,
             class: row.class,
@@ -104,9 +107,67 @@ pub fn from_row(
             let (ids, text) = words(input_tokens, &blocks, workload, vocabulary, key)?;
             made.token_ids = Some(ids);
             made.text = text;
+            made.prefix = pieces(input_tokens, &blocks);
         }
     }
     Ok(made)
+}
+
+/// Blocks as pieces; the last one has what is left.
+fn pieces(input_tokens: u32, blocks: &[u64]) -> Vec<PrefixPiece> {
+    let mut left = input_tokens;
+    let piece = |name: &u64| {
+        let tokens = left.min(BLOCK_TOKENS);
+        left -= tokens;
+        PrefixPiece {
+            name: *name,
+            tokens,
+        }
+    };
+    blocks.iter().map(piece).collect()
+}
+
+/// The turns of a row: those of a conversation, as many as `workload.turns` allows, and
+/// of any other row the one that it has.
+///
+/// # Errors
+/// See [`BuildError`].
+pub fn turns_from_row(
+    row: Row,
+    workload: &WorkloadConfig,
+    vocabulary: Option<&dyn Vocabulary>,
+    key: PromptKey,
+) -> Result<Vec<TurnPrompt>, BuildError> {
+    let most = workload.turns.bounds().1 as usize;
+    let recorded = match &row.content {
+        Content::Conversation(turns) => turns.clone(),
+        _ => Vec::new(),
+    };
+    let first = from_row(row, workload, vocabulary, key)?;
+    let extras = first.extras.clone();
+    let mut turns = vec![TurnPrompt {
+        prompt: first,
+        answer: recorded.first().and_then(|turn| turn.answer.clone()),
+    }];
+    let encode = |text: &str| vocabulary.and_then(|vocabulary| vocabulary.encode(text));
+    for Turn { question, answer } in recorded.into_iter().take(most).skip(1) {
+        let ids = encode(&question);
+        let recorded = answer.as_deref().and_then(encode);
+        let most_tokens = workload.output_tokens.bounds().1;
+        let output_tokens = recorded.map_or(most_tokens, |ids| ids.len() as u32);
+        turns.push(TurnPrompt {
+            prompt: Prompt {
+                input_tokens: ids.as_ref().map(|ids| ids.len() as u32),
+                token_ids: ids,
+                text: Some(question),
+                output_tokens: output_tokens.max(1),
+                extras: extras.clone(),
+                ..Prompt::default()
+            },
+            answer,
+        });
+    }
+    Ok(turns)
 }
 
 /// Tokens of so many: block by block, each from its own number alone, or all from the
@@ -212,6 +273,50 @@ mod tests {
         let prompt = from_row(row, &workload("{}"), Some(&Words), key(0)).unwrap();
         assert_eq!(prompt.text.as_deref(), Some("how are you"));
         assert_eq!((prompt.input_tokens, prompt.output_tokens), (Some(3), 5));
+    }
+
+    #[test]
+    fn a_conversation_has_as_many_turns_as_it_may() {
+        let turn = |question: &str, answer: &str| Turn {
+            question: question.to_owned(),
+            answer: Some(answer.to_owned()),
+        };
+        let all = vec![turn("a b", "c"), turn("d", "e f g"), turn("h", "i")];
+        let row = Row {
+            model: Some("lora".to_owned()),
+            ..Row::new(Content::Conversation(all))
+        };
+        let two = workload(r#"{"prompts": "sharegpt", "turns": 2}"#);
+        let turns = turns_from_row(row, &two, Some(&Words), key(0)).unwrap();
+        let asked: Vec<_> = turns
+            .iter()
+            .map(|turn| {
+                (
+                    turn.prompt.text.as_deref().unwrap(),
+                    turn.prompt.output_tokens,
+                )
+            })
+            .collect();
+        assert_eq!(asked, [("a b", 1), ("d", 3)]);
+        assert_eq!(turns[1].answer.as_deref(), Some("e f g"));
+        assert_eq!(turns[1].prompt.extras.model.as_deref(), Some("lora"));
+    }
+
+    #[test]
+    fn blocks_are_the_pieces_that_others_may_begin_with() {
+        let range = IdRange::new(0, 50_000);
+        let prompt = from_row(
+            made(1100, &[7, 8, 9]),
+            &workload("{}"),
+            Some(&range),
+            key(0),
+        );
+        let pieces = prompt.unwrap().prefix;
+        let pairs: Vec<_> = pieces
+            .iter()
+            .map(|piece| (piece.name, piece.tokens))
+            .collect();
+        assert_eq!(pairs, [(7, 512), (8, 512), (9, 76)]);
     }
 
     #[test]

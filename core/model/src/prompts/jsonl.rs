@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use crate::prompts::row::{Content, Row, RowFault, beginning, object, tokens};
+use crate::prompts::row::{Content, Row, RowFault, beginning, kind, object, tokens};
 use crate::prompts::sharegpt;
 
 /// What a row looks like, in few words.
@@ -194,18 +194,6 @@ fn body(tools: Field, format: Field, extra: Field) -> Result<Map<String, Value>,
         }
     }
     Ok(body)
-}
-
-/// What a value is, in a word or two.
-pub(crate) fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "true or false",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a text",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
-    }
 }
 
 #[cfg(test)]

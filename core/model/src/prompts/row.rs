@@ -100,6 +100,18 @@ pub fn beginning(row: &[u8]) -> String {
     format!("`{}{cut}`", plain.trim_end())
 }
 
+/// What a value is, in a word or two.
+pub(crate) fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a text",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
+}
+
 /// A JSON object, or what the row is in its place.
 pub(crate) fn object(row: &[u8], expected: &str) -> Result<Map<String, Value>, RowFault> {
     match serde_json::from_slice(row) {

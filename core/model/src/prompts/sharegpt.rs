@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-use crate::prompts::jsonl::kind;
-use crate::prompts::row::{Content, Row, RowFault, Turn, object};
+use crate::prompts::row::{Content, Row, RowFault, Turn, kind, object};
 
 /// A conversation without a question that was answered.
 pub const NO_ANSWER: &str = "no question with an answer";

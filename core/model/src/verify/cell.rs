@@ -20,17 +20,20 @@ pub struct AskedByPlan<'c> {
 }
 
 impl AskedByPlan<'_> {
-    /// What is wrong with the lengths that a record asked for. Those of a file's rows or
-    /// a table are not known here.
+    /// What is wrong with the lengths that a record asked for. Those of a file's rows, a
+    /// table or a later turn are not known here.
     fn fault(&self, record: &RequestRecord) -> Option<String> {
         let are_drawn = self.workload.prompts.draws_lengths();
         if !are_drawn || self.workload.lengths.is_some() {
             return None;
         }
+        if record.turn.is_some_and(|turn| turn > 0) {
+            return None;
+        }
         let key = PromptKey {
             block: self.block,
             level: self.level,
-            index: record.index,
+            index: record.session.unwrap_or(record.index),
         };
         let (input_tokens, output_tokens) = asked_lengths(self.workload, None, key);
         let same_input = record

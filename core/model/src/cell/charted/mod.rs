@@ -74,6 +74,7 @@ mod tests {
         exchange.asked = Asked {
             input_tokens: Some(8),
             output_tokens: gaps_ms.len() as u32 + 1,
+            ..Asked::default()
         };
         exchange.sent_ns = Some(100 * MS);
         exchange.http_status = Some(200);

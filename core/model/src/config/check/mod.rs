@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 pub use found::CheckError;
 use found::Found;
 
-use super::{Arrivals, BackendConfig, Config, Level, LoadConfig, Requests, TlsConfig};
+use super::{Arrivals, BackendConfig, Config, Length, Level, LoadConfig, Requests, TlsConfig};
 
 /// Everything wrong with a config, in the order of its keys; empty if nothing is.
 #[must_use]
@@ -24,6 +24,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     workload::check(&config.workload, &mut found);
     check_fit(config, &mut found);
     check_load(&config.load, &mut found);
+    check_conversations(config, &mut found);
     check_limits(config, &mut found);
     found.0
 }
@@ -131,7 +132,7 @@ fn check_fit(config: &Config, found: &mut Found) {
     let Some(limit) = config.model.max_model_len else {
         return;
     };
-    let prompt = u64::from(config.workload.input_tokens.bounds().1);
+    let prompt = config.workload.longest_prompt();
     let answer = u64::from(config.workload.output_tokens.bounds().1);
     let is_drawn = config.workload.prompts.draws_lengths() && config.workload.lengths.is_none();
     if is_drawn && prompt + answer > u64::from(limit) {
@@ -196,6 +197,17 @@ fn check_load(load: &LoadConfig, found: &mut Found) {
             );
         }
         _ => {}
+    }
+}
+
+/// Only a closed loop has slots that conversations can be held in.
+fn check_conversations(config: &Config, found: &mut Found) {
+    if config.workload.turns != Length::Fixed(1) && config.load.concurrency.is_none() {
+        found.add_hint(
+            "workload.turns",
+            "is set, but an open loop sends requests by a schedule and holds no conversations",
+            Some("set load.concurrency: it then counts the conversations that are held at once"),
+        );
     }
 }
 

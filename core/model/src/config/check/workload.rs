@@ -8,6 +8,7 @@ use crate::text::nearest::nearest;
 pub(super) fn check(workload: &WorkloadConfig, found: &mut Found) {
     check_lengths(workload, found);
     check_prefix(workload, found);
+    check_conversation(workload, found);
     check_file(workload, found);
     check_fields(workload, found);
     check_sampling(workload.sampling, found);
@@ -17,10 +18,20 @@ fn check_lengths(workload: &WorkloadConfig, found: &mut Found) {
     for (key, length) in [
         ("workload.input_tokens", workload.input_tokens),
         ("workload.output_tokens", workload.output_tokens),
+        ("workload.turns", workload.turns),
+        (
+            "workload.turn_input_tokens",
+            workload.turn_input_tokens.unwrap_or(Length::Fixed(1)),
+        ),
     ] {
         let (lo, hi) = length.bounds();
         if lo == 0 {
-            found.add(key, "can be 0, must be 1 token or more");
+            let least = if key == "workload.turns" {
+                "1"
+            } else {
+                "1 token"
+            };
+            found.add(key, format!("can be 0, must be {least} or more"));
         } else if lo > hi {
             found.add(
                 key,
@@ -39,12 +50,6 @@ fn check_lengths(workload: &WorkloadConfig, found: &mut Found) {
             }
         }
     }
-    if workload.turns != 1 {
-        found.add(
-            "workload.turns",
-            format!("is {}, must be 1", workload.turns),
-        );
-    }
     if workload.lengths.is_some() && !workload.prompts.draws_lengths() {
         found.add(
             "workload.lengths",
@@ -52,6 +57,64 @@ fn check_lengths(workload: &WorkloadConfig, found: &mut Found) {
                 "is set, but `{}` prompts have the lengths that their file says",
                 workload.prompts.name()
             ),
+        );
+    }
+}
+
+fn check_conversation(workload: &WorkloadConfig, found: &mut Found) {
+    let has_turns = workload.turns != Length::Fixed(1);
+    let source = workload.prompts;
+    let can_converse = matches!(
+        source,
+        PromptSource::Synthetic | PromptSource::Jsonl | PromptSource::Sharegpt
+    );
+    if has_turns && !can_converse {
+        found.add(
+            "workload.turns",
+            format!(
+                "is set, but `{}` prompts are single requests",
+                source.name()
+            ),
+        );
+    }
+    for (key, is_set) in [
+        (
+            "workload.turn_input_tokens",
+            workload.turn_input_tokens.is_some(),
+        ),
+        ("workload.think_time", workload.think_time.is_some()),
+        ("workload.tool_calls", workload.tool_calls.is_some()),
+        ("workload.answers", !workload.answers.are_the_models()),
+    ] {
+        if is_set && !has_turns {
+            found.add_hint(
+                key,
+                "is set, but `turns` is 1: nothing follows an answer",
+                Some("set workload.turns"),
+            );
+        }
+    }
+    if workload.turn_input_tokens.is_some() && source != PromptSource::Synthetic {
+        found.add(
+            "workload.turn_input_tokens",
+            format!(
+                "is set, but `{}` turns have the lengths that their file says",
+                source.name()
+            ),
+        );
+    }
+    if !workload.answers.are_the_models() && source == PromptSource::Synthetic {
+        found.add(
+            "workload.answers",
+            "is `recorded`, but synthetic conversations have no recorded answers",
+        );
+    }
+    if let Some(tools) = &workload.tool_calls
+        && !(0.0..=1.0).contains(&tools.share)
+    {
+        found.add(
+            "workload.tool_calls.share",
+            format!("is {}, must be from 0 to 1", tools.share),
         );
     }
 }
