@@ -1,5 +1,7 @@
 //! `validate`: checks a config and shows the run, without starting anything.
 
+mod rows;
+
 use std::path::Path;
 use std::time::Duration;
 
@@ -246,6 +248,14 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
         println!("each measurement lasts {duration}");
     }
     println!("{}", expected_line(prepared, preview.expected_s));
+    for line in prepared
+        .prompts
+        .scan()
+        .iter()
+        .flat_map(|scan| rows::lines(scan))
+    {
+        println!("{line}");
+    }
     preview.backends.iter().for_each(show_backend);
     for skipped in &preview.skipped {
         println!("\nskipped: {skipped}");
