@@ -17,6 +17,8 @@ pub const BLOCK: u64 = 5;
 pub const GROUP: u64 = 6;
 /// Purpose: sampling of a request's answer.
 pub const SAMPLING: u64 = 7;
+/// Purpose: the images of a request.
+pub const IMAGE: u64 = 8;
 
 /// A seed derived from `base` and `path`: the first eight bytes (little
 /// endian) of the SHA-256 of all their little-endian bytes.

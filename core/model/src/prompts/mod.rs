@@ -2,6 +2,7 @@
 //! of it. Files are opened and read elsewhere; here is what their rows mean.
 
 pub mod build;
+pub mod images;
 pub mod jsonl;
 pub mod keep;
 pub mod row;
