@@ -15,6 +15,9 @@ fn messages(framing: Framing, pieces: &[&[u8]]) -> Vec<(u8, Vec<u8>)> {
             Message::Data(data) => (0, data),
             Message::ErrorEvent(data) => (1, data),
             Message::ErrorField(data) => (2, data),
+            Message::NamedEvent { name, data } => {
+                return found.push((3, [name, b"\n", data].concat()));
+            }
         };
         found.push((kind, data.to_vec()));
     };
@@ -31,9 +34,10 @@ fuzz_target!(|data: &[u8]| {
     let [choice, cut, body @ ..] = data else {
         return;
     };
-    let framing = match choice % 3 {
+    let framing = match choice % 4 {
         0 => Framing::Sse,
         1 => Framing::Ndjson,
+        2 => Framing::NamedSse,
         _ => Framing::Body,
     };
     let (left, right) = body.split_at(usize::from(*cut).min(body.len()));

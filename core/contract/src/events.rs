@@ -25,4 +25,6 @@ pub struct Usage {
     pub cached_tokens: Option<u32>,
     /// Answer tokens spent on reasoning.
     pub reasoning_tokens: Option<u32>,
+    /// Prompt tokens that stand for images.
+    pub image_tokens: Option<u32>,
 }

@@ -22,6 +22,10 @@ fn readers() -> Vec<(BackendClient, RequestSpec)> {
             common::chat_request(),
         ),
         (
+            common::open("openai", json!({"endpoint": "responses"})),
+            common::chat_request(),
+        ),
+        (
             common::open("sglang", json!({"api": "native"})),
             common::id_request(),
         ),
@@ -167,7 +171,12 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-const FRAMINGS: [Framing; 3] = [Framing::Sse, Framing::Ndjson, Framing::Body];
+const FRAMINGS: [Framing; 4] = [
+    Framing::Sse,
+    Framing::NamedSse,
+    Framing::Ndjson,
+    Framing::Body,
+];
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]

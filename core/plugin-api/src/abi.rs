@@ -125,6 +125,8 @@ impl EventKind {
     pub const MALFORMED: Self = Self(14);
     pub const UNREAD: Self = Self(15);
     pub const MENDED: Self = Self(16);
+    /// Usage that [`USAGE`](Self::USAGE) has no room for: `a` image tokens.
+    pub const MORE_USAGE: Self = Self(17);
 }
 
 /// A count that is not known.
@@ -192,12 +194,14 @@ impl EventBuf {
     }
 }
 
-/// Kind of a message; an open set: 0 data, 1 error event, 2 error field.
+/// Kind of a message; an open set: 0 data, 1 error event, 2 error field, 3 named event
+/// (its name, a line feed, its data).
 #[repr(transparent)]
 #[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessageKind(pub u32);
 
-/// Framing of an answer; an open set: 0 SSE, 1 NDJSON, 2 body.
+/// Framing of an answer; an open set: 0 SSE, 1 NDJSON, 2 body, 3 SSE with
+/// named events.
 #[repr(transparent)]
 #[derive(StableAbi, Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FramingKind(pub u32);

@@ -240,6 +240,7 @@ impl DecoderAbi for Guarded<Box<dyn Decoder>> {
         let message = match kind.0 {
             1 => Message::ErrorEvent(message.as_slice()),
             2 => Message::ErrorField(message.as_slice()),
+            3 => named_event(message.as_slice()),
             _ => Message::Data(message.as_slice()),
         };
         guard(|| decoder.feed(message, &mut Events::new(out)))
@@ -250,6 +251,16 @@ impl DecoderAbi for Guarded<Box<dyn Decoder>> {
             return RResult::ROk(());
         };
         guard(|| decoder.finish(&mut Events::new(out)))
+    }
+}
+
+/// A name cannot hold a line feed: what stands before the first one is it.
+fn named_event(bytes: &[u8]) -> Message<'_> {
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let (name, data) = bytes.split_at(end.unwrap_or(0));
+    Message::NamedEvent {
+        name,
+        data: data.get(1..).unwrap_or_default(),
     }
 }
 
@@ -339,6 +350,7 @@ impl From<HttpRequest> for HttpRequestAbi {
                 Framing::Sse => 0,
                 Framing::Ndjson => 1,
                 Framing::Body => 2,
+                Framing::NamedSse => 3,
             }),
         }
     }

@@ -104,7 +104,10 @@ impl BackendClient {
     pub fn decoder(&self, request: &RequestSpec) -> Result<DecoderClient, PluginError> {
         let request = json(request)?;
         let inner = plain(self.inner.open_decoder(RSlice::from_slice(&request)))?;
-        Ok(DecoderClient { inner })
+        Ok(DecoderClient {
+            inner,
+            named: Vec::new(),
+        })
     }
 
     /// The form in which it wants its prompts.
@@ -154,8 +157,9 @@ fn http_request(abi: HttpRequestAbi) -> Result<HttpRequest, PluginError> {
         FramingKind(0) => Framing::Sse,
         FramingKind(1) => Framing::Ndjson,
         FramingKind(2) => Framing::Body,
+        FramingKind(3) => Framing::NamedSse,
         FramingKind(other) => {
-            let words = format!("plugin asks for framing {other}, this host knows 0 to 2");
+            let words = format!("plugin asks for framing {other}, this host knows 0 to 3");
             return Err(PluginError::new(words));
         }
     };
@@ -172,6 +176,8 @@ fn http_request(abi: HttpRequestAbi) -> Result<HttpRequest, PluginError> {
 /// An open decoder.
 pub struct DecoderClient {
     inner: DecoderBox,
+    /// A named event on its way: its name, a line feed, its data.
+    named: Vec<u8>,
 }
 
 impl std::fmt::Debug for DecoderClient {
@@ -190,6 +196,13 @@ impl DecoderClient {
             Message::Data(bytes) => (0, bytes),
             Message::ErrorEvent(bytes) => (1, bytes),
             Message::ErrorField(bytes) => (2, bytes),
+            Message::NamedEvent { name, data } => {
+                self.named.clear();
+                self.named.extend_from_slice(name);
+                self.named.push(b'\n');
+                self.named.extend_from_slice(data);
+                (3, self.named.as_slice())
+            }
         };
         plain(
             self.inner

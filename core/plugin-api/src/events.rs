@@ -14,6 +14,25 @@ pub enum Message<'a> {
     ErrorEvent(&'a [u8]),
     /// A line whose field name is `error`, as old llama.cpp servers write it.
     ErrorField(&'a [u8]),
+    /// An event with a name of its own, under
+    /// [`Framing::NamedSse`](crate::Framing::NamedSse) alone.
+    NamedEvent {
+        /// What its `event:` line says.
+        name: &'a [u8],
+        /// Its data.
+        data: &'a [u8],
+    },
+}
+
+impl<'a> Message<'a> {
+    /// Its data, or what stands in place of it.
+    #[must_use]
+    pub fn bytes(&self) -> &'a [u8] {
+        match self {
+            Self::Data(bytes) | Self::ErrorEvent(bytes) | Self::ErrorField(bytes) => bytes,
+            Self::NamedEvent { data, .. } => data,
+        }
+    }
 }
 
 /// Most events that the host takes from one message of so many bytes: one for
@@ -53,6 +72,13 @@ impl<'a> Events<'a> {
             ..Event::bare(EventKind::USAGE)
         };
         self.push(event, "");
+        if let Some(image_tokens) = usage.image_tokens {
+            let event = Event {
+                a: image_tokens,
+                ..Event::bare(EventKind::MORE_USAGE)
+            };
+            self.push(event, "");
+        }
     }
 
     /// The finish reason.
@@ -146,6 +172,11 @@ fn decode<'a>(event: &Event, text: &'a [u8]) -> Decoded<'a> {
             output_tokens: count(event.b),
             cached_tokens: count(event.c),
             reasoning_tokens: count(event.d),
+            image_tokens: None,
+        }),
+        EventKind::MORE_USAGE => Decoded::Usage(Usage {
+            image_tokens: count(event.a),
+            ..Usage::default()
         }),
         EventKind::FINISH => Decoded::Finish(text),
         EventKind::ERROR => Decoded::Error(text),
@@ -189,6 +220,25 @@ mod tests {
                 Decoded::Mended,
                 Decoded::Finish("stop"),
                 Decoded::End,
+            ]
+        );
+    }
+
+    #[test]
+    fn image_tokens_come_as_counts_of_their_own() {
+        let mut buffer = EventBuf::default();
+        let counts = |input_tokens, image_tokens| Usage {
+            input_tokens,
+            image_tokens,
+            ..Usage::default()
+        };
+        Events::new(&mut buffer).usage(counts(Some(9), Some(4)));
+        let back: Vec<_> = decoded(&buffer).collect();
+        assert_eq!(
+            back,
+            [
+                Decoded::Usage(counts(Some(9), None)),
+                Decoded::Usage(counts(None, Some(4))),
             ]
         );
     }

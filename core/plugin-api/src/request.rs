@@ -86,12 +86,16 @@ impl RequestSpec {
 /// How the host cuts an answer's body into messages for the decoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
-    /// Server-sent events: one message per event, its data.
+    /// Server-sent events: one message per event, its data. Events with a name of
+    /// their own are passed over.
     Sse,
     /// Newline-delimited JSON: one message per line.
     Ndjson,
     /// The whole body is one message.
     Body,
+    /// Server-sent events as [`Sse`](Self::Sse), and those with a name of their own
+    /// too, as [`Message::NamedEvent`](crate::Message::NamedEvent).
+    NamedSse,
 }
 
 /// An HTTP request without address: the host knows where to send it.

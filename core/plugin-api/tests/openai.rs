@@ -173,6 +173,7 @@ fn details_of_usage_are_reported() {
         output_tokens: Some(0),
         cached_tokens: Some(8),
         reasoning_tokens: Some(4),
+        image_tokens: None,
     };
     assert_eq!(events, [Replayed::Usage(usage)]);
 }
@@ -467,4 +468,30 @@ fn counts_of_llama_cpp_and_of_a_choice_stand_in_for_usage() {
     assert_eq!(usage(timed), Some((Some(7), Some(4))));
     let inside = r#"{"choices":[{"delta":{},"usage":{"prompt_tokens":9,"completion_tokens":2}}]}"#;
     assert_eq!(usage(inside), Some((Some(9), Some(2))));
+}
+
+#[test]
+fn image_tokens_are_read_wherever_servers_tell_them() {
+    let image = |details: &str| {
+        let text = format!(
+            r#"{{"choices":[],"usage":{{"prompt_tokens":32,"prompt_tokens_details":{details}}}}}"#
+        );
+        data(&text).into_iter().find_map(|event| match event {
+            Replayed::Usage(usage) => usage.image_tokens,
+            _ => None,
+        })
+    };
+    // SGLang's, then vLLM's.
+    assert_eq!(image(r#"{"image_tokens":20,"cached_tokens":0}"#), Some(20));
+    assert_eq!(
+        image(r#"{"cached_tokens":null,"multimodal_tokens":{"image":20,"audio":3}}"#),
+        Some(20)
+    );
+    for none in [
+        r#"{"multimodal_tokens":{"audio":3}}"#,
+        r#"{"multimodal_tokens":null}"#,
+        "null",
+    ] {
+        assert_eq!(image(none), None, "{none}");
+    }
 }

@@ -90,7 +90,7 @@ const CHECKS: [(&str, CheckFn); 20] = [
 ];
 
 /// Messages of kinds that servers send, and some that none should.
-const MESSAGES: [&[u8]; 15] = [
+const MESSAGES: [&[u8]; 18] = [
     b"",
     b" \n",
     b"[DONE]",
@@ -103,6 +103,9 @@ const MESSAGES: [&[u8]; 15] = [
     b"{\"choices\":[{\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"}]}",
     b"{\"text\":\"ab\",\"meta_info\":{\"completion_tokens\":2,\"finish_reason\":{\"type\":\"stop\"}}}",
     b"{\"error\":{\"message\":\"no\"}}",
+    b"{\"type\":\"response.output_text.delta\",\"delta\":\"c\"}",
+    b"{\"type\":\"response.output_item.added\",\"item\":null}",
+    b"{\"type\":\"response.completed\",\"response\":{\"output\":[[]],\"usage\":{\"output_tokens\":1}}}",
     b"{\"choices\":[{\"text\":\"\xf0\x9f\"}]}",
     b"\xff\xfe\x00{",
     b"{\"choices\":[{\"text\":\"\\ud83d\"}]}",

@@ -59,10 +59,20 @@ struct Asked {
     force_output: bool,
     #[serde(default = "yes")]
     stream: bool,
+    /// Null leaves it out.
+    #[serde(default = "greedy")]
+    temperature: Option<f64>,
     #[serde(default)]
-    temperature: f64,
+    top_p: Option<f64>,
     #[serde(default)]
     seed: u64,
+    #[serde(default)]
+    extra_body: Map<String, Value>,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "serde calls it")]
+fn greedy() -> Option<f64> {
+    Some(0.0)
 }
 
 fn model() -> String {
@@ -81,10 +91,10 @@ impl From<Asked> for RequestSpec {
             output_tokens: asked.output_tokens,
             force_output: asked.force_output,
             stream: asked.stream,
-            temperature: Some(asked.temperature),
-            top_p: None,
+            temperature: asked.temperature,
+            top_p: asked.top_p,
             seed: asked.seed,
-            extra_body: Map::new(),
+            extra_body: asked.extra_body,
         }
     }
 }
@@ -223,9 +233,12 @@ fn read(
     framing: Framing,
     answer: &[u8],
 ) -> Result<Vec<Replayed>, String> {
-    let events = sse::split(answer);
+    let events = match framing {
+        Framing::NamedSse => sse::split_named(answer),
+        _ => sse::split(answer),
+    };
     let messages: Vec<Message<'_>> = match framing {
-        Framing::Sse => events.iter().map(sse::Event::message).collect(),
+        Framing::Sse | Framing::NamedSse => events.iter().map(sse::Event::message).collect(),
         Framing::Ndjson => answer
             .split(|byte| *byte == b'\n')
             .map(|line| line.strip_suffix(b"\r").unwrap_or(line))

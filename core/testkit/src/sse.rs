@@ -12,12 +12,16 @@ pub enum Kind {
     ErrorEvent,
     /// A line whose field name is `error`.
     ErrorField,
+    /// An event with a name of its own.
+    NamedEvent,
 }
 
 /// One message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
     pub kind: Kind,
+    /// The name of a named event; empty for the others.
+    pub name: Vec<u8>,
     pub data: Vec<u8>,
 }
 
@@ -29,14 +33,17 @@ impl Event {
             Kind::Data => Message::Data(&self.data),
             Kind::ErrorEvent => Message::ErrorEvent(&self.data),
             Kind::ErrorField => Message::ErrorField(&self.data),
+            Kind::NamedEvent => Message::NamedEvent {
+                name: &self.name,
+                data: &self.data,
+            },
         }
     }
 }
 
 /// Splits a stream that comes in pieces of any size.
 ///
-/// Lines end with LF, CR or CRLF. Events with other names than `message` and
-/// `error` are skipped.
+/// Lines end with LF, CR or CRLF.
 /// Source: <https://html.spec.whatwg.org/multipage/server-sent-events.html>.
 #[derive(Debug, Default)]
 pub struct Splitter {
@@ -92,6 +99,7 @@ impl Splitter {
             b"event" => self.name = value.to_vec(),
             b"error" => events.push(Event {
                 kind: Kind::ErrorField,
+                name: Vec::new(),
                 data: value.to_vec(),
             }),
             _ => {}
@@ -103,18 +111,27 @@ impl Splitter {
         let Some(data) = self.data.take() else {
             return;
         };
-        let kind = match name.as_slice() {
-            b"" | b"message" => Kind::Data,
-            b"error" => Kind::ErrorEvent,
-            _ => return,
+        let (kind, name) = match name.as_slice() {
+            b"" | b"message" => (Kind::Data, Vec::new()),
+            b"error" => (Kind::ErrorEvent, Vec::new()),
+            _ => (Kind::NamedEvent, name),
         };
-        events.push(Event { kind, data });
+        events.push(Event { kind, name, data });
     }
 }
 
-/// The events of a whole recorded stream that ended cleanly.
+/// The events of a whole recorded stream that ended cleanly, without those that have a
+/// name of their own.
 #[must_use]
 pub fn split(body: &[u8]) -> Vec<Event> {
+    let mut events = split_named(body);
+    events.retain(|event| event.kind != Kind::NamedEvent);
+    events
+}
+
+/// As [`split`], with those that have a name of their own.
+#[must_use]
+pub fn split_named(body: &[u8]) -> Vec<Event> {
     let mut splitter = Splitter::default();
     let mut events = splitter.push(body);
     events.extend(splitter.finish());

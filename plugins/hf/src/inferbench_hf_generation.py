@@ -3,6 +3,7 @@ at a time. Every token is sent by the thread that generates, the moment the
 model yields it.
 """
 
+import copy
 import inspect
 import json
 import queue
@@ -77,7 +78,8 @@ class Engine:
         eos = model.generation_config.eos_token_id
         self.eos = set(eos if isinstance(eos, list) else [] if eos is None else [eos])
         # The model's own sampling defaults (penalties, top-p) would make this
-        # backend sample unlike the others.
+        # backend sample unlike the others: they are for requests that name none.
+        self.defaults = model.generation_config
         model.generation_config = GenerationConfig()
         config = model.config.get_text_config()
         limits = [args.max_model_len, getattr(config, "max_position_embeddings", None)]
@@ -155,18 +157,34 @@ class Engine:
             self.running = 0
             job.done.set()
 
-    def generate(self, job):
-        torch = self.torch
-        ids = torch.tensor([job.ids], device=self.model.device)
-        options = {"max_new_tokens": job.max_tokens, "do_sample": job.temperature > 0}
+    def options(self, job):
+        """What `generate` is told: how long the answer is, and how tokens are picked."""
+        options = {"max_new_tokens": job.max_tokens}
+        if job.temperature is None:
+            config = copy.deepcopy(self.defaults)
+            # Lengths are the request's.
+            config.max_length, config.min_length = None, 0
+            config.eos_token_id = None
+            options["generation_config"] = config
+            if job.top_p is not None:
+                options["top_p"] = job.top_p
+        else:
+            options["do_sample"] = job.temperature > 0
+            if options["do_sample"]:
+                options.update(temperature=job.temperature, top_k=0,
+                               top_p=1.0 if job.top_p is None else job.top_p)
         if job.forced:
             options["min_new_tokens"] = job.max_tokens
         elif self.eos:
             options["eos_token_id"] = sorted(self.eos)
-        if options["do_sample"]:
-            options.update(temperature=job.temperature, top_k=0, top_p=1.0)
-            if job.seed is not None:
-                torch.manual_seed(job.seed)
+        return options
+
+    def generate(self, job):
+        torch = self.torch
+        ids = torch.tensor([job.ids], device=self.model.device)
+        options = self.options(job)
+        if job.seed is not None:
+            torch.manual_seed(job.seed)
         self.prompt_tokens += len(job.ids)
         job.check_client()
         with torch.inference_mode():
@@ -182,8 +200,12 @@ class Job:
         self.ids = engine.prompt(body, chat)
         self.max_tokens = int(body.get("max_tokens") or body.get("max_completion_tokens") or 16)
         self.forced = bool(body.get("ignore_eos"))
-        self.temperature = float(body.get("temperature") or 0)
+        # None: as the model's own generation config has it.
+        self.temperature = number(body, "temperature", 0, None)
+        self.top_p = number(body, "top_p", 0, 1)
         self.seed = body.get("seed")
+        if self.seed is not None and type(self.seed) is not int:
+            raise Refused(400, f"seed is {self.seed!r}, must be a whole number")
         self.stream = bool(body.get("stream"))
         asked = body.get("stream_options") or {}
         self.include_usage = bool(asked.get("include_usage"))
@@ -284,6 +306,17 @@ class Job:
         body = {"message": {"role": "assistant", "content": text}} if self.chat else {"text": text}
         choice = {"index": 0, **body, "logprobs": None, "finish_reason": self.finish}
         return {**self.head, "choices": [choice], "usage": self.usage()}
+
+
+def number(body, name, lowest, highest):
+    """A field of a request that is a number, or None."""
+    value = body.get(name)
+    if value is None:
+        return None
+    if type(value) not in (int, float) or value < lowest or (highest is not None and value > highest):
+        limits = f"{lowest} or more" if highest is None else f"from {lowest} to {highest}"
+        raise Refused(400, f"{name} is {value!r}, must be {limits}")
+    return float(value)
 
 
 def sse(value):

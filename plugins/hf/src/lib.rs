@@ -27,7 +27,7 @@ impl Backend for Hf {
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
         let options: HfOptions = context.options()?;
-        let wire = wire::wire(&options);
+        let wire = wire::wire(&options)?;
         Ok(Self { options, wire })
     }
 

@@ -59,6 +59,67 @@ fn it_passes_the_conformance_suite() {
 }
 
 #[test]
+fn it_has_no_responses() {
+    let context = OpenContext {
+        options: options(json!({"endpoint": "responses"})),
+        attached: true,
+    };
+    assert_eq!(
+        Hf::open(&context).unwrap_err().message,
+        "options.endpoint is `responses`, must be `completions` or `chat`"
+    );
+}
+
+/// What `generate` is told of requests, by the server's own code, without a model.
+const OPTIONS_OF_REQUESTS: &str = r#"
+import json, sys, types
+sys.dont_write_bytecode = True
+sys.path.insert(0, sys.argv[1])
+import inferbench_hf_generation as generation
+
+engine = object.__new__(generation.Engine)
+engine.eos = {2}
+engine.defaults = types.SimpleNamespace(temperature=0.6, max_length=20, min_length=3, eos_token_id=2)
+told = []
+for body in json.load(sys.stdin):
+    job = types.SimpleNamespace(
+        max_tokens=7, forced=False,
+        temperature=generation.number(body, "temperature", 0, None),
+        top_p=generation.number(body, "top_p", 0, 1))
+    told.append(engine.options(job))
+print(json.dumps(told, default=vars))
+"#;
+
+#[test]
+#[ignore = "needs python3"]
+fn tokens_are_picked_as_the_request_says_and_else_as_the_model_s_config_does() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut python = Command::new("python3")
+        .args(["-c", OPTIONS_OF_REQUESTS])
+        .arg(source)
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let bodies = json!([{"temperature": 0}, {"temperature": 0.7, "top_p": 0.9}, {}]);
+    let mut input = python.stdin.take().unwrap();
+    input.write_all(bodies.to_string().as_bytes()).unwrap();
+    drop(input);
+    let output = python.wait_with_output().unwrap();
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        told,
+        json!([
+            {"max_new_tokens": 7, "do_sample": false, "eos_token_id": [2]},
+            {"max_new_tokens": 7, "do_sample": true, "temperature": 0.7, "top_k": 0, "top_p": 0.9,
+                "eos_token_id": [2]},
+            {"max_new_tokens": 7, "eos_token_id": [2], "generation_config": {
+                "temperature": 0.6, "max_length": null, "min_length": 0, "eos_token_id": null}},
+        ])
+    );
+}
+
+#[test]
 fn the_plan_starts_the_written_script_with_the_chosen_python() {
     let client = client(json!({"python": "/venv/bin/python", "attn_implementation": "eager"}));
     let context = context("org/model", 8300, Path::new("/run"));
@@ -186,6 +247,7 @@ impl Server {
         } else {
             let data = body.clone();
             vec![sse::Event {
+                name: Vec::new(),
                 kind: sse::Kind::Data,
                 data,
             }]

@@ -25,7 +25,7 @@ pub enum PlainPrompt {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpenAiOptions {
-    /// Endpoint that requests go to: `completions` or `chat`. Default
+    /// Endpoint that requests go to: `completions`, `chat` or `responses`. Default
     /// `completions`, which sends the prompt as it is.
     pub endpoint: Endpoint,
     /// Form of the prompt of `completions`: `text` or `token_ids`. Default
@@ -49,8 +49,9 @@ pub struct OpenAiOptions {
     /// SGLang know it, and some servers refuse it.
     pub continuous_usage: bool,
     /// Force the length of answers with `ignore_eos` and `min_tokens` when the
-    /// workload forces it. Default true. Set it to false for a server that
-    /// refuses these fields; answers may then be shorter.
+    /// workload forces it; with `endpoint: responses`, `ignore_eos` alone, and send
+    /// `seed` there. Default true. Set it to false for a server that refuses these
+    /// fields; answers may then be shorter.
     pub ignore_eos: bool,
     /// Program and arguments that start the server; without it the server must
     /// be attached to. Default none. `{model}`, `{host}`, `{port}`,
@@ -101,10 +102,10 @@ pub(crate) fn description() -> Description {
     Description {
         name: "openai".to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "any server that speaks OpenAI's completions or chat API".to_owned(),
+        summary: "any server that speaks OpenAI's completions, chat or responses API".to_owned(),
         simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
+            endpoints: Endpoint::all_names(),
             can_launch: true,
             can_attach: true,
             can_reset_prefix_cache: false,

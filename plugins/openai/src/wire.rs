@@ -10,8 +10,8 @@ use crate::describe::{OpenAiOptions, PlainPrompt};
 /// # Errors
 /// If they contradict each other, or the API key is not in the environment.
 pub(crate) fn wire(options: &OpenAiOptions) -> Result<OpenAiWire, PluginError> {
-    if options.endpoint == Endpoint::Chat && options.prompt_form == PlainPrompt::TokenIds {
-        let words = "options.prompt_form is `token_ids`, must be `text` where endpoint is `chat`";
+    if options.endpoint != Endpoint::Completions && options.prompt_form == PlainPrompt::TokenIds {
+        let words = "options.prompt_form is `token_ids`, which only endpoint `completions` takes";
         return Err(PluginError::new(words));
     }
     if let Some(path) = options.health.as_deref().filter(|p| !p.starts_with('/')) {

@@ -25,6 +25,7 @@ fn it_passes_the_conformance_suite() {
     for value in [
         json!({}),
         json!({"endpoint": "chat", "health": "/health", "ignore_eos": false}),
+        json!({"endpoint": "responses"}),
         json!({"prompt_form": "token_ids", "continuous_usage": true,
                "headers": {"X-Team": "a"}, "extra_body": {"top_k": 1}}),
         json!({"command": ["serve", "{model}"], "extra_args": ["--port", "{port}"]}),

@@ -38,8 +38,9 @@ pub struct SglangOptions {
     /// API that requests go through: `openai` or `native` (`/generate`).
     /// Default `openai`.
     pub api: Api,
-    /// Endpoint of OpenAI's API: `completions` (prompts as token ids) or `chat`
-    /// (prompts as messages, in the model's chat template). Default
+    /// Endpoint of OpenAI's API: `completions` (prompts as token ids), `chat`
+    /// (prompts as messages, in the model's chat template) or `responses` (as
+    /// `chat`; the length of answers cannot be forced there). Default
     /// `completions`, the only one for `native`.
     pub endpoint: Endpoint,
     /// Form of the prompt where it is no message: `token_ids` or `text`. Default
@@ -133,7 +134,7 @@ pub(crate) fn description() -> Description {
         summary: "SGLang's server, through OpenAI's API or its own".to_owned(),
         simulated: false,
         capabilities: Capabilities {
-            endpoints: [Endpoint::names(), vec!["native".to_owned()]].concat(),
+            endpoints: [Endpoint::all_names(), vec!["native".to_owned()]].concat(),
             can_launch: true,
             can_attach: true,
             can_reset_prefix_cache: true,

@@ -203,6 +203,7 @@ impl Meta {
             output_tokens: self.completion_tokens.0,
             cached_tokens: self.cached_tokens.0,
             reasoning_tokens: self.reasoning_tokens.0,
+            image_tokens: None,
         }
     }
 }
@@ -328,6 +329,7 @@ impl Decoder for NativeDecoder {
             Message::ErrorEvent(data) | Message::ErrorField(data) => {
                 out.error(&error_words(data));
             }
+            Message::NamedEvent { .. } => {}
         }
         Ok(())
     }

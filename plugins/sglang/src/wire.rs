@@ -13,6 +13,11 @@ use crate::native::{NativeWire, Streaming};
 /// Info probe of `GET /get_server_info`.
 pub(crate) const SERVER_INFO_PROBE: &str = "server_info";
 
+/// Tokens that `/v1/responses` takes off the length that is asked for, as room for tokens
+/// that the engine may add.
+/// Source: `ResponsesRequest.to_sampling_params` in SGLang's `openai/protocol.py`.
+const RESPONSES_TAKES_OFF_TOKENS: u32 = 2;
+
 /// The API in use, and the form of its prompts.
 #[derive(Debug)]
 pub(crate) struct Wire {
@@ -54,7 +59,8 @@ impl Wire {
                     headers,
                     extra_body,
                     continuous_usage: true,
-                    forces_length: true,
+                    // There is no field for it in `/v1/responses`.
+                    forces_length: endpoint != Endpoint::Responses,
                 };
                 Ok(Self {
                     form: wire.prompt_form(token_ids),
@@ -71,9 +77,10 @@ impl Wire {
                     api: ApiWire::Native(NativeWire::new(headers, extra_body, streaming)),
                 })
             }
-            (Api::Native, Endpoint::Chat) => Err(PluginError::new(
-                "options.endpoint is `chat`, must be `completions` where api is `native`",
-            )),
+            (Api::Native, Endpoint::Chat | Endpoint::Responses) => {
+                let words = "options.endpoint must be `completions` where api is `native`";
+                Err(PluginError::new(words))
+            }
         }
     }
 
@@ -91,6 +98,14 @@ impl Wire {
 
     pub(crate) fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
         match &self.api {
+            ApiWire::OpenAi(wire) if wire.endpoint == Endpoint::Responses => {
+                wire.encode(&RequestSpec {
+                    output_tokens: request
+                        .output_tokens
+                        .saturating_add(RESPONSES_TAKES_OFF_TOKENS),
+                    ..request.clone()
+                })
+            }
             ApiWire::OpenAi(wire) => wire.encode(request),
             ApiWire::Native(wire) => wire.encode(request),
         }

@@ -54,6 +54,7 @@ fn it_passes_the_conformance_suite() {
     for value in [
         json!({}),
         json!({"endpoint": "chat", "disable_radix_cache": true}),
+        json!({"endpoint": "responses"}),
         json!({"api": "native"}),
         json!({"prompt_form": "text"}),
         json!({"api": "native", "prompt_form": "text"}),
@@ -115,8 +116,45 @@ fn the_native_api_has_no_chat() {
     let error = Sglang::open(&context(json!({"api": "native", "endpoint": "chat"})));
     assert_eq!(
         error.unwrap_err().message,
-        "options.endpoint is `chat`, must be `completions` where api is `native`"
+        "options.endpoint must be `completions` where api is `native`"
     );
+}
+
+#[test]
+fn a_response_is_asked_for_with_the_two_tokens_that_sglang_takes_off() {
+    let messages = json!([{"role": "user", "content": "hi"}]);
+    let request = RequestSpec {
+        output_tokens: 5,
+        force_output: true,
+        ..RequestSpec::one_token("m", PromptContent::Messages(messages.clone()))
+    };
+    let http = open(json!({"endpoint": "responses"})).encode(&request);
+    let body: Value = serde_json::from_slice(&http.unwrap().body).unwrap();
+    assert_eq!(
+        body,
+        json!({"model": "m", "input": messages, "max_output_tokens": 7, "temperature": 0.0,
+            "store": false, "stream": true})
+    );
+}
+
+#[test]
+fn a_native_request_picks_tokens_as_it_was_asked_to() {
+    let sampling = |temperature, top_p| {
+        let request = RequestSpec {
+            temperature,
+            top_p,
+            seed: 9,
+            ..token_ids()
+        };
+        let http = open(json!({"api": "native"})).encode(&request).unwrap();
+        let body: Value = serde_json::from_slice(&http.body).unwrap();
+        let params = &body["sampling_params"];
+        ["temperature", "top_p", "sampling_seed"].map(|key| params.get(key).cloned())
+    };
+    let random = [Some(json!(0.7)), Some(json!(0.9)), Some(json!(9))];
+    assert_eq!(sampling(Some(0.7), Some(0.9)), random);
+    assert_eq!(sampling(Some(0.0), None), [Some(json!(0.0)), None, None]);
+    assert_eq!(sampling(None, None), [None, None, None]);
 }
 
 #[test]
@@ -151,6 +189,7 @@ fn a_recorded_native_stream_gives_each_piece_once() {
         output_tokens: Some(16),
         cached_tokens: Some(6),
         reasoning_tokens: Some(0),
+        image_tokens: None,
     };
     assert!(events.contains(&Replayed::Usage(usage)));
     assert!(events.contains(&Replayed::Finish("length".to_owned())));

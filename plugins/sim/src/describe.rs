@@ -54,8 +54,8 @@ impl Spin {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SimOptions {
-    /// Endpoint that requests go to: `completions` (prompts as token ids) or
-    /// `chat` (prompts as messages). Default `completions`.
+    /// Endpoint that requests go to: `completions` (prompts as token ids), `chat` or
+    /// `responses` (prompts as messages). Default `completions`.
     pub endpoint: Endpoint,
     /// Program and leading arguments. Default `inferbench-sim`, found beside
     /// InferBench's own executable.
@@ -188,7 +188,7 @@ pub(crate) fn description() -> Description {
         summary: "a simulated engine behind real sockets: runs no model".to_owned(),
         simulated: true,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
+            endpoints: Endpoint::all_names(),
             can_launch: true,
             can_attach: true,
             can_reset_prefix_cache: true,

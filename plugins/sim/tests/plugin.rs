@@ -60,6 +60,7 @@ fn it_passes_the_conformance_suite() {
     for value in [
         json!({}),
         json!({"endpoint": "chat", "fixed_ttft_ms": 5.0, "fixed_itl_ms": 1.0}),
+        json!({"endpoint": "responses"}),
         all_knobs(),
     ] {
         let report = conformance(this_library(), "sim", &options(value));

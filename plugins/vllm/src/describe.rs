@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct VllmOptions {
-    /// Endpoint that requests go to: `completions` (prompts as token ids) or
-    /// `chat` (prompts as messages, in the model's chat template). Default
-    /// `completions`.
+    /// Endpoint that requests go to: `completions` (prompts as token ids), `chat`
+    /// (prompts as messages, in the model's chat template) or `responses` (as
+    /// `chat`). Default `completions`.
     pub endpoint: Endpoint,
     /// Name of the environment variable that holds the API key, sent as
     /// `Authorization: Bearer KEY`. Default none.
@@ -88,7 +88,7 @@ pub(crate) fn description() -> Description {
         summary: "vLLM's OpenAI-compatible server, `vllm serve`".to_owned(),
         simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
+            endpoints: Endpoint::all_names(),
             can_launch: true,
             can_attach: true,
             can_reset_prefix_cache: true,

@@ -46,6 +46,7 @@ fn plan(value: Value, model: &str) -> LaunchPlan {
 fn it_passes_the_conformance_suite() {
     for value in [
         json!({}),
+        json!({"endpoint": "responses"}),
         json!({"endpoint": "chat", "enable_prefix_caching": false, "max_num_seqs": 8}),
     ] {
         let report = conformance(this_library(), "vllm", &options(value));

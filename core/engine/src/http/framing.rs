@@ -28,6 +28,10 @@ impl Framer {
     pub fn new(framing: Framing) -> Self {
         match framing {
             Framing::Sse => Self::Sse(Sse::default()),
+            Framing::NamedSse => Self::Sse(Sse {
+                gives_named: true,
+                ..Sse::default()
+            }),
             Framing::Ndjson => Self::Ndjson(Vec::new()),
             Framing::Body => Self::Body(Vec::new()),
         }
@@ -112,6 +116,10 @@ pub struct Sse {
     data: Vec<u8>,
     has_data: bool,
     name: Name,
+    /// The name of an event that has one of its own, if such events are given.
+    own_name: Vec<u8>,
+    /// Events with names of their own are given, and not passed over.
+    gives_named: bool,
     after_cr: bool,
     started: bool,
 }
@@ -196,18 +204,25 @@ impl Sse {
                 self.has_data = true;
                 keep(&mut self.data, value)?;
             }
-            b"event" => {
-                self.name = match value {
-                    b"" | b"message" => Name::Message,
-                    b"error" => Name::Error,
-                    _ => Name::Other,
-                };
-            }
+            b"event" => self.take_name(value)?,
             b"error" => sink(Message::ErrorField(value)),
             // A comment, an id, a retry or an unknown field: nothing to read.
             _ => {}
         }
         Ok(())
+    }
+
+    fn take_name(&mut self, value: &[u8]) -> Result<(), MessageTooLong> {
+        self.name = match value {
+            b"" | b"message" => Name::Message,
+            b"error" => Name::Error,
+            _ => Name::Other,
+        };
+        self.own_name.clear();
+        match self.name {
+            Name::Other if self.gives_named => keep(&mut self.own_name, value),
+            _ => Ok(()),
+        }
     }
 
     fn dispatch(&mut self, sink: &mut dyn FnMut(Message<'_>)) {
@@ -216,6 +231,10 @@ impl Sse {
             _ if !self.has_data => {}
             Name::Message if !blank => sink(Message::Data(&self.data)),
             Name::Error => sink(Message::ErrorEvent(&self.data)),
+            Name::Other if self.gives_named => sink(Message::NamedEvent {
+                name: &self.own_name,
+                data: &self.data,
+            }),
             Name::Message | Name::Other => {}
         }
         self.data.clear();
@@ -252,6 +271,10 @@ mod tests {
                 Message::Data(data) => ("", data),
                 Message::ErrorEvent(data) => ("E:", data),
                 Message::ErrorField(data) => ("F:", data),
+                Message::NamedEvent { name, data } => {
+                    let name = String::from_utf8_lossy(name);
+                    return found.push(format!("{name}={}", String::from_utf8_lossy(data)));
+                }
             };
             found.push(format!("{mark}{}", String::from_utf8_lossy(data)));
         };
@@ -290,6 +313,22 @@ mod tests {
         let text = ": ping\n\n:\n\nid: 7\n\nretry: 3000\n\nevent: ping\n\ndata:\n\nevent: run.progress\ndata: {}\n\ndata: x\n\n";
         for cut in 1..text.len() {
             assert_eq!(messages(Framing::Sse, text.as_bytes(), cut), ["x"]);
+        }
+    }
+
+    #[test]
+    fn named_events_are_given_where_they_are_asked_for_whatever_the_order_of_lines() {
+        let text = "event: a.b\r\ndata: 1\r\n\r\ndata: 2\n\ndata: 3\nevent: c\n\n\
+                    event: message\ndata: 4\n\nevent: error\ndata: 5\n\nevent: d\n\ndata: 6\n\n";
+        for cut in 1..text.len() {
+            let found = messages(Framing::NamedSse, text.as_bytes(), cut);
+            assert_eq!(
+                found,
+                ["a.b=1", "2", "c=3", "4", "E:5", "6"],
+                "cut at {cut}"
+            );
+            let plain = messages(Framing::Sse, text.as_bytes(), cut);
+            assert_eq!(plain, ["2", "4", "E:5", "6"], "cut at {cut}");
         }
     }
 

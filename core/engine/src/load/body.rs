@@ -109,20 +109,14 @@ fn decode(
 ) -> Result<(), StreamEnd> {
     events.clear();
     let fed = decoder.feed(message, events);
-    let (have, limit) = (events.events.len(), most_events(bytes_of(message).len()));
+    let (have, limit) = (events.events.len(), most_events(message.bytes().len()));
     if have > limit {
         *events = EventBuf::default();
         let words = format!("one message gave {have} events, limit {limit}");
         return Err(broken(FailureReason::DecoderError, words));
     }
-    take_events(events, bytes_of(message), t_ns, exchange);
+    take_events(events, message.bytes(), t_ns, exchange);
     fed.map_err(decoder_failed)
-}
-
-fn bytes_of(message: Message<'_>) -> &[u8] {
-    match message {
-        Message::Data(bytes) | Message::ErrorEvent(bytes) | Message::ErrorField(bytes) => bytes,
-    }
 }
 
 /// Takes the events that one message gave, all of the same arrival.

@@ -63,9 +63,10 @@ impl Carried {
         kept: Option<Connection>,
         target: &Target,
         wire: Wire,
-        exchange: Exchange,
+        mut exchange: Exchange,
         timeouts: Timeouts,
     ) -> (Self, Step) {
+        exchange.request_bytes = u64::try_from(wire.bytes.len()).ok();
         let mut carried = Self {
             answer: Answer::new(exchange, wire.framing, wire.decoder),
             bytes: wire.bytes,

@@ -159,9 +159,15 @@ pub(super) fn make_prompts(
     ) {
         check_vocabulary(loaded, vocabulary.is_some(), can_decode, backends)?;
     }
+    check_takes_images(loaded, backends)?;
     let limit = scan_limit(&loaded.config.load);
     let prompts = PromptMaker::open(workload, vocabulary, limit).map_err(|error| {
-        let path = [key("workload"), key("file")];
+        let of = if workload.file.is_some() {
+            "file"
+        } else {
+            "images"
+        };
+        let path = [key("workload"), key(of)];
         loaded
             .tree
             .error_at(&path, format!("cannot be used: {error}"), None)
@@ -220,6 +226,29 @@ fn where_a_tokenizer_is(loaded: &Loaded, backends: &[PreparedBackend]) -> String
             "set model.tokenizer to a tokenizer.json or a folder with one, or fetch the model first: hf download {id}"
         ),
     }
+}
+
+/// Whether each backend's prompts have a place for images.
+fn check_takes_images(loaded: &Loaded, backends: &[PreparedBackend]) -> Result<(), YamlError> {
+    if loaded.config.workload.images.is_none() {
+        return Ok(());
+    }
+    let other = |b: &PreparedBackend| b.opened.form != PromptForm::Messages;
+    let Some(index) = backends.iter().position(other) else {
+        return Ok(());
+    };
+    let words = format!(
+        "takes prompts as {}, but workload.images needs messages to put images into",
+        backends[index].opened.form.name()
+    );
+    let hint = "set its options.endpoint to chat or responses, where the plugin has it: inferbench plugins show";
+    Err(at_backend(
+        loaded,
+        index,
+        None,
+        words,
+        Some(hint.to_owned()),
+    ))
 }
 
 /// Whether the rows of a file can be put into the form that each backend takes.

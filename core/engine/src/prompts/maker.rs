@@ -15,6 +15,7 @@ use inferbench_model::prompts::row::Row;
 use sha2::{Digest, Sha256};
 
 use super::error::PromptFileError;
+use super::images::ImageMaker;
 use super::scan::{RowFile, Rows, Scan, ScanLimit};
 use super::text_file::TextFile;
 
@@ -27,6 +28,7 @@ pub struct PromptMaker {
     vocabulary: Option<SharedVocabulary>,
     table: Option<LengthTable>,
     from: From,
+    images: Option<ImageMaker>,
 }
 
 /// Where prompts come from.
@@ -60,6 +62,7 @@ impl PromptMaker {
             vocabulary: Some(vocabulary),
             table: None,
             from: From::Seed,
+            images: None,
         }
     }
 
@@ -85,11 +88,14 @@ impl PromptMaker {
                 })
             }
         };
+        let images = workload.images.as_ref();
+        let images = images.map(|images| ImageMaker::open(images, workload.seed));
         Ok(Self {
             table: read_table(workload)?,
             workload: workload.clone(),
             vocabulary,
             from,
+            images: images.transpose()?,
         })
     }
 
@@ -133,11 +139,19 @@ impl PromptMaker {
         }
     }
 
-    /// The prompt of one request; of a conversation its first turn.
+    /// The prompt of one request, with its images; of a conversation its first turn.
     ///
     /// # Errors
     /// If none of the asked length can be made, or the file cannot be read any more.
     pub fn make(&self, key: PromptKey) -> Result<Prompt, PromptError> {
+        let mut prompt = self.make_words(key)?;
+        if let Some(images) = &self.images {
+            images.put(&mut prompt, key)?;
+        }
+        Ok(prompt)
+    }
+
+    fn make_words(&self, key: PromptKey) -> Result<Prompt, PromptError> {
         match &self.from {
             From::Seed => {
                 let vocabulary = self.needed_vocabulary()?;
@@ -175,6 +189,14 @@ impl PromptMaker {
     /// # Errors
     /// As [`Self::make`].
     pub fn conversation(&self, key: PromptKey) -> Result<Vec<TurnPrompt>, PromptError> {
+        let mut turns = self.turns(key)?;
+        if let (Some(images), Some(first)) = (&self.images, turns.first_mut()) {
+            images.put(&mut first.prompt, key)?;
+        }
+        Ok(turns)
+    }
+
+    fn turns(&self, key: PromptKey) -> Result<Vec<TurnPrompt>, PromptError> {
         match &self.from {
             From::Seed => {
                 let vocabulary = self.needed_vocabulary()?;
@@ -221,7 +243,7 @@ impl PromptMaker {
     pub fn fingerprint(&self, n: u64) -> Result<String, PromptError> {
         let mut hash = Sha256::new();
         for index in 0..n {
-            let prompt = self.make(PromptKey {
+            let prompt = self.make_words(PromptKey {
                 block: 0,
                 level: 0,
                 index,
@@ -234,6 +256,9 @@ impl PromptMaker {
                 hash.update(message.to_string());
             }
             hash.update(prompt.output_tokens.to_le_bytes());
+        }
+        if let Some(images) = &self.images {
+            images.add_to(&mut hash);
         }
         Ok(hex(&hash.finalize()))
     }

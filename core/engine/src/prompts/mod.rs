@@ -4,6 +4,7 @@
 mod compression;
 mod elements;
 mod error;
+mod images;
 mod maker;
 mod rows;
 mod scan;

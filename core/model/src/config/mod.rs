@@ -2,6 +2,7 @@
 //! error is `yaml`'s job; checks over several keys are in `check`.
 
 mod check;
+mod images;
 mod length;
 mod level;
 mod load;
@@ -16,6 +17,7 @@ mod wording;
 mod workload;
 
 pub use check::{CheckError, check};
+pub use images::{ImageFormat, ImagesConfig};
 pub use length::Length;
 pub use level::{Level, Rate};
 pub use load::{Loaded, load};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::images::ImagesConfig;
 use super::length::Length;
 use super::pause::Pause;
 use super::sampling::Sampling;
@@ -66,6 +67,9 @@ pub struct WorkloadConfig {
     /// How the next token is picked.
     #[serde(skip_serializing_if = "Sampling::is_greedy")]
     pub sampling: Sampling,
+    /// Images before the text of the user's message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<ImagesConfig>,
 }
 
 impl Default for WorkloadConfig {
@@ -90,6 +94,7 @@ impl Default for WorkloadConfig {
             seed: 42,
             force_output: true,
             sampling: Sampling::Greedy,
+            images: None,
         }
     }
 }

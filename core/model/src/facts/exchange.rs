@@ -58,6 +58,8 @@ pub struct TurnKey {
 pub struct Exchange {
     /// What was asked.
     pub asked: Asked,
+    /// Bytes of the HTTP request, head and body.
+    pub request_bytes: Option<u64>,
     /// Planned send time of an open loop.
     pub scheduled_ns: Option<u64>,
     /// The last byte of the request was handed to the socket.
@@ -258,6 +260,7 @@ impl Exchange {
             output_tokens: usage.output_tokens.max(self.usage.output_tokens),
             cached_tokens: usage.cached_tokens.or(self.usage.cached_tokens),
             reasoning_tokens: usage.reasoning_tokens.or(self.usage.reasoning_tokens),
+            image_tokens: usage.image_tokens.or(self.usage.image_tokens),
         };
     }
 
@@ -381,6 +384,8 @@ impl Exchange {
             output_tokens,
             cached_tokens: self.cached_tokens(),
             reasoning_tokens: self.usage.reasoning_tokens,
+            image_tokens: self.usage.image_tokens,
+            request_bytes: self.request_bytes,
             token_source: output_tokens.map(|_| TokenSource::Usage),
             itl_ms: self.gaps_ms(),
             tokens_per_event: self.counts.per_event(),

@@ -31,6 +31,8 @@ const WHOLE: &[&str] = &[
 const BROKEN_OFF: &[(&str, FailureReason)] = &[
     ("abort", FailureReason::FinishAbort),
     ("aborted", FailureReason::FinishAbort),
+    // Of `/v1/responses`, where nothing says why.
+    ("incomplete", FailureReason::FinishAbort),
     ("error", FailureReason::FinishError),
     ("failed", FailureReason::FinishError),
     ("internal_error", FailureReason::FinishError),

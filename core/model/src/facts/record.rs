@@ -156,6 +156,12 @@ pub struct RequestRecord {
     pub cached_tokens: Option<u32>,
     /// Answer tokens spent on reasoning.
     pub reasoning_tokens: Option<u32>,
+    /// Prompt tokens that stand for images, as the server counts them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_tokens: Option<u32>,
+    /// Bytes of the HTTP request that was sent, head and body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_bytes: Option<u64>,
     /// Who counted.
     pub token_source: Option<TokenSource>,
     /// The server's finish reason.

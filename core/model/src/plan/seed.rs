@@ -21,6 +21,8 @@ pub const SAMPLING: u64 = 7;
 pub const TURNS: u64 = 8;
 /// Purpose: pauses of a conversation.
 pub const PAUSES: u64 = 9;
+/// Purpose: the images of a request.
+pub const IMAGE: u64 = 10;
 
 /// A seed derived from `base` and `path`: the first eight bytes (little
 /// endian) of the SHA-256 of all their little-endian bytes.

@@ -3,6 +3,7 @@
 
 pub mod build;
 pub mod export;
+pub mod images;
 pub mod jsonl;
 pub mod keep;
 pub mod row;

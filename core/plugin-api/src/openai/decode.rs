@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::chunk::{Choice, Chunk, Content};
 use super::lenient::{List, Object};
 use super::repeat::Repeat;
+use super::unread::UnreadFields;
 use crate::json::{self, mended};
 use crate::{Decoder, Events, Message, OutputKind, PluginError};
 
@@ -47,9 +48,7 @@ pub struct OpenAiDecoder {
     ended: bool,
     /// Output has come in pieces.
     had_pieces: bool,
-    /// Fields that nobody knows: messages without output that they were in, or `None`
-    /// if they stand beside output too, so that they are marks.
-    unknown: Vec<(String, Option<u32>)>,
+    unknown: UnreadFields,
     /// Reused for tool calls that come in several pieces.
     calls: String,
     /// What the next chunk most likely looks like.
@@ -74,7 +73,7 @@ impl OpenAiDecoder {
         let data = match StreamMessage::from_data(data) {
             StreamMessage::Blank => return,
             StreamMessage::End => {
-                self.tell_unread(out);
+                self.unknown.tell(out);
                 self.ended = true;
                 return out.end();
             }
@@ -113,7 +112,7 @@ impl OpenAiDecoder {
             out.output(OutputKind::Text, "", tokens);
         }
         if let Some(field) = chunk.unknown_field() {
-            self.note_unknown(field, put_out || chunk.opens_or_ends());
+            self.unknown.note(field, put_out || chunk.opens_or_ends());
         }
         if let Some(usage) = usage {
             out.usage(usage);
@@ -121,27 +120,6 @@ impl OpenAiDecoder {
         for choice in choices {
             if let Some(reason) = choice.finish_reason.word() {
                 out.finish(reason);
-            }
-        }
-    }
-
-    /// Notes a field that nobody knows; `is_mark`: it says nothing about output here.
-    fn note_unknown(&mut self, field: String, is_mark: bool) {
-        let has_room = self.unknown.len() < MOST_UNKNOWN;
-        let known = self.unknown.iter_mut().find(|(name, _)| *name == field);
-        match known {
-            Some((_, unread)) if is_mark => *unread = None,
-            Some((_, unread)) => *unread = unread.map(|unread| unread.saturating_add(1)),
-            None if has_room => self.unknown.push((field, (!is_mark).then_some(1))),
-            None => {}
-        }
-    }
-
-    /// Gives the fields that were in messages without output alone.
-    fn tell_unread(&mut self, out: &mut Events<'_>) {
-        for (field, unread) in self.unknown.drain(..) {
-            if let Some(unread) = unread {
-                out.unread(&field, unread);
             }
         }
     }
@@ -186,9 +164,6 @@ impl OpenAiDecoder {
     }
 }
 
-/// Fields that nobody knows, of which track is kept.
-const MOST_UNKNOWN: usize = 16;
-
 /// Whether there was anything to put out.
 fn put(
     kind: OutputKind,
@@ -221,7 +196,7 @@ fn reported_error(chunk: &Chunk<'_>) -> Option<String> {
 
 /// Whether it says anything: a null, `false`, 0, an empty text, list or object, or an
 /// object of such values means that there is no error.
-fn is_error(error: &Value) -> bool {
+pub(super) fn is_error(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => false,
         Value::Bool(true) => true,
@@ -269,12 +244,13 @@ impl Decoder for OpenAiDecoder {
             Message::ErrorEvent(data) | Message::ErrorField(data) => {
                 out.error(&error_words(data));
             }
+            Message::NamedEvent { .. } => {}
         }
         Ok(())
     }
 
     fn finish(&mut self, out: &mut Events<'_>) -> Result<(), PluginError> {
-        self.tell_unread(out);
+        self.unknown.tell(out);
         Ok(())
     }
 }

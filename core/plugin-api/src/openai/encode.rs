@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{Endpoint, OpenAiDecoder};
+use super::{Endpoint, WireDecoder, responses_body};
 use crate::{Framing, HttpRequest, PluginError, PromptContent, PromptForm, RequestSpec};
 
 /// How one server wants OpenAI's requests.
@@ -17,7 +17,8 @@ pub struct OpenAiWire {
     pub extra_body: Map<String, Value>,
     /// Ask for the running token count in every chunk (vLLM, SGLang).
     pub continuous_usage: bool,
-    /// The server knows `ignore_eos` and `min_tokens`, which force the length.
+    /// The server knows `ignore_eos` and `min_tokens`, which force the length; for
+    /// `/v1/responses` `ignore_eos` alone and `seed`, as vLLM has them.
     pub forces_length: bool,
 }
 
@@ -64,7 +65,7 @@ impl OpenAiWire {
     #[must_use]
     pub fn prompt_form(&self, token_ids: bool) -> PromptForm {
         match (self.endpoint, token_ids) {
-            (Endpoint::Chat, _) => PromptForm::Messages,
+            (Endpoint::Chat | Endpoint::Responses, _) => PromptForm::Messages,
             (Endpoint::Completions, true) => PromptForm::TokenIds,
             (Endpoint::Completions, false) => PromptForm::Text,
         }
@@ -75,15 +76,20 @@ impl OpenAiWire {
     /// # Errors
     /// If the prompt has a form that the endpoint does not take.
     pub fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        let body = self.body(request)?;
-        let framing = if request.stream {
-            Framing::Sse
-        } else {
-            Framing::Body
-        };
         let path = self.endpoint.path();
-        let extra = [&request.extra_body, &self.extra_body];
-        let mut http = post_merged(path, &body, &extra, framing)?;
+        let mut http = match (self.endpoint, &request.prompt) {
+            (Endpoint::Responses, PromptContent::Messages(messages)) => {
+                let body = responses_body::body(self, request, messages);
+                let fields = responses_body::extra_fields(&request.extra_body);
+                let extra = [&fields, &self.extra_body];
+                post_merged(path, &body, &extra, framing(request, Framing::NamedSse))?
+            }
+            _ => {
+                let extra = [&request.extra_body, &self.extra_body];
+                let body = self.body(request)?;
+                post_merged(path, &body, &extra, framing(request, Framing::Sse))?
+            }
+        };
         http.headers.extend_from_slice(&self.headers);
         Ok(http)
     }
@@ -118,8 +124,17 @@ impl OpenAiWire {
 
     /// A decoder for one answer.
     #[must_use]
-    pub fn decoder(&self) -> OpenAiDecoder {
-        OpenAiDecoder::new()
+    pub fn decoder(&self) -> WireDecoder {
+        WireDecoder::new(self.endpoint)
+    }
+}
+
+/// The framing of the answer: `streamed`, if it is.
+fn framing(request: &RequestSpec, streamed: Framing) -> Framing {
+    if request.stream {
+        streamed
+    } else {
+        Framing::Body
     }
 }
 
@@ -141,7 +156,7 @@ fn wrong_form(endpoint: Endpoint, prompt: &PromptContent) -> PluginError {
     let path = endpoint.path();
     let takes = match endpoint {
         Endpoint::Completions => "text or token ids",
-        Endpoint::Chat => "messages",
+        Endpoint::Chat | Endpoint::Responses => "messages",
     };
     PluginError::new(format!("{path}: prompt is {form}, must be {takes}"))
 }

@@ -8,6 +8,12 @@ mod encode;
 mod lenient;
 mod parts;
 mod repeat;
+mod responses;
+mod responses_body;
+mod responses_event;
+mod unread;
+mod usage;
+mod wire_decoder;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,6 +23,9 @@ pub use chunk::{CHOICE_FIELDS, CONTENT_FIELDS};
 pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words};
 pub use encode::{OpenAiWire, api_key_header, post_merged, seed_for};
 pub use lenient::{Count, Fields, List, Object, Text, skip};
+pub use responses::ResponsesDecoder;
+pub use responses_event::DELTAS;
+pub use wire_decoder::WireDecoder;
 
 use crate::json;
 use crate::{ControlRequest, Evidence, InfoProbe, PluginError, Probes};
@@ -32,6 +41,8 @@ pub enum Endpoint {
     /// `/v1/chat/completions`: the prompt as one message of the user, in the
     /// model's chat template.
     Chat,
+    /// `/v1/responses`: as `chat`, with events that have types.
+    Responses,
 }
 
 impl Endpoint {
@@ -41,13 +52,20 @@ impl Endpoint {
         match self {
             Self::Completions => "/v1/completions",
             Self::Chat => "/v1/chat/completions",
+            Self::Responses => "/v1/responses",
         }
     }
 
-    /// Both, as a description names them.
+    /// Those that most servers have, as a description names them.
     #[must_use]
     pub fn names() -> Vec<String> {
         vec!["completions".to_owned(), "chat".to_owned()]
+    }
+
+    /// All of them, as a description names them.
+    #[must_use]
+    pub fn all_names() -> Vec<String> {
+        [Self::names(), vec!["responses".to_owned()]].concat()
     }
 }
 

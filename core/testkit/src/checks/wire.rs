@@ -79,6 +79,10 @@ pub(super) fn decoder_survives(subject: &Subject) -> Outcome {
             Message::Data(bytes),
             Message::ErrorEvent(bytes),
             Message::ErrorField(bytes),
+            Message::NamedEvent {
+                name: b"response.completed",
+                data: bytes,
+            },
         ] {
             buffer.clear();
             no_panic("feed", decoder.feed(message, &mut buffer))?;

@@ -1,6 +1,8 @@
 //! One answer being written: tokens to SSE events or to a whole JSON body, in
 //! vLLM's shapes. It appends bytes; others send them.
 
+mod responses;
+
 use std::io::Write as _;
 
 use serde_json::{Value, json};
@@ -33,6 +35,8 @@ pub(crate) struct Answer {
     opened: bool,
     /// Tokens not yet in an event; for a whole answer, all of them.
     pending: Vec<u32>,
+    /// Tokens of events that are said again at the end.
+    said: Vec<u32>,
     /// Start of every event up to the opening quote of its text.
     prefix: Vec<u8>,
 }
@@ -42,6 +46,7 @@ fn kind_names(endpoint: Endpoint, stream: bool) -> (&'static str, &'static str) 
         (Endpoint::Completions, _) => ("cmpl", "text_completion"),
         (Endpoint::Chat, true) => ("chatcmpl", "chat.completion.chunk"),
         (Endpoint::Chat, false) => ("chatcmpl", "chat.completion"),
+        (Endpoint::Responses, _) => ("resp", "response"),
     }
 }
 
@@ -82,9 +87,12 @@ impl Answer {
         let id = answer_id(job.endpoint, request);
         let object = kind_names(job.endpoint, job.stream).1;
         let model = Value::from(style.model.as_str());
-        let prefix = format!(
-            "data: {{\"id\":\"{id}\",\"object\":\"{object}\",\"created\":{created_s},\"model\":{model},\"choices\":["
-        );
+        let prefix = match job.endpoint {
+            Endpoint::Responses => responses::delta_prefix(&id),
+            _ => format!(
+                "data: {{\"id\":\"{id}\",\"object\":\"{object}\",\"created\":{created_s},\"model\":{model},\"choices\":["
+            ),
+        };
         let pending = Vec::with_capacity(if job.stream {
             style.tokens_per_event.min(64)
         } else {
@@ -100,6 +108,7 @@ impl Answer {
             produced: 0,
             opened: false,
             pending,
+            said: Vec::new(),
             prefix: prefix.into_bytes(),
         }
     }
@@ -145,14 +154,24 @@ impl Answer {
         }
         let first = !self.opened;
         self.opened = true;
-        if first && self.job.endpoint == Endpoint::Chat {
-            self.push_role(style, scratch, out);
+        match self.job.endpoint {
+            Endpoint::Chat if first => self.push_role(style, scratch, out),
+            Endpoint::Responses if first => {
+                let body = self.response_body(style, "in_progress", "", false);
+                self.push_named(&responses::opening(&body, &self.id), out);
+            }
+            _ => {}
         }
+        self.said.extend_from_slice(match self.job.endpoint {
+            Endpoint::Responses => &self.pending,
+            Endpoint::Completions | Endpoint::Chat => &[],
+        });
         scratch.clear();
         scratch.extend_from_slice(&self.prefix);
         match self.job.endpoint {
             Endpoint::Completions => self.push_completion_choice(first, scratch),
             Endpoint::Chat => self.push_chat_choice(scratch),
+            Endpoint::Responses => self.push_delta(scratch),
         }
         if self.job.continuous_usage {
             self.push_usage(style, self.produced, scratch);
@@ -249,6 +268,10 @@ impl Answer {
             Response::json(200, &self.whole_body(style)).push(self.close, out);
             return self.produced;
         }
+        if self.job.endpoint == Endpoint::Responses {
+            self.push_closing(style, out);
+            return 0;
+        }
         if self.job.include_usage {
             scratch.clear();
             scratch.extend_from_slice(&self.prefix);
@@ -263,6 +286,10 @@ impl Answer {
 
     fn push_done(&self, out: &mut Vec<u8>) {
         push_chunk(self.chunked, b"data: [DONE]\n\n", out);
+        self.push_last_chunk(out);
+    }
+
+    fn push_last_chunk(&self, out: &mut Vec<u8>) {
         if self.chunked {
             push_chunk(true, b"", out);
         }
@@ -270,7 +297,10 @@ impl Answer {
 
     /// Appends an error object and `[DONE]`; for a whole answer, a 500.
     pub(crate) fn push_error(&self, error: &ApiError, out: &mut Vec<u8>) {
-        if self.job.stream {
+        if self.job.stream && self.job.endpoint == Endpoint::Responses {
+            self.push_named(&[responses::error(error)], out);
+            self.push_last_chunk(out);
+        } else if self.job.stream {
             let event = format!("data: {}\n\n", error.body());
             push_chunk(self.chunked, event.as_bytes(), out);
             self.push_done(out);
@@ -280,9 +310,15 @@ impl Answer {
     }
 
     fn whole_body(&self, style: &AnswerStyle) -> Value {
-        let mut text = Vec::new();
-        push_text(&self.pending, &mut text);
-        let text = String::from_utf8_lossy(&text);
+        if self.job.endpoint == Endpoint::Responses {
+            return self.response_body(
+                style,
+                self.status(),
+                &responses::text_of(&self.pending),
+                true,
+            );
+        }
+        let text = responses::text_of(&self.pending);
         let ids = |ids: &[u32]| match self.job.return_token_ids {
             true => Value::from(ids),
             false => Value::Null,
@@ -307,7 +343,7 @@ impl Answer {
                 "index": 0, "text": text, "logprobs": null, "finish_reason": self.job.finish_reason,
                 "stop_reason": null, "token_ids": token_ids, "prompt_token_ids": prompt_ids,
             }]),
-            Endpoint::Chat => json!([{
+            Endpoint::Chat | Endpoint::Responses => json!([{
                 "index": 0, "message": {"role": "assistant", "content": text}, "logprobs": null,
                 "finish_reason": self.job.finish_reason, "stop_reason": null, "token_ids": token_ids,
             }]),

@@ -14,6 +14,8 @@ pub(crate) enum Endpoint {
     Completions,
     /// `/v1/chat/completions`.
     Chat,
+    /// `/v1/responses`.
+    Responses,
 }
 
 impl Endpoint {
@@ -21,6 +23,7 @@ impl Endpoint {
         match self {
             Self::Completions => "/v1/completions",
             Self::Chat => "/v1/chat/completions",
+            Self::Responses => "/v1/responses",
         }
     }
 }
@@ -123,13 +126,35 @@ struct Message {
     content: Value,
 }
 
+/// `input` of `/v1/responses`: a text, or messages.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Input {
+    Text(String),
+    Messages(Vec<Message>),
+}
+
+impl Input {
+    fn into_messages(self) -> Vec<Message> {
+        match self {
+            Self::Messages(messages) => messages,
+            Self::Text(text) => vec![Message {
+                role: "user".to_owned(),
+                content: Value::String(text),
+            }],
+        }
+    }
+}
+
 #[derive(Debug, Deserialize)]
 struct Body {
     model: Option<String>,
     prompt: Option<Value>,
     messages: Option<Vec<Message>>,
+    input: Option<Input>,
     max_tokens: Option<i64>,
     max_completion_tokens: Option<i64>,
+    max_output_tokens: Option<i64>,
     min_tokens: Option<i64>,
     n: Option<i64>,
     ignore_eos: Option<bool>,
@@ -143,8 +168,12 @@ struct Body {
 /// # Errors
 /// `ApiError` 404 for another model's name, 400 for all else.
 pub(crate) fn parse_job(endpoint: Endpoint, body: &[u8], limits: &Limits) -> Result<Job, ApiError> {
-    let body: Body = serde_json::from_slice(body)
+    let mut body: Body = serde_json::from_slice(body)
         .map_err(|e| ApiError::bad(Some("body"), format!("request body: {e}")))?;
+    if endpoint == Endpoint::Responses {
+        body.messages = body.input.take().map(Input::into_messages);
+        body.max_tokens = body.max_output_tokens.take();
+    }
     check_model(&body, limits)?;
     if body.n.is_some_and(|n| n != 1) {
         return Err(ApiError::bad(
@@ -154,7 +183,9 @@ pub(crate) fn parse_job(endpoint: Endpoint, body: &[u8], limits: &Limits) -> Res
     }
     let prompt_ids = match endpoint {
         Endpoint::Completions => completion_prompt(body.prompt.as_ref(), limits.vocab_size)?,
-        Endpoint::Chat => chat_prompt(body.messages.as_deref(), limits.vocab_size)?,
+        Endpoint::Chat | Endpoint::Responses => {
+            chat_prompt(body.messages.as_deref(), limits.vocab_size)?
+        }
     };
     let max_tokens = max_tokens(endpoint, &body, prompt_ids.len(), limits)?;
     let min_tokens = match body.min_tokens {
@@ -253,10 +284,19 @@ fn chat_prompt(messages: Option<&[Message]>, vocab_size: u32) -> Result<Vec<u32>
     Ok(ids)
 }
 
+fn is_image(part: &Value) -> bool {
+    let kind = part.get("type").and_then(Value::as_str);
+    matches!(kind, Some("image_url" | "input_image"))
+}
+
 fn content_text(content: &Value) -> Result<String, ApiError> {
     match content {
         Value::Null => Ok(String::new()),
         Value::String(text) => Ok(text.clone()),
+        Value::Array(parts) if parts.iter().any(is_image) => Err(ApiError::bad(
+            Some("messages"),
+            "messages: this simulator takes no images".into(),
+        )),
         Value::Array(parts) => parts
             .iter()
             .map(|p| p.get("text").and_then(Value::as_str))
@@ -292,10 +332,9 @@ fn max_tokens(
     }
     let room = u32::try_from(limit - prompt).unwrap_or(u32::MAX);
     let Some(asked) = body.max_completion_tokens.or(body.max_tokens) else {
-        return Ok(if endpoint == Endpoint::Chat {
-            room
-        } else {
-            room.min(16)
+        return Ok(match endpoint {
+            Endpoint::Completions => room.min(16),
+            Endpoint::Chat | Endpoint::Responses => room,
         });
     };
     if asked < 1 {

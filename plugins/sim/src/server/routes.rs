@@ -78,6 +78,7 @@ impl Server {
             ("POST", "/v1/chat/completions") => {
                 self.start_generation(slot, Endpoint::Chat, request)
             }
+            ("POST", "/v1/responses") => self.start_generation(slot, Endpoint::Responses, request),
             (method, path) => {
                 let response = self.answer_at_once(method, path);
                 self.respond(slot, &response, request.close);
@@ -122,7 +123,8 @@ impl Server {
                 | "/truth/reset"
                 | "/reset_prefix_cache"
                 | "/v1/completions"
-                | "/v1/chat/completions",
+                | "/v1/chat/completions"
+                | "/v1/responses",
             ) => Response::json(405, &json!({"detail": "Method Not Allowed"})),
             _ => Response::json(404, &json!({"detail": "Not Found"})),
         }

@@ -219,3 +219,61 @@ fn nothing_it_says_about_itself_looks_like_a_real_engine() {
             .contains("inferbench_sim_info")
     );
 }
+
+#[test]
+fn a_streamed_response_has_named_events_and_says_all_of_its_text_again() {
+    let sim = Sim::fast(&[]);
+    let body = r#"{"input":[{"role":"user","content":[{"type":"input_text","text":"a b"}]}],"max_output_tokens":3,"ignore_eos":true,"stream":true}"#;
+    let reply = sim.ask("POST", "/v1/responses", body);
+    let (events, done) = reply.events();
+    assert!(reply.whole && !done);
+    let kinds: Vec<&str> = events.iter().map(|e| e["type"].as_str().unwrap()).collect();
+    let delta = "response.output_text.delta";
+    let wanted = [
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+        "response.content_part.added",
+        delta,
+        delta,
+        delta,
+        "response.output_text.done",
+        "response.content_part.done",
+        "response.output_item.done",
+        "response.incomplete",
+    ];
+    assert_eq!(kinds, wanted);
+    for kind in wanted {
+        assert!(reply.text().contains(&format!("event: {kind}\ndata: ")));
+    }
+    let pieces = events[4..7].iter().map(|e| e["delta"].as_str().unwrap());
+    let text: String = pieces.collect();
+    assert_eq!(events[7]["text"], text);
+    let response = &events[10]["response"];
+    assert_eq!(response["output"][0]["content"][0]["text"], text);
+    let usage = &response["usage"];
+    assert_eq!(
+        (&usage["input_tokens"], &usage["output_tokens"]),
+        (&6.into(), &3.into())
+    );
+    let whole = sim.ask(
+        "POST",
+        "/v1/responses",
+        &body.replace(",\"stream\":true", ""),
+    );
+    let content = |response: &Value| response["output"][0]["content"].clone();
+    assert_eq!(content(&whole.json()), content(response));
+    assert_eq!(
+        whole.json()["incomplete_details"]["reason"],
+        "max_output_tokens"
+    );
+}
+
+#[test]
+fn images_are_refused_in_words() {
+    let sim = Sim::fast(&[]);
+    let body = r#"{"messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,"}},{"type":"text","text":"a"}]}]}"#;
+    let reply = sim.ask("POST", "/v1/chat/completions", body);
+    assert_eq!(reply.status(), 400);
+    assert!(reply.text().contains("this simulator takes no images"));
+}

@@ -219,7 +219,11 @@ impl Reply {
         if done {
             data.pop();
         }
-        let parse = |e: &&str| serde_json::from_str(e.strip_prefix("data: ").unwrap()).unwrap();
+        // An event with a name has a line for it, before its data.
+        let parse = |event: &&str| {
+            let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+            serde_json::from_str(data.unwrap()).unwrap()
+        };
         (data.iter().map(parse).collect(), done)
     }
 

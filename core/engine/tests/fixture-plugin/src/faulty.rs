@@ -2,7 +2,7 @@
 //! hook that its options name, or misbehaves in another way.
 
 use inferbench_plugin_api::backend::options_schema;
-use inferbench_plugin_api::openai::{Endpoint, OpenAiDecoder, OpenAiWire};
+use inferbench_plugin_api::openai::{Endpoint, OpenAiWire, WireDecoder};
 use inferbench_plugin_api::{
     Backend, Capabilities, Decoder, Description, Events, HttpRequest, LaunchContext, LaunchPlan,
     Message, OpenContext, PluginError, PromptForm, RequestSpec,
@@ -118,7 +118,7 @@ impl Backend for FixtureFaulty {
 
 struct FaultyDecoder {
     options: Options,
-    inner: OpenAiDecoder,
+    inner: WireDecoder,
 }
 
 impl Decoder for FaultyDecoder {

@@ -1,7 +1,7 @@
 //! Checks of the section `workload`: lengths, and which keys go with which source.
 
 use super::found::Found;
-use crate::config::{Length, PromptSource, ROW_FIELDS, Sampling, WorkloadConfig};
+use crate::config::{ImagesConfig, Length, PromptSource, ROW_FIELDS, Sampling, WorkloadConfig};
 use crate::text::nearest::nearest;
 
 /// Checks the whole section.
@@ -12,6 +12,9 @@ pub(super) fn check(workload: &WorkloadConfig, found: &mut Found) {
     check_file(workload, found);
     check_fields(workload, found);
     check_sampling(workload.sampling, found);
+    if let Some(images) = &workload.images {
+        check_images(images, found);
+    }
 }
 
 fn check_lengths(workload: &WorkloadConfig, found: &mut Found) {
@@ -191,6 +194,34 @@ fn check_fields(workload: &WorkloadConfig, found: &mut Found) {
             };
             let path = format!("workload.fields.{field}");
             found.add_hint(&path, "is no field that a request has", Some(&hint));
+        }
+    }
+}
+
+/// Longest side of an image that is made, pixels, and most images of a request.
+const MOST_PX: u32 = 8192;
+const MOST_IMAGES: u32 = 64;
+
+fn check_images(images: &ImagesConfig, found: &mut Found) {
+    let numbers = [
+        ("workload.images.count", images.count, MOST_IMAGES),
+        ("workload.images.width", images.width, MOST_PX),
+        ("workload.images.height", images.height, MOST_PX),
+    ];
+    for (key, number, most) in numbers {
+        if let Some(number) = number.filter(|n| !(1..=most).contains(n)) {
+            found.add(key, format!("is {number}, must be 1 to {most}"));
+        }
+    }
+    let made = [
+        ("workload.images.width", images.width.is_some()),
+        ("workload.images.height", images.height.is_some()),
+        ("workload.images.format", images.format.is_some()),
+    ];
+    for (key, is_set) in made {
+        if is_set && images.files.is_some() {
+            let words = "is set, but images come from `files` as they are";
+            found.add(key, words);
         }
     }
 }
