@@ -3,11 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Level, LoadThreads, Rate, Requests};
+use super::{Level, LoadShape, LoadThreads, Rate, Requests, Speed, speed};
 use crate::text::units::DurationText;
 
-/// How the load is offered. Either `concurrency` (closed loop) or
-/// `request_rate` (open loop) is given.
+/// How the load is offered. One of `concurrency` (closed loop), `request_rate` (open
+/// loop) and `speed` (open loop, replay of a trace) is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadConfig {
@@ -17,12 +17,33 @@ pub struct LoadConfig {
     /// Open loop: requests per second, one level each; `inf` sends all at once.
     #[serde(default)]
     pub request_rate: Option<Vec<Rate>>,
-    /// Open loop: distribution of the gaps between sends.
+    /// Arrivals as in a trace: how many times faster than it was recorded, a number or a
+    /// list, one level each.
+    #[serde(
+        default,
+        deserialize_with = "speed::one_or_more",
+        skip_serializing_if = "Option::is_none"
+    )]
+    #[schemars(schema_with = "speed::schema")]
+    pub speed: Option<Vec<Speed>>,
+    /// Open loop: distribution of the gaps between sends, or the times of a trace.
     #[serde(default)]
     pub arrivals: Arrivals,
     /// Gamma arrivals: shape of the gaps; below 1 burstier than poisson, above 1 steadier.
     #[serde(default)]
     pub burstiness: Option<f64>,
+    /// Open loop: how the rate goes over time, in factors of the level's rate, from the
+    /// first measured request on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shape: Option<LoadShape>,
+    /// Open loop: most requests in flight; a send that is due waits for a free place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub max_in_flight: Option<u32>,
+    /// Closed loop: time over which the slots begin one after the other; the measured
+    /// part begins with the last of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ramp_up: Option<DurationText>,
     /// Measured requests per cell, a number or `{per_slot, min}`; with `duration` too,
     /// whichever is reached first.
     #[serde(default)]
@@ -50,16 +71,24 @@ pub struct LoadConfig {
 }
 
 impl LoadConfig {
-    /// The levels in the order of the config; empty if neither `concurrency`
-    /// nor `request_rate` is set (which `check` refuses).
+    /// The levels in the order of the config; empty if none of `concurrency`,
+    /// `request_rate` and `speed` is set (which `check` refuses).
     #[must_use]
     pub fn levels(&self) -> Vec<Level> {
         let closed = self.concurrency.iter().flatten();
         let open = self.request_rate.iter().flatten();
+        let replayed = self.speed.iter().flatten();
         closed
             .map(|n| Level::Concurrency(*n))
             .chain(open.map(|rate| Level::RequestRate(*rate)))
+            .chain(replayed.map(|speed| Level::TraceSpeed(*speed)))
             .collect()
+    }
+
+    /// Requests are sent at the times of a trace's rows.
+    #[must_use]
+    pub fn replays_trace(&self) -> bool {
+        self.arrivals == Arrivals::Trace
     }
 
     /// Measured requests of a cell at this level; `None` if only time ends it.
@@ -80,6 +109,8 @@ pub enum Arrivals {
     Constant,
     /// Gamma gaps, shaped by `burstiness`.
     Gamma,
+    /// The times of the rows that the prompts come from.
+    Trace,
 }
 
 fn default_timeout() -> DurationText {

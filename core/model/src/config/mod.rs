@@ -11,6 +11,8 @@ mod price;
 mod requests;
 mod sampling;
 mod schema;
+mod shape;
+mod speed;
 mod threads;
 mod wording;
 mod workload;
@@ -24,6 +26,8 @@ pub use options::options_errors;
 pub use requests::Requests;
 pub use sampling::{RandomSampling, Sampling};
 pub use schema::schema;
+pub use shape::{LoadShape, OnOff, Ramp, Spike, Step};
+pub use speed::Speed;
 pub use threads::LoadThreads;
 pub use workload::{
     KeepConfig, LengthsConfig, PromptSource, ROW_FIELDS, TraceFormat, WorkloadConfig,

@@ -4,10 +4,13 @@
 pub mod asked;
 pub mod expected_time;
 pub mod length_table;
+pub mod preview;
 pub mod prompt;
+pub mod rate_curve;
 pub mod sample_size;
 pub mod schedule;
 pub mod seed;
+pub mod trace_times;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
