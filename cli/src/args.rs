@@ -83,6 +83,10 @@ pub enum Command {
         /// The run is for another machine: do not look for programs and images here.
         #[arg(long)]
         elsewhere: bool,
+        /// Draw the load of each level over time: requests sent per second, or slots that
+        /// begin one after the other.
+        #[arg(long)]
+        show_schedule: bool,
     },
     /// List where prompts may come from, or write the requests of a config as JSON lines.
     Prompts(PromptsArgs),

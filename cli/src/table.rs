@@ -2,6 +2,7 @@
 //! warnings, within 100 columns.
 
 mod names;
+mod over_time;
 
 use comfy_table::{Attribute, CellAlignment, LineStyle, Row as TableRow, Table, TableStyle};
 use inferbench_model::report::{Report, Severity, warning_line};
@@ -11,6 +12,7 @@ use crate::render::grid::{self, Cell, Column, Line, NARROW};
 use crate::render::{kv, runs};
 use names::Names;
 pub(crate) use names::shortened;
+pub(crate) use over_time::{columns, picture};
 
 /// Widest line, in columns.
 pub const WIDTH: usize = 100;

@@ -14,6 +14,7 @@ mod prompts;
 mod report;
 mod run;
 mod runtime;
+mod schedule;
 mod schema;
 mod signals;
 mod validate;
@@ -46,9 +47,11 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             &search,
             output,
         ),
-        Command::Validate { config, elsewhere } => {
-            validate::validate(&config, elsewhere, &search, output)
-        }
+        Command::Validate {
+            config,
+            elsewhere,
+            show_schedule,
+        } => validate::validate(&config, (elsewhere, show_schedule), &search, output),
         Command::Prompts(args) => prompts::prompts(&args, &search, output),
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),

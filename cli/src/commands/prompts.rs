@@ -140,6 +140,10 @@ fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut impl Write) -> Result<()
             let seed = seed::arrivals(config.seed, cell.block, cell.place);
             Schedule::new(&config.load, rate, seed).ok()
         }
+        Level::TraceSpeed(speed) => {
+            let trace = prepared.trace.as_ref();
+            trace.map(|trace| Schedule::replay(trace, speed))
+        }
     };
     for index in 0..cell.requests {
         let key = PromptKey {

@@ -66,6 +66,7 @@ fn record(report: &Report, row: &Row, metrics: &[&Metric]) -> Vec<String> {
     let kind = match row.level {
         inferbench_model::config::Level::Concurrency(_) => "concurrency",
         inferbench_model::config::Level::RequestRate(_) => "request_rate",
+        inferbench_model::config::Level::TraceSpeed(_) => "trace_speed",
     };
     let mut fields = vec![
         report.name.clone(),

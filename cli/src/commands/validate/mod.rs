@@ -30,7 +30,8 @@ use serde_json::Value;
 
 use super::inputs::{load_config, load_plugins};
 use super::kv_cache::dtype_source;
-use super::output::print_json;
+use super::output::{print_json, width};
+use super::schedule::{self, LevelSchedule};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
 
@@ -49,6 +50,9 @@ struct Preview {
     /// Levels whose KV cache will not fit, what there are too few requests or
     /// repeats for; most severe first.
     warnings: Vec<Warning>,
+    /// The load of each level over time; absent if it was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<Vec<LevelSchedule>>,
 }
 
 #[derive(Serialize)]
@@ -80,7 +84,7 @@ struct BackendPreview {
 
 pub(super) fn validate(
     path: &Path,
-    elsewhere: bool,
+    (elsewhere, show_schedule): (bool, bool),
     search: &SearchPath,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
@@ -97,11 +101,13 @@ pub(super) fn validate(
     if !errors.is_empty() {
         return Err(CliError::Config(errors));
     }
-    let preview = preview(&prepared, launches, forecasts, &needs);
+    let mut preview = preview(&prepared, launches, forecasts, &needs);
+    preview.schedule = show_schedule.then(|| schedule::schedules(&prepared, width()));
     if output.json {
         print_json(&preview)?;
     } else {
         show(&prepared, &preview);
+        preview.schedule.iter().flatten().for_each(schedule::show);
         if output.verbose {
             println!(
                 "\nthe resolved config:\n\n{}",
@@ -178,12 +184,18 @@ fn preview(
         measured_requests: measured,
         estimated_input_tokens: tokens(config.workload.input_tokens.mean()),
         estimated_output_tokens: tokens(config.workload.output_tokens.mean()),
-        expected_s: expected_s(config, &prepared.plan, &paces(prepared)),
+        expected_s: expected_s(
+            config,
+            &prepared.plan,
+            &paces(prepared),
+            prepared.trace.as_ref(),
+        ),
         backends,
         skipped: skipped
             .map(|s| format!("{} at {}: {}", s.backend, s.level, s.reason))
             .collect(),
         warnings,
+        schedule: None,
     }
 }
 

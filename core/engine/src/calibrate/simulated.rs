@@ -171,6 +171,7 @@ impl Simulated {
             },
             load: self.prepared.config.load.clone(),
             arrivals_seed: 0,
+            trace: None,
             keep_text: false,
         };
         cell.load.requests = Some(Requests::Fixed(requests));

@@ -1,5 +1,6 @@
-//! Closed loop: N slots, each sending its next request when its last has ended. A slot
-//! that holds a conversation keeps it to its end, and the connection with it.
+//! Closed loop: N slots, each sending its next request when its last has ended. They
+//! begin all at once, or one after the other. A slot that holds a conversation keeps it
+//! to its end, and the connection with it.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,22 @@ use crate::os::clock;
 /// Pause of a slot whose request could not even be sent, ns, so that a dead server
 /// does not make a busy loop.
 const AFTER_UNSENT_NS: u64 = 100_000_000;
+
+/// Slots of all threads that begin one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ramp {
+    /// Time between two slots, ns.
+    pub(super) gap_ns: u64,
+    pub(super) threads: u64,
+}
+
+impl Ramp {
+    /// When each of a thread's `slots` begins, ns after the start. Threads take turns.
+    pub(super) fn begins_ns(self, thread: u32, slots: u32) -> VecDeque<u64> {
+        let place = |slot| u64::from(thread) + u64::from(slot) * self.threads;
+        (0..slots).map(|slot| place(slot) * self.gap_ns).collect()
+    }
+}
 
 /// What the slots of all threads share.
 pub(super) struct Common {
@@ -71,6 +88,11 @@ enum Given {
 pub(super) struct ClosedLoop {
     common: Arc<Common>,
     slots: u32,
+    /// When each slot begins that has not yet, ns after the start; `None` if all begin at
+    /// once.
+    to_begin_ns: Option<VecDeque<u64>>,
+    /// When the load starts, ns.
+    start_ns: u64,
     /// Connections that were asked for before the load began; `None` before.
     opening: Option<u32>,
     /// Slots that have no request yet.
@@ -86,10 +108,13 @@ pub(super) struct ClosedLoop {
 }
 
 impl ClosedLoop {
-    pub(super) fn new(common: Arc<Common>, slots: u32) -> Self {
+    /// `to_begin_ns`: when each slot begins, ns after the start, if not at once.
+    pub(super) fn new(common: Arc<Common>, slots: u32, to_begin_ns: Option<VecDeque<u64>>) -> Self {
         Self {
             common,
             slots,
+            to_begin_ns,
+            start_ns: 0,
             opening: None,
             free: VecDeque::new(),
             ready: VecDeque::new(),
@@ -97,6 +122,43 @@ impl ClosedLoop {
             between: Between::default(),
             is_done: false,
         }
+    }
+
+    /// Sets when the load starts, ns.
+    pub(super) fn starts_at(&mut self, start_ns: u64) {
+        self.start_ns = start_ns;
+    }
+
+    /// When the next slot begins, ns; `None` if all have begun.
+    fn next_begin_ns(&self) -> Option<u64> {
+        let offset_ns = *self.to_begin_ns.as_ref()?.front()?;
+        Some(self.start_ns.saturating_add(offset_ns))
+    }
+
+    /// Lets the slots begin whose time has come: each opens its connection, if it needs
+    /// one, and sends when it is open.
+    fn begin_slots(&mut self, events: &EventLoop, now_ns: u64) {
+        while self
+            .next_begin_ns()
+            .is_some_and(|begin_ns| begin_ns <= now_ns)
+        {
+            let left = self.to_begin_ns.as_mut();
+            left.and_then(VecDeque::pop_front);
+            let channel = events.shared.new_channel();
+            if channel.is_usable() {
+                self.begins(channel);
+            } else {
+                events.open(0);
+            }
+        }
+    }
+
+    /// A slot begins over this channel.
+    fn begins(&mut self, channel: Channel) {
+        if self.to_begin_ns.is_some() {
+            self.common.with_phases(Phases::begins);
+        }
+        self.free.push_back(channel);
     }
 
     fn end_pauses(&mut self, now_ns: u64) {
@@ -129,6 +191,7 @@ impl ClosedLoop {
         self.is_done = true;
         self.free.clear();
         self.paused.clear();
+        self.to_begin_ns.iter_mut().for_each(VecDeque::clear);
         self.between = Between::default();
     }
 
@@ -152,12 +215,13 @@ impl ClosedLoop {
     }
 
     fn when_next(&self) -> Next {
-        let paused = self.paused.front().map(|(until_ns, _)| *until_ns);
-        let first = paused.into_iter().chain(self.between.first_due_ns()).min();
-        match (self.ready.is_empty(), first) {
+        let paused_ns = self.paused.front().map(|(until_ns, _)| *until_ns);
+        let times_ns = paused_ns.into_iter().chain(self.next_begin_ns());
+        let next_ns = times_ns.chain(self.between.first_due_ns()).min();
+        match (self.ready.is_empty(), next_ns) {
             (false, _) => Next::AtOnce,
             (true, _) if self.is_done => Next::Nothing,
-            (true, Some(at_ns)) => Next::At(at_ns),
+            (true, Some(next_ns)) => Next::At(next_ns),
             (true, None) => Next::Later,
         }
     }
@@ -165,6 +229,10 @@ impl ClosedLoop {
 
 impl Offer for ClosedLoop {
     fn prepare(&mut self, events: &mut EventLoop) -> bool {
+        if self.to_begin_ns.is_some() {
+            // Each is opened when its slot begins.
+            return true;
+        }
         if self.opening.is_none() {
             let needs_none = events.shared.new_channel().is_usable();
             let ids = if needs_none { 0 } else { self.slots };
@@ -178,6 +246,7 @@ impl Offer for ClosedLoop {
     }
 
     fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError> {
+        self.begin_slots(events, now_ns);
         self.end_pauses(now_ns);
         self.go_on(now_ns)?;
         self.give_requests(events, now_ns)?;
@@ -223,6 +292,22 @@ impl Offer for ClosedLoop {
         self.opening = self.opening.map(|left| left.saturating_sub(1));
         // One that cannot be opened is tried again by the request that needs it, which
         // then fails with the reason.
-        self.free.push_back(Channel::Http(opened.connection.ok()));
+        self.begins(Channel::Http(opened.connection.ok()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_of_all_threads_begin_evenly_one_after_the_other() {
+        let ramp = Ramp {
+            gap_ns: 10,
+            threads: 3,
+        };
+        assert_eq!(ramp.begins_ns(0, 3), [0, 30, 60]);
+        assert_eq!(ramp.begins_ns(1, 2), [10, 40]);
+        assert_eq!(ramp.begins_ns(2, 2), [20, 50]);
     }
 }

@@ -19,6 +19,7 @@ mod mailbox;
 mod open_loop;
 pub mod outcome;
 mod phases;
+mod places;
 pub mod requests;
 pub mod self_check;
 mod shared;
@@ -33,10 +34,10 @@ use std::sync::{Arc, Mutex};
 
 use inferbench_model::config::Level;
 use inferbench_model::facts::self_check::SelfCheck;
-use inferbench_model::plan::schedule::Schedule;
+use inferbench_model::plan::schedule::{Schedule, ScheduleError};
 use tokio_util::sync::CancellationToken;
 
-use closed_loop::{ClosedLoop, Common};
+use closed_loop::{ClosedLoop, Common, Ramp};
 pub use error::{LoadError, RequestError};
 use event_loop::{EventLoop, Offer};
 pub use in_process::EngineHub;
@@ -44,6 +45,7 @@ use mailbox::Opener;
 use open_loop::OpenLoop;
 use outcome::Timeouts;
 use phases::Phases;
+use places::Places;
 use self_check::{ThreadWatch, Watch};
 use shared::Shared;
 pub use shared::{CellLoad, Progress, RecordSink, Transport};
@@ -94,6 +96,11 @@ pub fn run_cell(
             let schedule = Schedule::new(&cell.load, rate, cell.arrivals_seed)?;
             open(&shared, opener.as_ref(), source, &schedule, threads)
         }
+        Level::TraceSpeed(speed) => {
+            let trace = cell.trace.as_ref().ok_or(ScheduleError::NoTrace)?;
+            let schedule = Schedule::replay(trace, speed);
+            open(&shared, opener.as_ref(), source, &schedule, threads)
+        }
     }
 }
 
@@ -108,12 +115,24 @@ fn closed(
     supply.fill(2 * slots as usize);
     let common = Common::new(
         supply,
-        Phases::new(&shared.cell.load, shared.cell.requests()),
+        Phases::new(&shared.cell.load, shared.cell.requests(), slots),
     );
     // The remainder goes to the first threads.
     let own = |thread| slots / threads + u32::from(thread < slots % threads);
-    let offers = (0..threads).map(|thread| ClosedLoop::new(Arc::clone(&common), own(thread)));
-    on_threads(shared, opener, offers.collect(), |_| ())
+    let ramp = shared.cell.load.ramp_up.map(|time| Ramp {
+        gap_ns: time.as_ns() / u64::from(slots.max(1)),
+        threads: threads.into(),
+    });
+    let offers = (0..threads).map(|thread| {
+        let begins = ramp.map(|ramp| ramp.begins_ns(thread, own(thread)));
+        ClosedLoop::new(Arc::clone(&common), own(thread), begins)
+    });
+    on_threads(shared, opener, offers.collect(), |offers| {
+        let start_ns = crate::os::clock::now_ns();
+        offers
+            .iter_mut()
+            .for_each(|offer| offer.starts_at(start_ns));
+    })
 }
 
 fn open(
@@ -128,14 +147,20 @@ fn open(
     let supply = Arc::new(Supply::start(source, threads, OPEN_LOOP_DEPTH));
     let wanted = shared.cell.requests().map(|n| n + load.warmup_requests);
     supply.fill(wanted.unwrap_or(u64::MAX).min(OPEN_LOOP_DEPTH as u64) as usize);
-    let own = |thread| OpenLoop::new(shared, &supply, schedule.clone(), (thread, threads));
+    let places = Places::new(load.max_in_flight);
+    let own = |thread| {
+        let shares = (&supply, &places);
+        OpenLoop::new(shared, shares, schedule.clone(), (thread, threads))
+    };
     let offers = (0..threads).map(own).collect();
-    on_threads(shared, opener, offers, |offers| {
+    let mut check = on_threads(shared, opener, offers, |offers| {
         let start_ns = crate::os::clock::now_ns() + open_loop::HEAD_START_NS;
         offers
             .iter_mut()
             .for_each(|offer| offer.starts_at(start_ns));
-    })
+    })?;
+    places.fill_in(&mut check);
+    Ok(check)
 }
 
 /// Runs each offer on a thread of its own, after all of them are prepared. The

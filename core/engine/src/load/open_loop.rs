@@ -12,6 +12,7 @@ use super::connections::{Claimed, Connections, Taken};
 use super::error::LoadError;
 use super::event_loop::{Ended, EventLoop, Next, Offer};
 use super::mailbox::Opened;
+use super::places::Places;
 use super::shared::{CellLoad, Shared};
 use super::supply::{Supplied, Supply};
 use super::under_way::Order;
@@ -82,11 +83,16 @@ type OwnSends = Peekable<StepBy<Skip<Sends>>>;
 /// The sends of one thread: the next ones have taken their connections.
 pub(super) struct OpenLoop {
     supply: Arc<Supply>,
+    places: Arc<Places>,
     queue: usize,
     connections: Connections,
     sends: OwnSends,
     taken: VecDeque<(Send, Taken)>,
     preparing: Preparing,
+    /// The send that is due waits for a place.
+    is_held: bool,
+    /// When the last one that waited got it, ns: whatever was due before it waited too.
+    held_until_ns: u64,
     /// When the schedule starts, ns.
     start_ns: u64,
 }
@@ -105,18 +111,21 @@ impl OpenLoop {
     /// The sends of thread `queue` of `threads`.
     pub(super) fn new(
         shared: &Arc<Shared>,
-        supply: &Arc<Supply>,
+        (supply, places): (&Arc<Supply>, &Arc<Places>),
         schedule: Schedule,
         (queue, threads): (usize, usize),
     ) -> Self {
         let sends = Sends::new(&shared.cell, schedule);
         Self {
             supply: Arc::clone(supply),
+            places: Arc::clone(places),
             queue,
             connections: Connections::new(shared),
             sends: sends.skip(queue).step_by(threads).peekable(),
             taken: VecDeque::new(),
             preparing: Preparing::Nothing,
+            is_held: false,
+            held_until_ns: 0,
             start_ns: 0,
         }
     }
@@ -126,11 +135,18 @@ impl OpenLoop {
         self.start_ns = start_ns;
     }
 
-    /// Lets every send up to `offset_ns` after the start take its connection.
+    /// Lets every send up to `offset_ns` after the start take its connection, but no more
+    /// of them than there are free places.
     fn take_until(&mut self, events: &EventLoop, offset_ns: u64) {
-        while let Some(send) = self.sends.next_if(|send| send.offset_ns <= offset_ns) {
+        while self.has_room()
+            && let Some(send) = self.sends.next_if(|send| send.offset_ns <= offset_ns)
+        {
             self.taken.push_back((send, self.connections.take(events)));
         }
+    }
+
+    fn has_room(&self) -> bool {
+        self.taken.len() < self.places.free()
     }
 
     /// When the next send is due, ns; `None` if there is none.
@@ -142,6 +158,9 @@ impl OpenLoop {
 
     /// When the next send takes its connection, ns.
     fn next_take_ns(&mut self) -> u64 {
+        if !self.has_room() {
+            return u64::MAX;
+        }
         let next = self.sends.peek().map(|send| send.offset_ns);
         next.map_or(u64::MAX, |offset_ns| {
             let due_ns = self.start_ns.saturating_add(offset_ns);
@@ -153,6 +172,48 @@ impl OpenLoop {
     fn next_send(&mut self, events: &EventLoop) -> Option<(Send, Taken)> {
         let taken = self.taken.pop_front();
         taken.or_else(|| Some((self.sends.next()?, self.connections.take(events))))
+    }
+
+    /// Sends what is due, for which there is a place.
+    ///
+    /// # Errors
+    /// No request can be had.
+    fn send(
+        &mut self,
+        events: &mut EventLoop,
+        (now_ns, due_ns): (u64, u64),
+    ) -> Result<Next, LoadError> {
+        let request = match self.supply.take(self.queue, events.waker())? {
+            Supplied::Request(request) => request,
+            Supplied::NotYet => return Ok(Next::Later),
+            Supplied::Over => return Ok(Next::Nothing),
+        };
+        let Some((send, taken)) = self.next_send(events) else {
+            return Ok(Next::Nothing);
+        };
+        if std::mem::take(&mut self.is_held) {
+            self.held_until_ns = now_ns;
+        }
+        if due_ns < self.held_until_ns && send.phase == Phase::Measured {
+            self.places.note_held(due_ns, now_ns);
+        }
+        let claimed = self.connections.claim(taken);
+        let order = Order {
+            request,
+            phase: send.phase,
+            scheduled_ns: Some(due_ns),
+            number: self.connections.begin(&claimed),
+        };
+        match claimed {
+            Claimed::Channel(channel) => {
+                events.carry(order, channel);
+            }
+            Claimed::NotOpen(id) => {
+                let token = events.carry_when_open(order);
+                self.connections.awaits(id, token);
+            }
+        }
+        Ok(Next::AtOnce)
     }
 }
 
@@ -192,34 +253,19 @@ impl Offer for OpenLoop {
             let look_ns = self.next_take_ns().min(now_ns + LOOK_EVERY_NS);
             return Ok(Next::At(due_ns.min(look_ns)));
         }
-        let request = match self.supply.take(self.queue, events.waker())? {
-            Supplied::Request(request) => request,
-            Supplied::NotYet => return Ok(Next::Later),
-            Supplied::Over => return Ok(Next::Nothing),
-        };
-        let Some((send, taken)) = self.next_send(events) else {
-            return Ok(Next::Nothing);
-        };
-        let claimed = self.connections.claim(taken);
-        let order = Order {
-            request,
-            phase: send.phase,
-            scheduled_ns: Some(due_ns),
-            number: self.connections.begin(&claimed),
-        };
-        match claimed {
-            Claimed::Channel(channel) => {
-                events.carry(order, channel);
-            }
-            Claimed::NotOpen(id) => {
-                let token = events.carry_when_open(order);
-                self.connections.awaits(id, token);
-            }
+        if !self.places.take(events.waker()) {
+            self.is_held = true;
+            return Ok(Next::At(now_ns + LOOK_EVERY_NS));
         }
-        Ok(Next::AtOnce)
+        let sent = self.send(events, (now_ns, due_ns));
+        if !matches!(sent, Ok(Next::AtOnce)) {
+            self.places.give_back();
+        }
+        sent
     }
 
     fn ended(&mut self, _: &mut EventLoop, ended: Ended) -> Result<(), LoadError> {
+        self.places.give_back();
         self.connections.end(ended);
         Ok(())
     }

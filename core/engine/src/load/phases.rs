@@ -5,11 +5,12 @@ use inferbench_model::facts::record::Phase;
 use inferbench_model::text::units::DurationText;
 
 /// The phases of a closed loop. Warm-up lasts until `warmup_requests` have
-/// ended; then `requests` are measured, or as many as are sent within
+/// ended and, where slots begin one after the other, all of them have begun; then `requests` are measured, or as many as are sent within
 /// `duration`.
 #[derive(Debug)]
 pub(super) struct Phases {
     warmup_left: u64,
+    slots_to_begin: u32,
     measured_left: u64,
     duration_ns: Option<u64>,
     deadline_ns: Option<u64>,
@@ -18,9 +19,10 @@ pub(super) struct Phases {
 }
 
 impl Phases {
-    /// `requests`: those to measure, if their number ends the cell.
-    pub(super) fn new(load: &LoadConfig, requests: Option<u64>) -> Self {
+    /// `requests`: those to measure, if their number ends the cell. `slots`: of the level.
+    pub(super) fn new(load: &LoadConfig, requests: Option<u64>, slots: u32) -> Self {
         Self {
+            slots_to_begin: load.ramp_up.map_or(0, |_| slots),
             warmup_left: load.warmup_requests,
             measured_left: requests.unwrap_or(u64::MAX),
             duration_ns: load.duration.map(DurationText::as_ns),
@@ -38,7 +40,7 @@ impl Phases {
 
     /// Phase of a request that is sent now; `None` when all have been sent.
     fn next(&mut self, now_ns: u64) -> Option<Phase> {
-        if self.warmup_left > 0 {
+        if self.warmup_left > 0 || self.slots_to_begin > 0 {
             return Some(Phase::Warmup);
         }
         if self.deadline_ns.is_none() {
@@ -50,6 +52,11 @@ impl Phases {
         }
         self.measured_left -= 1;
         Some(Phase::Measured)
+    }
+
+    /// A slot begins.
+    pub(super) fn begins(&mut self) {
+        self.slots_to_begin = self.slots_to_begin.saturating_sub(1);
     }
 
     /// A request of this phase has ended.
@@ -68,7 +75,7 @@ mod tests {
 
     fn phases(json: &str) -> Phases {
         let load: LoadConfig = serde_json::from_str(json).unwrap();
-        Phases::new(&load, load.requests_at(Level::Concurrency(2)))
+        Phases::new(&load, load.requests_at(Level::Concurrency(2)), 2)
     }
 
     #[test]
@@ -82,6 +89,26 @@ mod tests {
         assert_eq!(phases.next(6), Some(Phase::Measured));
         phases.ended(Phase::Measured);
         assert_eq!(phases.next(9), None);
+    }
+
+    #[test]
+    fn nothing_is_measured_before_the_last_slot_begins() {
+        let mut phases = phases(r#"{"concurrency": [2], "requests": 2, "ramp_up": "1s"}"#);
+        phases.begins();
+        assert_eq!(phases.next(0), Some(Phase::Warmup));
+        phases.ended(Phase::Warmup);
+        assert_eq!(phases.next(1), Some(Phase::Warmup));
+        phases.begins();
+        assert_eq!(phases.next(2), Some(Phase::Measured));
+        // Warm-up requests that are asked for come on top, where the ramp is too short.
+        let longer =
+            r#"{"concurrency": [2], "requests": 2, "ramp_up": "1s", "warmup_requests": 1}"#;
+        let mut phases = self::phases(longer);
+        phases.begins();
+        phases.begins();
+        assert_eq!(phases.next(0), Some(Phase::Warmup));
+        phases.ended(Phase::Warmup);
+        assert_eq!(phases.next(1), Some(Phase::Measured));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use inferbench_model::config::LoadConfig;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::plan::trace_times::TraceTimes;
 use tokio_util::sync::CancellationToken;
 
 use super::carried;
@@ -29,6 +30,8 @@ pub struct CellLoad {
     /// The load section of the config.
     pub load: LoadConfig,
     pub arrivals_seed: u64,
+    /// Times of the rows that prompts come from, where they are replayed.
+    pub trace: Option<TraceTimes>,
     /// Keep the text of answers.
     pub keep_text: bool,
 }

@@ -3,6 +3,8 @@
 use std::thread;
 
 use inferbench_model::config::{Level, LoadThreads};
+use inferbench_model::plan::rate_curve::RateCurve;
+use inferbench_model::plan::trace_times::TraceTimes;
 
 use super::error::LoadError;
 use super::shared::CellLoad;
@@ -16,23 +18,36 @@ const RATE_PER_THREAD: f64 = 500.0;
 /// Threads that make the load of a cell.
 pub(super) fn load_threads(cell: &CellLoad) -> u32 {
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    wanted(cell.load.threads, cell.key.level, cores)
+    let share = work(cell);
+    wanted(cell.load.threads, cell.key.level, share, cores)
 }
 
-fn wanted(asked: LoadThreads, level: Level, cores: u32) -> u32 {
+/// The work of a cell's level, where 1 is as much as a thread does without trouble.
+fn work(cell: &CellLoad) -> f64 {
+    match cell.key.level {
+        Level::Concurrency(slots) => f64::from(slots) / STREAMS_PER_THREAD,
+        Level::RequestRate(rate) => {
+            let shape = cell.load.shape.as_ref();
+            let highest = shape.map_or(1.0, |shape| RateCurve::new(shape).highest());
+            rate.0 * highest / RATE_PER_THREAD
+        }
+        Level::TraceSpeed(speed) => {
+            let mean = cell.trace.as_ref().map_or(0.0, TraceTimes::mean_rate);
+            mean * speed.0 / RATE_PER_THREAD
+        }
+    }
+}
+
+fn wanted(asked: LoadThreads, level: Level, work: f64, cores: u32) -> u32 {
     let most = match level {
         Level::Concurrency(slots) => slots.max(1),
-        Level::RequestRate(_) => u32::MAX,
+        Level::RequestRate(_) | Level::TraceSpeed(_) => u32::MAX,
     };
     let wanted = match asked {
         LoadThreads::Exactly(n) => n.get(),
         LoadThreads::Auto => {
-            let wanted = match level {
-                Level::Concurrency(slots) => f64::from(slots) / STREAMS_PER_THREAD,
-                Level::RequestRate(rate) => rate.0 / RATE_PER_THREAD,
-            };
             // One core is left for the rest: the server, the making of requests.
-            (wanted.ceil() as u32).min(cores.saturating_sub(1)).max(1)
+            (work.ceil() as u32).min(cores.saturating_sub(1)).max(1)
         }
     };
     wanted.min(most)

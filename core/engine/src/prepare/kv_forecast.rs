@@ -287,7 +287,7 @@ fn most_concurrent(prepared: &PreparedRun, label: &str) -> Option<u64> {
     let levels = stages.flat_map(|stage| &stage.levels);
     let concurrent = levels.filter_map(|planned| match planned.level {
         Level::Concurrency(n) => Some(u64::from(n)),
-        Level::RequestRate(_) => None,
+        Level::RequestRate(_) | Level::TraceSpeed(_) => None,
     });
     concurrent.max()
 }

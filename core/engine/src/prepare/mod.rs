@@ -6,6 +6,7 @@ pub mod kv_forecast;
 mod located;
 mod model;
 mod prepared;
+mod trace;
 
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub use prepared::{NoLaunch, NoLaunchPlan, PreparedBackend, PreparedRun};
 pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<YamlError>> {
     // The kernel takes a moment to begin; the time until the load is enough.
     crate::http::stamps::switch_on();
-    let config = loaded.config.clone();
+    let mut config = loaded.config.clone();
     let mut errors = Vec::new();
     let mut backends = Vec::new();
     for (index, backend) in config.backends.iter().enumerate() {
@@ -51,12 +52,17 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
     }
     let vocabulary = find_vocabulary(loaded, &files, &backends).map_err(|error| vec![error])?;
     let prompts = make_prompts(loaded, vocabulary, &backends).map_err(|error| vec![error])?;
+    let trace = trace::times(loaded, &prompts).map_err(|error| vec![error])?;
+    if let Some(trace) = &trace {
+        trace::set_requests(&mut config.load, trace);
+    }
     let mut prepared = PreparedRun {
         plan: RunPlan::new(&config),
         secrets: Secrets::of_config(&config),
         config,
         backends,
         prompts: Arc::new(prompts),
+        trace,
     };
     prepared.add_planned_secrets();
     let errors = prepared.check_launch_methods(loaded);

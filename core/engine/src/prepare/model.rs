@@ -132,17 +132,26 @@ const ROWS_FOR_A_TIME: u64 = 10_000;
 /// Longest time for a look at a file.
 const LOOK_LIMIT: Duration = Duration::from_secs(300);
 
-/// As many rows of a file as one cell can need.
+/// As many rows of a file as one cell can need: all of them where their times are
+/// replayed and no number of requests is given.
 fn scan_limit(load: &LoadConfig) -> ScanLimit {
     let levels = load.levels();
     let each = levels.iter().map(|level| load.requests_at(*level));
     let most = each
         .collect::<Option<Vec<u64>>>()
         .and_then(|n| n.into_iter().max());
-    let rows = most.map_or(ROWS_FOR_A_TIME, |n| n.saturating_add(load.warmup_requests));
+    let for_a_time = match load.replays_trace() {
+        true => u64::MAX,
+        false => ROWS_FOR_A_TIME,
+    };
+    let rows = most.map_or(for_a_time, |n| n.saturating_add(load.warmup_requests));
     ScanLimit {
         rows,
-        time: LOOK_LIMIT,
+        // A time that was not seen could not be replayed.
+        time: match load.replays_trace() {
+            true => Duration::MAX,
+            false => LOOK_LIMIT,
+        },
     }
 }
 

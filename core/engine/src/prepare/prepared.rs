@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use inferbench_model::config::{Config, Loaded};
 use inferbench_model::plan::RunPlan;
+use inferbench_model::plan::trace_times::TraceTimes;
 use inferbench_model::yaml::YamlError;
 use inferbench_plugin_api::{
     EnvVar, LaunchContext, LaunchPlan, ModelSpec, OpenContext, PluginError,
@@ -92,6 +93,8 @@ pub struct PreparedRun {
     pub backends: Vec<PreparedBackend>,
     /// Makes the prompts.
     pub prompts: Arc<PromptMaker>,
+    /// Times of the rows that prompts come from, where they are replayed.
+    pub trace: Option<TraceTimes>,
     /// What must not be written down.
     pub secrets: Secrets,
 }

@@ -37,8 +37,12 @@ pub struct Scan {
     pub first_messages: Option<Place>,
     /// Place of the first row that has a text without its token ids.
     pub first_text: Option<Place>,
-    /// Times of the rows that are kept, s, from the first of them; empty if any has none.
+    /// Times of the rows that are kept, s; empty if any has none.
     pub times_s: Vec<f64>,
+    /// Place of the first row that has no time.
+    pub first_untimed: Option<Place>,
+    /// Place of the first row that is earlier than the one before it.
+    pub first_backwards: Option<Place>,
     /// Longest prompt and answer that are known, tokens.
     pub longest: (Option<u32>, Option<u32>),
     /// Longest of both together, and where it is.
@@ -200,8 +204,16 @@ impl Scan {
             Content::TokenIds(..) | Content::Made { .. } => &mut { place },
         };
         match row.at_s {
-            Some(at_s) => self.times_s.push(at_s),
-            None => *is_timed = false,
+            Some(at_s) => {
+                if self.times_s.last().is_some_and(|last_s| at_s < *last_s) {
+                    self.first_backwards.get_or_insert(place);
+                }
+                self.times_s.push(at_s);
+            }
+            None => {
+                self.first_untimed.get_or_insert(place);
+                *is_timed = false;
+            }
         }
     }
 }

@@ -140,6 +140,7 @@ fn cell_load(
         },
         load: config.load.clone(),
         arrivals_seed: seed::arrivals(config.seed, stage.block, planned.index),
+        trace: session.prepared.trace.clone(),
         keep_text: config.output_text,
     };
     (source, load)

@@ -12,11 +12,14 @@ use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::RequestRecord;
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::plan::prompt::IdRange;
+use inferbench_model::plan::trace_times::TraceTimes;
 use inferbench_plugin_api::PromptForm;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 pub const TOKENS: u32 = 4;
+/// Times of the trace that is replayed where a load asks for one, s.
+pub const TRACE_S: [f64; 4] = [10.0, 10.1, 10.4, 10.45];
 
 pub fn source(target: &Target, block: u32) -> CellSource {
     let workload = WorkloadConfig {
@@ -54,6 +57,9 @@ pub fn run(
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let load: LoadConfig = serde_json::from_value(load).unwrap();
+    let trace = load
+        .replays_trace()
+        .then(|| TraceTimes::new(&TRACE_S).unwrap());
     let cell = CellLoad {
         key: CellKey {
             backend: "b".to_owned(),
@@ -62,6 +68,7 @@ pub fn run(
         },
         load,
         arrivals_seed: 1,
+        trace,
         keep_text: false,
     };
     let records = Arc::new(Mutex::new(Vec::new()));

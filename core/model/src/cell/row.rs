@@ -158,9 +158,9 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         hardware: None,
         trends: fold.trends(),
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
+        warnings: warnings(fold, key.level, &self_check, (broken, mild)),
         self_check,
         breaches,
-        warnings: warnings(fold, key.level, broken, mild),
     }
 }
 
@@ -168,8 +168,8 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
 fn warnings(
     fold: &CellFold,
     level: Level,
-    broken: Vec<WarningKind>,
-    mild: Vec<WarningKind>,
+    self_check: &SelfCheck,
+    (broken, mild): (Vec<WarningKind>, Vec<WarningKind>),
 ) -> Vec<WarningKind> {
     let work = fold.work();
     let mut found = Vec::new();
@@ -177,6 +177,8 @@ fn warnings(
     found.extend(fold.counts().resent_warning());
     found.extend(fold.window().is_none().then_some(WarningKind::NoWindow));
     found.extend(broken);
+    let counts = fold.counts();
+    found.extend(self_check.held_back(counts.ok + counts.failed));
     found.extend(mild);
     found.extend(length_warning(work));
     found.extend(uncounted_warning(work));

@@ -1,10 +1,12 @@
-//! One point of the load: a concurrency or a request rate.
+//! One point of the load: a concurrency, a request rate, or the speed of a trace.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::speed::Speed;
 
 /// Offered requests per second; infinite means all at once.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
@@ -96,6 +98,8 @@ pub enum Level {
     Concurrency(u32),
     /// Open loop: this many requests per second.
     RequestRate(Rate),
+    /// Open loop: the times of a trace, so many times faster than they were recorded.
+    TraceSpeed(Speed),
 }
 
 impl Level {
@@ -105,6 +109,17 @@ impl Level {
         match self {
             Self::Concurrency(n) => n.to_string(),
             Self::RequestRate(rate) => rate.to_string(),
+            Self::TraceSpeed(speed) => speed.to_string(),
+        }
+    }
+
+    /// Whether it is an open loop whose requests are sent over time, and not all at once.
+    #[must_use]
+    pub fn is_timed(&self) -> bool {
+        match self {
+            Self::Concurrency(_) => false,
+            Self::RequestRate(rate) => rate.0.is_finite(),
+            Self::TraceSpeed(_) => true,
         }
     }
 
@@ -114,6 +129,7 @@ impl Level {
         match self {
             Self::Concurrency(_) => "concurrency",
             Self::RequestRate(_) => "requests/s",
+            Self::TraceSpeed(_) => "trace speed",
         }
     }
 }
@@ -123,6 +139,7 @@ impl fmt::Display for Level {
         match self {
             Self::Concurrency(n) => write!(f, "concurrency {n}"),
             Self::RequestRate(rate) => write!(f, "{rate} requests/s"),
+            Self::TraceSpeed(speed) => write!(f, "trace at {speed}x"),
         }
     }
 }
@@ -145,5 +162,21 @@ mod tests {
         );
         let back: Level = serde_json::from_value(infinite).unwrap();
         assert_eq!(back, Level::RequestRate(Rate(f64::INFINITY)));
+        let twice = json(Level::TraceSpeed(Speed(2.0)));
+        assert_eq!(
+            twice,
+            serde_json::json!({"kind": "trace_speed", "value": 2.0})
+        );
+        let back: Level = serde_json::from_value(twice).unwrap();
+        assert_eq!(back, Level::TraceSpeed(Speed(2.0)));
+    }
+
+    #[test]
+    fn a_level_of_a_trace_is_shown_by_its_speed() {
+        let level = |speed| Level::TraceSpeed(Speed(speed));
+        assert_eq!(level(2.0).to_string(), "trace at 2x");
+        assert_eq!(level(0.5).to_string(), "trace at 0.5x");
+        assert_eq!(level(0.5).value_text(), "0.5");
+        assert_eq!(level(1.0).axis(), "trace speed");
     }
 }

@@ -6,12 +6,15 @@ mod images;
 mod length;
 mod level;
 mod load;
+mod load_section;
 mod options;
 mod pause;
 mod price;
 mod requests;
 mod sampling;
 mod schema;
+mod shape;
+mod speed;
 mod threads;
 mod wording;
 mod workload;
@@ -21,11 +24,14 @@ pub use images::{ImageFormat, ImagesConfig};
 pub use length::Length;
 pub use level::{Level, Rate};
 pub use load::{Loaded, load};
+pub use load_section::{Arrivals, LoadConfig};
 pub use options::options_errors;
 pub use pause::Pause;
 pub use requests::Requests;
 pub use sampling::{RandomSampling, Sampling};
 pub use schema::schema;
+pub use shape::{LoadShape, OnOff, Ramp, Spike, Step};
+pub use speed::Speed;
 pub use threads::LoadThreads;
 pub use workload::{
     Answers, KeepConfig, LengthsConfig, PrefixCache, PromptSource, ROW_FIELDS, ToolCallsConfig,
@@ -247,82 +253,6 @@ pub enum ReadyCheck {
     None,
 }
 
-/// How the load is offered. Either `concurrency` (closed loop) or
-/// `request_rate` (open loop) is given.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct LoadConfig {
-    /// Closed loop: requests in flight, one level each.
-    #[serde(default)]
-    pub concurrency: Option<Vec<u32>>,
-    /// Open loop: requests per second, one level each; `inf` sends all at once.
-    #[serde(default)]
-    pub request_rate: Option<Vec<Rate>>,
-    /// Open loop: distribution of the gaps between sends.
-    #[serde(default)]
-    pub arrivals: Arrivals,
-    /// Gamma arrivals: shape of the gaps; below 1 burstier than poisson, above 1 steadier.
-    #[serde(default)]
-    pub burstiness: Option<f64>,
-    /// Measured requests per cell, a number or `{per_slot, min}`; with `duration` too,
-    /// whichever is reached first.
-    #[serde(default)]
-    pub requests: Option<Requests>,
-    /// Length of the measured part of a cell.
-    #[serde(default)]
-    pub duration: Option<DurationText>,
-    /// Requests per cell that warm the backend up and are not measured.
-    #[serde(default)]
-    pub warmup_requests: u64,
-    /// Longest time for one whole request.
-    #[serde(default = "default_timeout")]
-    pub timeout: DurationText,
-    /// Longest silence inside an answer, and before its first byte.
-    #[serde(default)]
-    pub idle_timeout: Option<DurationText>,
-    /// Threads that make the load: `auto`, as many as the level calls for but one less
-    /// than there are cores, or a number.
-    #[serde(default)]
-    pub threads: LoadThreads,
-    /// Pause between two backends, after the first has freed its memory and
-    /// before the next is started.
-    #[serde(default)]
-    pub cooldown: Option<DurationText>,
-}
-
-impl LoadConfig {
-    /// The levels in the order of the config; empty if neither `concurrency`
-    /// nor `request_rate` is set (which `check` refuses).
-    #[must_use]
-    pub fn levels(&self) -> Vec<Level> {
-        let closed = self.concurrency.iter().flatten();
-        let open = self.request_rate.iter().flatten();
-        closed
-            .map(|n| Level::Concurrency(*n))
-            .chain(open.map(|rate| Level::RequestRate(*rate)))
-            .collect()
-    }
-
-    /// Measured requests of a cell at this level; `None` if only time ends it.
-    #[must_use]
-    pub fn requests_at(&self, level: Level) -> Option<u64> {
-        self.requests.map(|requests| requests.at(level))
-    }
-}
-
-/// Distribution of the gaps between sends of an open loop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Arrivals {
-    /// Exponential gaps.
-    #[default]
-    Poisson,
-    /// Equal gaps.
-    Constant,
-    /// Gamma gaps, shaped by `burstiness`.
-    Gamma,
-}
-
 /// Limits that a good request stays within; an absent one does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
@@ -446,8 +376,4 @@ fn default_seed() -> u64 {
 
 fn default_output() -> String {
     "results".to_owned()
-}
-
-fn default_timeout() -> DurationText {
-    DurationText::from_secs(10 * 60)
 }

@@ -20,7 +20,7 @@ pub enum Requests {
 }
 
 impl Requests {
-    /// Measured requests of a cell at this level. A rate has no slots: it has `min`.
+    /// Measured requests of a cell at this level. An open loop has no slots: it has `min`.
     #[must_use]
     pub fn at(self, level: Level) -> u64 {
         match (self, level) {
@@ -28,7 +28,7 @@ impl Requests {
             (Self::PerSlot { per_slot, min }, Level::Concurrency(slots)) => {
                 per_slot.saturating_mul(slots.into()).max(min)
             }
-            (Self::PerSlot { min, .. }, Level::RequestRate(_)) => min,
+            (Self::PerSlot { min, .. }, Level::RequestRate(_) | Level::TraceSpeed(_)) => min,
         }
     }
 }

@@ -110,6 +110,16 @@ pub struct SelfCheck {
     pub clock_steps: Option<u64>,
     /// The largest of them, ms; absent if there was none.
     pub clock_step_ms_max: Option<f64>,
+    /// Measured requests whose send waited for a free place under `max_in_flight`; absent
+    /// without that limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_back_sends: Option<u64>,
+    /// How long they waited, mean, ms; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_back_ms_mean: Option<f64>,
+    /// The longest, ms; absent if there was none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_back_ms_max: Option<f64>,
     /// The client was the limit: the row is not to be trusted.
     pub client_was_limit: bool,
 }
@@ -150,7 +160,7 @@ pub fn judge(check: &SelfCheck, offered: &Offered) -> Vec<WarningKind> {
         machine_slept(check),
         read_late(check, offered),
         fewer_in_flight(offered),
-        fewer_sent(offered),
+        fewer_sent(check, offered),
         some(offered.out_of_files).map(|requests| WarningKind::NoOpenFiles { requests }),
         some(offered.out_of_ports).map(|requests| WarningKind::NoLocalPorts { requests }),
         cpu_stolen(check),
@@ -165,7 +175,7 @@ fn some(requests: u64) -> Option<u64> {
 
 fn client_busy(check: &SelfCheck, level: Level) -> Option<WarningKind> {
     // An open loop waits awake for the next planned send, which is no work.
-    if matches!(level, Level::RequestRate(rate) if rate.0.is_finite()) {
+    if level.is_timed() {
         return None;
     }
     let cpu_percent = check.client_cpu_percent?;
@@ -182,7 +192,7 @@ fn client_waited(check: &SelfCheck, offered: &Offered) -> Option<WarningKind> {
     let core_wait_percent = check.core_wait_percent?;
     let share = match offered.level {
         Level::Concurrency(asked) => offered.concurrency.map(|n| n / f64::from(asked)),
-        Level::RequestRate(_) => offered
+        Level::RequestRate(_) | Level::TraceSpeed(_) => offered
             .sent_rate
             .zip(offered.planned_rate)
             .map(|(sent, planned)| sent / planned),
@@ -206,7 +216,7 @@ fn client_stalled(check: &SelfCheck, level: Level) -> Option<WarningKind> {
     let share = check.stalled_percent? / 100.0;
     let limit = match level {
         Level::Concurrency(_) => STALL_LIMIT_SHARE,
-        Level::RequestRate(_) => OPEN_STALL_LIMIT_SHARE,
+        Level::RequestRate(_) | Level::TraceSpeed(_) => OPEN_STALL_LIMIT_SHARE,
     };
     (share > limit).then_some(WarningKind::ClientStalled {
         stalls: check.stalls.unwrap_or(0),
@@ -239,6 +249,25 @@ fn read_late(check: &SelfCheck, offered: &Offered) -> Option<WarningKind> {
 }
 
 impl SelfCheck {
+    /// Whether `max_in_flight` held back a send.
+    #[must_use]
+    pub fn was_held_back(&self) -> bool {
+        self.held_back_sends.is_some_and(|sends| sends > 0)
+    }
+
+    /// A warning of sends that `max_in_flight` held back, of so many measured requests;
+    /// `None` if there was none.
+    #[must_use]
+    pub fn held_back(&self, requests: u64) -> Option<WarningKind> {
+        let sends = self.held_back_sends.and_then(some)?;
+        Some(WarningKind::SendsHeldBack {
+            sends,
+            requests,
+            mean_ms: self.held_back_ms_mean.unwrap_or(0.0),
+            longest_ms: self.held_back_ms_max.unwrap_or(0.0),
+        })
+    }
+
     /// Of two threads' figures the worse ones.
     #[must_use]
     pub fn worse_of(self, other: Self) -> Self {
@@ -288,7 +317,11 @@ fn fewer_in_flight(offered: &Offered) -> Option<WarningKind> {
         .then_some(WarningKind::FewerInFlight { in_flight, asked })
 }
 
-fn fewer_sent(offered: &Offered) -> Option<WarningKind> {
+/// What the limit of the config held back is no fault of the client's.
+fn fewer_sent(check: &SelfCheck, offered: &Offered) -> Option<WarningKind> {
+    if check.was_held_back() {
+        return None;
+    }
     let (sent_per_s, planned_per_s) = (offered.sent_rate?, offered.planned_rate?);
     (sent_per_s < OFFERED_LIMIT * planned_per_s).then_some(WarningKind::FewerSent {
         planned_per_s,
@@ -497,6 +530,30 @@ mod tests {
         };
         assert_eq!(broken(&quiet(), &open(38.1)), []);
         assert_eq!(broken(&quiet(), &open(31.2)), [WarningCode::FewerSent]);
+        // The same, held back by the config's own limit, is no fault of the client's.
+        let held = SelfCheck {
+            held_back_sends: Some(7),
+            held_back_ms_mean: Some(20.0),
+            held_back_ms_max: Some(90.0),
+            ..quiet()
+        };
+        assert_eq!(broken(&held, &open(31.2)), []);
+        assert_eq!(
+            held.held_back(100),
+            Some(WarningKind::SendsHeldBack {
+                sends: 7,
+                requests: 100,
+                mean_ms: 20.0,
+                longest_ms: 90.0,
+            })
+        );
+        // A limit that was never reached excuses nothing.
+        let unused = SelfCheck {
+            held_back_sends: Some(0),
+            ..quiet()
+        };
+        assert_eq!(broken(&unused, &open(31.2)), [WarningCode::FewerSent]);
+        assert_eq!(unused.held_back(100), None);
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl WindowFold {
         self.level = Some(timing.level);
         let start_ns = match timing.level {
             Level::Concurrency(_) => timing.sent_ns,
-            Level::RequestRate(_) => timing.scheduled_ns.or(timing.sent_ns),
+            Level::RequestRate(_) | Level::TraceSpeed(_) => timing.scheduled_ns.or(timing.sent_ns),
         };
         self.start_ns = self.start_ns.into_iter().chain(start_ns).min();
         self.last_planned_ns = self.last_planned_ns.max(timing.scheduled_ns);
@@ -142,7 +142,7 @@ impl WindowFold {
         let start_ns = self.start_ns?;
         let end_ns = match self.level? {
             Level::Concurrency(slots) => self.load_falls(slots)?,
-            Level::RequestRate(_) => {
+            Level::RequestRate(_) | Level::TraceSpeed(_) => {
                 let planned_ns = self.last_planned_ns?;
                 if planned_ns > start_ns {
                     planned_ns

@@ -7,7 +7,7 @@ use crate::config::{Config, Level, LoadConfig, PromptSource};
 pub fn levels_with_several(load: &LoadConfig, most: Option<u32>) -> u64 {
     let is_several = |level: &Level| match level {
         Level::Concurrency(slots) => *slots > 1 && most.is_none_or(|most| *slots <= most),
-        Level::RequestRate(_) => true,
+        Level::RequestRate(_) | Level::TraceSpeed(_) => true,
     };
     load.levels()
         .iter()

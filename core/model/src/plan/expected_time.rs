@@ -4,6 +4,8 @@
 use crate::config::{Config, Level, LoadConfig};
 
 use super::RunPlan;
+use super::rate_curve::RateCurve;
+use super::trace_times::TraceTimes;
 
 /// How fast a backend is taken to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,9 +43,14 @@ impl Pace {
 }
 
 /// Seconds that the run will likely take. `paces`: of each backend, in the order of
-/// the config.
+/// the config; `trace`: times of the rows that are replayed, if they are.
 #[must_use]
-pub fn expected_s(config: &Config, plan: &RunPlan, paces: &[Pace]) -> f64 {
+pub fn expected_s(
+    config: &Config,
+    plan: &RunPlan,
+    paces: &[Pace],
+    trace: Option<&TraceTimes>,
+) -> f64 {
     let load = &config.load;
     let answer_tokens = config.workload.output_tokens.mean();
     let stages = plan.stages.iter().map(|stage| {
@@ -53,7 +60,7 @@ pub fn expected_s(config: &Config, plan: &RunPlan, paces: &[Pace]) -> f64 {
             .unwrap_or(Pace::SERVER);
         let request_s = pace.first_token_s + answer_tokens * pace.token_s;
         let cells = stage.levels.iter();
-        let cells = cells.map(|planned| cell_s(load, planned.level, request_s, pace));
+        let cells = cells.map(|planned| cell_s((load, planned.level), trace, request_s, pace));
         pace.start_s + cells.sum::<f64>()
     });
     let pauses = plan.stages.len().saturating_sub(1) as f64;
@@ -62,28 +69,40 @@ pub fn expected_s(config: &Config, plan: &RunPlan, paces: &[Pace]) -> f64 {
 }
 
 /// Seconds of a cell whose requests take `request_s` each.
-fn cell_s(load: &LoadConfig, level: Level, request_s: f64, pace: Pace) -> f64 {
+fn cell_s(
+    (load, level): (&LoadConfig, Level),
+    trace: Option<&TraceTimes>,
+    request_s: f64,
+    pace: Pace,
+) -> f64 {
     let at_once = |slots: f64| match pace.one_at_a_time {
         true => request_s,
         false => request_s / slots.max(1.0),
     };
+    let least_s = if pace.one_at_a_time { request_s } else { 0.0 };
     let each_s = match level {
         Level::Concurrency(slots) => at_once(f64::from(slots)),
-        Level::RequestRate(rate) if rate.0.is_finite() => {
-            let least_s = if pace.one_at_a_time { request_s } else { 0.0 };
-            (1.0 / rate.0).max(least_s)
+        Level::RequestRate(rate) if rate.0.is_finite() => (1.0 / rate.0).max(least_s),
+        Level::TraceSpeed(speed) => {
+            let gap_s = trace.map_or(0.0, |trace| 1.0 / (trace.mean_rate() * speed.0));
+            gap_s.max(least_s)
         }
         // All of them at once.
         Level::RequestRate(_) => at_once(load.requests_at(level).unwrap_or(1) as f64),
     };
-    let counted_s = load.requests_at(level).map(|n| n as f64 * each_s);
+    let counted_s = load.requests_at(level).map(|n| {
+        let even_s = n as f64 * each_s;
+        let shape = load.shape.as_ref();
+        shape.map_or(even_s, |shape| RateCurve::new(shape).time_at(even_s))
+    });
     let timed_s = load.duration.map(|duration| duration.as_s());
     let measured_s = match (counted_s, timed_s) {
         (Some(counted_s), Some(timed_s)) => counted_s.min(timed_s),
         (counted_s, timed_s) => counted_s.or(timed_s).unwrap_or(0.0),
     };
     // The last requests are under way when the rest has ended.
-    load.warmup_requests as f64 * each_s + measured_s + request_s
+    let ramp_s = load.ramp_up.map_or(0.0, |ramp_up| ramp_up.as_s());
+    ramp_s + load.warmup_requests as f64 * each_s + measured_s + request_s
 }
 
 #[cfg(test)]
@@ -96,7 +115,7 @@ mod tests {
             "name: x\nmodel: {{ id: m }}\nbackends:\n  - plugin: a\nworkload: {{ output_tokens: 100 }}\nload: {load_text}\nrepeats: 2\n"
         );
         let config = load("x.yaml", &text, &|_| None).unwrap().config;
-        expected_s(&config, &RunPlan::new(&config), &[pace])
+        expected_s(&config, &RunPlan::new(&config), &[pace], None)
     }
 
     /// 2.1 s a request, of which the last one is counted apart.
@@ -135,6 +154,18 @@ mod tests {
             (attached("{ request_rate: [2], duration: 10s, requests: 30 }") - 10.0).abs() < 1e-6
         );
         assert!((attached("{ concurrency: [4], duration: 60s }") - 60.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_shape_and_slots_that_begin_one_by_one_take_their_time() {
+        let attached = |text: &str| expected(text, Pace::ATTACHED) / 2.0 - 1.0 - REQUEST_S;
+        // 20 requests at 2 a second are 10 s at an even rate: the first step is 5 s of
+        // them, the rest takes half of its 5 s.
+        let steps = "[{ for: 10s, rate: 0.5 }, { for: 1s, rate: 2 }]";
+        let load = format!("{{ request_rate: [2], requests: 20, shape: {{ steps: {steps} }} }}");
+        assert!((attached(&load) - 12.5).abs() < 1e-6);
+        let ramp = "{ concurrency: [4], duration: 60s, ramp_up: 8s }";
+        assert!((attached(ramp) - 68.0).abs() < 1e-6);
     }
 
     #[test]

@@ -5,10 +5,13 @@ pub mod asked;
 pub mod conversation;
 pub mod expected_time;
 pub mod length_table;
+pub mod preview;
 pub mod prompt;
+pub mod rate_curve;
 pub mod sample_size;
 pub mod schedule;
 pub mod seed;
+pub mod trace_times;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;

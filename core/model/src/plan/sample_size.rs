@@ -70,7 +70,7 @@ pub fn forecast(config: &Config) -> Vec<SampleFinding> {
 fn unfilled_levels(load: &LoadConfig) -> Vec<SampleFinding> {
     let filled = load.levels().into_iter().filter_map(|level| match level {
         Level::Concurrency(slots) => Some((slots, load.requests_at(level)?)),
-        Level::RequestRate(_) => None,
+        Level::RequestRate(_) | Level::TraceSpeed(_) => None,
     });
     let is_empty = |(slots, requests): &Filled| u64::from(*slots) > *requests;
     // Once the last request is sent, all slots but one end under falling load.

@@ -188,7 +188,8 @@ fn rows(source: &Source<'_>, backends: &[BackendReport]) -> Vec<Row> {
                 true => Some(Absence::new(AbsenceCode::NoLevel, None)),
                 false => absence(source.manifest, backend, level, &own),
             };
-            let row = figure::row(label, *level, &own, &metrics, absence);
+            let load = (*level, source.config.load.shape.is_some());
+            let row = figure::row(label, load, &own, &metrics, absence);
             rows.push(Row {
                 run: source.run_of.get(label).copied(),
                 ..row

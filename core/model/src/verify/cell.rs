@@ -146,12 +146,19 @@ impl<'c> CellAudit<'c> {
         if let Some(words) = self.miscounted(load, level) {
             found.find(ASKED, &self.name, words);
         }
-        let Level::RequestRate(rate) = level else {
-            return;
-        };
-        let Ok(schedule) = Schedule::new(load, rate, seed) else {
-            return;
-        };
+        match level {
+            Level::Concurrency(_) => {}
+            Level::RequestRate(rate) => {
+                if let Ok(schedule) = Schedule::new(load, rate, seed) {
+                    self.compare_times(schedule, found);
+                }
+            }
+            Level::TraceSpeed(_) => self.check_order(found),
+        }
+    }
+
+    /// Whether each request was planned for the time that the seed gives.
+    fn compare_times(&self, schedule: Schedule, found: &mut Verification) {
         let mut start = None;
         for (index, (planned, after)) in self.scheduled.iter().zip(schedule).enumerate() {
             let Some(planned) = planned else { continue };
@@ -163,6 +170,28 @@ impl<'c> CellAudit<'c> {
                 );
                 found.find(SCHEDULE, &self.name, words);
             }
+        }
+    }
+
+    /// Whether each request was planned for no earlier time than the one before it. The
+    /// times themselves are those of a file that is not at hand.
+    fn check_order(&self, found: &mut Verification) {
+        let mut last_ns = 0;
+        for (index, planned) in self.scheduled.iter().enumerate() {
+            let Some(planned_ns) = *planned else {
+                if self.seen[index] > 0 {
+                    let words = format!("request {index} has no planned time");
+                    found.find(SCHEDULE, &self.name, words);
+                }
+                continue;
+            };
+            if planned_ns < last_ns {
+                let words = format!(
+                    "request {index} was planned for {planned_ns}, before the one before it"
+                );
+                found.find(SCHEDULE, &self.name, words);
+            }
+            last_ns = planned_ns;
         }
     }
 }

@@ -70,7 +70,7 @@ rules! {
     FILES = "V02", Reject, "every file of facts has the size and hash that run.json gives";
     RECORD = "V03", Reject, "every record agrees with itself: times, gaps, tokens, hash and marks of the text";
     ACCOUNTED = "V04", Reject, "every request of a cell is recorded once: indices from 0 without gap or double";
-    SCHEDULE = "V05", Reject, "an open loop's send times are those of its seed";
+    SCHEDULE = "V05", Reject, "an open loop's send times are those of its seed; those of a trace ascend";
     WINDOW = "V06", Reject, "every request of a cell lies between its start and its end";
     PLANNED = "V07", Reject, "every cell is one of the plan, and the plan is that of the config";
     COMPLETE = "V08", Flag, "every cell of the plan was measured to its end";

@@ -3,6 +3,8 @@
 
 mod found;
 mod launch;
+mod load_section;
+mod shape;
 mod workload;
 
 use std::collections::BTreeSet;
@@ -10,7 +12,7 @@ use std::collections::BTreeSet;
 pub use found::CheckError;
 use found::Found;
 
-use super::{Arrivals, BackendConfig, Config, Length, Level, LoadConfig, Requests, TlsConfig};
+use super::{BackendConfig, Config, Length, TlsConfig};
 
 /// Everything wrong with a config, in the order of its keys; empty if nothing is.
 #[must_use]
@@ -23,7 +25,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     check_labels(config, &mut found);
     workload::check(&config.workload, &mut found);
     check_fit(config, &mut found);
-    check_load(&config.load, &mut found);
+    load_section::check(&config.load, &config.workload, &mut found);
     check_conversations(config, &mut found);
     check_limits(config, &mut found);
     found.0
@@ -153,53 +155,6 @@ fn check_fit(config: &Config, found: &mut Found) {
     }
 }
 
-fn check_load(load: &LoadConfig, found: &mut Found) {
-    match (&load.concurrency, &load.request_rate) {
-        (None, None) => found.add_hint(
-            "load",
-            "has neither `concurrency` nor `request_rate`, must have one",
-            Some("for a closed loop set load.concurrency: [1, 2, 4, 8]"),
-        ),
-        (Some(_), Some(_)) => found.add(
-            "load",
-            "has both `concurrency` and `request_rate`, must have one: a run is a closed loop or an open one",
-        ),
-        _ => {}
-    }
-    check_levels(load, found);
-    if load.requests.is_none() && load.duration.is_none() {
-        found.add(
-            "load",
-            "has neither `requests` nor `duration`, must have one to end",
-        );
-    }
-    check_requests(load, found);
-    for (key, value) in [
-        ("load.duration", load.duration),
-        ("load.timeout", Some(load.timeout)),
-        ("load.idle_timeout", load.idle_timeout),
-    ] {
-        if value.is_some_and(|d| d.0.is_zero()) {
-            found.add(key, "is 0, must be above 0");
-        }
-    }
-    match (load.arrivals, load.burstiness) {
-        (Arrivals::Gamma, None) => {
-            found.add("load.burstiness", "is missing, gamma arrivals need it")
-        }
-        (Arrivals::Gamma, Some(b)) if !(b > 0.0 && b.is_finite()) => {
-            found.add("load.burstiness", format!("is {b}, must be above 0"));
-        }
-        (Arrivals::Poisson | Arrivals::Constant, Some(_)) => {
-            found.add(
-                "load.burstiness",
-                "is set, but only gamma arrivals have one",
-            );
-        }
-        _ => {}
-    }
-}
-
 /// Only a closed loop has slots that conversations can be held in.
 fn check_conversations(config: &Config, found: &mut Found) {
     if config.workload.turns != Length::Fixed(1) && config.load.concurrency.is_none() {
@@ -208,67 +163,6 @@ fn check_conversations(config: &Config, found: &mut Found) {
             "is set, but an open loop sends requests by a schedule and holds no conversations",
             Some("set load.concurrency: it then counts the conversations that are held at once"),
         );
-    }
-}
-
-fn check_requests(load: &LoadConfig, found: &mut Found) {
-    let counts = match load.requests {
-        None => return,
-        Some(Requests::Fixed(requests)) => vec![("load.requests", requests)],
-        Some(Requests::PerSlot { per_slot, min }) => vec![
-            ("load.requests.per_slot", per_slot),
-            ("load.requests.min", min),
-        ],
-    };
-    for (key, _) in counts.iter().filter(|(_, count)| *count == 0) {
-        found.add(key, "is 0, must be 1 or more");
-    }
-    if counts.len() > 1 && load.request_rate.is_some() {
-        found.add_hint(
-            "load.requests",
-            "has `per_slot`, but a request rate has no slots",
-            Some("give a number, or set load.duration: every rate then lasts as long"),
-        );
-    }
-}
-
-fn check_levels(load: &LoadConfig, found: &mut Found) {
-    let levels = load.levels();
-    for (key, listed) in [
-        ("load.concurrency", load.concurrency.as_ref().map(Vec::len)),
-        (
-            "load.request_rate",
-            load.request_rate.as_ref().map(Vec::len),
-        ),
-    ] {
-        if listed == Some(0) {
-            found.add(key, "is empty, must list at least one level");
-        }
-    }
-    for (index, level) in levels.iter().enumerate() {
-        let (key, value, limit) = match level {
-            Level::Concurrency(n) => (
-                "load.concurrency",
-                f64::from(*n),
-                "1 request in flight or more",
-            ),
-            Level::RequestRate(rate) => ("load.request_rate", rate.0, "above 0 requests/s"),
-        };
-        let path = format!("{key}.{index}");
-        if value <= 0.0 {
-            found.add(&path, format!("is {value}, must be {limit}"));
-        } else if value.is_infinite() && load.requests.is_none() {
-            found.add(
-                &path,
-                "is inf, which needs `load.requests`: how many to send at once",
-            );
-        }
-        if levels[..index].contains(level) {
-            found.add(
-                &path,
-                format!("is {}, which is already in the list", level.value_text()),
-            );
-        }
     }
 }
 

@@ -177,6 +177,17 @@ warnings! {
         /// Requests per second.
         sent_per_s: f64,
     } = "fewer-sent", Critical, "Lower the rate, or give the client more CPU.";
+    /// Sends waited for a free place under `max_in_flight`, so the load was not as its rate says.
+    SendsHeldBack {
+        /// Measured requests whose send waited.
+        sends: u64,
+        /// Measured requests.
+        requests: u64,
+        /// How long they waited, mean, ms.
+        mean_ms: f64,
+        /// The longest, ms.
+        longest_ms: f64,
+    } = "sends-held-back", Warning, "Take latencies from the planned time (e2e_from_schedule_ms), or raise load.max_in_flight.";
     /// This machine had no file descriptor left for some requests.
     NoOpenFiles {
         /// Requests that had none.

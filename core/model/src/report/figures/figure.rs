@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use indexmap::IndexMap;
 
 use super::row::{Absence, BlockValue, Figure, Percentile, Row};
+use super::steady_state::Moved;
 use super::{saturation, steady_state};
 use crate::cell::fold;
 use crate::cell::measured::MeasuredCell;
@@ -57,9 +58,10 @@ fn percentile(
 }
 
 /// The row of one backend at one level; `cells` are its cells, one per repeat.
+/// `is_shaped`: the rate goes over time.
 pub(crate) fn row(
     backend: &str,
-    level: Level,
+    (level, is_shaped): (Level, bool),
     cells: &[&MeasuredCell<'_>],
     metrics: &[&Metric],
     absence: Option<Absence>,
@@ -72,7 +74,11 @@ pub(crate) fn row(
         .iter()
         .map(|metric| (metric.name.to_owned(), figure(metric, cells)));
     let pace = saturation::pace(level, cells);
-    let moved = steady_state::find_unsteady(level, cells, pace);
+    let moved = match is_shaped {
+        // Throughput and latency follow the load.
+        true => Moved::default(),
+        false => steady_state::find_unsteady(level, cells, pace),
+    };
     Row {
         backend: backend.to_owned(),
         run: None,

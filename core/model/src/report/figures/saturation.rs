@@ -13,10 +13,7 @@ const FEWEST_REQUESTS: usize = 20;
 /// The pace of the cells of one backend at one level; `None` for a closed
 /// loop, an infinite rate, or too few requests.
 pub(crate) fn pace(level: Level, cells: &[&MeasuredCell<'_>]) -> Option<Pace> {
-    let Level::RequestRate(rate) = level else {
-        return None;
-    };
-    if rate.0.is_infinite() {
+    if !level.is_timed() {
         return None;
     }
     let (mut gaps, mut planned_s, mut ended_s) = (0, 0.0, 0.0);

@@ -44,7 +44,7 @@ pub(crate) struct Moved {
 /// The unsteady series of one backend's cells at a level. A backend that cannot
 /// keep up with an offered rate, or is sent everything at once, has a queue that
 /// grows or shrinks all the time: that is no fault of the measurement, and its pace
-/// shows it.
+/// shows it. Nor is it one that the load of a trace rises and falls.
 pub(crate) fn find_unsteady(
     level: Level,
     cells: &[&MeasuredCell<'_>],
@@ -53,6 +53,8 @@ pub(crate) fn find_unsteady(
     let is_queueing = match level {
         Level::Concurrency(_) => false,
         Level::RequestRate(rate) => rate.0.is_infinite() || pace.is_some_and(|p| !p.keeps_up),
+        // The load itself rises and falls.
+        Level::TraceSpeed(_) => true,
     };
     if is_queueing {
         return Moved::default();

@@ -9,7 +9,7 @@ use crate::facts::warning::{Warning, WarningKind};
 use crate::report::figures::columns::lower_label;
 use crate::report::provenance::backend::failure_words;
 use crate::report::provenance::cache_audit::asked_again;
-use crate::text::number::{bytes, counted, grouped, percent, three_digits};
+use crate::text::number::{bytes, counted, grouped, percent, three_digits, with_unit};
 
 /// The warning as one line: `vllm, at concurrency 8: text`.
 #[must_use]
@@ -81,6 +81,18 @@ fn of_client(kind: &WarningKind) -> Option<String> {
             sent_per_s,
         } => format!(
             "{planned_per_s:.1} requests/s were planned, {sent_per_s:.1} were sent: latencies from sending are a lower bound"
+        ),
+        WarningKind::SendsHeldBack {
+            sends,
+            requests,
+            mean_ms,
+            longest_ms,
+        } => format!(
+            "{} of {} sends waited for a free place under max_in_flight, for {} on average and up to {}: the load was lower than its rate says",
+            grouped(*sends),
+            grouped(*requests),
+            with_unit(*mean_ms, "ms"),
+            with_unit(*longest_ms, "ms")
         ),
         WarningKind::SharedReads { share } => format!(
             "{:.1} % of the output events came in one read with another and share its arrival time: itl_ms holds their gaps as 0 and tpot_ms may be too small, see decode_ms_per_token",

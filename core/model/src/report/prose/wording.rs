@@ -27,6 +27,7 @@ pub fn at_levels(all: &[Level], chosen: &[Level]) -> String {
     let with_axis = |values: &str| match all[places[0]] {
         Level::Concurrency(_) => format!("concurrency {values}"),
         Level::RequestRate(_) => format!("{values} requests/s"),
+        Level::TraceSpeed(_) => format!("trace speed {values}"),
     };
     if consecutive && values.len() > 1 && places.last() == Some(&(all.len() - 1)) {
         format!("from {} on", with_axis(first))

@@ -91,8 +91,7 @@ fn about_the_thread() -> Vec<Shown> {
             limit: format!("below {BUSY_LIMIT_PERCENT} % of a core, waiting for one included"),
             value: |cell| {
                 // An open loop waits awake, which is no work.
-                let waits_awake =
-                    matches!(cell.level, Level::RequestRate(rate) if rate.0.is_finite());
+                let waits_awake = cell.level.is_timed();
                 let wait = cell.self_check.core_wait_percent.unwrap_or(0.0);
                 let busy = cell.self_check.client_cpu_percent?;
                 (!waits_awake).then_some(busy + wait)
@@ -147,12 +146,11 @@ fn about_the_load() -> Vec<Shown> {
             check: WarningCode::FewerSent,
             claim: "Requests were sent when planned",
             limit: offered("the planned rate"),
-            value: |cell| match cell.level {
-                Level::RequestRate(rate) if rate.0.is_finite() => {
-                    let broken = cell.breaches.contains(&WarningCode::FewerSent);
-                    Some(f64::from(u8::from(broken)))
-                }
-                _ => None,
+            value: |cell| {
+                // What a cap held back is no fault of the client's.
+                let is_judged = cell.level.is_timed() && !cell.self_check.was_held_back();
+                let broken = cell.breaches.contains(&WarningCode::FewerSent);
+                is_judged.then_some(f64::from(u8::from(broken)))
             },
             lowest: false,
             words: |value| match value {

@@ -216,6 +216,7 @@ fn levels(runs: &[MeasuredRun<'_>]) -> Vec<Level> {
     let key = |level: &Level| match level {
         Level::Concurrency(n) => (0, f64::from(*n)),
         Level::RequestRate(rate) => (1, rate.0),
+        Level::TraceSpeed(speed) => (2, speed.0),
     };
     levels.sort_by(|a, b| {
         let (a, b) = (key(a), key(b));

@@ -47,7 +47,7 @@ impl Drift {
 /// with one backend below four repeats, with two below three.
 #[must_use]
 pub fn find(rows: &[Row], levels: &[Level]) -> Option<Drift> {
-    let is_open = levels.iter().any(|l| matches!(l, Level::RequestRate(_)));
+    let is_open = levels.iter().any(|l| !matches!(l, Level::Concurrency(_)));
     let metric = if is_open {
         "tpot_ms"
     } else {

@@ -21,12 +21,10 @@ pub(crate) enum RankingMetric {
     Latency,
 }
 
-/// Whether the load is an open loop with at least one finite rate: sent all at
+/// Whether the load is an open loop with at least one level over time: sent all at
 /// once, requests are served as fast as the backend can.
 pub(crate) fn is_open(levels: &[Level]) -> bool {
-    levels
-        .iter()
-        .any(|level| matches!(level, Level::RequestRate(rate) if rate.0.is_finite()))
+    levels.iter().any(|level| level.is_timed())
 }
 
 impl RankingMetric {
