@@ -25,6 +25,7 @@ fn read(events: &[Event]) -> Vec<Replayed> {
 fn whole(body: &[u8]) -> Vec<Replayed> {
     read(&[Event {
         kind: Kind::Data,
+        name: Vec::new(),
         data: body.to_vec(),
     }])
 }

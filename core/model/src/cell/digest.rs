@@ -7,6 +7,7 @@ use crate::cell::answer_heads::AnswerHeads;
 use crate::cell::charted::Charted;
 use crate::cell::sharing::Sharing;
 use crate::cell::tally::{Sample, Tally, summary};
+use crate::cell::turns::Turns;
 use crate::facts::record::RequestRecord;
 use crate::metrics::Metric;
 use crate::stats::Summary;
@@ -68,6 +69,8 @@ pub(crate) struct Work {
     pub(crate) at_once: Sharing,
     /// Index and hash of each answer's text.
     pub(crate) hashes: Vec<(u64, TextHash)>,
+    /// Requests by their turn in a conversation.
+    pub(crate) turns: Turns,
     /// Marks of the first answers' texts.
     pub(crate) answer_heads: AnswerHeads,
 }
@@ -167,6 +170,7 @@ impl Work {
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
         self.hashes.extend(hash.map(|hash| (record.index, hash)));
         self.answer_heads.add(record);
+        self.turns.add(record);
     }
 }
 

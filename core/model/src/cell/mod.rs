@@ -12,3 +12,4 @@ pub(crate) mod sharing;
 pub mod steady_state;
 pub(crate) mod stream_faults;
 pub(crate) mod tally;
+pub(crate) mod turns;

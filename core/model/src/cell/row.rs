@@ -211,9 +211,10 @@ fn offered(level: Level, fold: &CellFold, metrics: &IndexMap<String, MetricValue
     let sharing = fold.sharing();
     Offered {
         level,
-        concurrency: metrics
-            .get("achieved_concurrency")
-            .and_then(MetricValue::typical),
+        // Between two turns a conversation has no request in flight.
+        concurrency: (!fold.work().turns.go_on())
+            .then(|| metrics.get("achieved_concurrency")?.typical())
+            .flatten(),
         sent_rate: rates.map(|(sent, _)| sent),
         planned_rate: rates.map(|(_, planned)| planned),
         out_of_files: failed_with("client_out_of_files"),

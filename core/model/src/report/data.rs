@@ -11,6 +11,7 @@ use super::figures::pareto::Trade;
 use super::figures::requests::RequestsOverTime;
 use super::figures::row::Row;
 use super::figures::streaming::{GapsByPosition, TokensPerEvent};
+use super::figures::turns::TurnRow;
 use super::kv::KvReport;
 use super::provenance::backend::{BackendReport, RequestFailure};
 use super::provenance::environment::{Fact, SelfCheckRow};
@@ -93,6 +94,9 @@ pub struct Report {
     /// Tokens of the output events; empty if none is known to carry several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens_per_event: Vec<TokensPerEvent>,
+    /// Conversations turn by turn; empty without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub turns: Vec<TurnRow>,
     /// Requests over time, one entry per row of `rows` and repeat.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub requests_over_time: Vec<RequestsOverTime>,

@@ -36,6 +36,7 @@ pub use figures::row::{
 };
 pub use figures::saturation::KEEPS_UP_FROM;
 pub use figures::streaming::{GapsByPosition, TokensPerEvent, TokensShare};
+pub use figures::turns::TurnRow;
 pub use prose::warnings::{line as warning_line, words as warning_words};
 pub use prose::wording::at_levels;
 pub use provenance::backend::{BackendReport, Failure, RequestFailure};

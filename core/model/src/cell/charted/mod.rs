@@ -60,7 +60,7 @@ impl ChartedFold {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use crate::config::Level;
     use crate::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd};
     use crate::facts::record::{Phase, RequestKey, RequestRecord};

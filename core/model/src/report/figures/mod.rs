@@ -9,3 +9,4 @@ pub(crate) mod row;
 pub(crate) mod saturation;
 pub(crate) mod steady_state;
 pub(crate) mod streaming;
+pub(crate) mod turns;
