@@ -79,7 +79,8 @@ impl OpenAiWire {
         let path = self.endpoint.path();
         let mut http = match (self.endpoint, &request.prompt) {
             (Endpoint::Responses, PromptContent::Messages(messages)) => {
-                let body = responses_body::body(self, request, messages);
+                let body =
+                    responses_body::body(request, messages, self.forces_length, seed_for(request));
                 let fields = responses_body::extra_fields(&request.extra_body);
                 let extra = [&fields, &self.extra_body];
                 post_merged(path, &body, &extra, framing(request, Framing::NamedSse))?

@@ -4,7 +4,6 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{OpenAiWire, seed_for};
 use crate::RequestSpec;
 
 #[derive(Serialize)]
@@ -28,15 +27,21 @@ pub(super) struct Body<'a> {
 /// The body for one request. The API itself has no seed, and refuses fields that it
 /// does not know; vLLM has `seed` and `ignore_eos`, but no `min_tokens`.
 /// Source: `vllm/entrypoints/openai/responses/protocol.py` of vLLM.
-pub(super) fn body<'a>(wire: &OpenAiWire, request: &'a RequestSpec, messages: &Value) -> Body<'a> {
-    let extends = wire.forces_length;
+///
+/// `extends`: the server has them. `seed`: to send, if it does.
+pub(super) fn body<'a>(
+    request: &'a RequestSpec,
+    messages: &Value,
+    extends: bool,
+    seed: Option<u64>,
+) -> Body<'a> {
     Body {
         model: &request.model,
         input: input(messages),
         max_output_tokens: request.output_tokens,
         temperature: request.temperature,
         top_p: request.top_p,
-        seed: seed_for(request).filter(|_| extends),
+        seed: seed.filter(|_| extends),
         ignore_eos: (extends && request.force_output).then_some(true),
         store: false,
         stream: request.stream,
