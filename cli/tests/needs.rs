@@ -20,7 +20,11 @@ impl Bench {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
-        fs::write(folder.path().join("prompts.jsonl"), "{\"prompt\": [7]}\n").unwrap();
+        fs::write(
+            folder.path().join("prompts.jsonl"),
+            "{\"prompt\": \"a\", \"prompt_token_ids\": [7]}\n",
+        )
+        .unwrap();
         Self(folder)
     }
 

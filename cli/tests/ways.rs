@@ -72,7 +72,7 @@ impl Bench {
 /// state a vocabulary.
 fn config(bench: &Bench, backend: &str) -> String {
     let prompts = bench.path("prompts.jsonl");
-    fs::write(&prompts, "{\"prompt\": [7]}\n").unwrap();
+    fs::write(&prompts, "{\"prompt\": \"a\", \"prompt_token_ids\": [7]}\n").unwrap();
     format!(
         "\
 name: ways

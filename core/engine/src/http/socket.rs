@@ -13,7 +13,7 @@ use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg, send, setso
 
 use super::buffer::ReadBytes;
 use super::clock_offset::{HOST_OFFSET, HostClocks};
-use super::tcp_info::data_segments_received;
+use super::tcp_info::{bytes_waiting, data_segments_received};
 use crate::os::clock;
 
 /// Segments below this size, bytes, are small to the kernel whatever it has seen of
@@ -186,7 +186,8 @@ impl Socket {
         });
         if !was_one {
             // Counted anew, unless one has come since the read.
-            self.received = self.is_silent().then_some(now);
+            let is_empty = bytes_waiting(self.stream.as_fd()) == Some(0);
+            self.received = is_empty.then_some(now);
         }
         was_one
     }
@@ -304,6 +305,29 @@ mod tests {
         // Three segments in two reads: this fourth cannot be told from two.
         assert_eq!(read(&mut peer, &mut socket, &[b"d"]), (1, false));
         assert_eq!(read(&mut peer, &mut socket, &[b"e"]), (1, true));
+    }
+
+    #[test]
+    fn an_error_is_left_for_the_next_read() {
+        let (mut peer, mut socket) = pair();
+        peer.write_all(b"one").unwrap();
+        peer.write_all(b"two").unwrap();
+        std::thread::sleep(Duration::from_millis(20));
+        socket.read().unwrap();
+        setsockopt(
+            &peer,
+            sockopt::Linger,
+            &nix::libc::linger {
+                l_onoff: 1,
+                l_linger: 0,
+            },
+        )
+        .unwrap();
+        drop(peer);
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(!socket.was_one_segment());
+        let error = socket.read().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[test]

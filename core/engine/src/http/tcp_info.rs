@@ -1,6 +1,9 @@
-//! What the kernel counts of a TCP connection.
+//! What the kernel knows of a TCP connection.
 
-#![allow(unsafe_code, reason = "no crate reads this field of TCP_INFO")]
+#![allow(
+    unsafe_code,
+    reason = "no crate reads this field of TCP_INFO, or asks FIONREAD"
+)]
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -30,4 +33,14 @@ pub(super) fn data_segments_received(socket: BorrowedFd<'_>) -> Option<u32> {
     let is_there = failed == 0 && length as usize >= DATA_SEGS_IN.end;
     let field = info[DATA_SEGS_IN].try_into().ok()?;
     is_there.then(|| u32::from_ne_bytes(field))
+}
+
+/// Bytes that a socket has received and nobody has read. Unlike a look by `recv`, this
+/// leaves an error that the socket has for the next read. `None` if it is not told.
+pub(super) fn bytes_waiting(socket: BorrowedFd<'_>) -> Option<u32> {
+    let mut bytes: libc::c_int = 0;
+    // SAFETY: the descriptor is open as long as it is borrowed, and FIONREAD writes one
+    // `int`.
+    let failed = unsafe { libc::ioctl(socket.as_raw_fd(), libc::FIONREAD, &raw mut bytes) };
+    (failed == 0).then(|| u32::try_from(bytes).ok())?
 }
