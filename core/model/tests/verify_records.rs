@@ -136,7 +136,8 @@ fn audited(id: &str, records: &[RequestRecord], load: serde_json::Value) -> u64 
     for record in records {
         audit.take(record, "line", &mut verification);
     }
-    audit.finish(Level::Concurrency(1), (&config.load, 0), &mut verification);
+    let level = config.load.levels()[0];
+    audit.finish(level, (&config.load, 0), &mut verification);
     let rule = verification.rules.iter().find(|rule| rule.id == id);
     rule.unwrap().count
 }
@@ -153,6 +154,23 @@ fn another_number_of_measured_requests_than_the_config_asks_for_is_found() {
     assert_eq!(audited("V17", &hidden, load()), 1);
     let timed = json!({"concurrency": [1], "requests": 40, "duration": "1s", "warmup_requests": 0});
     assert_eq!(audited("V17", &answers()[..30], timed), 0);
+}
+
+#[test]
+fn times_of_a_trace_that_do_not_ascend_are_found() {
+    let load = || json!({"arrivals": "trace", "speed": [2], "requests": 40});
+    let mut records = answers();
+    for record in &mut records {
+        // Two at a time, as in a trace whose times are whole seconds.
+        record.scheduled_ns = Some(1_000 + record.index / 2 * 500);
+    }
+    assert_eq!(audited("V05", &records, load()), 0);
+    let mut moved = records.clone();
+    moved[10].scheduled_ns = Some(1_000);
+    assert_eq!(audited("V05", &moved, load()), 1);
+    let mut without = records;
+    without[3].scheduled_ns = None;
+    assert_eq!(audited("V05", &without, load()), 1);
 }
 
 #[test]

@@ -31,57 +31,61 @@ impl fmt::Display for Speed {
 pub(super) fn one_or_more<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Vec<Speed>>, D::Error> {
-    struct Speeds;
-    impl<'de> de::Visitor<'de> for Speeds {
-        type Value = Vec<Speed>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a number such as 2, or a list of them")
-        }
-
-        fn visit_f64<E: de::Error>(self, speed: f64) -> Result<Vec<Speed>, E> {
-            Ok(vec![Speed(speed)])
-        }
-
-        fn visit_u64<E: de::Error>(self, speed: u64) -> Result<Vec<Speed>, E> {
-            self.visit_f64(speed as f64)
-        }
-
-        fn visit_i64<E: de::Error>(self, speed: i64) -> Result<Vec<Speed>, E> {
-            self.visit_f64(speed as f64)
-        }
-
-        fn visit_seq<A: de::SeqAccess<'de>>(self, mut listed: A) -> Result<Vec<Speed>, A::Error> {
-            let mut speeds = Vec::new();
-            while let Some(speed) = listed.next_element()? {
-                speeds.push(Speed(speed));
-            }
-            Ok(speeds)
-        }
-    }
-
-    /// What is written for no speed at all is null.
-    struct MayBeAbsent;
-    impl<'de> de::Visitor<'de> for MayBeAbsent {
-        type Value = Option<Vec<Speed>>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            de::Visitor::expecting(&Speeds, f)
-        }
-
-        fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
-            Ok(None)
-        }
-
-        fn visit_some<D: Deserializer<'de>>(self, some: D) -> Result<Self::Value, D::Error> {
-            some.deserialize_any(Speeds).map(Some)
-        }
-    }
     deserializer.deserialize_option(MayBeAbsent)
+}
+
+/// Reads what is given.
+struct Speeds;
+
+impl<'de> de::Visitor<'de> for Speeds {
+    type Value = Vec<Speed>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number such as 2, or a list of them")
+    }
+
+    fn visit_f64<E: de::Error>(self, speed: f64) -> Result<Vec<Speed>, E> {
+        Ok(vec![Speed(speed)])
+    }
+
+    fn visit_u64<E: de::Error>(self, speed: u64) -> Result<Vec<Speed>, E> {
+        self.visit_f64(speed as f64)
+    }
+
+    fn visit_i64<E: de::Error>(self, speed: i64) -> Result<Vec<Speed>, E> {
+        self.visit_f64(speed as f64)
+    }
+
+    fn visit_seq<A: de::SeqAccess<'de>>(self, mut listed: A) -> Result<Vec<Speed>, A::Error> {
+        let mut speeds = Vec::new();
+        while let Some(speed) = listed.next_element()? {
+            speeds.push(Speed(speed));
+        }
+        Ok(speeds)
+    }
+}
+
+/// Reads what is given, or null: what is written where nothing is.
+struct MayBeAbsent;
+
+impl<'de> de::Visitor<'de> for MayBeAbsent {
+    type Value = Option<Vec<Speed>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        de::Visitor::expecting(&Speeds, f)
+    }
+
+    fn visit_none<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E: de::Error>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, some: D) -> Result<Self::Value, D::Error> {
+        some.deserialize_any(Speeds).map(Some)
+    }
 }
 
 /// Schema of what [`one_or_more`] reads.
