@@ -43,7 +43,7 @@ fn keeping(answer_to: impl Fn(&Value) -> String + Send + Sync + 'static) -> (Tes
 }
 
 fn streamed(events: &[String]) -> String {
-    let pieces = events.iter().map(|event| chunk(event));
+    let pieces = events.iter().map(chunk);
     let body: String = pieces
         .map(|piece| String::from_utf8(piece).unwrap())
         .collect();

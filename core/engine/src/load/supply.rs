@@ -72,6 +72,7 @@ struct State {
 }
 
 /// What a queue gives.
+#[expect(clippy::large_enum_variant, reason = "moved on at once")]
 pub(super) enum Supplied {
     Request(EncodedRequest),
     /// None is ready; the waker is woken when one is.
@@ -174,7 +175,6 @@ enum Work {
 }
 
 /// What was made.
-#[expect(clippy::large_enum_variant, reason = "moved on at once")]
 enum Made {
     Turn(u64, Option<NextRequest>, Arc<Waker>),
     Fresh(EncodedRequest),

@@ -32,6 +32,7 @@ pub struct PromptMaker {
 }
 
 /// Where prompts come from.
+#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
 enum From {
     Seed,
     Text(TextFile),

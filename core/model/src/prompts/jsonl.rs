@@ -33,7 +33,7 @@ pub fn read(line: &[u8], names: &BTreeMap<String, String>) -> Result<(Row, Vec<S
     row.at_s = take("timestamp").map(|v| seconds(&v)).transpose()?;
     row.session = take("session").map(|v| name_or_number(&v)).transpose()?;
     row.class = take("class").map(|v| name_or_number(&v)).transpose()?;
-    row.model = take("model").map(|v| text(v)).transpose()?;
+    row.model = take("model").map(text).transpose()?;
     row.body = body(take("tools"), take("response_format"), take("extra_body"))?;
     let passed_over = fields.keys().cloned().collect();
     Ok((row, passed_over))

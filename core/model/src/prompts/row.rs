@@ -155,7 +155,7 @@ mod tests {
         for bad in ["-1", "1.5", "\"12\"", "null", "5000000000"] {
             let error = tokens(bad).unwrap_err().to_string();
             let expected = format!("`n` is {bad}, expected a whole number of tokens");
-            assert_eq!(error, expected.replace("5000000000", "5000000000"));
+            assert_eq!(error, expected);
         }
     }
 }
