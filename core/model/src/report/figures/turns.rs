@@ -10,6 +10,9 @@ use crate::config::Level;
 use crate::report::Row;
 use crate::stats::Summary;
 
+/// Requests from which on there is a p90.
+const FEWEST_FOR_P90: usize = 10;
+
 /// One turn of the conversations of a backend at a level, over all repeats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TurnRow {
@@ -25,7 +28,7 @@ pub struct TurnRow {
     pub requests: u64,
     /// Time to first token, median, ms.
     pub ttft_ms_p50: Option<f64>,
-    /// Its 90th percentile.
+    /// Its 90th percentile; null below 10 requests.
     pub ttft_ms_p90: Option<f64>,
     /// End-to-end latency, median, ms.
     pub e2e_latency_ms_p50: Option<f64>,
@@ -36,8 +39,8 @@ pub struct TurnRow {
     /// Share of the prompt that an earlier request of the cell had, 0 to 1: what a cache
     /// of any size could have saved.
     pub repeated_share: Option<f64>,
-    /// How much later than its pause a turn was sent, 99th percentile, ms.
-    pub turn_lag_ms_p99: Option<f64>,
+    /// How much later than its pause a turn was sent at most, ms.
+    pub turn_lag_ms_max: Option<f64>,
 }
 
 pub(crate) fn all(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<TurnRow> {
@@ -62,11 +65,11 @@ fn turn_row(row: &Row, place: usize, turn: Turn) -> TurnRow {
         and_later: place + 1 == TURNS_APART,
         requests: turn.requests,
         ttft_ms_p50: ttft.p50,
-        ttft_ms_p90: ttft.p90,
+        ttft_ms_p90: ttft.p90.filter(|_| ttft.n >= FEWEST_FOR_P90),
         e2e_latency_ms_p50: Summary::from_values(turn.e2e_latency_ms).p50,
         input_tokens_mean: share((turn.input.1, turn.input.0)),
         cached_share: share(turn.cached),
         repeated_share: share(turn.repeated),
-        turn_lag_ms_p99: Summary::from_values(turn.lag_ms).p99,
+        turn_lag_ms_max: Summary::from_values(turn.lag_ms).max,
     }
 }
