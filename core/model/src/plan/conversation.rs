@@ -6,7 +6,9 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::config::WorkloadConfig;
 use crate::plan::length_table::LengthTable;
-use crate::plan::prompt::{Prompt, PromptError, PromptKey, Vocabulary, random_words, synthetic};
+use crate::plan::prompt::{
+    Prompt, PromptError, PromptKey, Vocabulary, draw_lengths, random_words, synthetic,
+};
 use crate::plan::seed;
 
 /// Turns of a conversation whose length is drawn; 1 is a single request.
@@ -47,9 +49,9 @@ pub fn synthetic_turn(
         return synthetic(workload, table, vocabulary, key);
     }
     let mut rng = rng(workload, key, seed::TURNS, turn);
-    let lengths = workload.turn_input_tokens.unwrap_or(workload.input_tokens);
-    let input_tokens = lengths.draw(&mut rng);
-    let output_tokens = workload.output_tokens.draw(&mut rng);
+    let (drawn, output_tokens) = draw_lengths(workload, table, &mut rng);
+    let own = workload.turn_input_tokens;
+    let input_tokens = own.map_or(drawn, |length| length.draw(&mut rng));
     let (ids, text) = random_words(vocabulary, &mut rng, Vec::new(), input_tokens)?;
     Ok(Prompt {
         token_ids: Some(ids),
@@ -122,5 +124,18 @@ mod tests {
         assert_eq!((ids(0, 0).len(), ids(0, 1).len()), (40, 8));
         assert_ne!(ids(0, 1), ids(0, 2));
         assert_ne!(ids(0, 1), ids(1, 1));
+    }
+
+    #[test]
+    fn later_turns_have_lengths_of_the_table_too() {
+        let csv = "input_tokens,output_tokens\n6,3\n";
+        let table = LengthTable::from_csv(csv, false).unwrap();
+        let range = IdRange::new(0, 50_000);
+        let turn = |workload: &WorkloadConfig| {
+            let made = synthetic_turn(workload, Some(&table), &range, key(0), 1).unwrap();
+            (made.input_tokens, made.output_tokens)
+        };
+        assert_eq!(turn(&workload("{}")), (Some(6), 3));
+        assert_eq!(turn(&workload(r#"{"turn_input_tokens": 4}"#)), (Some(4), 3));
     }
 }

@@ -1,7 +1,7 @@
 //! Azure's traces of LLM inference: time of day, prompt and answer lengths.
 
-use super::{columns, served};
-use crate::prompts::row::{Content, Row, RowFault};
+use super::{columns, made};
+use crate::prompts::row::{Row, RowFault};
 
 /// Where the columns are.
 #[derive(Debug, Clone)]
@@ -31,14 +31,7 @@ impl Header {
         })?;
         let input_tokens = columns::tokens("ContextTokens", found[self.input])?;
         let output_tokens = columns::tokens("GeneratedTokens", found[self.output])?;
-        served(input_tokens, output_tokens)?;
-        let mut made = Row::new(Content::Made {
-            input_tokens,
-            blocks: Vec::new(),
-        });
-        made.output_tokens = Some(output_tokens);
-        made.at_s = Some(at_s);
-        Ok(made)
+        made(at_s, (input_tokens, output_tokens), Vec::new())
     }
 }
 

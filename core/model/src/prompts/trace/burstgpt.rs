@@ -1,8 +1,8 @@
 //! BurstGPT's traces: seconds, prompt and answer lengths; newer ones name the
 //! conversation, too.
 
-use super::{columns, served};
-use crate::prompts::row::{Content, Row, RowFault};
+use super::{columns, made};
+use crate::prompts::row::{Row, RowFault};
 
 /// Where the columns are.
 #[derive(Debug, Clone)]
@@ -36,13 +36,7 @@ impl Header {
         })?;
         let input_tokens = columns::tokens("Request tokens", found[self.input])?;
         let output_tokens = columns::tokens("Response tokens", found[self.output])?;
-        served(input_tokens, output_tokens)?;
-        let mut made = Row::new(Content::Made {
-            input_tokens,
-            blocks: Vec::new(),
-        });
-        made.output_tokens = Some(output_tokens);
-        made.at_s = Some(at_s);
+        let mut made = made(at_s, (input_tokens, output_tokens), Vec::new())?;
         let session = self.session.map(|at| found[at]);
         made.session = session.filter(|s| !s.is_empty()).map(str::to_owned);
         Ok(made)

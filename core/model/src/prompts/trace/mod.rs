@@ -6,7 +6,7 @@ mod columns;
 mod mooncake;
 
 use crate::config::TraceFormat;
-use crate::prompts::row::{Row, RowFault, beginning};
+use crate::prompts::row::{Content, Row, RowFault, beginning};
 
 /// A request that the trace has no answer for.
 pub const FAILED: &str = "no answer in the trace";
@@ -112,21 +112,27 @@ impl TraceFormat {
     }
 }
 
-/// Whether a request has a prompt and an answer.
-fn served(input_tokens: u32, output_tokens: u32) -> Result<(), RowFault> {
-    match (input_tokens, output_tokens) {
+/// The row of a request that has a prompt and an answer of so many tokens.
+fn made(at_s: f64, (input, output): (u32, u32), blocks: Vec<u64>) -> Result<Row, RowFault> {
+    match (input, output) {
         (0, _) => Err(RowFault::Dropped(EMPTY.to_owned())),
         (_, 0) => Err(RowFault::Dropped(FAILED.to_owned())),
-        _ => Ok(()),
+        _ => Ok(Row {
+            output_tokens: Some(output),
+            at_s: Some(at_s),
+            ..Row::new(Content::Made {
+                input_tokens: input,
+                blocks,
+            })
+        }),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prompts::row::Content;
 
-    fn made(row: &Row) -> (Option<f64>, u32, Option<u32>, Vec<u64>) {
+    fn parts(row: &Row) -> (Option<f64>, u32, Option<u32>, Vec<u64>) {
         let Content::Made {
             input_tokens,
             blocks,
@@ -148,14 +154,14 @@ mod tests {
         assert_eq!(reader.format(), TraceFormat::Mooncake);
         assert!(!reader.has_header());
         let row = reader.read(line.as_bytes()).unwrap();
-        assert_eq!(made(&row), (Some(27.482), 1025, Some(52), vec![46, 47, 9]));
+        assert_eq!(parts(&row), (Some(27.482), 1025, Some(52), vec![46, 47, 9]));
     }
 
     #[test]
     fn azure_has_the_time_of_day() {
         let reader = reader("TIMESTAMP,ContextTokens,GeneratedTokens");
         assert!(reader.has_header());
-        let at = |line: &str| made(&reader.read(line.as_bytes()).unwrap());
+        let at = |line: &str| parts(&reader.read(line.as_bytes()).unwrap());
         let (first, input, output, _) = at("2023-11-16 18:17:03.9799600,4808,10");
         assert_eq!((input, output), (4808, Some(10)));
         // A minute and 1.25 s later; the year 2024's files have an offset too.
@@ -171,14 +177,14 @@ mod tests {
         let row = first
             .read(b"5,ChatGPT,472,18,490,Conversation log")
             .unwrap();
-        assert_eq!(made(&row), (Some(5.0), 472, Some(18), vec![]));
+        assert_eq!(parts(&row), (Some(5.0), 472, Some(18), vec![]));
         let failed = first.read(b"45,ChatGPT,1087,0,1087,Conversation log");
         assert_eq!(failed, Err(RowFault::Dropped(FAILED.to_owned())));
         let other = reader(
             "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type",
         );
         let row = other.read(b"5.5,a7,1.2,GPT-4,472,18,490,API log").unwrap();
-        assert_eq!(made(&row).0, Some(5.5));
+        assert_eq!(parts(&row).0, Some(5.5));
         assert_eq!(row.session.as_deref(), Some("a7"));
     }
 

@@ -3,9 +3,9 @@
 
 use serde_json::{Map, Value};
 
-use super::served;
+use super::made;
 use crate::config::TraceFormat;
-use crate::prompts::row::{BLOCK_TOKENS, Content, Row, RowFault, object, tokens};
+use crate::prompts::row::{BLOCK_TOKENS, Row, RowFault, object, tokens};
 
 /// Whether a row is of this format.
 pub(super) fn is_one(row: &[u8]) -> bool {
@@ -27,14 +27,8 @@ pub(super) fn read(row: &[u8]) -> Result<Row, RowFault> {
         let found = format!("`timestamp` is {at_ms}");
         RowFault::wrong(&found, "milliseconds, as a number of 0 or more")
     })?;
-    served(input_tokens, output_tokens)?;
-    let mut made = Row::new(Content::Made {
-        input_tokens,
-        blocks: blocks(fields.get("hash_ids"), input_tokens)?,
-    });
-    made.output_tokens = Some(output_tokens);
-    made.at_s = Some(at_ms / 1e3);
-    Ok(made)
+    let blocks = blocks(fields.get("hash_ids"), input_tokens)?;
+    made(at_ms / 1e3, (input_tokens, output_tokens), blocks)
 }
 
 fn blocks(ids: Option<&Value>, input_tokens: u32) -> Result<Vec<u64>, RowFault> {
