@@ -89,7 +89,7 @@
           line: Object.assign(line(curve.backend, 2.2), { shape: shares.length > curve.n ? "hv" : "linear" }),
           name: data.backends[curve.backend].short,
           text: curve.values.map(function (value) { return with_unit(value, one.unit); }),
-          hovertemplate: "%{y:.4~p} took at most %{text}"
+          hovertemplate: "%{y:.4~p} have at most %{text}"
         };
       });
       Plotly.react("chart-spread", traces, layout(340, {

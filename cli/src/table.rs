@@ -1,6 +1,7 @@
 //! The last thing a run prints: the table over levels, the answer and the
 //! warnings, within 100 columns.
 
+mod classes;
 mod names;
 mod over_time;
 
@@ -49,6 +50,7 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
         lines.push(String::new());
     }
     lines.extend(figures(report, &names, look, width));
+    lines.extend(classes::lines(report, &names));
     for sentence in &report.answer {
         lines.extend(wrapped(sentence, ""));
     }

@@ -43,7 +43,14 @@ pub(super) fn calibrate(
                 eprintln!("{line}");
             }
         };
-        calibrate::calibrate(&plugins, version, quick, &on_line, &stops.gentle).await
+        Box::pin(calibrate::calibrate(
+            &plugins,
+            version,
+            quick,
+            &on_line,
+            &stops.gentle,
+        ))
+        .await
     })?;
     stored_calibration::write(&file, &found)?;
     if output.json {

@@ -95,7 +95,6 @@ fn source(target: &Target, file: &tempfile::NamedTempFile, more: Value) -> CellS
         model: "m".to_owned(),
         block: 0,
         level: 0,
-        workload,
         conversations: Conversations::default(),
     }
 }

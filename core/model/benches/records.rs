@@ -6,7 +6,7 @@ use std::hint::black_box;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use inferbench_model::cell::fold::CellFold;
-use inferbench_model::config::{Level, SloConfig};
+use inferbench_model::config::{Level, Slos};
 use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd};
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::facts::window::Window;
@@ -68,7 +68,7 @@ fn records(criterion: &mut Criterion) {
         end_ns: 6_000_000_000,
     };
     group.bench_function("take into a cell", |bencher| {
-        let mut fold = CellFold::new(Some(window), SloConfig::default());
+        let mut fold = CellFold::new(Some(window), Slos::default());
         bencher.iter(|| fold.add(black_box(&record_once)));
     });
     group.finish();

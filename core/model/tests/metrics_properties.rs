@@ -163,7 +163,7 @@ proptest! {
 
     #[test]
     fn goodput_is_at_most_request_throughput(records in cell(), slo in slo()) {
-        let metrics = CellFold::from_records(&records, slo).metrics();
+        let metrics = CellFold::from_records(&records, slo.into()).metrics();
         match (number(&metrics, "goodput"), number(&metrics, "request_throughput")) {
             (Some(good), Some(all)) => prop_assert!(0.0 <= good && good <= all),
             (good, _) => prop_assert_eq!(good, None),
@@ -195,7 +195,7 @@ proptest! {
 
     #[test]
     fn no_figure_is_infinite_or_not_a_number(records in cell(), slo in slo()) {
-        for (name, value) in CellFold::from_records(&records, slo).metrics() {
+        for (name, value) in CellFold::from_records(&records, slo.into()).metrics() {
             let finite = value.typical().is_none_or(f64::is_finite);
             prop_assert!(finite, "{} is {:?}", name, value);
         }

@@ -182,8 +182,14 @@ fn preview(
         config: prepared.secrets.masked_json(config),
         cells,
         measured_requests: measured,
-        estimated_input_tokens: tokens(config.workload.input_tokens.mean()),
-        estimated_output_tokens: tokens(config.workload.output_tokens.mean()),
+        estimated_input_tokens: tokens(
+            config.workload.mean_tokens(|part| part.input_tokens.mean()),
+        ),
+        estimated_output_tokens: tokens(
+            config
+                .workload
+                .mean_tokens(|part| part.output_tokens.mean()),
+        ),
         expected_s: expected_s(
             config,
             &prepared.plan,
@@ -260,13 +266,15 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
         println!("each measurement lasts {duration}");
     }
     println!("{}", expected_line(prepared, preview.expected_s));
-    for line in prepared
-        .prompts
-        .scan()
-        .iter()
-        .flat_map(|scan| rows::lines(scan))
-    {
-        println!("{line}");
+    for (_, workload, scan) in prepared.prompts.scans() {
+        let several = config.workload.is_mixture();
+        let file = workload.file.as_deref().filter(|_| several);
+        for line in rows::lines(scan) {
+            match file {
+                Some(file) => println!("{file}: {line}"),
+                None => println!("{line}"),
+            }
+        }
     }
     preview.backends.iter().for_each(show_backend);
     for skipped in &preview.skipped {

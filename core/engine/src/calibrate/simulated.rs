@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inferbench_model::cell::row::{self, CellRow};
-use inferbench_model::config::{self, Level, Requests, SloConfig, WorkloadConfig};
+use inferbench_model::config::{self, Level, Requests, SloConfig};
 use inferbench_model::facts::calibration::TrueRequest;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::RequestRecord;
@@ -160,7 +160,6 @@ impl Simulated {
             model: self.prepared.served_name().to_owned(),
             block: 0,
             level: place,
-            workload: WorkloadConfig::default(),
             conversations: Conversations::default(),
         });
         let mut cell = CellLoad {

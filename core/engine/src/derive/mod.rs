@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use inferbench_model::cell::fold::{CellDigest, CellFold};
 use inferbench_model::cell::measured::MeasuredCell;
 use inferbench_model::cell::row::{self, CELLS_SCHEMA_VERSION, CellRow, CellsFile};
-use inferbench_model::config::{Config, Level, SloConfig};
+use inferbench_model::config::{Config, Level, Slos};
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::record::{Phase, RequestRecord, ServerSample, Timing};
@@ -110,11 +110,10 @@ pub fn compare(
     options: &RunsOptions,
 ) -> Result<Report, CompareError> {
     let baseline = folders.get(options.baseline);
-    let slo = baseline.map(|(_, folder)| config_of(folder)).transpose()?;
-    let slo = slo.map(|config| config.slo);
+    let limits = baseline.map(|(_, folder)| config_of(folder)).transpose()?;
     let folded = folders
         .iter()
-        .map(|(_, folder)| FoldedRun::read(folder, slo));
+        .map(|(_, folder)| FoldedRun::read(folder, limits.as_ref()));
     let folded = folded.collect::<Result<Vec<_>, DeriveError>>()?;
     let runs = folders.iter().zip(&folded).map(|((label, folder), run)| {
         Ok(MeasuredRun {
@@ -198,13 +197,14 @@ struct FoldedRun {
 }
 
 impl FoldedRun {
-    /// `slo`: limits in place of those of its config.
-    fn read(folder: &Path, slo: Option<SloConfig>) -> Result<Self, DeriveError> {
+    /// `limits`: the config whose limits are taken in place of its own.
+    fn read(folder: &Path, limits: Option<&Config>) -> Result<Self, DeriveError> {
         let run = RunFolder::open(folder);
         let (manifest, mut config) = manifest_of(folder)?;
-        config.slo = slo.unwrap_or(config.slo);
+        let slos = limits.unwrap_or(&config).slos();
+        config.slo = limits.map_or(config.slo, |limits| limits.slo);
         let file = LineFile::open(&run.file("requests.jsonl"))?;
-        let cells = take_in(&file, &manifest, &config)?;
+        let cells = take_in(&file, &manifest, &slos)?;
         let windows = cells.list.iter().map(|c| (c.key.clone(), c.fold.window()));
         let hardware = samples::take_in(&run, &manifest, &config, &windows.collect::<Vec<_>>())?;
         let mut rows = Vec::new();
@@ -285,7 +285,7 @@ struct Cells {
 
 /// Takes in every record, read twice and never kept: what counts as the
 /// measured window is known only after the last one.
-fn take_in(file: &LineFile, manifest: &Manifest, config: &Config) -> Result<Cells, StoreError> {
+fn take_in(file: &LineFile, manifest: &Manifest, slos: &Slos) -> Result<Cells, StoreError> {
     let mut cells = Cells::default();
     for cell in &manifest.cells {
         cells.add(cell.key.clone(), cell.self_check.clone());
@@ -302,7 +302,7 @@ fn take_in(file: &LineFile, manifest: &Manifest, config: &Config) -> Result<Cell
         cells.list[at].window.add(&timing);
     })?;
     for cell in &mut cells.list {
-        cell.fold = CellFold::new(cell.window.window(), config.slo);
+        cell.fold = CellFold::new(cell.window.window(), slos.clone());
         cell.window = WindowFold::default();
     }
     file.each(|record: RequestRecord| {
@@ -324,7 +324,7 @@ impl Cells {
             key,
             self_check,
             window: WindowFold::default(),
-            fold: CellFold::new(None, SloConfig::default()),
+            fold: CellFold::new(None, Slos::default()),
         });
         at
     }

@@ -45,7 +45,7 @@ impl Conversations {
     /// Begins a conversation, and gives its first turn.
     pub(super) fn begin(&mut self, session: u64, turns: Vec<TurnPrompt>) -> Option<NextTurn> {
         let mut left = VecDeque::from(turns);
-        let TurnPrompt { prompt, answer } = left.pop_front()?;
+        let TurnPrompt { prompt, answer, .. } = left.pop_front()?;
         let continues = !left.is_empty();
         if continues {
             let conversation = Conversation {
@@ -88,6 +88,13 @@ impl Conversations {
             return None;
         }
         let next = conversation.left.pop_front()?;
+        conversation.turn += 1;
+        if next.is_whole {
+            conversation.said = next.prompt;
+            let asked = conversation.asked(None);
+            self.go_on(answered.session, conversation);
+            return Some(asked);
+        }
         let recorded = conversation.recorded.take();
         let answer = match answers {
             Answers::Model => answered.text.clone(),
@@ -96,18 +103,28 @@ impl Conversations {
         let repeated = answered.input_tokens.zip(answered.output_tokens);
         let repeated_tokens = repeated.map(|(prompt, answer)| prompt + answer);
         say(&mut conversation.said, &answer, &next.prompt, encode);
-        conversation.turn += 1;
         conversation.recorded = next.answer;
-        let asked = NextTurn {
-            prompt: conversation.said.clone(),
-            turn: conversation.turn,
-            repeated_tokens,
-            continues: !conversation.left.is_empty(),
-        };
-        if asked.continues {
-            self.under_way.insert(answered.session, conversation);
-        }
+        let asked = conversation.asked(repeated_tokens);
+        self.go_on(answered.session, conversation);
         Some(asked)
+    }
+
+    fn go_on(&mut self, session: u64, conversation: Conversation) {
+        if !conversation.left.is_empty() {
+            self.under_way.insert(session, conversation);
+        }
+    }
+}
+
+impl Conversation {
+    /// What was said, as the turn that is asked now.
+    fn asked(&self, repeated_tokens: Option<u32>) -> NextTurn {
+        NextTurn {
+            prompt: self.said.clone(),
+            turn: self.turn,
+            repeated_tokens,
+            continues: !self.left.is_empty(),
+        }
     }
 }
 
@@ -163,6 +180,7 @@ mod tests {
                 output_tokens: 9,
                 ..Prompt::default()
             },
+            is_whole: false,
             answer: Some(answer.to_owned()),
         }
     }
@@ -191,6 +209,30 @@ mod tests {
         let first = conversations.begin(4, turns).unwrap();
         assert_eq!((first.turn, first.continues), (0, true));
         conversations
+    }
+
+    #[test]
+    fn a_turn_that_was_recorded_whole_is_sent_as_it_was() {
+        let mut conversations = Conversations::default();
+        let whole = TurnPrompt {
+            is_whole: true,
+            ..turn("all of it", &[7, 8], "")
+        };
+        let turns = vec![turn("a b", &[1, 2], "old"), whole];
+        conversations.begin(4, turns).unwrap();
+        let next = conversations.follow(&answered(" AB"), Answers::Model, &encode);
+        let next = next.unwrap();
+        assert_eq!(next.prompt.text.as_deref(), Some("all of it"));
+        assert_eq!(next.prompt.token_ids, Some(vec![7, 8]));
+        assert_eq!(
+            (next.turn, next.repeated_tokens, next.continues),
+            (1, None, false)
+        );
+        assert!(
+            conversations
+                .follow(&answered(""), Answers::Model, &encode)
+                .is_none()
+        );
     }
 
     #[test]

@@ -51,16 +51,14 @@ pub struct CellSource {
     pub block: u32,
     /// Index of the level in the config.
     pub level: usize,
-    /// What is asked beside the prompts.
-    pub workload: WorkloadConfig,
     /// The conversations under way; none at first.
     pub conversations: Conversations,
 }
 
 impl CellSource {
     /// Temperature, `top_p` and seed of one request.
-    fn sampling(&self, index: u64) -> (Option<f64>, Option<f64>, u64) {
-        match self.workload.sampling {
+    fn sampling(&self, workload: &WorkloadConfig, index: u64) -> (Option<f64>, Option<f64>, u64) {
+        match workload.sampling {
             Sampling::Greedy => (Some(0.0), None, 0),
             Sampling::Server => (None, None, 0),
             Sampling::Random(random) => {
@@ -98,12 +96,14 @@ impl CellSource {
         let content = content(&prompt, self.form).ok_or(RequestError::NoForm {
             form: self.form.name(),
         })?;
-        let (temperature, top_p, seed) = self.sampling(index);
+        let workload = self.prompts.origin(self.key(index)).workload;
+        let (temperature, top_p, seed) = self.sampling(workload, index);
+        let class = prompt.extras.class.map(Arc::from);
         let spec = RequestSpec {
             model: prompt.extras.model.unwrap_or_else(|| self.model.clone()),
             prompt: content,
             output_tokens: prompt.output_tokens,
-            force_output: self.workload.force_output,
+            force_output: workload.force_output,
             stream: true,
             temperature,
             top_p,
@@ -119,6 +119,7 @@ impl CellSource {
             asked: Asked {
                 input_tokens: prompt.input_tokens,
                 output_tokens: prompt.output_tokens,
+                class,
                 turn,
                 repeated_tokens,
             },
@@ -131,8 +132,10 @@ impl CellSource {
 
 impl RequestSource for CellSource {
     fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
-        let turns = self.prompts.conversation(self.key(index))?;
-        let converses = turns.len() > 1 || self.workload.turns != Length::Fixed(1);
+        let key = self.key(index);
+        let turns = self.prompts.conversation(key)?;
+        let workload = self.prompts.origin(key).workload;
+        let converses = turns.len() > 1 || workload.turns != Length::Fixed(1);
         // A conversation has a turn.
         let next = self.conversations.begin(index, turns);
         let next = next.ok_or(RequestError::NoTurn)?;
@@ -151,12 +154,12 @@ impl RequestSource for CellSource {
         let session = answered.session;
         let prompts = Arc::clone(&self.prompts);
         let encode = |text: &str| prompts.encode(text);
-        let answers = self.workload.answers;
+        let origin = prompts.origin(self.key(session));
+        let answers = origin.workload.answers;
         let Some(next) = self.conversations.follow(answered, answers, &encode) else {
             return Ok(None);
         };
-        let key = self.key(session);
-        let (pause_ns, of_tool) = conversation::pause_ns(&self.workload, key, next.turn);
+        let (pause_ns, of_tool) = conversation::pause_ns(origin.workload, origin.key, next.turn);
         let turn = TurnKey {
             session,
             turn: next.turn,

@@ -128,7 +128,7 @@ impl UnderWay {
     ) -> (usize, Step) {
         let mut exchange = Exchange::default();
         exchange.scheduled_ns = order.scheduled_ns;
-        exchange.asked = order.request.asked;
+        exchange.asked = order.request.asked.clone();
         let key = shared.begins(order.phase, order.request.index);
         let continues = order.request.continues;
         let (work, step) = Work::begin(shared, mailbox, order.request, exchange, channel);

@@ -245,10 +245,11 @@ pub fn kv_warnings(
     gpu_bytes: Option<u64>,
 ) -> Vec<Warning> {
     let workload = &prepared.config.workload;
-    if !workload.prompts.draws_lengths() || workload.lengths.is_some() {
+    let mut parts = workload.parts().into_iter();
+    if !parts.all(|(_, part)| part.has_lengths_of_its_own()) {
         return Vec::new();
     }
-    let tokens = workload.input_tokens.mean() + workload.output_tokens.mean();
+    let tokens = workload.mean_tokens(|part| part.input_tokens.mean() + part.output_tokens.mean());
     let mut warnings = Vec::new();
     for one in forecasts.iter().flatten() {
         // The largest says it for all: it names the most that fit.

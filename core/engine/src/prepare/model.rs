@@ -5,15 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::config::{Config, LoadConfig, Loaded, PromptSource};
+use inferbench_model::config::{Config, Length, LoadConfig, Loaded, PromptSource, WorkloadConfig};
 use inferbench_model::plan::prompt::{IdRange, Vocabulary};
-use inferbench_model::yaml::YamlError;
+use inferbench_model::yaml::{PathStep, YamlError};
 use inferbench_plugin_api::PromptForm;
 
 use super::located::{at_backend, key};
 use super::prepared::PreparedBackend;
 use crate::load::tokenizer::{self, ModelFiles};
-use crate::prompts::{Place, PromptMaker, Scan, ScanLimit};
+use crate::prompts::{Place, PromptFileError, PromptMaker, Scan, ScanLimit};
 
 /// What the model's own files say against this run.
 pub(super) fn check_model(
@@ -87,11 +87,7 @@ fn check_length(loaded: &Loaded, model: &serde_json::Value) -> Option<YamlError>
             loaded.tree.error_at(&path, words, Some(hint.to_owned()))
         });
     }
-    if !config.workload.prompts.draws_lengths() || config.workload.lengths.is_some() {
-        return None;
-    }
-    let prompt = config.workload.longest_prompt();
-    let answer = u64::from(config.workload.output_tokens.bounds().1);
+    let (prompt, answer) = config.workload.longest_request()?;
     (prompt + answer > limit).then(|| {
         let words = format!(
             "can be {prompt} tokens, with answers of up to {answer}: {} do not fit the model's {limit} (max_position_embeddings)",
@@ -162,40 +158,47 @@ pub(super) fn make_prompts(
 ) -> Result<PromptMaker, YamlError> {
     let workload = &loaded.config.workload;
     let can_decode = vocabulary.as_ref().is_some_and(|v| v.decode(&[]).is_some());
-    if !matches!(
-        workload.prompts,
-        PromptSource::Jsonl | PromptSource::Sharegpt
-    ) {
-        check_vocabulary(loaded, vocabulary.is_some(), can_decode, backends)?;
+    for (_, part) in workload.parts() {
+        if !matches!(part.prompts, PromptSource::Jsonl | PromptSource::Sharegpt) {
+            let has = (vocabulary.is_some(), can_decode);
+            check_vocabulary(loaded, part.prompts, has, backends)?;
+        }
+        check_takes_images(loaded, part, backends)?;
+        check_can_go_on(loaded, part, can_decode, backends)?;
     }
-    check_takes_images(loaded, backends)?;
     let limit = scan_limit(&loaded.config.load);
-    let prompts = PromptMaker::open(workload, vocabulary, limit).map_err(|error| {
-        let of = if workload.file.is_some() {
-            "file"
-        } else {
-            "images"
-        };
-        let path = [key("workload"), key(of)];
-        loaded
-            .tree
-            .error_at(&path, format!("cannot be used: {error}"), None)
-    })?;
-    if let Some(scan) = prompts.scan() {
-        check_forms(loaded, scan, can_decode, backends)?;
-        check_rows_fit(loaded, scan)?;
+    let prompts = PromptMaker::open(workload, vocabulary, limit);
+    let prompts = prompts.map_err(|(path, error)| unusable(loaded, &path, &error))?;
+    for (_, part, scan) in prompts.scans() {
+        let file = part.file.as_deref().unwrap_or_default();
+        check_forms(loaded, (file, scan), can_decode, backends)?;
+        check_rows_fit(loaded, (file, scan))?;
     }
     Ok(prompts)
+}
+
+/// A workload, by its path in the config, whose files cannot be used.
+fn unusable(loaded: &Loaded, path: &str, error: &PromptFileError) -> YamlError {
+    let parts = loaded.config.workload.parts();
+    let part = parts.iter().find(|(other, _)| other == path);
+    let has_file = part.is_some_and(|(_, part)| part.file.is_some());
+    let steps = path.split('.').map(|step| match step.parse() {
+        Ok(index) => PathStep::Index(index),
+        Err(_) => key(step),
+    });
+    let mut path: Vec<PathStep> = steps.collect();
+    path.push(key(if has_file { "file" } else { "images" }));
+    let words = format!("cannot be used: {error}");
+    loaded.tree.error_at(&path, words, None)
 }
 
 /// Whether there is a vocabulary to make prompts of, with text where a backend wants it.
 fn check_vocabulary(
     loaded: &Loaded,
-    is_there: bool,
-    can_decode: bool,
+    prompts: PromptSource,
+    (is_there, can_decode): (bool, bool),
     backends: &[PreparedBackend],
 ) -> Result<(), YamlError> {
-    let prompts = loaded.config.workload.prompts;
     let needs_text = backends
         .iter()
         .find(|b| b.opened.form != PromptForm::TokenIds);
@@ -237,9 +240,38 @@ fn where_a_tokenizer_is(loaded: &Loaded, backends: &[PreparedBackend]) -> String
     }
 }
 
+/// Whether later turns of made conversations, which hold answers' text, can be put into
+/// the form that each backend takes.
+fn check_can_go_on(
+    loaded: &Loaded,
+    part: &WorkloadConfig,
+    can_encode: bool,
+    backends: &[PreparedBackend],
+) -> Result<(), YamlError> {
+    let is_made = part.prompts == PromptSource::Synthetic && part.turns != Length::Fixed(1);
+    let mut of_ids = backends
+        .iter()
+        .filter(|b| b.opened.form == PromptForm::TokenIds);
+    match of_ids.next().filter(|_| is_made && !can_encode) {
+        None => Ok(()),
+        Some(backend) => Err(loaded.tree.error_at(
+            &[key("model"), key("tokenizer")],
+            format!(
+                "is absent, but later turns of a conversation hold what was answered, and `{}` takes prompts as token ids",
+                backend.label
+            ),
+            Some(where_a_tokenizer_is(loaded, backends)),
+        )),
+    }
+}
+
 /// Whether each backend's prompts have a place for images.
-fn check_takes_images(loaded: &Loaded, backends: &[PreparedBackend]) -> Result<(), YamlError> {
-    if loaded.config.workload.images.is_none() {
+fn check_takes_images(
+    loaded: &Loaded,
+    part: &WorkloadConfig,
+    backends: &[PreparedBackend],
+) -> Result<(), YamlError> {
+    if part.images.is_none() {
         return Ok(());
     }
     let other = |b: &PreparedBackend| b.opened.form != PromptForm::Messages;
@@ -263,11 +295,10 @@ fn check_takes_images(loaded: &Loaded, backends: &[PreparedBackend]) -> Result<(
 /// Whether the rows of a file can be put into the form that each backend takes.
 fn check_forms(
     loaded: &Loaded,
-    scan: &Scan,
+    (file, scan): (&str, &Scan),
     can_encode: bool,
     backends: &[PreparedBackend],
 ) -> Result<(), YamlError> {
-    let file = loaded.config.workload.file.as_deref().unwrap_or_default();
     for (index, backend) in backends.iter().enumerate() {
         let form = backend.opened.form;
         let row = |place: Place, has: &str, hint: String| {
@@ -293,7 +324,7 @@ fn check_forms(
 }
 
 /// The longest row that was seen against the longest that servers are to take.
-fn check_rows_fit(loaded: &Loaded, scan: &Scan) -> Result<(), YamlError> {
+fn check_rows_fit(loaded: &Loaded, (file, scan): (&str, &Scan)) -> Result<(), YamlError> {
     let limit = loaded.config.model.max_model_len;
     let Some((limit, (total, place))) = limit.zip(scan.longest_total) else {
         return Ok(());
@@ -301,7 +332,6 @@ fn check_rows_fit(loaded: &Loaded, scan: &Scan) -> Result<(), YamlError> {
     if total <= limit {
         return Ok(());
     }
-    let file = loaded.config.workload.file.as_deref().unwrap_or_default();
     let words =
         format!("is {limit} tokens, but prompt and answer of {file}:{place} are {total} together");
     let hint = format!(

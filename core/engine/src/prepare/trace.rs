@@ -18,10 +18,11 @@ pub(super) fn times(
     if !loaded.config.load.replays_trace() {
         return Ok(None);
     }
-    let Some(scan) = prompts.scan() else {
+    // Times are those of one file: a mixture has none of its own.
+    let Some((_, workload, scan)) = prompts.scans().next() else {
         return Ok(None);
     };
-    let file = loaded.config.workload.file.as_deref().unwrap_or_default();
+    let file = workload.file.as_deref().unwrap_or_default();
     let refuse = |words: String, hint: Option<&str>| {
         let path = [key("load"), key("arrivals")];
         let hint = hint.map(str::to_owned);

@@ -1,142 +1,114 @@
-//! Makes the prompt of every request of a run.
+//! Makes the prompt of every request of a run, of whichever class of traffic it is.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
-
-use inferbench_model::config::{PromptSource, WorkloadConfig};
+use inferbench_model::config::{ClassConfig, WorkloadConfig};
 use inferbench_model::facts::exchange::hex;
-use inferbench_model::plan::conversation::{self, synthetic_turn};
-use inferbench_model::plan::length_table::LengthTable;
-use inferbench_model::plan::prompt::{
-    Prompt, PromptError, PromptKey, TurnPrompt, Vocabulary, draw_lengths, request_rng, synthetic,
-};
-use inferbench_model::prompts::build::{BuildError, turns_from_row};
-use inferbench_model::prompts::row::Row;
+use inferbench_model::plan::mixture::{Mixture, class_workload};
+use inferbench_model::plan::prompt::{Prompt, PromptError, PromptKey, TurnPrompt};
+use inferbench_model::plan::seed;
 use sha2::{Digest, Sha256};
 
 use super::error::PromptFileError;
-use super::images::ImageMaker;
-use super::scan::{RowFile, Rows, Scan, ScanLimit};
-use super::text_file::TextFile;
-
-/// What prompts are made of.
-type SharedVocabulary = Arc<dyn Vocabulary + Send + Sync>;
+use super::part::{PartMaker, SharedVocabulary};
+use super::scan::{Scan, ScanLimit};
 
 /// Makes the prompt of every request of a run.
 pub struct PromptMaker {
-    workload: WorkloadConfig,
-    vocabulary: Option<SharedVocabulary>,
-    table: Option<LengthTable>,
-    from: From,
-    images: Option<ImageMaker>,
+    /// Each with the path of its workload in the config.
+    parts: Vec<(String, PartMaker)>,
+    /// Which part a request is made by, if there is more than one.
+    mixture: Option<Mixture>,
+    classes: Vec<ClassConfig>,
 }
 
-/// Where prompts come from.
-#[expect(clippy::large_enum_variant, reason = "there is one in a run")]
-enum From {
-    Seed,
-    Text(TextFile),
-    Rows(Listed),
-}
-
-/// Rows of a file, in their order, from the first again after the last.
-struct Listed {
-    file: RowFile,
-    scan: Scan,
-    at: Mutex<At>,
-}
-
-/// How far a file is read.
-#[derive(Default)]
-struct At {
-    rows: Option<Rows>,
-    /// Index of the request whose row comes next.
-    index: u64,
+/// What a request is made from.
+#[derive(Clone, Copy)]
+pub struct Origin<'m> {
+    /// The workload that it belongs to.
+    pub workload: &'m WorkloadConfig,
+    /// Its key among the requests of that workload.
+    pub key: PromptKey,
+    part: usize,
 }
 
 impl PromptMaker {
     /// Synthetic prompts from a vocabulary.
     #[must_use]
     pub fn synthetic(workload: WorkloadConfig, vocabulary: SharedVocabulary) -> Self {
+        let part = PartMaker::synthetic(workload, vocabulary);
         Self {
-            workload,
-            vocabulary: Some(vocabulary),
-            table: None,
-            from: From::Seed,
-            images: None,
+            parts: vec![("workload".to_owned(), part)],
+            mixture: None,
+            classes: Vec::new(),
         }
     }
 
     /// Opens what the workload names. `limit` says how many rows of a file are looked at.
     ///
     /// # Errors
-    /// See [`PromptFileError`].
+    /// The path of the part of the workload that cannot be opened, and why.
     pub fn open(
         workload: &WorkloadConfig,
         vocabulary: Option<SharedVocabulary>,
         limit: ScanLimit,
-    ) -> Result<Self, PromptFileError> {
-        let file = workload.file.as_deref().map(Path::new);
-        let from = match (workload.prompts, file) {
-            (PromptSource::Synthetic, _) | (_, None) => From::Seed,
-            (PromptSource::Text, Some(file)) => From::Text(TextFile::open(file)?),
-            (_, Some(file)) => {
-                let file = RowFile::open(file, workload)?;
-                From::Rows(Listed {
-                    scan: file.scan(workload, vocabulary.as_deref().map(|v| v as _), limit)?,
-                    file,
-                    at: Mutex::default(),
-                })
+    ) -> Result<Self, (String, PromptFileError)> {
+        let parts = workload.parts().into_iter().enumerate();
+        let parts = parts.map(|(class, (path, part))| {
+            let seeded = class_workload(workload, class);
+            let part = seeded.as_ref().unwrap_or(part);
+            match PartMaker::open(part, vocabulary.clone(), limit) {
+                Ok(maker) => Ok((path, maker)),
+                Err(error) => Err((path, error)),
             }
-        };
-        let images = workload.images.as_ref();
-        let images = images.map(|images| ImageMaker::open(images, workload.seed));
+        });
         Ok(Self {
-            table: read_table(workload)?,
-            workload: workload.clone(),
-            vocabulary,
-            from,
-            images: images.transpose()?,
+            parts: parts.collect::<Result<_, _>>()?,
+            mixture: Mixture::from_workload(workload),
+            classes: workload.classes.clone(),
         })
     }
 
-    /// What was seen in the file of rows; `None` if prompts do not come from one.
-    #[must_use]
-    pub fn scan(&self) -> Option<&Scan> {
-        match &self.from {
-            From::Rows(listed) => Some(&listed.scan),
-            _ => None,
-        }
+    /// What was seen in each file of rows, with the path of its workload in the config.
+    pub fn scans(&self) -> impl Iterator<Item = (&str, &WorkloadConfig, &Scan)> {
+        let parts = self.parts.iter();
+        parts.filter_map(|(path, part)| Some((path.as_str(), part.workload(), part.scan()?)))
     }
 
-    /// Whether the prompts are those of a list, and not made without end.
+    /// Whether prompts are those of a list, and not made without end.
     #[must_use]
     pub fn come_from_a_list(&self) -> bool {
-        self.scan().is_some()
+        self.scans().next().is_some()
     }
 
     /// Ids of a text; `None` if there is no tokenizer.
     #[must_use]
     pub fn encode(&self, text: &str) -> Option<Vec<u32>> {
-        self.vocabulary.as_ref()?.encode(text)
+        self.parts.first()?.1.encode(text)
     }
 
     /// Longest prompt and answer, tokens, as far as they are known.
     #[must_use]
     pub fn longest(&self) -> (Option<u32>, Option<u32>) {
-        let drawn = || match &self.table {
-            Some(table) => table.longest(),
-            None => (
-                u32::try_from(self.workload.longest_prompt()).unwrap_or(u32::MAX),
-                self.workload.output_tokens.bounds().1,
-            ),
-        };
-        match self.scan() {
-            Some(scan) => scan.longest,
-            None => {
-                let (input, output) = drawn();
-                (Some(input), Some(output))
+        let each = self.parts.iter().map(|(_, part)| part.longest());
+        each.fold((None, None), |(input, output), (i, o)| {
+            (input.max(i), output.max(o))
+        })
+    }
+
+    /// What the request with this key is made from.
+    #[must_use]
+    pub fn origin(&self, key: PromptKey) -> Origin<'_> {
+        let (part, key) = match &self.mixture {
+            None => (0, key),
+            Some(mixture) => {
+                let place = mixture.place(key);
+                let index = place.index;
+                (place.class, PromptKey { index, ..key })
             }
+        };
+        Origin {
+            workload: self.parts[part].1.workload(),
+            key,
+            part,
         }
     }
 
@@ -145,44 +117,10 @@ impl PromptMaker {
     /// # Errors
     /// If none of the asked length can be made, or the file cannot be read any more.
     pub fn make(&self, key: PromptKey) -> Result<Prompt, PromptError> {
-        let mut prompt = self.make_words(key)?;
-        if let Some(images) = &self.images {
-            images.put(&mut prompt, key)?;
-        }
+        let origin = self.origin(key);
+        let mut prompt = self.parts[origin.part].1.make(origin.key)?;
+        self.classify(&mut prompt, origin);
         Ok(prompt)
-    }
-
-    fn make_words(&self, key: PromptKey) -> Result<Prompt, PromptError> {
-        match &self.from {
-            From::Seed => {
-                let vocabulary = self.needed_vocabulary()?;
-                synthetic(&self.workload, self.table.as_ref(), vocabulary, key)
-            }
-            From::Text(text) => self.piece(text, key),
-            From::Rows(listed) => {
-                let mut turns = self.row(listed, key)?;
-                Ok(turns.swap_remove(0).prompt)
-            }
-        }
-    }
-
-    fn needed_vocabulary(&self) -> Result<&dyn Vocabulary, PromptError> {
-        let vocabulary = self.vocabulary.as_deref();
-        Ok(vocabulary.ok_or(PromptError::NoOrdinaryTokens)?)
-    }
-
-    fn piece(&self, text: &TextFile, key: PromptKey) -> Result<Prompt, PromptError> {
-        let mut rng = request_rng(&self.workload, key);
-        let (input_tokens, output_tokens) =
-            draw_lengths(&self.workload, self.table.as_ref(), &mut rng);
-        let (ids, words) = text.piece(self.needed_vocabulary()?, &mut rng, input_tokens)?;
-        Ok(Prompt {
-            token_ids: Some(ids),
-            text: Some(words),
-            input_tokens: Some(input_tokens),
-            output_tokens,
-            ..Prompt::default()
-        })
     }
 
     /// What is said in each turn of a conversation; a single request is one of one turn.
@@ -190,49 +128,39 @@ impl PromptMaker {
     /// # Errors
     /// As [`Self::make`].
     pub fn conversation(&self, key: PromptKey) -> Result<Vec<TurnPrompt>, PromptError> {
-        let mut turns = self.turns(key)?;
-        if let (Some(images), Some(first)) = (&self.images, turns.first_mut()) {
-            images.put(&mut first.prompt, key)?;
+        let origin = self.origin(key);
+        let mut turns = self.parts[origin.part].1.conversation(origin.key)?;
+        for turn in &mut turns {
+            self.classify(&mut turn.prompt, origin);
         }
         Ok(turns)
     }
 
-    fn turns(&self, key: PromptKey) -> Result<Vec<TurnPrompt>, PromptError> {
-        match &self.from {
-            From::Seed => {
-                let vocabulary = self.needed_vocabulary()?;
-                let (workload, table) = (&self.workload, self.table.as_ref());
-                let turns = 0..conversation::turns(workload, key);
-                let made = turns.map(|turn| {
-                    let made = synthetic_turn(workload, table, vocabulary, key, turn);
-                    made.map(single)
-                });
-                made.collect()
+    /// Adds what the class of a prompt says of its request.
+    fn classify(&self, prompt: &mut Prompt, origin: Origin<'_>) {
+        if self.mixture.is_some() {
+            // Each class numbers its beginnings by itself.
+            for piece in &mut prompt.prefix {
+                piece.name = seed::derive(piece.name, &[seed::CLASS, origin.part as u64]);
             }
-            From::Text(text) => Ok(vec![single(self.piece(text, key)?)]),
-            From::Rows(listed) => self.row(listed, key),
         }
-    }
-
-    fn row(&self, listed: &Listed, key: PromptKey) -> Result<Vec<TurnPrompt>, PromptError> {
-        let unread = |error: PromptFileError| PromptError::Row(error.to_string());
-        let mut at = listed.at.lock().unwrap_or_else(PoisonError::into_inner);
-        if at.rows.is_none() || key.index < at.index {
-            *at = At::default();
+        let extras = &mut prompt.extras;
+        let class = match (&self.mixture, &extras.class) {
+            (Some(_), _) => self.classes.get(origin.part),
+            (None, Some(name)) => self.classes.iter().find(|class| class.name == *name),
+            (None, None) => None,
+        };
+        let Some(class) = class else {
+            return;
+        };
+        extras.class = Some(class.name.clone());
+        if extras.model.is_none() {
+            extras.model.clone_from(&class.model);
         }
-        loop {
-            let row = listed.next(&mut at).map_err(unread)?;
-            let vocabulary = self.vocabulary.as_deref();
-            match turns_from_row(row, &self.workload, vocabulary.map(|v| v as _), key) {
-                Err(BuildError::Dropped(_)) => {}
-                Err(BuildError::Prompt(error)) => return Err(error),
-                Ok(turns) => {
-                    at.index += 1;
-                    if at.index == key.index + 1 {
-                        return Ok(turns);
-                    }
-                }
-            }
+        for (field, value) in &class.extra_body {
+            // What a row says itself holds.
+            let entry = extras.body.entry(field.clone());
+            entry.or_insert_with(|| value.clone());
         }
     }
 
@@ -244,61 +172,160 @@ impl PromptMaker {
     pub fn fingerprint(&self, n: u64) -> Result<String, PromptError> {
         let mut hash = Sha256::new();
         for index in 0..n {
-            let prompt = self.make_words(PromptKey {
+            let origin = self.origin(PromptKey {
                 block: 0,
                 level: 0,
                 index,
-            })?;
-            for id in prompt.token_ids.iter().flatten() {
-                hash.update(id.to_le_bytes());
-            }
-            hash.update(prompt.text.unwrap_or_default());
-            for message in prompt.messages.iter().flatten() {
-                hash.update(message.to_string());
-            }
-            hash.update(prompt.output_tokens.to_le_bytes());
+            });
+            self.parts[origin.part].1.add_words(origin.key, &mut hash)?;
         }
-        if let Some(images) = &self.images {
-            images.add_to(&mut hash);
-        }
+        self.parts
+            .iter()
+            .for_each(|(_, part)| part.add_images(&mut hash));
         Ok(hex(&hash.finalize()))
     }
 }
 
-fn single(prompt: Prompt) -> TurnPrompt {
-    TurnPrompt {
-        prompt,
-        answer: None,
+impl std::fmt::Debug for PromptMaker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let paths = self.parts.iter().map(|(path, _)| path);
+        f.debug_list().entries(paths).finish()
     }
 }
 
-impl Listed {
-    /// The next row that the format does not leave out.
-    fn next(&self, at: &mut At) -> Result<Row, PromptFileError> {
-        // One of the scan's rows was kept, so that this ends.
-        loop {
-            let rows = match &mut at.rows {
-                Some(rows) => rows,
-                none => none.insert(self.file.rows()?),
-            };
-            match rows.next()? {
-                Some(Ok((row, _))) => return Ok(row),
-                Some(Err(_)) => {}
-                None => at.rows = None,
-            }
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use inferbench_model::plan::prompt::IdRange;
+    use serde_json::json;
+
+    use super::*;
+
+    fn maker(workload: serde_json::Value) -> PromptMaker {
+        let workload: WorkloadConfig = serde_json::from_value(workload).unwrap();
+        let limit = ScanLimit {
+            rows: 100,
+            time: Duration::from_secs(10),
+        };
+        let ids = Arc::new(IdRange::new(0, 1000));
+        PromptMaker::open(&workload, Some(ids), limit).unwrap()
+    }
+
+    fn prompts(maker: &PromptMaker, n: u64) -> Vec<Prompt> {
+        let key = |index| PromptKey {
+            block: 0,
+            level: 0,
+            index,
+        };
+        (0..n)
+            .map(|index| maker.make(key(index)).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn each_class_of_a_mixture_has_its_lengths_model_and_body() {
+        let class = |name, weight, tokens| {
+            json!({"name": name, "weight": weight, "model": format!("{name}-lora"),
+                "extra_body": {"priority": weight},
+                "workload": {"input_tokens": tokens, "output_tokens": 4, "shared_prefix_tokens": 8}})
+        };
+        let mixed = maker(json!({"classes": [class("a", 3, 20), class("b", 1, 30)]}));
+        let made = prompts(&mixed, 64);
+        let mut counts = BTreeMap::new();
+        let mut beginnings = BTreeMap::new();
+        for prompt in &made {
+            let class = prompt.extras.class.clone().unwrap();
+            let is_a = class == "a";
+            let expected = if is_a { (20, 3) } else { (30, 1) };
+            let ids = prompt.token_ids.as_ref().unwrap();
+            assert_eq!(
+                (ids.len(), prompt.extras.body["priority"].as_u64()),
+                (expected.0, Some(expected.1))
+            );
+            assert_eq!(prompt.extras.model, Some(format!("{class}-lora")));
+            *counts.entry(class.clone()).or_insert(0) += 1;
+            let begins = (ids[..8].to_vec(), prompt.prefix[0].name);
+            assert_eq!(
+                beginnings.entry(class).or_insert_with(|| begins.clone()),
+                &begins
+            );
         }
+        assert_eq!(counts.into_values().collect::<Vec<_>>(), [48, 16]);
+        // Each class has a prefix of its own, by tokens and by name.
+        let [a, b] = ["a", "b"].map(|class| beginnings[class].clone());
+        assert!(a.0 != b.0 && a.1 != b.1);
+        assert_eq!(prompts(&mixed, 64), made);
     }
-}
 
-fn read_table(workload: &WorkloadConfig) -> Result<Option<LengthTable>, PromptFileError> {
-    let Some(lengths) = &workload.lengths else {
-        return Ok(None);
-    };
-    let path = Path::new(&lengths.file);
-    let text = std::fs::read_to_string(path);
-    let text = text.map_err(|error| PromptFileError::unreadable(path, error))?;
-    let table = LengthTable::from_csv(&text, lengths.apart);
-    Ok(Some(table.map_err(|error| {
-        PromptFileError::unreadable(path, error)
-    })?))
+    #[test]
+    fn rows_that_name_their_class_get_what_it_says_unless_they_say_it_themselves() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let rows = [
+            json!({"prompt": [1, 2], "class": "a", "output_tokens": 2}),
+            json!({"prompt": [3], "class": "a", "model": "own", "extra_body": {"x": 2}}),
+            json!({"prompt": [4], "class": "unknown"}),
+            json!({"prompt": [5]}),
+        ];
+        std::fs::write(file.path(), rows.map(|row| row.to_string()).join("\n")).unwrap();
+        let listed = maker(json!({"prompts": "jsonl", "file": file.path(),
+            "classes": [{"name": "a", "model": "lora", "extra_body": {"x": 1, "y": 1}}]}));
+        let said: Vec<_> = prompts(&listed, 4)
+            .into_iter()
+            .map(|prompt| {
+                (
+                    prompt.extras.class,
+                    prompt.extras.model,
+                    json!(prompt.extras.body),
+                )
+            })
+            .collect();
+        let some = |text: &str| Some(text.to_owned());
+        let expected = [
+            (some("a"), some("lora"), json!({"x": 1, "y": 1})),
+            (some("a"), some("own"), json!({"x": 2, "y": 1})),
+            (some("unknown"), None, json!({})),
+            (None, None, json!({})),
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
+    fn rows_of_one_session_are_one_conversation() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let row = |id: u32, session: Option<&str>| json!({"prompt": [id], "session": session});
+        let rows = [
+            row(1, Some("s")),
+            row(2, Some("s")),
+            row(3, None),
+            row(4, Some("t")),
+        ];
+        std::fs::write(file.path(), rows.map(|row| row.to_string()).join("\n")).unwrap();
+        let conversations = |turns: u32| -> Vec<Vec<u32>> {
+            let workload = json!({"prompts": "jsonl", "file": file.path(), "turns": turns});
+            let listed = maker(workload);
+            let each = (0..5).map(|index| {
+                let key = PromptKey {
+                    block: 0,
+                    level: 0,
+                    index,
+                };
+                let turns = listed.conversation(key).unwrap().into_iter();
+                turns
+                    .map(|turn| turn.prompt.token_ids.unwrap()[0])
+                    .collect()
+            });
+            each.collect()
+        };
+        assert_eq!(
+            conversations(9),
+            [vec![1, 2], vec![3], vec![4], vec![1, 2], vec![3]]
+        );
+        assert_eq!(
+            conversations(1),
+            [vec![1], vec![2], vec![3], vec![4], vec![1]]
+        );
+    }
 }

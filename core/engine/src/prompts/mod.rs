@@ -6,6 +6,7 @@ mod elements;
 mod error;
 mod images;
 mod maker;
+mod part;
 mod rows;
 mod scan;
 mod text_file;

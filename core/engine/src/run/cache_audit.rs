@@ -123,7 +123,7 @@ impl Asking<'_> {
         let content = requests::content(&prompt, self.backend.opened.form)?;
         let spec = RequestSpec {
             output_tokens: prompt.output_tokens.min(ANSWER_TOKENS),
-            force_output: prepared.config.workload.force_output,
+            force_output: prepared.prompts.origin(key).workload.force_output,
             ..RequestSpec::one_token(prepared.served_name(), content)
         };
         let probe = Probe {

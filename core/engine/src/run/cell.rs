@@ -129,7 +129,6 @@ fn cell_load(
         model: session.prepared.served_name().to_owned(),
         block: stage.block,
         level: planned.index,
-        workload: config.workload.clone(),
         conversations: Conversations::default(),
     };
     let load = CellLoad {

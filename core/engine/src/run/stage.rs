@@ -2,6 +2,7 @@
 //! How it starts is for [`started`](super::started), how a level is measured for
 //! [`cell`](super::cell).
 
+use inferbench_model::config::WorkloadConfig;
 use inferbench_model::facts::manifest::{ReportedIn, StageFacts};
 use inferbench_model::facts::warning::Warning;
 use inferbench_model::plan::Stage;
@@ -163,6 +164,12 @@ async fn measure_levels(
     Ok(())
 }
 
+/// Whether some request has an answer of a forced length.
+fn forces_output(workload: &WorkloadConfig) -> bool {
+    let mut parts = workload.parts().into_iter();
+    parts.any(|(_, part)| part.force_output)
+}
+
 /// Waits until the backend is ready; gives the seconds that it took too.
 async fn wait_ready(
     session: &RunSession<'_>,
@@ -178,7 +185,7 @@ async fn wait_ready(
         control,
         prompts: &session.prepared.prompts,
         model: session.prepared.served_name(),
-        force_output: session.prepared.config.workload.force_output,
+        force_output: forces_output(&session.prepared.config.workload),
         attached: config.attach.is_some(),
         check: config.ready_check,
         limit: config.ready_limit(),

@@ -36,7 +36,6 @@ pub fn source(target: &Target, block: u32) -> CellSource {
         model: "m".to_owned(),
         block,
         level: 0,
-        workload: WorkloadConfig::default(),
         conversations: Conversations::default(),
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::cell::answer_heads::AnswerHeads;
 use crate::cell::charted::Charted;
+use crate::cell::classes::ClassDigest;
 use crate::cell::sharing::Sharing;
 use crate::cell::tally::{Sample, Tally, summary};
 use crate::cell::turns::Turns;
@@ -21,6 +22,8 @@ pub(crate) type TextHash = [u8; 32];
 #[derive(Debug)]
 pub struct CellDigest {
     pub(super) samples: HashMap<&'static str, Tally>,
+    /// The same by class of traffic.
+    pub(crate) classes: BTreeMap<String, ClassDigest>,
     /// What was asked and done.
     pub(crate) work: Work,
     /// Some decode time per token is an estimate.
@@ -61,8 +64,9 @@ pub(crate) struct Work {
     pub(crate) cached: Option<(u64, u64)>,
     /// Prompt tokens that the server counted.
     pub(crate) input_tokens: u64,
-    /// Those of them that came from the prefix cache.
-    pub(crate) cached_tokens: u64,
+    /// Those of them that came from the prefix cache, though no earlier request of the
+    /// cell is known to have had them.
+    pub(crate) warm_tokens: u64,
     /// How reads were shared, in answers that came piece by piece.
     pub(crate) streamed: Sharing,
     /// The same in answers that came at once.
@@ -147,7 +151,8 @@ fn of_cells<'a>(
 }
 
 impl Work {
-    pub(super) fn add(&mut self, record: &RequestRecord) {
+    /// `meets`: whether it met its limits, if there are any.
+    pub(super) fn add(&mut self, record: &RequestRecord, meets: Option<bool>) {
         self.requests += 1;
         match record.output_tokens {
             Some(n) => self.off_length += u64::from(n != record.asked_output_tokens),
@@ -162,7 +167,9 @@ impl Work {
         add_pair(&mut self.answer, asked, record.output_tokens);
         add_pair(&mut self.cached, record.input_tokens, record.cached_tokens);
         self.input_tokens += u64::from(record.input_tokens.unwrap_or(0));
-        self.cached_tokens += u64::from(record.cached_tokens.unwrap_or(0));
+        let cached = record.cached_tokens.unwrap_or(0);
+        let repeated = record.repeated_tokens.unwrap_or(0);
+        self.warm_tokens += u64::from(cached.saturating_sub(repeated));
         match record.came_at_once() {
             true => self.at_once.add(record),
             false => self.streamed.add(record),
@@ -170,7 +177,7 @@ impl Work {
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
         self.hashes.extend(hash.map(|hash| (record.index, hash)));
         self.answer_heads.add(record);
-        self.turns.add(record);
+        self.turns.add(record, meets);
     }
 }
 

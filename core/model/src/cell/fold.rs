@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 pub(crate) use crate::cell::answer_heads::AnswerHead;
 use crate::cell::charted::ChartedFold;
+use crate::cell::classes::{ClassFigures, Classes};
 pub use crate::cell::digest::{CellDigest, pooled};
 pub(crate) use crate::cell::digest::{
     FailureExample, Schedule, TextHash, Work, counted, order_statistics,
@@ -14,22 +15,19 @@ pub(crate) use crate::cell::digest::{
 use crate::cell::sharing::Sharing;
 use crate::cell::steady_state::{TrendFold, Trends};
 use crate::cell::stream_faults::StreamFaults;
-use crate::cell::tally::{Tally, summary};
-use crate::config::SloConfig;
+use crate::cell::tallies::Tallies;
+use crate::config::Slos;
 use crate::facts::key::Counts;
 use crate::facts::record::{Phase, RequestRecord};
 use crate::facts::window::Window;
-use crate::metrics::{self, Load, Metric, MetricValue, Over, Values};
-use crate::text::units::s_between;
+use crate::metrics::{Load, MetricValue};
 
 /// A cell, as far as its records have been taken in.
 pub struct CellFold {
-    load: Load,
-    first_sent_ns: Option<u64>,
-    last_end_ns: u64,
     counts: Counts,
     schedule: Schedule,
-    tallies: Vec<(&'static Metric, Tally)>,
+    tallies: Tallies,
+    classes: Classes,
     work: Work,
     faults: StreamFaults,
     failures: HashMap<String, FailureExample>,
@@ -40,17 +38,12 @@ pub struct CellFold {
 impl CellFold {
     /// A cell of which nothing is known but its window.
     #[must_use]
-    pub fn new(window: Option<Window>, slo: SloConfig) -> Self {
+    pub fn new(window: Option<Window>, slos: Slos) -> Self {
         Self {
-            load: Load { window, slo },
-            first_sent_ns: None,
-            last_end_ns: 0,
             counts: Counts::default(),
             schedule: Schedule::default(),
-            tallies: metrics::all()
-                .into_iter()
-                .map(|metric| (metric, Tally::new(metric)))
-                .collect(),
+            tallies: Tallies::new(Load { window, slos }),
+            classes: Classes::default(),
             work: Work::default(),
             faults: StreamFaults::default(),
             failures: HashMap::new(),
@@ -61,20 +54,16 @@ impl CellFold {
 
     /// A cell from all its records.
     #[must_use]
-    pub fn from_records(records: &[RequestRecord], slo: SloConfig) -> Self {
-        let mut fold = Self::new(Window::from_records(records), slo);
+    pub fn from_records(records: &[RequestRecord], slos: Slos) -> Self {
+        let mut fold = Self::new(Window::from_records(records), slos);
         records.iter().for_each(|record| fold.add(record));
         fold
     }
 
     /// Takes in a record, of any phase and in any order.
     pub fn add(&mut self, record: &RequestRecord) {
-        let sent_ns = record.sent_ns;
-        self.first_sent_ns = self.first_sent_ns.into_iter().chain(sent_ns).min();
-        self.last_end_ns = self.last_end_ns.max(record.end_ns);
-        for (metric, tally) in &mut self.tallies {
-            tally.add(metric, &self.load, record);
-        }
+        self.tallies.add(record);
+        self.classes.add(&self.tallies.load, record);
         self.charted.add(record);
         if record.phase == Phase::Measured {
             self.counts.note(record);
@@ -82,13 +71,15 @@ impl CellFold {
             self.schedule.add(record);
             self.note_failure(record);
         }
-        if let Some(window) = self.load.window.filter(|_| record.is_ok()) {
+        let load = &self.tallies.load;
+        if let Some(window) = load.window.filter(|_| record.is_ok()) {
             self.trends.add(window, &record.into());
         }
         if record.counts() {
-            self.work.add(record);
-            let window = self.load.window;
-            let after = window.is_some_and(|window| record.end_ns > window.end_ns);
+            self.work.add(record, load.meets(record));
+            let after = load
+                .window
+                .is_some_and(|window| record.end_ns > window.end_ns);
             self.work.after_window += u64::from(after);
         }
     }
@@ -112,7 +103,8 @@ impl CellFold {
 
     /// Packs what has come so far: to be called when no record comes for now.
     pub fn pack(&mut self) {
-        self.tallies.iter_mut().for_each(|(_, tally)| tally.pack());
+        self.tallies.pack();
+        self.classes.pack();
         self.charted.pack();
         self.work.hashes.shrink_to_fit();
     }
@@ -126,7 +118,7 @@ impl CellFold {
     /// The measured window.
     #[must_use]
     pub fn window(&self) -> Option<Window> {
-        self.load.window
+        self.tallies.load.window
     }
 
     /// The trends over the measured window.
@@ -161,64 +153,31 @@ impl CellFold {
     /// The value of every metric.
     #[must_use]
     pub fn metrics(&self) -> IndexMap<String, MetricValue> {
-        let all = self.tallies.iter();
-        all.map(|(metric, tally)| (metric.name.to_owned(), self.value(metric, tally)))
-            .collect()
+        self.tallies.metrics(self.hides())
     }
 
-    /// Whether a metric cannot be had of answers whose time between tokens is not
-    /// known.
-    fn is_hidden(&self, metric: &Metric) -> bool {
-        let hidden = self.faults.hides_time_between_tokens();
-        hidden && metrics::needs_time_between_tokens(metric.name, &self.load.slo)
+    /// The figures of each class of traffic; empty if the cell has none.
+    #[must_use]
+    pub fn classes(&self) -> Vec<ClassFigures> {
+        self.classes.figures(self.hides())
     }
 
-    fn value(&self, metric: &Metric, tally: &Tally) -> MetricValue {
-        if self.is_hidden(metric) {
-            return match metric.values.is_one_per_cell() {
-                true => MetricValue::Number(None),
-                false => MetricValue::Summary(summary([&Tally::new(metric)])),
-            };
-        }
-        let over = match &metric.values {
-            Values::PerCell(cell) => cell.over,
-            Values::OfHardware(_) | Values::OfPrice(_) => return MetricValue::Number(None),
-            _ => return MetricValue::Summary(summary([tally])),
-        };
-        let seconds = match over {
-            Over::Window => self.load.window.map(|window| window.length_s()),
-            Over::Cell => self
-                .first_sent_ns
-                .map(|first| s_between(first, self.last_end_ns)),
-        };
-        let sum = match tally {
-            Tally::Sum(sum) => *sum,
-            _ => None,
-        };
-        let value = sum.zip(seconds).map(|(sum, seconds)| sum / seconds);
-        MetricValue::Number(value.filter(|value| value.is_finite()))
+    /// Whether the time between tokens is not known.
+    fn hides(&self) -> bool {
+        self.faults.hides_time_between_tokens()
     }
 
     /// What is kept for the report.
     #[must_use]
     pub fn digest(mut self) -> CellDigest {
         self.pack();
-        let hides = self.faults.hides_time_between_tokens();
-        let slo = self.load.slo;
-        for (metric, tally) in &mut self.tallies {
-            if hides && metrics::needs_time_between_tokens(metric.name, &slo) {
-                *tally = Tally::new(metric);
-            }
-        }
+        let hides = self.hides();
         self.work.hashes.sort_unstable_by_key(|(index, _)| *index);
         let mut failures: Vec<FailureExample> = self.failures.into_values().collect();
         failures.sort_by_key(|failure| failure.index);
         CellDigest {
-            samples: self
-                .tallies
-                .into_iter()
-                .map(|(metric, tally)| (metric.name, tally))
-                .collect(),
+            samples: self.tallies.into_samples(hides),
+            classes: self.classes.digests(hides),
             work: self.work,
             decode_is_estimated: self.faults.has_estimates(),
             schedule: self.schedule,

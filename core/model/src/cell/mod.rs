@@ -3,6 +3,7 @@
 
 pub(crate) mod answer_heads;
 pub(crate) mod charted;
+pub(crate) mod classes;
 pub(crate) mod digest;
 pub mod fold;
 pub(crate) mod lateness;
@@ -11,5 +12,6 @@ pub mod row;
 pub(crate) mod sharing;
 pub mod steady_state;
 pub(crate) mod stream_faults;
+mod tallies;
 pub(crate) mod tally;
 pub(crate) mod turns;

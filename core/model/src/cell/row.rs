@@ -4,10 +4,11 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cell::classes::{self, ClassFigures};
 use crate::cell::fold::{CellFold, Work};
 use crate::cell::steady_state::Trends;
 use crate::cell::stream_faults::share;
-use crate::config::{Level, SloConfig};
+use crate::config::{Level, Slos};
 use crate::facts::key::{CellKey, Counts};
 use crate::facts::record::RequestRecord;
 use crate::facts::self_check::{Offered, SelfCheck, judge};
@@ -58,6 +59,9 @@ pub struct CellRow {
     /// Every metric by its name.
     #[serde(flatten)]
     pub metrics: IndexMap<String, MetricValue>,
+    /// Figures of each class of traffic; absent without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassFigures>,
     /// What the load cost the hardware; absent if nothing was sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<CellHardware>,
@@ -129,10 +133,14 @@ impl CellRow {
 pub fn row(
     key: CellKey,
     records: &[RequestRecord],
-    slo: SloConfig,
+    slos: impl Into<Slos>,
     self_check: SelfCheck,
 ) -> CellRow {
-    row_of(key, &CellFold::from_records(records, slo), self_check)
+    row_of(
+        key,
+        &CellFold::from_records(records, slos.into()),
+        self_check,
+    )
 }
 
 /// The row of one cell whose records have all been taken in.
@@ -140,6 +148,7 @@ pub fn row(
 pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellRow {
     let counts = fold.counts().clone();
     let metrics = fold.metrics();
+    let classes = fold.classes();
     let mut broken = judge(&self_check, &offered(key.level, fold, &metrics));
     let faults = fold.faults().warnings(self_check.late_ms_p99().is_some());
     let (grave, mild): (Vec<_>, Vec<_>) = faults
@@ -158,7 +167,8 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         hardware: None,
         trends: fold.trends(),
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
-        warnings: warnings(fold, key.level, &self_check, (broken, mild)),
+        warnings: warnings(fold, key.level, &self_check, (broken, mild), &classes),
+        classes,
         self_check,
         breaches,
     }
@@ -170,6 +180,7 @@ fn warnings(
     level: Level,
     self_check: &SelfCheck,
     (broken, mild): (Vec<WarningKind>, Vec<WarningKind>),
+    classes: &[ClassFigures],
 ) -> Vec<WarningKind> {
     let work = fold.work();
     let mut found = Vec::new();
@@ -186,6 +197,7 @@ fn warnings(
     found.extend(cache_warning(work));
     found.extend(prompt_warning(work));
     found.extend(sharing_warning(fold));
+    found.extend(classes::starving(classes));
     found
 }
 
@@ -245,9 +257,10 @@ fn tail_warning(work: &Work, level: Level) -> Option<WarningKind> {
     })
 }
 
-/// Cached prompt tokens above one percent make a cell warm where others are cold.
+/// Cached prompt tokens that no request of the cell had before, above one percent, make
+/// a cell warm where others are cold.
 fn cache_warning(work: &Work) -> Option<WarningKind> {
-    let share = work.cached_tokens as f64 / work.input_tokens as f64;
+    let share = work.warm_tokens as f64 / work.input_tokens as f64;
     (share > 0.01).then_some(WarningKind::WarmPrefixCache { share })
 }
 

@@ -15,6 +15,8 @@ pub(crate) struct Turn {
     pub(crate) requests: u64,
     pub(crate) ttft_ms: Vec<f64>,
     pub(crate) e2e_latency_ms: Vec<f64>,
+    /// Those that met their limits, and those that have any.
+    pub(crate) met: (u64, u64),
     /// Sent after their pause, ms.
     pub(crate) lag_ms: Vec<f64>,
     /// Prompt tokens, as the server counted them, and how many requests have them.
@@ -27,7 +29,7 @@ pub(crate) struct Turn {
 
 impl Turns {
     /// Takes in a record that counts.
-    pub(crate) fn add(&mut self, record: &RequestRecord) {
+    pub(crate) fn add(&mut self, record: &RequestRecord, meets: Option<bool>) {
         let Some(turn) = record.turn else {
             return;
         };
@@ -36,6 +38,9 @@ impl Turns {
             self.0.resize_with(place + 1, Turn::default);
         }
         self.0[place].add(record);
+        if let Some(meets) = meets {
+            add(&mut self.0[place].met, (u64::from(meets), 1));
+        }
     }
 
     /// Whether some turn came after another.
@@ -82,6 +87,7 @@ impl Turn {
         self.e2e_latency_ms.extend(&other.e2e_latency_ms);
         self.lag_ms.extend(&other.lag_ms);
         add(&mut self.input, other.input);
+        add(&mut self.met, other.met);
         add(&mut self.cached, other.cached);
         add(&mut self.repeated, other.repeated);
     }
@@ -109,16 +115,17 @@ mod tests {
     #[test]
     fn requests_are_summed_by_their_turn() {
         let mut turns = Turns::default();
-        turns.add(&answer(&[5]));
+        turns.add(&answer(&[5]), None);
         assert_eq!(Turns::together([&turns]).len(), 0, "no conversation");
-        turns.add(&record(0, 100, Some(0), None));
-        turns.add(&record(1, 150, Some(96), Some(110)));
-        turns.add(&record(1, 250, None, Some(300)));
+        turns.add(&record(0, 100, Some(0), None), Some(true));
+        turns.add(&record(1, 150, Some(96), Some(110)), Some(true));
+        turns.add(&record(1, 250, None, Some(300)), Some(false));
         assert!(turns.go_on());
         let both = Turns::together([&turns, &turns]);
         assert_eq!(both.len(), 2);
         assert_eq!((both[1].requests, both[1].input), (4, (800, 4)));
         assert_eq!(both[1].cached, (300, 192));
+        assert_eq!(both[1].met, (2, 4));
         // What is repeated is at most the prompt.
         assert_eq!(both[1].repeated, (800, 720));
         assert_eq!(both[0].ttft_ms, [10.0, 10.0]);
@@ -127,8 +134,8 @@ mod tests {
     #[test]
     fn late_turns_share_a_row() {
         let mut turns = Turns::default();
-        turns.add(&record(31, 1, None, None));
-        turns.add(&record(500, 1, None, None));
+        turns.add(&record(31, 1, None, None), None);
+        turns.add(&record(500, 1, None, None), None);
         let all = Turns::together([&turns]);
         assert_eq!((all.len(), all[31].requests), (32, 2));
     }

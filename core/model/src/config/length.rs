@@ -1,7 +1,7 @@
-//! Token lengths: fixed, uniform or normal.
+//! Token lengths: fixed, uniform, normal or log-normal.
 
 use rand::Rng;
-use rand_distr::{Distribution, Normal};
+use rand_distr::{Distribution, LogNormal, Normal};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, Serializer, de};
 
@@ -24,6 +24,18 @@ pub enum Length {
         /// Longest length kept, tokens.
         max: u32,
     },
+    /// Log-normal, with the mean and standard deviation of the lengths themselves; rounded
+    /// and kept within its bounds like `Normal`.
+    LogNormal {
+        /// Mean, tokens.
+        mean: f64,
+        /// Standard deviation, tokens.
+        std: f64,
+        /// Shortest length kept, tokens.
+        min: u32,
+        /// Longest length kept, tokens.
+        max: u32,
+    },
 }
 
 impl Length {
@@ -33,21 +45,22 @@ impl Length {
         match *self {
             Self::Fixed(n) => (n, n),
             Self::Uniform(lo, hi) => (lo, hi),
-            Self::Normal { min, max, .. } => (min, max),
+            Self::Normal { min, max, .. } | Self::LogNormal { min, max, .. } => (min, max),
         }
     }
 
-    /// Expected length, tokens; for a normal length that of the untruncated one.
+    /// Expected length, tokens; for a normal or log-normal length that of the untruncated
+    /// one.
     #[must_use]
     pub fn mean(&self) -> f64 {
         match *self {
             Self::Fixed(n) => f64::from(n),
             Self::Uniform(lo, hi) => f64::midpoint(f64::from(lo), f64::from(hi)),
-            Self::Normal { mean, .. } => mean,
+            Self::Normal { mean, .. } | Self::LogNormal { mean, .. } => mean,
         }
     }
 
-    /// Draws one length. A normal length that misses its bounds a thousand
+    /// Draws one length. A normal or log-normal length that misses its bounds a thousand
     /// times over is cut to the nearer bound.
     pub fn draw(&self, rng: &mut impl Rng) -> u32 {
         match *self {
@@ -58,18 +71,34 @@ impl Length {
                 std,
                 min,
                 max,
-            } => draw_normal(rng, mean, std, min, max),
+            } => match Normal::new(mean, std) {
+                Ok(normal) => draw_within(rng, normal, min, max),
+                Err(_) => min,
+            },
+            Self::LogNormal {
+                mean,
+                std,
+                min,
+                max,
+            } => match log_normal(mean, std) {
+                Some(log_normal) => draw_within(rng, log_normal, min, max),
+                None => min,
+            },
         }
     }
 }
 
-fn draw_normal(rng: &mut impl Rng, mean: f64, std: f64, min: u32, max: u32) -> u32 {
-    let Ok(normal) = Normal::new(mean, std) else {
-        return min;
-    };
-    let mut last = mean;
+/// The log-normal distribution with this mean and standard deviation.
+fn log_normal(mean: f64, std: f64) -> Option<LogNormal<f64>> {
+    let variance_of_log = (std / mean).powi(2).ln_1p();
+    let mean_of_log = mean.ln() - variance_of_log / 2.0;
+    LogNormal::new(mean_of_log, variance_of_log.sqrt()).ok()
+}
+
+fn draw_within(rng: &mut impl Rng, from: impl Distribution<f64>, min: u32, max: u32) -> u32 {
+    let mut last = f64::from(min);
     for _ in 0..1000 {
-        last = normal.sample(rng).round();
+        last = from.sample(rng).round();
         if last >= f64::from(min) && last <= f64::from(max) {
             return last as u32;
         }
@@ -98,6 +127,18 @@ impl Serialize for Length {
                 ..Raw::default()
             }
             .serialize(serializer),
+            Self::LogNormal {
+                mean,
+                std,
+                min,
+                max,
+            } => Raw {
+                lognormal: Some([mean, std]),
+                min: Some(min),
+                max: Some(max),
+                ..Raw::default()
+            }
+            .serialize(serializer),
         }
     }
 }
@@ -112,29 +153,53 @@ struct Raw {
     /// `[mean, std]`.
     #[serde(skip_serializing_if = "Option::is_none")]
     normal: Option<[f64; 2]>,
-    /// Shortest length kept of a normal one (default 1).
+    /// `[mean, std]` of the lengths, not of their logarithms.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lognormal: Option<[f64; 2]>,
+    /// Shortest length kept of a normal or log-normal one (default 1).
     #[serde(skip_serializing_if = "Option::is_none")]
     min: Option<u32>,
-    /// Longest length kept of a normal one (default mean + 4 std).
+    /// Longest length kept of a normal one (default mean + 4 std) or of a log-normal one
+    /// (default mean + 8 std).
     #[serde(skip_serializing_if = "Option::is_none")]
     max: Option<u32>,
 }
 
 impl Raw {
     fn resolve(self) -> Result<Length, &'static str> {
-        match (self.uniform, self.normal) {
-            (Some([lo, hi]), None) if self.min.is_none() && self.max.is_none() => {
+        let bounds = |[mean, std]: [f64; 2], stds: f64| {
+            let max = self.max.unwrap_or((mean + stds * std).ceil() as u32);
+            (self.min.unwrap_or(1), max)
+        };
+        match (self.uniform, self.normal, self.lognormal) {
+            (Some([lo, hi]), None, None) if self.min.is_none() && self.max.is_none() => {
                 Ok(Length::Uniform(lo, hi))
             }
-            (Some(_), None) => Err("`min` and `max` need `normal`: `uniform` already has bounds"),
-            (None, Some([mean, std])) => Ok(Length::Normal {
-                mean,
-                std,
-                min: self.min.unwrap_or(1),
-                max: self.max.unwrap_or((mean + 4.0 * std).ceil() as u32),
-            }),
-            (Some(_), Some(_)) => Err("has `uniform` and `normal`, must have one of them"),
-            (None, None) => Err("a length needs `uniform: [lo, hi]` or `normal: [mean, std]`"),
+            (Some(_), None, None) => {
+                Err("`min` and `max` need `normal` or `lognormal`: `uniform` already has bounds")
+            }
+            (None, Some(of), None) => {
+                let ([mean, std], (min, max)) = (of, bounds(of, 4.0));
+                Ok(Length::Normal {
+                    mean,
+                    std,
+                    min,
+                    max,
+                })
+            }
+            (None, None, Some(of)) => {
+                let ([mean, std], (min, max)) = (of, bounds(of, 8.0));
+                Ok(Length::LogNormal {
+                    mean,
+                    std,
+                    min,
+                    max,
+                })
+            }
+            (None, None, None) => Err(
+                "a length needs `uniform: [lo, hi]`, `normal: [mean, std]` or `lognormal: [mean, std]`",
+            ),
+            _ => Err("has more than one of `uniform`, `normal` and `lognormal`, must have one"),
         }
     }
 }
@@ -146,7 +211,7 @@ impl<'de> Deserialize<'de> for Length {
             type Value = Length;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number of tokens, `{uniform: [lo, hi]}` or `{normal: [mean, std]}`")
+                f.write_str("a number of tokens, `{uniform: [lo, hi]}`, `{normal: [mean, std]}` or `{lognormal: [mean, std]}`")
             }
 
             fn visit_u64<E: de::Error>(self, n: u64) -> Result<Length, E> {
@@ -179,7 +244,7 @@ impl JsonSchema for Length {
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
         let distribution = generator.subschema_for::<Raw>();
         schemars::json_schema!({
-            "description": "tokens: a number, {uniform: [lo, hi]}, or {normal: [mean, std], min, max}",
+            "description": "tokens: a number, {uniform: [lo, hi]}, {normal: [mean, std], min, max}, or {lognormal: [mean, std], min, max}",
             "anyOf": [{"type": "integer", "minimum": 1}, distribution],
         })
     }
@@ -196,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn all_three_forms_are_read() {
+    fn all_forms_are_read() {
         assert_eq!(parse("512").unwrap(), Length::Fixed(512));
         assert_eq!(
             parse(r#"{"uniform": [10, 20]}"#).unwrap(),
@@ -204,12 +269,30 @@ mod tests {
         );
         let normal = parse(r#"{"normal": [100, 10], "max": 120}"#).unwrap();
         assert_eq!(normal.bounds(), (1, 120));
+        let lognormal = parse(r#"{"lognormal": [100, 50]}"#).unwrap();
+        assert_eq!((lognormal.bounds(), lognormal.mean()), ((1, 500), 100.0));
+        let again = serde_json::to_string(&lognormal).unwrap();
+        assert_eq!(parse(&again).unwrap(), lognormal);
+    }
+
+    #[test]
+    fn log_normal_lengths_have_the_mean_and_deviation_that_are_asked() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let length = parse(r#"{"lognormal": [1000, 500], "max": 100000}"#).unwrap();
+        let drawn: Vec<f64> = (0..40_000)
+            .map(|_| f64::from(length.draw(&mut rng)))
+            .collect();
+        let mean = drawn.iter().sum::<f64>() / drawn.len() as f64;
+        let variance = drawn.iter().map(|n| (n - mean).powi(2)).sum::<f64>() / drawn.len() as f64;
+        // Errors of both are below 0.5 % and 1.5 % with so many.
+        assert!((mean / 1000.0 - 1.0).abs() < 0.015, "{mean}");
+        assert!((variance.sqrt() / 500.0 - 1.0).abs() < 0.045, "{variance}");
     }
 
     #[test]
     fn both_distributions_at_once_are_refused() {
         let error = parse(r#"{"uniform": [1, 2], "normal": [1, 2]}"#).unwrap_err();
-        assert!(error.to_string().contains("must have one of them"));
+        assert!(error.to_string().contains("must have one"));
     }
 
     #[test]
@@ -218,6 +301,7 @@ mod tests {
         for text in [
             r#"{"uniform": [3, 5]}"#,
             r#"{"normal": [4, 9], "min": 2, "max": 7}"#,
+            r#"{"lognormal": [4, 9], "min": 2, "max": 7}"#,
         ] {
             let length = parse(text).unwrap();
             let (lo, hi) = length.bounds();

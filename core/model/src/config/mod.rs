@@ -2,6 +2,7 @@
 //! error is `yaml`'s job; checks over several keys are in `check`.
 
 mod check;
+mod class;
 mod images;
 mod length;
 mod level;
@@ -20,6 +21,7 @@ mod wording;
 mod workload;
 
 pub use check::{CheckError, check};
+pub use class::{ClassConfig, Slos};
 pub use images::{ImageFormat, ImagesConfig};
 pub use length::Length;
 pub use level::{Level, Rate};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::class::ClassConfig;
 use super::images::ImagesConfig;
 use super::length::Length;
 use super::pause::Pause;
@@ -70,6 +71,9 @@ pub struct WorkloadConfig {
     /// Images before the text of the user's message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub images: Option<ImagesConfig>,
+    /// Kinds of requests in one load, each with figures and limits of its own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassConfig>,
 }
 
 impl Default for WorkloadConfig {
@@ -95,6 +99,7 @@ impl Default for WorkloadConfig {
             force_output: true,
             sampling: Sampling::Greedy,
             images: None,
+            classes: Vec::new(),
         }
     }
 }
@@ -109,6 +114,25 @@ impl WorkloadConfig {
         let each = longest(self.output_tokens).saturating_add(later);
         let turns = longest(self.turns).saturating_sub(1);
         longest(self.input_tokens).saturating_add(turns.saturating_mul(each))
+    }
+
+    /// Whether lengths are drawn from its own keys: not from a file's rows or a table.
+    #[must_use]
+    pub fn has_lengths_of_its_own(&self) -> bool {
+        self.prompts.draws_lengths() && self.lengths.is_none()
+    }
+
+    /// Prompt and answer of the longest request, tokens, of those whose lengths are drawn
+    /// from the config; `None` if there is none.
+    #[must_use]
+    pub fn longest_request(&self) -> Option<(u64, u64)> {
+        let parts = self.parts().into_iter().map(|(_, part)| part);
+        let drawn = parts.filter(|part| part.has_lengths_of_its_own());
+        let each = drawn.map(|part| {
+            let answer = u64::from(part.output_tokens.bounds().1);
+            (part.longest_prompt(), answer)
+        });
+        each.max_by_key(|(prompt, answer)| prompt.saturating_add(*answer))
     }
 }
 

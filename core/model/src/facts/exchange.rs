@@ -2,6 +2,8 @@
 //! TTFT, TPOT, ITL and success, in one place. The caller stamps; nothing here
 //! reads a clock.
 
+use std::sync::Arc;
+
 pub use inferbench_contract::{OutputKind, Usage};
 use sha2::{Digest, Sha256};
 
@@ -26,12 +28,14 @@ pub enum StreamEnd {
 }
 
 /// What is known of a request before it is sent.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Asked {
     /// Prompt length, tokens.
     pub input_tokens: Option<u32>,
     /// Answer length, tokens.
     pub output_tokens: u32,
+    /// Class of traffic that it is of.
+    pub class: Option<Arc<str>>,
     /// Its place in a conversation.
     pub turn: Option<TurnKey>,
     /// Tokens at the beginning of the prompt that an earlier request of the cell began
@@ -358,6 +362,7 @@ impl Exchange {
                 Status::Ok
             },
             http_status: self.http_status,
+            class: self.asked.class.as_deref().map(str::to_owned),
             session: self.asked.turn.map(|turn| turn.session),
             turn: self.asked.turn.map(|turn| turn.turn),
             turn_of_tool: self.asked.turn.is_some_and(|turn| turn.of_tool),

@@ -82,6 +82,9 @@ pub struct RequestRecord {
     pub phase: Phase,
     /// Index in the cell, from 0, in sending order; with the seed it fixes the prompt.
     pub index: u64,
+    /// Class of traffic that it is of, where the run has classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Number of its conversation in the cell, from 0; absent for a single request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<u64>,

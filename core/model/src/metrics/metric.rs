@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::config::SloConfig;
+use crate::config::Slos;
 use crate::facts::record::RequestRecord;
 use crate::facts::window::Window;
 use crate::hardware::{CellHardware, Served};
@@ -61,6 +61,12 @@ impl Values {
             Self::PerCell(_) | Self::OfHardware(_) | Self::OfPrice(_)
         )
     }
+
+    /// Whether it says what the machine used or cost, and not what requests got.
+    #[must_use]
+    pub fn is_of_machine(&self) -> bool {
+        matches!(self, Self::OfHardware(_) | Self::OfPrice(_))
+    }
 }
 
 /// Values that are pooled over requests: whole numbers, so that millions of
@@ -73,29 +79,31 @@ pub struct Pooled {
     pub per_unit: f64,
 }
 
-/// A sum over all requests of a cell, divided by a time.
+/// A sum over all requests of a cell, divided by a time or by their number.
 pub struct PerCell {
     /// What a request of any phase adds; the metric is absent if one is `None`.
     pub of: fn(&Load, &RequestRecord) -> Option<f64>,
     pub over: Over,
 }
 
-/// The time that a sum is divided by.
+/// What a sum is divided by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Over {
     /// Length of the measured window.
     Window,
     /// From the cell's first send to its last end.
     Cell,
+    /// Not a time: the number of measured requests.
+    Measured,
 }
 
 /// What the figures of a cell depend on besides its records.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Load {
     /// The measured window; absent if nothing was measured.
     pub window: Option<Window>,
     /// Limits for goodput.
-    pub slo: SloConfig,
+    pub slos: Slos,
 }
 
 impl Load {

@@ -6,7 +6,7 @@ mod hardware;
 mod metric;
 mod requests;
 
-use crate::config::SloConfig;
+use crate::config::Slos;
 pub use cost::PRICE_UNIT;
 pub use metric::{Better, Load, Metric, MetricValue, Over, PerCell, Pooled, Values};
 
@@ -40,11 +40,12 @@ const BETWEEN_TOKENS: [&str; 4] = [
 /// events, and TPOT divides by tokens that came with the first of them.
 pub const DEPENDS_ON_EVENTS: [&str; 3] = ["itl_ms", "tpot_ms", "per_user_token_rate"];
 
-/// Whether a metric is about the time between tokens, goodput under a limit of it
-/// included.
+/// Whether a metric is about the time between tokens, goodput and attainment under a
+/// limit of it included.
 #[must_use]
-pub fn needs_time_between_tokens(metric: &str, slo: &SloConfig) -> bool {
-    BETWEEN_TOKENS.contains(&metric) || (metric == "goodput" && slo.tpot_ms.is_some())
+pub fn needs_time_between_tokens(metric: &str, slos: &Slos) -> bool {
+    let is_of_limits = ["goodput", "slo_attainment"].contains(&metric);
+    BETWEEN_TOKENS.contains(&metric) || (is_of_limits && slos.limit_tpot())
 }
 
 /// The reference page of all metrics, as Markdown.

@@ -7,7 +7,7 @@ use crate::stats::packed::Packed;
 use crate::text::units::{NS_PER_MS, ms_between, signed_ns_of_ms};
 
 /// In the order of tables and pages.
-pub(super) static REQUESTS: [Metric; 19] = [
+pub(super) static REQUESTS: [Metric; 20] = [
     Metric {
         name: "output_token_throughput",
         unit: "tokens/s",
@@ -54,6 +54,18 @@ pub(super) static REQUESTS: [Metric; 19] = [
         values: Values::PerCell(PerCell {
             of: met_slo,
             over: Over::Window,
+        }),
+    },
+    Metric {
+        name: "slo_attainment",
+        unit: "share",
+        better: Better::Neither,
+        what: "Share of the requests that met every SLO.",
+        formula: "successful measured requests that met every limit of slo / measured requests, failed ones included; absent if no limit is set",
+        source: "SLO attainment of DistServe, arXiv:2401.09670. Limits and exceptions as for goodput; requests after the measured window count, too.",
+        values: Values::PerCell(PerCell {
+            of: attained,
+            over: Over::Measured,
         }),
     },
     Metric {
@@ -227,8 +239,19 @@ fn completed(load: &Load, record: &RequestRecord) -> Option<f64> {
 }
 
 fn met_slo(load: &Load, record: &RequestRecord) -> Option<f64> {
-    let met = load.slo.is_set().then(|| meets(record, &load.slo))?;
-    Some(f64::from(met && load.completed(record)))
+    Some(f64::from(load.meets(record)? && load.completed(record)))
+}
+
+fn attained(load: &Load, record: &RequestRecord) -> Option<f64> {
+    Some(f64::from(load.meets(record)? && record.counts()))
+}
+
+impl Load {
+    /// Whether a request met every limit of its class; `None` if no class has any.
+    pub(crate) fn meets(&self, record: &RequestRecord) -> Option<bool> {
+        let slos = Some(&self.slos).filter(|slos| slos.is_set())?;
+        Some(meets(record, slos.for_class(record.class.as_deref())))
+    }
 }
 
 fn meets(record: &RequestRecord, slo: &SloConfig) -> bool {

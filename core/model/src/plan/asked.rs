@@ -19,8 +19,8 @@ pub fn levels_with_several(load: &LoadConfig, most: Option<u32>) -> u64 {
 /// then hard to guess.
 #[must_use]
 pub fn is_hard_to_guess(config: &Config) -> bool {
-    let workload = &config.workload;
-    workload.prompts == PromptSource::Synthetic && workload.force_output
+    let mut parts = config.workload.parts().into_iter();
+    parts.any(|(_, part)| part.prompts == PromptSource::Synthetic && part.force_output)
 }
 
 /// How the flags begin that make servers decode speculatively.

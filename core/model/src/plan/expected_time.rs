@@ -52,7 +52,9 @@ pub fn expected_s(
     trace: Option<&TraceTimes>,
 ) -> f64 {
     let load = &config.load;
-    let answer_tokens = config.workload.output_tokens.mean();
+    let answer_tokens = config
+        .workload
+        .mean_tokens(|part| part.output_tokens.mean());
     let stages = plan.stages.iter().map(|stage| {
         let pace = paces
             .get(stage.backend_index)

@@ -5,6 +5,7 @@ pub mod asked;
 pub mod conversation;
 pub mod expected_time;
 pub mod length_table;
+pub mod mixture;
 pub mod preview;
 pub mod prompt;
 pub mod rate_curve;

@@ -46,6 +46,9 @@ pub struct PrefixPiece {
 pub struct TurnPrompt {
     /// Of the first turn the whole prompt, of a later one what is said then.
     pub prompt: Prompt,
+    /// The prompt of a later turn is whole, too: it was recorded with all that was said
+    /// before.
+    pub is_whole: bool,
     /// The answer that was recorded.
     pub answer: Option<String>,
 }

@@ -23,6 +23,8 @@ pub const TURNS: u64 = 8;
 pub const PAUSES: u64 = 9;
 /// Purpose: the images of a request.
 pub const IMAGE: u64 = 10;
+/// Purpose: classes of traffic.
+pub const CLASS: u64 = 11;
 
 /// A seed derived from `base` and `path`: the first eight bytes (little
 /// endian) of the SHA-256 of all their little-endian bytes.

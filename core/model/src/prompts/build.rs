@@ -147,6 +147,7 @@ pub fn turns_from_row(
     let extras = first.extras.clone();
     let mut turns = vec![TurnPrompt {
         prompt: first,
+        is_whole: true,
         answer: recorded.first().and_then(|turn| turn.answer.clone()),
     }];
     let encode = |text: &str| vocabulary.and_then(|vocabulary| vocabulary.encode(text));
@@ -164,6 +165,7 @@ pub fn turns_from_row(
                 extras: extras.clone(),
                 ..Prompt::default()
             },
+            is_whole: false,
             answer,
         });
     }

@@ -5,7 +5,7 @@ use super::data::{REPORT_SCHEMA_VERSION, Report};
 use super::fairness::{self, Fairness};
 use super::figures::columns::{self, MetricColumn};
 use super::figures::row::{Absence, AbsenceCode, Row};
-use super::figures::{distribution, figure, pareto, requests, streaming, turns};
+use super::figures::{classes, distribution, figure, pareto, requests, streaming, turns};
 use super::kv::KvReport;
 use super::marks::{tiles, trust};
 use super::prose;
@@ -99,6 +99,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         distributions: distribution::all(&rows, cells),
         gaps_by_position: streaming::gaps(&rows, cells),
         tokens_per_event: streaming::tokens(&backends, cells),
+        classes: classes::all(&rows, cells),
         turns: turns::all(&rows, cells),
         requests_over_time: requests::all(&ordered),
         schema_version: REPORT_SCHEMA_VERSION,

@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fairness::Fairness;
+use super::figures::classes::ClassRow;
 use super::figures::columns::MetricColumn;
 use super::figures::distribution::Distribution;
 use super::figures::pareto::Trade;
@@ -14,7 +15,8 @@ use super::figures::streaming::{GapsByPosition, TokensPerEvent};
 use super::figures::turns::TurnRow;
 use super::kv::KvReport;
 use super::provenance::backend::{BackendReport, RequestFailure};
-use super::provenance::environment::{Fact, SelfCheckRow};
+use super::provenance::environment::SelfCheckRow;
+use super::provenance::fact::Fact;
 use super::provenance::reproduce::Reproduce;
 use super::provenance::self_check::CheckSummary;
 use super::runs_data::RunsCompared;
@@ -94,6 +96,9 @@ pub struct Report {
     /// Tokens of the output events; empty if none is known to carry several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens_per_event: Vec<TokensPerEvent>,
+    /// Classes of traffic; empty without any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassRow>,
     /// Conversations turn by turn; empty without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<TurnRow>,

@@ -27,6 +27,7 @@ pub use data::{
 pub use fairness::{
     Agreement, Condition, Fairness, FairnessRow, FairnessState, FairnessValue, Parting,
 };
+pub use figures::classes::ClassRow;
 pub use figures::columns::MetricColumn;
 pub use figures::distribution::{Distribution, DistributionCurve};
 pub use figures::pareto::{KEEPS_SLO_FROM, Reach, Trade, TradePer, TradePoint};
@@ -41,7 +42,8 @@ pub use prose::warnings::{line as warning_line, words as warning_words};
 pub use prose::wording::at_levels;
 pub use provenance::backend::{BackendReport, Failure, RequestFailure};
 pub use provenance::cache_audit::CacheAudit;
-pub use provenance::environment::{Fact, SelfCheckRow};
+pub use provenance::environment::SelfCheckRow;
+pub use provenance::fact::Fact;
 pub use provenance::reproduce::Reproduce;
 pub use provenance::self_check::CheckSummary;
 pub use verdict::ahead::Ahead;

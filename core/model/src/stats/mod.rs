@@ -146,6 +146,19 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// The summary without those percentiles that have too few values.
+    #[must_use]
+    pub fn with_enough_values(mut self) -> Self {
+        for (p, value) in [
+            (90.0, &mut self.p90),
+            (95.0, &mut self.p95),
+            (99.0, &mut self.p99),
+        ] {
+            *value = value.filter(|_| self.n >= samples_needed(p));
+        }
+        self
+    }
+
     /// Summary of `values`, which come in any order; values that are not
     /// finite are left out.
     #[must_use]

@@ -5,6 +5,7 @@ use super::{ACCOUNTED, ASKED, RECORD, SCHEDULE, Verification, WINDOW, record};
 use crate::config::{Level, LoadConfig, WorkloadConfig};
 use crate::facts::manifest::CellFacts;
 use crate::facts::record::{Phase, RequestRecord};
+use crate::plan::mixture::{Mixture, class_workload};
 use crate::plan::prompt::{PromptKey, asked_lengths};
 use crate::plan::schedule::Schedule;
 
@@ -23,10 +24,6 @@ impl AskedByPlan<'_> {
     /// What is wrong with the lengths that a record asked for. Those of a file's rows, a
     /// table or a later turn are not known here.
     fn fault(&self, record: &RequestRecord) -> Option<String> {
-        let are_drawn = self.workload.prompts.draws_lengths();
-        if !are_drawn || self.workload.lengths.is_some() {
-            return None;
-        }
         if record.turn.is_some_and(|turn| turn > 0) {
             return None;
         }
@@ -35,7 +32,17 @@ impl AskedByPlan<'_> {
             level: self.level,
             index: record.session.unwrap_or(record.index),
         };
-        let (input_tokens, output_tokens) = asked_lengths(self.workload, None, key);
+        let (class, key) = self.class_of(key);
+        let (name, workload) = class.map_or((None, None), |(name, part)| (Some(name), Some(part)));
+        let workload = workload.as_ref().unwrap_or(self.workload);
+        if let Some(name) = name.filter(|name| record.class.as_deref() != Some(name)) {
+            let recorded = record.class.as_deref().unwrap_or("none");
+            return Some(format!("its class is {recorded}, the seed gives {name}"));
+        }
+        if !workload.has_lengths_of_its_own() {
+            return None;
+        }
+        let (input_tokens, output_tokens) = asked_lengths(workload, None, key);
         let same_input = record
             .asked_input_tokens
             .is_none_or(|asked| asked == input_tokens);
@@ -48,6 +55,22 @@ impl AskedByPlan<'_> {
                 record.asked_output_tokens
             )
         })
+    }
+}
+
+impl AskedByPlan<'_> {
+    /// The class of the request with this key, its workload, and its key there.
+    fn class_of(&self, key: PromptKey) -> (Option<(&str, WorkloadConfig)>, PromptKey) {
+        let mixed = Mixture::from_workload(self.workload).and_then(|mixture| {
+            let place = mixture.place(key);
+            let own = class_workload(self.workload, place.class)?;
+            let class = self.workload.classes.get(place.class)?;
+            Some((class.name.as_str(), own, place.index))
+        });
+        match mixed {
+            Some((name, own, index)) => (Some((name, own)), PromptKey { index, ..key }),
+            None => (None, key),
+        }
     }
 }
 

@@ -88,7 +88,7 @@ impl Explore<'_> {
         }
         Some(Chosen {
             caption: format!(
-                "{} at {}: share of {} that took at most this long.",
+                "{} at {}: share of {} with at most this value.",
                 metric.label, self.levels[level], metric.of
             ),
             still: canvas.finish(),

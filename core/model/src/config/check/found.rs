@@ -26,17 +26,30 @@ impl Found {
     }
 
     pub(super) fn add_hint(&mut self, path: &str, fact: impl Into<String>, hint: Option<&str>) {
-        let path = path
-            .split('.')
-            .map(|step| match step.parse::<usize>() {
-                Ok(index) => PathStep::Index(index),
-                Err(_) => PathStep::Key(step.to_owned()),
-            })
-            .collect();
         self.0.push(CheckError {
-            path,
+            path: steps(path),
             fact: fact.into(),
             hint: hint.map(str::to_owned),
         });
     }
+}
+
+impl Found {
+    /// Takes in what was found in a section that stands at `path` in this config, and
+    /// whose own paths begin with its name.
+    pub(super) fn take_in(&mut self, section: Self, path: &str) {
+        let moved = section.0.into_iter().map(|mut error| {
+            error.path.splice(..1, steps(path));
+            error
+        });
+        self.0.extend(moved);
+    }
+}
+
+fn steps(path: &str) -> Vec<PathStep> {
+    let steps = path.split('.').map(|step| match step.parse::<usize>() {
+        Ok(index) => PathStep::Index(index),
+        Err(_) => PathStep::Key(step.to_owned()),
+    });
+    steps.collect()
 }

@@ -102,7 +102,10 @@ fn check_trace(load: &LoadConfig, workload: &WorkloadConfig, found: &mut Found) 
             Some("set load.speed in place of load.concurrency or load.request_rate"),
         );
     }
-    if !workload.prompts.lists_rows() {
+    if workload.is_mixture() {
+        let fact = "is trace, but classes with a workload each have no common times";
+        found.add("load.arrivals", fact);
+    } else if !workload.prompts.lists_rows() {
         found.add_hint(
             "load.arrivals",
             format!(

@@ -1,6 +1,7 @@
 //! Checks of a config beyond each key's own type. Each error names the key, its
 //! value and the limit; line and column are added by `load`.
 
+mod classes;
 mod found;
 mod launch;
 mod load_section;
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 pub use found::CheckError;
 use found::Found;
 
-use super::{BackendConfig, Config, Length, TlsConfig};
+use super::{BackendConfig, Config, Length, SloConfig, TlsConfig};
 
 /// Everything wrong with a config, in the order of its keys; empty if nothing is.
 #[must_use]
@@ -24,6 +25,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     }
     check_labels(config, &mut found);
     workload::check(&config.workload, &mut found);
+    classes::check(&config.workload, &mut found);
     check_fit(config, &mut found);
     load_section::check(&config.load, &config.workload, &mut found);
     check_conversations(config, &mut found);
@@ -134,10 +136,10 @@ fn check_fit(config: &Config, found: &mut Found) {
     let Some(limit) = config.model.max_model_len else {
         return;
     };
-    let prompt = config.workload.longest_prompt();
-    let answer = u64::from(config.workload.output_tokens.bounds().1);
-    let is_drawn = config.workload.prompts.draws_lengths() && config.workload.lengths.is_none();
-    if is_drawn && prompt + answer > u64::from(limit) {
+    let Some((prompt, answer)) = config.workload.longest_request() else {
+        return;
+    };
+    if prompt + answer > u64::from(limit) {
         let hint = match u64::from(limit).saturating_sub(prompt) {
             0 => "raise model.max_model_len, or lower workload.input_tokens".to_owned(),
             room => format!(
@@ -157,9 +159,13 @@ fn check_fit(config: &Config, found: &mut Found) {
 
 /// Only a closed loop has slots that conversations can be held in.
 fn check_conversations(config: &Config, found: &mut Found) {
-    if config.workload.turns != Length::Fixed(1) && config.load.concurrency.is_none() {
+    if config.load.concurrency.is_some() {
+        return;
+    }
+    let parts = config.workload.parts().into_iter();
+    for (path, _) in parts.filter(|(_, part)| part.turns != Length::Fixed(1)) {
         found.add_hint(
-            "workload.turns",
+            &format!("{path}.turns"),
             "is set, but an open loop sends requests by a schedule and holds no conversations",
             Some("set load.concurrency: it then counts the conversations that are held at once"),
         );
@@ -170,23 +176,28 @@ fn check_limits(config: &Config, found: &mut Found) {
     if config.repeats == 0 {
         found.add("repeats", "is 0, must be 1 or more");
     }
-    for (key, limit) in [
-        ("slo.ttft_ms", config.slo.ttft_ms),
-        ("slo.tpot_ms", config.slo.tpot_ms),
-        ("slo.e2e_latency_ms", config.slo.e2e_latency_ms),
-    ] {
-        if let Some(ms) = limit
-            && !(ms > 0.0 && ms.is_finite())
-        {
-            found.add(key, format!("is {ms}, must be above 0 ms"));
-        }
-    }
+    check_slo("slo", config.slo, found);
     check_prices(config, found);
     if config.gpu.sample_every.0 < std::time::Duration::from_millis(10) {
         found.add(
             "gpu.sample_every",
             format!("is {}, must be 10ms or more", config.gpu.sample_every),
         );
+    }
+}
+
+fn check_slo(path: &str, slo: SloConfig, found: &mut Found) {
+    for (key, limit) in [
+        ("ttft_ms", slo.ttft_ms),
+        ("tpot_ms", slo.tpot_ms),
+        ("e2e_latency_ms", slo.e2e_latency_ms),
+    ] {
+        if let Some(ms) = limit
+            && !(ms > 0.0 && ms.is_finite())
+        {
+            let fact = format!("is {ms}, must be above 0 ms");
+            found.add(&format!("{path}.{key}"), fact);
+        }
     }
 }
 

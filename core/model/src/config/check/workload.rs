@@ -4,8 +4,16 @@ use super::found::Found;
 use crate::config::{ImagesConfig, Length, PromptSource, ROW_FIELDS, Sampling, WorkloadConfig};
 use crate::text::nearest::nearest;
 
-/// Checks the whole section.
+/// Checks the whole section: its own keys, or those of each class that has a workload.
 pub(super) fn check(workload: &WorkloadConfig, found: &mut Found) {
+    for (path, part) in workload.parts() {
+        let mut own = Found::default();
+        check_part(part, &mut own);
+        found.take_in(own, &path);
+    }
+}
+
+fn check_part(workload: &WorkloadConfig, found: &mut Found) {
     check_lengths(workload, found);
     check_prefix(workload, found);
     check_conversation(workload, found);
@@ -41,9 +49,11 @@ fn check_lengths(workload: &WorkloadConfig, found: &mut Found) {
                 format!("is from {lo} to {hi}, the first must not be larger"),
             );
         }
-        if let Length::Normal { mean, std, .. } = length {
+        if let Length::Normal { mean, std, .. } | Length::LogNormal { mean, std, .. } = length {
             if !mean.is_finite() {
                 found.add(key, format!("has a mean of {mean}, must be finite"));
+            } else if mean <= 0.0 && matches!(length, Length::LogNormal { .. }) {
+                found.add(key, format!("has a mean of {mean}, must be above 0"));
             }
             if !(std >= 0.0 && std.is_finite()) {
                 found.add(

@@ -300,6 +300,17 @@ warnings! {
         /// Output events that shared a read, as a share.
         share: f64,
     } = "shared-reads", Warning, "Read decode_ms_per_token in place of itl_ms and tpot_ms.";
+    /// A class of traffic gets little where another is served well: fewer than half as many of its requests met their limits, or were answered where there are none.
+    ClassStarves {
+        /// Name of the class.
+        class: String,
+        /// Its requests that met their limits, as a share.
+        share: f64,
+        /// A class that is served well.
+        other: String,
+        /// The same of that class.
+        other_share: f64,
+    } = "class-starves", Warning, "Lower the load, or give the class a queue or a priority of its own in the server.";
     /// Some GPUs have no energy figure and are left out of the sum.
     EnergyPartial {
         /// Indices of the GPUs that have none.

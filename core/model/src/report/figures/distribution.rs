@@ -11,13 +11,17 @@ use crate::report::figures::row::Row;
 use crate::stats::rounded;
 
 /// The metrics whose distribution is reported, in their order.
-const METRICS: [&str; 5] = [
+const METRICS: [&str; 7] = [
     "ttft_ms",
     "tpot_ms",
     "itl_ms",
     "e2e_latency_ms",
     "e2e_from_schedule_ms",
+    "input_tokens",
+    "output_tokens",
 ];
+/// Those of them that the config fixes: shown where they vary.
+const ASKED: [&str; 2] = ["input_tokens", "output_tokens"];
 /// Up to this many values, a curve has all of them.
 const ALL_UP_TO: usize = 200;
 /// Digits of a value.
@@ -75,7 +79,9 @@ pub(crate) fn all(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<Distribution>
                 })
             })
             .collect();
-        (!curves.is_empty()).then(|| Distribution {
+        let varies = |curve: &DistributionCurve| curve.value.first() != curve.value.last();
+        let says_something = !ASKED.contains(name) || curves.iter().any(varies);
+        (!curves.is_empty() && says_something).then(|| Distribution {
             metric: (*name).to_owned(),
             curves,
         })

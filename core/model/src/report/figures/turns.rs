@@ -10,9 +10,6 @@ use crate::config::Level;
 use crate::report::Row;
 use crate::stats::Summary;
 
-/// Requests from which on there is a p90.
-const FEWEST_FOR_P90: usize = 10;
-
 /// One turn of the conversations of a backend at a level, over all repeats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct TurnRow {
@@ -32,6 +29,9 @@ pub struct TurnRow {
     pub ttft_ms_p90: Option<f64>,
     /// End-to-end latency, median, ms.
     pub e2e_latency_ms_p50: Option<f64>,
+    /// Share of the requests that met their limits, 0 to 1; null without limits.
+    #[serde(default)]
+    pub slo_attainment: Option<f64>,
     /// Prompt tokens as the server counted them, mean.
     pub input_tokens_mean: Option<f64>,
     /// Share of the prompt that the server says it had cached, 0 to 1.
@@ -57,7 +57,7 @@ pub(crate) fn all(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<TurnRow> {
 
 fn turn_row(row: &Row, place: usize, turn: Turn) -> TurnRow {
     let share = |(whole, part): (u64, u64)| (whole > 0).then(|| part as f64 / whole as f64);
-    let ttft = Summary::from_values(turn.ttft_ms);
+    let ttft = Summary::from_values(turn.ttft_ms).with_enough_values();
     TurnRow {
         backend: row.backend.clone(),
         level: row.level,
@@ -65,8 +65,9 @@ fn turn_row(row: &Row, place: usize, turn: Turn) -> TurnRow {
         and_later: place + 1 == TURNS_APART,
         requests: turn.requests,
         ttft_ms_p50: ttft.p50,
-        ttft_ms_p90: ttft.p90.filter(|_| ttft.n >= FEWEST_FOR_P90),
+        ttft_ms_p90: ttft.p90,
         e2e_latency_ms_p50: Summary::from_values(turn.e2e_latency_ms).p50,
+        slo_attainment: share((turn.met.1, turn.met.0)),
         input_tokens_mean: share((turn.input.1, turn.input.0)),
         cached_share: share(turn.cached),
         repeated_share: share(turn.repeated),

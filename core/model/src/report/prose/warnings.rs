@@ -294,6 +294,16 @@ fn of_work(kind: &WarningKind) -> Option<String> {
         } => format!(
             "the server counted {counted_tokens} prompt tokens where {sent_tokens} were sent (a chat template or another tokenizer)"
         ),
+        WarningKind::ClassStarves {
+            class,
+            share,
+            other,
+            other_share,
+        } => format!(
+            "class {class} starves: {:.0} % of its requests were served as they should be, of {other} {:.0} %",
+            share * 100.0,
+            other_share * 100.0
+        ),
         WarningKind::NotSteady {
             series,
             change,

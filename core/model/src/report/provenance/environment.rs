@@ -5,21 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::measured::MeasuredCell;
 use crate::cell::row::CellRow;
-use crate::config::{Config, Level, Sampling, WorkloadConfig};
+use crate::config::{Config, Level};
 use crate::facts::manifest::Manifest;
 use crate::facts::self_check::SelfCheck;
 use crate::facts::warning::WarningKind;
 use crate::metrics::MetricValue;
+use crate::report::provenance::fact::{Fact, fact};
+use crate::report::provenance::workload;
 use crate::text::number;
-
-/// One named fact.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Fact {
-    /// What it is.
-    pub name: String,
-    /// The fact as text; absent if it is not known.
-    pub text: Option<String>,
-}
 
 /// What the client itself did in one cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -126,12 +119,8 @@ pub(crate) fn facts(manifest: &Manifest, config: &Config) -> Vec<Fact> {
     if let Some(calibration) = &manifest.calibration {
         facts.push(fact("Calibration", Some(calibration.line())));
     }
-    if let Some(images) = &config.workload.images {
-        facts.push(fact("Images in each request", Some(images.words())));
-    }
+    facts.extend(workload::facts(config));
     facts.extend([
-        fact("Prompts", Some(prompts(config))),
-        fact("Next token", Some(sampling(config.workload.sampling))),
         fact("Prompts SHA-256", manifest.workload_sha256.clone()),
         fact(
             "Seed of the prompts",
@@ -145,70 +134,9 @@ pub(crate) fn facts(manifest: &Manifest, config: &Config) -> Vec<Fact> {
     facts
 }
 
-fn fact(name: &str, text: Option<String>) -> Fact {
-    Fact {
-        name: name.to_owned(),
-        text,
-    }
-}
-
 fn ended(manifest: &Manifest) -> Option<String> {
     let last = manifest.anchors.get(1..)?.last()?;
     Some(last.utc.clone())
-}
-
-fn prompts(config: &Config) -> String {
-    let workload = &config.workload;
-    let text = |value: serde_json::Result<serde_json::Value>| match value {
-        Ok(serde_json::Value::String(text)) => text,
-        Ok(value) => value.to_string(),
-        Err(_) => "unknown".to_owned(),
-    };
-    let forced = if workload.force_output {
-        "forced"
-    } else {
-        "free"
-    };
-    let lengths = match &workload.lengths {
-        _ if !workload.prompts.draws_lengths() => "lengths as its rows say".to_owned(),
-        Some(table) => format!("lengths from {}", table.file),
-        None => format!(
-            "{} prompt tokens; {} output tokens",
-            text(serde_json::to_value(workload.input_tokens)),
-            text(serde_json::to_value(workload.output_tokens)),
-        ),
-    };
-    format!(
-        "{}; {lengths}, {forced}; {} warm-up requests per level",
-        source(workload),
-        config.load.warmup_requests,
-    )
-}
-
-/// Where prompts come from: the source, and its file.
-fn source(workload: &WorkloadConfig) -> String {
-    let name = workload.prompts.name();
-    match &workload.file {
-        Some(file) => format!("{name} from {file}"),
-        None => name.to_owned(),
-    }
-}
-
-/// How the next token is picked.
-fn sampling(sampling: Sampling) -> String {
-    let Sampling::Random(random) = sampling else {
-        return match sampling {
-            Sampling::Server => "as each server does by default".to_owned(),
-            _ => "greedy, the likeliest token".to_owned(),
-        };
-    };
-    let top_p = random.top_p.map(|p| format!(", top_p {p}"));
-    let seed = random.seed.unwrap_or(0);
-    format!(
-        "temperature {}{}, seed {seed}",
-        random.temperature,
-        top_p.unwrap_or_default()
-    )
 }
 
 fn order(manifest: &Manifest) -> String {
@@ -220,51 +148,4 @@ fn order(manifest: &Manifest) -> String {
         })
         .collect();
     orders.join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::RandomSampling;
-
-    #[test]
-    fn the_way_a_token_is_picked_is_told_in_words() {
-        let random = |top_p, seed| {
-            Sampling::Random(RandomSampling {
-                temperature: 0.7,
-                top_p,
-                seed,
-            })
-        };
-        for (picked, words) in [
-            (Sampling::Greedy, "greedy, the likeliest token"),
-            (Sampling::Server, "as each server does by default"),
-            (
-                random(Some(0.9), Some(5)),
-                "temperature 0.7, top_p 0.9, seed 5",
-            ),
-            (random(None, None), "temperature 0.7, seed 0"),
-        ] {
-            assert_eq!(sampling(picked), words);
-        }
-    }
-
-    #[test]
-    fn prompts_of_a_file_are_told_by_its_name_and_have_no_lengths_of_the_config() {
-        let told = |workload: &str| {
-            let text = format!(
-                r#"{{"name": "t", "model": {{"id": "m"}}, "backends": [],
-                    "workload": {workload}, "load": {{"concurrency": [1], "requests": 1}}}}"#
-            );
-            prompts(&serde_json::from_str(&text).unwrap())
-        };
-        let rows = told(r#"{"prompts": "jsonl", "file": "a.jsonl", "force_output": false}"#);
-        let words = "jsonl from a.jsonl; lengths as its rows say, free; ";
-        assert!(rows.starts_with(words), "{rows}");
-        let table = told(r#"{"lengths": {"file": "l.csv"}}"#);
-        assert!(
-            table.starts_with("synthetic; lengths from l.csv, forced; "),
-            "{table}"
-        );
-    }
 }

@@ -12,7 +12,8 @@ use crate::metrics::{self, PRICE_UNIT};
 use crate::plan::Skipped;
 use crate::report::data::{Report, RunTimeline};
 use crate::report::kv::KvReport;
-use crate::report::provenance::environment::{self, Fact};
+use crate::report::provenance::environment;
+use crate::report::provenance::fact::Fact;
 use crate::report::provenance::reproduce::{self, Reproduce};
 use crate::report::source::Source;
 
