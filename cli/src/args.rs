@@ -164,8 +164,11 @@ pub struct PromptsArgs {
     /// The config file (YAML); without one the sources of prompts are listed.
     pub config: Option<PathBuf>,
     /// Write to this file instead of standard output.
-    #[arg(long, short = 'o', value_name = "FILE", requires = "config")]
+    #[arg(long, short = 'o', value_name = "FILE")]
     pub output: Option<PathBuf>,
+    /// Make a trace of a proxy's log (JSON lines), without its text: times, lengths, and which prompts begin alike.
+    #[arg(long, value_name = "LOG", conflicts_with = "config")]
+    pub from_log: Option<PathBuf>,
     /// The level whose requests are written, as the config has it; default: the first.
     #[arg(long, value_name = "LEVEL", requires = "config")]
     pub level: Option<String>,

@@ -9,6 +9,7 @@ use inferbench_engine::capture::CaptureError;
 use inferbench_engine::derive::{CompareError, DeriveError};
 use inferbench_engine::plugins::check::PluginCheckError;
 use inferbench_engine::prepare::kv_forecast::KvModelError;
+use inferbench_engine::prompts::PromptFileError;
 use inferbench_engine::run::RunError;
 use inferbench_engine::run::resume::ResumeError;
 use inferbench_engine::secrets::Secrets;
@@ -75,6 +76,8 @@ pub(crate) enum CliError {
     },
     #[error("{0}")]
     Usage(String),
+    #[error(transparent)]
+    Log(PromptFileError),
     #[error("request {index}: its prompt cannot be made")]
     Prompt {
         index: u64,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::plan::prompt::Prompt;
+use crate::plan::prompt::{Prompt, TurnPrompt};
 
 /// The row of a prompt; `at_s` is when it is sent, if that is planned.
 #[must_use]
@@ -34,6 +34,26 @@ pub fn row(prompt: &Prompt, at_s: Option<f64>) -> Value {
     let has_body = !extras.body.is_empty();
     put("extra_body", has_body.then(|| json!(extras.body)));
     Value::Object(row)
+}
+
+/// The rows of a conversation: one for each turn that was recorded whole, with the name of
+/// its session. Of later turns that hold what a model will have answered nothing can be
+/// written; whether there are such comes second.
+#[must_use]
+pub fn rows(turns: &[TurnPrompt], session: &str, at_s: Option<f64>) -> (Vec<Value>, bool) {
+    let named = |(turn, prompt): (usize, &TurnPrompt)| {
+        let mut prompt = prompt.prompt.clone();
+        if turns.len() > 1 {
+            let extras = &mut prompt.extras;
+            extras.session.get_or_insert_with(|| session.to_owned());
+        }
+        row(&prompt, at_s.filter(|_| turn == 0))
+    };
+    let whole = turns.iter().enumerate();
+    let whole = whole.take_while(|(turn, prompt)| *turn == 0 || prompt.is_whole);
+    let rows: Vec<Value> = whole.map(named).collect();
+    let is_cut = rows.len() < turns.len();
+    (rows, is_cut)
 }
 
 #[cfg(test)]
@@ -89,5 +109,26 @@ mod tests {
             ..Prompt::default()
         };
         assert_eq!(read_back(&messages), messages);
+    }
+
+    #[test]
+    fn turns_that_were_recorded_whole_are_rows_of_one_session() {
+        let turn = |text: &str, is_whole| TurnPrompt {
+            prompt: Prompt {
+                text: Some(text.to_owned()),
+                output_tokens: 3,
+                ..Prompt::default()
+            },
+            is_whole,
+            answer: None,
+        };
+        let (written, is_cut) = rows(&[turn("a", false), turn("a b c", true)], "s7", Some(2.0));
+        let first = json!({"prompt": "a", "output_tokens": 3, "timestamp": 2.0, "session": "s7"});
+        let second = json!({"prompt": "a b c", "output_tokens": 3, "session": "s7"});
+        assert_eq!((written, is_cut), (vec![first.clone(), second], false));
+        let (written, is_cut) = rows(&[turn("a", false), turn("b", false)], "s7", Some(2.0));
+        assert_eq!((written, is_cut), (vec![first], true));
+        let (written, _) = rows(&[turn("a", false)], "s7", None);
+        assert_eq!(written, [json!({"prompt": "a", "output_tokens": 3})]);
     }
 }

@@ -6,6 +6,7 @@ pub mod export;
 pub mod images;
 pub mod jsonl;
 pub mod keep;
+pub mod proxy_log;
 pub mod row;
 pub mod sharegpt;
 pub mod source;

@@ -1,6 +1,6 @@
 //! Azure's traces of LLM inference: time of day, prompt and answer lengths.
 
-use super::{columns, made};
+use super::{columns, made, seconds};
 use crate::prompts::row::{Row, RowFault};
 
 /// Where the columns are.
@@ -33,15 +33,4 @@ impl Header {
         let output_tokens = columns::tokens("GeneratedTokens", found[self.output])?;
         made(at_s, (input_tokens, output_tokens), Vec::new())
     }
-}
-
-/// Seconds of a time, with or without an offset, since 1970.
-fn seconds(text: &str) -> Option<f64> {
-    let with_t = text.replacen(' ', "T", 1);
-    let timestamp: Option<jiff::Timestamp> = with_t.parse().ok();
-    let timestamp = timestamp.or_else(|| {
-        let civil: jiff::civil::DateTime = with_t.parse().ok()?;
-        Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
-    })?;
-    Some(timestamp.as_nanosecond() as f64 / 1e9)
 }

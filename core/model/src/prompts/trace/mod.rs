@@ -98,6 +98,17 @@ fn find(row: &[u8]) -> Option<TraceReader> {
     Some(TraceReader(Format::BurstGpt(header)))
 }
 
+/// Seconds of a time, with or without an offset, since 1970.
+pub(super) fn seconds(text: &str) -> Option<f64> {
+    let with_t = text.replacen(' ', "T", 1);
+    let timestamp: Option<jiff::Timestamp> = with_t.parse().ok();
+    let timestamp = timestamp.or_else(|| {
+        let civil: jiff::civil::DateTime = with_t.parse().ok()?;
+        Some(civil.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp())
+    })?;
+    Some(timestamp.as_nanosecond() as f64 / 1e9)
+}
+
 impl TraceFormat {
     /// What its first row looks like.
     #[must_use]

@@ -1,5 +1,7 @@
 //! `prompts`: lists where prompts may come from, or writes those of a config.
 
+mod proxy_log;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -16,19 +18,25 @@ use inferbench_model::text::number::counted;
 use inferbench_model::text::units::NS_PER_S;
 use serde_json::json;
 
-use super::inputs::{load_config, load_plugins};
-use super::output::{new_table, print_json, width};
 use crate::args::{OutputArgs, PromptsArgs};
+use crate::commands::inputs::{load_config, load_plugins};
+use crate::commands::output::{new_table, print_json, width};
 use crate::exit::{CliError, Code};
+use crate::say;
 
 pub(super) fn prompts(
     args: &PromptsArgs,
     search: &SearchPath,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
-    match &args.config {
-        None => list(output),
-        Some(config) => write(config, args, search, output),
+    match (&args.config, &args.from_log) {
+        (Some(config), _) => write(config, args, search, output),
+        (None, Some(log)) => proxy_log::write_trace(log, args.output.as_deref(), output),
+        (None, None) if args.output.is_some() => Err(CliError::Usage(
+            "--output needs a config, or --from-log: without one the sources of prompts are listed"
+                .to_owned(),
+        )),
+        (None, None) => list(output),
     }
 }
 
@@ -74,23 +82,27 @@ fn write(
     let host = load_plugins(search, output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     let cell = cell(&prepared, args)?;
-    let written = match &args.output {
-        None => rows(&prepared, &cell, &mut BufWriter::new(io::stdout().lock())),
-        Some(file) => {
-            let failed = |source| CliError::Unwritable {
-                file: file.display().to_string(),
-                source,
-            };
-            let created = File::create(file).map_err(failed)?;
-            rows(&prepared, &cell, &mut BufWriter::new(created))
-        }
-    };
-    written?;
+    written_to(args.output.as_deref(), |into| rows(&prepared, &cell, into))?;
     if let (Some(file), false) = (&args.output, output.quiet) {
         let many = counted(cell.requests, "request");
         println!("{}: {many} of {}", file.display(), cell.level);
     }
     Ok(Code::Done)
+}
+
+/// Writes to a file, or to standard output if none is named.
+fn written_to(
+    file: Option<&Path>,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
+) -> Result<(), CliError> {
+    let Some(file) = file else {
+        return write(&mut BufWriter::new(io::stdout().lock()));
+    };
+    let created = File::create(file).map_err(|source| CliError::Unwritable {
+        file: file.display().to_string(),
+        source,
+    })?;
+    write(&mut BufWriter::new(created))
 }
 
 /// The cell that the arguments name: the first level and repeat, if they name none.
@@ -132,7 +144,7 @@ fn cell(prepared: &PreparedRun, args: &PromptsArgs) -> Result<Cell, CliError> {
     })
 }
 
-fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut impl Write) -> Result<(), CliError> {
+fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut dyn Write) -> Result<(), CliError> {
     let config = &prepared.config;
     let mut times = match cell.level {
         Level::Concurrency(_) => None,
@@ -145,17 +157,29 @@ fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut impl Write) -> Result<()
             trace.map(|trace| Schedule::replay(trace, speed))
         }
     };
+    let mut cut = 0;
     for index in 0..cell.requests {
         let key = PromptKey {
             block: cell.block,
             level: cell.place,
             index,
         };
-        let prompt = prepared.prompts.make(key);
-        let prompt = prompt.map_err(|error| CliError::Prompt { index, error })?;
+        let turns = prepared.prompts.conversation(key);
+        let turns = turns.map_err(|error| CliError::Prompt { index, error })?;
         let at_ns = times.as_mut().and_then(Iterator::next);
-        let row = export::row(&prompt, at_ns.map(|ns| ns as f64 / NS_PER_S));
-        writeln!(into, "{row}").map_err(CliError::Output)?;
+        let at_s = at_ns.map(|ns| ns as f64 / NS_PER_S);
+        let (rows, is_cut) = export::rows(&turns, &index.to_string(), at_s);
+        cut += u64::from(is_cut);
+        for row in rows {
+            writeln!(into, "{row}").map_err(CliError::Output)?;
+        }
     }
-    into.flush().map_err(CliError::Output)
+    into.flush().map_err(CliError::Output)?;
+    if cut > 0 {
+        say::err(format_args!(
+            "{}: only the first turn is written, later ones hold what the model answers",
+            counted(cut, "conversation")
+        ));
+    }
+    Ok(())
 }
