@@ -147,6 +147,12 @@ fn records(
             level,
         })
     };
+    // Those without a record are looked at too.
+    for cell in &manifest.cells {
+        let name = cell.key.to_string();
+        let audit = CellAudit::new(name, Some(cell), rules, asked(&cell.key));
+        audits.insert(cell.key.clone(), audit);
+    }
     let mut line = 0_u64;
     let file = LineFile::open(&run.file("requests.jsonl"))?;
     file.each(|record: RequestRecord| {

@@ -70,7 +70,7 @@ pub async fn run(
     let (folder, mut manifest) = match destination {
         Destination::New(output) => (new_folder(prepared, output)?, fresh),
         Destination::Resume(folder) => {
-            let Resumed { folder, manifest } = resume::resume(folder, fresh)?;
+            let Resumed { folder, manifest } = resume::resume(folder, fresh, prepared)?;
             (folder, manifest)
         }
     };
