@@ -26,6 +26,7 @@ use inferbench_engine::plugins::host::SearchPath;
 
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
+use crate::say;
 
 /// Runs a command.
 pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
@@ -84,7 +85,9 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::KvCache(args) => kv_cache::kv_cache(&args, output),
         Command::Completions { shell } => {
             let mut command = Args::command();
-            clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "inferbench", &mut script);
+            say::bytes(&script);
             Ok(Code::Done)
         }
     }

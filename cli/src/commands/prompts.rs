@@ -75,14 +75,17 @@ fn write(
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     let cell = cell(&prepared, args)?;
     let written = match &args.output {
-        None => rows(&prepared, &cell, &mut BufWriter::new(io::stdout().lock())),
+        None => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            rows(&prepared, &cell, &mut out, CliError::Output)
+        }
         Some(file) => {
             let failed = |source| CliError::Unwritable {
                 file: file.display().to_string(),
                 source,
             };
             let created = File::create(file).map_err(failed)?;
-            rows(&prepared, &cell, &mut BufWriter::new(created))
+            rows(&prepared, &cell, &mut BufWriter::new(created), failed)
         }
     };
     written?;
@@ -132,7 +135,12 @@ fn cell(prepared: &PreparedRun, args: &PromptsArgs) -> Result<Cell, CliError> {
     })
 }
 
-fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut impl Write) -> Result<(), CliError> {
+fn rows(
+    prepared: &PreparedRun,
+    cell: &Cell,
+    into: &mut impl Write,
+    failed: impl Fn(io::Error) -> CliError,
+) -> Result<(), CliError> {
     let config = &prepared.config;
     let mut times = match cell.level {
         Level::Concurrency(_) => None,
@@ -155,7 +163,7 @@ fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut impl Write) -> Result<()
         let prompt = prompt.map_err(|error| CliError::Prompt { index, error })?;
         let at_ns = times.as_mut().and_then(Iterator::next);
         let row = export::row(&prompt, at_ns.map(|ns| ns as f64 / NS_PER_S));
-        writeln!(into, "{row}").map_err(CliError::Output)?;
+        writeln!(into, "{row}").map_err(&failed)?;
     }
-    into.flush().map_err(CliError::Output)
+    into.flush().map_err(failed)
 }

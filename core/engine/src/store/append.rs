@@ -1,7 +1,8 @@
 //! Writes lines of JSON to a file, on a thread of their own.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
@@ -157,11 +158,24 @@ impl Output {
     /// Appends whole lines, and begins a new file if this one is large.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.file.write_all(lines)?;
+        self.must_be_there()?;
         self.bytes += lines.len() as u64;
         if self.bytes >= self.roll_at {
             rolled::roll(&self.path)?;
             self.file = private::append(&self.path)?;
             self.bytes = 0;
+        }
+        Ok(())
+    }
+}
+
+impl Output {
+    /// A file that was deleted takes lines as before, which nobody will ever read.
+    fn must_be_there(&self) -> io::Result<()> {
+        let opened = self.file.metadata()?;
+        let named = fs::metadata(&self.path)?;
+        if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+            return Err(io::Error::other("another file has taken its place"));
         }
         Ok(())
     }
@@ -201,9 +215,29 @@ fn append<T: Serialize>(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+
+    #[test]
+    fn a_file_that_is_deleted_or_replaced_meanwhile_is_reported() {
+        for replaced in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.jsonl");
+            let failed = CancellationToken::new();
+            let writer = LineWriter::open(path.clone(), &failed).unwrap();
+            writer.sink().send(1);
+            writer.flush();
+            assert!(!failed.is_cancelled());
+            fs::remove_file(&path).unwrap();
+            if replaced {
+                fs::write(&path, "").unwrap();
+            }
+            writer.sink().send(2);
+            writer.flush();
+            let error = writer.close().unwrap_err();
+            assert!(failed.is_cancelled());
+            assert!(error.to_string().ends_with("x.jsonl: cannot be written"));
+        }
+    }
 
     #[test]
     fn lines_that_never_pause_reach_the_file_while_they_come() {
