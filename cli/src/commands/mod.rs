@@ -22,6 +22,7 @@ mod verify;
 mod wire;
 
 use clap::CommandFactory;
+use inferbench_engine::plugins::check::ChildWork;
 use inferbench_engine::plugins::host::SearchPath;
 
 use crate::args::{Args, Command};
@@ -65,9 +66,16 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             quick,
             output: file,
         } => calibrate::calibrate(quick, file.as_deref(), &search, output),
-        Command::CheckPlugin { file, exchanges } => {
-            check::child(&file, exchanges.as_deref(), search.trust_dirs)
-        }
+        Command::CheckPlugin {
+            file,
+            exchanges,
+            load_only,
+        } => check::child(&ChildWork {
+            file: &file,
+            exchanges: exchanges.as_deref(),
+            trust_dir: search.trust_dirs,
+            load_only,
+        }),
         Command::Supervise => {
             inferbench_engine::server::supervise::main()?;
             Ok(Code::Done)
