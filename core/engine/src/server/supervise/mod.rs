@@ -9,6 +9,7 @@
 
 mod job;
 mod journal;
+mod log_cap;
 mod work;
 
 /// The program that supervises.
