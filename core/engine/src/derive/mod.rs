@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use inferbench_model::cell::fold::{CellDigest, CellFold};
 use inferbench_model::cell::measured::MeasuredCell;
 use inferbench_model::cell::row::{self, CELLS_SCHEMA_VERSION, CellRow, CellsFile};
-use inferbench_model::config::{Config, Level, SloConfig};
+use inferbench_model::config::{Config, Level, SloConfig, beyond_limits};
 use inferbench_model::facts::cell_end::CellRecorded;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
@@ -177,10 +177,13 @@ fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
     }
     let mut manifest: Manifest = store::read_json(&run.file("run.json"))?;
     let config: Result<Config, _> = serde_json::from_value(manifest.config.clone());
-    let config = config.map_err(|error| DeriveError::Config {
-        folder,
-        reason: error.to_string(),
-    })?;
+    let config = config
+        .map_err(|error| error.to_string())
+        .and_then(|config| match beyond_limits(&config).first() {
+            Some(error) => Err(error.to_string()),
+            None => Ok(config),
+        });
+    let config = config.map_err(|reason| DeriveError::Config { folder, reason })?;
     if schema_version == OLDEST_SCHEMA_VERSION {
         manifest.plan.index_levels(&config.load.levels());
     }
