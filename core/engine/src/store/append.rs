@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
@@ -173,11 +174,22 @@ impl Output {
     /// A file that was deleted takes lines as before, which nobody will ever read.
     fn must_be_there(&self) -> io::Result<()> {
         let opened = self.file.metadata()?;
-        let named = fs::metadata(&self.path)?;
+        let named = fs::metadata(&self.path).inspect_err(|_| self.put_back())?;
         if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
             return Err(io::Error::other("another file has taken its place"));
         }
         Ok(())
+    }
+
+    /// What was written until then is still there for this process: it comes back where
+    /// the file's folder is still there.
+    fn put_back(&self) {
+        let open = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let copied = File::open(open).and_then(|mut from| {
+            let mut to = private::create(&self.path)?;
+            io::copy(&mut from, &mut to)
+        });
+        drop(copied);
     }
 }
 
@@ -236,6 +248,8 @@ mod tests {
             let error = writer.close().unwrap_err();
             assert!(failed.is_cancelled());
             assert!(error.to_string().ends_with("x.jsonl: cannot be written"));
+            let kept = if replaced { "" } else { "1\n2\n" };
+            assert_eq!(fs::read_to_string(&path).unwrap(), kept);
         }
     }
 

@@ -6,23 +6,23 @@ use super::found::Found;
 use crate::config::{Config, Level};
 
 /// Repeats of a run.
-pub const MOST_REPEATS: u32 = 1_000;
+const MOST_REPEATS: u32 = 1_000;
 /// Backends of a run.
-pub const MOST_BACKENDS: usize = 100;
+const MOST_BACKENDS: usize = 100;
 /// Levels of a run.
-pub const MOST_LEVELS: usize = 1_000;
+const MOST_LEVELS: usize = 1_000;
 /// Requests in flight at a level.
-pub const MOST_IN_FLIGHT: u32 = 1_000_000;
+const MOST_IN_FLIGHT: u32 = 1_000_000;
 /// Requests per second of a level.
-pub const MOST_RATE_PER_S: f64 = 1_000_000.0;
+const MOST_RATE_PER_S: f64 = 1_000_000.0;
 /// Requests of a measurement, measured or before that.
-pub const MOST_REQUESTS: u64 = 10_000_000;
+const MOST_REQUESTS: u64 = 10_000_000;
 /// Requests that are sent at once, at a rate of `inf`.
-pub const MOST_AT_ONCE: u64 = 100_000;
+const MOST_AT_ONCE: u64 = 100_000;
 /// Bytes of the run's name, which becomes that of a folder with a time behind it.
-pub const MOST_NAME_BYTES: usize = 150;
+const MOST_NAME_BYTES: usize = 150;
 /// Bytes of a label.
-pub const MOST_LABEL_BYTES: usize = 100;
+const MOST_LABEL_BYTES: usize = 100;
 
 /// Finds what is beyond a limit.
 pub(super) fn check(config: &Config, found: &mut Found) {

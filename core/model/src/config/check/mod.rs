@@ -3,7 +3,7 @@
 
 mod found;
 mod launch;
-pub mod limits;
+mod limits;
 mod load_section;
 mod shape;
 mod workload;
