@@ -134,6 +134,9 @@ pub enum Command {
         /// Folder of recorded exchanges.
         #[arg(long, value_name = "DIR")]
         exchanges: Option<PathBuf>,
+        /// Load it, and check nothing else.
+        #[arg(long)]
+        load_only: bool,
     },
     /// Supervise one server (called by `run`).
     #[command(hide = true)]

@@ -84,7 +84,7 @@ pub(crate) enum CliError {
         #[source]
         error: PromptError,
     },
-    #[error("the result cannot be written")]
+    #[error("standard output cannot be written")]
     Output(#[source] io::Error),
     #[error("{}: is a folder, not a config file", folder.display())]
     ConfigIsFolder {

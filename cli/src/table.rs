@@ -8,6 +8,7 @@ mod over_time;
 use comfy_table::{Attribute, CellAlignment, LineStyle, Row as TableRow, Table, TableStyle};
 use inferbench_model::report::{Report, Severity, warning_line};
 use inferbench_model::text::number::grouped;
+use inferbench_model::text::visible::visible;
 
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
 use crate::render::{kv, runs};
@@ -117,7 +118,7 @@ fn head(report: &Report) -> String {
         n => format!("{n} repeats"),
     });
     parts.push(format!("{} requests", grouped(all)));
-    parts.join(" · ")
+    visible(&parts.join(" · ")).into_owned()
 }
 
 /// Columns in the order in which they give way, after the bars.
@@ -245,7 +246,7 @@ fn figure(cell: &Cell, look: Look) -> comfy_table::Cell {
 /// first begin with `indent`. A word that is longer stays whole.
 pub(crate) fn wrapped_at(width: usize, text: &str, indent: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split(' ') {
+    for word in visible(text).split(' ') {
         let last = lines.last_mut().expect("there is always a last line");
         let used = last.chars().count();
         let starts = last.trim().is_empty();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use common::{inferbench, run_folder, said};
 use inferbench_model::verify::RULES;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// Gaps so wide that outputs do not come in one read on a busy machine: where all
 /// do, no time depends on the number of tokens.
@@ -112,6 +113,62 @@ fn a_run_is_accepted_and_one_that_was_changed_by_a_digit_is_not() {
         text.replace("\"block\": 0", "\"block\": 1")
     });
     assert!(rules.contains(&"V07".to_owned()), "{rules:?}");
+}
+
+/// Replaces in run.json and puts the hash of itself right again, as someone would who
+/// knows how; the rules that then have findings.
+fn forged(run: &Path, from: &str, to: &str) -> Vec<String> {
+    changed(run, "run.json", |text| {
+        let text = text.replacen(from, to, 1);
+        let field = "\"own_sha256\": \"";
+        let at = text.find(field).unwrap() + field.len();
+        let zeros = "0".repeat(64);
+        let open = format!("{}{zeros}{}", &text[..at], &text[at + 64..]);
+        let hash = Sha256::digest(open.as_bytes());
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        open.replacen(&zeros, &hash, 1)
+    })
+}
+
+#[test]
+fn what_follows_from_plugin_seed_and_plan_is_held_against_a_forged_manifest() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_of(folder.path());
+    let manifest: Value = serde_json::from_slice(&fs::read(run.join("run.json")).unwrap()).unwrap();
+    let rules = forged(&run, "\"simulated\": true", "\"simulated\": false");
+    assert!(rules.contains(&"V20".to_owned()), "{rules:?}");
+    assert!(!rules.contains(&"V16".to_owned()), "{rules:?}");
+    let hash = manifest["workload_sha256"].as_str().unwrap();
+    let rules = forged(&run, hash, &"0".repeat(64));
+    assert!(rules.contains(&"V21".to_owned()), "{rules:?}");
+    let last = manifest["anchors"][1]["monotonic_ns"].to_string();
+    let rules = forged(&run, &last, "1");
+    assert!(rules.contains(&"V20".to_owned()), "{rules:?}");
+}
+
+#[test]
+fn a_file_of_facts_that_is_not_the_runs_own_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = run_of(folder.path());
+    for name in [
+        "host.0001.jsonl",
+        "gpu.0007.jsonl.gz",
+        "requests.0001.jsonl",
+    ] {
+        let text: &[u8] = match name.ends_with("gz") {
+            // An empty gzip file.
+            true => &[
+                31, 139, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            ],
+            false => b"",
+        };
+        fs::write(run.join(name), text).unwrap();
+        let (code, rules) = verify(&run);
+        assert_eq!(code, Some(4), "{name}: {rules:?}");
+        assert!(rules.contains(&"V02".to_owned()), "{name}: {rules:?}");
+        fs::remove_file(run.join(name)).unwrap();
+    }
+    assert_eq!(verify(&run).0, Some(0));
 }
 
 #[test]

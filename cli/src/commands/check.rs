@@ -1,10 +1,10 @@
 //! `plugins check`: the conformance suite on a built library, in a child process
 //! that the plugin may crash.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use inferbench_engine::plugins::check::{self, PluginCheck, PluginCheckReport};
+use inferbench_engine::plugins::check::{self, ChildWork, PluginCheck, PluginCheckReport};
 use serde_json::json;
 
 use super::output::print_json;
@@ -86,11 +86,7 @@ fn show(file: &str, report: &PluginCheckReport, output: OutputArgs) {
 }
 
 /// Runs the checks inside this process, the child.
-pub(super) fn child(
-    file: &Path,
-    exchanges: Option<&Path>,
-    trust_dir: bool,
-) -> Result<Code, CliError> {
-    check::child_main(file, exchanges, trust_dir)?;
+pub(super) fn child(work: &ChildWork<'_>) -> Result<Code, CliError> {
+    check::child_main(work)?;
     Ok(Code::Done)
 }

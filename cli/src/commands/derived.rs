@@ -7,6 +7,7 @@ use std::path::Path;
 use inferbench_engine::derive::{Derived, derive};
 use inferbench_engine::store::RunFolder;
 use inferbench_model::report::Report;
+use inferbench_model::text::visible::visible;
 use serde::Serialize;
 
 use crate::exit::CliError;
@@ -30,7 +31,8 @@ pub(super) fn of_report(report: &Report) -> Result<Vec<(&'static str, Fill<'_>)>
         ("report.html", Box::new(move |file| page.write_to(file))),
     ];
     for export in exports() {
-        files.push((export.file, whole((export.render)(report)?)));
+        let text = (export.render)(report)?;
+        files.push((export.file, whole(visible(&text).into_owned())));
     }
     Ok(files)
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use inferbench_engine::plugins::host::{PluginHost, SearchPath};
 use inferbench_model::config::{self, Loaded};
+use inferbench_model::text::visible::visible_line;
 
 use crate::exit::CliError;
 
@@ -24,14 +25,15 @@ pub(super) fn load_config(path: &Path) -> Result<Loaded, CliError> {
 }
 
 /// Loads plugins and warns of refused ones: with `verbose` of all, else of those
-/// named by `--plugin`.
+/// named by `--plugin` and of those that ended the process which tried them.
 pub(super) fn load_plugins(search: &SearchPath, verbose: bool) -> PluginHost {
     let host = PluginHost::load(search);
     for found in &host.found {
         if let Err(refusal) = &found.outcome
-            && (verbose || found.origin == "--plugin")
+            && (verbose || found.origin == "--plugin" || refusal.is_of_its_code())
         {
-            eprintln!("warning: {}: {refusal}", found.file.display());
+            let file = found.file.display().to_string();
+            eprintln!("warning: {}: {refusal}", visible_line(&file));
         }
     }
     host

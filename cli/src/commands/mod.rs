@@ -22,10 +22,12 @@ mod verify;
 mod wire;
 
 use clap::CommandFactory;
+use inferbench_engine::plugins::check::ChildWork;
 use inferbench_engine::plugins::host::SearchPath;
 
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
+use crate::say;
 
 /// Runs a command.
 pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
@@ -64,9 +66,16 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             quick,
             output: file,
         } => calibrate::calibrate(quick, file.as_deref(), &search, output),
-        Command::CheckPlugin { file, exchanges } => {
-            check::child(&file, exchanges.as_deref(), search.trust_dirs)
-        }
+        Command::CheckPlugin {
+            file,
+            exchanges,
+            load_only,
+        } => check::child(&ChildWork {
+            file: &file,
+            exchanges: exchanges.as_deref(),
+            trust_dir: search.trust_dirs,
+            load_only,
+        }),
         Command::Supervise => {
             inferbench_engine::server::supervise::main()?;
             Ok(Code::Done)
@@ -84,7 +93,9 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::KvCache(args) => kv_cache::kv_cache(&args, output),
         Command::Completions { shell } => {
             let mut command = Args::command();
-            clap_complete::generate(shell, &mut command, "inferbench", &mut std::io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, "inferbench", &mut script);
+            say::bytes(&script);
             Ok(Code::Done)
         }
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use inferbench_engine::plugins::host::{Found, PluginHost, SearchPath};
 use inferbench_engine::store::hash::file_sha256;
+use inferbench_model::text::visible::visible_line;
 use inferbench_plugin_api::Description;
 use serde_json::{Value, json};
 
@@ -85,6 +86,7 @@ fn listed(host: &PluginHost, width: usize) -> String {
         }
     }
     let lines = table.lines().map(|line| line.trim_end().to_owned());
+    let files = files.iter().map(|line| visible_line(line).into_owned());
     lines.chain(files).collect::<Vec<_>>().join("\n")
 }
 

@@ -7,6 +7,7 @@ use inferbench_engine::capture::compare;
 use inferbench_engine::derive::verify::verify as verify_facts;
 use inferbench_engine::derive::{Derived, derive};
 use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::run::verify_origin;
 use inferbench_model::cell::row::CELLS_SCHEMA_VERSION;
 use inferbench_model::facts::manifest::RUN_SCHEMA_VERSION;
 use inferbench_model::verify::{DERIVED, RuleResult, Severity, Verification, WIRE, WIRE_SOME};
@@ -27,9 +28,10 @@ pub(super) fn verify(
     let rebuilt = derive(folder)?;
     let mut found = verify_facts(folder, &rebuilt)?;
     check_derived_files(folder, &rebuilt, &mut found)?;
+    let host = load_plugins(search, output.verbose);
+    verify_origin(&rebuilt.manifest, &host, &mut found);
     match capture {
         Some(file) => {
-            let host = load_plugins(search, output.verbose);
             let manifest = &rebuilt.manifest;
             found.wire = Some(compare(folder, manifest, &host, file, &mut found)?);
         }

@@ -7,6 +7,7 @@ use indicatif::{HumanDuration, MultiProgress, ProgressBar, ProgressDrawTarget, P
 use inferbench_engine::event::LiveFigures;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::text::number::{counted, three_digits, with_unit};
+use inferbench_model::text::visible::visible;
 
 use super::estimate::{Estimate, Left};
 use super::layout::{Size, cut, flow};
@@ -140,7 +141,7 @@ impl Live {
 
     /// Prints a line above the view unchanged.
     pub(super) fn say_verbatim(&self, line: &str) {
-        drop(self.lines.println(line));
+        drop(self.lines.println(&*visible(line)));
     }
 
     /// Removes the view.

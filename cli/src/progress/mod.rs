@@ -15,6 +15,7 @@ use inferbench_model::facts::key::{CellKey, Counts};
 use inferbench_model::plan::Stage;
 use inferbench_model::report::warning_line;
 use inferbench_model::text::number::{counted, three_digits};
+use inferbench_model::text::visible::visible_line;
 
 use crate::args::OutputArgs;
 use layout::Size;
@@ -240,7 +241,9 @@ impl Progress {
         }
     }
 
+    /// One line, whatever a server or a file name put into it.
     fn always(&self, text: &str) {
+        let text = &*visible_line(text);
         match &self.live {
             Some(live) => live.say(text),
             None => eprintln!("{text}"),

@@ -166,8 +166,9 @@ fn what_the_loader_or_the_header_reports_is_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(format!("libinferbench_{name}.so"));
     from_c("int x;", &file("bare"), &[]);
+    let header = header_in_c(API_MAJOR, API_MINOR, 1);
     let undefined = "int nowhere_to_be_found(void); int x(void) { return nowhere_to_be_found(); }";
-    from_c(undefined, &file("undefined"), &[]);
+    from_c(&format!("{header} {undefined}"), &file("undefined"), &[]);
     from_c(
         "int y(void) { return 1; }",
         &folder.path().join("libgone.so"),
@@ -175,7 +176,11 @@ fn what_the_loader_or_the_header_reports_is_the_reason() {
     );
     let needs = format!("-L{}", folder.path().display());
     let uses = "int y(void); int x(void) { return y(); }";
-    from_c(uses, &file("needs"), &[&needs, "-lgone"]);
+    from_c(
+        &format!("{header} {uses}"),
+        &file("needs"),
+        &[&needs, "-lgone"],
+    );
     fs::remove_file(folder.path().join("libgone.so")).unwrap();
     from_c(
         &header_in_c(API_MAJOR, API_MINOR, 1),
@@ -212,6 +217,77 @@ fn what_the_loader_or_the_header_reports_is_the_reason() {
     assert!(says("other_major").starts_with(&other));
     assert!(says("c_aborts").starts_with("was built with panic = \"abort\""));
     assert!(says("zero_root").starts_with("was built with another abi_stable"));
+}
+
+#[test]
+fn what_ends_or_breaks_the_process_that_loads_it_is_refused_and_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(format!("libinferbench_{name}.so"));
+    let header = header_in_c(API_MAJOR, API_MINOR, 1);
+    let cases = [
+        (
+            "leaves",
+            "_exit(0)",
+            "it ended its process with exit code 0",
+        ),
+        ("exits", "exit(7)", "it ended its process with exit code 7"),
+        ("gives_up", "abort()", "it ended its process: SIGABRT"),
+        (
+            "crashes",
+            "*(volatile int *)0 = 1",
+            "it ended its process: SIGSEGV",
+        ),
+    ];
+    for (name, does, _) in cases {
+        let code = format!(
+            "#include <stdlib.h>\n#include <unistd.h>\n{header}\n\
+             __attribute__((constructor)) static void begins(void) {{ {does}; }}"
+        );
+        from_c(&code, &file(name), &[]);
+    }
+    let host = load(vec![], vec![folder.path().to_owned()], false);
+    for (name, _, did) in cases {
+        let line = outcome(&host, &file(name));
+        assert_eq!(
+            line,
+            format!("was loaded in a process of its own first: {did}")
+        );
+    }
+    assert!(host.get("openai").is_some(), "the others load");
+}
+
+#[test]
+fn no_code_of_a_library_runs_that_is_no_plugin_of_this_build() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(format!("libinferbench_{name}.so"));
+    let ran = folder.path().join("ran");
+    let headers = [
+        ("bare", String::new()),
+        ("other_major", header_in_c(API_MAJOR + 1, 0, 1)),
+        ("aborts", header_in_c(API_MAJOR, API_MINOR, 0)),
+    ];
+    for (name, header) in headers {
+        let code = format!(
+            "#include <fcntl.h>\n{header}\n\
+             __attribute__((constructor)) static void begins(void) {{ creat(\"{}\", 0600); }}",
+            ran.display()
+        );
+        from_c(&code, &file(name), &[]);
+        let host = load(vec![file(name)], vec![], true);
+        assert!(!outcome(&host, &file(name)).starts_with("loaded"));
+        assert!(!ran.exists(), "code of {name} ran");
+    }
+}
+
+#[test]
+fn a_library_that_others_may_write_to_is_refused_wherever_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libinferbench_openai.so");
+    fs::copy(common::plugin_file("openai"), &file).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o777)).unwrap();
+    let line = outcome(&load(vec![file.clone()], vec![], false), &file);
+    assert!(line.starts_with("may be written to by others than its owner"));
+    assert!(outcome(&load(vec![file.clone()], vec![], true), &file).starts_with("loaded"));
 }
 
 #[test]

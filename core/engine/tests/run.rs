@@ -25,7 +25,7 @@ use inferbench_model::facts::cache_audit::PrefixCacheState;
 use inferbench_model::facts::manifest::{ExitState, Manifest, StageFacts};
 use inferbench_model::facts::record::{Phase, RequestRecord};
 use nix::errno::Errno;
-use nix::sys::signal::kill;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -524,6 +524,101 @@ async fn an_interrupted_run_stops_its_server_and_leaves_valid_files() {
         .iter()
         .filter(|record| record.reason.as_deref() == Some("interrupted"));
     assert_eq!(cut.count(), 2);
+}
+
+/// Process id of the parent of a process.
+fn parent_of(pid: i32) -> i32 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    // The name in brackets may hold spaces; state and parent follow it.
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    rest.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_cell_whose_supervisor_was_killed_is_cut_short_and_measured_again() {
+    let stops = Stops::default();
+    let folder = tempfile::tempdir().unwrap();
+    let mark = folder.path().join("truth").display().to_string();
+    let command = [
+        &sim(),
+        "--port",
+        "{port}",
+        "--model",
+        "{served_name}",
+        "--fixed-ttft-ms",
+        "20",
+        "--fixed-itl-ms",
+        "5",
+        "--truth-file",
+        &mark,
+    ];
+    let backends = json!([launched("lost", &command)]);
+    let extra = json!({"load": {"concurrency": [2], "requests": 40}});
+    let prepared = prepared(&config(folder.path(), &backends, &extra));
+    let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let output = folder.path().join("results");
+    let killed = async {
+        while let Some(event) = receiver.recv().await {
+            if matches!(event, RunEvent::CellProgress { measured, .. } if measured > 0) {
+                let supervisor = parent_of(processes_with(&mark)[0]);
+                kill(Pid::from_raw(supervisor), Signal::SIGKILL).unwrap();
+                return;
+            }
+        }
+        panic!("the run ended by itself");
+    };
+    let new = run::Destination::New(&output);
+    let ran = run::run(&prepared, new, "0.0.0", sender, &stops);
+    let (finished, ()) = tokio::join!(ran, killed);
+    let finished = finished.unwrap();
+    assert_eq!(finished.exit_state, ExitState::Incomplete);
+    let run_folder = finished.folder.path().to_owned();
+    let manifest = derive(&run_folder).unwrap().manifest;
+    assert!(!manifest.cells[0].complete);
+    assert_eq!(
+        manifest.stages[0].failure.as_deref(),
+        Some("its supervisor was killed while it was measured at concurrency 2")
+    );
+    drop(finished);
+    assert_eq!(resumed(&prepared, &run_folder).await, ExitState::Done);
+    let derived = derive(&run_folder).unwrap();
+    assert_eq!(derived.cells.cells[0].counts.ok, 40);
+}
+
+/// Takes a run up again; how it then ended.
+async fn resumed(prepared: &PreparedRun, folder: &Path) -> ExitState {
+    let (sender, _receiver) = tokio::sync::mpsc::unbounded_channel();
+    let again = run::Destination::Resume(folder);
+    let stops = Stops::default();
+    let ran = run::run(prepared, again, "0.0.0", sender, &stops);
+    ran.await.unwrap().exit_state
+}
+
+#[tokio::test]
+async fn a_run_that_says_it_is_done_and_lacks_records_is_found_out_and_resumed() {
+    let server = TestServer::start(|peer| llm(peer, "m"));
+    let folder = tempfile::tempdir().unwrap();
+    let text = config(folder.path(), &json!([attached("b", &server)]), &json!({}));
+    let prepared = prepared(&text);
+    let (sender, _receiver) = tokio::sync::mpsc::unbounded_channel();
+    let output = folder.path().join("results");
+    let new = run::Destination::New(&output);
+    let finished = run::run(&prepared, new, "0.0.0", sender, &Stops::default()).await;
+    let run_folder = finished.unwrap().folder.path().to_owned();
+    let requests = run_folder.join("requests.jsonl");
+    let all = fs::read_to_string(&requests).unwrap();
+    let lines: Vec<&str> = all.lines().collect();
+    fs::write(&requests, lines[..lines.len() - 3].join("\n") + "\n").unwrap();
+    let derived = derive(&run_folder).unwrap();
+    assert_eq!(derived.manifest.exit_state, ExitState::Incomplete);
+    let codes = derived
+        .report
+        .warnings
+        .iter()
+        .map(|w| w.kind.code().as_str());
+    assert!(codes.into_iter().any(|code| code == "cell-cut-short"));
+    assert_eq!(resumed(&prepared, &run_folder).await, ExitState::Done);
+    assert_eq!(derive(&run_folder).unwrap().cells.cells[0].counts.ok, 8);
 }
 
 #[tokio::test]

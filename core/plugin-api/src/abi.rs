@@ -76,6 +76,36 @@ impl PluginHeader {
     }
 }
 
+impl PluginHeader {
+    /// The header in the bytes of a library's file; `None` if they do not begin as one.
+    #[must_use]
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Option<Self> {
+        let (magic, rest) = bytes.split_first_chunk()?;
+        let (numbers, rest) = rest.split_first_chunk::<16>()?;
+        let (sdk_version, rest) = rest.split_first_chunk()?;
+        let (rustc, rest) = rest.split_first_chunk()?;
+        let package = rest.first_chunk()?;
+        let mut numbers = numbers
+            .as_chunks()
+            .0
+            .iter()
+            .copied()
+            .map(u32::from_ne_bytes);
+        let mut number = || numbers.next();
+        let header = Self {
+            magic: *magic,
+            api_major: number()?,
+            api_minor: number()?,
+            panic_unwinds: number()?,
+            size: number()?,
+            sdk_version: *sdk_version,
+            rustc: *rustc,
+            package: *package,
+        };
+        (header.magic == HEADER_MAGIC).then_some(header)
+    }
+}
+
 const fn padded<const N: usize>(text: &str) -> [u8; N] {
     let bytes = text.as_bytes();
     let mut out = [0; N];

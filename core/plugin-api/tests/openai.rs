@@ -369,6 +369,24 @@ fn a_field_that_nobody_knows_is_told_where_it_may_hold_output() {
 }
 
 #[test]
+fn only_the_first_of_several_answers_is_the_one_that_was_asked_for() {
+    let chunk = |index: u64, text: &str| {
+        let choice = json!({"index": index, "text": text, "finish_reason": null});
+        json!({"id": "c", "choices": [choice]}).to_string()
+    };
+    let chunks = [chunk(0, "a"), chunk(1, "x"), chunk(1, "y"), chunk(0, "b")];
+    let end = r#"{"choices":[{"index":1,"text":"","finish_reason":"length"}]}"#;
+    let own_end = r#"{"choices":[{"index":0,"text":"","finish_reason":"stop"}]}"#;
+    let mut texts: Vec<&str> = chunks.iter().map(String::as_str).collect();
+    texts.extend([end, own_end]);
+    let seen = of_answer(&texts);
+    let text = |text: &str| out(OutputKind::Text, text);
+    let other = Replayed::Unread("choices[1]".to_owned(), 3);
+    let finish = Replayed::Finish("stop".to_owned());
+    assert_eq!(seen, [text("a"), text("b"), finish, other]);
+}
+
+#[test]
 fn marks_of_servers_and_gateways_are_no_unread_output() {
     for text in [
         r#"{"type":"ping","id":"x"}"#,

@@ -82,7 +82,9 @@ fn write(
     let host = load_plugins(search, output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     let cell = cell(&prepared, args)?;
-    written_to(args.output.as_deref(), |into| rows(&prepared, &cell, into))?;
+    written_to(args.output.as_deref(), |into, failed| {
+        rows(&prepared, &cell, into, failed)
+    })?;
     if let (Some(file), false) = (&args.output, output.quiet) {
         let many = counted(cell.requests, "request");
         println!("{}: {many} of {}", file.display(), cell.level);
@@ -90,19 +92,24 @@ fn write(
     Ok(Code::Done)
 }
 
+/// What a write that fails is to the user.
+type Failed<'f> = &'f dyn Fn(io::Error) -> CliError;
+
 /// Writes to a file, or to standard output if none is named.
 fn written_to(
     file: Option<&Path>,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), CliError>,
+    write: impl FnOnce(&mut dyn Write, Failed<'_>) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
     let Some(file) = file else {
-        return write(&mut BufWriter::new(io::stdout().lock()));
+        let mut out = BufWriter::new(io::stdout().lock());
+        return write(&mut out, &CliError::Output);
     };
-    let created = File::create(file).map_err(|source| CliError::Unwritable {
+    let failed = |source| CliError::Unwritable {
         file: file.display().to_string(),
         source,
-    })?;
-    write(&mut BufWriter::new(created))
+    };
+    let created = File::create(file).map_err(failed)?;
+    write(&mut BufWriter::new(created), &failed)
 }
 
 /// The cell that the arguments name: the first level and repeat, if they name none.
@@ -144,7 +151,12 @@ fn cell(prepared: &PreparedRun, args: &PromptsArgs) -> Result<Cell, CliError> {
     })
 }
 
-fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut dyn Write) -> Result<(), CliError> {
+fn rows(
+    prepared: &PreparedRun,
+    cell: &Cell,
+    into: &mut dyn Write,
+    failed: Failed<'_>,
+) -> Result<(), CliError> {
     let config = &prepared.config;
     let mut times = match cell.level {
         Level::Concurrency(_) => None,
@@ -171,10 +183,10 @@ fn rows(prepared: &PreparedRun, cell: &Cell, into: &mut dyn Write) -> Result<(),
         let (rows, is_cut) = export::rows(&turns, &index.to_string(), at_s);
         cut += u64::from(is_cut);
         for row in rows {
-            writeln!(into, "{row}").map_err(CliError::Output)?;
+            writeln!(into, "{row}").map_err(failed)?;
         }
     }
-    into.flush().map_err(CliError::Output)?;
+    into.flush().map_err(failed)?;
     if cut > 0 {
         say::err(format_args!(
             "{}: only the first turn is written, later ones hold what the model answers",

@@ -16,12 +16,12 @@ pub(super) fn write_trace(
     output: OutputArgs,
 ) -> Result<Code, CliError> {
     let trace = trace_of_log(log).map_err(CliError::Log)?;
-    written_to(file, |into| {
+    written_to(file, |into, failed| {
         for row in &trace.rows {
-            let line = serde_json::to_string(row).map_err(|e| CliError::Output(e.into()))?;
-            writeln!(into, "{line}").map_err(CliError::Output)?;
+            let line = serde_json::to_string(row).map_err(|e| failed(e.into()))?;
+            writeln!(into, "{line}").map_err(failed)?;
         }
-        into.flush().map_err(CliError::Output)
+        into.flush().map_err(failed)
     })?;
     if !output.quiet {
         let made = counted(trace.rows.len() as u64, "request");

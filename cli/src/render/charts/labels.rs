@@ -3,7 +3,7 @@
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Series};
 use super::sizes::{BOTTOM, NAME_RIGHT, TOP};
-use crate::render::escape;
+use inferbench_model::text::visible::visible;
 
 /// Least vertical distance of two names, px.
 const STEP: f64 = 15.0;
@@ -146,7 +146,7 @@ pub(in crate::render) fn short(name: &str) -> String {
 
 /// Escapes a text for plotly.js, which reads a few HTML tags.
 pub(super) fn plain(text: &str) -> String {
-    escape::seen(text)
+    visible(text)
         .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")

@@ -1,7 +1,9 @@
 //! From the facts in a run folder to everything that is derived from them,
 //! with no GPU, no network and no clock.
 
+mod placed;
 pub(crate) mod samples;
+mod short_cells;
 pub mod verify;
 
 use std::collections::HashMap;
@@ -10,10 +12,11 @@ use std::path::{Path, PathBuf};
 use inferbench_model::cell::fold::{CellDigest, CellFold};
 use inferbench_model::cell::measured::MeasuredCell;
 use inferbench_model::cell::row::{self, CELLS_SCHEMA_VERSION, CellRow, CellsFile};
-use inferbench_model::config::{Config, Level, Slos};
+use inferbench_model::config::{Config, Level, Slos, beyond_limits};
+use inferbench_model::facts::cell_end::CellRecorded;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
-use inferbench_model::facts::record::{Phase, RequestRecord, ServerSample, Timing};
+use inferbench_model::facts::record::{RequestRecord, ServerSample};
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::window::WindowFold;
 use inferbench_model::hardware::over_time::Timeline;
@@ -22,6 +25,9 @@ use inferbench_model::report::runs::{MeasuredRun, RunsError, RunsOptions};
 use inferbench_model::report::{Extras, Report};
 use serde::Deserialize;
 use thiserror::Error;
+
+use placed::Placed;
+pub(crate) use placed::recorded_cells;
 
 use crate::store::{self, LineFile, RunFolder, SampleFile, StoreError};
 
@@ -170,10 +176,13 @@ fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
     }
     let mut manifest: Manifest = store::read_json(&run.file("run.json"))?;
     let config: Result<Config, _> = serde_json::from_value(manifest.config.clone());
-    let config = config.map_err(|error| DeriveError::Config {
-        folder,
-        reason: error.to_string(),
-    })?;
+    let config = config
+        .map_err(|error| error.to_string())
+        .and_then(|config| match beyond_limits(&config).first() {
+            Some(error) => Err(error.to_string()),
+            None => Ok(config),
+        });
+    let config = config.map_err(|reason| DeriveError::Config { folder, reason })?;
     if schema_version == OLDEST_SCHEMA_VERSION {
         manifest.plan.index_levels(&config.load.levels());
     }
@@ -200,13 +209,14 @@ impl FoldedRun {
     /// `limits`: the config whose limits are taken in place of its own.
     fn read(folder: &Path, limits: Option<&Config>) -> Result<Self, DeriveError> {
         let run = RunFolder::open(folder);
-        let (manifest, mut config) = manifest_of(folder)?;
+        let (mut manifest, mut config) = manifest_of(folder)?;
         let slos = limits.unwrap_or(&config).slos();
         config.slo = limits.map_or(config.slo, |limits| limits.slo);
         let file = LineFile::open(&run.file("requests.jsonl"))?;
         let cells = take_in(&file, &manifest, &slos)?;
         let windows = cells.list.iter().map(|c| (c.key.clone(), c.fold.window()));
         let hardware = samples::take_in(&run, &manifest, &config, &windows.collect::<Vec<_>>())?;
+        short_cells::note(&mut manifest, &config, &cells.list);
         let mut rows = Vec::new();
         let mut digests = Vec::new();
         for (cell, hardware) in cells.list.into_iter().zip(hardware.cells) {
@@ -252,24 +262,12 @@ impl FoldedRun {
     }
 }
 
-/// What the first reading takes of a line: the cell, and what its window
-/// follows from.
-#[derive(Deserialize)]
-struct Placed {
-    backend: String,
-    block: u32,
-    level: Level,
-    phase: Phase,
-    scheduled_ns: Option<u64>,
-    sent_ns: Option<u64>,
-    end_ns: u64,
-}
-
 /// A cell while its records are read.
 struct Cell {
     key: CellKey,
     self_check: SelfCheck,
     window: WindowFold,
+    recorded: CellRecorded,
     fold: CellFold,
 }
 
@@ -291,15 +289,10 @@ fn take_in(file: &LineFile, manifest: &Manifest, slos: &Slos) -> Result<Cells, S
         cells.add(cell.key.clone(), cell.self_check.clone());
     }
     file.each(|placed: Placed| {
-        let timing = Timing {
-            level: placed.level,
-            phase: placed.phase,
-            scheduled_ns: placed.scheduled_ns,
-            sent_ns: placed.sent_ns,
-            end_ns: placed.end_ns,
-        };
         let at = cells.place(&placed.backend, placed.block, placed.level);
-        cells.list[at].window.add(&timing);
+        let cell = &mut cells.list[at];
+        cell.window.add(&placed.timing());
+        placed.note_in(&mut cell.recorded);
     })?;
     for cell in &mut cells.list {
         cell.fold = CellFold::new(cell.window.window(), slos.clone());
@@ -324,6 +317,7 @@ impl Cells {
             key,
             self_check,
             window: WindowFold::default(),
+            recorded: CellRecorded::default(),
             fold: CellFold::new(None, Slos::default()),
         });
         at

@@ -13,8 +13,8 @@ use inferbench_model::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use inferbench_model::plan::seed;
 use inferbench_model::report::{FAILED_LIMIT, FairnessState, warning_words};
 use inferbench_model::verify::{
-    AskedByPlan, CLIENT, COMPLETE, CellAudit, FAILED, FILES, PLANNED, PLUGINS, REAL, REPEATS,
-    RecordRules, SAME_WORK, SAMPLES, SEALED, Verification,
+    AskedByPlan, CLIENT, COMPLETE, CellAudit, FAILED, FILES, ORIGIN, PLANNED, PLUGINS, REAL,
+    REPEATS, RecordRules, SAME_WORK, SAMPLES, SEALED, Verification,
 };
 
 use crate::derive::Derived;
@@ -35,6 +35,7 @@ pub fn verify(folder: &Path, derived: &Derived) -> Result<Verification, StoreErr
     sealed(&run, manifest, &mut found)?;
     files(&run, manifest, &mut found)?;
     if let Ok(config) = serde_json::from_value::<Config>(manifest.config.clone()) {
+        clock(manifest, &mut found);
         plan(manifest, &config, &mut found);
         records(&run, manifest, &config, &mut found)?;
     }
@@ -93,7 +94,33 @@ fn files(run: &RunFolder, manifest: &Manifest, found: &mut Verification) -> Resu
             Some(_) => {}
         }
     }
+    // Whatever is there is read, so that it would change what follows.
+    for name in there
+        .keys()
+        .filter(|name| !manifest.files.contains_key(*name))
+    {
+        found.find(FILES, name, "run.json does not list it");
+    }
     Ok(())
+}
+
+/// Whether the run began before its first cell and ended after its last one.
+fn clock(manifest: &Manifest, found: &mut Verification) {
+    let (Some(first), Some(last)) = (manifest.anchors.first(), manifest.anchors.last()) else {
+        found.find(ORIGIN, "run.json", "it has no times on both clocks");
+        return;
+    };
+    let has_end = manifest.exit_state != ExitState::Running;
+    for cell in &manifest.cells {
+        let is_after = has_end && cell.end_ns > last.monotonic_ns;
+        if is_after || cell.start_ns < first.monotonic_ns || cell.end_ns < cell.start_ns {
+            let words = format!(
+                "it goes from {} to {}, the run from {} to {}",
+                cell.start_ns, cell.end_ns, first.monotonic_ns, last.monotonic_ns
+            );
+            found.find(ORIGIN, &cell.key, words);
+        }
+    }
 }
 
 fn plan(manifest: &Manifest, config: &Config, found: &mut Verification) {
@@ -147,6 +174,12 @@ fn records(
             level,
         })
     };
+    // Those without a record are looked at too.
+    for cell in &manifest.cells {
+        let name = cell.key.to_string();
+        let audit = CellAudit::new(name, Some(cell), rules, asked(&cell.key));
+        audits.insert(cell.key.clone(), audit);
+    }
     let mut line = 0_u64;
     let file = LineFile::open(&run.file("requests.jsonl"))?;
     file.each(|record: RequestRecord| {

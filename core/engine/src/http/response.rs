@@ -7,6 +7,8 @@ use flate2::write::{MultiGzDecoder, ZlibDecoder};
 use thiserror::Error;
 
 const MAX_HEAD_BYTES: usize = 256 * 1024;
+/// Largest length of a body that is believed.
+const MAX_BODY_BYTES: u64 = 1 << 40;
 
 /// An answer that breaks HTTP.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -17,6 +19,9 @@ pub enum HttpError {
     /// The head does not end.
     #[error("answer head is above {MAX_HEAD_BYTES} bytes")]
     HeadTooLong,
+    /// Its length is none, or there are several.
+    #[error("content-length {0:?} is no length, or not the only one")]
+    ContentLength(String),
     /// A chunk's size line cannot be read.
     #[error("unreadable chunk size in the answer")]
     ChunkSize,
@@ -170,7 +175,7 @@ impl ResponseReader {
             if (100..200).contains(&code) && code != 101 {
                 continue;
             }
-            let (head, body) = read_head(code, parsed.version == Some(1), parsed.headers);
+            let (head, body) = read_head(code, parsed.version == Some(1), parsed.headers)?;
             self.decoder = decoder_for(head.coding.as_deref())?;
             self.complete = matches!(body, Body::Length(0));
             self.body = body;
@@ -282,22 +287,23 @@ impl Chunked {
     }
 }
 
-fn read_head(status: u16, http_1_1: bool, headers: &[httparse::Header<'_>]) -> (Head, Body) {
+fn read_head(
+    status: u16,
+    http_1_1: bool,
+    headers: &[httparse::Header<'_>],
+) -> Result<(Head, Body), HttpError> {
     let mut head = Head {
         status,
         keep_alive: http_1_1,
         ..Head::default()
     };
     let mut body = Body::UntilClose;
+    let mut length = None;
     for header in headers {
         let value = String::from_utf8_lossy(header.value);
         let value = value.trim();
         match header.name.to_ascii_lowercase().as_str() {
-            "content-length" => {
-                if let (Ok(length), Body::UntilClose) = (value.parse(), &body) {
-                    body = Body::Length(length);
-                }
-            }
+            "content-length" => length = Some(content_length(value, length)?),
             "transfer-encoding" if value.to_ascii_lowercase().contains("chunked") => {
                 body = Body::Chunked(Chunked::Size {
                     digits: 0,
@@ -318,13 +324,33 @@ fn read_head(status: u16, http_1_1: bool, headers: &[httparse::Header<'_>]) -> (
             _ => {}
         }
     }
+    if let (Some(length), Body::UntilClose) = (length, &body) {
+        body = Body::Length(length);
+    }
     if matches!(status, 204 | 304) {
         body = Body::Length(0);
     }
     if matches!(body, Body::UntilClose) {
         head.keep_alive = false;
     }
-    (head, body)
+    Ok((head, body))
+}
+
+/// The length that a header gives, and each of a list in it, as a proxy may have joined
+/// them: digits alone (RFC 9110, 8.6), and the same as that `before` it.
+fn content_length(value: &str, before: Option<u64>) -> Result<u64, HttpError> {
+    let wrong = || HttpError::ContentLength(value.to_owned());
+    let mut length = before;
+    for part in value.split(',').map(str::trim) {
+        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+        let parsed: u64 = part.parse().map_err(|_| wrong())?;
+        let is_same = length.is_none_or(|length| length == parsed);
+        if !is_number || !is_same || parsed > MAX_BODY_BYTES {
+            return Err(wrong());
+        }
+        length = Some(parsed);
+    }
+    length.ok_or_else(wrong)
 }
 
 fn decoder_for(coding: Option<&str>) -> Result<Decoder, HttpError> {
@@ -432,6 +458,38 @@ mod tests {
     fn an_end_inside_a_chunk_is_no_proper_end() {
         let (mut reader, _) = read(&CHUNKED[..CHUNKED.len() - 20], 7);
         assert!(!reader.close());
+    }
+
+    #[test]
+    fn a_length_that_is_none_or_not_the_only_one_is_an_error() {
+        let answer = |headers: &str| {
+            let head = format!("HTTP/1.1 200 OK\r\n{headers}\r\nok");
+            let mut reader = ResponseReader::default();
+            let read = reader.push(head.as_bytes(), &mut |_| ());
+            read.map(|()| reader.is_complete())
+        };
+        for value in [
+            "-1",
+            "+2",
+            "0x2",
+            "2 2",
+            "",
+            "2,3",
+            "99999999999999999999",
+            "1099511627777",
+        ] {
+            let wrong = Err(HttpError::ContentLength(value.to_owned()));
+            assert_eq!(answer(&format!("Content-Length: {value}\r\n")), wrong);
+        }
+        let twice = "Content-Length: 2\r\nContent-Length: 3\r\n";
+        let wrong = Err(HttpError::ContentLength("3".to_owned()));
+        assert_eq!(answer(twice), wrong);
+        for same in [
+            "Content-Length: 2\r\nContent-Length: 2\r\n",
+            "Content-Length: 2, 2\r\n",
+        ] {
+            assert_eq!(answer(same), Ok(true));
+        }
     }
 
     #[test]

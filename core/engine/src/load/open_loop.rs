@@ -1,19 +1,19 @@
 //! Open loop: requests sent at their planned times, whatever the server does.
 
 use std::collections::VecDeque;
-use std::iter::{Enumerate, Peekable, Skip, StepBy};
+use std::iter::{Peekable, Skip, StepBy};
 use std::sync::Arc;
 
 use inferbench_model::facts::record::Phase;
 use inferbench_model::plan::schedule::Schedule;
-use inferbench_model::text::units::DurationText;
+use inferbench_model::plan::sends::{PlannedSend, PlannedSends};
 
 use super::connections::{Claimed, Connections, Taken};
 use super::error::LoadError;
 use super::event_loop::{Ended, EventLoop, Next, Offer};
 use super::mailbox::Opened;
 use super::places::Places;
-use super::shared::{CellLoad, Shared};
+use super::shared::Shared;
 use super::supply::{Supplied, Supply};
 use super::under_way::Order;
 use crate::os::clock;
@@ -28,57 +28,8 @@ const LOOK_EVERY_NS: u64 = 20_000_000;
 /// Longest wait for the connections of the first sends, ns.
 const FIRST_OPEN_LIMIT_NS: u64 = 2_000_000_000;
 
-/// One planned send.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Send {
-    /// After the start, ns.
-    offset_ns: u64,
-    phase: Phase,
-}
-
-/// The sends of a cell: those of the schedule, up to the cell's end.
-struct Sends {
-    schedule: Enumerate<Schedule>,
-    warmup: u64,
-    wanted: Option<u64>,
-    duration_ns: Option<u64>,
-    ends_ns: Option<u64>,
-}
-
-impl Sends {
-    fn new(cell: &CellLoad, schedule: Schedule) -> Self {
-        let load = &cell.load;
-        Self {
-            schedule: schedule.enumerate(),
-            warmup: load.warmup_requests,
-            wanted: cell.requests().map(|n| n + load.warmup_requests),
-            duration_ns: load.duration.map(DurationText::as_ns),
-            ends_ns: None,
-        }
-    }
-}
-
-impl Iterator for Sends {
-    type Item = Send;
-
-    fn next(&mut self) -> Option<Send> {
-        let (index, offset_ns) = self.schedule.next()?;
-        if self.wanted.is_some_and(|wanted| index as u64 >= wanted) {
-            return None;
-        }
-        let warm = (index as u64) < self.warmup;
-        if !warm && self.ends_ns.is_none() {
-            let ends = |duration_ns| offset_ns.saturating_add(duration_ns);
-            self.ends_ns = self.duration_ns.map(ends);
-        }
-        let phase = if warm { Phase::Warmup } else { Phase::Measured };
-        let over = self.ends_ns.is_some_and(|end| offset_ns >= end);
-        (!over).then_some(Send { offset_ns, phase })
-    }
-}
-
 /// Every so many of the sends, from one on: those of one thread.
-type OwnSends = Peekable<StepBy<Skip<Sends>>>;
+type OwnSends = Peekable<StepBy<Skip<PlannedSends>>>;
 
 /// The sends of one thread: the next ones have taken their connections.
 pub(super) struct OpenLoop {
@@ -87,7 +38,7 @@ pub(super) struct OpenLoop {
     queue: usize,
     connections: Connections,
     sends: OwnSends,
-    taken: VecDeque<(Send, Taken)>,
+    taken: VecDeque<(PlannedSend, Taken)>,
     preparing: Preparing,
     /// The send that is due waits for a place.
     is_held: bool,
@@ -115,7 +66,8 @@ impl OpenLoop {
         schedule: Schedule,
         (queue, threads): (usize, usize),
     ) -> Self {
-        let sends = Sends::new(&shared.cell, schedule);
+        let cell = &shared.cell;
+        let sends = PlannedSends::new(&cell.load, cell.key.level, schedule);
         Self {
             supply: Arc::clone(supply),
             places: Arc::clone(places),
@@ -169,7 +121,7 @@ impl OpenLoop {
     }
 
     /// The next send, with its connection.
-    fn next_send(&mut self, events: &EventLoop) -> Option<(Send, Taken)> {
+    fn next_send(&mut self, events: &EventLoop) -> Option<(PlannedSend, Taken)> {
         let taken = self.taken.pop_front();
         taken.or_else(|| Some((self.sends.next()?, self.connections.take(events))))
     }
@@ -194,13 +146,17 @@ impl OpenLoop {
         if std::mem::take(&mut self.is_held) {
             self.held_until_ns = now_ns;
         }
-        if due_ns < self.held_until_ns && send.phase == Phase::Measured {
+        if due_ns < self.held_until_ns && !send.is_warmup {
             self.places.note_held(due_ns, now_ns);
         }
         let claimed = self.connections.claim(taken);
         let order = Order {
             request,
-            phase: send.phase,
+            phase: if send.is_warmup {
+                Phase::Warmup
+            } else {
+                Phase::Measured
+            },
             scheduled_ns: Some(due_ns),
             number: self.connections.begin(&claimed),
         };

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inferbench_model::config::LoadConfig;
+use inferbench_model::facts::cell_end::CellPlan;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
 use inferbench_model::plan::trace_times::TraceTimes;
@@ -41,6 +42,17 @@ impl CellLoad {
     #[must_use]
     pub fn requests(&self) -> Option<u64> {
         self.load.requests_at(self.key.level)
+    }
+
+    /// What it is to do.
+    #[must_use]
+    pub fn plan(&self) -> CellPlan<'_> {
+        CellPlan {
+            load: &self.load,
+            level: self.key.level,
+            arrivals_seed: self.arrivals_seed,
+            trace: self.trace.as_ref(),
+        }
     }
 }
 

@@ -25,6 +25,13 @@ pub fn hub_cache() -> Option<PathBuf> {
     std::path::absolute(hub_cache_by(variable)?).ok()
 }
 
+/// Folder for what can be found out again: `XDG_CACHE_HOME`, else `~/.cache`; `None` if
+/// neither variable is set.
+#[must_use]
+pub fn cache_folder() -> Option<PathBuf> {
+    cache_folder_by(&variable)
+}
+
 /// A variable that holds a path; an empty one counts as not set.
 fn variable(name: &str) -> Option<PathBuf> {
     let value = std::env::var_os(name).filter(|value| !value.is_empty());
@@ -36,9 +43,13 @@ fn data_folder_by(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf>
 }
 
 fn hub_cache_by(variable: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
-    let cache = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    let cache = || cache_folder_by(&variable);
     let home = || variable("HF_HOME").or_else(|| Some(cache()?.join("huggingface")));
     variable("HF_HUB_CACHE").or_else(|| Some(home()?.join("hub")))
+}
+
+fn cache_folder_by(variable: &impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -31,6 +32,16 @@ impl OpenFiles {
             )
         })
     }
+}
+
+/// Turns the signal for a file that may not grow any further (`ulimit -f`) into an error
+/// of the write, which then says which file. What is started gets the signal as ever.
+pub fn outlive_file_size_limit() {
+    // Where it cannot be had, the signal ends the process as before.
+    drop(signal_hook::flag::register(
+        signal_hook::consts::SIGXFSZ,
+        Arc::default(),
+    ));
 }
 
 /// The limits in effect.

@@ -10,4 +10,5 @@ pub(crate) mod priority;
 pub(crate) mod private;
 pub(crate) mod processes;
 pub(crate) mod programs;
+pub(crate) mod tail;
 pub(crate) mod ticker;

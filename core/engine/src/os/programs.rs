@@ -41,6 +41,19 @@ pub(crate) fn is_program(program: &str, path: Option<&OsStr>) -> bool {
     matches!(find_program(program, path), FoundProgram::At(_))
 }
 
+/// InferBench itself, to be started again: this program, or the one beside it.
+#[must_use]
+pub fn inferbench() -> Option<PathBuf> {
+    const NAME: &str = "inferbench";
+    let own = std::env::current_exe().ok()?;
+    // The name says so even after the file was replaced by a newer one.
+    let name = own.file_name()?.to_string_lossy().into_owned();
+    if name == NAME || name == format!("{NAME} (deleted)") {
+        return Some(PathBuf::from("/proc/self/exe"));
+    }
+    beside_own(NAME)
+}
+
 /// The file beside this program that a bare name means, if there is one. Cargo puts
 /// tests and benches into a folder below the programs.
 pub(crate) fn beside_own(program: &str) -> Option<PathBuf> {

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use inferbench_plugin_api::Description;
@@ -19,6 +18,8 @@ use thiserror::Error;
 
 use crate::os::folders::{data_folder, own_folder};
 use crate::plugins::elf::{self, ElfError};
+use crate::plugins::first_load::{self, FirstLoadError};
+use crate::plugins::trust::{self, Untrusted};
 
 /// Environment variable with further plugin folders, separated by `:`.
 pub const PATH_VARIABLE: &str = "INFERBENCH_PLUGIN_PATH";
@@ -72,12 +73,12 @@ pub enum PluginRefusal {
         /// Its own words.
         words: String,
     },
-    /// The folder is not safe.
-    #[error("lies in {}, which others than its owner may write to: give --trust-plugin-dir, or chmod go-w it", folder.display())]
-    UnsafeFolder {
-        /// The folder.
-        folder: PathBuf,
-    },
+    /// Others may have put it there, or changed it.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// It did not survive being loaded in a process of its own.
+    #[error(transparent)]
+    FirstLoad(#[from] FirstLoadError),
     /// Its backend is loaded already.
     #[error("carries the backend `{name}`, which {} carries already", by.display())]
     Duplicate {
@@ -86,6 +87,14 @@ pub enum PluginRefusal {
         /// The library that has it.
         by: PathBuf,
     },
+}
+
+impl PluginRefusal {
+    /// Whether its code did what no plugin may.
+    #[must_use]
+    pub fn is_of_its_code(&self) -> bool {
+        matches!(self, Self::FirstLoad(FirstLoadError::Ended { .. }))
+    }
 }
 
 /// A loaded library, or one that was refused.
@@ -150,7 +159,7 @@ impl PluginHost {
     pub fn load(search: &SearchPath) -> Self {
         let mut host = Self::default();
         for (file, origin) in candidates(search) {
-            let outcome = host.load_one(&file, search.trust_dirs);
+            let outcome = host.load_one(&file, search.trust_dirs, first_load::check);
             host.found.push(Found {
                 file,
                 origin,
@@ -160,13 +169,13 @@ impl PluginHost {
         host
     }
 
-    /// Loads one file alone, without a search.
+    /// Loads one file alone, without a search, into a process that it may end.
     #[must_use]
     pub fn load_only(file: &Path, trust_dir: bool) -> Self {
         let mut host = Self::default();
         // A bare name would be looked for in the loader's own folders.
         let file = std::path::absolute(file).unwrap_or_else(|_| file.to_owned());
-        let outcome = host.load_one(&file, trust_dir);
+        let outcome = host.load_one(&file, trust_dir, |_| Ok(()));
         host.found.push(Found {
             file,
             origin: "given".to_owned(),
@@ -191,11 +200,19 @@ impl PluginHost {
         self.plugins.values()
     }
 
-    fn load_one(&mut self, file: &Path, trust: bool) -> Result<Loaded, PluginRefusal> {
+    /// Nothing of the library runs here before everything that can be known of it is: from
+    /// its file, then from its `first_load` elsewhere.
+    fn load_one(
+        &mut self,
+        file: &Path,
+        trust: bool,
+        first_load: impl Fn(&Path) -> Result<(), FirstLoadError>,
+    ) -> Result<Loaded, PluginRefusal> {
         if !trust {
-            check_folder(file)?;
+            trust::check(file)?;
         }
-        elf::check(file)?;
+        check_header(&elf::inspect(file)?.ok_or(PluginRefusal::NotPlugin)?)?;
+        first_load(file)?;
         let loaded = open(file)?;
         for (index, description) in loaded.backends.iter().enumerate() {
             let name = &description.name;
@@ -219,23 +236,6 @@ impl PluginHost {
         }
         Ok(loaded)
     }
-}
-
-fn check_folder(file: &Path) -> Result<(), PluginRefusal> {
-    let folder = file.parent().unwrap_or(Path::new("."));
-    // Who may write to the program's own folder may replace the program.
-    let is_own = own_folder().is_some_and(|own| folder.canonicalize().is_ok_and(|f| f == own));
-    if is_own {
-        return Ok(());
-    }
-    let writable_by_others = std::fs::metadata(folder).is_ok_and(|m| m.mode() & 0o022 != 0);
-    // A sticky folder such as /tmp still lets anyone add a file.
-    if writable_by_others {
-        return Err(PluginRefusal::UnsafeFolder {
-            folder: folder.to_owned(),
-        });
-    }
-    Ok(())
 }
 
 fn open(file: &Path) -> Result<Loaded, PluginRefusal> {
@@ -280,6 +280,12 @@ fn read_header(library: &Library) -> Result<PluginHeader, PluginRefusal> {
     // SAFETY: the header's layout is frozen for all versions, and the magic says
     // that this is one.
     let header = unsafe { address.cast::<PluginHeader>().read_unaligned() };
+    check_header(&header)?;
+    Ok(header)
+}
+
+/// Whether this build can speak with a plugin.
+fn check_header(header: &PluginHeader) -> Result<(), PluginRefusal> {
     if header.api_major != API_MAJOR {
         return Err(PluginRefusal::Api {
             major: header.api_major,
@@ -289,7 +295,7 @@ fn read_header(library: &Library) -> Result<PluginHeader, PluginRefusal> {
     if header.panic_unwinds != 1 {
         return Err(PluginRefusal::Aborts);
     }
-    Ok(header)
+    Ok(())
 }
 
 fn start(module: PluginModuleRef) -> Result<Vec<Description>, PluginRefusal> {

@@ -4,5 +4,7 @@
 pub mod backend;
 pub mod check;
 pub mod elf;
+mod first_load;
 pub mod host;
 pub mod log;
+mod trust;

@@ -21,7 +21,7 @@ use crate::load::tokenizer::ModelFiles;
 use crate::os::limits;
 use crate::plugins::backend::OpenBackend;
 use crate::plugins::host::PluginHost;
-use crate::secrets::{Secrets, is_secret};
+use crate::secrets::Secrets;
 pub use located::at_backend_key;
 use located::{at_backend, key};
 use model::{check_model, find_vocabulary, make_prompts};
@@ -36,10 +36,11 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
     // The kernel takes a moment to begin; the time until the load is enough.
     crate::http::stamps::switch_on();
     let mut config = loaded.config.clone();
+    let secrets = Secrets::of_config(&config);
     let mut errors = Vec::new();
     let mut backends = Vec::new();
     for (index, backend) in config.backends.iter().enumerate() {
-        match prepare_backend(loaded, host, index, backend) {
+        match prepare_backend(loaded, host, &secrets, (index, backend)) {
             Ok(prepared) => backends.push(prepared),
             Err(found) => errors.extend(found),
         }
@@ -58,7 +59,7 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
     }
     let mut prepared = PreparedRun {
         plan: RunPlan::new(&config),
-        secrets: Secrets::of_config(&config),
+        secrets,
         config,
         backends,
         prompts: Arc::new(prompts),
@@ -76,8 +77,8 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
 fn prepare_backend(
     loaded: &Loaded,
     host: &PluginHost,
-    index: usize,
-    backend: &BackendConfig,
+    secrets: &Secrets,
+    (index, backend): (usize, &BackendConfig),
 ) -> Result<PreparedBackend, Vec<YamlError>> {
     let one = |key: Option<&str>, words: String, hint: Option<String>| {
         vec![at_backend(loaded, index, key, words, hint)]
@@ -113,7 +114,7 @@ fn prepare_backend(
         opened,
         context,
         attach,
-        env: environment(backend),
+        env: environment(backend, secrets),
     })
 }
 
@@ -140,12 +141,12 @@ fn other_plugins(name: &str, host: &PluginHost) -> String {
 }
 
 /// Variables of the config; those named like secrets are never shown.
-fn environment(backend: &BackendConfig) -> Vec<EnvVar> {
+fn environment(backend: &BackendConfig, secrets: &Secrets) -> Vec<EnvVar> {
     let vars = backend.env.iter();
     vars.map(|(name, value)| EnvVar {
         name: name.clone(),
         value: value.clone(),
-        secret: is_secret(name),
+        secret: secrets.is_named(name),
     })
     .collect()
 }

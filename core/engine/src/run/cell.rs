@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use inferbench_model::config::Level;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::self_check::SelfCheck;
@@ -23,7 +24,6 @@ use crate::load::requests::CellSource;
 use crate::load::{self, CellLoad, LoadError, Progress, Transport};
 use crate::os::clock;
 use crate::prepare::PreparedBackend;
-use crate::server::launch::Server;
 
 /// Time between two looks at the progress of a cell.
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
@@ -62,20 +62,36 @@ pub(super) async fn run(
     let progress = Arc::new(Progress::default());
     let cancel = session.cancel().child_token();
     let start_ns = clock::now_ns();
+    let offered = load.clone();
     let ran = spawn(session, (source, load), started, &progress, &cancel);
     let ended = watch(session, started, ran, &progress, &cancel).await;
     let self_check = ended.map_err(|_| CellError::Panicked)??;
-    let exit = started.server.as_ref().and_then(Server::exit);
-    session.cell_ended(CellFacts {
+    let lost = lost_server(started, level);
+    let facts = CellFacts {
         key,
         start_ns,
         end_ns: clock::now_ns(),
-        complete: !session.cancel().is_cancelled() && exit.is_none(),
+        complete: !cancel.is_cancelled() && lost.is_none(),
         self_check,
-    })?;
-    match exit {
-        Some(exit) => Err(CellError::ServerEnded { exit, level }),
-        None => Ok(()),
+    };
+    let shortfall = session.cell_ended(facts, offered.plan())?;
+    match (lost, shortfall) {
+        (Some(lost), _) => Err(lost),
+        // Whoever interrupts the run knows that its last cell is missing.
+        (None, Some(shortfall)) if !session.cancel().is_cancelled() => {
+            Err(CellError::Short { level, shortfall })
+        }
+        (None, _) => Ok(()),
+    }
+}
+
+/// Whether the server that was started is gone, or whoever watches over it.
+fn lost_server(started: &StartedBackend, level: Level) -> Option<CellError> {
+    let server = started.server.as_ref()?;
+    match server.exit() {
+        Some(exit) => Some(CellError::ServerEnded { exit, level }),
+        None if server.died.is_cancelled() => Some(CellError::Unsupervised { level }),
+        None => None,
     }
 }
 

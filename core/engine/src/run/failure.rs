@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use inferbench_model::config::Level;
+use inferbench_model::facts::cell_end::Shortfall;
 use inferbench_model::facts::crash_cause::{self, Ended, KnownCause};
 use inferbench_plugin_api::PluginError;
 use thiserror::Error;
@@ -80,6 +81,12 @@ pub(super) enum CellError {
     /// The server ended meanwhile.
     #[error("ended with {exit} while it was measured at {level}")]
     ServerEnded { exit: Exit, level: Level },
+    /// Whoever watches over the server is gone, and what became of it is not known.
+    #[error("its supervisor was killed while it was measured at {level}")]
+    Unsupervised { level: Level },
+    /// The cell did not come to the end of its plan.
+    #[error("measured at {level} not to the end: {shortfall}")]
+    Short { level: Level, shortfall: Shortfall },
 }
 
 /// What a server left at its end: its logs, and how it ended.

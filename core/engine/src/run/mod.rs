@@ -6,6 +6,7 @@ pub(crate) mod cell;
 mod command;
 mod failure;
 pub(crate) mod live_view;
+mod origin;
 mod progress;
 mod recorder;
 pub mod resume;
@@ -33,6 +34,7 @@ use crate::store::{RunFolder, StoreError};
 use crate::store::{calibration, hash};
 use crate::telemetry::host;
 use live_view::Readings;
+pub use origin::verify_origin;
 use recorder::Recorder;
 use resume::Resumed;
 use samplers::Samplers;
@@ -70,7 +72,7 @@ pub async fn run(
     let (folder, mut manifest) = match destination {
         Destination::New(output) => (new_folder(prepared, output)?, fresh),
         Destination::Resume(folder) => {
-            let Resumed { folder, manifest } = resume::resume(folder, fresh)?;
+            let Resumed { folder, manifest } = resume::resume(folder, fresh, prepared)?;
             (folder, manifest)
         }
     };

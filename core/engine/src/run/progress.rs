@@ -1,6 +1,7 @@
 //! The cell that runs, summed up for the event of its end. Figures of the last
 //! seconds are for the live view.
 
+use inferbench_model::facts::cell_end::CellRecorded;
 use inferbench_model::facts::key::Counts;
 use inferbench_model::facts::record::{Phase, RequestRecord};
 use inferbench_model::text::units::s_between;
@@ -9,6 +10,7 @@ use inferbench_model::text::units::s_between;
 /// may have more of them than fit into memory.
 pub(super) struct CellProgress {
     pub(super) counts: Counts,
+    pub(super) recorded: CellRecorded,
     /// Output tokens of successful requests; absent if one was not counted.
     tokens: Option<u64>,
     first_sent_ns: Option<u64>,
@@ -19,6 +21,7 @@ impl Default for CellProgress {
     fn default() -> Self {
         Self {
             counts: Counts::default(),
+            recorded: CellRecorded::default(),
             tokens: Some(0),
             first_sent_ns: None,
             last_end_ns: 0,
@@ -28,6 +31,7 @@ impl Default for CellProgress {
 
 impl CellProgress {
     pub(super) fn add(&mut self, record: &RequestRecord) {
+        self.recorded.add(record);
         let sent_ns = record.sent_ns;
         self.first_sent_ns = self.first_sent_ns.into_iter().chain(sent_ns).min();
         self.last_end_ns = self.last_end_ns.max(record.end_ns);

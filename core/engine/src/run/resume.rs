@@ -1,10 +1,11 @@
 //! Resumes a run that did not come to its end: what it measured is kept, the
 //! cells that are missing are left to do.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use inferbench_model::config::Level;
+use inferbench_model::facts::cell_end::CellPlan;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{BackendFacts, ExitState, Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::warning::{Warning, WarningKind};
@@ -13,8 +14,10 @@ use inferbench_model::text::difference::{Difference, differences};
 use serde::Deserialize;
 use thiserror::Error;
 
+use crate::derive::recorded_cells;
 use crate::os::clock;
-use crate::store::{RunFolder, StoreError, keep_lines, pack_leftovers, read_json};
+use crate::prepare::PreparedRun;
+use crate::store::{LineFile, RunFolder, StoreError, keep_lines, pack_leftovers, read_json};
 
 /// Keys of the config that say nothing about what is measured.
 const FREE_KEYS: [&str; 1] = ["output"];
@@ -60,11 +63,15 @@ pub(crate) struct Resumed {
 
 /// Opens the folder of a run that was to be what `fresh` is, and takes out of it
 /// what belongs to cells that are still to be measured.
-pub(crate) fn resume(folder: &Path, fresh: Manifest) -> Result<Resumed, ResumeError> {
+pub(crate) fn resume(
+    folder: &Path,
+    fresh: Manifest,
+    prepared: &PreparedRun,
+) -> Result<Resumed, ResumeError> {
     let run = RunFolder::take(folder)?;
     let mut manifest = read(&run)?;
     check(folder, &manifest, &fresh)?;
-    manifest.cells.retain(|cell| cell.complete);
+    keep_whole_cells(&run, &mut manifest, prepared)?;
     keep_done(&run, &mut manifest)?;
     let changed = changed_plugins(&manifest.backends, &fresh.backends);
     manifest.warnings.extend(changed);
@@ -89,6 +96,28 @@ fn read(run: &RunFolder) -> Result<Manifest, ResumeError> {
         });
     }
     Ok(read_json(&path)?)
+}
+
+/// Keeps the cells that came to the end of their plan, and of which every record is
+/// still there.
+fn keep_whole_cells(
+    run: &RunFolder,
+    manifest: &mut Manifest,
+    prepared: &PreparedRun,
+) -> Result<(), StoreError> {
+    let requests = run.file("requests.jsonl");
+    let recorded = match requests.exists() {
+        true => recorded_cells(&LineFile::open(&requests)?)?,
+        false => HashMap::new(),
+    };
+    manifest.cells.retain(|cell| {
+        let trace = prepared.trace.as_ref();
+        let plan = CellPlan::from_config(&prepared.config, &cell.key, trace);
+        let recorded = recorded.get(&cell.key).cloned().unwrap_or_default();
+        let is_whole = plan.is_some_and(|plan| recorded.shortfall(plan, cell.end_ns).is_none());
+        cell.complete && is_whole
+    });
+    Ok(())
 }
 
 /// Keeps the records and starts of the cells that the manifest has.

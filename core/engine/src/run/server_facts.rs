@@ -2,9 +2,6 @@
 //! of it is extra: a server that reports nothing is measured all the same.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +16,15 @@ use super::session::RunSession;
 use super::started::StartedBackend;
 use crate::http::control::ControlPlane;
 use crate::os::clock;
+use crate::os::tail::Tail;
 use crate::plugins::backend::OpenBackend;
 
 /// Time between two readings of a server's metrics.
 const METRICS_EVERY: Duration = Duration::from_secs(1);
 /// Files that a server's output goes to.
 const LOGS: [&str; 2] = ["stdout.log", "stderr.log"];
+/// What is read of a long log, from its beginning and from its end, bytes.
+const END_BYTES: u64 = 64 * 1024 * 1024;
 /// Time between two looks at a server's log while it starts.
 const LOG_EVERY: Duration = Duration::from_millis(100);
 
@@ -46,7 +46,7 @@ pub(super) async fn ask_info(backend: &OpenBackend, control: &ControlPlane) -> E
 pub(super) struct ServerLog {
     client: Arc<BackendClient>,
     patterns: Vec<String>,
-    files: [(PathBuf, u64); 2],
+    files: [Tail; 2],
 }
 
 impl ServerLog {
@@ -57,7 +57,7 @@ impl ServerLog {
         Some(Self {
             client: Arc::clone(&backend.client),
             patterns: started.launch_plan.as_ref()?.log_patterns.clone(),
-            files: LOGS.map(|name| (folder.join(name), 0)),
+            files: LOGS.map(|name| Tail::new(folder.join(name))),
         })
     }
 
@@ -65,7 +65,7 @@ impl ServerLog {
     pub(super) fn read_all(mut self) -> Evidence {
         let mut evidence = Evidence::default();
         let mut ranks: BTreeMap<u32, Evidence> = BTreeMap::new();
-        self.each_new(|mut line| {
+        self.each_of_ends(|mut line| {
             if let Some(rank) = line.data_parallel_rank.take() {
                 ranks.entry(rank).or_default().absorb(line.clone());
             }
@@ -100,28 +100,34 @@ impl ServerLog {
 
     /// Gives what each whole line says that has come since the last time.
     fn each_new(&mut self, mut take: impl FnMut(Evidence)) {
-        for (path, from) in &mut self.files {
-            let bytes = read_from(path, *from).unwrap_or_default();
-            let whole = bytes.iter().rposition(|byte| *byte == b'\n');
-            let whole = &bytes[..whole.map_or(0, |end| end + 1)];
-            *from += whole.len() as u64;
-            for line in String::from_utf8_lossy(whole).lines() {
-                if self.patterns.iter().any(|part| line.contains(part)) {
-                    let source = EvidenceSource::LogLine;
-                    let evidence = self.client.evidence(&source, line.as_bytes());
-                    take(evidence.unwrap_or_default());
-                }
-            }
+        let (client, patterns) = (&self.client, &self.patterns);
+        for file in &mut self.files {
+            file.each_new(|line| take_line(client, patterns, line, &mut take));
+        }
+    }
+
+    /// The same of all that was written, which may be very much: what a server says of
+    /// itself, it says at its start and at its end.
+    fn each_of_ends(&mut self, mut take: impl FnMut(Evidence)) {
+        let (client, patterns) = (&self.client, &self.patterns);
+        for file in &mut self.files {
+            file.each_of_ends(END_BYTES, |line| {
+                take_line(client, patterns, line, &mut take);
+            });
         }
     }
 }
 
-fn read_from(path: &Path, from: u64) -> std::io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
-    file.seek(SeekFrom::Start(from))?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
+fn take_line(
+    client: &BackendClient,
+    patterns: &[String],
+    line: &str,
+    take: &mut impl FnMut(Evidence),
+) {
+    if patterns.iter().any(|part| line.contains(part)) {
+        let evidence = client.evidence(&EvidenceSource::LogLine, line.as_bytes());
+        take(evidence.unwrap_or_default());
+    }
 }
 
 /// Reads the server's metrics again and again, until `stop`; gives the last

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
+use inferbench_model::facts::cell_end::{CellPlan, Shortfall};
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::record::{Evidence, RequestRecord};
 use inferbench_model::facts::warning::Warning;
@@ -164,20 +165,27 @@ impl<'a> RunSession<'a> {
     }
 
     /// Keeps the facts of the cell that has just ended, after its records, and
-    /// sums it up for onlookers.
+    /// sums it up for onlookers. Gives what keeps it from the end of its `plan`.
     ///
     /// # Errors
     /// If they cannot be written.
-    pub(crate) fn cell_ended(&mut self, facts: CellFacts) -> Result<(), StoreError> {
+    pub(crate) fn cell_ended(
+        &mut self,
+        facts: CellFacts,
+        plan: CellPlan<'_>,
+    ) -> Result<Option<Shortfall>, StoreError> {
         let current = self.current.lock();
         let ended = current.map(|mut current| std::mem::take(&mut *current));
         let ended = ended.unwrap_or_default();
+        let shortfall = ended.recorded.shortfall(plan, facts.end_ns);
+        let complete = facts.complete && shortfall.is_none();
         self.any_cell_failed |= ended.counts.ok == 0;
         self.announce(RunEvent::CellEnded {
             key: facts.key.clone(),
             overall_token_throughput: ended.overall_token_throughput(),
             counts: ended.counts,
         });
-        self.recorder.put_cell(facts)
+        self.recorder.put_cell(CellFacts { complete, ..facts })?;
+        Ok(shortfall)
     }
 }

@@ -144,7 +144,8 @@ impl RunSession<'_> {
 
     pub(super) fn finish(self) -> Result<Finished, StoreError> {
         let manifest = self.recorder.manifest();
-        let any_cell_missing = manifest.cells.len() < self.prepared.plan.cells();
+        let complete = manifest.cells.iter().filter(|cell| cell.complete).count();
+        let any_cell_missing = complete < self.prepared.plan.cells();
         let exit_state = exit_state(
             &manifest.stages,
             any_cell_missing || self.any_cell_failed,

@@ -2,8 +2,8 @@
 //! version, the image of a container. Which those are is for the launch method.
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use super::stops::Stops;
 use crate::os::clock;
 use crate::os::port::Port;
 use crate::os::private;
+use crate::os::tail::Tail;
 use crate::secrets::Secrets;
 
 /// Time between two looks at what the fetching program has written.
@@ -122,8 +123,13 @@ async fn run(
             () = stops.gentle.cancelled() => true,
             () = tokio::time::sleep(POLL) => false,
         };
-        for line in logs.iter_mut().flat_map(Tail::lines) {
-            on_event(FetchEvent::Line(line));
+        for log in &mut logs {
+            log.each_new(|line| {
+                let line = line.trim();
+                if !line.is_empty() {
+                    on_event(FetchEvent::Line(line.to_owned()));
+                }
+            });
         }
         if ended {
             break;
@@ -150,58 +156,4 @@ fn keep_log(folder: &Path) {
     text.extend(fs::read(folder.join("stderr.log")).unwrap_or_default());
     // It is there to be read by people; the run needs it no more.
     drop(private::write(&folder.join("install.log"), text));
-}
-
-/// New lines of a file that grows.
-struct Tail {
-    path: PathBuf,
-    read_bytes: u64,
-    rest: String,
-}
-
-impl Tail {
-    fn new(path: PathBuf) -> Self {
-        Self {
-            path,
-            read_bytes: 0,
-            rest: String::new(),
-        }
-    }
-
-    /// Whole lines written since the last call, without empty ones.
-    fn lines(&mut self) -> Vec<String> {
-        let mut bytes = Vec::new();
-        let file = fs::File::open(&self.path);
-        let read = file.and_then(|mut file| {
-            file.seek(SeekFrom::Start(self.read_bytes))?;
-            file.read_to_end(&mut bytes)
-        });
-        self.read_bytes += read.unwrap_or(0) as u64;
-        self.rest.push_str(&String::from_utf8_lossy(&bytes));
-        let Some(end) = self.rest.rfind('\n') else {
-            return Vec::new();
-        };
-        let rest = self.rest.split_off(end + 1);
-        let whole = std::mem::replace(&mut self.rest, rest);
-        let lines = whole.lines().map(str::trim).filter(|line| !line.is_empty());
-        lines.map(str::to_owned).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_is_read_once_and_only_when_it_is_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("log");
-        let mut tail = Tail::new(path.clone());
-        assert_eq!(tail.lines(), [""; 0]);
-        fs::write(&path, "Resolved 3 packages\n\nDownload").unwrap();
-        assert_eq!(tail.lines(), ["Resolved 3 packages"]);
-        fs::write(&path, "Resolved 3 packages\n\nDownloading torch\n").unwrap();
-        assert_eq!(tail.lines(), ["Downloading torch"]);
-        assert_eq!(tail.lines(), [""; 0]);
-    }
 }

@@ -96,6 +96,10 @@ impl Readiness<'_> {
             if let Some(exit) = server.and_then(Server::exit) {
                 return Err(ReadyError::Exited { exit });
             }
+            // It says how the server ended first, if it can.
+            if server.is_some_and(|server| server.died.is_cancelled()) {
+                return Err(ReadyError::Unsupervised);
+            }
             if cancel.is_cancelled() {
                 return Err(ReadyError::Interrupted);
             }

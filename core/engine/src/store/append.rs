@@ -1,7 +1,9 @@
 //! Writes lines of JSON to a file, on a thread of their own.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
@@ -157,6 +159,7 @@ impl Output {
     /// Appends whole lines, and begins a new file if this one is large.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.file.write_all(lines)?;
+        self.must_be_there()?;
         self.bytes += lines.len() as u64;
         if self.bytes >= self.roll_at {
             rolled::roll(&self.path)?;
@@ -164,6 +167,29 @@ impl Output {
             self.bytes = 0;
         }
         Ok(())
+    }
+}
+
+impl Output {
+    /// A file that was deleted takes lines as before, which nobody will ever read.
+    fn must_be_there(&self) -> io::Result<()> {
+        let opened = self.file.metadata()?;
+        let named = fs::metadata(&self.path).inspect_err(|_| self.put_back())?;
+        if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+            return Err(io::Error::other("another file has taken its place"));
+        }
+        Ok(())
+    }
+
+    /// What was written until then is still there for this process: it comes back where
+    /// the file's folder is still there.
+    fn put_back(&self) {
+        let open = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+        let copied = File::open(open).and_then(|mut from| {
+            let mut to = private::create(&self.path)?;
+            io::copy(&mut from, &mut to)
+        });
+        drop(copied);
     }
 }
 
@@ -201,9 +227,31 @@ fn append<T: Serialize>(
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+
+    #[test]
+    fn a_file_that_is_deleted_or_replaced_meanwhile_is_reported() {
+        for replaced in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.jsonl");
+            let failed = CancellationToken::new();
+            let writer = LineWriter::open(path.clone(), &failed).unwrap();
+            writer.sink().send(1);
+            writer.flush();
+            assert!(!failed.is_cancelled());
+            fs::remove_file(&path).unwrap();
+            if replaced {
+                fs::write(&path, "").unwrap();
+            }
+            writer.sink().send(2);
+            writer.flush();
+            let error = writer.close().unwrap_err();
+            assert!(failed.is_cancelled());
+            assert!(error.to_string().ends_with("x.jsonl: cannot be written"));
+            let kept = if replaced { "" } else { "1\n2\n" };
+            assert_eq!(fs::read_to_string(&path).unwrap(), kept);
+        }
+    }
 
     #[test]
     fn lines_that_never_pause_reach_the_file_while_they_come() {

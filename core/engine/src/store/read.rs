@@ -68,6 +68,15 @@ impl LineFile {
         }
     }
 
+    /// Gives each line that can be understood to `take`.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn each_good<T: DeserializeOwned>(&self, take: impl FnMut(T)) -> Result<(), StoreError> {
+        self.lines(take, |_| ControlFlow::Continue(()))?;
+        Ok(())
+    }
+
     /// Goes through the lines until `bad` ends it with one.
     fn lines<T: DeserializeOwned>(
         &self,

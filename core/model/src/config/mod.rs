@@ -14,13 +14,14 @@ mod price;
 mod requests;
 mod sampling;
 mod schema;
+mod secrets;
 mod shape;
 mod speed;
 mod threads;
 mod wording;
 mod workload;
 
-pub use check::{CheckError, check};
+pub use check::{CheckError, beyond_limits, check};
 pub use class::{ClassConfig, Slos};
 pub use images::{ImageFormat, ImagesConfig};
 pub use length::Length;
@@ -32,6 +33,7 @@ pub use pause::Pause;
 pub use requests::Requests;
 pub use sampling::{RandomSampling, Sampling};
 pub use schema::schema;
+pub use secrets::SecretsConfig;
 pub use shape::{LoadShape, OnOff, Ramp, Spike, Step};
 pub use speed::Speed;
 pub use threads::LoadThreads;
@@ -90,6 +92,9 @@ pub struct Config {
     /// Keep each answer's text in `requests.jsonl`.
     #[serde(default)]
     pub output_text: bool,
+    /// Secrets besides those that are known by the names of their keys.
+    #[serde(default, skip_serializing_if = "SecretsConfig::is_empty")]
+    pub secrets: SecretsConfig,
 }
 
 /// The model under test.

@@ -3,6 +3,7 @@
 
 pub mod cache_audit;
 pub mod calibration;
+pub mod cell_end;
 pub mod crash_cause;
 pub mod exchange;
 pub mod failure_reason;

@@ -13,8 +13,6 @@ use crate::text::units::s_between;
 const COVERED_SHARE: f64 = 0.99;
 /// Time before the first start for which power must be known, s.
 const IDLE_S: f64 = 1.0;
-/// Share by which two energies of the same power may differ.
-const IDLE_ERROR_SHARE: f64 = 0.01;
 /// Difference between both energies from which on a row has a warning, percent.
 const DIFFERENCE_PERCENT: f64 = 10.0;
 /// Time by which counter and power may lag each other at an edge of a window, s:
@@ -273,16 +271,16 @@ fn value_or_reason(found: Result<f64, String>) -> (Option<f64>, Option<String>) 
     }
 }
 
-/// What a device took above its idle energy over the same time, J. What lies
-/// below by no more than the error of both is nothing.
+/// What a device took above its idle energy over the same time, J. Less than that is no
+/// energy above idle: the idle power is not that of this time.
 fn above_idle(joules: f64, idle_joules: f64) -> Result<f64, String> {
     let above = joules - idle_joules;
-    if above < -IDLE_ERROR_SHARE * idle_joules {
+    if above < 0.0 {
         return Err(format!(
             "{joules:.1} J in the window, {idle_joules:.1} J at the power before the first start"
         ));
     }
-    Ok(above.max(0.0))
+    Ok(above)
 }
 
 /// Mean power over the covered time, times the length of the window.

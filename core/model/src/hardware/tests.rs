@@ -317,8 +317,9 @@ fn a_device_that_draws_less_than_when_idle_has_no_energy_above_that() {
         energy(30.0).above_idle_absence.as_deref(),
         Some("300.0 J in the window, 500.0 J at the power before the first start")
     );
-    // 499 J are 500 J but for the error of both
-    assert_eq!(energy(49.9).above_idle_joules, Some(0.0));
+    // However little it is below.
+    assert_eq!(energy(49.9).above_idle_joules, None);
+    assert_eq!(energy(50.0).above_idle_joules, Some(0.0));
 }
 
 #[test]

@@ -12,6 +12,7 @@ pub mod rate_curve;
 pub mod sample_size;
 pub mod schedule;
 pub mod seed;
+pub mod sends;
 pub mod trace_times;
 
 use rand::SeedableRng;

@@ -71,6 +71,9 @@ pub fn from_kib(kib: u64) -> u64 {
 pub struct DurationText(pub Duration);
 
 impl DurationText {
+    /// The longest that is read: so much can be added to any time of a run's clock.
+    pub const MOST: Self = Self::from_secs(365 * 24 * 60 * 60);
+
     /// A duration of whole seconds.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
@@ -106,11 +109,14 @@ impl fmt::Display for DurationText {
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text).map(Self).map_err(|_| {
-            serde::de::Error::custom(format!(
+        let fact = match humantime::parse_duration(&text) {
+            Ok(duration) if duration <= Self::MOST.0 => return Ok(Self(duration)),
+            Ok(_) => format!("is \"{text}\", must be 365d at most"),
+            Err(_) => format!(
                 "is \"{text}\", must be a duration with a unit such as \"30s\", \"1m30s\" or \"100ms\""
-            ))
-        })
+            ),
+        };
+        Err(serde::de::Error::custom(fact))
     }
 }
 
@@ -164,6 +170,14 @@ mod tests {
     fn a_bare_number_is_no_duration() {
         let error = serde_json::from_value::<DurationText>("30".into()).unwrap_err();
         assert!(error.to_string().contains("\"30\", must be a duration"));
+    }
+
+    #[test]
+    fn a_duration_that_no_run_can_have_is_refused_with_the_limit() {
+        let read = |text: &str| serde_json::from_value::<DurationText>(text.into());
+        assert_eq!(read("365d").unwrap(), DurationText::MOST);
+        let error = read("600y").unwrap_err().to_string();
+        assert_eq!(error, "is \"600y\", must be 365d at most");
     }
 
     #[test]

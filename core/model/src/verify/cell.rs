@@ -1,10 +1,11 @@
 //! Whether the records of one cell are all that it asked.
 
 use super::record::RecordRules;
-use super::{ACCOUNTED, ASKED, RECORD, SCHEDULE, Verification, WINDOW, record};
+use super::{ACCOUNTED, ASKED, COMPLETE, RECORD, SCHEDULE, Verification, WINDOW, record};
 use crate::config::{Level, LoadConfig, WorkloadConfig};
+use crate::facts::cell_end::{CellPlan, CellRecorded};
 use crate::facts::manifest::CellFacts;
-use crate::facts::record::{Phase, RequestRecord};
+use crate::facts::record::RequestRecord;
 use crate::plan::mixture::{Mixture, class_workload};
 use crate::plan::prompt::{PromptKey, asked_lengths};
 use crate::plan::schedule::Schedule;
@@ -82,8 +83,9 @@ pub struct CellAudit<'c> {
     asked: Option<AskedByPlan<'c>>,
     /// It was measured to its end.
     complete: bool,
-    warmup: u64,
-    measured: u64,
+    recorded: CellRecorded,
+    /// Records taken in.
+    taken: usize,
     /// First and last moment; absent for a cell that the manifest does not have.
     span: Option<(u64, u64)>,
     /// By index: how often it came, up to 255.
@@ -107,8 +109,8 @@ impl<'c> CellAudit<'c> {
             rules,
             asked,
             complete: facts.is_some_and(|facts| facts.complete),
-            warmup: 0,
-            measured: 0,
+            recorded: CellRecorded::default(),
+            taken: 0,
             span: facts.map(|facts| (facts.start_ns, facts.end_ns)),
             seen: Vec::new(),
             scheduled: Vec::new(),
@@ -123,13 +125,11 @@ impl<'c> CellAudit<'c> {
         if let Some(words) = self.asked.and_then(|asked| asked.fault(record)) {
             found.find(ASKED, place, words);
         }
-        match record.phase {
-            Phase::Warmup => self.warmup += 1,
-            Phase::Measured => self.measured += 1,
-        }
+        self.recorded.add(record);
         let index = usize::try_from(record.index).unwrap_or(usize::MAX);
         // An index beyond what could have been sent is a gap of its own.
-        if index > self.seen.len() + MAX_GAP {
+        self.taken += 1;
+        if index > self.taken.saturating_add(MAX_GAP) {
             found.find(
                 ACCOUNTED,
                 place,
@@ -166,8 +166,18 @@ impl<'c> CellAudit<'c> {
             }
         }
         let (load, seed) = arrivals;
-        if let Some(words) = self.miscounted(load, level) {
-            found.find(ASKED, &self.name, words);
+        let plan = CellPlan {
+            load,
+            level,
+            arrivals_seed: seed,
+            trace: None,
+        };
+        let end_ns = self.span.map_or(0, |(_, end_ns)| end_ns);
+        if self.complete
+            && let Some(shortfall) = self.recorded.shortfall(plan, end_ns)
+        {
+            found.find(ASKED, &self.name, shortfall.to_string());
+            found.find(COMPLETE, &self.name, shortfall.to_string());
         }
         match level {
             Level::Concurrency(_) => {}
@@ -216,29 +226,6 @@ impl<'c> CellAudit<'c> {
             }
             last_ns = planned_ns;
         }
-    }
-}
-
-impl CellAudit<'_> {
-    /// What is wrong with the number of requests of a cell that came to its end. One that
-    /// also has a duration may have fewer.
-    fn miscounted(&self, load: &LoadConfig, level: Level) -> Option<String> {
-        if !self.complete {
-            return None;
-        }
-        let (warmup, measured) = (self.warmup, self.measured);
-        if warmup < load.warmup_requests {
-            let asked = load.warmup_requests;
-            return Some(format!(
-                "it has {warmup} warm-up requests, the config asks for {asked}"
-            ));
-        }
-        let asked = load.requests_at(level)?;
-        let wrong = match load.duration {
-            None => measured != asked,
-            Some(_) => measured > asked,
-        };
-        wrong.then(|| format!("it has {measured} measured requests, the config asks for {asked}"))
     }
 }
 

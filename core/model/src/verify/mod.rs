@@ -85,6 +85,8 @@ rules! {
     ASKED = "V17", Reject, "every request asked for what the config and its seed say, as often as the config says";
     WIRE = "V18", Reject, "the times of the records are those of the packets, as a capture shows them";
     WIRE_SOME = "V19", Flag, "no single time of the records is far from that of its packets";
+    ORIGIN = "V20", Reject, "a backend is simulated if its plugin says so, and the run's clock covers every cell";
+    PROMPTS = "V21", Reject, "the prompts are those that the config and its seed give";
 }
 
 /// One thing that does not hold.

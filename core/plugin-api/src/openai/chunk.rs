@@ -174,6 +174,7 @@ pub(super) struct Choice<'a> {
     pub(super) finish_reason: Object<FinishReason<'a>>,
     usage: Object<UsageFields>,
     unknown: Option<String>,
+    index: Option<u64>,
 }
 
 impl<'de> Fields<'de> for Choice<'de> {
@@ -183,7 +184,8 @@ impl<'de> Fields<'de> for Choice<'de> {
             "message" => self.message = map.next_value()?,
             "finish_reason" => self.finish_reason = map.next_value()?,
             "usage" => self.usage = map.next_value()?,
-            "index" | "stop_reason" | "matched_stop" => skip(map)?,
+            "index" => self.index = map.next_value::<Value>()?.as_u64(),
+            "stop_reason" | "matched_stop" => skip(map)?,
             _ if take_output(&CHOICE_FIELDS, &mut self.outputs, key, map)? => {}
             _ => note_unknown(CHOICE_ASIDE, &mut self.unknown, key, map)?,
         }
@@ -192,6 +194,12 @@ impl<'de> Fields<'de> for Choice<'de> {
 }
 
 impl<'a> Choice<'a> {
+    /// Its place among several answers, where it is not of the first, which is the one
+    /// that was asked for.
+    pub(super) fn other_answer(&self) -> Option<u64> {
+        self.index.filter(|index| *index > 0)
+    }
+
     /// Its own output of one kind, outside of delta and message.
     pub(super) fn output(&self, kind: OutputKind) -> Option<Cow<'_, str>> {
         output_of(&CHOICE_FIELDS, &self.outputs, kind)

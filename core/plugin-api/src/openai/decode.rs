@@ -106,7 +106,10 @@ impl OpenAiDecoder {
         let choices = chunk.choices.objects();
         let mut put_out = false;
         for choice in choices {
-            put_out |= self.choice(choice, tokens, out);
+            match choice.other_answer() {
+                Some(index) => self.unknown.note(format!("choices[{index}]"), false),
+                None => put_out |= self.choice(choice, tokens, out),
+            }
         }
         if !put_out && !choices.is_empty() && tokens.is_some() {
             out.output(OutputKind::Text, "", tokens);
@@ -117,7 +120,10 @@ impl OpenAiDecoder {
         if let Some(usage) = usage {
             out.usage(usage);
         }
-        for choice in choices {
+        let asked_for = choices
+            .iter()
+            .filter(|choice| choice.other_answer().is_none());
+        for choice in asked_for {
             if let Some(reason) = choice.finish_reason.word() {
                 out.finish(reason);
             }

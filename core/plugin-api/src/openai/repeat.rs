@@ -25,7 +25,8 @@ impl Repeat {
         let [choice] = chunk.choices.objects() else {
             return None;
         };
-        let plain = chunk.usage().is_none()
+        let plain = choice.other_answer().is_none()
+            && chunk.usage().is_none()
             && chunk.error.is_none()
             && chunk.object.filled() != Some("error")
             && choice.finish_reason.word().is_none();

@@ -22,23 +22,35 @@ use crate::plugins::host::{Plugin, PluginHost};
 /// Name of the folder of exchanges that is looked for beside a library.
 const EXCHANGES: &str = "exchanges";
 
+/// What the child is to do.
+#[derive(Debug, Clone, Copy)]
+pub struct ChildWork<'a> {
+    /// The library.
+    pub file: &'a Path,
+    /// Folder of recorded exchanges.
+    pub exchanges: Option<&'a Path>,
+    /// Whatever others may have done to it.
+    pub trust_dir: bool,
+    /// Load it, and check nothing else.
+    pub load_only: bool,
+}
+
 /// Checks one library and reports it over standard input, which is a socket. The
 /// library's code runs in this process, and may end it.
 ///
 /// # Errors
 /// If standard input is no socket of a parent's.
-pub fn main(
-    file: &Path,
-    exchanges: Option<&Path>,
-    trust_dir: bool,
-) -> Result<(), PluginCheckError> {
+pub fn main(wanted: &ChildWork<'_>) -> Result<(), PluginCheckError> {
+    let ChildWork {
+        file, exchanges, ..
+    } = *wanted;
     let mut parent = Parent::take().map_err(|source| PluginCheckError::Child {
         doing: "finding its parent",
         source,
     })?;
     let before = Footprint::now();
     parent.begins(None, "the library loads");
-    let host = PluginHost::load_only(file, trust_dir);
+    let host = PluginHost::load_only(file, wanted.trust_dir);
     let Some(found) = host.found.first() else {
         return Ok(());
     };
@@ -51,6 +63,10 @@ pub fn main(
         }
     };
     parent.ended(None);
+    if wanted.load_only {
+        parent.send(&ChildMessage::Done);
+        return Ok(());
+    }
     parent.send(&ChildMessage::Loaded {
         api: loaded.api.clone(),
         rustc: loaded.rustc.clone(),

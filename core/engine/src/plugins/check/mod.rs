@@ -22,7 +22,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde::Serialize;
 
-pub use child::main as child_main;
+pub use child::{ChildWork, main as child_main};
 use message::ChildMessage;
 pub use message::PluginCheckError;
 
@@ -115,6 +115,40 @@ pub fn check(program: &Path, wanted: &PluginCheck) -> Result<PluginCheckReport, 
     Ok(report)
 }
 
+/// Loads a library in a child and does nothing else with it. Gives what it did to its
+/// process, if the process did not live to tell that it is loaded, or refused.
+///
+/// # Errors
+/// If no child can be started.
+pub(super) fn end_of_first_load(
+    program: &Path,
+    file: &Path,
+    limit: Duration,
+) -> Result<Option<String>, PluginCheckError> {
+    let failed = |doing| move |source| PluginCheckError::Child { doing, source };
+    let (mine, theirs) = UnixStream::pair().map_err(failed("making a socket"))?;
+    let mut command = Command::new(program);
+    command
+        .arg(CHILD_COMMAND)
+        .arg(file)
+        .args(["--load-only", "--trust-plugin-dir"])
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().map_err(failed("starting it"))?;
+    drop(command);
+    let lines = lines_of(mine);
+    let mut report = PluginCheckReport::default();
+    let heard = listen(&lines, limit, &mut report);
+    let status = end(&mut child, &heard).map_err(failed("waiting for its end"))?;
+    Ok(match heard? {
+        // It was loaded or refused, which ends the check that was running.
+        Heard::Done | Heard::Gone(None) | Heard::Silent(None) => None,
+        Heard::Silent(Some(_)) => Some(too_late(limit)),
+        Heard::Gone(Some(_)) => Some(how_it_died(status)),
+    })
+}
+
 /// How the child's reports ended, and the check that was running then.
 enum Heard {
     Done,
@@ -187,10 +221,7 @@ fn end(child: &mut Child, heard: &Result<Heard, PluginCheckError>) -> std::io::R
 fn conclude(report: &mut PluginCheckReport, heard: Heard, status: ExitStatus, limit: Duration) {
     let (running, reason) = match heard {
         Heard::Done => return,
-        Heard::Silent(running) => {
-            let limit_s = limit.as_secs_f64();
-            (running, format!("it did not end within {limit_s} s"))
-        }
+        Heard::Silent(running) => (running, too_late(limit)),
         Heard::Gone(running) => (running, how_it_died(status)),
     };
     let check = running.unwrap_or_else(|| Checked {
@@ -205,6 +236,10 @@ fn conclude(report: &mut PluginCheckReport, heard: Heard, status: ExitStatus, li
     report
         .notes
         .push("the checks after that one were not made".to_owned());
+}
+
+fn too_late(limit: Duration) -> String {
+    format!("it did not end within {} s", limit.as_secs_f64())
 }
 
 fn how_it_died(status: ExitStatus) -> String {

@@ -18,7 +18,7 @@ pub fn log_tail(folder: &Path) -> Vec<String> {
         let lines = end_of(&folder.join(name));
         let from = lines.len().saturating_sub(TAIL_LINES);
         let shown = lines[from..].iter();
-        let shown = shown.map(|line| line.chars().take(LINE_CHARS).collect());
+        let shown = shown.map(|line| shown_part(line).unwrap_or_default());
         shown.collect::<Vec<String>>()
     };
     let errors = tail("stderr.log");
@@ -46,7 +46,12 @@ pub(crate) fn last_line(folder: &Path) -> Option<String> {
     });
     let (_, newest) = written.max()?;
     let lines = end_of(&newest);
-    let mut parts = lines.last()?.rsplit('\r').map(str::trim);
+    Some(shown_part(lines.last()?)?.trim().to_owned())
+}
+
+/// What a terminal would show of a line that writes over itself, as far as it is shown.
+fn shown_part(line: &str) -> Option<String> {
+    let mut parts = line.rsplit('\r').map(str::trim_end);
     let shown = parts.find(|part| !part.is_empty())?;
     Some(shown.chars().take(LINE_CHARS).collect())
 }

@@ -28,6 +28,9 @@ pub(crate) enum ReadyError {
         /// How.
         exit: Exit,
     },
+    /// Whoever watches over its process is gone, and what became of it is not known.
+    #[error("its supervisor was killed before it was ready")]
+    Unsupervised,
     /// Its time is over.
     #[error("not ready after {seconds:.0} s: {last}")]
     TooLate {

@@ -9,23 +9,11 @@
 
 mod job;
 mod journal;
+mod log_cap;
 mod work;
 
-use std::path::PathBuf;
-
+/// The program that supervises.
+pub use crate::os::programs::inferbench as program;
 pub use job::{Job, MARK, Order, Report};
 pub use journal::{Entry, Journal, Leftover};
 pub use work::{SuperviseError, main};
-
-/// The program that supervises: this one, or the one beside it.
-#[must_use]
-pub fn program() -> Option<PathBuf> {
-    const NAME: &str = "inferbench";
-    let own = std::env::current_exe().ok()?;
-    // The name says so even after the file was replaced by a newer one.
-    let name = own.file_name()?.to_string_lossy().into_owned();
-    if name == NAME || name == format!("{NAME} (deleted)") {
-        return Some(PathBuf::from("/proc/self/exe"));
-    }
-    crate::os::programs::beside_own(NAME)
-}

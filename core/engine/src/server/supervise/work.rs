@@ -22,11 +22,14 @@ use thiserror::Error;
 
 use super::job::{Job, MARK, Order, Report};
 use super::journal::{Entry, Journal};
+use super::log_cap;
 use crate::event::with_causes;
 use crate::os::{private, processes};
 
 /// How long killed processes may take to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(10);
+/// Files that a server's output and its errors go to.
+const LOGS: [&str; 2] = ["stdout.log", "stderr.log"];
 /// Time between two rounds of signals to a tree that forks meanwhile.
 const AGAIN: Duration = Duration::from_millis(50);
 /// What a stop command may take beyond the plan's grace.
@@ -108,6 +111,7 @@ pub fn main() -> Result<(), SuperviseError> {
         }
     };
     report(&Report::Started { pid: pid.as_raw() });
+    log_cap::watch(LOGS.map(|name| job.folder.join(name)).to_vec());
     let waits = send.clone();
     std::thread::spawn(move || reap(&waits));
     std::thread::spawn(move || hear_orders(&send));
@@ -157,15 +161,17 @@ fn report(report: &Report) {
 fn start(job: &Job) -> Result<Pid, StartError> {
     let log = |name: &str| {
         let path = job.folder.join(name);
-        private::create(&path).map_err(|source| StartError::Log { path, source })
+        // It is appended to, so that it can be cut meanwhile.
+        let opened = private::create(&path).and_then(|_| private::append(&path));
+        opened.map_err(|source| StartError::Log { path, source })
     };
     let child = Command::new(&job.program)
         .args(&job.arguments)
         .envs(job.env.iter().map(|(name, value)| (name, value)))
         .env(MARK, &job.mark)
         .stdin(Stdio::null())
-        .stdout(log("stdout.log")?)
-        .stderr(log("stderr.log")?)
+        .stdout(log(LOGS[0])?)
+        .stderr(log(LOGS[1])?)
         .process_group(0)
         .spawn()
         .map_err(StartError::spawn)?;

@@ -4,6 +4,7 @@
 mod classes;
 mod found;
 mod launch;
+mod limits;
 mod load_section;
 mod shape;
 mod workload;
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 pub use found::CheckError;
 use found::Found;
 
-use super::{BackendConfig, Config, Length, SloConfig, TlsConfig};
+use super::{BackendConfig, Config, Length, SecretsConfig, SloConfig, TlsConfig};
 
 /// Everything wrong with a config, in the order of its keys; empty if nothing is.
 #[must_use]
@@ -30,6 +31,15 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     load_section::check(&config.load, &config.workload, &mut found);
     check_conversations(config, &mut found);
     check_limits(config, &mut found);
+    limits::check(config, &mut found);
+    found.0
+}
+
+/// What of a config is beyond the [limits] of any config; empty if nothing is.
+#[must_use]
+pub fn beyond_limits(config: &Config) -> Vec<CheckError> {
+    let mut found = Found::default();
+    limits::check(config, &mut found);
     found.0
 }
 
@@ -178,6 +188,7 @@ fn check_limits(config: &Config, found: &mut Found) {
     }
     check_slo("slo", config.slo, found);
     check_prices(config, found);
+    check_secrets(config, found);
     if config.gpu.sample_every.0 < std::time::Duration::from_millis(10) {
         found.add(
             "gpu.sample_every",
@@ -197,6 +208,19 @@ fn check_slo(path: &str, slo: SloConfig, found: &mut Found) {
         {
             let fact = format!("is {ms}, must be above 0 ms");
             found.add(&format!("{path}.{key}"), fact);
+        }
+    }
+}
+
+fn check_secrets(config: &Config, found: &mut Found) {
+    let least = SecretsConfig::MIN_CHARS;
+    for (index, value) in config.secrets.values.iter().enumerate() {
+        let chars = value.chars().count();
+        if chars < least {
+            found.add(
+                &format!("secrets.values.{index}"),
+                format!("has {chars} characters, must have {least} or more"),
+            );
         }
     }
 }

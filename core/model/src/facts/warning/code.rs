@@ -341,6 +341,13 @@ warnings! {
     RunInterrupted = "run-interrupted", Critical, "Go on with `run CONFIG --resume FOLDER`.";
     /// The run has not ended, or its end was not written.
     RunNotEnded = "run-not-ended", Critical, "Wait for it, or go on with `run CONFIG --resume FOLDER`.";
+    /// A cell did not come to the end of its plan: its figures are those of a part of it.
+    CellCutShort {
+        /// Repeat, from 0.
+        block: u32,
+        /// What is missing.
+        lacks: String,
+    } = "cell-cut-short", Critical, "Measure it again with `run CONFIG --resume FOLDER`.";
     /// One repeat gives figures and no verdict.
     OneRepeat = "one-repeat", Note, "Set repeats to 3 or more.";
     /// A backend could not be started, or did not last.

@@ -582,6 +582,10 @@ fn of_runs(kind: &WarningKind) -> String {
     match kind {
         WarningKind::RunInterrupted => "the run was interrupted: levels are missing".to_owned(),
         WarningKind::RunNotEnded => "the run has not ended, or its end was not written".to_owned(),
+        WarningKind::CellCutShort { block, lacks } => format!(
+            "repeat {}: not measured to its end: {lacks}",
+            block + 1
+        ),
         WarningKind::OneRepeat => {
             "one repeat gives figures and no verdict; set repeats to 2 or more for one".to_owned()
         }

@@ -2,12 +2,17 @@
 //! that are named like secrets, and the masks that take their place in every
 //! text that leaves the engine.
 
+mod found;
+mod names;
+
 use inferbench_model::config::{BackendConfig, Config};
 use inferbench_model::facts::record::{Evidence, RequestRecord};
 use inferbench_model::facts::warning::Warning;
 use inferbench_plugin_api::LaunchPlan;
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+pub use names::is_secret;
 
 /// What stands where a secret was.
 pub const MASK: &str = "***";
@@ -18,39 +23,16 @@ const MIN_CHARS_BY_CHANCE: usize = 8;
 /// A text that was cut short may hold the beginning of a secret: so much of it is
 /// masked too.
 const MIN_BEGINNING: usize = 8;
-/// Words of a name that say that its value is a secret.
-const WORDS: &[&str] = &[
-    "KEY",
-    "KEYS",
-    "APIKEY",
-    "TOKEN",
-    "SECRET",
-    "SECRETS",
-    "PASSWORD",
-    "PASSWD",
-    "CREDENTIAL",
-    "CREDENTIALS",
-    "AUTHORIZATION",
-    "COOKIE",
-];
 /// Values that keys of that name have by chance.
 const NO_SECRETS: &[&str] = &["true", "false", "none", "null", "auto", "bearer", "basic"];
-
-/// Whether the name of a variable, header, option or flag says that its value is
-/// a secret: `HF_TOKEN`, `X-Api-Key`, `--api-key`. One that ends in `_env` names a
-/// variable that holds it.
-#[must_use]
-pub fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    let mut words = name.split(['_', '-']);
-    !name.ends_with("_ENV") && words.any(|word| WORDS.contains(&word))
-}
 
 /// The secrets of a run.
 #[derive(Clone, Default)]
 pub struct Secrets {
     /// Every form in which a secret may be written, the longest first.
     forms: Vec<String>,
+    /// Names that the config adds, in small letters.
+    names: Vec<String>,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -72,16 +54,27 @@ impl Secrets {
             if is_secret(name) && value.len() >= MIN_CHARS_BY_CHANCE && !value.starts_with('/') {
                 secrets.add(value);
             }
+            secrets.add_of_urls(value);
         }
         secrets
     }
 
     /// Those of the environment and of a config: of `env`, of headers and other
-    /// options that are named like secrets, and of the variables that options
-    /// ending in `_env` name.
+    /// options that are named like secrets, of the variables that options ending in
+    /// `_env` name, and what its `secrets` add.
     #[must_use]
     pub fn of_config(config: &Config) -> Self {
         let mut secrets = Self::of_environment();
+        let named = config.secrets.names.iter();
+        secrets.names = named.map(|name| name.to_lowercase()).collect();
+        for name in &config.secrets.names {
+            if let Ok(value) = std::env::var(name) {
+                secrets.add(&value);
+            }
+        }
+        for value in &config.secrets.values {
+            secrets.add(value);
+        }
         for backend in &config.backends {
             secrets.add_backend(backend);
         }
@@ -95,42 +88,85 @@ impl Secrets {
         }
     }
 
+    /// Whether a name says that its value is a secret, by itself or by the config.
+    #[must_use]
+    pub fn is_named(&self, name: &str) -> bool {
+        is_secret(name) || self.names.contains(&name.to_lowercase())
+    }
+
     fn add_backend(&mut self, backend: &BackendConfig) {
         for (name, value) in &backend.env {
-            if is_secret(name) {
+            // A folder is no secret: `PWD`, `SSH_AUTH_SOCK`.
+            if self.is_named(name) && !value.starts_with('/') {
                 self.add(value);
             }
+            self.add_of_urls(value);
+        }
+        for url in backend.attach.iter().chain(&backend.proxy) {
+            self.add_of_urls(url);
+            found::random_segments(url).for_each(|part| self.add(part));
         }
         self.add_options(&backend.options);
+    }
+
+    /// Passwords and keys in the URLs of a text.
+    fn add_of_urls(&mut self, text: &str) {
+        found::in_url(text)
+            .iter()
+            .for_each(|secret| self.add(secret));
     }
 
     fn add_options(&mut self, options: &Map<String, Value>) {
         for (name, value) in options {
             match value {
-                Value::String(text) if is_secret(name) => self.add(text),
+                Value::String(text) if self.is_named(name) => self.add(text),
+                Value::Array(items) if self.is_named(name) => {
+                    let texts = items.iter().filter_map(Value::as_str);
+                    texts.for_each(|text| self.add(text));
+                }
                 Value::String(variable) if name.ends_with("_env") => {
                     if let Ok(value) = std::env::var(variable) {
                         self.add(&value);
                     }
                 }
+                Value::String(text) => self.add_command(text),
                 Value::Object(inner) => self.add_options(inner),
-                Value::Array(items) => self.add_arguments(items),
+                Value::Array(items) => self.add_items(items),
                 _ => {}
             }
         }
     }
 
-    /// `--api-key VALUE` and `--api-key=VALUE`.
-    fn add_arguments(&mut self, items: &[Value]) {
+    fn add_items(&mut self, items: &[Value]) {
+        let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
+        self.add_arguments(texts.iter().copied());
+        texts.iter().for_each(|text| self.add_command(text));
+        let inner = items.iter().filter_map(Value::as_object);
+        inner.for_each(|options| self.add_options(options));
+    }
+
+    /// What stands in a text that may be a command, or a header.
+    fn add_command(&mut self, text: &str) {
+        self.add_of_urls(text);
+        if let Some(value) = found::named_value(text, |name| self.is_named(name)) {
+            self.add(value);
+        }
+        if text.contains(char::is_whitespace) {
+            self.add_arguments(found::words(text));
+        }
+    }
+
+    /// `--api-key VALUE`, `--api-key=VALUE`, `API_KEY=VALUE`.
+    fn add_arguments<'t>(&mut self, words: impl Iterator<Item = &'t str>) {
         let mut named = false;
-        for item in items.iter().filter_map(Value::as_str) {
-            let flag = item.starts_with('-');
-            match item.split_once('=') {
-                Some((name, value)) if flag && is_secret(name) => self.add(value),
-                _ if named && !flag => self.add(item),
-                _ => {}
+        for word in words {
+            let flag = word.starts_with('-');
+            if let Some(value) = found::named_value(word, |name| self.is_named(name)) {
+                self.add(value);
+            } else if named && !flag {
+                self.add(word);
             }
-            named = flag && !item.contains('=') && is_secret(item);
+            named = flag && !word.contains('=') && self.is_named(word.trim_start_matches('-'));
         }
     }
 
@@ -147,10 +183,11 @@ impl Secrets {
         if value.chars().count() < MIN_CHARS || by_chance {
             return;
         }
-        let quoted = Value::String(value.to_owned()).to_string();
-        let in_json = quoted[1..quoted.len() - 1].to_owned();
-        let in_url: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        for form in [value.to_owned(), in_json, in_url] {
+        let in_json = escaped(value);
+        let twice = escaped(&in_json);
+        let in_form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        let in_url = in_form.replace('+', "%20");
+        for form in [value.to_owned(), in_json, twice, in_form, in_url] {
             if !self.forms.contains(&form) {
                 self.forms.push(form);
             }
@@ -190,7 +227,7 @@ impl Secrets {
             Value::Object(map) => {
                 for (name, inner) in map {
                     match inner {
-                        Value::String(text) if is_secret(name) => MASK.clone_into(text),
+                        Value::String(text) if self.is_named(name) => MASK.clone_into(text),
                         _ => self.mask_json(inner),
                     }
                 }
@@ -241,6 +278,12 @@ impl Secrets {
     }
 }
 
+/// A text as it stands between the quotes of JSON.
+fn escaped(text: &str) -> String {
+    let quoted = Value::String(text.to_owned()).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
+}
+
 /// Masks wherever the first half of `form`, at least, stands, and as much of the
 /// rest as follows.
 fn mask_form(text: &mut String, form: &str) {
@@ -271,28 +314,6 @@ mod tests {
     }
 
     #[test]
-    fn names_of_secrets_are_recognised_by_their_words() {
-        for name in [
-            "HF_TOKEN",
-            "X-Api-Key",
-            "--api-key",
-            "Authorization",
-            "AWS_SECRET_ACCESS_KEY",
-        ] {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in [
-            "TOKENIZERS_PARALLELISM",
-            "max_total_tokens",
-            "api_key_env",
-            "MONKEY",
-            "env",
-        ] {
-            assert!(!is_secret(name), "{name}");
-        }
-    }
-
-    #[test]
     fn a_secret_is_masked_wherever_it_stands() {
         let secrets = secrets_of(&["hunter2-hunter2", "Bearer s3cr3t\"q"]);
         for (text, masked) in [
@@ -310,6 +331,14 @@ mod tests {
         ] {
             assert_eq!(secrets.masked(text), masked);
         }
+    }
+
+    #[test]
+    fn a_secret_is_masked_in_json_inside_of_json() {
+        let secrets = secrets_of(&["a\"b\\c-secret"]);
+        let inner = serde_json::json!({"key": "a\"b\\c-secret"}).to_string();
+        let outer = serde_json::json!({"body": inner}).to_string();
+        assert_eq!(secrets.masked(&outer), r#"{"body":"{\"key\":\"***\"}"}"#);
     }
 
     #[test]
@@ -351,6 +380,39 @@ mod tests {
         secrets.add_options(config.as_object().unwrap());
         let text = "flagged-secret inline-secret header-secret shown-value {port}";
         assert_eq!(secrets.masked(text), "*** *** *** shown-value {port}");
+    }
+
+    #[test]
+    fn secrets_in_commands_of_a_shell_and_in_urls_are_known() {
+        let config = serde_json::json!({
+            "command": ["sh", "-c", "API_KEY=in-shell exec serve --hf-token 'after-flag' --db postgres://u:in-url-1@h/x"],
+            "env_file": "-H 'Authorization: Bearer in-header'",
+            "list": ["KEY=plain-argument", {"x-auth": "in-list-auth"}],
+            "tokens": ["one-token", "two-token"],
+        });
+        let mut secrets = Secrets::default();
+        secrets.add_options(config.as_object().unwrap());
+        let text =
+            "in-shell after-flag in-url-1 plain-argument in-list-auth one-token two-token serve";
+        assert_eq!(secrets.masked(text), "*** *** *** *** *** *** *** serve");
+    }
+
+    #[test]
+    fn the_config_adds_names_values_and_keys_in_addresses() {
+        let config: Config = serde_json::from_value(serde_json::json!({
+            "name": "a", "model": {"id": "m"},
+            "backends": [{
+                "plugin": "openai",
+                "attach": "https://h/9f86d081884c7d659a2feaa0c55ad015/v1",
+                "options": {"headers": {"X-Tenant": "tenant-name"}},
+            }],
+            "load": {"concurrency": [1], "requests": 1},
+            "secrets": {"names": ["x-tenant"], "values": ["my-cluster"]},
+        }))
+        .unwrap();
+        let secrets = Secrets::of_config(&config);
+        let text = "tenant-name my-cluster https://h/9f86d081884c7d659a2feaa0c55ad015/v1";
+        assert_eq!(secrets.masked(text), "*** *** https://h/***/v1");
     }
 
     #[test]
