@@ -253,6 +253,13 @@ warnings! {
         /// Tokens that the server counts.
         tokens: u64,
     } = "more-events-than-tokens", Warning, "Compare itl_ms only with care; look how the server counts.";
+    /// Far more output events came than the server counts tokens, so its count is too small: throughput and time per token are wrong.
+    TokensUndercounted {
+        /// Output events.
+        events: u64,
+        /// Tokens that the server counts.
+        tokens: u64,
+    } = "tokens-undercounted", Critical, "Let the server, or what stands before it, count all tokens; of this run compare only times of events.";
     /// The server closed kept connections without a word, just when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
     RequestsResent {
         /// Sent again.
@@ -600,6 +607,7 @@ impl WarningCode {
                 | Self::ReadLate
                 | Self::ManyMessagesUnreadable
                 | Self::OutputNotSeen
+                | Self::TokensUndercounted
                 | Self::FewerInFlight
                 | Self::FewerSent
                 | Self::NoOpenFiles

@@ -189,6 +189,11 @@ fn of_streams(kind: &WarningKind) -> Option<String> {
                 each.join(", ")
             )
         }
+        WarningKind::TokensUndercounted { events, tokens } => format!(
+            "{} output events came and the server counts {} tokens: its count is too small, and throughput and time per token with it",
+            grouped(*events),
+            grouped(*tokens)
+        ),
         WarningKind::MoreEventsThanTokens { events, tokens } => format!(
             "{} output events came and the server counts {} tokens: its count is too small, or something cuts tokens into pieces",
             grouped(*events),
