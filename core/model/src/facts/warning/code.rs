@@ -484,6 +484,11 @@ warnings! {
         /// Label of the run whose limits were taken.
         baseline: String,
     } = "slo-differs", Warning, "Nothing: goodput was counted again with the limits of the baseline.";
+    /// The prices of the runs are in different currencies, so what they cost is left out.
+    CurrenciesDiffer {
+        /// The currencies, as the configs name them.
+        currencies: Vec<String>,
+    } = "currencies-differ", Warning, "Give all prices in one currency, then measure or compare again.";
     /// Repeats of different runs are not paired.
     RepeatsNotPaired = "repeats-not-paired", Note, "Measure both in one run for a paired comparison.";
     /// The certificate of an attached server is not checked.

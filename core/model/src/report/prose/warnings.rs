@@ -600,6 +600,10 @@ fn of_runs(kind: &WarningKind) -> String {
         WarningKind::SloDiffers { baseline } => format!(
             "the runs have different limits for goodput: it was counted anew with those of {baseline}"
         ),
+        WarningKind::CurrenciesDiffer { currencies } => format!(
+            "the runs' prices are in {}: what they cost is left out",
+            listed(currencies)
+        ),
         WarningKind::RepeatsNotPaired => "repeats of different runs are not paired: an interval holds the scatter within each run, and not what changed on the machine from one to the other".to_owned(),
         WarningKind::OlderVersion { sentence } => sentence.clone(),
         other => format!("{}: {}", other.code().as_str(), other.code().meaning()),
