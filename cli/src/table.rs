@@ -11,7 +11,6 @@ use inferbench_model::text::number::grouped;
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
 use crate::render::{kv, runs};
 use names::Names;
-pub(crate) use names::shortened;
 pub(crate) use over_time::{columns, picture};
 
 /// Widest line, in columns.
