@@ -215,10 +215,11 @@ fn fast_line(found: &Calibration) -> Option<String> {
     let fast = found.fast.as_ref()?;
     let (rate, cpu) = (fast.tokens_per_s?, fast.cpu_ms_per_1000_tokens?);
     Some(format!(
-        "unpaced, {} streams: {} tokens/s, {} ms CPU per 1,000 tokens",
+        "unpaced, {} streams: {} tokens/s, {} ms CPU per {} tokens",
         fast.concurrency,
         grouped(rate.round() as u64),
-        three_digits(cpu)
+        three_digits(cpu),
+        grouped(1000)
     ))
 }
 
