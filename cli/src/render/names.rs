@@ -78,7 +78,8 @@ fn distinct(labels: &[&str], width: usize) -> Vec<String> {
     numbered.collect()
 }
 
-/// The part of `label` from where `labels`, of which it is one, are no longer the same.
+/// The part of `label` from where `labels`, of which it is one, are no longer the same;
+/// its own start and end where it is too long.
 fn from_difference(label: &str, labels: &[&str], width: usize) -> String {
     let letters: Vec<char> = label.chars().collect();
     let is_shared = |at: &usize| {
@@ -89,12 +90,8 @@ fn from_difference(label: &str, labels: &[&str], width: usize) -> String {
     let room = width.saturating_sub(1);
     // The end is shown whole where there is room for more than it.
     let start = shared.min(letters.len().saturating_sub(room));
-    let mut part: String = letters[start..].iter().take(room).collect();
-    if letters.len() - start > room {
-        part.pop();
-        part.push('…');
-    }
-    format!("…{part}")
+    let rest: String = letters[start..].iter().collect();
+    format!("…{}", shortened(&rest, room))
 }
 
 #[cfg(test)]
@@ -112,7 +109,7 @@ mod tests {
         let twice = labels.iter().chain(&labels).copied();
         let names = ShortNames::new(twice, 16);
         let short = labels.map(|label| names.short(label));
-        assert_eq!(short, ["…chunked-prefill", "…no-chunked-pre…", "sglang"]);
+        assert_eq!(short, ["…chunked-prefill", "…no-chun…prefill", "sglang"]);
         assert_eq!(names.longest(), 16);
     }
 
@@ -123,7 +120,7 @@ mod tests {
         let two = format!("{a}y{b}{e}");
         assert_eq!(
             distinct(&[&one, &two], 16),
-            ["…xbbbbbbbbbbbbb…", "…ybbbbbbbbbbbbb…"]
+            ["…xbbbbbb…eeeeeee", "…ybbbbbb…eeeeeee"]
         );
         let three = format!("{a}y{b}{c}{e}");
         assert_eq!(
