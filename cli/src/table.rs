@@ -6,14 +6,14 @@ mod names;
 mod over_time;
 
 use comfy_table::{Attribute, CellAlignment, LineStyle, Row as TableRow, Table, TableStyle};
-use inferbench_model::report::{Report, Severity, warning_line};
+use inferbench_model::facts::warning::WarningKind;
+use inferbench_model::report::{Report, Warning, warning_line};
 use inferbench_model::text::number::grouped;
 use inferbench_model::text::visible::visible;
 
 use crate::render::grid::{self, Cell, Column, Line, NARROW};
 use crate::render::{kv, runs};
 use names::Names;
-pub(crate) use names::shortened;
 pub(crate) use over_time::{columns, picture};
 
 /// Widest line, in columns.
@@ -61,20 +61,39 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
     for line in kv::lines(report) {
         lines.extend(wrapped(&line, "  "));
     }
-    if !report.warnings.is_empty() {
-        lines.push(String::new());
-    }
-    for warning in &report.warnings {
-        let word = match warning.severity {
-            Severity::Critical => "critical",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        };
-        let text = format!("{word}: {}", warning_line(warning, &report.levels));
-        lines.extend(wrapped(&text, "  "));
-    }
+    lines.extend(warning_lines(report, width));
     let ended = lines.iter().map(|line| format!("{}\n", line.trim_end()));
     ended.collect()
+}
+
+/// The warnings that the answer has not given, most severe first, below a line of room.
+fn warning_lines(report: &Report, width: usize) -> Vec<String> {
+    let unsaid = report
+        .warnings
+        .iter()
+        .filter(|warning| !is_in_answer(report, warning));
+    let wrapped = unsaid.flat_map(|warning| {
+        let word = warning.severity.word();
+        let text = format!("{word}: {}", warning_line(warning, &report.levels));
+        wrapped_at(width, &text, "  ")
+    });
+    let mut lines: Vec<String> = wrapped.collect();
+    if !lines.is_empty() {
+        lines.insert(0, String::new());
+    }
+    lines
+}
+
+/// Whether the answer has given it: why a backend has no result at all.
+fn is_in_answer(report: &Report, warning: &Warning) -> bool {
+    let (WarningKind::BackendFailed { cause, .. }, Some(label)) = (&warning.kind, &warning.backend)
+    else {
+        return false;
+    };
+    let backend = report.backends.iter().find(|own| own.label == *label);
+    let first = backend.and_then(|own| own.failures.first());
+    let gave_no_result = !report.measured().contains(&label.as_str());
+    gave_no_result && first.is_some_and(|failure| failure.cause == *cause)
 }
 
 /// The table with what its marks mean; nothing if there are no figures.

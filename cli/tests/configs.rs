@@ -148,7 +148,7 @@ fn example_launches_vllm_sglang_and_hf() {
             // 3 repeats of 6 levels on two backends and of 4 on hf: 3 * 16.
             "measurements: 48 (3 backends, 3 repeats, order of backends from seed 1)",
             // 48 cells * 128 requests, of 512 and 128 tokens.
-            "measured requests: 6144, about 3145728 prompt tokens and 786432 answer tokens",
+            "measured requests: 6\u{202f}144, about 3\u{202f}145\u{202f}728 prompt tokens and 786\u{202f}432 answer tokens",
             "vllm (plugin vllm, prompts as token_ids, started 3 times)",
             "VLLM_SERVER_DEV_MODE=1 VLLM_NO_USAGE_STATS=1 vllm serve Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 0 --served-model-name Qwen/Qwen2.5-0.5B-Instruct --seed 1 --generation-config vllm --dtype bfloat16 --max-model-len 4096 --gpu-memory-utilization 0.9",
             "sglang (plugin sglang, prompts as token_ids, started 3 times)",

@@ -11,7 +11,8 @@ use inferbench_model::text::visible::visible;
 
 use super::estimate::{Estimate, Left};
 use super::layout::{Size, cut, flow};
-use crate::table::{shortened, wrapped_at};
+use crate::render::names::shortened;
+use crate::table::wrapped_at;
 
 /// Time between redraws when no event comes.
 const TICK: Duration = Duration::from_millis(500);

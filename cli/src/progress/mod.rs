@@ -255,6 +255,7 @@ impl Progress {
 fn new_words(cause: &str, known: &KnownCause) -> Option<String> {
     let says = |words: &str| cause.contains(words);
     match known.line.as_deref().filter(|line| !says(line)) {
+        Some(line) if line.contains(&known.name) => Some(line.to_owned()),
         Some(line) => Some(format!("{}: {line}", known.name)),
         None => (!says(&known.name)).then(|| known.name.clone()),
     }
@@ -283,6 +284,11 @@ mod tests {
         let error = "cannot start `x`: no such program";
         assert_eq!(new_words(error, &known(Some(error))), None);
         assert_eq!(new_words(error, &known(None)), None);
+        let whole = "execvp: no such program";
+        assert_eq!(
+            new_words("ended", &known(Some(whole))).as_deref(),
+            Some(whole)
+        );
         let told = known(Some("sh: x: not found"));
         assert_eq!(
             new_words("ended with exit status 127", &told).as_deref(),

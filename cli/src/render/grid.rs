@@ -7,8 +7,9 @@ use inferbench_model::text::number::{grouped, three_digits};
 use serde::Serialize;
 
 use super::against::{self, RatioText};
-use super::charts::short;
+use super::charts::short_names;
 use super::cost::{self, PER_MILLION_TOKENS};
+use super::names::ShortNames;
 
 /// What of a metric a column shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -241,6 +242,7 @@ pub fn footnote(report: &Report) -> Option<String> {
 /// The table over levels: one group per level, one line per backend.
 #[must_use]
 pub fn groups(report: &Report, columns: &[Column]) -> Vec<Group> {
+    let names = short_names(report.backends.iter().map(|backend| backend.label.as_str()));
     report
         .levels
         .iter()
@@ -250,20 +252,20 @@ pub fn groups(report: &Report, columns: &[Column]) -> Vec<Group> {
                 .rows
                 .iter()
                 .filter(|row| row.level == *level)
-                .map(|row| line(report, row, columns))
+                .map(|row| line(report, row, columns, &names))
                 .collect(),
         })
         .collect()
 }
 
-fn line(report: &Report, row: &Row, columns: &[Column]) -> Line {
+fn line(report: &Report, row: &Row, columns: &[Column], names: &ShortNames) -> Line {
     let place = report
         .backends
         .iter()
         .position(|backend| backend.label == row.backend);
     Line {
         backend: row.backend.clone(),
-        brief: short(&row.backend),
+        brief: names.short(&row.backend),
         place: place.unwrap_or_default(),
         absence: row.absence.as_ref().map(|absence| absence.text.clone()),
         cells: columns.iter().map(|c| cell(report, row, c)).collect(),

@@ -12,6 +12,7 @@ mod html;
 pub mod kv;
 mod markdown;
 mod marks;
+pub(crate) mod names;
 mod prometheus;
 pub mod runs;
 mod style;

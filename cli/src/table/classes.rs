@@ -5,7 +5,7 @@ use inferbench_model::report::{ClassRow, Report};
 use inferbench_model::text::number::{percent, three_digits};
 
 use super::names::Names;
-use super::shortened;
+use crate::render::names::shortened;
 
 /// Widest name of a class, in columns.
 const CLASS_WIDTH: usize = 16;

@@ -2,6 +2,8 @@
 
 use inferbench_model::report::Report;
 
+use crate::render::names::{ShortNames, all_differ, shortened};
+
 /// Widest label of a backend, in columns; a longer one loses its middle.
 const LABEL_WIDTH: usize = 16;
 
@@ -16,41 +18,32 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn from_report(report: &Report) -> Self {
-        let labels = report.backends.iter().map(|b| b.label.as_str());
-        let short = |label: &str| shortened(label, LABEL_WIDTH);
-        let backends: Vec<String> = labels.clone().map(short).collect();
-        let is_first = |(at, name): (usize, &String)| !backends[..at].contains(name);
-        let (Some(runs), false) = (&report.runs, backends.iter().enumerate().all(is_first)) else {
+        let labels = || report.backends.iter().map(|b| b.label.as_str());
+        let short: Vec<String> = labels()
+            .map(|label| shortened(label, LABEL_WIDTH))
+            .collect();
+        let (Some(runs), false) = (&report.runs, all_differ(&short)) else {
             return Self {
-                backends,
+                backends: within_width(labels()),
                 marks: None,
             };
         };
         let marks: Vec<String> = (1..=runs.runs.len()).map(|n| format!("run {n}")).collect();
-        let marked = labels.map(|label| {
+        let marked = labels().map(|label| {
             let run = report.rows.iter().find(|row| row.backend == label);
             let run = run.and_then(|row| row.run).unwrap_or_default() as usize;
             let own = label.strip_prefix(&runs.runs[run].label).unwrap_or(label);
-            short(&format!("{}{own}", marks[run]))
+            format!("{}{own}", marks[run])
         });
+        let marked: Vec<String> = marked.collect();
         Self {
-            backends: marked.collect(),
+            backends: within_width(marked.iter().map(String::as_str)),
             marks: Some(marks),
         }
     }
 }
 
-/// The text, or its start and its end around an ellipsis; labels often differ
-/// in their last letters only.
-pub(crate) fn shortened(text: &str, width: usize) -> String {
-    let letters: Vec<char> = text.chars().collect();
-    if letters.len() <= width {
-        return text.to_owned();
-    }
-    let end = width / 2;
-    let start = (width - end).saturating_sub(1);
-    let mut short: String = letters[..start].iter().collect();
-    short.push('…');
-    short.extend(&letters[letters.len() - end..]);
-    short
+fn within_width<'l>(labels: impl Iterator<Item = &'l str> + Clone) -> Vec<String> {
+    let names = ShortNames::new(labels.clone(), LABEL_WIDTH);
+    labels.map(|label| names.short(label)).collect()
 }

@@ -394,7 +394,7 @@ fn an_encoded_request_carries_its_length_and_the_plugins_path() {
     });
     let target = server.target();
     let wire = requests::wire(&common::completions(), &target, &common::text_request()).unwrap();
-    assert_eq!(wire.framing, Framing::Sse);
+    assert_eq!(wire.framing, Framing::NamedSse);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let record = runtime.block_on(common::ask(&target, common::patient()));
     assert!(record.is_ok(), "{:?}", record.message);

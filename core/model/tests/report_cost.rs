@@ -1,7 +1,9 @@
 //! Cost at the config's prices, and the first token of the answer itself.
 
 use inferbench_model::config::Level;
-use inferbench_model::report::{Outcome, Report};
+use inferbench_model::facts::warning::WarningCode;
+use inferbench_model::report::{Outcome, Report, Warning};
+use inferbench_test_support::compared::several;
 use inferbench_test_support::runs::{Run, Timetable, records, two_backends};
 
 const COST: &str = "cost_per_million_output_tokens";
@@ -109,4 +111,80 @@ fn the_first_answer_token_is_shown_only_where_reasoning_comes_before_it() {
     assert_eq!(row.typical("ttft_ms"), Some(10.0));
     assert_eq!(row.typical(FIRST_ANSWER), Some(20.0));
     assert_eq!(row.figures[FIRST_ANSWER].n, 7);
+}
+
+/// One backend at this price and in this currency, beside others.
+fn priced_runs(each: &[(Option<f64>, Option<&str>)]) -> Report {
+    let runs: Vec<Run> = each
+        .iter()
+        .map(|(price, currency)| {
+            let mut run = Run::new(&["a"], &[1], 2);
+            run.config.price_per_hour = *price;
+            run.config.currency = currency.map(str::to_owned);
+            for block in 0..2 {
+                let plan = Timetable {
+                    concurrency: 1,
+                    ttft_ms: 10.0,
+                    jitter_ms: 0.0,
+                    gap_ms: 5.0,
+                    tokens: 5,
+                    n: 40,
+                };
+                run.add(records("a", block, plan));
+            }
+            run
+        })
+        .collect();
+    several(&runs)
+}
+
+#[test]
+fn runs_with_prices_in_one_currency_compare_in_it() {
+    // 3.6 an hour against 7.2 at the same speed.
+    let report = priced_runs(&[(Some(3.6), Some("EUR")), (Some(7.2), Some("EUR"))]);
+    let column = report
+        .metrics
+        .iter()
+        .find(|metric| metric.name == COST)
+        .unwrap();
+    assert_eq!(column.unit, "EUR");
+    let costs = ["run 0", "run 1"].map(|run| value(&report, run, COST).unwrap());
+    assert!((costs[1] - 2.0 * costs[0]).abs() < 1e-9, "{costs:?}");
+}
+
+#[test]
+fn a_run_without_prices_takes_nothing_from_those_that_have_some() {
+    for at in [0, 1] {
+        let mut each = [(Some(3.6), Some("EUR")); 2];
+        each[at] = (None, None);
+        let report = priced_runs(&each);
+        let column = report
+            .metrics
+            .iter()
+            .find(|metric| metric.name == COST)
+            .unwrap();
+        assert_eq!(column.unit, "EUR");
+        assert_eq!(value(&report, &format!("run {at}"), COST), None);
+        assert!(value(&report, &format!("run {}", 1 - at), COST).is_some());
+        assert!(!is_warned(&report));
+    }
+}
+
+#[test]
+fn prices_in_other_currencies_do_not_compare_and_that_is_said() {
+    for other in [Some("USD"), None] {
+        let report = priced_runs(&[(Some(3.6), Some("EUR")), (Some(3.6), other)]);
+        assert!(report.metrics.iter().all(|metric| metric.name != COST));
+        let runs = report.runs.as_ref().unwrap();
+        assert_eq!(
+            runs.other_currencies,
+            ["EUR", other.unwrap_or("price units")]
+        );
+        assert!(is_warned(&report));
+    }
+}
+
+fn is_warned(report: &Report) -> bool {
+    let mut codes = report.warnings.iter().map(Warning::code);
+    codes.any(|code| code == WarningCode::CurrenciesDiffer)
 }

@@ -168,10 +168,36 @@ fn a_finish_reason_that_is_not_known_is_shown_with_its_share() {
 
 #[test]
 fn more_events_than_tokens_are_told() {
-    let report = report(|record| record.output_tokens = Some(5));
+    // 40 answers of 8 events, of which four have a token less: 4 of 320 are 1.25 %.
+    let report = report(|record| {
+        if record.index < 4 {
+            record.output_tokens = Some(7);
+        }
+    });
     let text = &warning(&report, WarningCode::MoreEventsThanTokens).text;
     assert!(
-        text.starts_with("320 output events came and the server counts 200 tokens"),
+        text.starts_with("320 output events came and the server counts 316 tokens"),
+        "{text}"
+    );
+    assert!(trusts(&report, "odd"));
+}
+
+#[test]
+fn a_count_that_lacks_more_than_a_tenth_of_the_events_is_not_trusted() {
+    // 288 of 320 are nine tenths.
+    let lacking = |answers: u64| {
+        report(move |record| {
+            if record.index < answers {
+                record.output_tokens = Some(7);
+            }
+        })
+    };
+    assert!(trusts(&lacking(32), "odd"));
+    let many = lacking(33);
+    assert!(!trusts(&many, "odd"));
+    let text = &warning(&many, WarningCode::TokensUndercounted).text;
+    assert!(
+        text.starts_with("320 output events came and the server counts 287 tokens"),
         "{text}"
     );
 }

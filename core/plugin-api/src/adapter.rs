@@ -37,7 +37,7 @@ pub(crate) mod op {
 impl Registration {
     /// The registration of `T`.
     #[must_use]
-    pub const fn of<T: Backend>() -> Self {
+    pub const fn for_backend<T: Backend>() -> Self {
         Self {
             describe: T::describe,
             open: open::<T>,

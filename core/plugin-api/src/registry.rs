@@ -28,7 +28,7 @@ pub(crate) fn registered() -> Vec<&'static Registration> {
 macro_rules! register_backend {
     ($backend:ty) => {
         $crate::__private::inventory::submit! {
-            $crate::registry::Registration::of::<$backend>()
+            $crate::registry::Registration::for_backend::<$backend>()
         }
     };
 }

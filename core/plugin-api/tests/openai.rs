@@ -64,7 +64,7 @@ fn a_forced_streamed_request_asks_for_all_it_needs() {
         (http.method.as_str(), http.path.as_str()),
         ("POST", "/v1/completions")
     );
-    assert_eq!(http.framing, Framing::Sse);
+    assert_eq!(http.framing, Framing::NamedSse);
     assert_eq!(http.headers[1].1, "Bearer k");
     assert_eq!(
         serde_json::from_slice::<Value>(&http.body).unwrap(),
@@ -139,6 +139,15 @@ fn a_growing_message_beside_the_delta_is_skipped() {
     );
     let wanted = [out(OutputKind::Text, " b"), Replayed::Finish("stop".into())];
     assert_eq!(events, wanted);
+}
+
+#[test]
+fn text_beside_an_empty_delta_is_output() {
+    let events = data(r#"{"choices":[{"delta":{"role":"assistant"},"text":" b"}]}"#);
+    assert_eq!(events, [out(OutputKind::Text, " b")]);
+    // One that has come in the delta is no second output.
+    let both = data(r#"{"choices":[{"delta":{"content":" b"},"text":" b"}]}"#);
+    assert_eq!(both, [out(OutputKind::Text, " b")]);
 }
 
 #[test]
@@ -217,6 +226,64 @@ fn what_is_no_chunk_is_malformed_and_the_answer_goes_on() {
         let wanted = [Replayed::Malformed, out(OutputKind::Text, "x")];
         assert_eq!(events, wanted, "{text}");
     }
+}
+
+#[test]
+fn an_event_with_a_name_is_read_where_it_is_a_part_of_the_answer() {
+    let named = |data| Message::NamedEvent {
+        name: b"delta",
+        data,
+    };
+    let events = read(&[
+        named(br#"{"type":"ping"}"#),
+        named(b"alive"),
+        named(br#"{"choices":[{"delta":{"content":"a"}}]}"#),
+        named(br#"{"choices":[{"delta":{"content":"b"}}]}"#),
+        named(br#"{"choices":[{"delta":{"content":"c"},"logprobs":NaN}]}"#),
+        named(br#"{"choices":[{"delta""#),
+        named(br#"{"choices":[],"usage":{"completion_tokens":3}}"#),
+        named(b"[DONE]"),
+    ]);
+    let usage = Usage {
+        output_tokens: Some(3),
+        ..Usage::default()
+    };
+    let wanted = [
+        out(OutputKind::Text, "a"),
+        out(OutputKind::Text, "b"),
+        Replayed::Mended,
+        out(OutputKind::Text, "c"),
+        Replayed::Malformed,
+        Replayed::Usage(usage),
+        Replayed::End,
+    ];
+    assert_eq!(events, wanted);
+}
+
+#[test]
+fn a_named_event_beside_unnamed_output_is_none_and_noted() {
+    let chunk = br#"{"choices":[{"delta":{"content":"a"}}]}"#;
+    let named = |data| Message::NamedEvent {
+        name: b"progress",
+        data,
+    };
+    let events = read(&[
+        Message::Data(chunk),
+        named(chunk),
+        named(br#"{"choices":[],"usage":{"completion_tokens":3}}"#),
+        Message::Data(b"[DONE]"),
+    ]);
+    let usage = Usage {
+        output_tokens: Some(3),
+        ..Usage::default()
+    };
+    let wanted = [
+        out(OutputKind::Text, "a"),
+        Replayed::Usage(usage),
+        Replayed::Unread("event: progress".to_owned(), 1),
+        Replayed::End,
+    ];
+    assert_eq!(events, wanted);
 }
 
 #[test]
@@ -459,6 +526,7 @@ fn cached_tokens_are_read_wherever_servers_tell_them() {
         r#""usage":{"prompt_tokens":32,"input_tokens_details":{"cached_tokens":31}}"#,
         r#""usage":{"prompt_tokens":32,"prompt_cache_hit_tokens":31}"#,
         r#""usage":{"prompt_tokens":32,"cached_tokens":31}"#,
+        r#""usage":{"prompt_tokens":"32","cached_tokens":"31"}"#,
         r#""usage":{"input_tokens":32,"cache_read_input_tokens":31}"#,
         r#""usage":{"prompt_tokens":32},"timings":{"cache_n":31,"prompt_n":1}"#,
     ] {
@@ -467,7 +535,7 @@ fn cached_tokens_are_read_wherever_servers_tell_them() {
     for fields in [
         r#""usage":{"prompt_tokens":32,"prompt_tokens_details":null}"#,
         r#""usage":{"prompt_tokens":32,"cached_tokens":-1}"#,
-        r#""usage":{"prompt_tokens":32,"cached_tokens":"31"}"#,
+        r#""usage":{"prompt_tokens":32,"cached_tokens":"some"}"#,
         r#""usage":[31]"#,
     ] {
         assert_eq!(cached(fields), None, "{fields}");

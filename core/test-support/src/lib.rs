@@ -7,5 +7,6 @@
     reason = "a failed unwrap fails the test that called"
 )]
 
+pub mod compared;
 pub mod runs;
 pub mod streams;

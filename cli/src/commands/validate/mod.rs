@@ -260,7 +260,10 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
         preview.estimated_output_tokens,
     ) {
         println!(
-            "measured requests: {requests}, about {input} prompt tokens and {output} answer tokens"
+            "measured requests: {}, about {} prompt tokens and {} answer tokens",
+            grouped(requests),
+            grouped(input),
+            grouped(output)
         );
     } else if let Some(duration) = config.load.duration {
         println!("each measurement lasts {duration}");

@@ -6,7 +6,7 @@ use inferbench_model::text::number::three_digits;
 use super::axis::Scale;
 use super::chart::backend_index;
 use super::drawing::{Drawing, Point, Role, Series};
-use super::labels::short;
+use super::labels::short_names;
 use super::sizes::{BOTTOM, TOP};
 
 /// Room for a bar, px.
@@ -18,6 +18,7 @@ const WORDS: usize = 130;
 pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) {
     let mut series = Vec::new();
     let mut names = Vec::new();
+    let short = short_names(report.rows.iter().map(|row| row.backend.as_str()));
     let mut has_p99 = false;
     for row in &report.rows {
         let Some(figure) = row.figures.get(&metric.name) else {
@@ -29,7 +30,7 @@ pub(super) fn bars(report: &Report, metric: &MetricColumn) -> (Drawing, String) 
         let p99 = figure.p99.and_then(|p99| p99.value);
         has_p99 |= p99.is_some();
         series.push(bar(report, &row.backend, names.len(), value, p99));
-        names.push(short(&row.backend));
+        names.push(short.short(&row.backend));
     }
     let points = series.iter().flat_map(|own| &own.points);
     let ends = points.map(|point| point.x_reach.map_or(point.x, |(_, far)| far));

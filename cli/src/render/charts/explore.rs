@@ -14,7 +14,7 @@ use inferbench_model::text::number::grouped;
 use serde::Serialize;
 
 use super::chart::backend_index;
-use super::labels::{plain, short};
+use super::labels::{plain, short_names};
 use crate::render::style;
 
 /// Everything that can be selected.
@@ -189,15 +189,16 @@ pub(in crate::render) struct Sections {
 }
 
 fn looks(report: &Report) -> Vec<Look> {
+    let labels = || report.backends.iter().map(|backend| backend.label.as_str());
+    let names = short_names(labels());
     let look = |(place, label): (usize, &str)| Look {
         label: label.to_owned(),
-        short: plain(&short(label)),
+        short: plain(&names.short(label)),
         colour: style::colour(place),
         dash: style::dash(place),
         marker: style::marker(place),
     };
-    let labels = report.backends.iter().map(|backend| backend.label.as_str());
-    labels.enumerate().map(look).collect()
+    labels().enumerate().map(look).collect()
 }
 
 fn level_of(report: &Report, level: &Level) -> Option<usize> {

@@ -3,6 +3,7 @@
 use super::axis::Scale;
 use super::drawing::{Drawing, Point, Series};
 use super::sizes::{BOTTOM, NAME_RIGHT, TOP};
+use crate::render::names::{ShortNames, shortened};
 use inferbench_model::text::visible::visible;
 
 /// Least vertical distance of two names, px.
@@ -50,11 +51,12 @@ pub(super) fn end_labels(drawing: &Drawing, y: &Scale) -> Vec<EndLabel> {
         .filter_map(|series| Some((series, series.end()?)))
         .collect();
     ends.sort_by(|a, b| a.1.y.total_cmp(&b.1.y));
+    let names = short_names(drawing.named().map(|series| series.name.as_str()));
     let mut taken: Vec<Taken> = Vec::new();
     let mut labels: Vec<EndLabel> = Vec::new();
     for (series, end) in ends {
         let (x, value, right) = (end.x, end.y, name_right(end));
-        let text = short(&series.name);
+        let text = names.short(&series.name);
         let own = Taken {
             across: drawing.x.share(x) * WIDTH + right - NAME_RIGHT,
             width: LETTER * (2 + text.chars().count()) as f64,
@@ -120,8 +122,7 @@ impl Taken {
 
 /// Room for the longest name, px.
 pub(super) fn margin<'n>(names: impl Iterator<Item = &'n str>) -> usize {
-    let longest = names.map(|name| short(name).chars().count()).max();
-    18 + LETTER as usize * longest.unwrap_or(0)
+    18 + LETTER as usize * short_names(names).longest()
 }
 
 /// How much further right than most a name stands at the end of any of the lines, px.
@@ -132,16 +133,13 @@ pub(super) fn most_shift(lines: &[Series]) -> usize {
 
 /// A name short enough for a chart. Long names often differ at their end, so the
 /// middle is cut out.
-pub(in crate::render) fn short(name: &str) -> String {
-    let letters: Vec<char> = name.chars().collect();
-    if letters.len() <= LETTERS {
-        return name.to_owned();
-    }
-    let head: String = letters[..LETTERS / 2].iter().collect();
-    let tail: String = letters[letters.len() - (LETTERS / 2 - 1)..]
-        .iter()
-        .collect();
-    format!("{head}…{tail}")
+pub(super) fn short(name: &str) -> String {
+    shortened(name, LETTERS)
+}
+
+/// The names of a chart's lines or of a table's rows, each short enough and all different.
+pub(in crate::render) fn short_names<'n>(names: impl Iterator<Item = &'n str>) -> ShortNames {
+    ShortNames::new(names, LETTERS)
 }
 
 /// Escapes a text for plotly.js, which reads a few HTML tags.
@@ -221,12 +219,5 @@ mod tests {
             ..end
         };
         assert!((name_right(&plain) - NAME_RIGHT).abs() < 1e-9);
-    }
-
-    #[test]
-    fn a_long_name_keeps_its_ends() {
-        assert_eq!(short("vllm"), "vllm");
-        assert_eq!(short("abcdefghijklmn"), "abcdefghijklmn");
-        assert_eq!(short("abcdefghijklmnopqrstuvwxyz"), "abcdefg…uvwxyz");
     }
 }

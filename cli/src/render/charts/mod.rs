@@ -23,7 +23,7 @@ use bars::bars;
 use canvas::Still;
 use chart::Chart;
 use drawing::{Drawing, Role};
-pub(super) use labels::short;
+pub(super) use labels::short_names;
 use levels::{THROUGHPUT, levels};
 use pareto::pareto;
 use sizes::{STILL_WIDTH, WIDE_STILL_WIDTH};

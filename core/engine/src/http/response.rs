@@ -316,7 +316,9 @@ fn read_head(
                     (head.keep_alive || value.contains("keep-alive")) && !value.contains("close");
             }
             "content-type" => head.content_type = value.to_ascii_lowercase(),
-            "content-encoding" if !value.eq_ignore_ascii_case("identity") => {
+            "content-encoding"
+                if !matches!(value.to_ascii_lowercase().as_str(), "" | "identity") =>
+            {
                 head.coding = Some(value.to_ascii_lowercase());
             }
             "location" => head.location = Some(value.to_owned()),
@@ -423,6 +425,16 @@ mod tests {
             assert!(reader.is_complete() && reader.can_reuse());
             assert_eq!(reader.head().unwrap().content_type, "text/event-stream");
         }
+    }
+
+    #[test]
+    fn an_empty_content_coding_is_none() {
+        let bytes = b"HTTP/1.1 200 OK\r\nContent-Encoding: \r\nContent-Length: 2\r\n\r\nok";
+        let (reader, body) = read(bytes, 1000);
+        assert_eq!(
+            (reader.head().unwrap().coding.as_deref(), body.as_slice()),
+            (None, &b"ok"[..])
+        );
     }
 
     #[test]

@@ -16,6 +16,9 @@ const UNREADABLE_LIMIT: f64 = 0.01;
 /// Events without a token of their own as a share, above which the server's counts
 /// are said to be too small.
 const MORE_EVENTS_LIMIT: f64 = 0.01;
+/// The same share, above which figures per token are not to be trusted: no model puts so
+/// many tokens out in pieces.
+const UNDERCOUNTED_LIMIT: f64 = 0.1;
 
 /// Sums over the measured requests, failed ones too where nothing else is said.
 #[derive(Debug, Clone, Default)]
@@ -173,8 +176,11 @@ impl StreamFaults {
 
     fn more_events(&self) -> Option<WarningKind> {
         let (tokens, events) = self.counted;
-        let more = share(events.saturating_sub(tokens), events) > MORE_EVENTS_LIMIT;
-        more.then_some(WarningKind::MoreEventsThanTokens { events, tokens })
+        let more = share(events.saturating_sub(tokens), events);
+        if more > UNDERCOUNTED_LIMIT {
+            return Some(WarningKind::TokensUndercounted { events, tokens });
+        }
+        (more > MORE_EVENTS_LIMIT).then_some(WarningKind::MoreEventsThanTokens { events, tokens })
     }
 }
 

@@ -148,7 +148,8 @@ impl Calibration {
                 parts.push(format!("takes {} tokens/s", grouped(rate.round() as u64)));
             }
             if let Some(cpu) = fast.cpu_ms_per_1000_tokens {
-                parts.push(format!("{} ms CPU per 1,000 tokens", three_digits(cpu)));
+                let (cpu, tokens) = (three_digits(cpu), grouped(1000));
+                parts.push(format!("{cpu} ms CPU per {tokens} tokens"));
             }
         }
         parts.push(format!("version {}, {}", self.inferbench_version, self.utc));

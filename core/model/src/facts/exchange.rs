@@ -256,9 +256,10 @@ impl Exchange {
         self.counts.note_event(t_ns, count);
     }
 
-    /// Token counts. The largest count of answer tokens wins; of the others, the
-    /// last ones reported.
+    /// Token counts. Of answer tokens, the largest one is kept beside the last; of the
+    /// others, the last ones reported.
     pub fn usage(&mut self, usage: Usage) {
+        self.counts.note_reported(usage.output_tokens);
         self.usage = Usage {
             input_tokens: usage.input_tokens.or(self.usage.input_tokens),
             output_tokens: usage.output_tokens.max(self.usage.output_tokens),

@@ -9,6 +9,8 @@ pub(super) struct TokenCounts {
     /// Over all messages, those without output too.
     last: Option<u32>,
     largest: u32,
+    /// The last count in any usage.
+    reported: Option<u32>,
     sum: u64,
     rises: u32,
     falls: u32,
@@ -42,6 +44,11 @@ impl TokenCounts {
         self.last = Some(count);
         self.largest = self.largest.max(count);
         self.sum += u64::from(count);
+    }
+
+    /// A count in a usage, which may have come with output or not.
+    pub(super) fn note_reported(&mut self, count: Option<u32>) {
+        self.reported = counted(count).or(self.reported);
     }
 
     /// The count of an output event that arrived at `t_ns`; `None` if it has none.
@@ -78,10 +85,19 @@ impl TokenCounts {
         // A count of the whole may stand beside those of the messages.
         let beyond = reported.filter(|reported| *reported > self.largest);
         match self.meaning() {
-            Meaning::SoFar => reported,
+            Meaning::SoFar => self.last_total().or(reported),
             Meaning::OwnMessage => beyond.or(u32::try_from(self.sum).ok()),
             Meaning::Unclear => beyond,
         }
+    }
+
+    /// The last total, where not every event has a count: a server may begin with a
+    /// guess. Every event holds a token, so that it is no smaller than their number.
+    fn last_total(&self) -> Option<u32> {
+        let events = &self.of_events;
+        let is_total = |last: &u32| *last as usize >= events.len();
+        let counts_all = events.iter().all(Option::is_some);
+        self.reported.filter(is_total).filter(|_| !counts_all)
     }
 
     /// Tokens that came with messages without output after the last output event, or
@@ -160,6 +176,20 @@ mod tests {
         let total = counts(&[16, 16, 16]);
         assert_eq!((total.total(Some(16)), total.per_event()), (None, None));
         assert_eq!(total.total(Some(17)), Some(17));
+    }
+
+    #[test]
+    fn the_last_total_counts_where_the_first_was_a_guess() {
+        let mut guessed = TokenCounts::default();
+        guessed.note_event(1, Some(60));
+        guessed.note_event(2, None);
+        for total in [60, 16] {
+            guessed.note_reported(Some(total));
+        }
+        assert_eq!(guessed.total(Some(60)), Some(16));
+        // Two events are no single token.
+        guessed.note_reported(Some(1));
+        assert_eq!(guessed.total(Some(60)), Some(60));
     }
 
     #[test]

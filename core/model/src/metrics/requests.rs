@@ -191,7 +191,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
         unit: "tokens",
         better: Better::Neither,
         what: "Answer length as the server counts it.",
-        formula: "the server's usage, the largest count seen; absent if it reports none",
+        formula: "the server's usage: the largest count where every event has one, else the last total; absent if it reports none",
         source: "Never the length that was asked for.",
         values: Values::PerRequest(|record| record.output_tokens.map(f64::from)),
     },

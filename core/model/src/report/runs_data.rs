@@ -184,6 +184,10 @@ pub struct RunsCompared {
     /// Levels that not every run has, which no verdict over all runs takes in.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub levels_of_some: Vec<Level>,
+    /// Currencies of the runs' prices where they are several, so that what the runs cost
+    /// is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_currencies: Vec<String>,
     /// What must not become worse, and whether it did; absent if nothing was
     /// asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]

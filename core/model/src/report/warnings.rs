@@ -81,6 +81,10 @@ fn of_runs(runs: &RunsCompared) -> Vec<Warning> {
         let baseline = runs.baseline.clone();
         found.push(WarningKind::SloDiffers { baseline });
     }
+    if !runs.other_currencies.is_empty() {
+        let currencies = runs.other_currencies.clone();
+        found.push(WarningKind::CurrenciesDiffer { currencies });
+    }
     found.push(WarningKind::RepeatsNotPaired);
     found.into_iter().map(Warning::about_run).collect()
 }

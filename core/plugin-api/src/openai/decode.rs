@@ -48,6 +48,8 @@ pub struct OpenAiDecoder {
     ended: bool,
     /// Output has come in pieces.
     had_pieces: bool,
+    /// Output has come in events without a name of their own.
+    had_unnamed_output: bool,
     unknown: UnreadFields,
     /// Reused for tool calls that come in several pieces.
     calls: String,
@@ -62,39 +64,67 @@ impl OpenAiDecoder {
         Self::default()
     }
 
-    fn data(&mut self, data: &[u8], out: &mut Events<'_>) {
-        let same = self.repeat.as_ref().and_then(|repeat| repeat.text(data));
+    /// A message, of an event with a name of its own if there is a `name`: a chunk or an
+    /// end mark that a gateway gave a name, or something of the gateway's.
+    fn data(&mut self, data: &[u8], name: Option<&[u8]>, out: &mut Events<'_>) {
+        let repeat = self.repeat.as_ref().filter(|_| !self.is_foreign(name));
+        let same = repeat.and_then(|repeat| repeat.text(data));
         if let Some((kind, text)) = same {
             if !text.is_empty() {
                 out.output(kind, text, None);
             }
             return;
         }
-        let data = match StreamMessage::from_data(data) {
-            StreamMessage::Blank => return,
+        match StreamMessage::from_data(data) {
+            StreamMessage::Blank => {}
             StreamMessage::End => {
                 self.unknown.tell(out);
                 self.ended = true;
-                return out.end();
+                out.end();
             }
-            StreamMessage::Object(data) => data,
-            StreamMessage::Other => return out.malformed(),
-        };
+            StreamMessage::Object(data) => self.object(data, name, out),
+            StreamMessage::Other if name.is_some() => {}
+            StreamMessage::Other => out.malformed(),
+        }
+    }
+
+    fn object(&mut self, data: &[u8], name: Option<&[u8]>, out: &mut Events<'_>) {
         if let Ok(Object(Some(chunk))) = serde_json::from_slice::<Object<Chunk<'_>>>(data) {
-            self.chunk(&chunk, out);
-            self.repeat = Repeat::from_chunk(data, &chunk).or(self.repeat.take());
+            if self.is_ours(&chunk, name) {
+                self.chunk(&chunk, name, out);
+                self.repeat = Repeat::from_chunk(data, &chunk).or(self.repeat.take());
+            }
             return;
         }
         match serde_json::from_slice::<Object<Chunk<'_>>>(&mended(data)) {
-            Ok(Object(Some(chunk))) => {
+            Ok(Object(Some(chunk))) if self.is_ours(&chunk, name) => {
                 out.mended();
-                self.chunk(&chunk, out);
+                self.chunk(&chunk, name, out);
             }
+            Ok(Object(Some(_))) => {}
             _ => out.malformed(),
         }
     }
 
-    fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Events<'_>) {
+    /// Whether events of that name are the gateway's own, since the server's have none.
+    fn is_foreign(&self, name: Option<&[u8]>) -> bool {
+        name.is_some() && self.had_unnamed_output
+    }
+
+    /// Whether a chunk belongs to the answer. One that looks so beside chunks that have
+    /// no name is noted as unread.
+    fn is_ours(&mut self, chunk: &Chunk<'_>, name: Option<&[u8]>) -> bool {
+        let Some(text) = name else { return true };
+        if self.is_foreign(name) && !chunk.choices.objects().is_empty() {
+            let place = format!("event: {}", String::from_utf8_lossy(text));
+            self.unknown.note(place, chunk.opens_or_ends());
+            return false;
+        }
+        let has_choices = !matches!(chunk.choices, List::Absent);
+        has_choices || chunk.usage().is_some() || reported_error(chunk).is_some()
+    }
+
+    fn chunk(&mut self, chunk: &Chunk<'_>, name: Option<&[u8]>, out: &mut Events<'_>) {
         if matches!(chunk.choices, List::NoList) {
             return out.malformed();
         }
@@ -111,6 +141,7 @@ impl OpenAiDecoder {
                 None => put_out |= self.choice(choice, tokens, out),
             }
         }
+        self.had_unnamed_output |= put_out && name.is_none();
         if !put_out && !choices.is_empty() && tokens.is_some() {
             out.output(OutputKind::Text, "", tokens);
         }
@@ -136,9 +167,10 @@ impl OpenAiDecoder {
         if let Some(delta) = &choice.delta.0 {
             let put_out = self.content(delta, tokens, out);
             self.had_pieces |= put_out;
-            return put_out;
-        }
-        if let Some(message) = &choice.message.0 {
+            if put_out || choice.message.0.is_some() {
+                return put_out;
+            }
+        } else if let Some(message) = &choice.message.0 {
             return !self.had_pieces && self.content(message, tokens, out);
         }
         let reasoning = choice.output(OutputKind::Reasoning);
@@ -246,11 +278,11 @@ impl Decoder for OpenAiDecoder {
             return Ok(());
         }
         match message {
-            Message::Data(data) => self.data(data, out),
+            Message::Data(data) => self.data(data, None, out),
             Message::ErrorEvent(data) | Message::ErrorField(data) => {
                 out.error(&error_words(data));
             }
-            Message::NamedEvent { .. } => {}
+            Message::NamedEvent { name, data } => self.data(data, Some(name), out),
         }
         Ok(())
     }

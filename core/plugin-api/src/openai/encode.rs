@@ -85,10 +85,11 @@ impl OpenAiWire {
                 let extra = [&fields, &self.extra_body];
                 post_merged(path, &body, &extra, framing(request, Framing::NamedSse))?
             }
+            // Some gateways give every event of theirs a name.
             _ => {
                 let extra = [&request.extra_body, &self.extra_body];
                 let body = self.body(request)?;
-                post_merged(path, &body, &extra, framing(request, Framing::Sse))?
+                post_merged(path, &body, &extra, framing(request, Framing::NamedSse))?
             }
         };
         http.headers.extend_from_slice(&self.headers);

@@ -279,8 +279,8 @@ impl<'de> Visitor<'de> for FilledVisitor {
     reads_as_absent!(Filled(false); scalar);
 }
 
-/// A count: a whole number that is not negative, written as an integer or as a
-/// float. Anything else is absent.
+/// A count: a whole number that is not negative, written as an integer, as a float or
+/// as the text of an integer. Anything else is absent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Count(pub Option<u32>);
 
@@ -310,6 +310,11 @@ impl<'de> Visitor<'de> for CountVisitor {
         Ok(Count(whole.then_some(n as u32)))
     }
 
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Count, E> {
+        text.parse()
+            .map_or(Ok(Count(None)), |n| self.visit_u64::<E>(n))
+    }
+
     fn visit_i64<E: de::Error>(self, _: i64) -> Result<Count, E> {
         Ok(Count(None))
     }
@@ -322,7 +327,7 @@ impl<'de> Visitor<'de> for CountVisitor {
         Ok(Count(None))
     }
 
-    reads_as_absent!(Count(None); text, list, object);
+    reads_as_absent!(Count(None); list, object);
 }
 
 #[cfg(test)]
@@ -429,7 +434,18 @@ mod tests {
     fn a_count_is_a_whole_number_that_fits() {
         assert_eq!(count("7"), Some(7));
         assert_eq!(count("7.0"), Some(7));
-        for other in ["-1", "1.5", "4294967295", "\"7\"", "null", "[7]", "{}"] {
+        assert_eq!(count("\"7\""), Some(7));
+        for other in [
+            "-1",
+            "1.5",
+            "4294967295",
+            "\"-7\"",
+            "\"many\"",
+            "\"4294967295\"",
+            "null",
+            "[7]",
+            "{}",
+        ] {
             assert_eq!(count(other), None, "{other}");
         }
     }

@@ -104,23 +104,36 @@ pub fn with_headers(mut request: ControlRequest, headers: &[(String, String)]) -
     request
 }
 
-/// What the answer to `GET /v1/models` says about its first model: where it was
-/// loaded from (else its name) and the longest prompt plus answer, where the
-/// server reports them.
+/// What the answer to `GET /v1/models` says: where the model was loaded from (else its
+/// name) and the longest prompt plus answer, where the server reports them. Of several
+/// models, only what they agree on: which of them is asked is not known here. Adapters,
+/// which name a parent, are none.
 ///
 /// # Errors
 /// If `bytes` is not JSON.
 pub fn models_evidence(bytes: &[u8]) -> Result<Evidence, PluginError> {
     let answer: Value = json::read(bytes)?;
-    let Some(model) = answer.pointer("/data/0") else {
-        return Ok(Evidence::default());
-    };
-    let text = |key: &str| model.get(key).and_then(Value::as_str).map(str::to_owned);
+    let listed = answer.get("data").and_then(Value::as_array);
+    let is_adapter = |model: &&Value| model.get("parent").is_some_and(Value::is_string);
+    let models = listed.into_iter().flatten();
+    let models: Vec<&Value> = models.filter(|model| !is_adapter(model)).collect();
+    let text = |model: &Value, key| model.get(key)?.as_str().map(str::to_owned);
     Ok(Evidence {
-        model: text("root").or_else(|| text("id")),
-        max_model_len: model.get("max_model_len").and_then(Value::as_u64),
+        model: agreed(&models, |model| {
+            text(model, "root").or_else(|| text(model, "id"))
+        }),
+        max_model_len: agreed(&models, |model| model.get("max_model_len")?.as_u64()),
         ..Evidence::default()
     })
+}
+
+/// What is the same in all models.
+fn agreed<T: PartialEq>(models: &[&Value], of: impl Fn(&Value) -> Option<T>) -> Option<T> {
+    let mut values = models.iter().map(|model| of(model));
+    let first = values.next().flatten()?;
+    values
+        .all(|value| value.as_ref() == Some(&first))
+        .then_some(first)
 }
 
 #[cfg(test)]
@@ -134,6 +147,20 @@ mod tests {
         let evidence = models_evidence(body).unwrap();
         assert_eq!(evidence.model.as_deref(), Some("/models/tiny"));
         assert_eq!(evidence.max_model_len, Some(2048));
+    }
+
+    #[test]
+    fn of_several_models_only_what_they_agree_on_is_known() {
+        let evidence = |body: &str| {
+            let evidence = models_evidence(body.as_bytes()).unwrap();
+            (evidence.model, evidence.max_model_len)
+        };
+        let aliases = r#"{"data":[{"id":"a","root":"/m","max_model_len":64},
+            {"id":"b","root":"/m","max_model_len":64},
+            {"id":"lora","root":"/l","parent":"a","max_model_len":null}]}"#;
+        assert_eq!(evidence(aliases), (Some("/m".to_owned()), Some(64)));
+        let gateway = r#"{"data":[{"id":"a","max_model_len":64},{"id":"b"}]}"#;
+        assert_eq!(evidence(gateway), (None, None));
     }
 
     #[test]

@@ -253,6 +253,13 @@ warnings! {
         /// Tokens that the server counts.
         tokens: u64,
     } = "more-events-than-tokens", Warning, "Compare itl_ms only with care; look how the server counts.";
+    /// Far more output events came than the server counts tokens, so its count is too small: throughput and time per token are wrong.
+    TokensUndercounted {
+        /// Output events.
+        events: u64,
+        /// Tokens that the server counts.
+        tokens: u64,
+    } = "tokens-undercounted", Critical, "Let the server, or what stands before it, count all tokens; of this run compare only times of events.";
     /// The server closed kept connections without a word, just when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
     RequestsResent {
         /// Sent again.
@@ -495,6 +502,11 @@ warnings! {
         /// Label of the run whose limits were taken.
         baseline: String,
     } = "slo-differs", Warning, "Nothing: goodput was counted again with the limits of the baseline.";
+    /// The prices of the runs are in different currencies, so what they cost is left out.
+    CurrenciesDiffer {
+        /// The currencies, as the configs name them.
+        currencies: Vec<String>,
+    } = "currencies-differ", Warning, "Give all prices in one currency, then measure or compare again.";
     /// Repeats of different runs are not paired.
     RepeatsNotPaired = "repeats-not-paired", Note, "Measure both in one run for a paired comparison.";
     /// The certificate of an attached server is not checked.
@@ -618,6 +630,7 @@ impl WarningCode {
                 | Self::ReadLate
                 | Self::ManyMessagesUnreadable
                 | Self::OutputNotSeen
+                | Self::TokensUndercounted
                 | Self::FewerInFlight
                 | Self::FewerSent
                 | Self::NoOpenFiles

@@ -189,6 +189,11 @@ fn of_streams(kind: &WarningKind) -> Option<String> {
                 each.join(", ")
             )
         }
+        WarningKind::TokensUndercounted { events, tokens } => format!(
+            "{} output events came and the server counts {} tokens: its count is too small, and throughput and time per token with it",
+            grouped(*events),
+            grouped(*tokens)
+        ),
         WarningKind::MoreEventsThanTokens { events, tokens } => format!(
             "{} output events came and the server counts {} tokens: its count is too small, or something cuts tokens into pieces",
             grouped(*events),
@@ -608,6 +613,10 @@ fn of_runs(kind: &WarningKind) -> String {
         ),
         WarningKind::SloDiffers { baseline } => format!(
             "the runs have different limits for goodput: it was counted anew with those of {baseline}"
+        ),
+        WarningKind::CurrenciesDiffer { currencies } => format!(
+            "the runs' prices are in {}: what they cost is left out",
+            listed(currencies)
         ),
         WarningKind::RepeatsNotPaired => "repeats of different runs are not paired: an interval holds the scatter within each run, and not what changed on the machine from one to the other".to_owned(),
         WarningKind::OlderVersion { sentence } => sentence.clone(),

@@ -27,11 +27,24 @@ pub(super) struct Combined<'r> {
     pub(super) labels: Vec<Vec<String>>,
     /// Backends whose own run does not have a level, by its place in `levels`.
     no_level: HashSet<(String, usize)>,
-    /// Without it, what the runs cost does not compare.
-    has_one_currency: bool,
+    /// Those of the runs that have prices; with more than one, what the runs cost does
+    /// not compare.
+    currencies: Vec<Option<String>>,
 }
 
 impl Combined<'_> {
+    /// The currencies of the runs' prices, where they are several, so that what the runs
+    /// cost is left out.
+    pub(super) fn other_currencies(&self) -> Vec<String> {
+        let named = self.currencies.iter().map(Option::as_deref);
+        match self.currencies.len() {
+            0 | 1 => Vec::new(),
+            _ => named
+                .map(|name| name.unwrap_or(PRICE_UNIT).to_owned())
+                .collect(),
+        }
+    }
+
     pub(super) fn source(&self) -> Source<'_> {
         let mut run_of = HashMap::new();
         for (run, labels) in (0..).zip(&self.labels) {
@@ -62,13 +75,14 @@ pub(super) fn combine<'r>(runs: &'r [MeasuredRun<'r>]) -> Combined<'r> {
         levels: levels.clone(),
         cells: Vec::new(),
         no_level: HashSet::new(),
-        has_one_currency: has_one_currency(runs),
+        currencies: currencies(runs),
         labels,
     };
     combined.config.backends.clear();
-    if !combined.has_one_currency {
-        combined.config.currency = None;
-    }
+    combined.config.currency = match combined.currencies.as_slice() {
+        [only] => only.clone(),
+        _ => None,
+    };
     combined.config.repeats = runs.iter().map(|run| run.config.repeats).min().unwrap_or(1);
     for (run, labels) in runs.iter().zip(combined.labels.clone()) {
         combined.put(run, &labels, &levels);
@@ -91,7 +105,7 @@ impl<'r> Combined<'r> {
         for cell in run.cells.iter().filter(is_known) {
             let mut cell = cell.clone();
             rename(&new, &mut cell.row.backend);
-            if !self.has_one_currency {
+            if self.currencies.len() > 1 {
                 cell.row.metrics.retain(|name, _| !is_price(name));
             }
             self.cells.push(cell);
@@ -152,9 +166,17 @@ impl<'r> Combined<'r> {
     }
 }
 
-fn has_one_currency(runs: &[MeasuredRun<'_>]) -> bool {
-    let first = &runs[0].config.currency;
-    runs.iter().all(|run| run.config.currency == *first)
+/// The currencies of all runs that have a price, each once.
+fn currencies(runs: &[MeasuredRun<'_>]) -> Vec<Option<String>> {
+    let mut found: Vec<Option<String>> = Vec::new();
+    for config in runs.iter().map(|run| &run.config) {
+        let mut labels = config.backends.iter().map(|backend| backend.label());
+        let has_price = labels.any(|label| config.price_per_hour_of(label).is_some());
+        if has_price && !found.contains(&config.currency) {
+            found.push(config.currency.clone());
+        }
+    }
+    found
 }
 
 fn is_price(metric: &str) -> bool {

@@ -101,6 +101,7 @@ fn without_words(runs: &[MeasuredRun<'_>], options: &RunsOptions) -> Result<Repo
         forced,
         changes: baseline::changes(&report.levels, &pairs),
         levels_of_some,
+        other_currencies: combined.other_currencies(),
         gate: gate.map(|rule| gate::decide(rule, &report, &pairs)),
         drifts: drifts(&report, runs),
     };

@@ -24,7 +24,7 @@ pub struct Ahead {
 impl Ahead {
     /// `pairs`: of the best with every other, the second first; at least one. `None`
     /// if some repeats cannot be paired.
-    pub(crate) fn of(pairs: &[Pair<'_>]) -> Option<Self> {
+    pub(crate) fn from_pairs(pairs: &[Pair<'_>]) -> Option<Self> {
         let each: Vec<Vec<f64>> = pairs.iter().map(ratios).collect();
         let of = each.iter().map(Vec::len).min().filter(|n| *n > 0)?;
         let better = pairs[0].metric.better;

@@ -88,7 +88,9 @@ pub(crate) fn all(
             let mut verdicts = judge(&contests).into_iter().zip(&contests);
             let comparisons = ranked.iter().map(|ranked| {
                 let found = ranked.second().and_then(|_| verdicts.next());
-                let ahead = found.as_ref().and_then(|(_, pairs)| Ahead::of(pairs));
+                let ahead = found
+                    .as_ref()
+                    .and_then(|(_, pairs)| Ahead::from_pairs(pairs));
                 let verdict = found.map(|(verdict, _)| verdict);
                 Comparison {
                     ahead,

@@ -43,8 +43,9 @@ impl Drift {
     }
 }
 
-/// The drift of rows of one run. `None` where fewer starts would give an interval that holds nearly everything:
-/// with one backend below four repeats, with two below three.
+/// The drift of rows of one run. `None` where so few starts would give an interval
+/// that holds nearly everything: with one backend below four repeats, with two below
+/// three.
 #[must_use]
 pub fn find(rows: &[Row], levels: &[Level]) -> Option<Drift> {
     let is_open = levels.iter().any(|l| !matches!(l, Level::Concurrency(_)));
@@ -56,7 +57,9 @@ pub fn find(rows: &[Row], levels: &[Level]) -> Option<Drift> {
     let mut labels: Vec<&str> = rows.iter().map(|row| row.backend.as_str()).collect();
     labels.sort_unstable();
     labels.dedup();
-    let starts = labels.iter().map(|label| Starts::of(rows, label, metric));
+    let starts = labels
+        .iter()
+        .map(|label| Starts::from_rows(rows, label, metric));
     let starts: Vec<Starts> = starts.collect();
     let places = || starts.iter().flat_map(|own| &own.values);
     let first = places()
@@ -84,8 +87,8 @@ struct Starts {
 }
 
 impl Starts {
-    /// Of the levels that every repeat has: another one would move the mean.
-    fn of(rows: &[Row], label: &str, metric: &str) -> Self {
+    /// The mean is over the levels that every repeat has: another one would move it.
+    fn from_rows(rows: &[Row], label: &str, metric: &str) -> Self {
         let own = rows.iter().filter(|row| row.backend == label);
         let each: Vec<BTreeMap<u32, f64>> = own.filter_map(|row| logs(row, metric)).collect();
         let repeats = each.iter().map(BTreeMap::len).max().unwrap_or(0);

@@ -161,7 +161,7 @@ pub(crate) fn judge_pairs<'r>(family: impl IntoIterator<Item = Pair<'r>>) -> Vec
 #[must_use]
 pub fn outcomes(intervals: &[Interval], better: Better) -> Vec<Outcome> {
     let claim = |interval: &Interval| {
-        let chances = Chances::of(interval, better);
+        let chances = Chances::from_interval(interval, better);
         most_likely(&[chances.first_better], chances, true)
     };
     let claims: Vec<(Shown, f64)> = intervals.iter().map(claim).collect();

@@ -172,7 +172,7 @@ impl Pair<'_> {
             interval,
             reason: self.reason(&repeats, interval.as_ref()),
             chances: match &interval {
-                Some(interval) => Chances::of(interval, better),
+                Some(interval) => Chances::from_interval(interval, better),
                 None => Chances::without_ratio(&repeats, better),
             },
         }
@@ -187,7 +187,7 @@ pub(crate) fn too_many_failed(row: &Row) -> bool {
 impl Chances {
     /// `interval`: first to second. The margin is the same on the log scale in both
     /// directions.
-    pub(crate) fn of(interval: &Interval, better: Better) -> Self {
+    pub(crate) fn from_interval(interval: &Interval, better: Better) -> Self {
         let (more, less) = (interval.p_above(margin()), interval.p_below(-margin()));
         let (first_better, second_better) = match better {
             Better::Higher => (more, less),
