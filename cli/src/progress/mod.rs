@@ -140,8 +140,12 @@ impl Progress {
                 folder, simulated, ..
             } => {
                 let mark = if simulated { " (SIMULATED)" } else { "" };
-                let all = counted(self.cells as u64, "measurement");
-                format!("{all} to take{mark}, in {}", folder.display())
+                let all = match self.cells {
+                    // The levels of a search follow from what is measured.
+                    0 => "a search for the largest load".to_owned(),
+                    cells => format!("{} to take", counted(cells as u64, "measurement")),
+                };
+                format!("{all}{mark}, in {}", folder.display())
             }
             RunEvent::Starting {
                 backend,
@@ -201,10 +205,13 @@ impl Progress {
             0 => String::new(),
             n => format!(", {n} failed"),
         };
+        let of_all = match self.cells {
+            0 => String::new(),
+            cells => format!("/{cells}"),
+        };
         format!(
-            "[{}/{}] {}, {}, repeat {}: {} ok{failures}{speed}",
+            "[{}{of_all}] {}, {}, repeat {}: {} ok{failures}{speed}",
             self.cells_begun,
-            self.cells,
             key.backend,
             key.level,
             key.block + 1,

@@ -36,7 +36,7 @@ fn started_at_minute(minute: usize, run: &Run) -> Manifest {
 
 fn digests(run: &Run) -> Vec<CellDigest> {
     let records = run.records.iter();
-    let folded = records.map(|records| CellFold::from_records(records, run.config.slo).digest());
+    let folded = records.map(|records| CellFold::from_records(records, run.config.slos()).digest());
     folded.collect()
 }
 

@@ -16,6 +16,7 @@ use inferbench_engine::prepare::{PreparedBackend, PreparedRun, at_backend_key, p
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
 use inferbench_model::config::{Level, Loaded};
+use inferbench_model::config::{SearchConfig, SearchOver};
 use inferbench_model::doctor::Judged;
 use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::kv_cache::KvEstimate;
@@ -246,10 +247,16 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     let levels: Vec<String> = config.load.levels().iter().map(Level::to_string).collect();
     println!("{}: the config is valid", config.name);
     println!("model: {}", config.model.id);
-    println!("levels: {}", levels.join(", "));
+    match &config.load.search {
+        Some(search) => println!("{}", search_line(search)),
+        None => println!("levels: {}", levels.join(", ")),
+    }
     println!(
         "measurements: {} ({}, {}, order of backends from seed {})",
-        preview.cells,
+        match &config.load.search {
+            Some(_) => "as many as the search needs".to_owned(),
+            None => preview.cells.to_string(),
+        },
         counted(preview.backends.len() as u64, "backend"),
         counted(config.repeats.into(), "repeat"),
         config.seed
@@ -268,7 +275,9 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     } else if let Some(duration) = config.load.duration {
         println!("each measurement lasts {duration}");
     }
-    println!("{}", expected_line(prepared, preview.expected_s));
+    if config.load.search.is_none() {
+        println!("{}", expected_line(prepared, preview.expected_s));
+    }
     for (_, workload, scan) in prepared.prompts.scans() {
         let several = config.workload.is_mixture();
         let file = workload.file.as_deref().filter(|_| several);
@@ -361,6 +370,24 @@ fn expected_line(prepared: &PreparedRun, seconds: f64) -> String {
         (_, false) => "a token takes 20 ms",
     };
     format!("likely time: {time}, if {guessed}")
+}
+
+/// What a search looks for, and how many loads that likely takes.
+fn search_line(search: &SearchConfig) -> String {
+    let what = match search.over {
+        SearchOver::Concurrency => "requests in flight",
+        SearchOver::RequestRate => "requests per second",
+    };
+    let budget = search.budget.map_or_else(String::new, |budget| {
+        format!(", at most {budget} of measuring each backend")
+    });
+    format!(
+        "search: the most {what} that keep the promise, from {} to {}, to {}; about {} at the first start of a backend, 2 or more at each later one{budget}",
+        search.from,
+        search.to,
+        search.tolerance,
+        counted(search.likely_trials(), "measurement")
+    )
 }
 
 /// `started 3 times`, or for a server that runs already `measured 3 times`.

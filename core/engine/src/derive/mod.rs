@@ -3,6 +3,7 @@
 
 mod placed;
 pub(crate) mod samples;
+mod searched;
 mod short_cells;
 pub mod verify;
 
@@ -214,6 +215,9 @@ impl FoldedRun {
         config.slo = limits.map_or(config.slo, |limits| limits.slo);
         let file = LineFile::open(&run.file("requests.jsonl"))?;
         let cells = take_in(&file, &manifest, &slos)?;
+        config
+            .load
+            .set_measured(cells.list.iter().map(|cell| cell.key.level));
         let windows = cells.list.iter().map(|c| (c.key.clone(), c.fold.window()));
         let hardware = samples::take_in(&run, &manifest, &config, &windows.collect::<Vec<_>>())?;
         short_cells::note(&mut manifest, &config, &cells.list);
@@ -223,6 +227,10 @@ impl FoldedRun {
             let price_per_hour = config.price_per_hour_of(&cell.key.backend);
             let row = row::row_of(cell.key, &cell.fold, cell.self_check);
             let row = row.with_price(price_per_hour);
+            let row = match &config.load.search {
+                Some(search) => row.with_promise(&search.slo, &cell.fold),
+                None => row,
+            };
             rows.push(match hardware {
                 Some(hardware) => row.with_hardware(hardware),
                 None => row,

@@ -17,7 +17,7 @@ use inferbench_model::verify::{
     REPEATS, RecordRules, SAME_WORK, SAMPLES, SEALED, Verification,
 };
 
-use crate::derive::Derived;
+use crate::derive::{Derived, searched};
 use crate::store::hash::{file_facts, file_sha256};
 use crate::store::{LineFile, RunFolder, StoreError, seal};
 
@@ -38,6 +38,9 @@ pub fn verify(folder: &Path, derived: &Derived) -> Result<Verification, StoreErr
         clock(manifest, &mut found);
         plan(manifest, &config, &mut found);
         records(&run, manifest, &config, &mut found)?;
+    }
+    if let Ok(config) = serde_json::from_value::<Config>(manifest.config.clone()) {
+        searched::check(derived, &config, &mut found);
     }
     cells(derived, &mut found);
     backends(derived, &mut found);
@@ -124,7 +127,13 @@ fn clock(manifest: &Manifest, found: &mut Verification) {
 }
 
 fn plan(manifest: &Manifest, config: &Config, found: &mut Verification) {
-    if RunPlan::new(config) != manifest.plan {
+    let mut plan = manifest.plan.clone();
+    if config.load.search.is_some() {
+        plan.stages
+            .iter_mut()
+            .for_each(|stage| stage.levels.clear());
+    }
+    if RunPlan::new(config) != plan {
         found.find(PLANNED, "run.json", "its plan is not that of its config");
     }
     let mut planned: HashMap<CellKey, bool> = HashMap::new();
@@ -165,9 +174,8 @@ fn records(
     let facts: HashMap<&CellKey, _> = of_cells.map(|cell| (&cell.key, cell)).collect();
     let mut audits: HashMap<CellKey, CellAudit<'_>> = HashMap::new();
     let rules = RecordRules::of_run_version(manifest.schema_version);
-    let levels = config.load.levels();
     let asked = |key: &CellKey| {
-        let level = levels.iter().position(|level| *level == key.level)?;
+        let level = config.load.level_index(key.level)?;
         Some(AskedByPlan {
             workload: &config.workload,
             block: key.block,
@@ -194,7 +202,7 @@ fn records(
     let mut audits: Vec<(CellKey, CellAudit<'_>)> = audits.into_iter().collect();
     audits.sort_by_cached_key(|(key, _)| key.to_string());
     for (key, audit) in audits {
-        let Some(place) = levels.iter().position(|level| *level == key.level) else {
+        let Some(place) = config.load.level_index(key.level) else {
             found.find(PLANNED, &key, "its level is not one of the config");
             continue;
         };

@@ -160,10 +160,17 @@ fn check_open_files(loaded: &Loaded) -> Vec<YamlError> {
     let levels = loaded.config.load.concurrency.iter().flatten().enumerate();
     let refused = levels.filter_map(|(index, level)| Some((index, limit.refuses(*level)?)));
     let hint = "raise it first, with ulimit -Hn or LimitNOFILE, or measure fewer at once";
+    let load = &loaded.config.load;
+    let searched = load.most_in_flight().filter(|_| load.search.is_some());
+    let searched = searched.and_then(|most| limit.refuses(most)).map(|words| {
+        let path = [key("load"), key("search"), key("to")];
+        loaded.tree.error_at(&path, words, Some(hint.to_owned()))
+    });
     refused
         .map(|(index, words)| {
             let path = [key("load"), key("concurrency"), PathStep::Index(index)];
             loaded.tree.error_at(&path, words, Some(hint.to_owned()))
         })
+        .chain(searched)
         .collect()
 }

@@ -112,7 +112,6 @@ impl PreparedRun {
     #[must_use]
     pub fn launch_context(&self, port: u16, work_dir: &Path) -> LaunchContext {
         let model = &self.config.model;
-        let levels = self.config.load.concurrency.iter().flatten();
         LaunchContext {
             model: ModelSpec {
                 id: model.id.clone(),
@@ -125,7 +124,7 @@ impl PreparedRun {
             port,
             seed: self.config.seed,
             work_dir: work_dir.to_owned(),
-            max_concurrency: levels.copied().max(),
+            max_concurrency: self.config.load.most_in_flight(),
         }
     }
 

@@ -72,6 +72,7 @@ pub(super) async fn run(
         start_ns,
         end_ns: clock::now_ns(),
         complete: !cancel.is_cancelled() && lost.is_none(),
+        promise_held: None,
         self_check,
     };
     let shortfall = session.cell_ended(facts, offered.plan())?;

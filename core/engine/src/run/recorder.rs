@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use inferbench_model::facts::manifest::{CellFacts, ExitState, Manifest, StageFacts};
 use inferbench_model::facts::record::{RequestRecord, ServerSample};
 use inferbench_model::facts::warning::Warning;
+use inferbench_model::plan::{PlannedLevel, Stage};
 use tokio_util::sync::CancellationToken;
 
 use crate::os::clock;
@@ -68,6 +69,15 @@ impl Recorder {
     /// Where readings of a server's metrics go, masked.
     pub(crate) fn server_metrics_sink(&self) -> LineSink<ServerSample> {
         self.server_metrics.sink()
+    }
+
+    /// Adds a level to what is planned for a start, if it is not there.
+    pub(super) fn plan_level(&mut self, stage: &Stage, planned: PlannedLevel) {
+        let stages = self.manifest.plan.stages.iter_mut();
+        let own = stages.filter(|own| own.backend == stage.backend && own.block == stage.block);
+        for own in own.filter(|own| !own.levels.contains(&planned)) {
+            own.levels.push(planned);
+        }
     }
 
     /// Puts in the facts of a start, in place of earlier ones of the same start.

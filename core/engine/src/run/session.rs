@@ -6,6 +6,8 @@ use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 
+use inferbench_model::cell::fold::CellFold;
+use inferbench_model::cell::row;
 use inferbench_model::facts::cell_end::{CellPlan, Shortfall};
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::record::{Evidence, RequestRecord};
@@ -67,6 +69,8 @@ pub(crate) struct RunSession<'a> {
     events: UnboundedSender<RunEvent>,
     current: Arc<Mutex<CellProgress>>,
     recent: Arc<Mutex<Recent>>,
+    /// The records of the current cell, where a search decides by them.
+    searched: Arc<Mutex<Vec<RequestRecord>>>,
 }
 
 impl<'a> RunSession<'a> {
@@ -90,6 +94,7 @@ impl<'a> RunSession<'a> {
             events,
             current: Arc::default(),
             recent: Arc::default(),
+            searched: Arc::default(),
         }
     }
 
@@ -139,8 +144,16 @@ impl<'a> RunSession<'a> {
         if let Ok(mut recent) = recent.lock() {
             *recent = Recent::default();
         }
+        let searched = Arc::clone(&self.searched);
+        if let Ok(mut searched) = searched.lock() {
+            searched.clear();
+        }
+        let decides = self.prepared.config.load.search.is_some();
         Box::new(move |mut record: RequestRecord| {
             secrets.mask_record(&mut record);
+            if decides && let Ok(mut searched) = searched.lock() {
+                searched.push(record.clone());
+            }
             if let Ok(mut current) = current.lock() {
                 current.add(&record);
             }
@@ -150,6 +163,16 @@ impl<'a> RunSession<'a> {
             }
             file.send(record);
         })
+    }
+
+    /// Whether the cell that has just ended keeps the promise that the run's search is for.
+    fn promise_held(&self, facts: &CellFacts) -> Option<bool> {
+        let config = &self.prepared.config;
+        let slo = &config.load.search.as_ref()?.slo;
+        let records = std::mem::take(&mut *self.searched.lock().ok()?);
+        let fold = CellFold::from_records(&records, config.slos());
+        let row = row::row_of(facts.key.clone(), &fold, facts.self_check.clone());
+        row.with_promise(slo, &fold).promise.map(|kept| kept.holds)
     }
 
     /// Shows onlookers how far the cell is.
@@ -179,13 +202,18 @@ impl<'a> RunSession<'a> {
         let ended = ended.unwrap_or_default();
         let shortfall = ended.recorded.shortfall(plan, facts.end_ns);
         let complete = facts.complete && shortfall.is_none();
+        let promise_held = self.promise_held(&facts);
         self.any_cell_failed |= ended.counts.ok == 0;
         self.announce(RunEvent::CellEnded {
             key: facts.key.clone(),
             overall_token_throughput: ended.overall_token_throughput(),
             counts: ended.counts,
         });
-        self.recorder.put_cell(CellFacts { complete, ..facts })?;
+        self.recorder.put_cell(CellFacts {
+            complete,
+            promise_held,
+            ..facts
+        })?;
         Ok(shortfall)
     }
 }

@@ -4,6 +4,7 @@
 
 use inferbench_model::config::WorkloadConfig;
 use inferbench_model::facts::manifest::{ReportedIn, StageFacts};
+use inferbench_model::facts::searched::next_level;
 use inferbench_model::facts::warning::Warning;
 use inferbench_model::plan::Stage;
 use inferbench_model::text::units::s_between;
@@ -155,11 +156,33 @@ async fn measure_levels(
     stage: &Stage,
     started: &StartedBackend,
 ) -> Result<(), StageError> {
+    if session.prepared.config.load.search.is_some() {
+        return search_levels(session, backend, stage, started).await;
+    }
     for planned in &stage.levels {
         if session.cancel().is_cancelled() {
             break;
         }
         cell::run(session, backend, stage, *planned, started).await?;
+    }
+    Ok(())
+}
+
+/// Measures one level after the other, each as the ones before it call for.
+async fn search_levels(
+    session: &mut RunSession<'_>,
+    backend: &PreparedBackend,
+    stage: &Stage,
+    started: &StartedBackend,
+) -> Result<(), StageError> {
+    let config = &session.prepared.config;
+    while !session.cancel().is_cancelled() {
+        let cells = &session.recorder.manifest().cells;
+        let Some(planned) = next_level(config, cells, stage) else {
+            break;
+        };
+        session.recorder.plan_level(stage, planned);
+        cell::run(session, backend, stage, planned, started).await?;
     }
     Ok(())
 }

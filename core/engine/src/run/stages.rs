@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use inferbench_model::facts::manifest::{ExitState, StageFacts};
+use inferbench_model::facts::searched::next_level;
 use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::{PlannedLevel, Stage};
 
@@ -69,6 +70,12 @@ impl RunSession<'_> {
                     && key.level == planned.level
             })
         };
+        let config = &self.prepared.config;
+        if config.load.search.is_some() {
+            let stages = self.prepared.plan.stages.iter();
+            let open = stages.filter(|stage| next_level(config, cells, stage).is_some());
+            return open.cloned().collect();
+        }
         let stages = self.prepared.plan.stages.iter().map(|stage| {
             let levels = stage.levels.iter().copied();
             Stage {
@@ -145,7 +152,8 @@ impl RunSession<'_> {
     pub(super) fn finish(self) -> Result<Finished, StoreError> {
         let manifest = self.recorder.manifest();
         let complete = manifest.cells.iter().filter(|cell| cell.complete).count();
-        let any_cell_missing = complete < self.prepared.plan.cells();
+        let is_open = !self.missing_stages().is_empty();
+        let any_cell_missing = is_open || complete < self.prepared.plan.cells();
         let exit_state = exit_state(
             &manifest.stages,
             any_cell_missing || self.any_cell_failed,

@@ -126,6 +126,10 @@ impl CellFold {
         self.trends.trends()
     }
 
+    pub(crate) fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
     pub(crate) fn faults(&self) -> &StreamFaults {
         &self.faults
     }

@@ -8,6 +8,7 @@ pub(crate) mod digest;
 pub mod fold;
 pub(crate) mod lateness;
 pub mod measured;
+pub mod promise;
 pub mod row;
 pub(crate) mod sharing;
 pub mod steady_state;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cell::classes::{self, ClassFigures};
 use crate::cell::fold::{CellFold, Work};
+use crate::cell::promise::PromiseKept;
 use crate::cell::steady_state::Trends;
 use crate::cell::stream_faults::share;
 use crate::config::{Level, Slos};
@@ -69,6 +70,9 @@ pub struct CellRow {
     /// absent with fewer than thirty requests.
     #[serde(default, skip_serializing_if = "Trends::is_empty")]
     pub trends: Trends,
+    /// Whether the promise was kept that the run's search is for; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promise: Option<PromiseKept>,
     /// What the client itself did during the cell.
     pub self_check: SelfCheck,
     /// Whether the figures can be trusted: no threshold of the self-check was
@@ -164,6 +168,7 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         counts,
         window: fold.window(),
         metrics,
+        promise: None,
         hardware: None,
         trends: fold.trends(),
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,

@@ -1,7 +1,7 @@
 //! From the text of a config file to a checked `Config`, every error with
 //! its place. Reading the file is left to the caller.
 
-use super::{Config, check};
+use super::{Config, check, sweep};
 use crate::yaml::{self, Node, YamlError};
 
 /// A config that is valid in itself, and the tree it came from, which has the
@@ -27,7 +27,8 @@ pub fn load(
     text: &str,
     lookup_env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Loaded, Vec<YamlError>> {
-    let tree = yaml::parse(file, text, lookup_env).map_err(|error| vec![error])?;
+    let mut tree = yaml::parse(file, text, lookup_env).map_err(|error| vec![error])?;
+    sweep::expand(&mut tree)?;
     let mut config: Config = yaml::from_node(&tree).map_err(|error| vec![error])?;
     for backend in &mut config.backends {
         backend.options.retain(|key, _| !key.starts_with("x-"));

@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::search::{SearchConfig, SearchOver};
 use super::{Level, LoadShape, LoadThreads, Rate, Requests, Speed, speed};
 use crate::text::units::DurationText;
 
 /// How the load is offered. One of `concurrency` (closed loop), `request_rate` (open
-/// loop) and `speed` (open loop, replay of a trace) is given.
+/// loop), `speed` (open loop, replay of a trace) and `search` is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LoadConfig {
@@ -26,6 +27,10 @@ pub struct LoadConfig {
     )]
     #[schemars(schema_with = "speed::schema")]
     pub speed: Option<Vec<Speed>>,
+    /// The largest load that a backend bears: levels follow from what was measured
+    /// before them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchConfig>,
     /// Open loop: distribution of the gaps between sends, or the times of a trace.
     #[serde(default)]
     pub arrivals: Arrivals,
@@ -71,8 +76,8 @@ pub struct LoadConfig {
 }
 
 impl LoadConfig {
-    /// The levels in the order of the config; empty if none of `concurrency`,
-    /// `request_rate` and `speed` is set (which `check` refuses).
+    /// The levels in the order of the config; empty for a search, whose levels follow
+    /// from what was measured.
     #[must_use]
     pub fn levels(&self) -> Vec<Level> {
         let closed = self.concurrency.iter().flatten();
@@ -83,6 +88,56 @@ impl LoadConfig {
             .chain(open.map(|rate| Level::RequestRate(*rate)))
             .chain(replayed.map(|speed| Level::TraceSpeed(*speed)))
             .collect()
+    }
+
+    /// The number by which prompts and arrivals of a level are drawn: its place in the
+    /// config, or for a search one that follows from the load itself. `None` if the
+    /// config does not have the level.
+    #[must_use]
+    pub fn level_index(&self, level: Level) -> Option<usize> {
+        match &self.search {
+            None => self.levels().iter().position(|own| *own == level),
+            Some(search) => search.load(level).map(|load| match search.over {
+                SearchOver::Concurrency => load as usize,
+                // Rates have three digits.
+                SearchOver::RequestRate => (load * 1e6) as usize,
+            }),
+        }
+    }
+
+    /// Lists the levels that a search has measured, in ascending order. Without a search
+    /// the levels stay those of the config.
+    pub fn set_measured(&mut self, levels: impl IntoIterator<Item = Level>) {
+        let Some(search) = &self.search else {
+            return;
+        };
+        let loads = levels.into_iter().filter_map(|level| search.load(level));
+        let mut loads: Vec<f64> = loads.collect();
+        loads.sort_by(f64::total_cmp);
+        loads.dedup();
+        match search.over {
+            SearchOver::Concurrency => {
+                self.concurrency = Some(loads.into_iter().map(|load| load as u32).collect());
+            }
+            SearchOver::RequestRate => {
+                self.request_rate = Some(loads.into_iter().map(Rate).collect());
+            }
+        }
+    }
+
+    /// Most requests in flight that a closed loop may have.
+    #[must_use]
+    pub fn most_in_flight(&self) -> Option<u32> {
+        let listed = self.concurrency.iter().flatten().copied().max();
+        let searched = self.search.as_ref().filter(|_| self.is_closed());
+        listed.max(searched.map(|search| search.to as u32))
+    }
+
+    /// Whether it is a closed loop: so many requests in flight.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let search = self.search.as_ref();
+        self.concurrency.is_some() || search.is_some_and(|s| s.over == SearchOver::Concurrency)
     }
 
     /// Requests are sent at the times of a trace's rows.

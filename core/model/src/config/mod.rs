@@ -14,9 +14,12 @@ mod price;
 mod requests;
 mod sampling;
 mod schema;
+mod search;
 mod secrets;
 mod shape;
+mod share;
 mod speed;
+mod sweep;
 mod threads;
 mod wording;
 mod workload;
@@ -33,9 +36,12 @@ pub use pause::Pause;
 pub use requests::Requests;
 pub use sampling::{RandomSampling, Sampling};
 pub use schema::schema;
+pub use search::{PercentileLimits, SearchConfig, SearchOver, SearchSlo};
 pub use secrets::SecretsConfig;
 pub use shape::{LoadShape, OnOff, Ramp, Spike, Step};
+pub use share::Share;
 pub use speed::Speed;
+pub use sweep::Sweep;
 pub use threads::LoadThreads;
 pub use workload::{
     Answers, KeepConfig, LengthsConfig, PrefixCache, PromptSource, ROW_FIELDS, ToolCallsConfig,
@@ -161,6 +167,10 @@ pub struct BackendConfig {
     /// run's price.
     #[serde(default)]
     pub price_per_hour: Option<f64>,
+    /// Values of its settings, of which each combination is a backend of its own; a config
+    /// that was read has those in place of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sweep: Option<Sweep>,
 }
 
 impl BackendConfig {

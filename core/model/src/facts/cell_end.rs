@@ -41,8 +41,7 @@ impl<'a> CellPlan<'a> {
         cell: &CellKey,
         trace: Option<&'a TraceTimes>,
     ) -> Option<Self> {
-        let levels = config.load.levels();
-        let place = levels.iter().position(|level| *level == cell.level)?;
+        let place = config.load.level_index(cell.level)?;
         Some(Self {
             load: &config.load,
             level: cell.level,

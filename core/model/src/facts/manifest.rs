@@ -263,6 +263,9 @@ pub struct CellFacts {
     /// It ended by itself: neither the run was interrupted nor the server gone.
     #[serde(default = "complete")]
     pub complete: bool,
+    /// Whether the promise held that the run's search is for; absent without a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub promise_held: Option<bool>,
     /// What the client itself did.
     pub self_check: SelfCheck,
 }

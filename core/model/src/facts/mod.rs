@@ -12,6 +12,7 @@ pub mod key;
 pub mod machine;
 pub mod manifest;
 pub mod record;
+pub mod searched;
 pub mod self_check;
 pub mod text_marks;
 mod token_counts;

@@ -11,6 +11,7 @@ pub mod prompt;
 pub mod rate_curve;
 pub mod sample_size;
 pub mod schedule;
+pub mod search;
 pub mod seed;
 pub mod sends;
 pub mod trace_times;
@@ -88,7 +89,7 @@ impl RunPlan {
                 let levels: Vec<PlannedLevel> = levels
                     .map(|(index, level)| PlannedLevel { index, level })
                     .collect();
-                if !levels.is_empty() {
+                if !levels.is_empty() || config.load.search.is_some() {
                     stages.push(Stage {
                         backend_index,
                         backend: backend.label().to_owned(),
@@ -119,9 +120,13 @@ impl RunPlan {
         self.stages.iter().map(|stage| stage.levels.len()).sum()
     }
 
-    /// Measured requests of all cells; `None` if only time ends them.
+    /// Measured requests of all cells; `None` if only time ends them, or a search says
+    /// which there are.
     #[must_use]
     pub fn requests(&self, load: &LoadConfig) -> Option<u64> {
+        if load.search.is_some() {
+            return None;
+        }
         let levels = self.stages.iter().flat_map(|stage| &stage.levels);
         levels
             .map(|planned| load.requests_at(planned.level))

@@ -5,7 +5,7 @@ use super::data::{REPORT_SCHEMA_VERSION, Report};
 use super::fairness::{self, Fairness};
 use super::figures::columns::{self, MetricColumn};
 use super::figures::row::{Absence, AbsenceCode, Row};
-use super::figures::{classes, distribution, figure, pareto, requests, streaming, turns};
+use super::figures::{capacity, classes, distribution, figure, pareto, requests, streaming, turns};
 use super::kv::KvReport;
 use super::marks::{tiles, trust};
 use super::prose;
@@ -99,6 +99,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         distributions: distribution::all(&rows, cells),
         gaps_by_position: streaming::gaps(&rows, cells),
         tokens_per_event: streaming::tokens(&backends, cells),
+        capacity: capacity::all(manifest, config, cells),
         classes: classes::all(&rows, cells),
         turns: turns::all(&rows, cells),
         requests_over_time: requests::all(&ordered),
@@ -114,7 +115,11 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         counts,
         slo: config.slo,
         answer: Vec::new(),
-        tiles: tiles::choose(&comparisons, &levels, config.slo, is_mixed),
+        // Loads differ from start to start: no single one is worth a headline.
+        tiles: match config.load.search {
+            Some(_) => Vec::new(),
+            None => tiles::choose(&comparisons, &levels, config.slo, is_mixed),
+        },
         trust: Vec::new(),
         warnings: Vec::new(),
         trade: pareto::build(manifest, config.slo, &rows),
@@ -186,6 +191,10 @@ fn rows(source: &Source<'_>, backends: &[BackendReport]) -> Vec<Row> {
         for backend in backends {
             let label = backend.label.as_str();
             let own = source.cells_at(label, *level);
+            // A search measures loads of its own for each backend.
+            if own.is_empty() && source.config.load.search.is_some() {
+                continue;
+            }
             let absence = match source.no_level.contains(&(label, place)) {
                 true => Some(Absence::new(AbsenceCode::NoLevel, None)),
                 false => absence(source.manifest, backend, level, &own),

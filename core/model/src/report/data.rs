@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fairness::Fairness;
+use super::figures::capacity::Capacity;
 use super::figures::classes::ClassRow;
 use super::figures::columns::MetricColumn;
 use super::figures::distribution::Distribution;
@@ -96,6 +97,9 @@ pub struct Report {
     /// Tokens of the output events; empty if none is known to carry several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tokens_per_event: Vec<TokensPerEvent>,
+    /// The largest load that each backend bears; empty without a search.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub capacity: Vec<Capacity>,
     /// Classes of traffic; empty without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassRow>,

@@ -27,6 +27,7 @@ pub use data::{
 pub use fairness::{
     Agreement, Condition, Fairness, FairnessRow, FairnessState, FairnessValue, Parting,
 };
+pub use figures::capacity::{Capacity, CapacityLevel, RepeatCapacity, SearchEnd};
 pub use figures::classes::ClassRow;
 pub use figures::columns::MetricColumn;
 pub use figures::distribution::{Distribution, DistributionCurve};

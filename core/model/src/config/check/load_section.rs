@@ -1,7 +1,7 @@
 //! Checks of the section `load`: which keys go together, and their limits.
 
 use super::found::Found;
-use super::shape;
+use super::{search, shape};
 use crate::config::{Arrivals, Level, LoadConfig, Requests, WorkloadConfig};
 
 /// Checks the whole section.
@@ -30,6 +30,9 @@ pub(super) fn check(load: &LoadConfig, workload: &WorkloadConfig, found: &mut Fo
     check_trace(load, workload, found);
     check_kinds_own(load, found);
     shape::check(load, found);
+    if let Some(search) = &load.search {
+        search::check(search, load, found);
+    }
 }
 
 /// A run is of one kind of load.
@@ -38,6 +41,7 @@ fn check_kind(load: &LoadConfig, found: &mut Found) {
         ("concurrency", load.concurrency.is_some()),
         ("request_rate", load.request_rate.is_some()),
         ("speed", load.speed.is_some()),
+        ("search", load.search.is_some()),
     ];
     let given: Vec<&str> = kinds.iter().filter(|kind| kind.1).map(|k| k.0).collect();
     match given.as_slice() {
@@ -49,7 +53,7 @@ fn check_kind(load: &LoadConfig, found: &mut Found) {
         ),
         [] => found.add_hint(
             "load",
-            "has neither `concurrency` nor `request_rate`, must have one",
+            "has neither `concurrency` nor `request_rate` nor `search`, must have one",
             Some("for a closed loop set load.concurrency: [1, 2, 4, 8]"),
         ),
         [one, other] => found.add(
@@ -58,9 +62,9 @@ fn check_kind(load: &LoadConfig, found: &mut Found) {
                 "has both `{one}` and `{other}`, must have one: a run is a closed loop or an open one"
             ),
         ),
-        _ => found.add(
+        several => found.add(
             "load",
-            "has `concurrency`, `request_rate` and `speed`, must have one: a run is a closed loop or an open one",
+            format!("has `{}`, must have one of them", several.join("`, `")),
         ),
     }
 }
@@ -119,7 +123,7 @@ fn check_trace(load: &LoadConfig, workload: &WorkloadConfig, found: &mut Found) 
 
 /// What only a closed loop or only an open one has.
 fn check_kinds_own(load: &LoadConfig, found: &mut Found) {
-    let is_closed = load.concurrency.is_some();
+    let is_closed = load.is_closed();
     if load.ramp_up.is_some() && !is_closed {
         found.add_hint(
             "load.ramp_up",
@@ -151,10 +155,10 @@ fn check_requests(load: &LoadConfig, found: &mut Found) {
     for (key, _) in counts.iter().filter(|(_, count)| *count == 0) {
         found.add(key, "is 0, must be 1 or more");
     }
-    let without_slots = match (&load.request_rate, &load.speed) {
-        (Some(_), _) => "a request rate has no slots",
-        (None, Some(_)) => "the speed of a trace has no slots",
-        (None, None) => return,
+    let without_slots = match (&load.speed, load.is_closed()) {
+        (_, true) => return,
+        (None, false) => "a request rate has no slots",
+        (Some(_), false) => "the speed of a trace has no slots",
     };
     if counts.len() > 1 {
         found.add_hint(

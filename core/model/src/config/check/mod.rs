@@ -6,6 +6,7 @@ mod found;
 mod launch;
 mod limits;
 mod load_section;
+mod search;
 mod shape;
 mod workload;
 
@@ -169,7 +170,7 @@ fn check_fit(config: &Config, found: &mut Found) {
 
 /// Only a closed loop has slots that conversations can be held in.
 fn check_conversations(config: &Config, found: &mut Found) {
-    if config.load.concurrency.is_some() {
+    if config.load.is_closed() {
         return;
     }
     let parts = config.workload.parts().into_iter();

@@ -29,7 +29,7 @@ pub(super) fn check(load: &LoadConfig, found: &mut Found) {
 
 /// Whether the load has a rate that can go over time.
 fn check_rest(load: &LoadConfig, found: &mut Found) {
-    if load.concurrency.is_some() {
+    if load.is_closed() {
         found.add(
             "load.shape",
             "is set, but a closed loop has no rate: it sends when an answer has ended",

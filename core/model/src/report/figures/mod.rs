@@ -1,5 +1,6 @@
 //! The figures of each backend at each level, before any verdict.
 
+pub(crate) mod capacity;
 pub(crate) mod classes;
 pub(crate) mod columns;
 pub(crate) mod distribution;

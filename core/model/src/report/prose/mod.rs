@@ -2,6 +2,7 @@
 //! nothing that decides anything reads what is written here.
 
 mod ahead;
+mod capacity;
 mod gate;
 mod headline;
 mod no_verdict;
@@ -52,7 +53,11 @@ pub(super) fn write(report: &mut Report) {
     for warning in &mut report.warnings {
         warning.text = warnings::sentence(warning);
     }
-    report.answer = headline::sentences(report);
+    capacity::write(&mut report.capacity);
+    report.answer = match report.capacity.is_empty() {
+        true => headline::sentences(report),
+        false => capacity::sentences(report),
+    };
 }
 
 /// What all levels of a metric show. A reader of several runs asks what became of

@@ -1,0 +1,112 @@
+//! Checks of `load.search`.
+
+use super::found::Found;
+use crate::config::{LoadConfig, PercentileLimits, SearchConfig, SearchOver};
+
+/// Smallest and largest tolerance: closer cannot be told, and farther says nothing.
+const TOLERANCE: (f64, f64) = (0.01, 0.5);
+/// Requests that a percentile needs so that one lies beyond it.
+const NEEDED: [(u32, u64); 4] = [(50, 2), (90, 10), (95, 20), (99, 100)];
+
+/// Checks the search of a run.
+pub(super) fn check(search: &SearchConfig, load: &LoadConfig, found: &mut Found) {
+    check_range(search, found);
+    let tolerance = search.tolerance.0;
+    if !(TOLERANCE.0..=TOLERANCE.1).contains(&tolerance) {
+        let fact = format!("is {}, must be 1% to 50%", search.tolerance);
+        found.add("load.search.tolerance", fact);
+    }
+    if search.budget.is_some_and(|budget| budget.0.is_zero()) {
+        found.add("load.search.budget", "is 0, must be above 0");
+    }
+    if load.shape.is_some() {
+        let fact = "is set, but a search needs a load that stays as it is while it is measured";
+        found.add("load.shape", fact);
+    }
+    check_slo(search, load, found);
+    check_fills(search, load, found);
+}
+
+/// Enough requests that the largest load comes about at all.
+fn check_fills(search: &SearchConfig, load: &LoadConfig, found: &mut Found) {
+    let Some(requests) = load.requests_at(search.level(search.to)) else {
+        return;
+    };
+    if search.over == SearchOver::Concurrency && (requests as f64) < 2.0 * search.to {
+        found.add_hint(
+            "load.requests",
+            format!(
+                "is {requests} at {} requests in flight, must be twice as many or more: the load would fall before it was there",
+                search.to
+            ),
+            Some("set requests: {per_slot: 8, min: 100}, or lower load.search.to"),
+        );
+    }
+}
+
+fn check_range(search: &SearchConfig, found: &mut Found) {
+    let (from, to) = (search.from, search.to);
+    let is_whole = |load: f64| search.over == SearchOver::RequestRate || load.fract() == 0.0;
+    for (key, load) in [("load.search.from", from), ("load.search.to", to)] {
+        if !(load > 0.0 && load <= 1e6) {
+            found.add(
+                key,
+                format!("is {load}, must be above 0 and at most 1000000"),
+            );
+        } else if !is_whole(load) {
+            found.add(
+                key,
+                format!("is {load}, must be a whole number of requests in flight"),
+            );
+        }
+    }
+    if from >= to {
+        found.add(
+            "load.search.to",
+            format!("is {to}, must be above `from`, {from}"),
+        );
+    }
+}
+
+fn check_slo(search: &SearchConfig, load: &LoadConfig, found: &mut Found) {
+    let mut limits = 0;
+    for (metric, percentiles) in search.slo.each() {
+        limits += percentiles.each().count();
+        check_percentiles(metric, percentiles, (search, load), found);
+    }
+    if limits == 0 {
+        found.add_hint(
+            "load.search.slo",
+            "has no limit of a latency: nothing would break",
+            Some("set slo: {ttft_ms: {p99: 500}}"),
+        );
+    }
+}
+
+fn check_percentiles(
+    metric: &str,
+    percentiles: PercentileLimits,
+    (search, load): (&SearchConfig, &LoadConfig),
+    found: &mut Found,
+) {
+    let fewest = load.requests_at(search.level(search.from.max(1.0)));
+    for (p, limit) in percentiles.each() {
+        let path = format!("load.search.slo.{metric}.p{p}");
+        if !(limit > 0.0 && limit.is_finite()) {
+            found.add(&path, format!("is {limit}, must be above 0 ms"));
+        }
+        let needed = NEEDED
+            .iter()
+            .find(|(own, _)| *own == p)
+            .map_or(0, |(_, n)| *n);
+        // One gap of an answer is one value; requests are counted where they are one each.
+        if metric != "itl_ms" && fewest.is_some_and(|fewest| fewest < needed) {
+            let fewest = fewest.unwrap_or(0);
+            found.add_hint(
+                &path,
+                format!("is of {fewest} requests, and a p{p} needs {needed} or more"),
+                Some("raise load.requests, or limit a lower percentile"),
+            );
+        }
+    }
+}
