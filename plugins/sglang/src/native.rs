@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use inferbench_plugin_api::json::mended;
 use inferbench_plugin_api::openai::{
-    Count, Fields, Object, StreamMessage, Text, error_message, error_words, post_merged, seed_for,
-    skip,
+    Count, Fields, Object, StreamMessage, Text, error_message, error_words, is_error, post_merged,
+    seed_for, skip,
 };
 use inferbench_plugin_api::{
     Decoder, Events, Framing, HttpRequest, Message, OutputKind, PluginError, PromptContent,
@@ -251,7 +251,7 @@ impl NativeDecoder {
     }
 
     fn chunk(&mut self, chunk: &Chunk<'_>, out: &mut Events<'_>) {
-        if let Some(error) = &chunk.error {
+        if let Some(error) = chunk.error.as_ref().filter(|error| is_error(error)) {
             out.error(&error_message(error));
         } else if chunk.object.filled() == Some("error") {
             out.error(chunk.message.filled().unwrap_or("error without a message"));

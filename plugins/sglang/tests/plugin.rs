@@ -219,6 +219,17 @@ fn a_recorded_error_inside_200_is_an_error() {
     assert!(words.starts_with("The input (3000 tokens) is longer"));
 }
 
+#[test]
+fn an_empty_error_is_none() {
+    for error in ["null", "\"\"", "{}", "0", "false", r#"{"message":null}"#] {
+        let message = format!("data: {{\"text\":\"a\",\"error\":{error}}}\n\n");
+        let events = native(message.as_bytes());
+        let failed = |event: &Replayed| matches!(event, Replayed::Error(_));
+        assert!(!events.iter().any(failed), "{error}: {events:?}");
+        assert!(!events.is_empty(), "{error}");
+    }
+}
+
 fn feed(streaming: Streaming, texts: &[&str]) -> Vec<String> {
     let mut decoder = NativeDecoder::new(streaming);
     let mut buffer = EventBuf::default();

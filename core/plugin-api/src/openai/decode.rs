@@ -234,7 +234,8 @@ fn reported_error(chunk: &Chunk<'_>) -> Option<String> {
 
 /// Whether it says anything: a null, `false`, 0, an empty text, list or object, or an
 /// object of such values means that there is no error.
-pub(super) fn is_error(error: &Value) -> bool {
+#[must_use]
+pub fn is_error(error: &Value) -> bool {
     match error {
         Value::Null | Value::Bool(false) => false,
         Value::Bool(true) => true,

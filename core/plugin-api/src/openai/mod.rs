@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use chunk::{CHOICE_FIELDS, CONTENT_FIELDS};
-pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words};
+pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words, is_error};
 pub use encode::{OpenAiWire, api_key_header, post_merged, seed_for};
 pub use lenient::{Count, Fields, List, Object, Text, skip};
 pub use responses::ResponsesDecoder;
