@@ -88,6 +88,22 @@ async fn an_error_page_is_shown_in_one_line_of_bounded_length() {
 }
 
 #[tokio::test]
+async fn a_web_page_in_place_of_an_answer_is_called_so() {
+    let page = answer(
+        "200 OK",
+        "text/html; charset=utf-8",
+        "",
+        "<html>log in</html>",
+    );
+    let record = answered_with(page).await;
+    assert_eq!(reason(&record), "truncated");
+    assert_eq!(
+        message(&record),
+        "the server answered 200 with a web page (text/html)"
+    );
+}
+
+#[tokio::test]
 async fn a_redirect_is_not_followed_and_names_its_target() {
     let to = "Location: http://127.0.0.1:1/elsewhere\r\n";
     let record = answered_with(answer("307 Temporary Redirect", "text/plain", to, "")).await;

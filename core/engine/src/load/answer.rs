@@ -202,8 +202,16 @@ impl Answer {
             let words = "the server answered 200 without a body";
             return broken(FailureReason::NoBody, words);
         }
-        let finished = self.body.finish(&mut self.exchange, t_ns);
-        finished.err().unwrap_or(StreamEnd::Clean)
+        if let Err(end) = self.body.finish(&mut self.exchange, t_ns) {
+            return end;
+        }
+        let head = self.reader.head();
+        let is_page = head.is_some_and(|head| head.content_type.starts_with("text/html"));
+        if is_page && self.exchange.output_events() == 0 {
+            let words = "the server answered 200 with a web page (text/html)";
+            return broken(FailureReason::Truncated, words);
+        }
+        StreamEnd::Clean
     }
 
     /// Its outcome.
