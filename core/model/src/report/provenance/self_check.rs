@@ -10,7 +10,7 @@ use crate::config::Level;
 use crate::facts::key::CellKey;
 use crate::facts::self_check::{
     BUSY_LIMIT_PERCENT, CLOCK_STEP_LIMIT_MS, CORE_WAIT_LIMIT_PERCENT, LOOP_LAG_LIMIT_MS,
-    OFFERED_LIMIT, STEAL_LIMIT_PERCENT,
+    OFFERED_LIMIT, STEAL_LIMIT_PERCENT, WAITED_OFFERED_LIMIT,
 };
 use crate::facts::warning::WarningCode;
 use crate::metrics::MetricValue;
@@ -101,8 +101,11 @@ fn about_the_thread() -> Vec<Shown> {
         },
         Shown {
             check: WarningCode::ClientWaited,
-            claim: "It got a core when it needed one",
-            limit: format!("waiting below {CORE_WAIT_LIMIT_PERCENT} % of the time"),
+            claim: "It got a core when it needed one, or lost no load",
+            limit: format!(
+                "waiting below {CORE_WAIT_LIMIT_PERCENT} % of the time, or {:.0} % of the load offered",
+                WAITED_OFFERED_LIMIT * 100.0
+            ),
             value: |cell| cell.self_check.core_wait_percent,
             lowest: false,
             words: |value| format!("waited {} % of the time", three_digits(value)),
