@@ -143,9 +143,12 @@ impl CliError {
         // Words of a server, a plugin or the config may contain a secret.
         let secrets = Secrets::of_environment();
         if let Self::Config(errors) = self {
-            for error in errors {
+            let next = errors.iter().skip(1).map(Some).chain([None]);
+            for (error, next) in errors.iter().zip(next) {
                 eprintln!("error: {}", secrets.masked(&error.to_string()));
-                if let Some(hint) = error.hint() {
+                // Errors in a row with one hint have it once, after the last.
+                let is_last = next.is_none_or(|next| next.hint() != error.hint());
+                if let Some(hint) = error.hint().filter(|_| is_last) {
                     eprintln!("hint: {hint}");
                 }
             }

@@ -97,3 +97,24 @@ load: { concurrency: [1], requests: 8 }
         said.err
     );
 }
+
+#[test]
+fn errors_in_a_row_with_one_hint_have_it_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bench.yaml");
+    let config = "
+name: two
+model: { id: simulated }
+backends:
+  - plugin: lmdeploy
+  - plugin: tgi
+load: { concurrency: [1], requests: 8 }
+";
+    fs::write(&file, config).unwrap();
+    let said = said(inferbench().arg("validate").arg(&file));
+    assert_eq!(said.code, Some(2));
+    assert_eq!(said.err.matches("error: ").count(), 2, "{}", said.err);
+    assert_eq!(said.err.matches("hint: ").count(), 1, "{}", said.err);
+    let last = said.err.lines().last().unwrap_or_default();
+    assert!(last.starts_with("hint: `openai` measures"), "{}", said.err);
+}

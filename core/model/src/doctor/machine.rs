@@ -30,6 +30,10 @@ pub const BUSY_PERCENT: f64 = 20.0;
 /// Share of the time taken by the hypervisor from which on measured times suffer,
 /// percent: one part in a hundred moves a p99.
 pub const STEAL_PERCENT: f64 = 1.0;
+
+/// What to do about others who work here too.
+const WAIT_FOR_IDLE: &str = "wait until the machine is idle, or check with top";
+
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Host(pub HostFacts);
 
@@ -194,7 +198,7 @@ impl Judged for LoadAverage {
         }
         words += &format!(", on {} cores", grouped(cores.into()));
         match one > BUSY_LOAD_PER_CORE * f64::from(cores) {
-            true => Verdict::warning(words, "wait until the machine is idle, or check with top"),
+            true => Verdict::warning(words, WAIT_FOR_IDLE),
             false => Verdict::ok(words),
         }
     }
@@ -226,7 +230,7 @@ impl Judged for CpuTime {
             );
         }
         match busy > BUSY_PERCENT {
-            true => Verdict::warning(words, "wait until the machine is idle, or check with top"),
+            true => Verdict::warning(words, WAIT_FOR_IDLE),
             false => Verdict::ok(words),
         }
     }

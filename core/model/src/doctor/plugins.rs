@@ -141,6 +141,9 @@ impl BackendFacts {
     }
 }
 
+/// What to do about a backend whose start is unknown.
+const SEE_OPTIONS: &str = "see inferbench plugins show for its options";
+
 impl Judged for BackendFacts {
     fn verdict(&self) -> Verdict {
         match &self.starts {
@@ -148,14 +151,12 @@ impl Judged for BackendFacts {
             Starts::Nothing if self.can_attach => Verdict::ok(
                 "starts nothing by itself: give `attach`, or a `command` in its options",
             ),
-            Starts::Nothing => Verdict::warning(
-                "starts nothing and attaches to nothing",
-                "see inferbench plugins show for its options",
-            ),
-            Starts::Unknown { reason } => Verdict::warning(
-                format!("what it starts is unknown: {reason}"),
-                "see inferbench plugins show for its options",
-            ),
+            Starts::Nothing => {
+                Verdict::warning("starts nothing and attaches to nothing", SEE_OPTIONS)
+            }
+            Starts::Unknown { reason } => {
+                Verdict::warning(format!("what it starts is unknown: {reason}"), SEE_OPTIONS)
+            }
             Starts::Program {
                 shown,
                 package,
