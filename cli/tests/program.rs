@@ -290,9 +290,11 @@ fn a_missing_program_fails_its_backend_and_the_other_goes_on() {
             .arg(&output),
     );
     assert_eq!(said.code, Some(3), "{}", said.err);
-    let words = "two: cannot start `no-such-simulator`: no such program";
-    assert!(said.err.contains(words), "{}", said.err);
-    assert!(said.out.contains(words), "{}", said.out);
+    let words = "cannot start `no-such-simulator`: no such program";
+    assert!(said.err.contains(&format!("two: {words}")), "{}", said.err);
+    let answer = format!("two gave no result: {words}.");
+    assert!(said.out.contains(&answer), "{}", said.out);
+    assert_eq!(said.out.matches(words).count(), 1, "{}", said.out);
     let cells = json_file(&run_folder(&output).join("cells.json"));
     assert_eq!(cells["cells"].as_array().unwrap().len(), 4);
 }

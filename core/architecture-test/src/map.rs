@@ -183,7 +183,7 @@ const CLI: &[Room] = &[
     room("render", "report data into HTML, CSV, Markdown, Prometheus text", &[]),
     room("exit", "errors, hints and exit codes", &["render"]),
     room("table", "report data into terminal tables", &["render"]),
-    room("progress", "bars and lines while a run goes on", &["args", "table"]),
+    room("progress", "bars and lines while a run goes on", &["args", "render", "table"]),
     room("commands", "one file a command", &[ALL_BELOW]),
 ];
 
