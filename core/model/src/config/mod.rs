@@ -13,6 +13,7 @@ mod price;
 mod requests;
 mod sampling;
 mod schema;
+mod schema_cycle;
 mod secrets;
 mod shape;
 mod speed;
