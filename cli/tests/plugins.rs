@@ -17,6 +17,8 @@ use std::time::Duration;
 use common::{Said, inferbench, repository, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 
 fn api() -> PathBuf {
@@ -405,4 +407,32 @@ fn every_option_shows_with_type_default_and_meaning_in_100_columns() {
             );
         }
     }
+}
+
+#[test]
+#[ignore = "loads two thousand damaged libraries: ten minutes"]
+fn two_thousand_damaged_copies_of_a_plugin_are_loaded_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libinferbench_damaged.so");
+    let whole = fs::read(common::plugin_dir().join("libinferbench_openai.so")).unwrap();
+    let mut rng = ChaCha8Rng::seed_from_u64(1);
+    let mut loaded = 0;
+    for round in 0..2000 {
+        let mut damaged = whole.clone();
+        for _ in 0..[1, 4, 64][round % 3] {
+            // Half of them in the headers and tables.
+            let end = if rng.random() { damaged.len() } else { 4096 };
+            let at = rng.random_range(0..end);
+            damaged[at] = rng.random();
+        }
+        // A new file each time: the old one may still be mapped somewhere.
+        drop(fs::remove_file(&file));
+        fs::write(&file, damaged).unwrap();
+        let mut command = inferbench();
+        let said = said(command.args(["plugins", "--json", "--plugin"]).arg(&file));
+        assert_eq!(said.code, Some(0), "round {round}: {}", said.err);
+        let rows: Value = serde_json::from_str(&said.out).unwrap();
+        loaded += u32::from(rows[0]["state"] == "ok");
+    }
+    eprintln!("{loaded} of 2000 loaded, the others were refused");
 }

@@ -245,7 +245,14 @@ fn what_ends_or_breaks_the_process_that_loads_it_is_refused_and_named() {
         );
         from_c(&code, &file(name), &[]);
     }
+    let code = format!(
+        "#include <stdlib.h>\n{header}\n\
+         __attribute__((destructor)) static void ends(void) {{ abort(); }}"
+    );
+    from_c(&code, &file("ends_badly"), &[]);
     let host = load(vec![], vec![folder.path().to_owned()], false);
+    let line = outcome(&host, &file("ends_badly"));
+    assert!(line.ends_with("it ended its process: SIGABRT"), "{line}");
     for (name, _, did) in cases {
         let line = outcome(&host, &file(name));
         assert_eq!(

@@ -179,7 +179,7 @@ const FRAMINGS: [Framing; 4] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn cuts_anywhere_change_no_event(

@@ -262,7 +262,7 @@ impl<'a> Measurement<'a> {
         Some(Self {
             backend: backend_index(report, &one.backend),
             level: level_of(report, &one.level)?,
-            repeat: one.block + 1,
+            repeat: one.block.saturating_add(1),
             note: note(lines.index.len(), one.sent),
             end: one.end_s,
             from: one.window_start_s,

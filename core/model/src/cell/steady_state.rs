@@ -140,7 +140,10 @@ impl TrendFold {
         };
         let length = (window.end_ns - window.start_ns) as f64 / SPANS as f64;
         // One event is a moment: it gets the least length there is.
-        let (first, last) = (first_ns as f64, (last_ns.max(first_ns + 1)) as f64);
+        let (first, last) = (
+            first_ns as f64,
+            (last_ns.max(first_ns.saturating_add(1))) as f64,
+        );
         let rate = f64::from(tokens) / (last - first);
         for (place, span) in self.tokens.iter_mut().enumerate() {
             let start = window.start_ns as f64 + place as f64 * length;

@@ -14,6 +14,7 @@ mod price;
 mod requests;
 mod sampling;
 mod schema;
+mod schema_cycle;
 mod search;
 mod secrets;
 mod shape;

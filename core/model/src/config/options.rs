@@ -5,6 +5,7 @@ use jsonschema::error::{TypeKind, ValidationError, ValidationErrorKind};
 use jsonschema::paths::Location;
 use serde_json::Value;
 
+use super::schema_cycle;
 use super::wording::{Form, allowed, bare, one_of, shown, type_name};
 use crate::text::nearest::nearest;
 use crate::text::number::counted;
@@ -32,6 +33,12 @@ pub fn options_errors(tree: &Node, backend_index: usize, schema: &Value) -> Vec<
             Err(error) => return vec![below(&step("options"), error)],
         },
     };
+    if let Some(place) = schema_cycle::find(schema) {
+        let fact = format!(
+            "names a plugin whose schema of options is not valid: `{place}` refers to itself or to another document"
+        );
+        return vec![tree.error_at(&step("plugin"), fact, None)];
+    }
     let validator = match jsonschema::validator_for(schema) {
         Ok(validator) => validator,
         Err(error) => {

@@ -94,7 +94,7 @@ pub struct CellKey {
 
 impl fmt::Display for CellKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let repeat = self.block + 1;
+        let repeat = self.block.saturating_add(1);
         write!(f, "{} at {}, repeat {repeat}", self.backend, self.level)
     }
 }

@@ -301,7 +301,7 @@ impl RequestRecord {
             .map_or(0, |sent_ns| first.saturating_sub(sent_ns));
         let at_once_ns = AT_ONCE_NS.max(waited_ns / AT_ONCE_PART);
         let tokens = u64::from(self.output_tokens.unwrap_or(0).max(events));
-        if (waited_ns + span_ns) / tokens.max(1) < HIDDEN_NS {
+        if waited_ns.saturating_add(span_ns) / tokens.max(1) < HIDDEN_NS {
             return false;
         }
         span_ns == 0 || (all_shared && span_ns < at_once_ns)

@@ -115,7 +115,7 @@ impl SpanFold {
             }
             let ends = [start_ns, end_ns].map(|t_ns| on_line(from, to, t_ns));
             stats.area += (ends[0] + ends[1]) / 2.0 * s_between(start_ns, end_ns);
-            stats.covered_ns += end_ns - start_ns;
+            stats.covered_ns = stats.covered_ns.saturating_add(end_ns - start_ns);
             stats.max = stats.max.into_iter().chain(ends).reduce(f64::max);
         }
     }

@@ -87,14 +87,14 @@ impl StateDurationsFold {
         for (span, durations) in open.take_while(|(span, _)| span.start_ns < to_ns) {
             let (start_ns, end_ns) = (from_ns.max(span.start_ns), to_ns.min(span.end_ns));
             let length_ns = end_ns.saturating_sub(start_ns);
-            durations.known_ns += length_ns;
+            durations.known_ns = durations.known_ns.saturating_add(length_ns);
             if length_ns == 0 || reasons.is_empty() {
                 continue;
             }
-            durations.throttled_ns += length_ns;
+            durations.throttled_ns = durations.throttled_ns.saturating_add(length_ns);
             for reason in reasons {
                 match durations.by_reason_ns.get_mut(reason) {
-                    Some(sum) => *sum += length_ns,
+                    Some(sum) => *sum = sum.saturating_add(length_ns),
                     None => {
                         durations.by_reason_ns.insert(reason.clone(), length_ns);
                     }

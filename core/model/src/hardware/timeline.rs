@@ -49,7 +49,7 @@ impl Drawn {
             device: self.device,
             backend: self.backend,
             bucket_s: self.buckets.width_s(),
-            gap_s: s_between(0, self.gap_ns + self.buckets.most_spread_ns()),
+            gap_s: s_between(0, self.gap_ns.saturating_add(self.buckets.most_spread_ns())),
             t_s: lists.t_s,
             min: lists.min,
             mean: lists.mean,

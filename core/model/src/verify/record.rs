@@ -156,11 +156,12 @@ fn decode(record: &RequestRecord) -> Option<String> {
 /// The gaps fill the time from the first output event to the last, and there
 /// is one fewer than events.
 fn gaps(record: &RequestRecord) -> Option<String> {
-    let whole = |gap: &f64| (gap * NS_PER_MS).round() as i64;
+    let whole = |gap: &f64| (gap * NS_PER_MS).round() as i128;
     if let Some(gap) = record.itl_ms.iter().find(|gap| **gap < 0.0) {
         return Some(format!("one of its gaps is {gap} ms"));
     }
-    let sum: i64 = record.itl_ms.iter().map(whole).sum();
+    let sum = record.itl_ms.iter().map(whole);
+    let sum = sum.fold(0_i128, i128::saturating_add);
     let (first, last) = (record.first_output_ns, record.last_output_ns);
     let Some(span) = first.zip(last).map(|(first, last)| last.abs_diff(first)) else {
         let none = record.itl_ms.is_empty();

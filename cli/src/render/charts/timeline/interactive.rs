@@ -256,7 +256,7 @@ fn names(report: &Report, timeline: &Timeline, end_s: f64, axis: String) -> Vec<
             continue;
         };
         let label = short(&stage.backend);
-        let long = format!("{label} · repeat {}", stage.block + 1);
+        let long = format!("{label} · repeat {}", stage.block.saturating_add(1));
         let text = match report.blocks > 1 && fits(&long, from, to) {
             true => long,
             false => label,

@@ -17,7 +17,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde::Serialize;
@@ -32,6 +32,8 @@ pub const CHILD_COMMAND: &str = "check-plugin";
 const KEPT_BYTES: usize = 200;
 /// How long the pipes of a child that has ended may stay open.
 const PIPE_GRACE: Duration = Duration::from_secs(2);
+/// Time between two looks at a child that is about to end.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 const NO_OUTPUT: &str = "it writes nothing to standard output";
 
 /// What is to be checked.
@@ -140,13 +142,31 @@ pub(super) fn end_of_first_load(
     let lines = lines_of(mine);
     let mut report = PluginCheckReport::default();
     let heard = listen(&lines, limit, &mut report);
+    // What it does at the end of its process counts too.
+    if matches!(heard, Ok(Heard::Done)) {
+        return match ended_within(&mut child, limit).map_err(failed("waiting for its end"))? {
+            Some(status) => Ok((!status.success()).then(|| how_it_died(status))),
+            None => Ok(Some(too_late(limit))),
+        };
+    }
     let status = end(&mut child, &heard).map_err(failed("waiting for its end"))?;
-    Ok(match heard? {
-        // It was loaded or refused, which ends the check that was running.
-        Heard::Done | Heard::Gone(None) | Heard::Silent(None) => None,
-        Heard::Silent(Some(_)) => Some(too_late(limit)),
-        Heard::Gone(Some(_)) => Some(how_it_died(status)),
-    })
+    Ok(Some(match heard? {
+        Heard::Silent(_) => too_late(limit),
+        Heard::Done | Heard::Gone(_) => how_it_died(status),
+    }))
+}
+
+/// How a child ends that has nothing more to do; `None` if it had to be killed.
+fn ended_within(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let until = Instant::now() + limit;
+    while Instant::now() < until {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    child.kill()?;
+    child.wait().map(|_| None)
 }
 
 /// How the child's reports ended, and the check that was running then.

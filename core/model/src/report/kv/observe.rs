@@ -86,7 +86,9 @@ impl Moment {
     }
 
     fn bytes(&self) -> Option<u64> {
-        (!self.held.is_empty()).then(|| self.held.values().sum())
+        let held = self.held.values().copied();
+        // What a broken file says of memory is shown, however much it is.
+        held.reduce(u64::saturating_add)
     }
 }
 

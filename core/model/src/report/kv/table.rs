@@ -164,7 +164,10 @@ fn predicted(known: &Known<'_>, quantity: KvQuantity) -> Option<f64> {
         }
         KvQuantity::BytesPerToken => rate(known, estimate),
         KvQuantity::WeightBytes => {
-            let engine = estimate.tensor_parallel.max(1) * estimate.pipeline_parallel.max(1);
+            let engine = estimate
+                .tensor_parallel
+                .max(1)
+                .saturating_mul(estimate.pipeline_parallel.max(1));
             // Of experts that are split over several engines the share is not known.
             let is_known = estimate.weight_gpus() == engine;
             let bytes = estimate.weight_bytes.filter(|_| is_known);

@@ -589,7 +589,7 @@ fn of_runs(kind: &WarningKind) -> String {
         WarningKind::RunNotEnded => "the run has not ended, or its end was not written".to_owned(),
         WarningKind::CellCutShort { block, lacks } => format!(
             "repeat {}: not measured to its end: {lacks}",
-            block + 1
+            u64::from(*block) + 1
         ),
         WarningKind::OneRepeat => {
             "one repeat gives figures and no verdict; set repeats to 2 or more for one".to_owned()
