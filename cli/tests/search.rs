@@ -32,7 +32,7 @@ fn run(config: &Path, output: &Path) -> Said {
 }
 
 /// What was printed, without the ends of lines that the terminal's width calls for.
-fn words(ran: &Said) -> String {
+fn in_one_line(ran: &Said) -> String {
     ran.out.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -78,7 +78,10 @@ fn the_largest_load_is_found_and_every_decision_can_be_made_again() {
         .collect();
     // It doubles, and closes in; the second repeat looks at both sides.
     assert_eq!(loads, [1, 2, 4, 8, 6, 5, 5, 6]);
-    assert!(words(&ran).contains("sim keeps the promise up to 5 requests at once in both repeats"));
+    assert!(
+        in_one_line(&ran)
+            .contains("sim keeps the promise up to 5 requests at once in both repeats")
+    );
     assert_eq!(verified(&folder).code, Some(0));
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(page.contains("The load that each backend bears"));
@@ -136,20 +139,24 @@ fn a_search_that_was_cut_off_goes_on_where_it_was() {
 fn a_promise_that_nothing_keeps_and_one_that_nothing_breaks_are_said() {
     let output = tempfile::tempdir().unwrap();
     let ran = run(&config(output.path(), 10.0, ""), output.path());
-    let words =
+    let expected =
         "sim breaks the promise at 1 request at once already, and no load was found that keeps it";
-    assert!(self::words(&ran).contains(words), "{}", ran.out);
+    assert!(in_one_line(&ran).contains(expected), "{}", ran.out);
     let output = tempfile::tempdir().unwrap();
     let ran = run(
         &config(output.path(), 9999.0, ", from: 2, budget: 1s"),
         output.path(),
     );
     assert!(
-        words(&ran).contains("no load was found that breaks it"),
+        in_one_line(&ran).contains("no load was found that breaks it"),
         "{}",
         ran.out
     );
-    assert!(words(&ran).contains("Its budget was spent"), "{}", ran.out);
+    assert!(
+        in_one_line(&ran).contains("Its budget was spent"),
+        "{}",
+        ran.out
+    );
 }
 
 #[test]

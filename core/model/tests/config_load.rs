@@ -452,7 +452,7 @@ fn a_load_that_cannot_be_offered_is_refused() {
         (
             "concurrency: [1, 2]",
             "arrivals: poisson",
-            "9:1: `load` has neither `concurrency` nor `request_rate`, must have one",
+            "9:1: `load` has neither `concurrency` nor `request_rate` nor `search`, must have one",
         ),
         (
             "concurrency: [1, 2]",

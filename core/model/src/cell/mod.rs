@@ -9,6 +9,7 @@ pub mod fold;
 pub(crate) mod lateness;
 pub mod measured;
 pub mod promise;
+mod promise_kept;
 pub mod row;
 pub(crate) mod sharing;
 pub mod steady_state;

@@ -19,6 +19,7 @@ mod search;
 mod secrets;
 mod shape;
 mod share;
+mod slo;
 mod speed;
 mod sweep;
 mod threads;
@@ -26,7 +27,6 @@ mod wording;
 mod workload;
 
 pub use check::{CheckError, beyond_limits, check};
-pub use class::{ClassConfig, Slos};
 pub use images::{ImageFormat, ImagesConfig};
 pub use length::Length;
 pub use level::{Level, Rate};
@@ -41,12 +41,13 @@ pub use search::{PercentileLimits, SearchConfig, SearchOver, SearchSlo};
 pub use secrets::SecretsConfig;
 pub use shape::{LoadShape, OnOff, Ramp, Spike, Step};
 pub use share::Share;
+pub use slo::{SloConfig, Slos};
 pub use speed::Speed;
 pub use sweep::Sweep;
 pub use threads::LoadThreads;
 pub use workload::{
-    Answers, KeepConfig, LengthsConfig, PrefixCache, PromptSource, ROW_FIELDS, ToolCallsConfig,
-    TraceFormat, WorkloadConfig,
+    Answers, ClassConfig, KeepConfig, LengthsConfig, PrefixCache, PromptSource, ROW_FIELDS,
+    ToolCallsConfig, TraceFormat, WorkloadConfig,
 };
 
 use std::collections::BTreeMap;
@@ -269,26 +270,6 @@ pub enum ReadyCheck {
     Health,
     /// Nothing is asked.
     None,
-}
-
-/// Limits that a good request stays within; an absent one does not count.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SloConfig {
-    /// Highest time to first token, ms.
-    pub ttft_ms: Option<f64>,
-    /// Highest time per output token, ms.
-    pub tpot_ms: Option<f64>,
-    /// Highest end-to-end latency, ms; from the planned time in an open loop.
-    pub e2e_latency_ms: Option<f64>,
-}
-
-impl SloConfig {
-    /// Whether any limit is set.
-    #[must_use]
-    pub fn is_set(&self) -> bool {
-        self.ttft_ms.is_some() || self.tpot_ms.is_some() || self.e2e_latency_ms.is_some()
-    }
 }
 
 /// GPU sampling.

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::class::ClassConfig;
 use super::images::ImagesConfig;
 use super::length::Length;
 use super::pause::Pause;
 use super::sampling::Sampling;
+use super::slo::SloConfig;
 
 /// The prompts and answers of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -74,6 +75,36 @@ pub struct WorkloadConfig {
     /// Kinds of requests in one load, each with figures and limits of its own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassConfig>,
+}
+
+/// One class of traffic: made from a workload of its own, or the rows of a file that name
+/// it in their field `class`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClassConfig {
+    /// Name of the class, unique.
+    pub name: String,
+    /// Share of the requests, against the weights of the other classes.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub weight: u32,
+    /// What its requests ask. Either every class has one, or none: then rows of the file
+    /// say which class they are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub workload: Option<Box<WorkloadConfig>>,
+    /// Service-level objectives of its requests, in place of the run's `slo`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slo: Option<SloConfig>,
+    /// Name under which the server has its model, such as a LoRA adapter's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Fields for the body of its requests.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub extra_body: Map<String, Value>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 impl Default for WorkloadConfig {

@@ -133,17 +133,19 @@ fn next_load(search: &SearchConfig, before: Option<Bracket>, trials: &[Trial]) -
     }
 }
 
-/// How far a step goes that follows as many others in the same direction.
+/// How far a step goes that follows others in the same direction. Away from an edge that is
+/// known it is small at first: going up, both sides of that edge have held by then.
 fn steps(trials: &[Trial], holds: bool, before: Option<Bracket>) -> f64 {
     let same = trials
         .iter()
         .rev()
         .take_while(|trial| trial.holds == holds)
         .count();
+    let looks = if holds { 2 } else { 1 };
     match before {
         None => GROWTH,
         Some(_) => FIRST_STEP
-            .powi(1 << same.saturating_sub(1).min(4))
+            .powi(1 << same.saturating_sub(looks).min(4))
             .min(GROWTH),
     }
 }
