@@ -153,7 +153,7 @@ fn a_promise_that_nothing_keeps_and_one_that_nothing_breaks_are_said() {
         ran.out
     );
     assert!(
-        in_one_line(&ran).contains("Its budget was spent"),
+        in_one_line(&ran).contains("its budget was spent"),
         "{}",
         ran.out
     );

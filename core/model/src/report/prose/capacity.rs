@@ -5,6 +5,7 @@ use crate::cell::promise::Broken;
 use crate::config::SearchOver;
 use crate::report::Report;
 use crate::report::figures::capacity::{Capacity, SearchEnd};
+use crate::report::figures::columns::label;
 use crate::text::number::{counted, percent, three_digits, with_unit};
 
 /// Puts what a search has found of each backend into words.
@@ -18,16 +19,18 @@ pub(super) fn write(all: &mut [Capacity]) {
     }
 }
 
-/// One sentence for each backend, then who bears more; empty without a search.
+/// Who bears most, then a sentence for each backend; empty without a search.
 pub(super) fn sentences(report: &Report) -> Vec<String> {
-    let texts = report.capacity.iter().map(|capacity| capacity.text.clone());
-    let mut sentences: Vec<String> = texts.collect();
-    sentences.extend(most(&report.capacity));
-    if let Some(repeats) = report.capacity.iter().map(|c| c.repeats.len()).max()
-        && repeats < 2
-    {
+    let mut sentences: Vec<String> = most(&report.capacity).into_iter().collect();
+    sentences.extend(report.capacity.iter().map(|capacity| capacity.text.clone()));
+    sentences.extend(report.capacity.iter().flat_map(ends));
+    let repeats = report
+        .capacity
+        .iter()
+        .map(|capacity| capacity.repeats.len());
+    if repeats.max().is_some_and(|repeats| repeats < 2) {
         let words =
-            "Each edge was looked at once: set repeats to 3 to see it again on a fresh server.";
+            "Each edge was looked at once: set repeats to 3 to see it again on fresh servers.";
         sentences.push(words.to_owned());
     }
     sentences
@@ -63,28 +66,30 @@ fn sentence(capacity: &Capacity) -> String {
         true => String::new(),
         false => format!(": {}", listed(&why)),
     };
-    format!("{bears}{why}.{}", ends(capacity))
+    format!("{bears}{why}.")
 }
 
-/// That a search did not come to its own end.
-fn ends(capacity: &Capacity) -> String {
-    let ended = |end| capacity.repeats.iter().filter(|own| own.end == end).count() as u64;
-    let mut words = String::new();
-    if ended(SearchEnd::OutOfTime) > 0 {
-        words.push_str(" Its budget was spent before the search had closed in.");
+/// What speaks against the answer of a backend.
+fn ends(capacity: &Capacity) -> Vec<String> {
+    let backend = &capacity.backend;
+    let ended = |end| capacity.repeats.iter().any(|own| own.end == end);
+    let mut sentences = Vec::new();
+    if ended(SearchEnd::OutOfTime) {
+        let words = "its budget was spent before the search had closed in";
+        sentences.push(format!("{backend}: {words}."));
     }
-    if ended(SearchEnd::CutOff) > 0 {
-        words.push_str(" The search was cut off.");
+    if ended(SearchEnd::CutOff) {
+        sentences.push(format!("{backend}: the search was cut off."));
     }
     let doubtful = capacity.levels.iter().filter(|level| !level.trustworthy);
-    let doubtful = doubtful.count() as u64;
+    let doubtful = doubtful.count();
     if doubtful > 0 {
         let of = counted(capacity.levels.len() as u64, "measurement");
-        words.push_str(&format!(
-            " {doubtful} of {of} cannot be trusted, see the warnings."
+        sentences.push(format!(
+            "{backend}: {doubtful} of {of} cannot be trusted, see the warnings."
         ));
     }
-    words
+    sentences
 }
 
 /// Who bears most, where the loads of two backends do not overlap.
@@ -101,7 +106,8 @@ fn most(all: &[Capacity]) -> Option<String> {
     let is_sure = second.high.is_some_and(|high| *best_low >= high);
     Some(match is_sure {
         true => format!(
-            "{best_name} bears most: {} times what {second_name} does.",
+            "{best_name} bears most: {}, {} times what {second_name} does.",
+            load_words(best.over, *best_low),
             three_digits(best_low / second_low)
         ),
         false => format!("{best_name} and {second_name} cannot be told apart by what they bear."),
@@ -126,10 +132,11 @@ fn broken(broken: &Broken) -> String {
         } => {
             let value = value_ms.map_or_else(|| "unknown".to_owned(), |ms| with_unit(ms, "ms"));
             let limit = with_unit(*limit_ms, "ms");
-            format!("{metric} p{percentile} is {value}, {limit} at most was promised")
+            let metric = label(metric).to_lowercase();
+            format!("{metric} (p{percentile}) is {value}, promised was {limit} at most")
         }
         Broken::Failed { share, limit } => format!(
-            "{} of the requests failed, {} at most was promised",
+            "{} of the requests failed, promised was {} at most",
             percent(*share),
             percent(*limit)
         ),
