@@ -76,12 +76,19 @@ fn a_run_with_the_stand_in_has_its_figures_and_says_whose_they_are() {
     assert!(samples.iter().all(|sample| sample["power_watts"] == 250.0));
     let hardware = &cells["cells"][0]["hardware"]["gpus"][0];
     assert!(hardware.is_object(), "{}", cells["cells"][0]);
-    // The power before the first start is the same, so that nothing is above it.
+    // The power before the first start is the same, so that nothing is above it: next to
+    // nothing, or none where the counter was read a little early.
     let energy = &hardware["energy"];
-    let number = |key: &str| energy[key].as_f64().unwrap();
-    let [above, joules] = ["above_idle_joules", "joules"].map(number);
-    assert!((number("idle_watts") - 250.0).abs() < 1e-6, "{energy}");
-    assert!(above < 0.02 * joules, "{energy}");
+    let number = |key: &str| energy[key].as_f64();
+    let joules = number("joules").unwrap();
+    assert!(
+        (number("idle_watts").unwrap() - 250.0).abs() < 1e-6,
+        "{energy}"
+    );
+    match number("above_idle_joules") {
+        Some(above) => assert!((0.0..0.02 * joules).contains(&above), "{energy}"),
+        None => assert!(energy["above_idle_absence"].is_string(), "{energy}"),
+    }
 }
 
 #[test]

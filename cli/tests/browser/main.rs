@@ -334,7 +334,9 @@ fn hostile_texts_are_shown_and_do_nothing() {
         assert_eq!(page.number("document.images.length").await, 0.0);
         assert_eq!(page.requests().await, [own]);
         assert_eq!(page.console().await, Vec::<String>::new());
-        let shown = HOSTILE.replace('\u{202e}', "[U+202E]");
+        let shown = HOSTILE
+            .replace('\u{2028}', "[U+2028]")
+            .replace('\u{202e}', "[U+202E]");
         // as a label, in a log, as the words of a server, in the command
         let places = [
             "document.querySelector('#results-table tr.line th').dataset.value",

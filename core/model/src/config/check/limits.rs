@@ -3,7 +3,7 @@
 //! held against them too.
 
 use super::found::Found;
-use crate::config::{Config, Level};
+use crate::config::{Config, Level, LoadConfig};
 
 /// Repeats of a run.
 const MOST_REPEATS: u32 = 1_000;
@@ -95,22 +95,29 @@ fn check_levels(config: &Config, found: &mut Found) {
         return;
     }
     for (index, level) in levels.iter().enumerate() {
-        match level {
-            Level::Concurrency(slots) if *slots > MOST_IN_FLIGHT => found.add(
-                &format!("load.concurrency.{index}"),
-                format!("is {slots}, must be {MOST_IN_FLIGHT} at most"),
-            ),
-            Level::RequestRate(rate) if rate.0.is_finite() && rate.0 > MOST_RATE_PER_S => found
-                .add(
-                    &format!("load.request_rate.{index}"),
-                    format!(
-                        "is {} requests/s, must be {MOST_RATE_PER_S} at most, or inf",
-                        rate.0
-                    ),
-                ),
-            _ => {}
-        }
+        check_level(index, level, found);
     }
+    check_requests(load, &levels, found);
+}
+
+fn check_level(index: usize, level: &Level, found: &mut Found) {
+    match level {
+        Level::Concurrency(slots) if *slots > MOST_IN_FLIGHT => found.add(
+            &format!("load.concurrency.{index}"),
+            format!("is {slots}, must be {MOST_IN_FLIGHT} at most"),
+        ),
+        Level::RequestRate(rate) if rate.0.is_finite() && rate.0 > MOST_RATE_PER_S => found.add(
+            &format!("load.request_rate.{index}"),
+            format!(
+                "is {} requests/s, must be {MOST_RATE_PER_S} at most, or inf",
+                rate.0
+            ),
+        ),
+        _ => {}
+    }
+}
+
+fn check_requests(load: &LoadConfig, levels: &[Level], found: &mut Found) {
     let most_asked = |levels: &[Level]| {
         let asked = levels.iter().filter_map(|level| load.requests_at(*level));
         asked.max().unwrap_or(0)
@@ -119,7 +126,7 @@ fn check_levels(config: &Config, found: &mut Found) {
         |level: &&Level| matches!(level, Level::RequestRate(rate) if rate.0.is_infinite());
     let at_once: Vec<Level> = levels.iter().filter(is_at_once).copied().collect();
     let at_once = most_asked(&at_once).saturating_add(load.warmup_requests);
-    let asked = most_asked(&levels);
+    let asked = most_asked(levels);
     if asked > MOST_REQUESTS {
         found.add(
             "load.requests",
