@@ -105,6 +105,7 @@ fn no_config_is_without_a_test() {
         names,
         [
             "attach.yaml",
+            "capacity.yaml",
             "cpu.yaml",
             "example.yaml",
             "open-loop.yaml",
@@ -122,6 +123,20 @@ fn quickstart_launches_two_simulators() {
             "quickstart: the config is valid",
             "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler sequential --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
             "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --scheduler continuous --step-base-us 4000 --step-per-seq-us 50 --prefill-us-per-token 20",
+        ],
+    );
+}
+
+#[test]
+fn capacity_launches_a_backend_for_each_setting() {
+    let text = Machine::new().accepted("capacity.yaml", &[]);
+    assert_holds(
+        &text,
+        &[
+            "search: the most requests in flight that keep the promise, from 1 to 64, to 5%; about 8 measurements at the first start of a backend, 2 or more at each later one",
+            "measurements: as many as the search needs (2 backends, 3 repeats, order of backends from seed 1)",
+            "sim max_num_seqs 4 (plugin sim, prompts as token_ids, started 3 times)",
+            "inferbench-sim --host 127.0.0.1 --port 0 --model no-model --seed 1 --max-num-seqs 12 --step-base-us 5000 --prefill-us-per-token 10",
         ],
     );
 }
