@@ -11,6 +11,7 @@ use crate::facts::manifest::{ExitState, Manifest};
 use crate::metrics::{self, PRICE_UNIT};
 use crate::plan::Skipped;
 use crate::report::data::{Report, RunTimeline};
+use crate::report::figures::capacity::{self, Capacity};
 use crate::report::kv::KvReport;
 use crate::report::provenance::environment;
 use crate::report::provenance::fact::Fact;
@@ -164,6 +165,30 @@ impl<'r> Combined<'r> {
             self.no_level.extend(missing);
         }
     }
+}
+
+/// What each backend of each run bears, where all runs search for the same: the same
+/// promise, of the same kind of load.
+pub(super) fn capacity(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Vec<Capacity> {
+    let promise = |run: &MeasuredRun<'_>| {
+        let search = run.config.load.search.as_ref()?;
+        Some((search.over, search.slo.clone()))
+    };
+    let first = runs.first().and_then(promise);
+    if first.is_none() || runs.iter().any(|run| promise(run) != first) {
+        return Vec::new();
+    }
+    let each = runs.iter().zip(&combined.labels).flat_map(|(run, labels)| {
+        let own = run.config.backends.iter().map(|backend| backend.label());
+        let new: NewLabels<'_> = own.zip(labels).collect();
+        let found = capacity::all(&run.manifest, &run.config, &run.cells);
+        let renamed = found.into_iter().map(move |mut capacity| {
+            rename(&new, &mut capacity.backend);
+            capacity
+        });
+        renamed.collect::<Vec<_>>()
+    });
+    each.collect()
 }
 
 /// The currencies of all runs that have a price, each once.

@@ -86,6 +86,7 @@ fn without_words(runs: &[MeasuredRun<'_>], options: &RunsOptions) -> Result<Repo
     let combined = combine::combine(runs);
     let mut report = build::assemble(&combined.source());
     combine::describe(&mut report, runs);
+    report.capacity = combine::capacity(runs, &combined);
     let levels_of_some = leave_out_levels_of_some(&mut report, runs);
     report.drift = None;
     if combine::prompts_differ(runs) {
