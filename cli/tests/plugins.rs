@@ -381,14 +381,22 @@ fn the_book_shows_the_examples_as_they_are() {
 }
 
 #[test]
+fn the_book_lists_every_plugin() {
+    let page = fs::read_to_string(repository().join("docs/src/plugins/using.md")).unwrap();
+    for name in common::plugin_names() {
+        assert!(page.contains(&format!("\n| `{name}` | ")), "{name}");
+    }
+}
+
+#[test]
 fn every_option_shows_with_type_default_and_meaning_in_100_columns() {
-    for name in ["sim", "vllm", "sglang", "hf", "openai"] {
-        let shown = said(inferbench().args(["plugins", "show", name]));
+    for name in common::plugin_names() {
+        let shown = said(inferbench().args(["plugins", "show", &name]));
         let options = shown.out.split_once("options:\n").unwrap().1;
         for line in options.lines() {
             assert!(line.chars().count() <= 100, "{name}: {line}");
         }
-        let described = said(inferbench().args(["plugins", "show", name, "--json"]));
+        let described = said(inferbench().args(["plugins", "show", &name, "--json"]));
         let described: Value = serde_json::from_str(&described.out).unwrap();
         let properties = described["options_schema"]["properties"]
             .as_object()
