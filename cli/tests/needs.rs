@@ -259,9 +259,11 @@ fn llama_cpp_is_launched_with_a_file_and_a_tokenizer_as_the_guide_says() {
     assert_eq!(said.code, Some(0), "{}", said.err);
     let model = file.display();
     let command = format!(
-        "llama-server -m {model} --alias {model} --parallel 8 -c 16384 --host 127.0.0.1 --port 0"
+        "llama-server --model {model} --alias {model} --host 127.0.0.1 --port 0 --seed 1 --parallel 8"
     );
     assert!(said.out.contains(&command), "{}", said.out);
+    // 8 slots of 2,048 tokens.
+    assert!(said.out.contains("--ctx-size 16384"), "{}", said.out);
 }
 
 #[test]
