@@ -129,33 +129,45 @@ fn requests_carry_token_ids_and_ask_for_timings() {
     assert!(error.message.starts_with("options.endpoint"), "{error}");
 }
 
-#[test]
-fn timings_count_the_tokens_of_every_event() {
+fn replayed(bytes: &[u8]) -> Vec<Replayed> {
     let client = BackendClient::open(this_library(), "llamacpp", &OpenContext::default()).unwrap();
     let spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1]));
-    let events = sse::split(include_bytes!("captures/timings.sse"));
+    let events = sse::split(bytes);
     let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
-    let replayed = replay(&client, &spec, &messages).unwrap();
-    assert_eq!(
-        text_of(&replayed, OutputKind::Text),
-        "ualithode ca have load"
-    );
-    let counts: Vec<Option<u32>> = replayed
-        .iter()
-        .filter_map(|event| match event {
-            Replayed::Output(_, text, tokens) if !text.is_empty() => Some(*tokens),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(counts, [1, 2, 3, 4, 5, 6].map(Some));
+    replay(&client, &spec, &messages).unwrap()
+}
+
+/// Running counts of the events that hold text.
+fn counts(events: &[Replayed]) -> Vec<Option<u32>> {
+    let counts = events.iter().filter_map(|event| match event {
+        Replayed::Output(_, text, tokens) if !text.is_empty() => Some(*tokens),
+        _ => None,
+    });
+    counts.collect()
+}
+
+#[test]
+fn timings_count_the_tokens_of_every_event() {
+    let events = replayed(include_bytes!("captures/timings.sse"));
+    assert_eq!(text_of(&events, OutputKind::Text), "ualithode ca have load");
+    assert_eq!(counts(&events), [1, 2, 3, 4, 5, 6].map(Some));
     let usage = Usage {
         input_tokens: Some(7),
         output_tokens: Some(6),
         cached_tokens: Some(6),
         ..Usage::default()
     };
-    assert!(replayed.contains(&Replayed::Usage(usage)), "{replayed:?}");
-    assert_eq!(replayed.last(), Some(&Replayed::End));
+    assert!(events.contains(&Replayed::Usage(usage)), "{events:?}");
+    assert_eq!(events.last(), Some(&Replayed::End));
+}
+
+/// With `return_progress` the stream begins with two messages about the prompt.
+#[test]
+fn progress_of_the_prompt_is_no_output() {
+    let events = replayed(include_bytes!("captures/progress.sse"));
+    assert_eq!(text_of(&events, OutputKind::Text), "D.lannotation");
+    assert_eq!(counts(&events), [1, 2, 3].map(Some));
+    assert_eq!(events.last(), Some(&Replayed::End));
 }
 
 fn read(plugin: &LlamaCpp, source: EvidenceSource, bytes: &[u8]) -> Evidence {
