@@ -308,6 +308,38 @@ fn a_new_plugin_is_a_whole_project_of_few_lines() {
 }
 
 #[test]
+fn each_flavour_has_a_server_for_its_first_run_and_no_field_left_open() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flavour, files, command) in [
+        (
+            "openai",
+            ["src/lib.rs", "exchanges/hello.sse"],
+            "inferbench-sim",
+        ),
+        (
+            "native",
+            ["src/bin/stand-in.rs", "exchanges/hello.ndjson"],
+            "target/release/stand-in",
+        ),
+    ] {
+        let made = new(
+            &["acme", "--flavour", flavour, "--path", flavour],
+            folder.path(),
+        );
+        assert_eq!(made.code, Some(0), "{}", made.err);
+        let read = |file: &str| fs::read_to_string(folder.path().join(flavour).join(file)).unwrap();
+        for file in files
+            .into_iter()
+            .chain(["src/lib.rs", "README.md", "run.yaml"])
+        {
+            assert!(!read(file).contains('@'), "{flavour}: {file}");
+        }
+        assert!(read("run.yaml").contains(command));
+        assert!(read("prompts.jsonl").lines().count() > 1);
+    }
+}
+
+#[test]
 fn nothing_that_is_there_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("inferbench-acme")).unwrap();
