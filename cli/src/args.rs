@@ -312,6 +312,15 @@ impl KvCacheArgs {
     }
 }
 
+/// What kind of server a plugin project is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Flavour {
+    /// One that speaks OpenAI's API.
+    Openai,
+    /// One with an API of its own, whose answers are lines of JSON.
+    Native,
+}
+
 /// What to do with plugins.
 #[derive(Debug, Subcommand)]
 pub enum PluginAction {
@@ -320,10 +329,13 @@ pub enum PluginAction {
         /// Its name.
         name: String,
     },
-    /// Create a plugin project, for a server with an OpenAI-compatible API.
+    /// Create a plugin project, with a config whose run works as it is.
     New {
         /// Its name, as written after `plugin:` in a config.
         name: String,
+        /// Kind of server that it is for.
+        #[arg(long, value_enum, default_value_t = Flavour::Openai)]
+        flavour: Flavour,
         /// Folder to create; default: `inferbench-NAME`.
         #[arg(long, value_name = "DIR")]
         path: Option<PathBuf>,

@@ -64,7 +64,8 @@ impl Machine {
     fn validate(&self, config: &str, env: &[(&str, &str)]) -> Output {
         let mut command = Command::new(program());
         command
-            .args(["validate", "--elsewhere", &format!("configs/{config}")])
+            .args(["validate", "--elsewhere"])
+            .arg(repository().join("configs").join(config))
             .arg("--plugin-dir")
             .arg(plugin_dir())
             // Folders of a build may be writable by the group.
@@ -112,6 +113,34 @@ fn no_config_is_without_a_test() {
             "quickstart.yaml"
         ]
     );
+}
+
+/// Each recipe of the book, with a tokenizer of this machine and a load.
+#[test]
+fn every_recipe_of_the_book_is_valid() {
+    let machine = Machine::new();
+    let page = fs::read_to_string(repository().join("docs/src/guides/recipes.md")).unwrap();
+    let recipes: Vec<&str> = page
+        .split("```yaml\n")
+        .skip(1)
+        .map(|part| part.split("```").next().unwrap())
+        .collect();
+    assert_eq!(recipes.len(), 7);
+    for recipe in recipes {
+        let lines = recipe.lines().map(|line| match line.trim_start() {
+            line if line.starts_with("tokenizer:") => format!("  tokenizer: {}", machine.model()),
+            _ => line.to_owned(),
+        });
+        let lines: Vec<String> = lines.collect();
+        let load = "load: { concurrency: [4], requests: 32 }";
+        let config = format!("name: recipe\n{}\n{load}\n", lines.join("\n"));
+        let file = machine.folder.path().join("recipe.yaml");
+        fs::write(&file, config).unwrap();
+        let keys = [("LITELLM_KEY", "k"), ("OPENROUTER_API_KEY", "k")];
+        // Joined to a folder, an absolute path stands for itself.
+        let text = machine.accepted(file.to_str().unwrap(), &keys);
+        assert!(text.contains("plugin openai"), "{recipe}\n{text}");
+    }
 }
 
 #[test]

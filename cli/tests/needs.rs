@@ -212,34 +212,33 @@ fn a_cache_that_does_not_hold_the_longest_request_is_an_error() {
     assert_eq!(enough.code, Some(0), "{}", enough.err);
 }
 
-/// A tokenizer of 300 words, each of which encodes to itself.
-fn tokenizer() -> Value {
-    let words: serde_json::Map<String, Value> =
-        (0..300).map(|id| (format!("w{id}"), json!(id))).collect();
-    json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
-        "normalizer": null, "pre_tokenizer": {"type": "Whitespace"},
-        "post_processor": null, "decoder": null,
-        "model": {"type": "WordLevel", "vocab": words, "unk_token": "none"},
-    })
+/// A GGUF file that says how many tokens it has, and nothing else.
+fn gguf_of_300_tokens() -> Vec<u8> {
+    let key = b"tokenizer.ggml.tokens";
+    let mut file = b"GGUF".to_vec();
+    file.extend(3_u32.to_le_bytes());
+    file.extend([0_u64, 1, key.len() as u64].map(u64::to_le_bytes).concat());
+    file.extend(key);
+    // An array of texts, each of which is empty.
+    file.extend([9_u32, 8].map(u32::to_le_bytes).concat());
+    file.extend(300_u64.to_le_bytes());
+    file.extend([0; 300 * 8]);
+    file
 }
 
 #[test]
-fn llama_cpp_is_launched_with_a_file_and_a_tokenizer_as_the_guide_says() {
+fn llama_cpp_is_launched_with_a_file_as_the_guide_says() {
     let bench = Bench::new();
     bench.program("llama-server", "exit 0");
-    let (file, folder) = (bench.path("m.gguf"), bench.path("tokenizer"));
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("tokenizer.json"), tokenizer().to_string()).unwrap();
+    let file = bench.path("m.gguf");
     let guide = fs::read_to_string(common::repository().join("docs/src/guides/real-engines.md"));
     let guide = guide.unwrap();
-    let example = guide
-        .split("```yaml\n")
-        .find(|part| part.contains("llama-server"));
-    let example = example.unwrap().split("```").next().unwrap();
+    let examples = guide.split("```yaml\n").skip(1);
+    let mut examples = examples.map(|part| part.split("```").next().unwrap());
+    let example = examples.find(|example| example.contains("llama-server"));
+    let example = example.unwrap();
     let lines = example.lines().map(|line| match line.trim_start() {
         line if line.starts_with("id:") => format!("  id: {}", file.display()),
-        line if line.starts_with("tokenizer:") => format!("  tokenizer: {}", folder.display()),
         _ => line.to_owned(),
     });
     let lines: Vec<String> = lines.collect();
@@ -254,14 +253,16 @@ fn llama_cpp_is_launched_with_a_file_and_a_tokenizer_as_the_guide_says() {
         "{}",
         absent.err
     );
-    fs::write(&file, "GGUF").unwrap();
+    fs::write(&file, gguf_of_300_tokens()).unwrap();
     let said = bench.validate(&config, &[]);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let model = file.display();
     let command = format!(
-        "llama-server -m {model} --alias {model} --parallel 8 -c 16384 --host 127.0.0.1 --port 0"
+        "llama-server --model {model} --alias {model} --host 127.0.0.1 --port 0 --seed 1 --parallel 8"
     );
     assert!(said.out.contains(&command), "{}", said.out);
+    // 8 slots of 2,048 tokens.
+    assert!(said.out.contains("--ctx-size 16384"), "{}", said.out);
 }
 
 #[test]

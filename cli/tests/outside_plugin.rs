@@ -160,6 +160,7 @@ fn a_new_plugin_builds_as_it_was_written_passes_its_checks_and_loads() {
         (&row["state"], &row["name"]),
         (&"ok".into(), &"my-server".into())
     );
+    first_run_works("my-server", &project, &library);
     // The loader refuses a build whose panics would end InferBench.
     let mut aborts = cargo(&project, &["build"]);
     aborts.env("CARGO_PROFILE_DEV_PANIC", "abort");
@@ -170,6 +171,49 @@ fn a_new_plugin_builds_as_it_was_written_passes_its_checks_and_loads() {
         reason.starts_with("was built with panic = \"abort\""),
         "{reason}"
     );
+}
+
+/// The first run of a new project, with its config as it was written.
+fn first_run_works(name: &str, project: &Path, library: &Path) {
+    let mut run = inferbench();
+    run.arg("--plugin").arg(library).args(["run", "run.yaml"]);
+    let ran = said(run.current_dir(project));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let cells = fs::read_to_string(run_folder(&project.join("results")).join("cells.json"));
+    let cells: Value = serde_json::from_str(&cells.unwrap()).unwrap();
+    let cell = &cells["cells"][0];
+    assert_eq!(
+        (&cell["backend"], &cell["counts"]["ok"]),
+        (&name.into(), &20.into())
+    );
+}
+
+#[test]
+#[ignore = "needs cargo and the crates that the workspace uses: it builds a crate of its own"]
+fn a_new_plugin_for_an_api_of_its_own_passes_its_checks_and_is_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("fresh");
+    let mut new = inferbench();
+    new.args(["plugins", "new", "my-own", "--flavour", "native", "--path"])
+        .arg(&project)
+        .arg("--api-path")
+        .arg(repository().join("core/plugin-api"));
+    let new = said(&mut new);
+    assert_eq!(new.code, Some(0), "{}", new.err);
+    tests_and_builds(&project);
+    let mut check = inferbench();
+    check
+        .args(["plugins", "check", "--exchanges"])
+        .arg(project.join("exchanges"));
+    let checked = said(check.arg(built("my_own")));
+    assert_eq!(checked.code, Some(0), "{}{}", checked.out, checked.err);
+    // The target folder of these tests is not the project's own.
+    let stand_in = repository().join("target/outside/debug/stand-in");
+    let config = project.join("run.yaml");
+    let text = fs::read_to_string(&config).unwrap();
+    let text = text.replace("target/release/stand-in", stand_in.to_str().unwrap());
+    fs::write(&config, text).unwrap();
+    first_run_works("my-own", &project, &built("my_own"));
 }
 
 #[test]

@@ -310,6 +310,38 @@ fn a_new_plugin_is_a_whole_project_of_few_lines() {
 }
 
 #[test]
+fn each_flavour_has_a_server_for_its_first_run_and_no_field_left_open() {
+    let folder = tempfile::tempdir().unwrap();
+    for (flavour, files, command) in [
+        (
+            "openai",
+            ["src/lib.rs", "exchanges/hello.sse"],
+            "inferbench-sim",
+        ),
+        (
+            "native",
+            ["src/bin/stand-in.rs", "exchanges/hello.ndjson"],
+            "target/release/stand-in",
+        ),
+    ] {
+        let made = new(
+            &["acme", "--flavour", flavour, "--path", flavour],
+            folder.path(),
+        );
+        assert_eq!(made.code, Some(0), "{}", made.err);
+        let read = |file: &str| fs::read_to_string(folder.path().join(flavour).join(file)).unwrap();
+        for file in files
+            .into_iter()
+            .chain(["src/lib.rs", "README.md", "run.yaml"])
+        {
+            assert!(!read(file).contains('@'), "{flavour}: {file}");
+        }
+        assert!(read("run.yaml").contains(command));
+        assert!(read("prompts.jsonl").lines().count() > 1);
+    }
+}
+
+#[test]
 fn nothing_that_is_there_is_overwritten() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("inferbench-acme")).unwrap();
@@ -383,14 +415,22 @@ fn the_book_shows_the_examples_as_they_are() {
 }
 
 #[test]
+fn the_book_lists_every_plugin() {
+    let page = fs::read_to_string(repository().join("docs/src/plugins/using.md")).unwrap();
+    for name in common::plugin_names() {
+        assert!(page.contains(&format!("\n| `{name}` | ")), "{name}");
+    }
+}
+
+#[test]
 fn every_option_shows_with_type_default_and_meaning_in_100_columns() {
-    for name in ["sim", "vllm", "sglang", "hf", "openai"] {
-        let shown = said(inferbench().args(["plugins", "show", name]));
+    for name in common::plugin_names() {
+        let shown = said(inferbench().args(["plugins", "show", &name]));
         let options = shown.out.split_once("options:\n").unwrap().1;
         for line in options.lines() {
             assert!(line.chars().count() <= 100, "{name}: {line}");
         }
-        let described = said(inferbench().args(["plugins", "show", name, "--json"]));
+        let described = said(inferbench().args(["plugins", "show", &name, "--json"]));
         let described: Value = serde_json::from_str(&described.out).unwrap();
         let properties = described["options_schema"]["properties"]
             .as_object()

@@ -48,6 +48,25 @@ fn sglang(api: &str) -> Value {
     })
 }
 
+fn llamacpp() -> Value {
+    json!({
+        "plugin": "llamacpp",
+        "options": {
+            "command": [env("INFERBENCH_TEST_LLAMA")],
+            "gguf": env("INFERBENCH_TEST_GGUF"),
+            "extra_args": ["--verbosity", "4"],
+        },
+    })
+}
+
+fn transformers_serve() -> Value {
+    let program = Path::new(&env("INFERBENCH_TEST_HF_PYTHON")).with_file_name("transformers");
+    json!({
+        "plugin": "transformers-serve",
+        "options": {"command": [program, "serve"], "device": "cpu", "cb_num_blocks": 64},
+    })
+}
+
 /// A run of `backends` in a fresh folder: its run folder and what was printed.
 fn run(backends: &[Value]) -> (tempfile::TempDir, PathBuf, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -186,6 +205,27 @@ fn vllm_and_hf_are_compared_by_one_config() {
 fn sglang_is_measured_through_both_of_its_apis() {
     let (_folder, run, _) = run(&[sglang("openai"), sglang("native")]);
     check_run(&run, &["sglang-openai", "sglang-native"]);
+}
+
+/// llama.cpp caches in half precision: 2 layers x 1 KV head x (64 + 64) x 2 B = 512
+/// bytes a token, and 4 slots of 2,048 tokens.
+#[test]
+#[ignore = "needs llama.cpp and transformers: INFERBENCH_TEST_LLAMA (llama-server), INFERBENCH_TEST_GGUF, INFERBENCH_TEST_HF_PYTHON, INFERBENCH_TEST_MODEL"]
+fn llamacpp_and_transformers_serve_are_compared_by_one_config() {
+    let (_folder, run, _) = run(&[llamacpp(), transformers_serve()]);
+    check_run(&run, &["llamacpp", "transformers-serve"]);
+    let report = json_file(&run.join("report.json"));
+    let lines = report["kv"]["backends"][0]["lines"].as_array().unwrap();
+    let line = |quantity: &str| {
+        lines
+            .iter()
+            .find(|line| line["quantity"] == quantity)
+            .unwrap()
+    };
+    for (quantity, value) in [("tokens", 8192.0), ("bytes", 4_194_304.0)] {
+        assert_eq!(line(quantity)["predicted"], value, "{lines:?}");
+        assert_eq!(line(quantity)["log"]["value"], value, "{lines:?}");
+    }
 }
 
 /// The tiny model keeps 2 layers x 1 KV head x (64 + 64) x 4 B = 1,024 bytes a

@@ -200,7 +200,7 @@ fn weight_lines(args: &KvCacheArgs, model: &KvModel, estimate: &KvEstimate) -> V
         .collect();
     let from = match (args.weights, parts.is_empty()) {
         (Some(_), _) => "given by --weights".to_owned(),
-        (None, true) => "from the index of its safetensors".to_owned(),
+        (None, true) => "all tensors, as its files say".to_owned(),
         (None, false) => parts.join(" + "),
     };
     let mut lines = vec![line("whole model", from, exact_bytes(bytes))];

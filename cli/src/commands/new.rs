@@ -6,6 +6,7 @@ use std::path::Path;
 
 use inferbench_plugin_api::abi::API_MAJOR;
 
+use crate::args::Flavour;
 use crate::exit::{Code, NewPluginError};
 
 /// Version of the plugin API that a project depends on, unless it has a path to it.
@@ -16,51 +17,84 @@ const TESTKIT: &str = "testkit";
 /// Longest name, characters.
 const LONGEST_NAME: usize = 40;
 
-/// Each file of a project: its path and its template.
-const FILES: [(&str, &str); 7] = [
-    (
-        "Cargo.toml",
-        include_str!("../../../templates/plugin/Cargo.toml.in"),
-    ),
-    (
-        "src/lib.rs",
-        include_str!("../../../templates/plugin/lib.rs.in"),
-    ),
-    (
-        "tests/conformance.rs",
-        include_str!("../../../templates/plugin/conformance.rs.in"),
-    ),
-    (
-        "exchanges/hello.json",
-        include_str!("../../../templates/plugin/hello.json"),
-    ),
-    (
-        "exchanges/hello.sse",
-        include_str!("../../../templates/plugin/hello.sse"),
-    ),
-    (
-        "README.md",
-        include_str!("../../../templates/plugin/README.md.in"),
-    ),
-    (".gitignore", "/target\n"),
+macro_rules! template {
+    ($file:literal) => {
+        include_str!(concat!("../../../templates/plugin/", $file))
+    };
+}
+
+/// Files of every project: path and template.
+const FILES: [(&str, &str); 5] = [
+    ("Cargo.toml", template!("Cargo.toml.in")),
+    ("tests/conformance.rs", template!("conformance.rs.in")),
+    ("prompts.jsonl", template!("prompts.jsonl")),
+    ("README.md", template!("README.md.in")),
+    (".gitignore", "/target\n/results\n"),
 ];
+
+const OPENAI_FILES: [(&str, &str); 4] = [
+    ("src/lib.rs", template!("openai/lib.rs.in")),
+    ("run.yaml", template!("openai/run.yaml.in")),
+    ("exchanges/hello.json", template!("openai/hello.json")),
+    ("exchanges/hello.sse", template!("openai/hello.sse")),
+];
+
+const NATIVE_FILES: [(&str, &str); 5] = [
+    ("src/lib.rs", template!("native/lib.rs.in")),
+    ("src/bin/stand-in.rs", template!("native/stand_in.rs.in")),
+    ("run.yaml", template!("native/run.yaml.in")),
+    ("exchanges/hello.json", template!("native/hello.json")),
+    ("exchanges/hello.ndjson", template!("native/hello.ndjson")),
+];
+
+impl Flavour {
+    fn files(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Openai => &OPENAI_FILES,
+            Self::Native => &NATIVE_FILES,
+        }
+    }
+
+    /// Fields of the templates that all projects share.
+    fn fields(self) -> [(&'static str, &'static str); 3] {
+        let (adapt, stand_in, hello) = match self {
+            Self::Openai => (
+                template!("openai/adapt.md"),
+                "InferBench's simulator stands in",
+                "hello.sse",
+            ),
+            Self::Native => (
+                template!("native/adapt.md"),
+                "`src/bin/stand-in.rs` stands in",
+                "hello.ndjson",
+            ),
+        };
+        [
+            ("@ADAPT@", adapt),
+            ("@STANDIN@", stand_in),
+            ("@HELLO@", hello),
+        ]
+    }
+}
 
 /// Creates the project and prints the next steps.
 pub(super) fn new(
     name: &str,
+    flavour: Flavour,
     path: Option<&Path>,
     api_path: Option<&Path>,
 ) -> Result<Code, NewPluginError> {
     check_name(name)?;
     let api = api_path.map(check_api).transpose()?;
     let folder = path.map_or_else(|| format!("inferbench-{name}").into(), Path::to_owned);
-    write(&folder, name, api.as_deref())?;
+    write(&folder, name, flavour, api.as_deref())?;
     let library = format!("target/release/libinferbench_{}.so", name.replace('-', "_"));
     println!("wrote {}", folder.display());
     println!("next:");
     println!("  cd {}", folder.display());
     println!("  cargo test && cargo build --release");
     println!("  inferbench plugins check {library} --exchanges exchanges");
+    println!("  inferbench run run.yaml --plugin {library}");
     if api.is_none() {
         println!("the project depends on {API_PACKAGE} {API_VERSION} from the registry;");
         println!(
@@ -124,7 +158,12 @@ fn check_api(path: &Path) -> Result<String, NewPluginError> {
     text.ok_or_else(|| wrong("must be UTF-8, as Cargo.toml is".to_owned()))
 }
 
-fn write(folder: &Path, name: &str, api: Option<&str>) -> Result<(), NewPluginError> {
+fn write(
+    folder: &Path,
+    name: &str,
+    flavour: Flavour,
+    api: Option<&str>,
+) -> Result<(), NewPluginError> {
     let at = |path: &Path| {
         let path = path.to_owned();
         move |source| NewPluginError::Write { path, source }
@@ -139,12 +178,16 @@ fn write(folder: &Path, name: &str, api: Option<&str>) -> Result<(), NewPluginEr
         },
         _ => at(folder)(source),
     })?;
-    for (file, template) in FILES {
+    for (file, template) in FILES.iter().chain(flavour.files()) {
         let path = folder.join(file);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(at(parent))?;
         }
-        fs::write(&path, filled(template, name, api)).map_err(at(&path))?;
+        let fields = flavour.fields().into_iter();
+        let template = fields.fold((*template).to_owned(), |text, (field, value)| {
+            text.replace(field, value)
+        });
+        fs::write(&path, filled(&template, name, api)).map_err(at(&path))?;
     }
     Ok(())
 }

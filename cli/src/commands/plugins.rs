@@ -23,10 +23,12 @@ pub(super) fn plugins(
         Some(PluginAction::Show { name }) => show(&PluginHost::load(search), &name, output),
         Some(PluginAction::New {
             name,
+            flavour,
             path,
             api_path,
         }) => Ok(super::new::new(
             &name,
+            flavour,
             path.as_deref(),
             api_path.as_deref(),
         )?),

@@ -86,6 +86,15 @@ pub(crate) fn repository() -> PathBuf {
     here.parent().unwrap().to_owned()
 }
 
+/// Names of the plugins that come with the program, one for each folder.
+pub(crate) fn plugin_names() -> Vec<String> {
+    let folders = fs::read_dir(repository().join("plugins")).unwrap();
+    let name = |folder: std::io::Result<fs::DirEntry>| folder.unwrap().file_name().into_string();
+    let mut names: Vec<String> = folders.map(|folder| name(folder).unwrap()).collect();
+    names.sort();
+    names
+}
+
 /// The JSON in a file.
 pub(crate) fn json_file(file: &Path) -> Value {
     serde_json::from_slice(&fs::read(file).unwrap()).unwrap()

@@ -24,6 +24,7 @@ pub mod error;
 pub mod events;
 pub mod json;
 pub mod launch;
+pub mod log;
 pub mod openai;
 pub mod prelude;
 pub mod probe;

@@ -28,6 +28,13 @@ pub struct HfOptions {
     /// Device: `auto`, `cpu`, `cuda` or `cuda:N`. Default `auto`: a GPU if torch
     /// finds one.
     pub device: String,
+    /// Where layers go, for a model that does not fit one GPU: `auto`, `balanced`,
+    /// `balanced_low_0` or `sequential`. Default none: all on `device`. Needs
+    /// accelerate.
+    pub device_map: Option<String>,
+    /// Way the weights are quantized while they are read: `bnb-4bit` or `bnb-8bit`.
+    /// Default none. Needs accelerate and bitsandbytes.
+    pub quantization: Option<String>,
     /// Attention implementation, such as `sdpa`, `eager` or `flash_attention_2`.
     /// Default transformers' choice.
     pub attn_implementation: Option<String>,
@@ -43,6 +50,8 @@ impl Default for HfOptions {
             command: None,
             extra_args: Vec::new(),
             device: "auto".to_owned(),
+            device_map: None,
+            quantization: None,
             attn_implementation: None,
             trust_remote_code: false,
         }

@@ -71,6 +71,7 @@ fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {
         max_model_len: info.get("max_model_len").and_then(Value::as_u64),
         version: (!versions.is_empty()).then(|| versions.join(", ")),
         attention_backend: text("attn_implementation"),
+        quantization: text("quantization"),
         prefix_caching: Some(false),
         weights_bytes: info.get("weights_bytes").and_then(Value::as_u64),
         kv_growth: growth(&info),

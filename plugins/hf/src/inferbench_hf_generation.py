@@ -3,6 +3,7 @@ at a time. Every token is sent by the thread that generates, the moment the
 model yields it.
 """
 
+import collections
 import copy
 import inspect
 import json
@@ -36,6 +37,14 @@ def tensor_bytes(value, torch):
     return sum(found.values())
 
 
+def quantized(method, transformers):
+    """The library's config for 4 or 8 bits, as `transformers serve` has it."""
+    if method == "bnb-8bit":
+        return transformers.BitsAndBytesConfig(load_in_8bit=True)
+    return transformers.BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True)
+
+
 class Refused(Exception):
     """A request that cannot be answered: HTTP status and words."""
 
@@ -67,9 +76,18 @@ class Engine:
         device = args.device
         if device == "auto":
             device = "cuda" if torch.cuda.is_available() else "cpu"
+        is_placed = bool(args.device_map or args.quantization)
+        if is_placed:
+            # Layers are put into place, and weights are quantized, while they are read.
+            options["device_map"] = args.device_map or device
+        if args.quantization:
+            options["quantization_config"] = quantized(args.quantization, transformers)
         model = AutoModelForCausalLM.from_pretrained(args.model, trust_remote_code=remote, **options)
-        self.model = model.to(device).eval()
-        weights = sum(p.numel() * p.element_size() for p in self.model.parameters())
+        self.model = (model if is_placed else model.to(device)).eval()
+        by_device = collections.Counter()
+        for p in self.model.parameters():
+            by_device[p.device] += p.numel() * p.element_size()
+        self.devices, weights = list(by_device), max(by_device.values())
         print(f"loaded: {json.dumps({'weights_bytes': weights})}", file=sys.stderr, flush=True)
         # Encoding changes a tokenizer's state, so decoding has one of its own.
         tokenizers = [AutoTokenizer.from_pretrained(args.model, trust_remote_code=remote) for _ in "ed"]
@@ -88,7 +106,8 @@ class Engine:
         self.info = {
             "model": args.model,
             "dtype": str(model.dtype).removeprefix("torch."),
-            "device": str(model.device),
+            "device": ", ".join(sorted(map(str, self.devices))),
+            "quantization": args.quantization,
             "attn_implementation": getattr(config, "_attn_implementation", None),
             "max_model_len": self.max_len,
             "max_position_embeddings": getattr(config, "max_position_embeddings", None),
@@ -106,6 +125,7 @@ class Engine:
         """
         torch, device = self.torch, self.model.device
         cuda = device.type == "cuda"
+        held_now = lambda: sum(torch.cuda.memory_allocated(d) for d in self.devices if d.type == "cuda")
         length = min(CACHE_STEPS * CACHE_STEP, self.max_len or CACHE_STEPS * CACHE_STEP)
         # The argument's name since transformers 5.24, and the one before.
         takes = inspect.signature(self.model.forward).parameters
@@ -115,12 +135,12 @@ class Engine:
             with torch.inference_mode():
                 # What libraries take once, for their own work, comes first.
                 self.model(torch.ones((1, 1), dtype=torch.long, device=device), use_cache=True, return_dict=False)
-                before = torch.cuda.memory_allocated(device) if cuda else 0
+                before = held_now() if cuda else 0
                 for tokens in range(CACHE_STEP, length + 1, CACHE_STEP):
                     ids = torch.ones((1, CACHE_STEP), dtype=torch.long, device=device)
                     cache = self.model(ids, **{name: cache}, use_cache=True, return_dict=False)[1]
                     del ids
-                    held = torch.cuda.memory_allocated(device) - before if cuda else tensor_bytes(cache, torch)
+                    held = held_now() - before if cuda else tensor_bytes(cache, torch)
                     pairs.append((tokens, held))
         except Exception as error:
             print(f"cache cannot be measured: {error!r}", file=sys.stderr, flush=True)

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use inferbench_plugin_api::launch::command_line;
 use inferbench_plugin_api::{
-    EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, PythonPackage, StopPlan,
+    EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, PluginError, PythonPackage, StopPlan,
 };
 
 use crate::describe::{DEFAULT_PYTHON, HfOptions};
@@ -12,7 +12,24 @@ use crate::describe::{DEFAULT_PYTHON, HfOptions};
 const SCRIPT: &str = "inferbench_hf_server.py";
 const GENERATION: &str = "inferbench_hf_generation.py";
 
-pub(crate) fn plan(options: &HfOptions, context: &LaunchContext) -> LaunchPlan {
+/// The plan.
+///
+/// # Errors
+/// If the options name two places for the model.
+pub(crate) fn plan(
+    options: &HfOptions,
+    context: &LaunchContext,
+) -> Result<LaunchPlan, PluginError> {
+    if let Some(map) = options
+        .device_map
+        .as_deref()
+        .filter(|_| options.device != "auto")
+    {
+        let device = &options.device;
+        return Err(PluginError::new(format!(
+            "options.device_map is `{map}` and options.device is `{device}`: remove one of the two"
+        )));
+    }
     let python = [options.python.as_str()];
     let mut arguments = vec![context.path_of(SCRIPT)];
     arguments.extend(flags(options, context).into_arguments());
@@ -24,7 +41,7 @@ pub(crate) fn plan(options: &HfOptions, context: &LaunchContext) -> LaunchPlan {
     if Path::new(&context.model.id).is_dir() {
         env.push(EnvVar::plain("HF_HUB_OFFLINE", "1"));
     }
-    LaunchPlan {
+    Ok(LaunchPlan {
         command: command_line(command, &python, arguments, &options.extra_args),
         env,
         files: vec![
@@ -37,12 +54,19 @@ pub(crate) fn plan(options: &HfOptions, context: &LaunchContext) -> LaunchPlan {
             ..StopPlan::default()
         },
         package: command.is_none().then(|| package(options)),
-    }
+    })
 }
 
 fn package(options: &HfOptions) -> PythonPackage {
+    let is_quantized = options.quantization.is_some();
+    let is_placed = is_quantized || options.device_map.is_some();
+    let with = [
+        Some("torch"),
+        is_placed.then_some("accelerate"),
+        is_quantized.then_some("bitsandbytes"),
+    ];
     PythonPackage {
-        with: vec!["torch".to_owned()],
+        with: with.into_iter().flatten().map(str::to_owned).collect(),
         python: (options.python != DEFAULT_PYTHON).then(|| options.python.clone()),
         ..PythonPackage::new("transformers", "python")
     }
@@ -63,6 +87,8 @@ fn flags(options: &HfOptions, context: &LaunchContext) -> Flags {
         .with("--host", &context.host)
         .with("--port", context.port)
         .with("--device", &options.device)
+        .option("--device-map", options.device_map.as_deref())
+        .option("--quantization", options.quantization.as_deref())
         .option("--dtype", model.dtype.as_deref())
         .option("--max-model-len", model.max_model_len)
         .option(

@@ -32,7 +32,7 @@ impl Backend for Hf {
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        Ok(Some(launch::plan(&self.options, context)))
+        launch::plan(&self.options, context).map(Some)
     }
 
     fn prompt_form(&self) -> PromptForm {

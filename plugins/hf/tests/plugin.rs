@@ -142,6 +142,25 @@ fn the_plan_starts_the_written_script_with_the_chosen_python() {
     assert_eq!(package.python.as_deref(), Some("/venv/bin/python"));
 }
 
+#[test]
+fn a_model_is_divided_among_devices_or_quantized_where_asked() {
+    let plan = |value| client(value).launch_plan(&context("org/model", 8300, Path::new("/run")));
+    let divided = plan(json!({"device_map": "auto", "quantization": "bnb-8bit"}));
+    let divided = divided.unwrap().unwrap();
+    let line = divided.command.join(" ");
+    assert!(
+        line.contains("--device auto --device-map auto --quantization bnb-8bit --dtype"),
+        "{line}"
+    );
+    let with = divided.package.unwrap().with;
+    assert_eq!(with, ["torch", "accelerate", "bitsandbytes"]);
+    let error = plan(json!({"device_map": "auto", "device": "cuda:1"})).unwrap_err();
+    assert_eq!(
+        error.message,
+        "options.device_map is `auto` and options.device is `cuda:1`: remove one of the two"
+    );
+}
+
 /// A running server, killed when dropped.
 struct Server {
     child: Child,

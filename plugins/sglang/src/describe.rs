@@ -1,23 +1,11 @@
 //! What the plugin reports about itself, and its options.
 
 use inferbench_plugin_api::backend::options_schema;
-use inferbench_plugin_api::openai::Endpoint;
+use inferbench_plugin_api::openai::{Api, Endpoint};
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-
-/// API that requests go through.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum Api {
-    /// OpenAI's, at `endpoint`.
-    #[default]
-    Openai,
-    /// SGLang's own `/generate`, which has less to do for each token.
-    Native,
-}
 
 /// Form of the prompt of `completions` and of the native API.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

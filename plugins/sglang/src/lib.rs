@@ -12,7 +12,7 @@ use inferbench_plugin_api::{
     LaunchContext, LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
 };
 
-pub use describe::{Api, PlainPrompt, SglangOptions};
+pub use describe::{PlainPrompt, SglangOptions};
 pub use native::{NativeDecoder, Streaming};
 use wire::Wire;
 

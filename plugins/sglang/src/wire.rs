@@ -1,13 +1,14 @@
 //! Requests of SGLang's server, in either API.
 
 use inferbench_plugin_api::openai::{
-    Endpoint, MODELS_PROBE, OpenAiWire, api_key_header, info_probe, models_request, with_headers,
+    Api, Endpoint, MODELS_PROBE, OpenAiWire, api_key_header, info_probe, models_request,
+    with_headers,
 };
 use inferbench_plugin_api::{
     ControlRequest, Decoder, HttpRequest, PluginError, Probes, PromptForm, RequestSpec,
 };
 
-use crate::describe::{Api, PlainPrompt, SglangOptions};
+use crate::describe::{PlainPrompt, SglangOptions};
 use crate::native::{NativeWire, Streaming};
 
 /// Info probe of `GET /get_server_info`.

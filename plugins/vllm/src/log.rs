@@ -5,6 +5,7 @@
 use std::sync::LazyLock;
 
 use inferbench_plugin_api::Evidence;
+use inferbench_plugin_api::log::between;
 use regex::Regex;
 
 macro_rules! pattern {
@@ -117,12 +118,6 @@ fn gib(text: &str) -> Option<u64> {
     let gib: f64 = text.parse().ok()?;
     let bytes = gib * (1_u64 << 30) as f64;
     (bytes > 0.0).then_some(bytes.round() as u64)
-}
-
-/// The part of `line` after `start` and before the next `end`.
-fn between<'a>(line: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    let (_, rest) = line.split_once(start)?;
-    Some(rest.split_once(end)?.0)
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use inferbench_model::kv_cache::{
 use thiserror::Error;
 
 use super::prepared::{PreparedBackend, PreparedRun};
-use crate::load::tokenizer::ModelFiles;
+use crate::load::tokenizer::{ModelFiles, read_gguf};
 use crate::server::method::Launch;
 
 /// Share of GPU memory that a server is taken to use where its command does not
@@ -61,9 +61,10 @@ pub enum KvModelError {
 /// A model's files, as far as they matter to the cache.
 #[derive(Debug, Clone)]
 pub struct KvModel {
-    /// Its folder.
+    /// Its folder, or its GGUF file.
     pub folder: PathBuf,
-    /// Its weights; absent if the folder has none as safetensors.
+    /// Its weights; absent if the folder has none as safetensors, or if the GGUF file
+    /// is one of several.
     pub weights: Option<Weights>,
     config: Vec<u8>,
     /// `hf_quant_config.json`, in which ModelOpt says how a checkpoint is quantized.
@@ -71,13 +72,16 @@ pub struct KvModel {
 }
 
 impl KvModel {
-    /// Reads a model: a folder, or a hub id that is in the hub's cache.
+    /// Reads a model: a folder, a GGUF file, or a hub id that is in the hub's cache.
     ///
     /// # Errors
     /// See [`KvModelError`].
     pub fn read(model: &str) -> Result<Self, KvModelError> {
-        let folder = ModelFiles::find(model).folder;
-        let folder = folder.ok_or_else(|| KvModelError::NotHere {
+        let files = ModelFiles::find(model);
+        if let Some(file) = files.gguf {
+            return Self::of_gguf(file);
+        }
+        let folder = files.folder.ok_or_else(|| KvModelError::NotHere {
             model: model.to_owned(),
         })?;
         Ok(Self {
@@ -85,6 +89,27 @@ impl KvModel {
             hf_quant_config: contents(&folder.join("hf_quant_config.json")).ok(),
             weights: weights(&folder)?,
             folder,
+        })
+    }
+
+    fn of_gguf(file: PathBuf) -> Result<Self, KvModelError> {
+        let read = || {
+            let gguf = read_gguf(&file)?;
+            let bytes = gguf.weight_bytes(std::fs::metadata(&file)?.len());
+            Ok((gguf.config().to_string().into_bytes(), bytes))
+        };
+        let (config, bytes) = read().map_err(|source| KvModelError::Unreadable {
+            file: file.clone(),
+            source,
+        })?;
+        Ok(Self {
+            folder: file,
+            weights: bytes.map(|bytes| Weights {
+                bytes,
+                by_dtype: Vec::new(),
+            }),
+            config,
+            hf_quant_config: None,
         })
     }
 

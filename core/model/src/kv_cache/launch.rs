@@ -36,6 +36,9 @@ pub struct LaunchFacts {
     pub attention_data_parallel: bool,
     /// The command starts SGLang, which takes less of a checkpoint's cache type.
     pub is_sglang: bool,
+    /// llama.cpp's types of keys and of values: `--cache-type-k`, `-ctk`, and
+    /// `--cache-type-v`, `-ctv`. Absent for other servers.
+    pub cache_types: Option<[String; 2]>,
     /// `--block-size`, `--page-size`.
     pub block_size: Option<u32>,
     /// `--max-num-batched-tokens`.
@@ -44,7 +47,7 @@ pub struct LaunchFacts {
     pub utilization: Option<f64>,
     /// `--kv-cache-memory-bytes`, or `VLLM_CPU_KVCACHE_SPACE` in the environment.
     pub cache_bytes: Option<u64>,
-    /// `--max-total-tokens`.
+    /// `--max-total-tokens`, and llama.cpp's `--ctx-size`, `-c`.
     pub cache_tokens: Option<u64>,
     /// `--mamba-ssm-cache-dtype`, `--mamba-ssm-dtype`.
     pub state_dtype: Option<String>,
@@ -72,6 +75,7 @@ impl LaunchFacts {
     ) -> Self {
         let mut facts = Self {
             is_sglang: command.iter().any(|argument| names_sglang(argument)),
+            cache_types: command.first().and_then(|program| llama_types(program)),
             ..Self::default()
         };
         for (name, value) in env {
@@ -131,11 +135,33 @@ impl LaunchFacts {
             "--enable-attention-dp" if value.eq_ignore_ascii_case("false") => {
                 self.attention_data_parallel = false;
             }
+            _ if self.cache_types.is_some() => self.take_of_llama(flag, value),
             _ => {
                 if let Some(size) = self.parallel_size(flag) {
                     *size = value.parse().ok();
                 }
             }
+        }
+    }
+
+    /// Takes a flag of llama.cpp's server, whose short ones mean something else.
+    fn take_of_llama(&mut self, flag: &str, value: &str) {
+        let types = self.cache_types.get_or_insert_default();
+        match flag {
+            "--cache-type-k" | "-ctk" => types[0] = value.to_owned(),
+            "--cache-type-v" | "-ctv" => types[1] = value.to_owned(),
+            "--ctx-size" | "-c" => self.cache_tokens = value.parse().ok().filter(|n| *n > 0),
+            _ => {}
+        }
+    }
+
+    /// The type of the cache: what the command sets, and llama.cpp's own, if keys and
+    /// values have the same; both their names if not.
+    fn cache_dtype(&self) -> Option<String> {
+        match &self.cache_types {
+            Some([key, value]) if key == value => Some(key.clone()),
+            Some([key, value]) => Some(format!("{key} and {value}")),
+            None => self.kv_dtype.clone(),
         }
     }
 
@@ -172,7 +198,7 @@ impl LaunchFacts {
         let tensor_parallel = self.tensor_parallel.unwrap_or(usual.tensor_parallel);
         let (data_parallel, attention_data_parallel) = self.ranks(tensor_parallel);
         KvOptions {
-            dtype: self.kv_dtype.clone(),
+            dtype: self.cache_dtype(),
             takes_scheme: !self.is_sglang,
             model_dtype: self.dtype.clone(),
             state_dtype: self.state_dtype.clone(),
@@ -201,6 +227,12 @@ impl LaunchFacts {
             (false, None) => (all, false),
         }
     }
+}
+
+/// What llama.cpp's server caches in by itself, if that is the program.
+fn llama_types(program: &str) -> Option<[String; 2]> {
+    let name = program.rsplit('/').next().unwrap_or(program);
+    (name == "llama-server").then(|| ["f16", "f16"].map(str::to_owned))
 }
 
 /// Whether an argument is SGLang's module or program.
@@ -244,6 +276,21 @@ mod tests {
 
     fn options(text: &str) -> KvOptions {
         LaunchFacts::from_command(&command(text), []).options()
+    }
+
+    #[test]
+    fn llama_cpp_caches_in_half_precision_unless_it_is_told_otherwise() {
+        let facts = |line: &str| LaunchFacts::from_command(&command(line), []);
+        let usual = facts("/opt/llama-server --model m.gguf -dp x -c 16384");
+        assert_eq!(usual.options().dtype.as_deref(), Some("f16"));
+        assert_eq!(usual.cache_tokens, Some(16384));
+        assert_eq!(usual.data_parallel, None);
+        let packed = facts("llama-server -ctk q8_0 --cache-type-v q8_0");
+        assert_eq!(packed.options().dtype.as_deref(), Some("q8_0"));
+        let mixed = facts("llama-server --cache-type-k q8_0").options();
+        assert_eq!(mixed.dtype.as_deref(), Some("q8_0 and f16"));
+        let other = facts("vllm serve -c 5");
+        assert_eq!((other.cache_tokens, other.cache_types), (None, None));
     }
 
     #[test]

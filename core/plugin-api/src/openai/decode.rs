@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::chunk::{Choice, Chunk, Content};
 use super::lenient::{List, Object};
@@ -36,6 +36,33 @@ impl<'a> StreamMessage<'a> {
             _ => Self::Other,
         }
     }
+}
+
+/// The JSON object of a message, mended if need be, for answers in a format of the
+/// server's own. Gives `None`, and the event for it, where there is none: an end
+/// marker, white space, or what cannot be read.
+pub fn json_object(data: &[u8], out: &mut Events<'_>) -> Option<Map<String, Value>> {
+    let data = match StreamMessage::from_data(data) {
+        StreamMessage::Blank => return None,
+        StreamMessage::End => {
+            out.end();
+            return None;
+        }
+        StreamMessage::Object(data) => data,
+        StreamMessage::Other => {
+            out.malformed();
+            return None;
+        }
+    };
+    if let Ok(object) = serde_json::from_slice(data) {
+        return Some(object);
+    }
+    let object = serde_json::from_slice(&mended(data)).ok();
+    match object {
+        Some(_) => out.mended(),
+        None => out.malformed(),
+    }
+    object
 }
 
 /// Reads the answers of both endpoints, streamed or whole.

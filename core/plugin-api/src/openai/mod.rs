@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use chunk::{CHOICE_FIELDS, CONTENT_FIELDS};
-pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words, is_error};
+pub use decode::{OpenAiDecoder, StreamMessage, error_message, error_words, is_error, json_object};
 pub use encode::{OpenAiWire, api_key_header, post_merged, seed_for};
 pub use lenient::{Count, Fields, List, Object, Text, skip};
 pub use responses::ResponsesDecoder;
@@ -29,6 +29,18 @@ pub use wire_decoder::WireDecoder;
 
 use crate::json;
 use crate::{ControlRequest, Evidence, InfoProbe, PluginError, Probes};
+
+/// API that requests go through, where a server has one of its own, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Api {
+    /// OpenAI's, at `endpoint`.
+    #[default]
+    Openai,
+    /// The server's own, which may have less to do for each token.
+    Native,
+}
 
 /// Endpoint of OpenAI's API that requests go to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
