@@ -178,6 +178,47 @@ fn a_mixture_has_its_shares_and_figures_of_each_class() {
 }
 
 #[test]
+fn conversations_and_single_requests_may_be_mixed() {
+    let folder = tempfile::tempdir().unwrap();
+    let traffic = repository().join("examples/traffic");
+    let file = |name: &str| traffic.join(name).display().to_string();
+    let text = format!(
+        "name: mixed\nmodel: {{ id: m }}\n\
+         backends: [{{ plugin: sim, options: {{ endpoint: chat, step_base_us: 1000 }} }}]\n\
+         workload:\n  classes:\n\
+         \x20   - {{ name: agent, weight: 1, workload: {{ prompts: jsonl, file: {}, turns: 8, output_tokens: 4 }} }}\n\
+         \x20   - {{ name: chat, weight: 2, workload: {{ prompts: jsonl, file: {}, force_output: false, output_tokens: 4 }} }}\n\
+         load: {{ concurrency: [3], requests: 60 }}\nrepeats: 1\n",
+        file("agent.jsonl"),
+        file("chat.jsonl")
+    );
+    let config = folder.path().join("bench.yaml");
+    fs::write(&config, text).unwrap();
+    let said = said(
+        inferbench()
+            .arg("run")
+            .arg(&config)
+            .arg("--output")
+            .arg(folder.path()),
+    );
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let mut folders = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let run = folders.find(|path| path.is_dir()).unwrap();
+    // Each class is the one that the seed gives, by the number of the conversation.
+    assert_accepted(&run);
+    let turns = |class: &str| -> Vec<u64> {
+        let own = records(&run)
+            .into_iter()
+            .filter(|record| record["class"] == class);
+        own.map(|record| record["turn"].as_u64().unwrap()).collect()
+    };
+    assert!(turns("chat").iter().all(|turn| *turn == 0));
+    assert!(turns("agent").contains(&3));
+}
+
+#[test]
 fn a_log_becomes_a_trace_without_its_text() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("proxy.jsonl");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::config::{Length, Sampling, WorkloadConfig};
+use inferbench_model::config::{Sampling, WorkloadConfig};
 use inferbench_model::facts::exchange::{Asked, TurnKey};
 use inferbench_model::plan::prompt::{Prompt, PromptKey};
 use inferbench_model::plan::{conversation, seed};
@@ -134,8 +134,9 @@ impl RequestSource for CellSource {
     fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
         let key = self.key(index);
         let turns = self.prompts.conversation(key)?;
-        let workload = self.prompts.origin(key).workload;
-        let converses = turns.len() > 1 || workload.turns != Length::Fixed(1);
+        // Between conversations a single request is one, too: requests are then numbered as
+        // they are sent, and only the number of a conversation fixes its prompt.
+        let converses = turns.len() > 1 || self.prompts.have_turns();
         // A conversation has a turn.
         let next = self.conversations.begin(index, turns);
         let next = next.ok_or(RequestError::NoTurn)?;

@@ -1,6 +1,6 @@
 //! Makes the prompt of every request of a run, of whichever class of traffic it is.
 
-use inferbench_model::config::{ClassConfig, WorkloadConfig};
+use inferbench_model::config::{ClassConfig, Length, WorkloadConfig};
 use inferbench_model::facts::exchange::hex;
 use inferbench_model::plan::mixture::{Mixture, class_workload};
 use inferbench_model::plan::prompt::{Prompt, PromptError, PromptKey, TurnPrompt};
@@ -77,6 +77,13 @@ impl PromptMaker {
     #[must_use]
     pub fn come_from_a_list(&self) -> bool {
         self.scans().next().is_some()
+    }
+
+    /// Whether some requests are conversations.
+    #[must_use]
+    pub fn have_turns(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|(_, part)| part.workload().turns != Length::Fixed(1))
     }
 
     /// Ids of a text; `None` if there is no tokenizer.
