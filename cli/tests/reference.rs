@@ -3,7 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+#[path = "reference/commands.rs"]
+mod commands;
 mod common;
+#[path = "reference/environment.rs"]
+mod environment;
+#[path = "reference/fields.rs"]
+mod fields;
+#[path = "reference/links.rs"]
+mod links;
+#[path = "reference/options.rs"]
+mod options;
+#[path = "reference/snippets.rs"]
+mod snippets;
+#[path = "reference/thresholds.rs"]
+mod thresholds;
+#[path = "reference/written.rs"]
+mod written;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,6 +28,7 @@ use clap::CommandFactory;
 use common::repository;
 use inferbench::args::Args;
 use inferbench_model::cell::row;
+use inferbench_model::doctor::Group;
 use inferbench_model::facts::{crash_cause, failure_reason, warning};
 use inferbench_model::{config, metrics, report};
 use serde_json::Value;
@@ -88,7 +105,7 @@ fn texts() -> Vec<(PathBuf, String)> {
 
 /// The commands in a text: what follows `inferbench ` inside backticks or at the
 /// start of a shell line.
-fn commands(text: &str) -> BTreeSet<String> {
+fn named_commands(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (start, _) in text.match_indices("inferbench ") {
         let before = text[..start].chars().next_back();
@@ -108,7 +125,7 @@ fn every_command_that_a_text_names_exists() {
     let known: BTreeSet<&str> = program.get_subcommands().map(|c| c.get_name()).collect();
     let mut seen = BTreeSet::new();
     for (path, text) in texts() {
-        for command in commands(&text) {
+        for command in named_commands(&text) {
             assert!(
                 known.contains(command.as_str()),
                 "{} names `inferbench {command}`, which does not exist",
@@ -148,5 +165,18 @@ fn the_page_of_the_config_names_every_key() {
             let key = key.0;
             assert!(page.contains(&format!("`{key}`")), "config.md lacks {key}");
         }
+    }
+}
+
+#[test]
+fn the_page_of_the_doctor_names_every_group() {
+    let page = std::fs::read_to_string(repository().join("docs/src/guides/doctor.md")).unwrap();
+    for group in Group::ALL {
+        let word = serde_json::to_value(group).unwrap();
+        let word = word.as_str().unwrap();
+        assert!(
+            page.contains(&format!("`{word}`")),
+            "doctor.md lacks {word}"
+        );
     }
 }
