@@ -130,6 +130,7 @@ fn base(unit: &str) -> (&'static str, f64) {
         "s" => ("seconds", 1.0),
         "mhz" => ("hertz", 1e6),
         "percent" => ("ratio", 1e-2),
+        "share" => ("ratio", 1.0),
         "bytes" => ("bytes", 1.0),
         "joules" => ("joules", 1.0),
         "watts" => ("watts", 1.0),
