@@ -12,6 +12,8 @@ mod environment;
 mod fields;
 #[path = "reference/links.rs"]
 mod links;
+#[path = "reference/messages.rs"]
+mod messages;
 #[path = "reference/options.rs"]
 mod options;
 #[path = "reference/snippets.rs"]

@@ -25,7 +25,7 @@ const OF_ONE_TEST: [&str; 3] = [
 ];
 
 /// Source files below a folder of the repository.
-fn sources(folder: &str) -> Vec<PathBuf> {
+pub(super) fn sources(folder: &str) -> Vec<PathBuf> {
     let mut folders = vec![repository().join(folder)];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
