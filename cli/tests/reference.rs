@@ -182,3 +182,41 @@ fn the_page_of_the_doctor_names_every_group() {
         );
     }
 }
+
+/// Keys of a schema whose default is a number, a word, or true or false.
+fn defaults(schema: &Value, found: &mut Vec<(String, String)>) {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (key, property) in properties.into_iter().flatten() {
+        let default = match property.get("default") {
+            Some(Value::String(word)) => word.clone(),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            _ => continue,
+        };
+        found.push((key.clone(), default));
+    }
+    match schema {
+        Value::Object(keys) => keys.values().for_each(|inner| defaults(inner, found)),
+        Value::Array(items) => items.iter().for_each(|inner| defaults(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_page_of_the_config_has_every_default() {
+    let page = std::fs::read_to_string(repository().join("docs/src/reference/config.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page.lines().map(|row| row.split('|').collect()).collect();
+    let mut found = Vec::new();
+    defaults(&config::schema(), &mut found);
+    assert!(found.len() > 15, "{found:?} are too few to be all");
+    for (key, default) in found {
+        let mut cells = rows.iter().filter(|row| row.len() > 3);
+        let is_there = cells.any(|row| {
+            let shown = row[2].trim().trim_matches(['`', '"']);
+            row[1].contains(&format!("`{key}`")) && shown == default
+        });
+        assert!(
+            is_there,
+            "config.md has no row of `{key}` with the default {default}"
+        );
+    }
+}
