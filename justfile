@@ -64,6 +64,7 @@ msrv:
 
 # Writes the generated pages, schemas and tables anew, where a test says that they are out of date.
 bless:
+    cargo build --workspace
     INFERBENCH_BLESS=1 cargo test -p inferbench --test reference
     INFERBENCH_BLESS=1 cargo test -p inferbench-architecture-test
 

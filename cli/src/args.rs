@@ -119,7 +119,7 @@ pub enum Command {
     },
     /// Measure how exact timings are on this machine, against a simulated server.
     Calibrate {
-        /// Use fewer streams and requests: about ten seconds instead of a minute.
+        /// Use fewer streams and requests: about half a minute instead of two.
         #[arg(long)]
         quick: bool,
         /// Write the result to this file instead of the user's data folder, where runs find it.

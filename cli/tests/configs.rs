@@ -184,6 +184,35 @@ fn open_loop_launches_a_small_and_a_large_batch() {
 }
 
 #[test]
+fn tokens_of_a_file_are_those_of_its_rows() {
+    let folder = TempDir::new().unwrap();
+    let rows = [
+        json!({"prompt": [1, 2, 3, 4], "output_tokens": 5}),
+        json!({"prompt": [1, 2], "output_tokens": 7}),
+    ];
+    let file = folder.path().join("rows.jsonl");
+    fs::write(&file, rows.map(|row| row.to_string()).join("\n")).unwrap();
+    let config = folder.path().join("run.yaml");
+    let keys = json!({"name": "rows", "model": {"id": "no-model"}, "backends": [{"plugin": "sim"}],
+        "workload": {"prompts": "jsonl", "file": file},
+        "load": {"concurrency": [1, 2], "requests": 10}, "repeats": 1});
+    fs::write(&config, keys.to_string()).unwrap();
+    let output = Command::new(program())
+        .arg("--plugin-dir")
+        .arg(plugin_dir())
+        .arg("validate")
+        .arg(&config)
+        .output()
+        .unwrap();
+    // 20 requests of 3 and 6 tokens in the mean.
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_holds(
+        &text,
+        &["measured requests: 20, about 60 prompt tokens and 120 answer tokens"],
+    );
+}
+
+#[test]
 fn example_launches_vllm_sglang_and_hf() {
     let text = Machine::new().accepted("example.yaml", &[]);
     assert_holds(

@@ -3,7 +3,25 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+#[path = "reference/commands.rs"]
+mod commands;
 mod common;
+#[path = "reference/environment.rs"]
+mod environment;
+#[path = "reference/fields.rs"]
+mod fields;
+#[path = "reference/links.rs"]
+mod links;
+#[path = "reference/messages.rs"]
+mod messages;
+#[path = "reference/options.rs"]
+mod options;
+#[path = "reference/snippets.rs"]
+mod snippets;
+#[path = "reference/thresholds.rs"]
+mod thresholds;
+#[path = "reference/written.rs"]
+mod written;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,6 +30,7 @@ use clap::CommandFactory;
 use common::repository;
 use inferbench::args::Args;
 use inferbench_model::cell::row;
+use inferbench_model::doctor::Group;
 use inferbench_model::facts::{crash_cause, failure_reason, warning};
 use inferbench_model::{config, metrics, report};
 use serde_json::Value;
@@ -88,7 +107,7 @@ fn texts() -> Vec<(PathBuf, String)> {
 
 /// The commands in a text: what follows `inferbench ` inside backticks or at the
 /// start of a shell line.
-fn commands(text: &str) -> BTreeSet<String> {
+fn named_commands(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for (start, _) in text.match_indices("inferbench ") {
         let before = text[..start].chars().next_back();
@@ -108,7 +127,7 @@ fn every_command_that_a_text_names_exists() {
     let known: BTreeSet<&str> = program.get_subcommands().map(|c| c.get_name()).collect();
     let mut seen = BTreeSet::new();
     for (path, text) in texts() {
-        for command in commands(&text) {
+        for command in named_commands(&text) {
             assert!(
                 known.contains(command.as_str()),
                 "{} names `inferbench {command}`, which does not exist",
@@ -148,5 +167,56 @@ fn the_page_of_the_config_names_every_key() {
             let key = key.0;
             assert!(page.contains(&format!("`{key}`")), "config.md lacks {key}");
         }
+    }
+}
+
+#[test]
+fn the_page_of_the_doctor_names_every_group() {
+    let page = std::fs::read_to_string(repository().join("docs/src/guides/doctor.md")).unwrap();
+    for group in Group::ALL {
+        let word = serde_json::to_value(group).unwrap();
+        let word = word.as_str().unwrap();
+        assert!(
+            page.contains(&format!("`{word}`")),
+            "doctor.md lacks {word}"
+        );
+    }
+}
+
+/// Keys of a schema whose default is a number, a word, or true or false.
+fn defaults(schema: &Value, found: &mut Vec<(String, String)>) {
+    let properties = schema.get("properties").and_then(Value::as_object);
+    for (key, property) in properties.into_iter().flatten() {
+        let default = match property.get("default") {
+            Some(Value::String(word)) => word.clone(),
+            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            _ => continue,
+        };
+        found.push((key.clone(), default));
+    }
+    match schema {
+        Value::Object(keys) => keys.values().for_each(|inner| defaults(inner, found)),
+        Value::Array(items) => items.iter().for_each(|inner| defaults(inner, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn the_page_of_the_config_has_every_default() {
+    let page = std::fs::read_to_string(repository().join("docs/src/reference/config.md")).unwrap();
+    let rows: Vec<Vec<&str>> = page.lines().map(|row| row.split('|').collect()).collect();
+    let mut found = Vec::new();
+    defaults(&config::schema(), &mut found);
+    assert!(found.len() > 15, "{found:?} are too few to be all");
+    for (key, default) in found {
+        let mut cells = rows.iter().filter(|row| row.len() > 3);
+        let is_there = cells.any(|row| {
+            let shown = row[2].trim().trim_matches(['`', '"']);
+            row[1].contains(&format!("`{key}`")) && shown == default
+        });
+        assert!(
+            is_there,
+            "config.md has no row of `{key}` with the default {default}"
+        );
     }
 }

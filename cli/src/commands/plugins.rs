@@ -12,6 +12,7 @@ use super::check::CheckArgs;
 use super::output::{new_table, print_json, width};
 use crate::args::{OutputArgs, PluginAction};
 use crate::exit::{CliError, Code};
+use crate::render::options::plugin_options;
 use crate::table::wrapped_at;
 
 pub(super) fn plugins(
@@ -158,91 +159,22 @@ fn show(host: &PluginHost, name: &str, output: OutputArgs) -> Result<Code, CliEr
 
 /// Each option: name, type, unit and default, and below them its description.
 fn option_lines(schema: &Value, width: usize) -> Vec<String> {
-    let properties = schema.get("properties").and_then(Value::as_object);
-    let text = |option: &Value, key: &str| match option.get(key) {
-        Some(Value::String(text)) => text.split_whitespace().collect::<Vec<_>>().join(" "),
-        Some(Value::Null) | None => String::new(),
-        Some(other) => other.to_string(),
-    };
     let mut lines = Vec::new();
-    for (name, option) in properties.into_iter().flatten() {
-        let mut facts = vec![type_of(option, schema), unit_of(name, option)];
-        let default = text(option, "default");
-        facts.push(if default.is_empty() {
-            default
-        } else {
-            format!("default {default}")
+    for option in plugin_options(schema) {
+        let mut facts = vec![option.kind, option.unit];
+        facts.push(match option.default.as_str() {
+            "" => String::new(),
+            default => format!("default {default}"),
         });
         facts.retain(|fact| !fact.is_empty());
-        let head = format!("{name}: {}", facts.join(", "));
+        let head = format!("{}: {}", option.name, facts.join(", "));
         lines.push(String::new());
         lines.extend(wrapped_at(width, &head, "    "));
-        let meaning = wrapped_at(width.saturating_sub(4), &text(option, "description"), "");
+        let meaning = wrapped_at(width.saturating_sub(4), &option.meaning, "");
         lines.extend(meaning.iter().map(|line| format!("    {line}")));
     }
     if lines.is_empty() {
         lines.push("none".to_owned());
     }
     lines
-}
-
-/// The unit of an option: `unit` in its schema, else by the end of its name; empty
-/// if there is none.
-fn unit_of(name: &str, option: &Value) -> String {
-    if let Some(unit) = option.get("unit").and_then(Value::as_str) {
-        return unit.to_owned();
-    }
-    let ends = [
-        ("_us_per_token", "us/token"),
-        ("_per_s", "1/s"),
-        ("_bytes", "bytes"),
-        ("_tokens", "tokens"),
-        ("_ns", "ns"),
-        ("_us", "us"),
-        ("_ms", "ms"),
-        ("_s", "s"),
-        ("_seconds", "s"),
-    ];
-    let end = ends.iter().find(|(end, _)| name.ends_with(end));
-    end.map_or_else(String::new, |(_, unit)| (*unit).to_owned())
-}
-
-/// A schema's type in a word or two: `number`, `list of string`, `a | b`.
-fn type_of(option: &Value, root: &Value) -> String {
-    if let Some(reference) = option.get("$ref").and_then(Value::as_str) {
-        let target = root.pointer(reference.trim_start_matches('#'));
-        return target.map_or_else(String::new, |target| type_of(target, root));
-    }
-    if let Some(constant) = option.get("const") {
-        return constant
-            .as_str()
-            .map_or_else(|| constant.to_string(), str::to_owned);
-    }
-    if let Some(values) = option.get("enum").and_then(Value::as_array) {
-        let values = values.iter().filter(|value| !value.is_null());
-        let names = values.map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned));
-        return names.collect::<Vec<_>>().join(" | ");
-    }
-    for key in ["anyOf", "oneOf", "allOf"] {
-        if let Some(options) = option.get(key).and_then(Value::as_array) {
-            let types = options.iter().map(|option| type_of(option, root));
-            let types: Vec<String> = types.filter(|t| !t.is_empty() && t != "null").collect();
-            return types.join(" | ");
-        }
-    }
-    let types: Vec<&str> = match option.get("type") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
-        _ => Vec::new(),
-    };
-    let types = types.into_iter().filter(|name| *name != "null");
-    let named = types.map(|name| match name {
-        "array" => {
-            let item = option.get("items").map(|item| type_of(item, root));
-            format!("list of {}", item.unwrap_or_else(|| "anything".to_owned()))
-        }
-        "object" => "map".to_owned(),
-        other => other.to_owned(),
-    });
-    named.collect::<Vec<_>>().join(" | ")
 }

@@ -13,6 +13,7 @@ pub mod kv;
 mod markdown;
 mod marks;
 pub(crate) mod names;
+pub mod options;
 mod prometheus;
 pub mod runs;
 mod style;

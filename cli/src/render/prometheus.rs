@@ -39,7 +39,8 @@ pub fn render_prometheus(report: &Report) -> Result<String, RenderError> {
             has_any |= figure.is_some_and(|figure| set(report, row, metric, figure, &gauges));
         }
         if has_any {
-            registry.register(name(metric), metric.what, gauges);
+            // The registry ends each with a dot of its own.
+            registry.register(name(metric), metric.what.trim_end_matches('.'), gauges);
         }
     }
     let (ok, failed) = (Gauges::default(), Gauges::default());
@@ -129,6 +130,7 @@ fn base(unit: &str) -> (&'static str, f64) {
         "s" => ("seconds", 1.0),
         "mhz" => ("hertz", 1e6),
         "percent" => ("ratio", 1e-2),
+        "share" => ("ratio", 1.0),
         "bytes" => ("bytes", 1.0),
         "joules" => ("joules", 1.0),
         "watts" => ("watts", 1.0),

@@ -1,5 +1,6 @@
 //! `validate`: checks a config and shows the run, without starting anything.
 
+mod lengths;
 mod rows;
 
 use std::path::Path;
@@ -158,7 +159,8 @@ fn preview(
     let config = &prepared.config;
     let cells = prepared.plan.cells();
     let measured = prepared.plan.requests(&config.load);
-    let tokens = |length: f64| measured.map(|n| (n as f64 * length).round() as u64);
+    let (input_tokens, output_tokens) = lengths::mean_tokens(prepared);
+    let tokens = |length: Option<f64>| Some((measured? as f64 * length?).round() as u64);
     let has_forecast = forecasts.iter().any(Option::is_some);
     let gpu_bytes = has_forecast.then(smallest_gpu_bytes).flatten();
     let sample = sample_size::forecast(config).into_iter();
@@ -183,14 +185,8 @@ fn preview(
         config: prepared.secrets.masked_json(config),
         cells,
         measured_requests: measured,
-        estimated_input_tokens: tokens(
-            config.workload.mean_tokens(|part| part.input_tokens.mean()),
-        ),
-        estimated_output_tokens: tokens(
-            config
-                .workload
-                .mean_tokens(|part| part.output_tokens.mean()),
-        ),
+        estimated_input_tokens: tokens(input_tokens),
+        estimated_output_tokens: tokens(output_tokens),
         expected_s: expected_s(
             config,
             &prepared.plan,
@@ -261,17 +257,8 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
         counted(config.repeats.into(), "repeat"),
         config.seed
     );
-    if let (Some(requests), Some(input), Some(output)) = (
-        preview.measured_requests,
-        preview.estimated_input_tokens,
-        preview.estimated_output_tokens,
-    ) {
-        println!(
-            "measured requests: {}, about {} prompt tokens and {} answer tokens",
-            grouped(requests),
-            grouped(input),
-            grouped(output)
-        );
+    if let Some(line) = lengths::requests_line(preview) {
+        println!("{line}");
     } else if let Some(duration) = config.load.duration {
         println!("each measurement lasts {duration}");
     }

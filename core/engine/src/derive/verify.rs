@@ -12,6 +12,7 @@ use inferbench_model::plan::RunPlan;
 use inferbench_model::plan::sample_size::{MIN_REPEATS, MIN_REQUESTS};
 use inferbench_model::plan::seed;
 use inferbench_model::report::{FAILED_LIMIT, FairnessState, warning_words};
+use inferbench_model::text::number::counted;
 use inferbench_model::verify::{
     AskedByPlan, CLIENT, COMPLETE, CellAudit, FAILED, FILES, ORIGIN, PLANNED, PLUGINS, REAL,
     REPEATS, RecordRules, SAME_WORK, SAMPLES, SEALED, Verification,
@@ -247,7 +248,7 @@ fn backends(derived: &Derived, found: &mut Verification) {
         }
     }
     if derived.report.blocks < MIN_REPEATS {
-        let words = format!("{} repeats", derived.report.blocks);
+        let words = counted(derived.report.blocks.into(), "repeat");
         found.find(REPEATS, "run.json", words);
     }
     for backend in &manifest.backends {

@@ -73,10 +73,15 @@ impl PromptMaker {
         parts.filter_map(|(path, part)| Some((path.as_str(), part.workload(), part.scan()?)))
     }
 
-    /// Whether prompts are those of a list, and not made without end.
+    /// Whether prompts, or the images before them, are those of a list, and not made
+    /// without end.
     #[must_use]
     pub fn come_from_a_list(&self) -> bool {
-        self.scans().next().is_some()
+        let has_files = |part: &PartMaker| {
+            let images = part.workload().images.as_ref();
+            images.is_some_and(|images| images.files.is_some())
+        };
+        self.scans().next().is_some() || self.parts.iter().any(|(_, part)| has_files(part))
     }
 
     /// Whether some requests are conversations.
@@ -126,6 +131,18 @@ impl PromptMaker {
     pub fn make(&self, key: PromptKey) -> Result<Prompt, PromptError> {
         let origin = self.origin(key);
         let mut prompt = self.parts[origin.part].1.make(origin.key)?;
+        self.classify(&mut prompt, origin);
+        Ok(prompt)
+    }
+
+    /// A new prompt with this key, of the class and the lengths of the request `alike`,
+    /// so that times of the two can be compared.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub fn make_alike(&self, key: PromptKey, alike: PromptKey) -> Result<Prompt, PromptError> {
+        let origin = self.origin(alike);
+        let mut prompt = self.parts[origin.part].1.make_alike(key, origin.key)?;
         self.classify(&mut prompt, origin);
         Ok(prompt)
     }
@@ -265,6 +282,33 @@ mod tests {
         let [a, b] = ["a", "b"].map(|class| beginnings[class].clone());
         assert!(a.0 != b.0 && a.1 != b.1);
         assert_eq!(prompts(&mixed, 64), made);
+    }
+
+    #[test]
+    fn prompts_that_are_alike_have_the_class_and_the_lengths_of_one_and_other_words() {
+        let class = |name, lo: u32| {
+            json!({"name": name, "workload": {
+                "input_tokens": {"uniform": [lo, lo + 50]},
+                "output_tokens": {"uniform": [1, 50]}}})
+        };
+        let mixed = maker(json!({"classes": [class("a", 10), class("b", 100)]}));
+        let key = |index| PromptKey {
+            block: 0,
+            level: 0,
+            index,
+        };
+        let first = mixed.make(key(0)).unwrap();
+        let made: Vec<Prompt> = (0..20)
+            .map(|index| mixed.make_alike(key(index), key(0)).unwrap())
+            .collect();
+        for prompt in &made {
+            assert_eq!(prompt.extras.class, first.extras.class);
+            assert_eq!(
+                (prompt.input_tokens, prompt.output_tokens),
+                (first.input_tokens, first.output_tokens)
+            );
+        }
+        assert!(made[1..].iter().all(|p| p.token_ids != made[0].token_ids));
     }
 
     #[test]

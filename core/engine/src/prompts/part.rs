@@ -7,10 +7,12 @@ use inferbench_model::config::{Length, PromptSource, WorkloadConfig};
 use inferbench_model::plan::conversation::{self, synthetic_turn};
 use inferbench_model::plan::length_table::LengthTable;
 use inferbench_model::plan::prompt::{
-    Prompt, PromptError, PromptKey, TurnPrompt, Vocabulary, draw_lengths, request_rng, synthetic,
+    Prompt, PromptError, PromptKey, TurnPrompt, Vocabulary, asked_lengths, draw_lengths,
+    request_rng, synthetic,
 };
 use inferbench_model::prompts::build::{BuildError, turns_from_row};
 use inferbench_model::prompts::row::Row;
+use rand_chacha::ChaCha8Rng;
 use sha2::{Digest, Sha256};
 
 use super::error::PromptFileError;
@@ -155,13 +157,42 @@ impl PartMaker {
         Ok(prompt)
     }
 
+    /// The prompt of the request `key`, of the lengths that the request `alike` has.
+    /// Those of a file of rows keep their own.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub(super) fn make_alike(
+        &self,
+        key: PromptKey,
+        alike: PromptKey,
+    ) -> Result<Prompt, PromptError> {
+        let lengths = asked_lengths(&self.workload, self.table.as_ref(), alike);
+        let mut prompt = match &self.from {
+            From::Seed => {
+                let workload = WorkloadConfig {
+                    input_tokens: Length::Fixed(lengths.0),
+                    output_tokens: Length::Fixed(lengths.1),
+                    ..self.workload.clone()
+                };
+                synthetic(&workload, None, self.needed_vocabulary()?, key)?
+            }
+            From::Text(text) => self.piece(text, request_rng(&self.workload, key), lengths)?,
+            From::Rows(_) => return self.make(key),
+        };
+        if let Some(images) = &self.images {
+            images.put(&mut prompt, key)?;
+        }
+        Ok(prompt)
+    }
+
     fn make_words(&self, key: PromptKey) -> Result<Prompt, PromptError> {
         match &self.from {
             From::Seed => {
                 let vocabulary = self.needed_vocabulary()?;
                 synthetic(&self.workload, self.table.as_ref(), vocabulary, key)
             }
-            From::Text(text) => self.piece(text, key),
+            From::Text(text) => self.drawn_piece(text, key),
             From::Rows(listed) => {
                 let mut turns = self.row(listed, key)?;
                 Ok(turns.swap_remove(0).prompt)
@@ -174,10 +205,18 @@ impl PartMaker {
         Ok(vocabulary.ok_or(PromptError::NoOrdinaryTokens)?)
     }
 
-    fn piece(&self, text: &TextFile, key: PromptKey) -> Result<Prompt, PromptError> {
+    fn drawn_piece(&self, text: &TextFile, key: PromptKey) -> Result<Prompt, PromptError> {
         let mut rng = request_rng(&self.workload, key);
-        let (input_tokens, output_tokens) =
-            draw_lengths(&self.workload, self.table.as_ref(), &mut rng);
+        let lengths = draw_lengths(&self.workload, self.table.as_ref(), &mut rng);
+        self.piece(text, rng, lengths)
+    }
+
+    fn piece(
+        &self,
+        text: &TextFile,
+        mut rng: ChaCha8Rng,
+        (input_tokens, output_tokens): (u32, u32),
+    ) -> Result<Prompt, PromptError> {
         let (ids, words) = text.piece(self.needed_vocabulary()?, &mut rng, input_tokens)?;
         Ok(Prompt {
             token_ids: Some(ids),
@@ -212,7 +251,7 @@ impl PartMaker {
                 });
                 made.collect()
             }
-            From::Text(text) => Ok(vec![single(self.piece(text, key)?)]),
+            From::Text(text) => Ok(vec![single(self.drawn_piece(text, key)?)]),
             From::Rows(listed) => self.row(listed, key),
         }
     }

@@ -45,6 +45,10 @@ pub struct Scan {
     pub first_backwards: Option<Place>,
     /// Longest prompt and answer that are known, tokens.
     pub longest: (Option<u32>, Option<u32>),
+    /// Prompts of all rows together, tokens; `None` from the first that is not known on.
+    pub input_tokens: Option<u64>,
+    /// The same of the answers, each as long as it may get.
+    pub output_tokens: Option<u64>,
     /// Longest of both together, and where it is.
     pub longest_total: Option<(u32, Place)>,
     /// Format of a trace.
@@ -52,6 +56,13 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// Mean length of a prompt and of an answer, tokens, where each is known.
+    #[must_use]
+    pub fn mean_tokens(&self) -> (Option<f64>, Option<f64>) {
+        let mean = |tokens: Option<u64>| tokens.map(|n| n as f64 / self.kept.max(1) as f64);
+        (mean(self.input_tokens), mean(self.output_tokens))
+    }
+
     /// What was left out, in words: `1,204 of 90,665 rows left out: ...`; `None` if
     /// nothing was.
     #[must_use]
@@ -131,6 +142,8 @@ impl RowFile {
                 Reader::Trace(trace) => Some(trace.format()),
                 _ => None,
             },
+            input_tokens: Some(0),
+            output_tokens: Some(0),
             ..Scan::default()
         };
         let began = Instant::now();
@@ -192,6 +205,9 @@ impl Scan {
         }
         self.kept += 1;
         self.longest = (self.longest.0.max(input), self.longest.1.max(output));
+        let add = |sum: Option<u64>, tokens: Option<u32>| Some(sum? + u64::from(tokens?));
+        self.input_tokens = add(self.input_tokens, input);
+        self.output_tokens = add(self.output_tokens, output);
         let place = rows.input.place();
         if let Some(total) = input.zip(output).map(|(i, o)| i.saturating_add(o))
             && self.longest_total.is_none_or(|(most, _)| total > most)

@@ -1,6 +1,8 @@
 //! Audits cached answers: before the first cell a backend is asked the same prompt
 //! again and again, beside new ones. An answer that comes faster the second time
-//! was not computed anew; whether it did is judged by the report.
+//! was not computed anew; whether it did is judged by the report. All prompts and
+//! answers are of one length, drawn once: where each drew its own, the repeated
+//! prompt would be faster whenever it is the shorter one.
 
 use std::time::{Duration, Instant};
 
@@ -34,10 +36,19 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 const NEW: usize = usize::MAX;
 const REPEATED: usize = usize::MAX - 1;
 
+/// The prompt of one kind at one place.
+fn key(kind: usize, index: u64) -> PromptKey {
+    PromptKey {
+        block: u32::MAX,
+        level: kind,
+        index,
+    }
+}
+
 /// The audit of a backend in its first block. `None` where it cannot be had:
-/// the config wants no request but its own (`ready_check`), prompts come from a
-/// list of which none may be asked before its turn, the engine is in this
-/// process, or a request failed, which the cells show more of.
+/// the config wants no request but its own (`ready_check`), prompts or their images
+/// come from a list of which none may be asked before its turn, the engine is in
+/// this process, or a request failed, which the cells show more of.
 pub(super) async fn audit(
     session: &RunSession<'_>,
     backend: &PreparedBackend,
@@ -113,17 +124,13 @@ impl Asking<'_> {
     /// End-to-end latency of one answer; `None` if it failed.
     async fn latency_ms(&mut self, kind: usize, index: u64) -> Option<f64> {
         self.empty().await;
-        let key = PromptKey {
-            block: u32::MAX,
-            level: kind,
-            index,
-        };
         let prepared = self.session.prepared;
-        let prompt = prepared.prompts.make(key).ok()?;
+        let alike = key(REPEATED, 0);
+        let prompt = prepared.prompts.make_alike(key(kind, index), alike).ok()?;
         let content = requests::content(&prompt, self.backend.opened.form)?;
         let spec = RequestSpec {
             output_tokens: prompt.output_tokens.min(ANSWER_TOKENS),
-            force_output: prepared.prompts.origin(key).workload.force_output,
+            force_output: prepared.prompts.origin(alike).workload.force_output,
             ..RequestSpec::one_token(prepared.served_name(), content)
         };
         let probe = Probe {

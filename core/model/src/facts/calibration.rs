@@ -97,6 +97,7 @@ pub struct Calibration {
     pub inferbench_version: String,
     /// When, UTC, RFC 3339.
     pub utc: String,
+    /// The machine that was calibrated.
     pub host: HostFacts,
     /// Where the client's arrival times came from: `kernel`, `user` or `mixed`.
     pub arrival_clock: Option<String>,
@@ -106,7 +107,7 @@ pub struct Calibration {
     /// One entry per number of streams, ascending.
     pub levels: Vec<CalibratedLevel>,
     /// First number of streams at which the p99 of the TTFT error passed
-    /// [`ERROR_LIMIT_MS`]; absent if none did.
+    /// 0.1 ms; absent if none did.
     pub error_passed_at: Option<u32>,
     /// Unpaced.
     pub fast: Option<FastFigures>,

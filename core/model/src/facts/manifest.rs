@@ -25,6 +25,7 @@ pub const RUN_SCHEMA_VERSION: u32 = 3;
 pub struct Manifest {
     /// Version of this file's form.
     pub schema_version: u32,
+    /// Version of InferBench that made it.
     pub inferbench_version: String,
     /// The command line that made it, secrets masked; empty if it is not known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -35,7 +36,9 @@ pub struct Manifest {
     pub workload_sha256: Option<String>,
     /// Backends of the config, in its order.
     pub backends: Vec<BackendFacts>,
+    /// The machine that InferBench ran on.
     pub host: HostFacts,
+    /// GPUs that were sampled.
     pub gpus: Vec<GpuFacts>,
     /// Why no GPU was sampled, if none was.
     pub gpu_absence: Option<String>,
@@ -232,6 +235,7 @@ impl StageFacts {
 /// What one source reports about the KV cache of a server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct KvEvidence {
+    /// Where it was reported.
     #[serde(alias = "voice")]
     pub reported_in: ReportedIn,
     /// What it reports; facts that have nothing to do with memory are left out.
@@ -254,6 +258,7 @@ pub enum ReportedIn {
 /// One measured cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CellFacts {
+    /// Which cell it is.
     #[serde(flatten)]
     pub key: CellKey,
     /// Its first moment.

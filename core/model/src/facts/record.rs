@@ -14,6 +14,7 @@ use crate::text::units::ms_between;
 pub enum Phase {
     /// Sent before the warm-up had ended; not in any statistic of latency.
     Warmup,
+    /// Sent after it: what figures are made of.
     Measured,
 }
 
@@ -439,6 +440,7 @@ pub struct GpuSample {
     pub energy_joules: Option<f64>,
     /// Clock of the streaming multiprocessors.
     pub sm_clock_mhz: Option<u32>,
+    /// Clock of the memory.
     pub memory_clock_mhz: Option<u32>,
     /// Temperature of the chip.
     pub temperature_celsius: Option<u32>,
@@ -510,6 +512,7 @@ pub struct ServerSample {
     pub backend: String,
     /// Block, from 0.
     pub block: u32,
+    /// What it reported.
     #[serde(flatten)]
     pub evidence: Evidence,
 }

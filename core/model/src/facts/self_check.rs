@@ -15,8 +15,8 @@ pub const BUSY_LIMIT_PERCENT: f64 = 90.0;
 /// cell. A slot that waits for a core sends nothing, so a closed loop may lose
 /// up to this share of its throughput; a tenth would turn a verdict.
 pub const CORE_WAIT_LIMIT_PERCENT: f64 = 10.0;
-/// ... if it also left this share of the load or more unoffered: 2 %, as much as a figure
-/// may be off by without a mark.
+/// Share of the load that keeps such a cell unmarked if it was offered all the same: 2 % are
+/// as much as a figure may be off by without a mark.
 pub const WAITED_OFFERED_LIMIT: f64 = 0.98;
 /// Lateness of the event loop, p99, where arrivals are stamped after the read:
 /// every latency is off by it. Gaps between tokens of fast engines are 5 ms, of

@@ -161,7 +161,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
         name: "connect_ms",
         unit: "ms",
         better: Better::Neither,
-        what: "Time to open a connection: name look-up, TCP and TLS.",
+        what: "Time to open a connection: TCP and TLS, and for the first one the look-up of the name.",
         formula: "connected - connecting began, for the first request over each connection",
         source: "Never part of any latency.",
         values: Values::PerRequest(|record| record.connect_ms),

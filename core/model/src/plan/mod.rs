@@ -49,10 +49,10 @@ pub struct Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlannedLevel {
     /// Index in the config's list of levels, by which its prompts and arrivals are
-    /// drawn. Schema version 1 of `run.json` does not have it: see
-    /// [`RunPlan::index_levels`].
+    /// drawn. Schema version 1 of `run.json` does not have it.
     #[serde(default = "not_indexed")]
     pub index: usize,
+    /// What it asks for.
     #[serde(flatten)]
     pub level: Level,
 }
@@ -68,6 +68,7 @@ pub struct Skipped {
     pub backend: String,
     /// Level left out in every block.
     pub level: Level,
+    /// Why.
     pub reason: String,
 }
 

@@ -349,7 +349,7 @@ fn of_kv(report: &Report) -> Vec<Warning> {
     each.collect()
 }
 
-/// Warnings of one kind are one warning, with the numbers of the first: those of
+/// Warnings of one kind are one warning, with the numbers of the worst: those of
 /// one backend, and those of all where more than two backends have it.
 fn merged(each: impl Iterator<Item = Warning>, report: &Report) -> Vec<Warning> {
     let mut found = joined(each);
@@ -379,6 +379,9 @@ fn joined(each: impl Iterator<Item = Warning>) -> Vec<Warning> {
         match found.iter_mut().find(is_same) {
             Some((_, known)) => {
                 known.more += warning.more + 1;
+                if warning.kind.extent() > known.kind.extent() {
+                    known.kind = warning.kind;
+                }
                 for level in warning.levels {
                     if !known.levels.contains(&level) {
                         known.levels.push(level);

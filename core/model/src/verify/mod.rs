@@ -76,7 +76,7 @@ rules! {
     COMPLETE = "V08", Flag, "every cell of the plan was measured to its end";
     SAMPLES = "V09", Flag, "every cell has 30 successful requests or more";
     FAILED = "V10", Flag, "at most 5 % of a cell's requests failed";
-    CLIENT = "V11", Flag, "every cell can be trusted: the client was not the limit, and all output was seen";
+    CLIENT = "V11", Flag, "every cell keeps the thresholds of the self-check, of which some are the client's, some the machine's, some the server's";
     SAME_WORK = "V12", Flag, "nothing breaks the comparison of the backends";
     REPEATS = "V13", Flag, "every backend was started afresh in at least 3 repeats";
     PLUGINS = "V14", Note, "the plugins that measured are still where they were";

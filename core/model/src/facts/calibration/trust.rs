@@ -84,11 +84,15 @@ impl Against {
 pub struct TrustCell {
     /// Streams at once.
     pub concurrency: u32,
+    /// What stood in the way of client and server.
     pub disturbance: Disturbance,
     /// Requests whose true times are known.
     pub requests: usize,
+    /// Mean TTFT as measured and as it was.
     pub ttft_mean_ms: Against,
+    /// The same of the p99 of TTFT.
     pub ttft_p99_ms: Against,
+    /// The same of the p99 of the gaps between outputs.
     pub itl_p99_ms: Against,
     /// What makes the cell untrustworthy; empty if it calls itself trustworthy.
     pub breaches: Vec<WarningCode>,

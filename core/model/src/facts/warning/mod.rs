@@ -2,6 +2,7 @@
 //! numbers that it rests on. Its sentence is made in `report::prose` alone.
 
 mod code;
+mod extent;
 mod reference;
 
 use schemars::JsonSchema;
@@ -44,7 +45,7 @@ impl Severity {
 pub struct Warning {
     /// How much it matters; follows from the code.
     pub severity: Severity,
-    /// Its code, and the numbers of the first measurement that it was found in.
+    /// Its code, and the numbers of the worst measurement that it was found in.
     #[serde(flatten)]
     pub kind: WarningKind,
     /// Label of the backend that it is about; absent if it is about the run.

@@ -29,8 +29,8 @@ pub fn line(warning: &Warning, all_levels: &[Level]) -> String {
     }
 }
 
-/// The sentence of a warning in a report: its words, and in how many more
-/// measurements it was found.
+/// The sentence of a warning in a report: the words of the worst, and in how many
+/// more measurements it was found.
 pub(super) fn sentence(warning: &Warning) -> String {
     let mut text = words(&warning.kind);
     let has_numbers = text.chars().any(|c| c.is_ascii_digit());
