@@ -5,7 +5,7 @@ default:
     @just --list --unsorted
 
 # All that needs no GPU, Python, model or network, in the order of CI.
-all: format test lint outside-plugins quickstart docs book unused licences msrv
+all: format test lint outside-plugins quickstart package docs book unused licences msrv
 
 # Formatting; `cargo fmt --all` mends it.
 format:
@@ -33,6 +33,10 @@ quickstart results="target/quickstart":
     rm -rf {{ results }}
     ./target/release/inferbench run configs/quickstart.yaml --output {{ results }}
     test "$(./target/release/inferbench plugins --json | grep -c '"state": "ok"')" -eq "$(ls plugins | wc -l)"
+
+# Archive and wheel of the release build: the wheel is installed and run; needs `just quickstart` before.
+package:
+    packaging/test.sh target/release
 
 # The code's own documentation; a broken link fails.
 docs:

@@ -8,10 +8,12 @@ use inferbench_engine::plugins::host::SearchPath;
 use inferbench_model::kv_cache::{KvOptions, parse_size};
 use inferbench_model::metrics::{self, Better, Metric};
 
+use crate::build;
+
 /// Which serving backend is fastest for my model on my hardware, and can I
 /// trust the answer?
 #[derive(Debug, Parser)]
-#[command(name = "inferbench", version, about, max_term_width = 100)]
+#[command(name = "inferbench", version, long_version = build::words(), about, max_term_width = 100)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]
@@ -90,6 +92,11 @@ pub enum Command {
     },
     /// List where prompts may come from, or write the requests of a config as JSON lines.
     Prompts(PromptsArgs),
+    /// List the configs to start from, or print one.
+    Config {
+        /// Its name; lists all if omitted.
+        name: Option<String>,
+    },
     /// Print the JSON Schema of the config, or of a file that a run writes.
     Schema {
         /// Which schema.
@@ -158,6 +165,12 @@ pub enum Command {
     Completions {
         /// The shell.
         shell: Shell,
+    },
+    /// Write a man page of each command (called when a package is made).
+    #[command(hide = true)]
+    ManPages {
+        /// The folder to write to, which must be there.
+        folder: PathBuf,
     },
 }
 

@@ -12,6 +12,7 @@ macro_rules! eprintln {
 }
 
 pub mod args;
+mod build;
 mod commands;
 mod exit;
 mod progress;

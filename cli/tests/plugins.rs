@@ -35,6 +35,39 @@ fn fixture() -> PathBuf {
     found.expect("no built fixture: run `cargo build --workspace` first")
 }
 
+/// The simulator's plugin as it was built for the first release of plugin API 1, for any
+/// machine of this kind.
+#[cfg(target_arch = "x86_64")]
+fn released(folder: &Path) -> PathBuf {
+    let packed = repository().join("cli/tests/released_plugins/sim-api-1.0-x86_64.so.gz");
+    let file = folder.join("libinferbench_sim.so");
+    let mut library = Vec::new();
+    let mut unpacked = flate2::read::GzDecoder::new(fs::File::open(packed).unwrap());
+    unpacked.read_to_end(&mut library).unwrap();
+    fs::write(&file, library).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    file
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_plugin_of_an_earlier_release_is_loaded_and_does_what_it_must() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = released(folder.path());
+    let checked = said(&mut check(&file));
+    assert_eq!(checked.code, Some(0), "{}{}", checked.out, checked.err);
+    let listed = said(
+        inferbench()
+            .arg("--plugin")
+            .arg(&file)
+            .args(["plugins", "--json"]),
+    );
+    let rows: Value = serde_json::from_str(&listed.out).unwrap();
+    assert_eq!(rows[0]["file"], file.to_str().unwrap());
+    assert_eq!(rows[0]["state"], "ok");
+    assert_eq!(rows[0]["api"], "1.0");
+}
+
 fn check(file: &Path) -> Command {
     let mut command = inferbench();
     command.args(["plugins", "check"]).arg(file);

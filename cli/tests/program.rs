@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{inferbench, json_file, json_lines, run_folder, said};
+use common::{inferbench, json_file, json_lines, repository, run_folder, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
@@ -348,6 +348,62 @@ fn schemas_and_completions_are_printed() {
     }
     let said = said(inferbench().args(["completions", "bash"]));
     assert!(said.out.contains("inferbench"));
+}
+
+#[test]
+fn configs_to_start_from_are_listed_and_printed_as_they_are() {
+    let listed = said(inferbench().arg("config")).out;
+    for (name, line) in ["quickstart", "example", "cpu", "attach", "open-loop"]
+        .iter()
+        .zip(listed.lines())
+    {
+        let file = repository().join(format!("configs/{name}.yaml"));
+        let printed = said(inferbench().args(["config", name])).out;
+        assert_eq!(printed, std::fs::read_to_string(file).unwrap());
+        assert!(line.starts_with(name) && line.len() > 30, "{line}");
+    }
+    let said = said(inferbench().args(["config", "quick"]));
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err.contains("there are quickstart, example"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn the_version_says_which_build_it_is() {
+    let short = said(inferbench().arg("-V")).out;
+    assert_eq!(short, "inferbench 0.1.0\n");
+    let long = said(inferbench().arg("--version")).out;
+    let mut lines = long.lines();
+    assert_eq!(lines.next(), Some("inferbench 0.1.0"));
+    let named = |line: Option<&str>, name: &str| {
+        let value = line.unwrap().strip_prefix(name).unwrap();
+        assert!(!value.is_empty());
+        value.to_owned()
+    };
+    named(lines.next(), "commit: ");
+    let build = named(lines.next(), "build: ");
+    assert!(
+        build.contains("linux") && build.contains(", rustc 1."),
+        "{build}"
+    );
+    assert_eq!(named(lines.next(), "plugin API: "), "1.0");
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
+fn every_command_that_is_listed_has_a_man_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = said(inferbench().arg("man-pages").arg(folder.path()));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let page = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+    assert!(page("inferbench.1").contains(".TH inferbench 1"));
+    assert!(page("inferbench-run.1").contains("resume"));
+    assert!(page("inferbench-plugins-check.1").contains("exchanges"));
+    // Commands that only the program itself calls have none.
+    assert!(!folder.path().join("inferbench-supervise.1").exists());
 }
 
 /// A long run that has begun to measure.

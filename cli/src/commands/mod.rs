@@ -3,10 +3,12 @@
 mod calibrate;
 mod check;
 mod compare;
+mod config;
 mod derived;
 mod doctor;
 mod inputs;
 mod kv_cache;
+mod man_pages;
 mod new;
 mod output;
 mod plugins;
@@ -55,6 +57,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             show_schedule,
         } => validate::validate(&config, (elsewhere, show_schedule), &search, output),
         Command::Prompts(args) => prompts::prompts(&args, &search, output),
+        Command::Config { name } => config::config(name.as_deref()),
         Command::Schema { of } => schema::print(of),
         Command::Plugins { action } => plugins::plugins(action, &search, output),
         Command::Report { folder } => report::report(&folder, output),
@@ -98,5 +101,6 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             say::bytes(&script);
             Ok(Code::Done)
         }
+        Command::ManPages { folder } => man_pages::write(&folder),
     }
 }

@@ -1,13 +1,21 @@
 //! Folders by convention: the program's own, the user's data, Hugging Face's
 //! cache. Says where they should be; whether they are there is for the caller.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Folder of the running program.
 #[must_use]
 pub fn own_folder() -> Option<PathBuf> {
     let exe = std::env::current_exe().ok()?;
     Some(exe.canonicalize().unwrap_or(exe).parent()?.to_owned())
+}
+
+/// Folders of the plugins that are installed with a program in `own`: beside it, or where
+/// packages have what a program in `bin` needs.
+#[must_use]
+pub fn installed_plugins(own: &Path) -> [PathBuf; 2] {
+    let prefix = own.parent().unwrap_or(own);
+    [own.join("plugins"), prefix.join("lib/inferbench/plugins")]
 }
 
 /// Folder for the user's data: `XDG_DATA_HOME`, else `~/.local/share`; `None` if

@@ -16,7 +16,7 @@ use inferbench_plugin_api::client;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
 use thiserror::Error;
 
-use crate::os::folders::{data_folder, own_folder};
+use crate::os::folders::{data_folder, installed_plugins, own_folder};
 use crate::plugins::elf::{self, ElfError};
 use crate::plugins::first_load::{self, FirstLoadError};
 use crate::plugins::trust::{self, Untrusted};
@@ -353,12 +353,9 @@ pub(crate) fn folders(search: &SearchPath) -> Vec<(PathBuf, String)> {
         }
     }
     if let Some(own) = own_folder() {
-        folders.push((
-            own.join("plugins"),
-            "plugins/ beside the program".to_owned(),
-        ));
-        folders.push((own.clone(), "beside the program".to_owned()));
-        let lib = own.join("../lib/inferbench/plugins");
+        let [beside, lib] = installed_plugins(&own);
+        folders.push((beside, "plugins/ beside the program".to_owned()));
+        folders.push((own, "beside the program".to_owned()));
         folders.push((lib, "lib/inferbench/plugins".to_owned()));
     }
     if let Some(data) = data_folder() {

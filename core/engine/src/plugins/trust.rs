@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::geteuid;
 use thiserror::Error;
 
-use crate::os::folders::own_folder;
+use crate::os::folders::{installed_plugins, own_folder};
 
 /// Bits of a mode that let the group and all others write.
 const WRITABLE_BY_OTHERS: u32 = 0o022;
@@ -60,19 +60,23 @@ pub(super) fn check(file: &Path) -> Result<(), Untrusted> {
             return Ok(());
         };
         let in_own_folder = own.holds(place);
+        let is_installed = own.was_installed_with(place);
         if !in_own_folder {
             own.must_own(place, &facts)?;
         }
         // The mode of a link says nothing.
         let writable = facts.mode() & WRITABLE_BY_OTHERS;
-        let excused = if in_own_folder { own.mode } else { 0 };
+        let excused = match in_own_folder {
+            true => own.mode,
+            false => own.excused(&facts, is_installed),
+        };
         if facts.is_file() && writable & !excused != 0 {
             return Err(Untrusted::File {
                 place: (step > 0).then(|| place.clone()),
             });
         }
         if !in_own_folder {
-            own.check_folders(place)?;
+            own.check_folders(place, is_installed)?;
         }
     }
     Ok(())
@@ -109,6 +113,8 @@ struct Own {
     owners: Vec<u32>,
     /// Mode of the program's file.
     mode: u32,
+    /// Group of the program's file.
+    group: Option<u32>,
 }
 
 impl Own {
@@ -117,10 +123,33 @@ impl Own {
         let program = std::env::current_exe().and_then(fs::metadata);
         let mut owners = vec![0, geteuid().as_raw()];
         owners.extend(program.as_ref().ok().map(Metadata::uid));
+        let group = program.as_ref().ok().map(Metadata::gid);
         Self {
             folder,
             owners,
             mode: program.map_or(0, |facts| facts.mode()),
+            group,
+        }
+    }
+
+    /// Whether a file lies in a folder of plugins that belongs to the program.
+    fn was_installed_with(&self, file: &Path) -> bool {
+        let folder = file.parent().and_then(|folder| folder.canonicalize().ok());
+        let own = self.folder.as_ref();
+        own.zip(folder).is_some_and(|(own, folder)| {
+            let places = installed_plugins(own);
+            places
+                .iter()
+                .any(|place| place.canonicalize().is_ok_and(|place| place == folder))
+        })
+    }
+
+    /// Bits of a mode that say nothing new: pip and tar give program and plugins the same
+    /// ones where a user's group may write to what the user makes (umask 002).
+    fn excused(&self, facts: &Metadata, is_installed: bool) -> u32 {
+        match is_installed && self.group == Some(facts.gid()) {
+            true => self.mode,
+            false => 0,
         }
     }
 
@@ -142,13 +171,14 @@ impl Own {
 
     /// Checks every folder above a file. Who may write to a sticky one, such as /tmp, may
     /// add a file to it, but not put another folder in the place of one in it.
-    fn check_folders(&self, file: &Path) -> Result<(), Untrusted> {
+    fn check_folders(&self, file: &Path, is_installed: bool) -> Result<(), Untrusted> {
         for (height, folder) in file.ancestors().skip(1).enumerate() {
             let Ok(facts) = fs::metadata(folder) else {
                 continue;
             };
             let is_protected = height > 0 && facts.mode() & STICKY != 0;
-            if facts.mode() & WRITABLE_BY_OTHERS != 0 && !is_protected {
+            let excused = self.excused(&facts, is_installed);
+            if facts.mode() & WRITABLE_BY_OTHERS & !excused != 0 && !is_protected {
                 return Err(Untrusted::Folder {
                     folder: folder.to_owned(),
                 });
@@ -237,6 +267,42 @@ mod tests {
         set_mode(&safe, 0o666);
         let error = check(&file).unwrap_err();
         assert!(error.to_string().contains("safe.so"), "{error}");
+    }
+
+    #[test]
+    fn plugins_that_came_with_the_program_may_have_the_modes_that_it_has() {
+        let (folder, _) = library();
+        let prefix = folder.path().canonicalize().unwrap();
+        let plugins = prefix.join("lib/inferbench/plugins");
+        fs::create_dir_all(&plugins).unwrap();
+        fs::create_dir(prefix.join("bin")).unwrap();
+        let file = plugins.join("x.so");
+        fs::write(&file, "").unwrap();
+        let (file_facts, folder_facts) = (
+            || fs::metadata(&file).unwrap(),
+            || fs::metadata(&plugins).unwrap(),
+        );
+        let program = |mode| Own {
+            folder: Some(prefix.join("bin")),
+            owners: vec![geteuid().as_raw()],
+            mode,
+            group: Some(file_facts().gid()),
+        };
+        let own = program(0o775);
+        assert!(own.was_installed_with(&file));
+        assert!(!own.was_installed_with(&prefix.join("a/b/x.so")));
+        set_mode(&plugins, 0o775);
+        own.check_folders(&file, true).unwrap();
+        assert!(own.check_folders(&file, false).is_err());
+        assert!(program(0o755).check_folders(&file, true).is_err());
+        set_mode(&plugins, 0o777);
+        assert!(own.check_folders(&file, true).is_err());
+        assert_eq!(own.excused(&folder_facts(), true), 0o775);
+        let of_others = Own {
+            group: Some(folder_facts().gid() + 1),
+            ..program(0o775)
+        };
+        assert_eq!(of_others.excused(&folder_facts(), true), 0);
     }
 
     #[test]

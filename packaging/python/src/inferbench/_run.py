@@ -1,0 +1,105 @@
+"""The files of a run folder."""
+
+import gzip
+import json
+import re
+from functools import cached_property
+from pathlib import Path
+
+from inferbench._frames import Rows
+
+NEWEST_SCHEMA = 3
+
+
+class RunError(Exception):
+    """A folder that holds no finished run, or a file of it that cannot be read."""
+
+
+class Run:
+    """A finished run. Its files are read when they are first asked for."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+        self.manifest = _manifest(self.folder)
+
+    def __repr__(self):
+        return f"Run({str(self.folder)!r})"
+
+    @cached_property
+    def cells(self):
+        """One dict for each cell, with every metric: the rows of `cells.json`."""
+        file = self.folder / "cells.json"
+        if not file.exists():
+            raise RunError(f"{self.folder}: has no cells.json: make it with `inferbench report {self.folder}`")
+        return Rows(_json(file)["cells"])
+
+    @cached_property
+    def requests(self):
+        """One dict for each request, in the order of `requests.jsonl`."""
+        return self.lines("requests")
+
+    def lines(self, name):
+        """The lines of a file of facts: `requests`, `gpu`, `host` or `server_metrics`, packed parts first."""
+        files = _parts(self.folder, name)
+        if name == "requests" and not files:
+            raise RunError(f"{self.folder}: has no requests.jsonl")
+        return Rows(line for file in files for line in _json_lines(file))
+
+
+def load(folder):
+    """Opens the folder of a finished run.
+
+    Raises `RunError` if it is none, if the run goes on, or if a newer InferBench wrote it.
+    """
+    return Run(folder)
+
+
+def _manifest(folder):
+    file = folder / "run.json"
+    if not file.exists():
+        raise RunError(f"{folder}: is no run folder: it has no run.json")
+    manifest = _json(file)
+    schema = manifest.get("schema_version")
+    if not isinstance(schema, int) or schema > NEWEST_SCHEMA:
+        raise RunError(f"{file}: has schema_version {schema}, this module reads up to {NEWEST_SCHEMA}: upgrade it")
+    if manifest.get("exit_state") == "running":
+        raise RunError(
+            f"{folder}: is not finished: it runs still, or was cut off; `inferbench run CONFIG --resume {folder}` goes on"
+        )
+    return manifest
+
+
+def _parts(folder, name):
+    """Files of one kind in the order in which they were written."""
+    numbered = re.compile(rf"{re.escape(name)}\.(\d+)\.jsonl(\.gz)?")
+    parts = {}
+    for file in sorted(folder.iterdir()):
+        match = numbered.fullmatch(file.name)
+        # A part that was cut off while it was packed lies there plain, too: that one is whole.
+        if match:
+            number = int(match[1])
+            if number not in parts or parts[number].suffix == ".gz":
+                parts[number] = file
+    last = [folder / f"{name}.jsonl", folder / f"{name}.jsonl.gz"]
+    present = [file for file in last if file.exists()]
+    return [parts[number] for number in sorted(parts)] + present[:1]
+
+
+def _json(file):
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"{file}: is no JSON: {error}") from error
+
+
+def _json_lines(file):
+    opened = gzip.open if file.suffix == ".gz" else open
+    with opened(file, "rt", encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                # The last line of a run that was killed.
+                if not line.endswith("\n"):
+                    return
+                raise RunError(f"{file}:{number}: is no JSON: {error}") from error
