@@ -1,6 +1,6 @@
 //! How far a warning goes, to find the worst of those that differ in numbers only.
 
-use super::WarningKind;
+use super::code::WarningKind;
 
 /// A part of a whole; 0 of a whole of nothing.
 fn share(part: u64, whole: u64) -> f64 {
