@@ -1,6 +1,8 @@
 //! What the shards of a run send together is what one machine would have sent, for every
 //! number of them.
 
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
 use inferbench_model::config::{Level, LoadConfig};
 use inferbench_model::plan::schedule::Schedule;
 use inferbench_model::plan::sends::{PlannedSend, PlannedSends};
