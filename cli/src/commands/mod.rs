@@ -6,7 +6,9 @@ mod compare;
 mod derived;
 mod doctor;
 mod inputs;
+mod kubernetes;
 mod kv_cache;
+mod merge;
 mod new;
 mod output;
 mod plugins;
@@ -16,7 +18,9 @@ mod run;
 mod runtime;
 mod schedule;
 mod schema;
+mod shard;
 mod signals;
+mod slurm;
 mod validate;
 mod verify;
 mod wire;
@@ -42,13 +46,21 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             config,
             output: folder,
             resume,
+            shard,
         } => run::run(
-            &config,
+            (&config, &shard),
             folder.as_deref(),
             resume.as_deref(),
             &search,
             output,
         ),
+        Command::Merge {
+            folders,
+            output: run,
+            allow_missing,
+        } => merge::merge(&folders, &run, allow_missing, output),
+        Command::Slurm(args) => slurm::slurm(&args, &plugin_args),
+        Command::Kubernetes(args) => kubernetes::kubernetes(&args),
         Command::Validate {
             config,
             elsewhere,
