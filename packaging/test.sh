@@ -12,7 +12,7 @@ for script in "$here"/*.sh; do bash -n "$script"; done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/tools"
-"$work/tools/bin/pip" install -q build hatchling pytest
+"$work/tools/bin/pip" install -q build hatchling pytest pandas polars
 export PATH=$work/tools/bin:$PATH
 (cd "$here/python" && python3 -m pytest -q -p no:cacheprovider)
 

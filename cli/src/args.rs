@@ -1,5 +1,7 @@
 //! Every flag and its help.
 
+mod shards;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
@@ -7,6 +9,8 @@ use clap_complete::Shell;
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_model::kv_cache::{KvOptions, parse_size};
 use inferbench_model::metrics::{self, Better, Metric};
+
+pub use shards::{KubernetesArgs, ShardArgs, SlurmArgs};
 
 use crate::build;
 
@@ -77,7 +81,26 @@ pub enum Command {
         /// Continue the run in this folder: measure only what is missing.
         #[arg(long, value_name = "DIR", conflicts_with = "output")]
         resume: Option<PathBuf>,
+        /// Which part of the load is made here, where it is shared out among processes.
+        #[command(flatten)]
+        shard: ShardArgs,
     },
+    /// Join the shards of a run into one run folder, and report on it.
+    Merge {
+        /// Folders of shards, or folders with some in them.
+        #[arg(required = true, num_args = 1.., value_name = "DIR")]
+        folders: Vec<PathBuf>,
+        /// The run folder to make.
+        #[arg(long, short = 'o', value_name = "RUN")]
+        output: PathBuf,
+        /// Leave lost shards out: a partial report, without a verdict.
+        #[arg(long)]
+        allow_missing: bool,
+    },
+    /// Print, or submit, one batch script for Slurm that runs a config as shards and merges them.
+    Slurm(SlurmArgs),
+    /// Print manifests for Kubernetes that run a config as shards and merge them.
+    Kubernetes(KubernetesArgs),
     /// Check a config and show what a run would do, without starting anything.
     Validate {
         /// The config file (YAML).

@@ -7,6 +7,8 @@ use std::process::ExitCode;
 use inferbench_engine::calibrate::CalibrateError;
 use inferbench_engine::capture::CaptureError;
 use inferbench_engine::derive::{CompareError, DeriveError};
+use inferbench_engine::load::gate::NotStarted;
+use inferbench_engine::merge::MergeError;
 use inferbench_engine::plugins::check::PluginCheckError;
 use inferbench_engine::prepare::kv_forecast::KvModelError;
 use inferbench_engine::prompts::PromptFileError;
@@ -37,6 +39,8 @@ pub(crate) enum Code {
     GateNotMet = 4,
     /// The gate of `compare` could not decide, and was asked to.
     Undecided = 5,
+    /// A shard did not begin with the others: nothing was sent.
+    NotStarted = 75,
     /// Interrupted.
     Interrupted = 130,
 }
@@ -71,6 +75,12 @@ pub(crate) enum CliError {
     #[error("{file}: cannot be written")]
     Unwritable {
         file: String,
+        #[source]
+        source: io::Error,
+    },
+    #[error("{program}: cannot be run: is it on the PATH?")]
+    Scheduler {
+        program: &'static str,
         #[source]
         source: io::Error,
     },
@@ -111,6 +121,8 @@ pub(crate) enum CliError {
     #[error(transparent)]
     Run(#[from] RunError),
     #[error(transparent)]
+    Merge(#[from] MergeError),
+    #[error(transparent)]
     Calibrate(#[from] CalibrateError),
     #[error("no folder for the calibration: neither XDG_DATA_HOME nor HOME is set")]
     NoDataFolder,
@@ -134,6 +146,9 @@ impl CliError {
         match self {
             Self::Calibrate(CalibrateError::Interrupted) => Code::Interrupted,
             Self::Calibrate(_) => Code::Incomplete,
+            Self::Merge(MergeError::Lost { .. } | MergeError::Nothing) => Code::Incomplete,
+            Self::Run(RunError::NotStarted(NotStarted::Stopped)) => Code::Interrupted,
+            Self::Run(RunError::NotStarted(_)) => Code::NotStarted,
             _ => Code::Usage,
         }
     }
@@ -165,6 +180,11 @@ impl CliError {
                 eprintln!("  {difference}");
             }
         }
+        if let Self::Merge(MergeError::Lost { lost, .. }) = self {
+            for lost in lost {
+                eprintln!("  shard {}: {}", lost.index, secrets.masked(&lost.why));
+            }
+        }
         if let Some(hint) = self.hint() {
             eprintln!("hint: {hint}");
         }
@@ -175,6 +195,11 @@ impl CliError {
         match self {
             Self::Run(RunError::Resume(ResumeError::Config { .. })) => Some(
                 "resume with the config that the run was started with, or start a new run"
+                    .to_owned(),
+            ),
+            Self::Merge(MergeError::Derive(error)) => error.hint(),
+            Self::Merge(MergeError::Lost { .. }) => Some(
+                "run all shards again; --allow-missing makes a partial report without a verdict"
                     .to_owned(),
             ),
             Self::NewPlugin(error) => error.hint(),

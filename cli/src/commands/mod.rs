@@ -7,8 +7,10 @@ mod config;
 mod derived;
 mod doctor;
 mod inputs;
+mod kubernetes;
 mod kv_cache;
 mod man_pages;
+mod merge;
 mod new;
 mod output;
 mod plugins;
@@ -18,7 +20,9 @@ mod run;
 mod runtime;
 mod schedule;
 mod schema;
+mod shard;
 mod signals;
+mod slurm;
 mod validate;
 mod verify;
 mod wire;
@@ -44,13 +48,21 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             config,
             output: folder,
             resume,
+            shard,
         } => run::run(
-            &config,
+            (&config, &shard),
             folder.as_deref(),
             resume.as_deref(),
             &search,
             output,
         ),
+        Command::Merge {
+            folders,
+            output: run,
+            allow_missing,
+        } => merge::merge(&folders, &run, allow_missing, output),
+        Command::Slurm(args) => slurm::slurm(&args, &plugin_args),
+        Command::Kubernetes(args) => kubernetes::kubernetes(&args),
         Command::Validate {
             config,
             elsewhere,

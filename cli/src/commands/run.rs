@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 
 use super::inputs::{load_config, load_plugins};
 use super::output::{look, print_json, width};
-use super::{derived, runtime, signals};
-use crate::args::OutputArgs;
+use super::{derived, runtime, shard as own_shard, signals};
+use crate::args::{OutputArgs, ShardArgs};
 use crate::exit::{CliError, Code};
 use crate::progress::Progress;
 use crate::table::render_table;
 
 pub(super) fn run(
-    config: &Path,
+    (config, shard): (&Path, &ShardArgs),
     folder: Option<&Path>,
     resume: Option<&Path>,
     search: &SearchPath,
@@ -29,7 +29,8 @@ pub(super) fn run(
 ) -> Result<Code, CliError> {
     let loaded = load_config(config)?;
     let host = load_plugins(search, output.verbose);
-    let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
+    let mut prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
+    prepared.shard = own_shard::plan(shard, &prepared)?;
     // A backend that cannot be launched is an error now, not in the middle of the run.
     prepared.preview(&loaded).map_err(CliError::Config)?;
     warn_of_small_samples(&prepared.config, output);
@@ -40,6 +41,9 @@ pub(super) fn run(
     };
     let finished = measure(&prepared, destination, output)?;
     show_plugin_log(output, &prepared.secrets);
+    if let Some(own) = &prepared.shard {
+        return own_shard::show(own.shard, &finished, output);
+    }
     let derived = derived::write(finished.folder.path())?;
     if output.json {
         print_json(&derived.report)?;

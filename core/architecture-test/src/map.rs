@@ -164,6 +164,7 @@ const ENGINE: &[Room] = &[
     room("http", "stamped sockets and the control plane", &["os", "secrets"]),
     room("plugins", "finds, vets, opens and checks plugin libraries", &["os", "http"]),
     room("derive", "run folder in; cells, report and audit out", &["store", "os"]),
+    room("merge", "folders of shards in; one run folder out", &["store", "os", "derive"]),
     room("prompts", "files of prompts read as streams; the prompt of every request out", &[]),
     room("load", "offers requests, returns records", &["os", "http", "plugins", "prompts"]),
     room("capture", "run folder and packets in; by how much they differ out", &["store", "http", "plugins", "load"]),
@@ -179,7 +180,8 @@ const ENGINE: &[Room] = &[
 #[rustfmt::skip]
 const CLI: &[Room] = &[
     room("say", "one line on standard error", &[]),
-    room("args", "the command line", &[]),
+    room("build", "which build this is", &[]),
+    room("args", "the command line", &["build"]),
     room("render", "report data into HTML, CSV, Markdown, Prometheus text", &[]),
     room("exit", "errors, hints and exit codes", &["render"]),
     room("table", "report data into terminal tables", &["render"]),

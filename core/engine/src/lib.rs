@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod event;
 pub mod http;
 pub mod load;
+pub mod merge;
 pub mod os;
 pub mod plugins;
 pub mod prepare;

@@ -172,6 +172,8 @@ impl Simulated {
             arrivals_seed: 0,
             trace: None,
             keep_text: false,
+            shard: Default::default(),
+            gate: None,
         };
         cell.load.requests = Some(Requests::Fixed(requests));
         let key = cell.key.clone();

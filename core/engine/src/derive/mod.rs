@@ -19,8 +19,9 @@ use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::record::{RequestRecord, ServerSample};
 use inferbench_model::facts::self_check::SelfCheck;
-use inferbench_model::facts::window::WindowFold;
+use inferbench_model::facts::shared_window::SharedWindow;
 use inferbench_model::hardware::over_time::Timeline;
+use inferbench_model::plan::shard::Shard;
 use inferbench_model::report::kv::{self, KvObserver, KvReport, MemoryReading};
 use inferbench_model::report::runs::{MeasuredRun, RunsError, RunsOptions};
 use inferbench_model::report::{Extras, Report};
@@ -57,6 +58,9 @@ pub enum DeriveError {
         "{folder}/run.json has schema_version {found}, this build reads {OLDEST_SCHEMA_VERSION} to {RUN_SCHEMA_VERSION}"
     )]
     Version { folder: String, found: u32 },
+    /// It is a part of a run.
+    #[error("{}: is {shard}, a part of a run", folder.display())]
+    Shard { folder: PathBuf, shard: Shard },
     /// Its config is not one.
     #[error("{folder}/run.json: `config` cannot be understood: {reason}")]
     Config { folder: String, reason: String },
@@ -71,6 +75,9 @@ impl DeriveError {
                 newest: Some(newest),
                 ..
             } => Some(format!("its newest run is {}", newest.display())),
+            Self::Shard { .. } => {
+                Some("join all shards first: inferbench merge DIR... -o RUN".to_owned())
+            }
             _ => None,
         }
     }
@@ -162,7 +169,7 @@ fn config_of(folder: &Path) -> Result<Config, DeriveError> {
     Ok(manifest_of(folder)?.1)
 }
 
-fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
+pub(crate) fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
     let run = RunFolder::open(folder);
     if !run.file("run.json").exists() {
         return Err(no_run(folder));
@@ -211,6 +218,12 @@ impl FoldedRun {
     fn read(folder: &Path, limits: Option<&Config>) -> Result<Self, DeriveError> {
         let run = RunFolder::open(folder);
         let (mut manifest, mut config) = manifest_of(folder)?;
+        if let Some(facts) = &manifest.shard {
+            return Err(DeriveError::Shard {
+                folder: folder.to_owned(),
+                shard: facts.shard,
+            });
+        }
         let slos = limits.unwrap_or(&config).slos();
         config.slo = limits.map_or(config.slo, |limits| limits.slo);
         let file = LineFile::open(&run.file("requests.jsonl"))?;
@@ -227,6 +240,10 @@ impl FoldedRun {
             let price_per_hour = config.price_per_hour_of(&cell.key.backend);
             let row = row::row_of(cell.key, &cell.fold, cell.self_check);
             let row = row.with_price(price_per_hour);
+            let row = match &manifest.merged {
+                Some(merged) => row.with_clocks_apart(merged.clocks_apart_ms()),
+                None => row,
+            };
             let row = match &config.load.search {
                 Some(search) => row.with_promise(&search.slo, &cell.fold),
                 None => row,
@@ -274,7 +291,7 @@ impl FoldedRun {
 struct Cell {
     key: CellKey,
     self_check: SelfCheck,
-    window: WindowFold,
+    window: SharedWindow,
     recorded: CellRecorded,
     fold: CellFold,
 }
@@ -285,6 +302,8 @@ struct Cell {
 struct Cells {
     list: Vec<Cell>,
     by_key: HashMap<CellKey, usize>,
+    /// Shards that made the load.
+    shards: u32,
     /// The one that was asked for last: neighbouring lines are mostly of one.
     last: usize,
 }
@@ -292,19 +311,22 @@ struct Cells {
 /// Takes in every record, read twice and never kept: what counts as the
 /// measured window is known only after the last one.
 fn take_in(file: &LineFile, manifest: &Manifest, slos: &Slos) -> Result<Cells, StoreError> {
-    let mut cells = Cells::default();
+    let mut cells = Cells {
+        shards: manifest.shard_count(),
+        ..Cells::default()
+    };
     for cell in &manifest.cells {
         cells.add(cell.key.clone(), cell.self_check.clone());
     }
     file.each(|placed: Placed| {
         let at = cells.place(&placed.backend, placed.block, placed.level);
         let cell = &mut cells.list[at];
-        cell.window.add(&placed.timing());
+        cell.window.add(placed.index, &placed.timing());
         placed.note_in(&mut cell.recorded);
     })?;
     for cell in &mut cells.list {
         cell.fold = CellFold::new(cell.window.window(), slos.clone());
-        cell.window = WindowFold::default();
+        cell.window = SharedWindow::default();
     }
     file.each(|record: RequestRecord| {
         let before = cells.last;
@@ -324,7 +346,7 @@ impl Cells {
         self.list.push(Cell {
             key,
             self_check,
-            window: WindowFold::default(),
+            window: SharedWindow::new(self.shards),
             recorded: CellRecorded::default(),
             fold: CellFold::new(None, Slos::default()),
         });

@@ -19,6 +19,7 @@ pub(super) struct Placed {
     pub(super) backend: String,
     pub(super) block: u32,
     pub(super) level: Level,
+    pub(super) index: u64,
     phase: Phase,
     scheduled_ns: Option<u64>,
     sent_ns: Option<u64>,

@@ -175,6 +175,7 @@ fn records(
     let facts: HashMap<&CellKey, _> = of_cells.map(|cell| (&cell.key, cell)).collect();
     let mut audits: HashMap<CellKey, CellAudit<'_>> = HashMap::new();
     let rules = RecordRules::of_run_version(manifest.schema_version);
+    let shards = manifest.shard_count();
     let asked = |key: &CellKey| {
         let level = config.load.level_index(key.level)?;
         Some(AskedByPlan {
@@ -186,7 +187,7 @@ fn records(
     // Those without a record are looked at too.
     for cell in &manifest.cells {
         let name = cell.key.to_string();
-        let audit = CellAudit::new(name, Some(cell), rules, asked(&cell.key));
+        let audit = CellAudit::new(name, Some(cell), rules, asked(&cell.key)).of_shards(shards);
         audits.insert(cell.key.clone(), audit);
     }
     let mut line = 0_u64;
@@ -196,7 +197,7 @@ fn records(
         let key = key_of(&record.backend, record.block, record.level);
         let audit = audits.entry(key).or_insert_with_key(|key| {
             let facts = facts.get(key).copied();
-            CellAudit::new(key.to_string(), facts, rules, asked(key))
+            CellAudit::new(key.to_string(), facts, rules, asked(key)).of_shards(shards)
         });
         audit.take(&record, &format!("requests.jsonl line {line}"), found);
     })?;

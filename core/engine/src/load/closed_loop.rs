@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use inferbench_model::facts::record::Phase;
+use inferbench_model::plan::shard::Shard;
 
 use super::between::Between;
 use super::encoded::EncodedRequest;
@@ -28,13 +29,17 @@ pub(super) struct Ramp {
     /// Time between two slots, ns.
     pub(super) gap_ns: u64,
     pub(super) threads: u64,
+    /// The machine's part of all slots.
+    pub(super) shard: Shard,
 }
 
 impl Ramp {
-    /// When each of a thread's `slots` begins, ns after the start. Threads take turns.
+    /// When each of a thread's `slots` begins, ns after the start. Machines take turns, and
+    /// on each its threads.
     pub(super) fn begins_ns(self, thread: u32, slots: u32) -> VecDeque<u64> {
         let place = |slot| u64::from(thread) + u64::from(slot) * self.threads;
-        (0..slots).map(|slot| place(slot) * self.gap_ns).collect()
+        let begins = |slot| self.shard.request_index(place(slot)) * self.gap_ns;
+        (0..slots).map(begins).collect()
     }
 }
 
@@ -305,9 +310,13 @@ mod tests {
         let ramp = Ramp {
             gap_ns: 10,
             threads: 3,
+            shard: Shard::WHOLE,
         };
         assert_eq!(ramp.begins_ns(0, 3), [0, 30, 60]);
         assert_eq!(ramp.begins_ns(1, 2), [10, 40]);
         assert_eq!(ramp.begins_ns(2, 2), [20, 50]);
+        // Of two machines the second has every other slot.
+        let shard = Shard::new(1, 2).unwrap();
+        assert_eq!(Ramp { shard, ..ramp }.begins_ns(1, 2), [30, 90]);
     }
 }

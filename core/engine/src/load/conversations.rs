@@ -64,6 +64,13 @@ impl Conversations {
         })
     }
 
+    /// Notes how a conversation begins that is held elsewhere.
+    pub(super) fn pass_over(&mut self, turns: &[TurnPrompt]) {
+        if let Some(first) = turns.first() {
+            self.repeated(&first.prompt.prefix);
+        }
+    }
+
     /// Tokens that the prompt begins with as an earlier one did; `None` if its beginning
     /// is nothing that others have.
     fn repeated(&mut self, prefix: &[PrefixPiece]) -> Option<u32> {

@@ -5,6 +5,8 @@ use inferbench_model::plan::schedule::ScheduleError;
 use inferbench_plugin_api::PluginError;
 use thiserror::Error;
 
+use super::gate::NotStarted;
+
 /// A request that cannot be made.
 #[derive(Debug, Error)]
 pub enum RequestError {
@@ -73,6 +75,9 @@ pub enum LoadError {
         /// How long the load waited, s.
         limit_s: f64,
     },
+    /// It did not begin with the others.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
     /// The load thread is gone.
     #[error("the load thread ended without a result")]
     Lost,

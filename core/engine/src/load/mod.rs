@@ -13,11 +13,13 @@ pub mod encoded;
 mod error;
 mod event_loop;
 pub mod exchange;
+pub mod gate;
 mod in_process;
 mod limits;
 mod mailbox;
 mod open_loop;
 pub mod outcome;
+mod own_requests;
 mod phases;
 mod places;
 pub mod requests;
@@ -40,10 +42,12 @@ use tokio_util::sync::CancellationToken;
 use closed_loop::{ClosedLoop, Common, Ramp};
 pub use error::{LoadError, RequestError};
 use event_loop::{EventLoop, Offer};
+use gate::OPEN_BEFORE_NS;
 pub use in_process::EngineHub;
 use mailbox::Opener;
 use open_loop::OpenLoop;
 use outcome::Timeouts;
+use own_requests::OwnRequests;
 use phases::Phases;
 use places::Places;
 use self_check::{ThreadWatch, Watch};
@@ -90,8 +94,12 @@ pub fn run_cell(
         Transport::InProcess(_) => None,
     };
     let threads = threads::load_threads(cell);
+    let source = OwnRequests::new(source, cell.shard);
     match cell.key.level {
-        Level::Concurrency(slots) => closed(&shared, opener.as_ref(), source, slots, threads),
+        Level::Concurrency(slots) => {
+            let loads = (cell.shard.slots(slots), slots);
+            closed(&shared, opener.as_ref(), source, loads, threads)
+        }
         Level::RequestRate(rate) => {
             let schedule = Schedule::new(&cell.load, rate, cell.arrivals_seed)?;
             open(&shared, opener.as_ref(), source, &schedule, threads)
@@ -108,31 +116,52 @@ fn closed(
     shared: &Arc<Shared>,
     opener: Option<&Opener>,
     source: impl RequestSource,
-    slots: u32,
+    (slots, all_slots): (u32, u32),
     threads: u32,
 ) -> Result<SelfCheck, LoadError> {
     let supply = Supply::start(source, 1, 2 * slots as usize + 64);
     supply.fill(2 * slots as usize);
-    let common = Common::new(
-        supply,
-        Phases::new(&shared.cell.load, shared.cell.requests(), slots),
-    );
+    let CellLoad { load, shard, .. } = &shared.cell;
+    let phases = Phases::new(load, *shard, shared.cell.requests(), slots);
+    let common = Common::new(supply, phases);
     // The remainder goes to the first threads.
     let own = |thread| slots / threads + u32::from(thread < slots % threads);
-    let ramp = shared.cell.load.ramp_up.map(|time| Ramp {
-        gap_ns: time.as_ns() / u64::from(slots.max(1)),
+    let ramp = load.ramp_up.map(|time| Ramp {
+        gap_ns: time.as_ns() / u64::from(all_slots.max(1)),
         threads: threads.into(),
+        shard: *shard,
     });
     let offers = (0..threads).map(|thread| {
         let begins = ramp.map(|ramp| ramp.begins_ns(thread, own(thread)));
         ClosedLoop::new(Arc::clone(&common), own(thread), begins)
     });
+    let agreed_ns = agreed_start(shared)?;
     on_threads(shared, opener, offers.collect(), |offers| {
-        let start_ns = crate::os::clock::now_ns();
+        let start_ns = match agreed_ns {
+            Some(start_ns) => {
+                gate::must_be_ahead(start_ns)?;
+                gate::sleep_until(start_ns, &shared.cancel)?;
+                start_ns
+            }
+            None => crate::os::clock::now_ns(),
+        };
         offers
             .iter_mut()
             .for_each(|offer| offer.starts_at(start_ns));
+        Ok(())
     })
+}
+
+/// The start that is agreed with others, shortly before it: time enough to open
+/// connections. `None` if there are no others.
+fn agreed_start(shared: &Shared) -> Result<Option<u64>, LoadError> {
+    let Some(gate) = &shared.cell.gate else {
+        return Ok(None);
+    };
+    let start_ns = gate.start_ns(&shared.cancel)?;
+    gate::must_be_ahead(start_ns)?;
+    gate::sleep_until(start_ns.saturating_sub(OPEN_BEFORE_NS), &shared.cancel)?;
+    Ok(Some(start_ns))
 }
 
 fn open(
@@ -145,7 +174,7 @@ fn open(
     let load = &shared.cell.load;
     let threads = threads as usize;
     let supply = Arc::new(Supply::start(source, threads, OPEN_LOOP_DEPTH));
-    let wanted = shared.cell.requests().map(|n| n + load.warmup_requests);
+    let wanted = shared.cell.requests().map(|n| n + shared.cell.warmups());
     supply.fill(wanted.unwrap_or(u64::MAX).min(OPEN_LOOP_DEPTH as u64) as usize);
     let places = Places::new(load.max_in_flight);
     let own = |thread| {
@@ -153,11 +182,21 @@ fn open(
         OpenLoop::new(shared, shares, schedule.clone(), (thread, threads))
     };
     let offers = (0..threads).map(own).collect();
+    let agreed_ns = agreed_start(shared)?;
     let mut check = on_threads(shared, opener, offers, |offers| {
-        let start_ns = crate::os::clock::now_ns() + open_loop::HEAD_START_NS;
+        let start_ns = match agreed_ns {
+            Some(start_ns) => {
+                gate::must_be_ahead(start_ns)?;
+                let soon_ns = start_ns.saturating_sub(open_loop::HEAD_START_NS);
+                gate::sleep_until(soon_ns, &shared.cancel)?;
+                start_ns
+            }
+            None => crate::os::clock::now_ns() + open_loop::HEAD_START_NS,
+        };
         offers
             .iter_mut()
             .for_each(|offer| offer.starts_at(start_ns));
+        Ok(())
     })?;
     places.fill_in(&mut check);
     Ok(check)
@@ -169,14 +208,14 @@ fn on_threads<O: Offer + Send>(
     shared: &Arc<Shared>,
     opener: Option<&Opener>,
     mut offers: Vec<O>,
-    before: impl FnOnce(&mut [O]),
+    before: impl FnOnce(&mut [O]) -> Result<(), LoadError>,
 ) -> Result<SelfCheck, LoadError> {
     let loops = offers
         .iter()
         .map(|_| EventLoop::new(Arc::clone(shared), opener.cloned()));
     let mut loops: Vec<EventLoop> = loops.collect::<Result<_, _>>()?;
     threads::each(&mut loops, &mut offers, EventLoop::prepare)?;
-    before(&mut offers);
+    before(&mut offers)?;
     let watch = Watch::start();
     let ran = threads::each(&mut loops, &mut offers, |events, offer| {
         let watch = ThreadWatch::start();

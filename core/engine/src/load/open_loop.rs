@@ -28,8 +28,8 @@ const LOOK_EVERY_NS: u64 = 20_000_000;
 /// Longest wait for the connections of the first sends, ns.
 const FIRST_OPEN_LIMIT_NS: u64 = 2_000_000_000;
 
-/// Every so many of the sends, from one on: those of one thread.
-type OwnSends = Peekable<StepBy<Skip<PlannedSends>>>;
+/// Every so many of the sends of this process, from one on: those of one thread.
+type OwnSends = Peekable<StepBy<Skip<StepBy<Skip<PlannedSends>>>>>;
 
 /// The sends of one thread: the next ones have taken their connections.
 pub(super) struct OpenLoop {
@@ -68,6 +68,7 @@ impl OpenLoop {
     ) -> Self {
         let cell = &shared.cell;
         let sends = PlannedSends::new(&cell.load, cell.key.level, schedule);
+        let sends = cell.shard.own(sends);
         Self {
             supply: Arc::clone(supply),
             places: Arc::clone(places),

@@ -2,6 +2,7 @@
 
 use inferbench_model::config::LoadConfig;
 use inferbench_model::facts::record::Phase;
+use inferbench_model::plan::shard::Shard;
 use inferbench_model::text::units::DurationText;
 
 /// The phases of a closed loop. Warm-up lasts until `warmup_requests` have
@@ -16,14 +17,17 @@ pub(super) struct Phases {
     deadline_ns: Option<u64>,
     /// Requests that were given a phase.
     given: u64,
+    shard: Shard,
 }
 
 impl Phases {
-    /// `requests`: those to measure, if their number ends the cell. `slots`: of the level.
-    pub(super) fn new(load: &LoadConfig, requests: Option<u64>, slots: u32) -> Self {
+    /// `requests`: own ones to measure, if their number ends the cell. `slots`: own ones of
+    /// the level.
+    pub(super) fn new(load: &LoadConfig, shard: Shard, requests: Option<u64>, slots: u32) -> Self {
         Self {
+            shard,
             slots_to_begin: load.ramp_up.map_or(0, |_| slots),
-            warmup_left: load.warmup_requests,
+            warmup_left: shard.warmups(load.warmup_requests),
             measured_left: requests.unwrap_or(u64::MAX),
             duration_ns: load.duration.map(DurationText::as_ns),
             deadline_ns: None,
@@ -35,7 +39,7 @@ impl Phases {
     pub(super) fn next_indexed(&mut self, now_ns: u64) -> Option<(u64, Phase)> {
         let phase = self.next(now_ns)?;
         self.given += 1;
-        Some((self.given - 1, phase))
+        Some((self.shard.request_index(self.given - 1), phase))
     }
 
     /// Phase of a request that is sent now; `None` when all have been sent.
@@ -75,7 +79,8 @@ mod tests {
 
     fn phases(json: &str) -> Phases {
         let load: LoadConfig = serde_json::from_str(json).unwrap();
-        Phases::new(&load, load.requests_at(Level::Concurrency(2)), 2)
+        let requests = load.requests_at(Level::Concurrency(2));
+        Phases::new(&load, Shard::WHOLE, requests, 2)
     }
 
     #[test]
@@ -89,6 +94,17 @@ mod tests {
         assert_eq!(phases.next(6), Some(Phase::Measured));
         phases.ended(Phase::Measured);
         assert_eq!(phases.next(9), None);
+    }
+
+    #[test]
+    fn a_shard_gives_the_indices_of_the_whole() {
+        let load: LoadConfig = serde_json::from_str(r#"{"concurrency": [8]}"#).unwrap();
+        let mut phases = Phases::new(&load, Shard::new(1, 4).unwrap(), Some(3), 2);
+        let indices = std::iter::from_fn(|| phases.next_indexed(0));
+        assert_eq!(
+            indices.map(|(index, _)| index).collect::<Vec<_>>(),
+            [1, 5, 9]
+        );
     }
 
     #[test]

@@ -131,6 +131,14 @@ impl CellSource {
 }
 
 impl RequestSource for CellSource {
+    fn pass_over(&mut self, index: u64) -> Result<(), RequestError> {
+        if self.prompts.share_beginnings() {
+            let turns = self.prompts.conversation(self.key(index))?;
+            self.conversations.pass_over(&turns);
+        }
+        Ok(())
+    }
+
     fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError> {
         let key = self.key(index);
         let turns = self.prompts.conversation(key)?;

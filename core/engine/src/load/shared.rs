@@ -8,10 +8,12 @@ use inferbench_model::config::LoadConfig;
 use inferbench_model::facts::cell_end::CellPlan;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::record::{Phase, RequestKey, RequestRecord};
+use inferbench_model::plan::shard::Shard;
 use inferbench_model::plan::trace_times::TraceTimes;
 use tokio_util::sync::CancellationToken;
 
 use super::carried;
+use super::gate::Gate;
 use super::in_process::EngineHub;
 use super::outcome::{ExchangeOutcome, Timeouts};
 use crate::http::{Connection, Target};
@@ -35,13 +37,24 @@ pub struct CellLoad {
     pub trace: Option<TraceTimes>,
     /// Keep the text of answers.
     pub keep_text: bool,
+    /// The part of it that this process offers.
+    pub shard: Shard,
+    /// When it begins, if that is agreed with others; else as soon as all is ready.
+    pub gate: Option<Arc<dyn Gate>>,
 }
 
 impl CellLoad {
     /// Requests to measure; `None` if only time ends the cell.
     #[must_use]
     pub fn requests(&self) -> Option<u64> {
-        self.load.requests_at(self.key.level)
+        let all = self.load.requests_at(self.key.level)?;
+        Some(self.shard.measured(self.load.warmup_requests, all))
+    }
+
+    /// Requests before those.
+    #[must_use]
+    pub fn warmups(&self) -> u64 {
+        self.shard.warmups(self.load.warmup_requests)
     }
 
     /// What it is to do.
@@ -52,6 +65,7 @@ impl CellLoad {
             level: self.key.level,
             arrivals_seed: self.arrivals_seed,
             trace: self.trace.as_ref(),
+            shard: self.shard,
         }
     }
 }

@@ -24,6 +24,15 @@ pub trait RequestSource: Send + 'static {
     /// See [`RequestError`].
     fn make(&mut self, index: u64) -> Result<EncodedRequest, RequestError>;
 
+    /// Notes that the request with this index is made elsewhere.
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    fn pass_over(&mut self, index: u64) -> Result<(), RequestError> {
+        let _ = index;
+        Ok(())
+    }
+
     /// The next turn of a conversation; `None` if there is none.
     ///
     /// # Errors

@@ -18,8 +18,17 @@ const RATE_PER_THREAD: f64 = 500.0;
 /// Threads that make the load of a cell.
 pub(super) fn load_threads(cell: &CellLoad) -> u32 {
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    let share = work(cell);
-    wanted(cell.load.threads, cell.key.level, share, cores)
+    let count = cell.shard.count();
+    let level = match cell.key.level {
+        Level::Concurrency(slots) => Level::Concurrency(cell.shard.slots(slots)),
+        timed => timed,
+    };
+    wanted(
+        cell.load.threads,
+        level,
+        work(cell) / f64::from(count),
+        cores,
+    )
 }
 
 /// The work of a cell's level, where 1 is as much as a thread does without trouble.

@@ -3,6 +3,7 @@
 
 pub(crate) mod cgroup;
 pub mod clock;
+pub mod clock_state;
 pub mod folders;
 pub mod limits;
 pub mod port;

@@ -6,6 +6,7 @@ pub mod kv_forecast;
 mod located;
 mod model;
 mod prepared;
+mod shard;
 mod trace;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use located::{at_backend, key};
 use model::{check_model, find_vocabulary, make_prompts};
 pub(crate) use prepared::HOST;
 pub use prepared::{NoLaunch, NoLaunchPlan, PreparedBackend, PreparedRun};
+pub use shard::{ShardPlan, StartTogether};
 
 /// Prepares a run.
 ///
@@ -64,6 +66,7 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
         backends,
         prompts: Arc::new(prompts),
         trace,
+        shard: None,
     };
     prepared.add_planned_secrets();
     let errors = prepared.check_launch_methods(loaded);

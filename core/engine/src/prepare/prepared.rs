@@ -14,6 +14,7 @@ use inferbench_plugin_api::{
 use thiserror::Error;
 
 use super::located::at_backend;
+use super::shard::ShardPlan;
 use crate::event::with_causes;
 use crate::http::Target;
 use crate::plugins::backend::OpenBackend;
@@ -95,6 +96,8 @@ pub struct PreparedRun {
     pub prompts: Arc<PromptMaker>,
     /// Times of the rows that prompts come from, where they are replayed.
     pub trace: Option<TraceTimes>,
+    /// What this process does of it; absent if all.
+    pub shard: Option<ShardPlan>,
     /// What must not be written down.
     pub secrets: Secrets,
 }

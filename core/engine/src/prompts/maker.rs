@@ -1,6 +1,6 @@
 //! Makes the prompt of every request of a run, of whichever class of traffic it is.
 
-use inferbench_model::config::{ClassConfig, Length, WorkloadConfig};
+use inferbench_model::config::{ClassConfig, Length, PromptSource, WorkloadConfig};
 use inferbench_model::facts::exchange::hex;
 use inferbench_model::plan::mixture::{Mixture, class_workload};
 use inferbench_model::plan::prompt::{Prompt, PromptError, PromptKey, TurnPrompt};
@@ -103,6 +103,15 @@ impl PromptMaker {
         let each = self.parts.iter().map(|(_, part)| part.longest());
         each.fold((None, None), |(input, output), (i, o)| {
             (input.max(i), output.max(o))
+        })
+    }
+
+    /// Whether prompts begin as others do, by the config or by a trace.
+    #[must_use]
+    pub fn share_beginnings(&self) -> bool {
+        let mut workloads = self.parts.iter().map(|(_, part)| part.workload());
+        workloads.any(|workload| {
+            workload.shared_prefix_tokens > 0 || workload.prompts == PromptSource::Trace
         })
     }
 

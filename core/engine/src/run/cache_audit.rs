@@ -19,7 +19,7 @@ use crate::http::control::ControlPlane;
 use crate::http::{Connection, Target};
 use crate::load::Transport;
 use crate::load::requests;
-use crate::prepare::PreparedBackend;
+use crate::prepare::{PreparedBackend, ShardPlan};
 use crate::server::probe::Probe;
 
 /// Pairs of a new prompt and the repeated one.
@@ -59,7 +59,9 @@ pub(super) async fn audit(
     let (Transport::Http(target), Some(control)) = (&started.transport, &started.control) else {
         return None;
     };
-    if !is_wanted(session, stage) {
+    // Of several shards one asks: more would find each other's prompts in the cache.
+    let is_other = |shard: &ShardPlan| shard.shard.index() > 0;
+    if session.prepared.shard.as_ref().is_some_and(is_other) || !is_wanted(session, stage) {
         return None;
     }
     let mut asking = Asking {

@@ -9,6 +9,7 @@ use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::warning::{Warning, WarningKind};
+use inferbench_model::plan::shard::Shard;
 use inferbench_model::plan::{PlannedLevel, Stage, seed};
 use inferbench_plugin_api::EvidenceSource;
 use tokio::task::{JoinError, JoinHandle};
@@ -46,7 +47,12 @@ pub(super) async fn run(
     planned: PlannedLevel,
     started: &StartedBackend,
 ) -> Result<(), CellError> {
-    let (source, load) = cell_load(session, backend, stage, planned, started);
+    session.wait_for_shards().await?;
+    let (source, mut load) = cell_load(session, backend, stage, planned, started);
+    if let Some(shard) = &mut session.shard {
+        load.shard = shard.shard();
+        load.gate = Some(shard.next_gate());
+    }
     let (key, level) = (load.key.clone(), planned.level);
     if let Some(control) = &started.control {
         if session.prepared.config.workload.prefix_cache.is_reset() {
@@ -76,6 +82,9 @@ pub(super) async fn run(
         self_check,
     };
     let shortfall = session.cell_ended(facts, offered.plan())?;
+    if let Some(shard) = &session.shard {
+        shard.ended()?;
+    }
     match (lost, shortfall) {
         (Some(lost), _) => Err(lost),
         // Whoever interrupts the run knows that its last cell is missing.
@@ -158,6 +167,8 @@ fn cell_load(
         arrivals_seed: seed::arrivals(config.seed, stage.block, planned.index),
         trace: session.prepared.trace.clone(),
         keep_text: config.output_text,
+        shard: Shard::WHOLE,
+        gate: None,
     };
     (source, load)
 }

@@ -10,6 +10,7 @@ use inferbench_plugin_api::PluginError;
 use thiserror::Error;
 
 use crate::load::LoadError;
+use crate::load::gate::NotStarted;
 use crate::prepare::NoLaunch;
 use crate::server::fetch::FetchError;
 use crate::server::launch::{self, Exit, LaunchError, Server};
@@ -53,12 +54,24 @@ pub(super) enum StageError {
     /// It was not ready.
     #[error(transparent)]
     NotReady(#[from] ReadyError),
+    /// The other shards are not with it.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
     /// A cell could not be measured.
     #[error(transparent)]
     Cell(#[from] CellError),
 }
 
 impl StageError {
+    /// Whether the shard did not begin with the others.
+    pub(super) fn is_not_started(&self) -> bool {
+        matches!(
+            self,
+            Self::NotStarted(_)
+                | Self::Cell(CellError::NotStarted(_) | CellError::Load(LoadError::NotStarted(_)))
+        )
+    }
+
     /// Whether another start may well go better, for all that this one shows.
     pub(super) fn is_of_this_moment(&self) -> bool {
         let is_taken = matches!(self, Self::NotReady(ReadyError::Stranger { .. }));
@@ -72,6 +85,9 @@ pub(super) enum CellError {
     /// Its load could not be offered.
     #[error(transparent)]
     Load(#[from] LoadError),
+    /// The other shards are not with it.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
     /// Its thread is gone.
     #[error("the load thread panicked")]
     Panicked,

@@ -9,11 +9,13 @@ pub(crate) mod live_view;
 mod origin;
 mod progress;
 mod recorder;
+mod rendezvous;
 pub mod resume;
 mod samplers;
 pub(crate) mod server_facts;
 mod session;
 pub(crate) mod settle;
+pub mod shard;
 pub(crate) mod stage;
 mod stages;
 mod started;
@@ -40,6 +42,7 @@ use resume::Resumed;
 use samplers::Samplers;
 pub use session::RunError;
 use session::RunSession;
+use shard::ShardRun;
 pub use stages::Finished;
 
 /// Prompts that the workload's fingerprint covers.
@@ -68,7 +71,9 @@ pub async fn run(
     // Before any server is started: all of them inherit it, or none. Where it
     // cannot be raised, requests that find no descriptor say so.
     drop(limits::raise_open_files());
-    let fresh = new_manifest(prepared, version)?;
+    let shard = prepared.shard.as_ref().map(ShardRun::begin).transpose()?;
+    let mut fresh = new_manifest(prepared, version)?;
+    fresh.shard = shard.as_ref().map(ShardRun::facts);
     let (folder, mut manifest) = match destination {
         Destination::New(output) => (new_folder(prepared, output)?, fresh),
         Destination::Resume(folder) => {
@@ -92,7 +97,8 @@ pub async fn run(
     )?;
     let secrets = prepared.secrets.clone();
     let recorder = Recorder::open(folder, manifest, secrets, &stops.gentle)?;
-    let mut session = RunSession::new(prepared, recorder, stops, (watched, readings), events);
+    let seen = (watched, readings);
+    let mut session = RunSession::new(prepared, recorder, stops, seen, events, shard);
     // Its future is large, and this one is often held by another.
     Box::pin(session.do_stages()).await?;
     for warning in samplers.stop()? {
@@ -139,6 +145,8 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         host,
         gpus: Vec::new(),
         gpu_absence: None,
+        shard: None,
+        merged: None,
         anchors: vec![clock::anchor()],
         plan: prepared.plan.clone(),
         stages: Vec::new(),

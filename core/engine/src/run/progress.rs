@@ -14,6 +14,8 @@ pub(super) struct CellProgress {
     /// Output tokens of successful requests; absent if one was not counted.
     tokens: Option<u64>,
     first_sent_ns: Option<u64>,
+    /// When that request was planned, in an open loop.
+    first_planned_ns: Option<u64>,
     last_end_ns: u64,
 }
 
@@ -24,6 +26,7 @@ impl Default for CellProgress {
             recorded: CellRecorded::default(),
             tokens: Some(0),
             first_sent_ns: None,
+            first_planned_ns: None,
             last_end_ns: 0,
         }
     }
@@ -33,7 +36,10 @@ impl CellProgress {
     pub(super) fn add(&mut self, record: &RequestRecord) {
         self.recorded.add(record);
         let sent_ns = record.sent_ns;
-        self.first_sent_ns = self.first_sent_ns.into_iter().chain(sent_ns).min();
+        if sent_ns.is_some_and(|sent_ns| self.first_sent_ns.is_none_or(|first| sent_ns < first)) {
+            self.first_sent_ns = sent_ns;
+            self.first_planned_ns = record.scheduled_ns;
+        }
         self.last_end_ns = self.last_end_ns.max(record.end_ns);
         if record.phase == Phase::Measured {
             self.counts.note(record);
@@ -42,6 +48,11 @@ impl CellProgress {
             let tokens = record.output_tokens.map(u64::from);
             self.tokens = self.tokens.zip(tokens).map(|(sum, tokens)| sum + tokens);
         }
+    }
+
+    /// When the first request was sent, and when it was planned.
+    pub(super) fn first_send_ns(&self) -> Option<(u64, Option<u64>)> {
+        Some((self.first_sent_ns?, self.first_planned_ns))
     }
 
     pub(super) fn overall_token_throughput(&self) -> Option<f64> {

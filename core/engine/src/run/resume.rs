@@ -38,6 +38,12 @@ pub enum ResumeError {
         /// Its version.
         found: u32,
     },
+    /// It is a shard, or was merged from some.
+    #[error("{}: is of a load that several machines made, and cannot be resumed: run all shards again", folder.display())]
+    Shards {
+        /// The run folder.
+        folder: PathBuf,
+    },
     /// The config is another one.
     #[error("{}: was started with another config", folder.display())]
     Config {
@@ -70,6 +76,10 @@ pub(crate) fn resume(
 ) -> Result<Resumed, ResumeError> {
     let run = RunFolder::take(folder)?;
     let mut manifest = read(&run)?;
+    if manifest.shard.is_some() || manifest.merged.is_some() {
+        let folder = folder.to_owned();
+        return Err(ResumeError::Shards { folder });
+    }
     check(folder, &manifest, &fresh)?;
     keep_whole_cells(&run, &mut manifest, prepared)?;
     keep_done(&run, &mut manifest)?;

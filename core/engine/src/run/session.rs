@@ -21,7 +21,9 @@ use super::live_view::{Readings, Recent, live_figures};
 use super::progress::CellProgress;
 use super::recorder::Recorder;
 use super::resume::ResumeError;
+use super::shard::ShardRun;
 use crate::event::RunEvent;
+use crate::load::gate::NotStarted;
 use crate::load::{Progress, RecordSink};
 use crate::os::clock;
 use crate::prepare::PreparedRun;
@@ -45,6 +47,9 @@ pub enum RunError {
     /// A prompt cannot be made.
     #[error(transparent)]
     Prompt(#[from] PromptError),
+    /// It is a shard, and did not begin with the others.
+    #[error(transparent)]
+    NotStarted(#[from] NotStarted),
     /// A sampler cannot be started.
     #[error("the host sampler cannot start")]
     Host(#[source] io::Error),
@@ -65,6 +70,10 @@ pub(crate) struct RunSession<'a> {
     pub(super) given_up: HashSet<usize>,
     /// A cell had no successful request.
     pub(super) any_cell_failed: bool,
+    /// The shard that it is, if it is one.
+    pub(super) shard: Option<ShardRun>,
+    /// Why it did not begin a cell with the other shards.
+    pub(super) not_started: Option<String>,
     watched: WatchedBackend,
     events: UnboundedSender<RunEvent>,
     current: Arc<Mutex<CellProgress>>,
@@ -80,6 +89,7 @@ impl<'a> RunSession<'a> {
         stops: Stops,
         (watched, readings): (WatchedBackend, Readings),
         events: UnboundedSender<RunEvent>,
+        shard: Option<ShardRun>,
     ) -> Self {
         Self {
             prepared,
@@ -90,6 +100,8 @@ impl<'a> RunSession<'a> {
             ready: HashSet::new(),
             given_up: HashSet::new(),
             any_cell_failed: false,
+            shard,
+            not_started: None,
             watched,
             events,
             current: Arc::default(),
@@ -187,6 +199,26 @@ impl<'a> RunSession<'a> {
         });
     }
 
+    /// Records when the cell began in all shards, if this is one.
+    fn note_start(&mut self, facts: &CellFacts, first_send_ns: Option<(u64, Option<u64>)>) {
+        let shard = self.shard.as_ref();
+        let start = shard.and_then(|shard| shard.cell_start(&facts.key, first_send_ns));
+        if let (Some(start), Some(own)) = (start, &mut self.recorder.manifest_mut().shard) {
+            own.starts.push(start);
+        }
+    }
+
+    /// Waits until other shards have ended what this one has.
+    ///
+    /// # Errors
+    /// If one has given up, or does not end.
+    pub(super) async fn wait_for_shards(&self) -> Result<(), NotStarted> {
+        match &self.shard {
+            Some(shard) => shard.others_ended(self.cancel()).await,
+            None => Ok(()),
+        }
+    }
+
     /// Keeps the facts of the cell that has just ended, after its records, and
     /// sums it up for onlookers. Gives what keeps it from the end of its `plan`.
     ///
@@ -202,6 +234,7 @@ impl<'a> RunSession<'a> {
         let ended = ended.unwrap_or_default();
         let shortfall = ended.recorded.shortfall(plan, facts.end_ns);
         let complete = facts.complete && shortfall.is_none();
+        self.note_start(&facts, ended.first_send_ns());
         let promise_held = self.promise_held(&facts);
         self.any_cell_failed |= ended.counts.ok == 0;
         self.announce(RunEvent::CellEnded {

@@ -33,6 +33,10 @@ pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
     let backend = &session.prepared.backends[stage.backend_index];
     let mut facts = StageFacts::new(&stage.backend, stage.block);
     facts.start_ns = Some(clock::now_ns());
+    if let Err(error) = session.wait_for_shards().await {
+        let report = exit_report(session, stage, None);
+        return record_failure(session, stage, facts, (&error.into(), report));
+    }
     let started = match StartedBackend::start(session, stage, &mut facts).await {
         Ok(started) => started,
         Err(error) => {
@@ -75,6 +79,9 @@ fn record_failure(
         return;
     }
     let cause = with_causes(error);
+    if error.is_not_started() {
+        session.not_started = Some(cause.clone());
+    }
     let known = report.known_cause(&cause);
     let given_up = give_up(session, stage, error);
     session.announce(RunEvent::BackendFailed {

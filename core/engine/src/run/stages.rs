@@ -28,6 +28,8 @@ pub struct Finished {
     pub folder: RunFolder,
     /// How it ended.
     pub exit_state: ExitState,
+    /// Why it, being a shard, did not begin a cell with the others.
+    pub not_started: Option<String>,
 }
 
 impl RunSession<'_> {
@@ -51,6 +53,9 @@ impl RunSession<'_> {
                 self.rest().await;
             }
             stage::run(self, stage).await;
+            if self.not_started.is_some() {
+                break;
+            }
             for left in baseline.wait(self.cancel()).await {
                 self.warn(Warning::about(&stage.backend, left));
             }
@@ -150,6 +155,9 @@ impl RunSession<'_> {
     }
 
     pub(super) fn finish(self) -> Result<Finished, StoreError> {
+        if let Some(shard) = &self.shard {
+            shard.leave();
+        }
         let manifest = self.recorder.manifest();
         let complete = manifest.cells.iter().filter(|cell| cell.complete).count();
         let is_open = !self.missing_stages().is_empty();
@@ -162,6 +170,7 @@ impl RunSession<'_> {
         Ok(Finished {
             folder: self.recorder.close(exit_state)?,
             exit_state,
+            not_started: self.not_started,
         })
     }
 }

@@ -17,6 +17,17 @@ pub struct StoreError {
     pub source: io::Error,
 }
 
+impl StoreError {
+    /// What was done to `path`, and why it failed.
+    pub(crate) fn new(path: &Path, action: &'static str, source: io::Error) -> Self {
+        Self {
+            path: path.to_owned(),
+            action,
+            source,
+        }
+    }
+}
+
 pub(super) fn at(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |source| StoreError {

@@ -69,6 +69,8 @@ pub fn run(
         arrivals_seed: 1,
         trace,
         keep_text: false,
+        shard: Default::default(),
+        gate: None,
     };
     let records = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&records);

@@ -85,6 +85,9 @@ pub struct CellRow {
     pub warnings: Vec<WarningKind>,
 }
 
+/// How far the clocks of shards may be apart, as a share of the window.
+const CLOCKS_APART_LIMIT_SHARE: f64 = 0.01;
+
 impl CellRow {
     /// The row with what the load cost the hardware, and every metric of it.
     #[must_use]
@@ -114,6 +117,30 @@ impl CellRow {
                 self.metrics.insert(name, MetricValue::Number(value));
             }
         }
+        self
+    }
+
+    /// The row of a load that several machines made, whose clocks may be so far apart;
+    /// `None` if that is not known. Above a hundredth of the window its rates cannot be
+    /// trusted.
+    #[must_use]
+    pub fn with_clocks_apart(mut self, apart_ms: Option<f64>) -> Self {
+        let Some(window) = self.window else {
+            return self;
+        };
+        let broken = match apart_ms {
+            None => WarningKind::ShardClocksUnknown,
+            Some(apart_ms) => {
+                let share = apart_ms / (window.length_s() * 1e3);
+                if share <= CLOCKS_APART_LIMIT_SHARE {
+                    return self;
+                }
+                WarningKind::ShardClocksApart { apart_ms, share }
+            }
+        };
+        self.trustworthy = false;
+        self.breaches.push(broken.code());
+        self.warnings.push(broken);
         self
     }
 

@@ -10,6 +10,7 @@ use crate::config::{Config, Level, LoadConfig};
 use crate::plan::schedule::Schedule;
 use crate::plan::seed;
 use crate::plan::sends::PlannedSends;
+use crate::plan::shard::Shard;
 use crate::plan::trace_times::TraceTimes;
 use crate::text::number::counted;
 use crate::text::units::{DurationText, s_between};
@@ -31,6 +32,8 @@ pub struct CellPlan<'a> {
     pub arrivals_seed: u64,
     /// Times of the workload's rows, where they are replayed and at hand.
     pub trace: Option<&'a TraceTimes>,
+    /// The part of it that was to be done.
+    pub shard: Shard,
 }
 
 impl<'a> CellPlan<'a> {
@@ -47,6 +50,7 @@ impl<'a> CellPlan<'a> {
             level: cell.level,
             arrivals_seed: seed::arrivals(config.seed, cell.block, place),
             trace,
+            shard: Shard::WHOLE,
         })
     }
 }
@@ -89,14 +93,16 @@ impl CellRecorded {
             let requests = self.interrupted;
             return Some(Shortfall::Interrupted { requests });
         }
-        let load = plan.load;
-        if self.warmup < load.warmup_requests {
+        let (load, shard) = (plan.load, plan.shard);
+        let warmups = shard.warmups(load.warmup_requests);
+        if self.warmup < warmups {
             return Some(Shortfall::Warmup {
                 requests: self.warmup,
-                asked: load.warmup_requests,
+                asked: warmups,
             });
         }
         let asked = load.requests_at(plan.level);
+        let asked = asked.map(|asked| shard.measured(load.warmup_requests, asked));
         let is_above = asked.is_some_and(|asked| self.measured > asked);
         match (load.duration, plan.level) {
             (Some(duration), Level::Concurrency(_)) if !is_above => {
@@ -138,7 +144,7 @@ impl CellRecorded {
         let CellPlan { load, level, .. } = plan;
         let schedule = Schedule::at_level(load, level, plan.arrivals_seed, plan.trace);
         let schedule = schedule.ok().flatten()?;
-        let sends = PlannedSends::new(load, level, schedule);
+        let sends = plan.shard.own(PlannedSends::new(load, level, schedule));
         let there = self.warmup.saturating_add(self.measured).saturating_add(1);
         let looked_at = usize::try_from(there.max(LOOKED_AT)).unwrap_or(usize::MAX);
         let sends = sends.take(looked_at);
@@ -218,6 +224,7 @@ mod tests {
             level: load.levels()[0],
             arrivals_seed: 1,
             trace: None,
+            shard: Shard::WHOLE,
         };
         recorded.shortfall(plan, end_ns)
     }

@@ -9,10 +9,12 @@ use serde_json::Value;
 use crate::facts::cache_audit::CacheAuditFacts;
 use crate::facts::calibration::Calibration;
 use crate::facts::crash_cause::KnownCause;
+pub use crate::facts::exit_state::ExitState;
 use crate::facts::key::CellKey;
 use crate::facts::machine::{GpuFacts, HostFacts};
 use crate::facts::record::Evidence;
 use crate::facts::self_check::SelfCheck;
+use crate::facts::shard::{MergedFacts, ShardFacts};
 use crate::facts::warning::{self, Warning};
 use crate::kv_cache::KvEstimate;
 use crate::plan::{RunPlan, Skipped};
@@ -45,6 +47,12 @@ pub struct Manifest {
     /// What `calibrate` found on this machine, if it was run there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calibration: Option<Calibration>,
+    /// Which shard of a run it is; absent if it is a whole one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardFacts>,
+    /// The shards that it was merged from; absent if one machine made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub merged: Option<MergedFacts>,
     /// Start and, once it has ended, end of the run on both clocks.
     pub anchors: Vec<Anchor>,
     /// The plan: order of backends in each block.
@@ -85,25 +93,17 @@ impl Manifest {
         }
     }
 
+    /// Shards that made the load.
+    #[must_use]
+    pub fn shard_count(&self) -> u32 {
+        self.merged.as_ref().map_or(1, |merged| merged.count)
+    }
+
     /// Cells left out by the config.
     #[must_use]
     pub fn skipped(&self) -> &[Skipped] {
         &self.plan.skipped
     }
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ExitState {
-    /// It has not ended, or its end was not written.
-    Running,
-    /// Every cell was measured.
-    Done,
-    /// A backend could not be started, or a cell had no successful request.
-    Incomplete,
-    /// It was interrupted.
-    Interrupted,
 }
 
 /// A file as it was when the run ended.

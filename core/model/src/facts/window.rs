@@ -136,6 +136,12 @@ impl WindowFold {
         self.last_end_ns = self.last_end_ns.max(Some(timing.end_ns));
     }
 
+    /// Whether a measured request was taken.
+    #[must_use]
+    pub fn has_measured(&self) -> bool {
+        self.level.is_some()
+    }
+
     /// The window; `None` if nothing was measured, or it has no length.
     #[must_use]
     pub fn window(&self) -> Option<Window> {

@@ -14,6 +14,9 @@ pub mod schedule;
 pub mod search;
 pub mod seed;
 pub mod sends;
+pub mod shard;
+pub mod shard_place;
+pub mod shardable;
 pub mod trace_times;
 
 use rand::SeedableRng;

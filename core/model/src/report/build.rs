@@ -19,6 +19,7 @@ use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::key::Counts;
 use crate::facts::manifest::Manifest;
+use crate::facts::shard::MergedFacts;
 use crate::hardware::over_time::Timeline;
 use crate::metrics;
 
@@ -90,7 +91,13 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
     against::fill_against(&mut rows, &levels, &shown);
     let fairness = fairness::build(&backends, cells);
     let mixed = chunking::mixed_levels(&rows, &levels);
-    let comparisons = compared(&mut rows, &levels, &shown, (&mixed, &fairness));
+    let mut comparisons = compared(&mut rows, &levels, &shown, (&mixed, &fairness));
+    let merged = manifest.merged.as_ref();
+    let partial = merged.and_then(MergedFacts::partial);
+    if partial.is_some() {
+        let each = comparisons.into_iter();
+        comparisons = each.map(Comparison::without_shards).collect();
+    }
     let is_mixed = !mixed.is_empty();
     let ordered = in_order_of(&rows, source);
     let mut counts = Counts::default();
@@ -111,6 +118,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         start_utc: manifest.anchors.first().map(|anchor| anchor.utc.clone()),
         simulated: manifest.is_simulated(),
         exit_state: manifest.exit_state,
+        partial,
         blocks: config.repeats,
         counts,
         slo: config.slo,

@@ -26,6 +26,7 @@ use super::verdict::drift::Drift;
 use crate::config::{Level, SloConfig};
 use crate::facts::key::Counts;
 use crate::facts::manifest::ExitState;
+use crate::facts::shard::Partial;
 use crate::facts::warning::Warning;
 use crate::hardware::over_time::Timeline;
 
@@ -51,6 +52,9 @@ pub struct Report {
     pub simulated: bool,
     /// How the run ended.
     pub exit_state: ExitState,
+    /// Some of the shards that it was to be merged from are missing; absent if none is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partial: Option<Partial>,
     /// Repeats that the config asks for.
     pub blocks: u32,
     /// Measured requests of the whole run by outcome.

@@ -9,6 +9,7 @@ use crate::facts::record::RequestRecord;
 use crate::plan::mixture::{Mixture, class_workload};
 use crate::plan::prompt::{PromptKey, asked_lengths};
 use crate::plan::schedule::Schedule;
+use crate::plan::shard::Shard;
 
 /// What the plan says that the requests of a cell ask for.
 #[derive(Debug, Clone, Copy)]
@@ -92,6 +93,8 @@ pub struct CellAudit<'c> {
     seen: Vec<u8>,
     /// By index: planned send time.
     scheduled: Vec<Option<u64>>,
+    /// Shards that made the load.
+    shards: u32,
 }
 
 impl<'c> CellAudit<'c> {
@@ -114,7 +117,30 @@ impl<'c> CellAudit<'c> {
             span: facts.map(|facts| (facts.start_ns, facts.end_ns)),
             seen: Vec::new(),
             scheduled: Vec::new(),
+            shards: 1,
         }
+    }
+
+    /// The audit of a load that so many shards made.
+    #[must_use]
+    pub fn of_shards(mut self, shards: u32) -> Self {
+        self.shards = shards.max(1);
+        self
+    }
+
+    /// The last index of each shard: none before it may be missing. The shards of a
+    /// closed loop send as many as each of them can.
+    fn last_indices(&self, level: Level) -> Vec<usize> {
+        let shards = match level {
+            Level::Concurrency(_) => self.shards as usize,
+            Level::RequestRate(_) | Level::TraceSpeed(_) => 1,
+        };
+        let mut last = vec![0; shards];
+        let seen = self.seen.iter().enumerate();
+        for (index, _) in seen.filter(|(_, times)| **times > 0) {
+            last[index % shards] = index;
+        }
+        last
     }
 
     /// Takes in one record, found at `place`.
@@ -154,9 +180,11 @@ impl<'c> CellAudit<'c> {
     /// Judges the cell as a whole. `arrivals`: the load and the seed of its send
     /// times.
     pub fn finish(self, level: Level, arrivals: (&LoadConfig, u64), found: &mut Verification) {
+        let last = self.last_indices(level);
         for (index, times) in self.seen.iter().enumerate() {
             match times {
                 1 => {}
+                0 if index > last[index % last.len()] => {}
                 0 => found.find(ACCOUNTED, &self.name, format!("index {index} is missing")),
                 _ => found.find(
                     ACCOUNTED,
@@ -171,6 +199,7 @@ impl<'c> CellAudit<'c> {
             level,
             arrivals_seed: seed,
             trace: None,
+            shard: Shard::WHOLE,
         };
         let end_ns = self.span.map_or(0, |(_, end_ns)| end_ns);
         if self.complete

@@ -355,6 +355,24 @@ warnings! {
         /// What is missing.
         lacks: String,
     } = "cell-cut-short", Critical, "Measure it again with `run CONFIG --resume FOLDER`.";
+    /// Shards of the run are missing: less load was made than was asked for, and there is no verdict.
+    ShardsMissing {
+        /// Shards that were merged.
+        merged: u32,
+        /// Shards that the load was shared out among.
+        count: u32,
+        /// Places of the missing ones, from 0.
+        missing: Vec<u32>,
+    } = "shards-missing", Critical, "Run all shards again: the load was not what was asked for.";
+    /// The clocks of the shards' machines may be apart by more than a hundredth of the measured window, so rates and the window itself are uncertain by as much; latencies are not.
+    ShardClocksApart {
+        /// How far they may be apart, ms.
+        apart_ms: f64,
+        /// That as a share of the window.
+        share: f64,
+    } = "shard-clocks-apart", Critical, "Synchronise the clocks of all machines (chrony), or measure longer.";
+    /// How far the clocks of the shards' machines may be apart is not known, so rates and the measured window are uncertain; latencies are not.
+    ShardClocksUnknown = "shard-clocks-unknown", Critical, "Let the kernel of every machine keep its clock's error: run chrony or another NTP client.";
     /// One repeat gives figures and no verdict.
     OneRepeat = "one-repeat", Note, "Set repeats to 3 or more.";
     /// A backend could not be started, or did not last.
@@ -637,6 +655,8 @@ impl WarningCode {
                 | Self::NoLocalPorts
                 | Self::CpuStolen
                 | Self::ClockJumped
+                | Self::ShardClocksApart
+                | Self::ShardClocksUnknown
         )
     }
 

@@ -1,7 +1,8 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
-use super::no_verdict::{failing, none_within, unequal, unseen, unsteady, untrusted};
+use super::no_verdict::{failing, none_within, partial, unequal, unseen, unsteady, untrusted};
 use super::{ahead, saturation, tails};
+use crate::facts::shard::Partial;
 use crate::report::prose::wording::{at_levels, capitalise, listed};
 use crate::report::runs_data::RunsCompared;
 use crate::report::verdict::by_outcome::{ByOutcome, contenders, levels_of};
@@ -25,6 +26,10 @@ pub(crate) fn sentences(report: &Report) -> Vec<String> {
     said.splice(0..0, of_runs);
     if let (Some(prefix), Some(first)) = (simulated(report), said.first_mut()) {
         *first = format!("{prefix}: {}", without_capital(first, report));
+    }
+    if let Some(partial) = report.partial {
+        let Partial { merged, count } = partial;
+        said.insert(0, format!("Partial {merged} of {count} shards."));
     }
     if !measured.is_empty() {
         let absent = report
@@ -191,6 +196,7 @@ fn contest(report: &Report) -> Vec<String> {
     // Between runs the first sentence says it, against the baseline.
     said.extend(ties.into_iter().filter(|_| report.runs.is_none()));
     let reasons = [
+        partial(report),
         unseen(report),
         unequal(report),
         untrusted(report),

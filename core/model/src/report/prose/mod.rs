@@ -120,6 +120,7 @@ impl Reason {
             Self::NotSteady => "not steady",
             Self::EventsDiffer => "events carry different numbers of tokens",
             Self::WorkDiffers => "not the same work",
+            Self::ShardsMissing => "shards are missing",
         }
     }
 }

@@ -6,6 +6,15 @@ use crate::report::prose::wording::{at_levels, listed};
 use crate::report::verdict::compare::{FAILED_LIMIT, Reason};
 use crate::report::{Report, Row};
 
+/// Shards of the run are missing.
+pub(crate) fn partial(report: &Report) -> Option<String> {
+    let partial = report.partial?;
+    Some(format!(
+        "only {} of {} shards were merged, so the load was not what was asked for. Run all of them again.",
+        partial.merged, partial.count
+    ))
+}
+
 /// Backends did other work than each other.
 pub(crate) fn unequal(report: &Report) -> Option<String> {
     let differ: Vec<String> = report

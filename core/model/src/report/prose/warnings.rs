@@ -591,6 +591,20 @@ fn of_runs(kind: &WarningKind) -> String {
             "repeat {}: not measured to its end: {lacks}",
             u64::from(*block) + 1
         ),
+        WarningKind::ShardsMissing {
+            merged,
+            count,
+            missing,
+        } => {
+            let missing: Vec<String> = missing.iter().map(u32::to_string).collect();
+            let missing = listed(&missing);
+            format!("partial {merged} of {count}: shards {missing} are missing, so less load was made than was asked for")
+        }
+        WarningKind::ShardClocksApart { apart_ms, share } => format!(
+            "the clocks of the shards may be {apart_ms:.1} ms apart, {:.1} % of the measured window: rates are uncertain by as much, latencies are not",
+            share * 100.0
+        ),
+        WarningKind::ShardClocksUnknown => "how far the clocks of the shards are apart is not known: rates are uncertain, latencies are not".to_owned(),
         WarningKind::OneRepeat => {
             "one repeat gives figures and no verdict; set repeats to 2 or more for one".to_owned()
         }

@@ -49,6 +49,19 @@ pub struct Comparison {
 }
 
 impl Comparison {
+    /// The comparison of a run of which shards are missing: figures without a verdict.
+    pub(crate) fn without_shards(self) -> Self {
+        Self {
+            interval: None,
+            outcome: Outcome::NoVerdict,
+            reason: Some(Reason::ShardsMissing),
+            not_cleared: Vec::new(),
+            ahead: None,
+            blocks_to_decide: None,
+            ..self
+        }
+    }
+
     /// Whether the best was ahead of every other in all of two or more repeats, and by
     /// more than the margin.
     pub(crate) fn was_ahead(&self) -> bool {

@@ -63,6 +63,8 @@ pub enum Reason {
     /// The backends did not do the same work: prompts, answers or cached tokens
     /// differ.
     WorkDiffers,
+    /// Shards of the run are missing: the load was not what was asked for.
+    ShardsMissing,
 }
 
 /// One backend against another.

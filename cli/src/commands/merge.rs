@@ -1,0 +1,57 @@
+//! `merge`: the shards of a run into one run folder.
+
+use std::path::{Path, PathBuf};
+
+use inferbench_engine::merge;
+use inferbench_model::facts::shard::MergedFacts;
+
+use super::derived;
+use super::output::{look, print_json, width};
+use crate::args::OutputArgs;
+use crate::exit::{CliError, Code};
+use crate::table::render_table;
+
+pub(super) fn merge(
+    folders: &[PathBuf],
+    run: &Path,
+    allow_missing: bool,
+    output: OutputArgs,
+) -> Result<Code, CliError> {
+    let merged = merge::merge(folders, run, allow_missing)?;
+    let derived = derived::write(run)?;
+    for lost in &merged.lost {
+        eprintln!("warning: shard {} is lost: {}", lost.index, lost.why);
+    }
+    if output.json {
+        print_json(&derived.report)?;
+    } else {
+        println!("{}", render_table(&derived.report, look(), width()));
+        clocks(&merged.facts)
+            .iter()
+            .for_each(|line| println!("{line}"));
+        println!("folder: {}", run.display());
+        println!("page: {}", run.join("report.html").display());
+    }
+    Ok(match merged.lost.is_empty() {
+        true => Code::Done,
+        false => Code::Incomplete,
+    })
+}
+
+/// What the clocks and starts of the shards allow.
+fn clocks(facts: &MergedFacts) -> Vec<String> {
+    let shards = facts.shards.len();
+    let apart = match facts.clocks_apart_ms() {
+        Some(0.0) => "one clock".to_owned(),
+        Some(apart_ms) => format!("clocks at most {apart_ms:.1} ms apart"),
+        None => "clocks apart by an unknown time".to_owned(),
+    };
+    let late = facts.latest_start_ms();
+    let late = late.map_or_else(String::new, |late_ms| {
+        format!(", first requests at most {late_ms:.1} ms late")
+    });
+    vec![format!(
+        "shards: {shards} of {}, {apart}{late}",
+        facts.count
+    )]
+}

@@ -1,0 +1,37 @@
+//! A simulated server to attach to.
+
+use std::process::{Child, Command, Stdio};
+
+/// A simulated server, ended with this.
+pub(crate) struct Server {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let program = super::program().with_file_name("inferbench-sim");
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let number = port.local_addr().unwrap().port();
+        drop(port);
+        let child = Command::new(program)
+            .args(["--fixed-ttft-ms", "5", "--fixed-itl-ms", "1", "--port"])
+            .arg(number.to_string())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        while std::net::TcpStream::connect(("127.0.0.1", number)).is_err() {
+            std::thread::yield_now();
+        }
+        let url = format!("http://127.0.0.1:{number}");
+        Self { child, url }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

@@ -1,0 +1,159 @@
+//! Shards under a real Slurm, by the script that `slurm` makes. Needs `sbatch` on the `PATH`,
+//! `SLURM_CONF`, and a cluster with four CPUs on which this machine's files can be seen.
+
+#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+
+mod common;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use common::simulator::Server;
+use common::{inferbench, json_file, json_lines, said};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tempfile::TempDir;
+
+/// Longest that a job may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A job of four shards against a simulated server.
+struct Job {
+    folder: TempDir,
+    number: String,
+    _server: Server,
+}
+
+impl Job {
+    fn submit(load: &str) -> Self {
+        let (folder, server) = (tempfile::tempdir().unwrap(), Server::start());
+        let text = format!(
+            "name: together\nmodel: {{ id: simulated }}\nbackends:\n  - plugin: sim\n    attach: {}\nworkload: {{ input_tokens: 16, output_tokens: 4 }}\nload: {load}\nrepeats: 1\n",
+            server.url
+        );
+        let config = folder.path().join("bench.yaml");
+        fs::write(&config, text).unwrap();
+        let mut command = inferbench();
+        command
+            .arg("slurm")
+            .arg(&config)
+            .args(["-n", "4", "--submit"]);
+        let submitted = said(command.arg("--folder").arg(folder.path()));
+        assert_eq!(submitted.code, Some(0), "{}", submitted.err);
+        let number = submitted.out.split_whitespace().last().unwrap().to_owned();
+        Self {
+            folder,
+            number,
+            _server: server,
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        let job = self.folder.path().join(format!("job-{}", self.number));
+        job.join(name)
+    }
+
+    /// What the job printed, once it has ended.
+    fn wait(&self) -> String {
+        wait_until(|| {
+            let mut queue = Command::new("squeue");
+            let queue = queue.args(["-h", "-j", &self.number]).output().unwrap();
+            queue.stdout.is_empty()
+        });
+        let log = format!("job-{}.log", self.number);
+        fs::read_to_string(self.folder.path().join(log)).unwrap()
+    }
+
+    /// Process of one of its shards.
+    fn shard_pid(&self, index: u32) -> Option<i32> {
+        let meet = self.path("meet").display().to_string();
+        let place = format!("SLURM_PROCID={index}\0");
+        let has = |file: &Path, text: &str| {
+            let bytes = fs::read(file).unwrap_or_default();
+            String::from_utf8_lossy(&bytes).contains(text)
+        };
+        let all = fs::read_dir("/proc").unwrap().flatten();
+        let mut own = all.filter(|entry| {
+            let of = entry.path();
+            has(&of.join("cmdline"), &meet) && has(&of.join("environ"), &place)
+        });
+        own.next()?.file_name().to_str()?.parse().ok()
+    }
+
+    fn has_records(&self) -> bool {
+        let runs = fs::read_dir(self.path("shards"))
+            .into_iter()
+            .flatten()
+            .flatten();
+        let mut files = runs.map(|entry| entry.path().join("requests.jsonl"));
+        files.any(|file| fs::metadata(file).is_ok_and(|file| file.len() > 0))
+    }
+}
+
+fn wait_until(mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < LIMIT, "it takes longer than {LIMIT:?}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn four_shards_in_one_allocation_are_one_run() {
+    let job = Job::submit("{ request_rate: [200], requests: 400 }");
+    let log = job.wait();
+    assert!(log.contains("shards: 4 of 4, one clock"), "{log}");
+    let run = job.path("run");
+    assert_eq!(json_lines(&run.join("requests.jsonl")).len(), 400);
+    let verified = said(inferbench().arg("verify").arg(&run));
+    assert_eq!(verified.code, Some(0), "{}", verified.out);
+    for shard in json_file(&run.join("run.json"))["merged"]["shards"]
+        .as_array()
+        .unwrap()
+    {
+        let late_ms = shard["starts"][0]["first_send_late_ms"].as_f64().unwrap();
+        println!(
+            "shard {}: first request {late_ms:.3} ms late",
+            shard["index"]
+        );
+        assert!(late_ms < 1000.0);
+    }
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn a_killed_shard_leaves_its_siblings_and_is_named() {
+    let job = Job::submit("{ request_rate: [50], requests: 400 }");
+    wait_until(|| job.has_records());
+    let pid = job.shard_pid(2).unwrap();
+    kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    let log = job.wait();
+    assert!(log.contains("1 of 4 shards are lost"), "{log}");
+    assert!(log.contains("shard 2: its end was not written"), "{log}");
+    assert!(
+        !log.contains("shard 1:") && !job.path("run").exists(),
+        "{log}"
+    );
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn a_cancelled_job_ends_in_order() {
+    let job = Job::submit("{ request_rate: [50], requests: 4000 }");
+    wait_until(|| job.has_records());
+    let mut scancel = Command::new("scancel");
+    let cancelled = scancel.arg(&job.number);
+    let cancelled = cancelled.status().unwrap();
+    assert!(cancelled.success());
+    let log = job.wait();
+    assert!(log.contains("4 of 4 shards are lost"), "{log}");
+    for index in 0..4 {
+        assert!(
+            log.contains(&format!("shard {index}: it was interrupted")),
+            "{log}"
+        );
+    }
+}

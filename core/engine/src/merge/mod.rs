@@ -1,0 +1,261 @@
+//! Folders of shards in, one run folder out: every record, on one clock. What follows
+//! from them is for `derive`, as of any run.
+
+mod error;
+mod joined;
+mod records;
+mod same;
+mod shift;
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use inferbench_model::facts::manifest::{ExitState, Manifest};
+use inferbench_model::facts::shard::{MergedFacts, MergedShard};
+
+pub use error::{Lost, MergeError};
+use records::{ShardRecords, merge_records};
+use same::{ShardFolder, must_be_distinct, must_be_of_one_run};
+
+use crate::derive;
+use crate::os::private;
+use crate::store::{RunFolder, SampleFile, StoreError, hash};
+
+/// What a run was.
+const MANIFEST: &str = "run.json";
+/// File of the records.
+const REQUESTS: &str = "requests.jsonl";
+/// Files of samples of each host.
+const SAMPLES: [&str; 3] = ["gpu.jsonl", "host.jsonl", "server_metrics.jsonl"];
+/// Folder with what is of each shard alone.
+const OF_SHARDS: &str = "shards";
+
+/// A run that was merged.
+#[derive(Debug)]
+pub struct Merged {
+    /// Its folder.
+    pub folder: RunFolder,
+    /// What it was made from.
+    pub facts: MergedFacts,
+    /// Shards that it lacks.
+    pub lost: Vec<Lost>,
+}
+
+/// Merges the shards in `folders`, each a run folder or a folder with some in it, into
+/// the new run folder `output`. `allow_missing`: lost shards are left out.
+///
+/// # Errors
+/// See [`MergeError`]; then nothing is left at `output`, or a folder without `run.json`.
+pub fn merge(
+    folders: &[PathBuf],
+    output: &Path,
+    allow_missing: bool,
+) -> Result<Merged, MergeError> {
+    let found = shards_in(folders)?;
+    let first = found.first().ok_or(MergeError::Nothing)?;
+    found[1..]
+        .iter()
+        .try_for_each(|shard| must_be_of_one_run(first, shard))?;
+    must_be_distinct(&found)?;
+    let count = first.facts.shard.count();
+    let (mut whole, lost) = sort_out(found, count);
+    if whole.is_empty() || !(lost.is_empty() || allow_missing) {
+        return Err(MergeError::Lost { lost, count });
+    }
+    whole.sort_by_key(|shard| shard.facts.shard.index());
+    whole.iter().try_for_each(must_be_as_left)?;
+    let folder = new_folder(output)?;
+    let facts = write(&folder, &whole, &lost)?;
+    Ok(Merged {
+        folder,
+        facts,
+        lost,
+    })
+}
+
+/// The shards in the folders.
+fn shards_in(folders: &[PathBuf]) -> Result<Vec<ShardFolder>, MergeError> {
+    let mut found = Vec::new();
+    for folder in folders {
+        for path in runs_in(folder) {
+            let (mut manifest, _) = derive::manifest_of(&path)?;
+            let facts = manifest.shard.take();
+            let facts = facts.ok_or_else(|| MergeError::NoShard(path.clone()))?;
+            found.push(ShardFolder {
+                path,
+                manifest,
+                facts,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// The folder itself if it is one of a run, else those of runs right below it, else
+/// itself, which is then refused.
+fn runs_in(folder: &Path) -> Vec<PathBuf> {
+    let is_run = |path: &Path| path.join(MANIFEST).exists();
+    let below = fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> = below.map(|entry| entry.path()).collect();
+    runs.retain(|path| is_run(path));
+    runs.sort();
+    match is_run(folder) || runs.is_empty() {
+        true => vec![folder.to_owned()],
+        false => runs,
+    }
+}
+
+/// Those that came to their end, and those that are lost.
+fn sort_out(found: Vec<ShardFolder>, count: u32) -> (Vec<ShardFolder>, Vec<Lost>) {
+    let mut lost: Vec<Lost> = Vec::new();
+    for index in 0..count {
+        let mut own = found.iter();
+        let own = own.find(|shard| shard.facts.shard.index() == index);
+        let why = match own {
+            None => Some("there is no folder of it".to_owned()),
+            Some(shard) => why_lost(&shard.manifest),
+        };
+        lost.extend(why.map(|why| Lost { index, why }));
+    }
+    let is_lost = |shard: &ShardFolder| {
+        let index = shard.facts.shard.index();
+        lost.iter().any(|lost| lost.index == index)
+    };
+    let whole = found.iter().filter(|shard| !is_lost(shard)).cloned();
+    (whole.collect(), lost)
+}
+
+/// Why a shard did not come to its end; `None` if it did.
+fn why_lost(manifest: &Manifest) -> Option<String> {
+    let failure = || {
+        let mut stages = manifest.stages.iter();
+        stages.find_map(|stage| stage.failure.clone())
+    };
+    match manifest.exit_state {
+        ExitState::Done => None,
+        ExitState::Running => Some("its end was not written: it was killed, or goes on".to_owned()),
+        ExitState::Interrupted => Some("it was interrupted".to_owned()),
+        ExitState::Incomplete => Some(failure().unwrap_or_else(|| {
+            "it had a cell without a successful request, or not to its end".to_owned()
+        })),
+    }
+}
+
+/// Refuses records that are more or fewer bytes than the shard left.
+fn must_be_as_left(shard: &ShardFolder) -> Result<(), MergeError> {
+    let path = shard.path.join(REQUESTS);
+    let file = fs::metadata(&path);
+    let bytes = file
+        .map_err(|source| StoreError::new(&path, "cannot be read", source))?
+        .len();
+    let said = shard.manifest.files.get(REQUESTS).map(|facts| facts.bytes);
+    match said.filter(|said| *said != bytes) {
+        Some(said) => Err(MergeError::Changed { path, bytes, said }),
+        None => Ok(()),
+    }
+}
+
+fn new_folder(output: &Path) -> Result<RunFolder, StoreError> {
+    let above = output
+        .parent()
+        .filter(|above| !above.as_os_str().is_empty());
+    let made = above.map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| private::make_folder(output))
+        .map_err(|source| StoreError::new(output, "cannot be made", source))?;
+    RunFolder::take(output)
+}
+
+fn write(
+    folder: &RunFolder,
+    whole: &[ShardFolder],
+    lost: &[Lost],
+) -> Result<MergedFacts, MergeError> {
+    let base = &whole[0].facts.clock;
+    let shifts_ns = whole
+        .iter()
+        .map(|shard| shard.facts.clock.shift_to_ns(base));
+    let shifts_ns: Vec<i64> = shifts_ns.collect();
+    let requests = write_records(folder, whole, &shifts_ns)?;
+    copy_samples(folder, whole)?;
+    let each = whole.iter().zip(&shifts_ns).zip(requests);
+    let shards = each.map(|((shard, shift_ns), requests)| MergedShard {
+        index: shard.facts.shard.index(),
+        hostname: shard.manifest.host.hostname.clone(),
+        clock: shard.facts.clock.clone(),
+        shift_ns: *shift_ns,
+        requests,
+        run_sha256: hash::file_sha256(&shard.path.join(MANIFEST)),
+        exit_state: shard.manifest.exit_state,
+        starts: shard.facts.starts.clone(),
+    });
+    let facts = MergedFacts {
+        count: whole[0].facts.shard.count(),
+        shards: shards.collect(),
+        missing: lost.iter().map(|lost| lost.index).collect(),
+    };
+    let manifests = whole.iter().map(|shard| &shard.manifest).zip(shifts_ns);
+    let mut manifest = joined::manifest(&manifests.collect::<Vec<_>>(), facts.clone());
+    manifest.files = hash::file_facts(folder)?;
+    let unwritable = |source| StoreError::new(&folder.file(MANIFEST), "cannot be written", source);
+    let value = serde_json::to_value(&manifest);
+    let mut value = value.map_err(|error| unwritable(error.into()))?;
+    folder.write_sealed(MANIFEST, &mut value)?;
+    Ok(facts)
+}
+
+/// Writes the records of all shards, and gives how many there are of each.
+fn write_records(
+    folder: &RunFolder,
+    whole: &[ShardFolder],
+    shifts_ns: &[i64],
+) -> Result<Vec<u64>, MergeError> {
+    let opened = whole.iter().zip(shifts_ns).map(|(shard, shift_ns)| {
+        let path = shard.path.join(REQUESTS);
+        ShardRecords::open(&path, shard.facts.shard, *shift_ns)
+    });
+    let mut records = opened.collect::<Result<Vec<_>, _>>()?;
+    let mut merged = Ok(());
+    let written = folder.write_with(REQUESTS, |file| {
+        merged = merge_records(&mut records, file);
+        match merged {
+            Ok(()) => Ok(()),
+            // The cause is the merge's own.
+            Err(_) => Err(io::ErrorKind::InvalidData.into()),
+        }
+    });
+    merged?;
+    written?;
+    Ok(records.iter().map(|shard| shard.read).collect())
+}
+
+/// Keeps the samples of each host, and those of the first as the run's own: its clock is
+/// the run's.
+fn copy_samples(folder: &RunFolder, whole: &[ShardFolder]) -> Result<(), StoreError> {
+    for (place, shard) in whole.iter().enumerate() {
+        let index = shard.facts.shard.index().to_string();
+        let own = folder.file(OF_SHARDS).join(index);
+        private::make_folders(&own)
+            .map_err(|source| StoreError::new(&own, "cannot be made", source))?;
+        copy(&shard.path.join(MANIFEST), &own.join(MANIFEST))?;
+        for name in SAMPLES {
+            for part in SampleFile::open(&shard.path.join(name))?.parts() {
+                let name = part.file_name().unwrap_or_default();
+                copy(part, &own.join(name))?;
+                if place == 0 {
+                    copy(part, &folder.path().join(name))?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let copied = File::open(from).and_then(|mut from| {
+        let mut to = private::create(to)?;
+        io::copy(&mut from, &mut to)
+    });
+    let copied = copied.map(|_| ());
+    copied.map_err(|source| StoreError::new(to, "cannot be copied", source))
+}
