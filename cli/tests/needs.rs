@@ -74,9 +74,16 @@ fn a_program_that_is_not_there_is_an_error_at_its_place_and_not_elsewhere() {
     assert_eq!(here.code, Some(2), "{}", here.out);
     let file = config.display();
     let nowhere = format!(
-        "error: {file}:3:21: `backends[0].plugin` cannot be started here: no `vllm` on the PATH\nhint: install it"
+        "error: {file}:3:21: `backends[0].plugin` cannot be started here: no `vllm` on the PATH\n"
     );
     assert!(here.err.contains(&nowhere), "{}", here.err);
+    // Both have one hint, which stands once.
+    assert_eq!(
+        here.err.matches("hint: install it").count(),
+        1,
+        "{}",
+        here.err
+    );
     let gone = "`backends[1].options.command` cannot be started here: `/no/vllm` is not there";
     assert!(here.err.contains(gone), "{}", here.err);
     assert!(here.err.contains("--elsewhere"), "{}", here.err);

@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use super::common::repository;
 
 /// Names in capitals that are no variable of the environment of a run.
-const NO_VARIABLES: [(&str, &str); 7] = [
+const NO_VARIABLES: [(&str, &str); 10] = [
     ("CARGO_PKG_NAME", "read while compiling"),
     ("CARGO_PKG_VERSION", "read while compiling"),
+    ("INFERBENCH_COMMIT", "read while compiling"),
+    ("INFERBENCH_PROFILE", "read while compiling"),
     ("INFERBENCH_RUSTC", "read while compiling"),
+    ("INFERBENCH_TARGET", "read while compiling"),
     ("OUT_DIR", "read while compiling"),
     ("MODEL_DIR", "an argument's name"),
     ("RUN_FOLDER", "an argument's name"),

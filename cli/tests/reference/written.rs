@@ -19,7 +19,7 @@ const fn table(place: &'static str, source: &'static str, name: &'static str) ->
 }
 
 /// Every type of the facts and of the rows of cells, in the order of the page.
-pub(super) const TABLES: [Table; 47] = [
+pub(super) const TABLES: [Table; 52] = [
     table("run.json", "core/model/src/facts/manifest.rs", "Manifest"),
     table(
         "run.json: backends",
@@ -45,6 +45,31 @@ pub(super) const TABLES: [Table; 47] = [
         "run.json: gpus",
         "core/model/src/facts/machine.rs",
         "GpuFacts",
+    ),
+    table(
+        "run.json: shard",
+        "core/model/src/facts/shard.rs",
+        "ShardFacts",
+    ),
+    table(
+        "run.json: shard, clock",
+        "core/model/src/facts/shard.rs",
+        "ClockFacts",
+    ),
+    table(
+        "run.json: shard, starts",
+        "core/model/src/facts/shard.rs",
+        "CellStart",
+    ),
+    table(
+        "run.json: merged",
+        "core/model/src/facts/shard.rs",
+        "MergedFacts",
+    ),
+    table(
+        "run.json: merged, shards",
+        "core/model/src/facts/shard.rs",
+        "MergedShard",
     ),
     table(
         "run.json: anchors",
@@ -234,7 +259,8 @@ pub(super) const TABLES: [Table; 47] = [
 ];
 
 /// Types of these folders that are written elsewhere.
-pub(super) const ELSEWHERE: [(&str, &str); 5] = [
+pub(super) const ELSEWHERE: [(&str, &str); 6] = [
+    ("Partial", "described in report.schema.json"),
     ("TrueRequest", "a file of the simulator"),
     ("Timeline", "described in report.schema.json"),
     ("StagePhase", "described in report.schema.json"),
@@ -256,7 +282,7 @@ const fn list(source: &'static str, name: &'static str) -> List {
 
 /// Every list of words of the facts and of the rows of cells, in the order of the page.
 pub(super) const LISTS: [List; 11] = [
-    list("core/model/src/facts/manifest.rs", "ExitState"),
+    list("core/model/src/facts/exit_state.rs", "ExitState"),
     list("core/model/src/facts/manifest.rs", "ReportedIn"),
     list("core/model/src/facts/cache_audit.rs", "PrefixCacheState"),
     list("core/model/src/facts/warning/mod.rs", "Severity"),
