@@ -106,8 +106,8 @@ fn errors_in_a_row_with_one_hint_have_it_once() {
 name: two
 model: { id: simulated }
 backends:
-  - plugin: lmdeploy
-  - plugin: tgi
+  - plugin: acme-server
+  - plugin: another-one
 load: { concurrency: [1], requests: 8 }
 ";
     fs::write(&file, config).unwrap();

@@ -21,7 +21,8 @@ const NO_VARIABLES: [(&str, &str); 10] = [
 ];
 
 /// Variables that a test sets for itself alone.
-const OF_ONE_TEST: [&str; 3] = [
+const OF_ONE_TEST: [&str; 4] = [
+    "INFERBENCH_COMMIT",
     "INFERBENCH_FIXTURE_MISCHIEF",
     "INFERBENCH_NO_SUCH_KEY",
     "INFERBENCH_RUSTC",
