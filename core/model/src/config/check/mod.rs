@@ -36,7 +36,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     found.0
 }
 
-/// What of a config is beyond the [limits] of any config; empty if nothing is.
+/// What of a config is beyond the limits of any config; empty if nothing is.
 #[must_use]
 pub fn beyond_limits(config: &Config) -> Vec<CheckError> {
     let mut found = Found::default();
