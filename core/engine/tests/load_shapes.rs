@@ -133,8 +133,12 @@ fn slots_begin_one_after_the_other_and_are_measured_when_all_have() {
         };
         let (warm, measured) = (in_phase(Phase::Warmup), in_phase(Phase::Measured));
         assert_eq!(measured.len(), 16);
-        // The last of four slots begins after three quarters of the time.
-        assert!(warm.iter().all(|t_ms| *t_ms <= 350), "{warm:?}");
+        // The last of four slots begins after three quarters of the time; on a busy machine
+        // it may be later, and what is sent before it stays warm-up.
+        assert!(
+            warm.iter().max() <= measured.iter().min(),
+            "{warm:?} {measured:?}"
+        );
         assert!(measured.iter().all(|t_ms| *t_ms >= 295), "{measured:?}");
         // One slot alone for 100 ms sends at most three times.
         let early = warm.iter().filter(|t_ms| **t_ms < 95).count();
