@@ -297,7 +297,7 @@ fn a_shard_that_is_killed_leaves_valid_records_and_is_named() {
     }
     running[1].kill().unwrap();
     running[1].wait().unwrap();
-    // The other one is not disturbed, and is told to stop here only to save time.
+    // The other one is not disturbed; it is stopped here only to save time.
     let pid = nix::unistd::Pid::from_raw(running[0].id() as i32);
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
     assert_eq!(running[0].wait().unwrap().code(), Some(130));

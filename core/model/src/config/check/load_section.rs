@@ -99,7 +99,8 @@ fn check_trace(load: &LoadConfig, workload: &WorkloadConfig, found: &mut Found) 
     if !load.replays_trace() {
         return;
     }
-    if load.speed.is_none() && (load.concurrency.is_some() || load.request_rate.is_some()) {
+    let is_set = load.concurrency.is_some() || load.request_rate.is_some();
+    if load.speed.is_none() && (is_set || load.search.is_some()) {
         found.add_hint(
             "load.arrivals",
             "is trace, but how many requests there are at a time is set too",
