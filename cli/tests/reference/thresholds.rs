@@ -5,7 +5,7 @@ use super::fields::{book_words, source};
 
 /// Sources whose constants decide something, with what.
 const SOURCES: [(&str, &[&str]); 5] = [
-    ("Self-check", &["core/model/src/facts/self_check.rs"]),
+    ("Self-check", &["core/model/src/facts/self_check/limits.rs"]),
     ("Enough samples", &["core/model/src/plan/sample_size.rs"]),
     (
         "Verdict",

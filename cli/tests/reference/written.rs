@@ -182,11 +182,15 @@ pub(super) const TABLES: [Table; 52] = [
         "core/model/src/facts/record.rs",
         "RequestRecord",
     ),
-    table("gpu.jsonl", "core/model/src/facts/record.rs", "GpuSample"),
-    table("host.jsonl", "core/model/src/facts/record.rs", "HostSample"),
+    table("gpu.jsonl", "core/model/src/facts/samples.rs", "GpuSample"),
+    table(
+        "host.jsonl",
+        "core/model/src/facts/samples.rs",
+        "HostSample",
+    ),
     table(
         "server_metrics.jsonl",
-        "core/model/src/facts/record.rs",
+        "core/model/src/facts/samples.rs",
         "ServerSample",
     ),
     table("cells.json", "core/model/src/cell/row.rs", "CellsFile"),

@@ -13,7 +13,7 @@ use inferbench_engine::telemetry::gpu::select::VisibleTo;
 use inferbench_engine::telemetry::gpu::{GpuSampler, GpuStatus, Wanted};
 use inferbench_engine::telemetry::host::WatchedBackend;
 use inferbench_model::config::Devices;
-use inferbench_model::facts::record::GpuSample;
+use inferbench_model::facts::samples::GpuSample;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 

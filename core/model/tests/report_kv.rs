@@ -6,7 +6,7 @@
 use inferbench_model::config::Level;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{CellFacts, Manifest, ReportedIn};
-use inferbench_model::facts::record::{Evidence, ServerSample};
+use inferbench_model::facts::samples::{Evidence, ServerSample};
 use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::warning::WarningCode;
 use inferbench_model::kv_cache::{KvEstimate, KvTerm, TermKind};

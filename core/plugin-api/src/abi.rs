@@ -16,113 +16,22 @@
     reason = "what abi_stable's macros write"
 )]
 
+mod header;
+mod layout;
+
 use abi_stable::StableAbi;
-use abi_stable::abi_stability::abi_checking::{
-    AbiInstability, AbiInstabilityErrors, check_layout_compatibility,
-};
 use abi_stable::library::{AbiHeader, AbiHeaderRef, RootModule};
 use abi_stable::package_version_strings;
 use abi_stable::sabi_trait;
 use abi_stable::sabi_types::VersionStrings;
 use abi_stable::std_types::{RArc, RBox, RResult, RSlice, RStr, RString, RVec, Tuple2};
-use abi_stable::type_layout::{TLFieldOrFunction, TypeLayout};
 use inferbench_contract::OutputKind;
-use thiserror::Error;
 
-/// Major version of the plugin API: another one is refused.
-pub const API_MAJOR: u32 = 1;
-/// Minor version: an older plugin works in a newer host.
-pub const API_MINOR: u32 = 0;
-/// First bytes of every plugin's header.
-pub const HEADER_MAGIC: [u8; 16] = *b"InferBenchPlugin";
-/// Symbol of the header.
-pub const HEADER_SYMBOL: &[u8] = b"inferbench_plugin_header\0";
-/// Symbol of the layout-checked root module.
-pub const ROOT_SYMBOL: &[u8] = b"inferbench_plugin_root\0";
-
-/// What the host reads before it trusts anything else. Frozen for all versions.
-#[repr(C)]
-#[derive(Debug, Clone, Copy)]
-pub struct PluginHeader {
-    pub magic: [u8; 16],
-    pub api_major: u32,
-    pub api_minor: u32,
-    /// 1 if panics unwind; any other value is refused.
-    pub panic_unwinds: u32,
-    /// Bytes of this header.
-    pub size: u32,
-    /// Version of the crate it was built against, zero-padded UTF-8.
-    pub sdk_version: [u8; 32],
-    /// Compiler, zero-padded UTF-8.
-    pub rustc: [u8; 64],
-    /// Name of the package, zero-padded UTF-8.
-    pub package: [u8; 64],
-}
-
-impl PluginHeader {
-    /// The header of a plugin that is being compiled.
-    #[must_use]
-    pub const fn new(package: &str, panic_unwinds: bool) -> Self {
-        Self {
-            magic: HEADER_MAGIC,
-            api_major: API_MAJOR,
-            api_minor: API_MINOR,
-            panic_unwinds: panic_unwinds as u32,
-            size: size_of::<Self>() as u32,
-            sdk_version: padded(env!("CARGO_PKG_VERSION")),
-            rustc: padded(env!("INFERBENCH_RUSTC")),
-            package: padded(package),
-        }
-    }
-}
-
-impl PluginHeader {
-    /// The header in the bytes of a library's file; `None` if they do not begin as one.
-    #[must_use]
-    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Option<Self> {
-        let (magic, rest) = bytes.split_first_chunk()?;
-        let (numbers, rest) = rest.split_first_chunk::<16>()?;
-        let (sdk_version, rest) = rest.split_first_chunk()?;
-        let (rustc, rest) = rest.split_first_chunk()?;
-        let package = rest.first_chunk()?;
-        let mut numbers = numbers
-            .as_chunks()
-            .0
-            .iter()
-            .copied()
-            .map(u32::from_ne_bytes);
-        let mut number = || numbers.next();
-        let header = Self {
-            magic: *magic,
-            api_major: number()?,
-            api_minor: number()?,
-            panic_unwinds: number()?,
-            size: number()?,
-            sdk_version: *sdk_version,
-            rustc: *rustc,
-            package: *package,
-        };
-        (header.magic == HEADER_MAGIC).then_some(header)
-    }
-}
-
-const fn padded<const N: usize>(text: &str) -> [u8; N] {
-    let bytes = text.as_bytes();
-    let mut out = [0; N];
-    let mut i = 0;
-    while i < bytes.len() && i < N {
-        out[i] = bytes[i];
-        i += 1;
-    }
-    out
-}
-
-/// Text of a zero-padded field.
-#[must_use]
-pub fn unpadded(field: &[u8]) -> String {
-    let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
-    String::from_utf8_lossy(&field[..end]).into_owned()
-}
+pub use header::{
+    API_MAJOR, API_MINOR, HEADER_MAGIC, HEADER_SYMBOL, PluginHeader, ROOT_SYMBOL, unpadded,
+};
+pub use layout::RootRefusal;
+use layout::{check_either_way, first_line};
 
 /// Text of a log line.
 pub type LogText<'a> = RStr<'a>;
@@ -334,31 +243,6 @@ impl RootModule for PluginModuleRef {
     const VERSION_STRINGS: VersionStrings = package_version_strings!();
 }
 
-/// Why a root module was refused.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum RootRefusal {
-    /// The types differ; `difference` is the one line that says where.
-    #[error("was built against another layout of plugin API {API_MAJOR}: {difference}")]
-    Layout {
-        /// The field that differs, expected and found.
-        difference: String,
-        /// Everything the layout check said.
-        details: String,
-    },
-    /// The module's constructor did not succeed.
-    #[error("did not initialise: {reason}")]
-    Constructor {
-        /// The reason.
-        reason: String,
-    },
-    /// The library speaks another version of the layout checker.
-    #[error("was built with another abi_stable: {reason}")]
-    Checker {
-        /// The reason.
-        reason: String,
-    },
-}
-
 /// The root module behind the symbol `ROOT_SYMBOL`. A plugin whose minor
 /// version is older than the host's is checked in reverse, so that fields and
 /// methods added since may be missing in it.
@@ -390,80 +274,6 @@ pub unsafe fn root_module(
             reason: first_line(&error.to_string()),
         }
     })
-}
-
-/// Checks layouts: forwards for a plugin as new as the host, in reverse for an
-/// older one.
-pub(crate) fn check_either_way(
-    host: &'static TypeLayout,
-    plugin: &'static TypeLayout,
-    forwards: bool,
-) -> Result<(), RootRefusal> {
-    let checked = if forwards {
-        check_layout_compatibility(host, plugin)
-    } else {
-        check_layout_compatibility(plugin, host)
-    };
-    checked.map_err(|errors| {
-        let details = errors.to_string();
-        RootRefusal::Layout {
-            difference: telling_difference(&errors),
-            details,
-        }
-    })
-}
-
-fn first_line(text: &str) -> String {
-    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.next().unwrap_or("no reason given").to_owned()
-}
-
-/// The one difference that a person needs: the path of fields to it, what was
-/// expected and what was found.
-fn telling_difference(errors: &AbiInstabilityErrors) -> String {
-    let deepest = errors
-        .errors
-        .iter()
-        .filter(|error| !error.errs.is_empty())
-        .max_by_key(|error| error.stack_trace.len());
-    let Some(error) = deepest else {
-        return "types differ".to_owned();
-    };
-    let path: Vec<String> = error
-        .stack_trace
-        .iter()
-        .map(|step| match &step.expected {
-            TLFieldOrFunction::Field(field) => field.name().to_owned(),
-            TLFieldOrFunction::Function(function) => function.name.as_str().to_owned(),
-        })
-        .filter(|name| name.parse::<u32>().is_err())
-        .collect();
-    let what = error.errs.first().map(difference).unwrap_or_default();
-    format!("{}: {what}", path.join("."))
-}
-
-fn difference(error: &AbiInstability) -> String {
-    use AbiInstability as A;
-    let pair = match error {
-        A::Name(v) => v.display_str(),
-        A::Package(v) => v.display_str(),
-        A::PackageVersion(v) => v.display_str(),
-        A::Size(v) => v.display_str(),
-        A::Alignment(v) => v.display_str(),
-        A::MismatchedPrefixSize(v) => v.display_str(),
-        A::FieldCountMismatch(v) => v.display_str(),
-        A::MismatchedPrimitive(v) => v.debug_str(),
-        A::TLDataDiscriminant(v) => v.debug_str(),
-        other => return first_line(&format!("{other:?}")),
-    };
-    match pair {
-        Some(pair) => format!(
-            "expected {}, found {}",
-            first_line(&pair.expected),
-            first_line(&pair.found)
-        ),
-        None => "types differ".to_owned(),
-    }
 }
 
 /// Writes the header and the root module of a plugin library.
@@ -512,97 +322,4 @@ pub fn this_library() -> PluginModuleRef {
         open_engine: crate::adapter::open_engine_by_name,
     }
     .leak_into_prefix()
-}
-
-#[cfg(test)]
-#[allow(dead_code, reason = "layouts that are only compared")]
-mod tests {
-    use super::*;
-
-    mod older {
-        use super::*;
-
-        #[repr(C)]
-        #[derive(StableAbi)]
-        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
-        #[sabi(missing_field(option))]
-        pub struct PluginModule {
-            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
-            #[sabi(last_prefix_field)]
-            pub describe: extern "C" fn() -> AbiResult<RVec<u8>>,
-        }
-    }
-
-    mod newer {
-        use super::*;
-
-        #[repr(C)]
-        #[derive(StableAbi)]
-        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
-        #[sabi(missing_field(option))]
-        pub struct PluginModule {
-            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
-            #[sabi(last_prefix_field)]
-            pub describe: extern "C" fn() -> AbiResult<RVec<u8>>,
-            pub added: extern "C" fn() -> u32,
-        }
-    }
-
-    mod changed {
-        use super::*;
-
-        #[repr(C)]
-        #[derive(StableAbi)]
-        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
-        #[sabi(missing_field(option))]
-        pub struct PluginModule {
-            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
-            #[sabi(last_prefix_field)]
-            pub describe: extern "C" fn() -> AbiResult<RVec<u32>>,
-        }
-    }
-
-    fn layout<T: StableAbi>() -> &'static TypeLayout {
-        T::LAYOUT
-    }
-
-    #[test]
-    fn an_older_plugin_fits_a_newer_host_only_in_reverse() {
-        let host = layout::<newer::PluginModuleRef>();
-        let plugin = layout::<older::PluginModuleRef>();
-        assert!(check_either_way(host, plugin, true).is_err());
-        assert!(check_either_way(host, plugin, false).is_ok());
-    }
-
-    #[test]
-    fn a_newer_plugin_fits_an_older_host() {
-        let host = layout::<older::PluginModuleRef>();
-        let plugin = layout::<newer::PluginModuleRef>();
-        assert!(check_either_way(host, plugin, true).is_ok());
-    }
-
-    #[test]
-    fn a_changed_type_is_refused_with_the_field_that_differs() {
-        let host = layout::<older::PluginModuleRef>();
-        let plugin = layout::<changed::PluginModuleRef>();
-        for forwards in [true, false] {
-            let Err(RootRefusal::Layout {
-                difference,
-                details,
-            }) = check_either_way(host, plugin, forwards)
-            else {
-                panic!("accepted");
-            };
-            assert!(difference.contains("describe"), "{difference}");
-            assert!(difference.contains("u32"), "{difference}");
-            assert!(details.len() > difference.len());
-            assert!(!difference.contains('\n'));
-        }
-    }
-
-    #[test]
-    fn padded_text_comes_back() {
-        assert_eq!(unpadded(&padded::<8>("vllm")), "vllm");
-        assert_eq!(unpadded(&padded::<4>("longer")), "long");
-    }
 }

@@ -43,6 +43,14 @@ impl LaunchContext {
         self.work_dir.join(file).to_string_lossy().into_owned()
     }
 
+    /// `HF_HUB_OFFLINE=1` where the model is a local folder: a server that loads by
+    /// Hugging Face's hub then asks it nothing.
+    #[must_use]
+    pub fn offline(&self) -> Option<EnvVar> {
+        let is_local = Path::new(&self.model.id).is_dir();
+        is_local.then(|| EnvVar::plain("HF_HUB_OFFLINE", "1"))
+    }
+
     /// `http://host:port`.
     #[must_use]
     pub fn base_url(&self) -> String {
@@ -68,6 +76,23 @@ pub struct LaunchPlan {
     /// version of it that is not installed. Absent if it comes from no Python
     /// package, or if the options say themselves which program is run.
     pub package: Option<PythonPackage>,
+}
+
+impl LaunchPlan {
+    /// A plan that runs `command`, and kills it if it does not end within `grace_s` seconds of
+    /// SIGTERM.
+    #[must_use]
+    pub fn new(command: Vec<String>, grace_s: u32) -> Self {
+        let stop = StopPlan {
+            grace_s,
+            ..StopPlan::default()
+        };
+        Self {
+            command,
+            stop,
+            ..Self::default()
+        }
+    }
 }
 
 /// A Python package, in the version that the config names, in an environment of

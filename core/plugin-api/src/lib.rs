@@ -2,12 +2,15 @@
 //!
 //! A plugin is a shared library that knows one kind of backend. It never opens
 //! a socket, owns a runtime or takes a time: it *describes*, *plans*,
-//! *encodes* and *decodes*; the host does everything that costs time. Write a
-//! type that implements [`Backend`] and export it:
+//! *encodes* and *decodes*; the host does everything that costs time. For a server
+//! that is asked over HTTP, write a type that implements [`Server`] and export it:
 //!
 //! ```ignore
-//! inferbench_plugin_api::export_backend!(MyBackend);
+//! inferbench_plugin_api::export_server!(MyServer);
 //! ```
+//!
+//! For anything else, a type that implements [`Backend`], and
+//! [`export_backend!`].
 //!
 //! The boundary itself is in [`abi`]; authors never need it. The tests of a
 //! plugin use `inferbench-testkit`.
@@ -31,6 +34,7 @@ pub mod probe;
 pub mod prometheus;
 pub mod registry;
 pub mod request;
+pub mod server;
 
 pub use backend::{Backend, Decoder, OpenContext};
 pub use description::{Capabilities, Description, IdSpan};
@@ -43,6 +47,7 @@ pub use launch::{
 };
 pub use probe::{ControlRequest, EvidenceSource, InfoProbe, Probes};
 pub use request::{Framing, HttpRequest, PromptContent, PromptForm, RequestSpec};
+pub use server::{Served, Server, Wire};
 
 /// For the exporting macros alone.
 #[doc(hidden)]

@@ -88,6 +88,17 @@ pub struct InfoProbe {
     pub request: ControlRequest,
 }
 
+impl InfoProbe {
+    /// `GET path` under `name`.
+    #[must_use]
+    pub fn get(name: &str, path: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            request: ControlRequest::get(path),
+        }
+    }
+}
+
 /// Where a piece of evidence comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -126,6 +126,12 @@ impl<'a> Samples<'a> {
     }
 }
 
+/// The evidence in metrics in Prometheus' format, under these names.
+#[must_use]
+pub fn evidence(bytes: &[u8], names: &MetricNames) -> Evidence {
+    Samples::parse(&String::from_utf8_lossy(bytes)).evidence(names)
+}
+
 /// Under which names a server exposes what evidence holds; empty if it does not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MetricNames {
@@ -145,6 +151,20 @@ pub struct MetricNames {
     pub prompt_tokens: &'static str,
     /// Counter of generated tokens.
     pub generation_tokens: &'static str,
+}
+
+impl MetricNames {
+    /// No names: `MetricNames { prompt_tokens: "x", ..MetricNames::NONE }`.
+    pub const NONE: Self = Self {
+        running_requests: "",
+        waiting_requests: "",
+        kv_cache_usage_ratio: "",
+        prefix_cache_queries: "",
+        prefix_cache_hits: "",
+        preemptions: "",
+        prompt_tokens: "",
+        generation_tokens: "",
+    };
 }
 
 /// The names of vLLM's engine, which other servers use too.

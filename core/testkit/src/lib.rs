@@ -1,10 +1,12 @@
 //! What every plugin's own tests, and `inferbench plugins check`, run: a
-//! conformance suite over a library, a replay of messages through a decoder,
-//! and a splitter for recorded event streams. It needs no server.
+//! conformance suite over a library, a replay of messages through a decoder, and
+//! a splitter for recorded event streams. [`trial`] is for a plugin's own tests:
+//! what it makes of options, requests and answers. It needs no server.
 
 mod checks;
 pub mod exchanges;
 pub mod sse;
+pub mod trial;
 
 use std::borrow::Cow;
 use std::fmt;

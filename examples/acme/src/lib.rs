@@ -1,6 +1,6 @@
 //! `acme`: an imaginary server that speaks OpenAI's API.
 
-use inferbench_plugin_api::openai::{self, OpenAiWire};
+use inferbench_plugin_api::openai::OpenAiWire;
 use inferbench_plugin_api::prelude::*;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -18,12 +18,9 @@ struct Options {
     max_batch: Option<u32>,
 }
 
-struct Server {
-    options: Options,
-    wire: OpenAiWire,
-}
+struct Mine(Options);
 
-impl Backend for Server {
+impl Server for Mine {
     fn describe() -> Description {
         Description {
             capabilities: Capabilities {
@@ -40,12 +37,14 @@ impl Backend for Server {
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options = context.options()?;
-        let wire = OpenAiWire {
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        Ok(Box::new(OpenAiWire {
             forces_length: true, // the server knows `ignore_eos` and `min_tokens`
             ..OpenAiWire::default()
-        };
-        Ok(Self { options, wire })
+        }))
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
@@ -54,30 +53,11 @@ impl Backend for Server {
             .with("--host", &context.host)
             .with("--port", context.port)
             .with("--served-model-name", &context.served_name)
-            .option("--max-batch", self.options.max_batch);
-        let (given, extra) = (self.options.command.as_deref(), &self.options.extra_args);
+            .option("--max-batch", self.0.max_batch);
+        let (given, extra) = (self.0.command.as_deref(), &self.0.extra_args);
         let command = command_line(given, &["acme-server"], arguments.into_arguments(), extra);
-        Ok(Some(LaunchPlan {
-            command,
-            ..LaunchPlan::default()
-        }))
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        PromptForm::TokenIds
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
-    }
-
-    fn probes(&self) -> Probes {
-        openai::probes("/health")
+        Ok(Some(LaunchPlan::new(command, 20)))
     }
 }
 
-export_backend!(Server);
+export_server!(Mine);

@@ -72,6 +72,10 @@ def test_only_a_last_line_that_was_cut_off_is_skipped(folder):
         ({"schema_version": 3, "exit_state": "running"}, "is not finished"),
         ({"schema_version": 4, "exit_state": "done"}, "has schema_version 4, this module reads up to 3"),
         ({"exit_state": "done"}, "has schema_version None"),
+        ({"schema_version": 0, "exit_state": "done"}, "has schema_version 0"),
+        ({"schema_version": True, "exit_state": "done"}, "has schema_version True"),
+        ({"schema_version": [3], "exit_state": "done"}, "has schema_version"),
+        ([3], r"run\.json: is no JSON object"),
     ],
 )
 def test_what_is_no_finished_run_is_refused(folder, manifest, words):
@@ -118,8 +122,53 @@ def test_a_frame_of_polars_has_a_column_for_each_figure(folder):
     assert frame["ttft_ms_p50"].to_list() == [18.5, None]
 
 
-def test_a_run_of_an_older_program_is_read():
-    folder = STORED / "simulated"
-    run = inferbench.load(folder)
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("requests.jsonl", b"[1]\n", r"requests\.jsonl:1: is no JSON object"),
+        ("requests.jsonl", b"{}\n\n{}\n", r"requests\.jsonl:2: is no JSON"),
+        ("requests.jsonl", b"\xff\xfe{}\n", r"requests\.jsonl: cannot be read"),
+        ("requests.jsonl.gz", gzip.compress(b"{}\n" * 1000)[:20], r"requests\.jsonl\.gz: cannot be read"),
+        ("requests.jsonl.gz", b"no gzip at all", r"requests\.jsonl\.gz: cannot be read"),
+    ],
+)
+def test_a_damaged_file_of_requests_is_named(folder, name, content, words):
+    (folder / "requests.jsonl").unlink()
+    (folder / name).write_bytes(content)
+    with pytest.raises(inferbench.RunError, match=words):
+        inferbench.load(folder).requests
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is no JSON"),
+        (b"[]", "is no JSON object"),
+        (b"\xff", "cannot be read"),
+        (b"{}", "`cells` is no list of objects"),
+        (b'{"cells": [1]}', "`cells` is no list of objects"),
+    ],
+)
+def test_a_damaged_file_of_cells_is_named(folder, content, words):
+    (folder / "cells.json").write_bytes(content)
+    with pytest.raises(inferbench.RunError, match=r"cells\.json: " + words):
+        inferbench.load(folder).cells
+
+
+def test_what_is_no_folder_is_refused(folder):
+    with pytest.raises(inferbench.RunError, match="is no run folder"):
+        inferbench.load(folder / "nothing")
+    with pytest.raises(inferbench.RunError, match="is no run folder"):
+        inferbench.load(folder / "run.json")
+
+
+# Requests that each folder holds, counted with zcat and wc.
+@pytest.mark.parametrize(("name", "requests"), [("real", 92), ("simulated", 294), ("slower", 294)])
+def test_a_run_of_an_older_program_is_read(name, requests):
+    run = inferbench.load(STORED / name)
+    assert run.manifest["schema_version"] == 1
+    assert len(run.requests) == requests
     assert {row["status"] for row in run.requests} <= {"ok", "failed"}
-    assert len(run.requests) > 10
+    assert run.lines("host")[0]["t_ns"] > 0
+    with pytest.raises(inferbench.RunError, match="inferbench report"):
+        run.cells

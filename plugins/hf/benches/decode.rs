@@ -8,7 +8,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use inferbench_hf::Hf;
 use inferbench_plugin_api::abi::{EventBuf, this_library};
 use inferbench_plugin_api::client::BackendClient;
-use inferbench_plugin_api::{Backend, Message, OpenContext, PromptContent, RequestSpec};
+use inferbench_plugin_api::{Message, OpenContext, PromptContent, RequestSpec, Server};
 
 /// A token as that server writes it, with its id and the running usage.
 const EVENT: &str = r#"{"id": "cmpl-7f3a5c1e2b10", "object": "text_completion", "created": 1795610736, "model": "m", "choices": [{"index": 0, "text": " bits", "token_ids": [9976], "logprobs": null, "finish_reason": null}], "usage": {"prompt_tokens": 3, "completion_tokens": 2, "total_tokens": 5}}"#;

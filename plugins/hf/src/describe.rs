@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -60,23 +59,17 @@ impl Default for HfOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "hf".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "transformers' own `generate`, one request at a time: the plain baseline"
-            .to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
-            can_launch: true,
-            can_attach: true,
-            can_reset_prefix_cache: false,
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
             one_request_at_a_time: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat"])
         },
-        options_schema: options_schema::<HfOptions>(),
-        token_ids: None,
+        ..Description::with_options::<HfOptions>(
+            "hf",
+            env!("CARGO_PKG_VERSION"),
+            "transformers' own `generate`, one request at a time: the plain baseline",
+        )
     }
 }

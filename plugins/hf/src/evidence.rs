@@ -10,12 +10,9 @@ use crate::wire::SERVER_INFO_PROBE;
 const NAMES: MetricNames = MetricNames {
     running_requests: "hf:num_requests_running",
     waiting_requests: "hf:num_requests_waiting",
-    kv_cache_usage_ratio: "",
-    prefix_cache_queries: "",
-    prefix_cache_hits: "",
-    preemptions: "",
     prompt_tokens: "hf:prompt_tokens_total",
     generation_tokens: "hf:generation_tokens_total",
+    ..MetricNames::NONE
 };
 
 /// What one piece of evidence says.

@@ -1,10 +1,8 @@
 //! The server's files and its command line.
 
-use std::path::Path;
-
 use inferbench_plugin_api::launch::command_line;
 use inferbench_plugin_api::{
-    EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, PluginError, PythonPackage, StopPlan,
+    EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, PluginError, PythonPackage,
 };
 
 use crate::describe::{DEFAULT_PYTHON, HfOptions};
@@ -38,22 +36,17 @@ pub(crate) fn plan(
         EnvVar::plain("PYTHONUNBUFFERED", "1"),
         EnvVar::plain("TOKENIZERS_PARALLELISM", "false"),
     ];
-    if Path::new(&context.model.id).is_dir() {
-        env.push(EnvVar::plain("HF_HUB_OFFLINE", "1"));
-    }
+    env.extend(context.offline());
+    let line = command_line(command, &python, arguments, &options.extra_args);
     Ok(LaunchPlan {
-        command: command_line(command, &python, arguments, &options.extra_args),
         env,
         files: vec![
             file(SCRIPT, include_str!("server.py")),
             file(GENERATION, include_str!("inferbench_hf_generation.py")),
         ],
         log_patterns: vec!["ready: ".to_owned(), "loaded: ".to_owned()],
-        stop: StopPlan {
-            grace_s: 10,
-            ..StopPlan::default()
-        },
         package: command.is_none().then(|| package(options)),
+        ..LaunchPlan::new(line, 10)
     })
 }
 

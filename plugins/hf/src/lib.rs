@@ -6,45 +6,28 @@ mod evidence;
 mod launch;
 mod wire;
 
-use inferbench_plugin_api::openai::OpenAiWire;
-use inferbench_plugin_api::{
-    Backend, Decoder, Description, Evidence, EvidenceSource, HttpRequest, LaunchContext,
-    LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::HfOptions;
 
 #[derive(Debug)]
-pub struct Hf {
-    options: HfOptions,
-    wire: OpenAiWire,
-}
+pub struct Hf(HfOptions);
 
-impl Backend for Hf {
+impl Server for Hf {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: HfOptions = context.options()?;
-        let wire = wire::wire(&options)?;
-        Ok(Self { options, wire })
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.0)
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        launch::plan(&self.options, context).map(Some)
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form(true)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
+        launch::plan(&self.0, context).map(Some)
     }
 
     fn probes(&self) -> Probes {
@@ -56,4 +39,4 @@ impl Backend for Hf {
     }
 }
 
-inferbench_plugin_api::export_backend!(Hf);
+inferbench_plugin_api::export_server!(Hf);

@@ -1,9 +1,7 @@
 //! Requests of the plugin's own server: OpenAI's, with vLLM's extensions.
 
-use inferbench_plugin_api::openai::{
-    Endpoint, MODELS_PROBE, OpenAiWire, info_probe, models_request,
-};
-use inferbench_plugin_api::{ControlRequest, PluginError, Probes};
+use inferbench_plugin_api::openai::{self, OpenAiWire, models_probe};
+use inferbench_plugin_api::{ControlRequest, InfoProbe, PluginError, Probes, Wire};
 
 use crate::describe::HfOptions;
 
@@ -14,27 +12,22 @@ pub(crate) const SERVER_INFO_PROBE: &str = "server_info";
 ///
 /// # Errors
 /// If the server has no such endpoint.
-pub(crate) fn wire(options: &HfOptions) -> Result<OpenAiWire, PluginError> {
-    if options.endpoint == Endpoint::Responses {
-        let words = "options.endpoint is `responses`, must be `completions` or `chat`";
-        return Err(PluginError::new(words));
-    }
-    Ok(OpenAiWire {
-        endpoint: options.endpoint,
+pub(crate) fn wire(options: &HfOptions) -> Result<Box<dyn Wire>, PluginError> {
+    Ok(Box::new(OpenAiWire {
+        endpoint: options.endpoint.without_responses()?,
         continuous_usage: true,
         forces_length: true,
         ..OpenAiWire::default()
-    })
+    }))
 }
 
 pub(crate) fn probes() -> Probes {
     Probes {
-        health: Some(ControlRequest::get("/health")),
-        models: Some(models_request()),
         metrics: Some(ControlRequest::get("/metrics")),
         info: vec![
-            info_probe(MODELS_PROBE, "/v1/models", &[]),
-            info_probe(SERVER_INFO_PROBE, "/server_info", &[]),
+            models_probe(),
+            InfoProbe::get(SERVER_INFO_PROBE, "/server_info"),
         ],
+        ..openai::probes("/health")
     }
 }

@@ -9,26 +9,16 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use inferbench_hf::Hf;
-use inferbench_plugin_api::abi::this_library;
 use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
-    Backend, EvidenceSource, LaunchContext, Message, ModelSpec, OpenContext, OutputKind,
-    PromptContent, RequestSpec,
+    EvidenceSource, LaunchContext, Message, ModelSpec, OutputKind, PromptContent, RequestSpec,
+    Served,
 };
-use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
-use serde_json::{Map, Value, json};
+use inferbench_testkit::trial::{Trial, launch_context};
+use inferbench_testkit::{Replayed, replay, sse, text_of};
+use serde_json::{Value, json};
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn client(value: Value) -> BackendClient {
-    let context = OpenContext {
-        options: options(value),
-        attached: false,
-    };
-    BackendClient::open(this_library(), &Hf::describe().name, &context).unwrap()
-}
+const PLUGIN: Trial<Served<Hf>> = Trial::new();
 
 fn context(model: &str, port: u16, work_dir: &Path) -> LaunchContext {
     LaunchContext {
@@ -38,34 +28,25 @@ fn context(model: &str, port: u16, work_dir: &Path) -> LaunchContext {
             max_model_len: Some(512),
             tokenizer: None,
         },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
         port,
         seed: 1,
         work_dir: work_dir.to_owned(),
-        max_concurrency: None,
+        ..launch_context()
     }
 }
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [
+    PLUGIN.passes_conformance(&[
         json!({}),
         json!({"endpoint": "chat", "python": "/venv/bin/python"}),
-    ] {
-        let report = conformance(this_library(), "hf", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    ]);
 }
 
 #[test]
 fn it_has_no_responses() {
-    let context = OpenContext {
-        options: options(json!({"endpoint": "responses"})),
-        attached: true,
-    };
     assert_eq!(
-        Hf::open(&context).unwrap_err().message,
+        PLUGIN.refusal(json!({"endpoint": "responses"})),
         "options.endpoint is `responses`, must be `completions` or `chat`"
     );
 }
@@ -121,7 +102,8 @@ fn tokens_are_picked_as_the_request_says_and_else_as_the_model_s_config_does() {
 
 #[test]
 fn the_plan_starts_the_written_script_with_the_chosen_python() {
-    let client = client(json!({"python": "/venv/bin/python", "attn_implementation": "eager"}));
+    let client =
+        PLUGIN.client(json!({"python": "/venv/bin/python", "attn_implementation": "eager"}));
     let context = context("org/model", 8300, Path::new("/run"));
     let plan = client.launch_plan(&context).unwrap().unwrap();
     assert_eq!(
@@ -144,7 +126,11 @@ fn the_plan_starts_the_written_script_with_the_chosen_python() {
 
 #[test]
 fn a_model_is_divided_among_devices_or_quantized_where_asked() {
-    let plan = |value| client(value).launch_plan(&context("org/model", 8300, Path::new("/run")));
+    let plan = |value| {
+        PLUGIN
+            .client(value)
+            .launch_plan(&context("org/model", 8300, Path::new("/run")))
+    };
     let divided = plan(json!({"device_map": "auto", "quantization": "bnb-8bit"}));
     let divided = divided.unwrap().unwrap();
     let line = divided.command.join(" ");
@@ -186,7 +172,8 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
-        let client = client(json!({"python": python, "device": "cpu", "endpoint": endpoint}));
+        let client =
+            PLUGIN.client(json!({"python": python, "device": "cpu", "endpoint": endpoint}));
         let context = context(&model, port, folder.path());
         let plan = client.launch_plan(&context).unwrap().unwrap();
         for file in &plan.files {

@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -98,21 +97,17 @@ impl Default for LlamaCppOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "llamacpp".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "llama.cpp's server, `llama-server`, with GGUF models".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
-            can_launch: true,
-            can_attach: true,
             can_reset_prefix_cache: true,
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat"])
         },
-        options_schema: options_schema::<LlamaCppOptions>(),
-        token_ids: None,
+        ..Description::with_options::<LlamaCppOptions>(
+            "llamacpp",
+            env!("CARGO_PKG_VERSION"),
+            "llama.cpp's server, `llama-server`, with GGUF models",
+        )
     }
 }

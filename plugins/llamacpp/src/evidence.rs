@@ -21,11 +21,10 @@ const NAMES: MetricNames = MetricNames {
     running_requests: "llamacpp:requests_processing",
     waiting_requests: "llamacpp:requests_deferred",
     kv_cache_usage_ratio: "llamacpp:kv_cache_usage_ratio",
-    prefix_cache_queries: "",
     prefix_cache_hits: "llamacpp:prompt_tokens_cached_total",
-    preemptions: "",
     prompt_tokens: "llamacpp:prompt_tokens_total",
     generation_tokens: "llamacpp:tokens_predicted_total",
+    ..MetricNames::NONE
 };
 
 /// What one piece of evidence says.

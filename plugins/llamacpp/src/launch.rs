@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{Flags, LaunchContext, LaunchPlan, PluginError, StopPlan};
+use inferbench_plugin_api::{Flags, LaunchContext, LaunchPlan, PluginError};
 
 use crate::describe::LlamaCppOptions;
 use crate::evidence::LOG_PATTERNS;
@@ -19,14 +19,10 @@ pub(crate) fn plan(
 ) -> Result<LaunchPlan, PluginError> {
     let arguments = flags(options, context)?.into_arguments();
     let command = options.command.as_deref();
+    let line = command_line(command, &["llama-server"], arguments, &options.extra_args);
     Ok(LaunchPlan {
-        command: command_line(command, &["llama-server"], arguments, &options.extra_args),
         log_patterns: LOG_PATTERNS.map(str::to_owned).to_vec(),
-        stop: StopPlan {
-            grace_s: 10,
-            ..StopPlan::default()
-        },
-        ..LaunchPlan::default()
+        ..LaunchPlan::new(line, 10)
     })
 }
 

@@ -8,60 +8,42 @@ mod wire;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use inferbench_plugin_api::openai::OpenAiWire;
-use inferbench_plugin_api::{
-    Backend, ControlRequest, Decoder, Description, Evidence, EvidenceSource, HttpRequest,
-    LaunchContext, LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::LlamaCppOptions;
-
-use evidence::Caches;
 
 #[derive(Debug)]
 pub struct LlamaCpp {
     options: LlamaCppOptions,
-    wire: OpenAiWire,
-    /// Slots to empty: those of the options until the server says how many it has.
+    /// Slots that the server has, as it says; until then those of the options.
     slots: AtomicU32,
-    caches: Mutex<Caches>,
+    caches: Mutex<evidence::Caches>,
 }
 
-impl Backend for LlamaCpp {
+impl Server for LlamaCpp {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
         let options: LlamaCppOptions = context.options()?;
-        let wire = wire::wire(&options)?;
-        let slots = AtomicU32::new(options.parallel);
         Ok(Self {
+            slots: AtomicU32::new(options.parallel),
             options,
-            wire,
-            slots,
             caches: Mutex::default(),
         })
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.options)
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
         launch::plan(&self.options, context).map(Some)
     }
 
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form(true)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
-    }
-
     fn probes(&self) -> Probes {
-        wire::probes(&self.wire.headers)
+        wire::probes()
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
@@ -77,8 +59,8 @@ impl Backend for LlamaCpp {
     }
 
     fn reset(&self) -> Vec<ControlRequest> {
-        wire::reset(self.slots.load(Ordering::Relaxed), &self.wire.headers)
+        wire::reset(self.slots.load(Ordering::Relaxed))
     }
 }
 
-inferbench_plugin_api::export_backend!(LlamaCpp);
+inferbench_plugin_api::export_server!(LlamaCpp);

@@ -3,45 +3,20 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use inferbench_llamacpp::LlamaCpp;
-use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
-    Backend, Evidence, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext,
-    OutputKind, PluginError, PromptContent, PromptForm, RequestSpec, Usage,
+    Backend, Evidence, EvidenceSource, LaunchPlan, OutputKind, PluginError, PromptContent,
+    PromptForm, RequestSpec, Served, Usage,
 };
-use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
-use serde_json::{Map, Value, json};
+use inferbench_testkit::trial::{Trial, info, launch_context};
+use inferbench_testkit::{Replayed, text_of};
+use serde_json::{Value, json};
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn try_open(value: Value) -> Result<LlamaCpp, PluginError> {
-    LlamaCpp::open(&OpenContext {
-        options: options(value),
-        attached: false,
-    })
-}
-
-fn open(value: Value) -> LlamaCpp {
-    try_open(value).unwrap()
-}
+const PLUGIN: Trial<Served<LlamaCpp>> = Trial::new();
 
 fn try_plan(value: Value, model: &str) -> Result<LaunchPlan, PluginError> {
-    let context = LaunchContext {
-        model: ModelSpec {
-            id: model.to_owned(),
-            max_model_len: Some(4096),
-            ..ModelSpec::default()
-        },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8100,
-        seed: 42,
-        work_dir: "/w".into(),
-        max_concurrency: None,
-    };
-    Ok(open(value).launch(&context)?.unwrap())
+    let mut context = launch_context();
+    context.model.id = model.to_owned();
+    PLUGIN.plan_for(value, &context)
 }
 
 fn plan(value: Value, model: &str) -> LaunchPlan {
@@ -50,13 +25,10 @@ fn plan(value: Value, model: &str) -> LaunchPlan {
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [
+    PLUGIN.passes_conformance(&[
         json!({}),
         json!({"gguf": "/m.gguf", "endpoint": "chat", "timings_per_token": false, "parallel": 8}),
-    ] {
-        let report = conformance(this_library(), "llamacpp", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    ]);
 }
 
 #[test]
@@ -111,9 +83,7 @@ fn slots_that_no_context_holds_are_refused() {
 fn requests_carry_token_ids_and_ask_for_timings() {
     let mut spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1, 2]));
     spec.force_output = true;
-    let body = |value| -> Value {
-        serde_json::from_slice(&open(value).encode(&spec).unwrap().body).unwrap()
-    };
+    let body = |value| PLUGIN.body(value, &spec);
     let usual = body(json!({}));
     assert_eq!(usual["prompt"], json!([1, 2]));
     assert_eq!(usual["timings_per_token"], true);
@@ -122,19 +92,16 @@ fn requests_carry_token_ids_and_ask_for_timings() {
     assert_eq!(own.get("timings_per_token"), None);
     assert_eq!(own["cache_prompt"], false);
     assert_eq!(
-        open(json!({"endpoint": "chat"})).prompt_form(),
+        PLUGIN.open(json!({"endpoint": "chat"})).prompt_form(),
         PromptForm::Messages
     );
-    let error = try_open(json!({"endpoint": "responses"})).unwrap_err();
-    assert!(error.message.starts_with("options.endpoint"), "{error}");
+    let refusal = PLUGIN.refusal(json!({"endpoint": "responses"}));
+    assert!(refusal.starts_with("options.endpoint"), "{refusal}");
 }
 
 fn replayed(bytes: &[u8]) -> Vec<Replayed> {
-    let client = BackendClient::open(this_library(), "llamacpp", &OpenContext::default()).unwrap();
     let spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1]));
-    let events = sse::split(bytes);
-    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
-    replay(&client, &spec, &messages).unwrap()
+    PLUGIN.replay_sse(json!({}), &spec, bytes)
 }
 
 /// Running counts of the events that hold text.
@@ -170,14 +137,14 @@ fn progress_of_the_prompt_is_no_output() {
     assert_eq!(events.last(), Some(&Replayed::End));
 }
 
-fn read(plugin: &LlamaCpp, source: EvidenceSource, bytes: &[u8]) -> Evidence {
+fn read(plugin: &Served<LlamaCpp>, source: EvidenceSource, bytes: &[u8]) -> Evidence {
     plugin.evidence(&source, bytes).unwrap()
 }
 
 #[test]
 fn recorded_metrics_report_the_cache_s_hits_and_the_queue() {
     let bytes = include_bytes!("captures/metrics.txt");
-    let found = read(&open(json!({})), EvidenceSource::Metrics, bytes);
+    let found = read(&PLUGIN.open(json!({})), EvidenceSource::Metrics, bytes);
     // 41 prompt tokens were computed and 84 found in the cache.
     assert_eq!(found.prompt_tokens, Some(125.0));
     assert_eq!(found.prefix_cache_queries, Some(125.0));
@@ -190,18 +157,21 @@ fn recorded_metrics_report_the_cache_s_hits_and_the_queue() {
     assert_eq!(found.draft_acceptance_ratio, None);
     let drafted = b"llamacpp:spec_decode_num_draft_tokens_total 8\n\
                     llamacpp:spec_decode_num_accepted_tokens_total 6\n";
-    let found = read(&open(json!({})), EvidenceSource::Metrics, drafted);
+    let found = read(&PLUGIN.open(json!({})), EvidenceSource::Metrics, drafted);
     assert_eq!(found.draft_acceptance_ratio, Some(0.75));
 }
 
 #[test]
 fn recorded_answers_report_what_is_in_effect() {
-    let plugin = open(json!({}));
-    let info =
-        |name: &str, bytes: &[u8]| read(&plugin, EvidenceSource::Info(name.to_owned()), bytes);
-    let mut found = info("models", include_bytes!("captures/models.json"));
+    let plugin = PLUGIN.open(json!({}));
+    let mut found = read(
+        &plugin,
+        info("models"),
+        include_bytes!("captures/models.json"),
+    );
     assert_eq!(found.weights_bytes, Some(4_067_840));
-    found.absorb(info("props", include_bytes!("captures/props.json")));
+    let props = include_bytes!("captures/props.json");
+    found.absorb(read(&plugin, info("props"), props));
     assert_eq!(found.model.as_deref(), Some("tiny-q.gguf"));
     assert_eq!(found.version.as_deref(), Some("b0-unknown"));
     assert_eq!(found.quantization.as_deref(), Some("(guessed) all F32"));
@@ -209,7 +179,7 @@ fn recorded_answers_report_what_is_in_effect() {
     assert_eq!(found.max_running_requests, Some(4));
 }
 
-fn log_line(plugin: &LlamaCpp, line: &str) -> Evidence {
+fn log_line(plugin: &Served<LlamaCpp>, line: &str) -> Evidence {
     read(plugin, EvidenceSource::LogLine, line.as_bytes())
 }
 
@@ -217,7 +187,7 @@ fn log_line(plugin: &LlamaCpp, line: &str) -> Evidence {
 fn the_log_reports_slots_and_when_the_weights_are_there() {
     let line = "0.00.600.825 I srv    load_model: initializing, n_slots = 4, n_ctx_slot = 2048, \
                 kv_unified = 'false'";
-    let plugin = open(json!({}));
+    let plugin = PLUGIN.open(json!({}));
     let found = log_line(&plugin, line);
     assert_eq!(found.max_running_requests, Some(4));
     assert_eq!(found.max_model_len, Some(2048));
@@ -230,7 +200,7 @@ fn the_log_reports_slots_and_when_the_weights_are_there() {
 
 #[test]
 fn caches_of_one_start_add_up() {
-    let plugin = open(json!({}));
+    let plugin = PLUGIN.open(json!({}));
     let full = "0.00.5 I llama_kv_cache: size =  128.00 MiB (  4096 cells,   8 layers,  2/2 seqs), \
                 K (q8_0):   64.00 MiB, V (q8_0):   64.00 MiB";
     let window = "0.00.6 I llama_kv_cache: size =   24.50 MiB (   768 cells,  10 layers,  2/2 seqs), \
@@ -253,14 +223,18 @@ fn caches_of_one_start_add_up() {
 
 #[test]
 fn as_many_slots_are_emptied_as_the_server_has() {
-    let plugin = open(json!({"parallel": 2}));
-    let paths =
-        |plugin: &LlamaCpp| -> Vec<String> { plugin.reset().into_iter().map(|r| r.path).collect() };
+    let plugin = PLUGIN.open(json!({"parallel": 2}));
+    let paths = |plugin: &Served<LlamaCpp>| -> Vec<String> {
+        plugin.reset().into_iter().map(|r| r.path).collect()
+    };
     assert_eq!(
         paths(&plugin),
         ["/slots/0?action=erase", "/slots/1?action=erase"]
     );
-    let props = EvidenceSource::Info("props".to_owned());
-    read(&plugin, props, include_bytes!("captures/props.json"));
+    read(
+        &plugin,
+        info("props"),
+        include_bytes!("captures/props.json"),
+    );
     assert_eq!(paths(&plugin).len(), 4);
 }

@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -56,19 +55,15 @@ pub struct LmDeployOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "lmdeploy".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "LMDeploy's OpenAI-compatible server, `lmdeploy serve api_server`".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
-            can_launch: true,
-            can_attach: true,
             exposes_metrics: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat"])
         },
-        options_schema: options_schema::<LmDeployOptions>(),
-        token_ids: None,
+        ..Description::with_options::<LmDeployOptions>(
+            "lmdeploy",
+            env!("CARGO_PKG_VERSION"),
+            "LMDeploy's OpenAI-compatible server, `lmdeploy serve api_server`",
+        )
     }
 }

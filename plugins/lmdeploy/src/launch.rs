@@ -2,10 +2,8 @@
 //!
 //! Source: `lmdeploy/cli/serve.py` and `lmdeploy/cli/utils.py` of LMDeploy.
 
-use std::path::Path;
-
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
+use inferbench_plugin_api::{Flags, LaunchContext, LaunchPlan, PythonPackage};
 
 use crate::describe::LmDeployOptions;
 
@@ -16,20 +14,13 @@ pub(crate) fn plan(options: &LmDeployOptions, context: &LaunchContext) -> Launch
     let mut arguments = vec![model.id.clone()];
     arguments.extend(flags(options, context).into_arguments());
     let command = options.command.as_deref();
-    let offline = Path::new(&model.id)
-        .is_dir()
-        .then(|| EnvVar::plain("HF_HUB_OFFLINE", "1"));
+    let line = command_line(command, &COMMAND, arguments, &options.extra_args);
     LaunchPlan {
-        command: command_line(command, &COMMAND, arguments, &options.extra_args),
-        env: offline.into_iter().collect(),
-        stop: StopPlan {
-            grace_s: 30,
-            ..StopPlan::default()
-        },
+        env: context.offline().into_iter().collect(),
         package: command
             .is_none()
             .then(|| PythonPackage::new("lmdeploy", "lmdeploy")),
-        ..LaunchPlan::default()
+        ..LaunchPlan::new(line, 30)
     }
 }
 

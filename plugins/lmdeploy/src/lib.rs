@@ -5,49 +5,32 @@ mod evidence;
 mod launch;
 mod wire;
 
-use inferbench_plugin_api::openai::OpenAiWire;
-use inferbench_plugin_api::{
-    Backend, Decoder, Description, Evidence, EvidenceSource, HttpRequest, LaunchContext,
-    LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::LmDeployOptions;
 
 #[derive(Debug)]
-pub struct LmDeploy {
-    options: LmDeployOptions,
-    wire: OpenAiWire,
-}
+pub struct LmDeploy(LmDeployOptions);
 
-impl Backend for LmDeploy {
+impl Server for LmDeploy {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: LmDeployOptions = context.options()?;
-        let wire = wire::wire(&options)?;
-        Ok(Self { options, wire })
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.0)
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        Ok(Some(launch::plan(&self.options, context)))
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form(false)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
+        Ok(Some(launch::plan(&self.0, context)))
     }
 
     fn probes(&self) -> Probes {
-        wire::probes(&self.wire.headers)
+        wire::probes()
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
@@ -55,4 +38,4 @@ impl Backend for LmDeploy {
     }
 }
 
-inferbench_plugin_api::export_backend!(LmDeploy);
+inferbench_plugin_api::export_server!(LmDeploy);

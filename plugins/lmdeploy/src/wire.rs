@@ -1,9 +1,7 @@
 //! Requests of LMDeploy's server: OpenAI's, with `ignore_eos`.
 
-use inferbench_plugin_api::openai::{
-    self, Endpoint, MODELS_PROBE, OpenAiWire, api_key_header, info_probe,
-};
-use inferbench_plugin_api::{ControlRequest, PluginError, Probes};
+use inferbench_plugin_api::openai::{self, OpenAiWire};
+use inferbench_plugin_api::{ControlRequest, PluginError, Probes, Wire};
 
 use crate::describe::LmDeployOptions;
 
@@ -12,26 +10,18 @@ use crate::describe::LmDeployOptions;
 /// # Errors
 /// If the endpoint is none that this plugin has, or the API key is not in the
 /// environment.
-pub(crate) fn wire(options: &LmDeployOptions) -> Result<OpenAiWire, PluginError> {
-    if options.endpoint == Endpoint::Responses {
-        let words = "options.endpoint is `responses`, must be `completions` or `chat`";
-        return Err(PluginError::new(words));
-    }
-    let key = api_key_header(options.api_key_env.as_deref())?;
-    Ok(OpenAiWire {
-        endpoint: options.endpoint,
-        headers: key.into_iter().collect(),
-        extra_body: options.extra_body.clone(),
-        continuous_usage: false,
+pub(crate) fn wire(options: &LmDeployOptions) -> Result<Box<dyn Wire>, PluginError> {
+    let endpoint = options.endpoint.without_responses()?;
+    let key = options.api_key_env.as_deref();
+    Ok(Box::new(OpenAiWire {
         forces_length: true,
-    })
+        ..OpenAiWire::new(endpoint, key, &options.extra_body)?
+    }))
 }
 
-pub(crate) fn probes(headers: &[(String, String)]) -> Probes {
-    let probes = Probes {
+pub(crate) fn probes() -> Probes {
+    Probes {
         metrics: Some(ControlRequest::get("/metrics")),
-        info: vec![info_probe(MODELS_PROBE, "/v1/models", &[])],
-        ..openai::probes("/health")
-    };
-    probes.with_headers(headers)
+        ..openai::usual_probes()
+    }
 }

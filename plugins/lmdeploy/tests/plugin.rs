@@ -3,66 +3,24 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use inferbench_lmdeploy::LmDeploy;
-use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
-    Backend, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext, OutputKind,
-    PluginError, PromptContent, PromptForm, RequestSpec,
+    Backend, EvidenceSource, OutputKind, PromptContent, PromptForm, RequestSpec, Served,
 };
-use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
-use serde_json::{Map, Value, json};
+use inferbench_testkit::trial::Trial;
+use inferbench_testkit::{Replayed, text_of};
+use serde_json::json;
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn try_open(value: Value) -> Result<LmDeploy, PluginError> {
-    LmDeploy::open(&OpenContext {
-        options: options(value),
-        attached: false,
-    })
-}
-
-fn open(value: Value) -> LmDeploy {
-    try_open(value).unwrap()
-}
-
-fn plan(value: Value, max_concurrency: Option<u32>) -> LaunchPlan {
-    let context = LaunchContext {
-        model: ModelSpec {
-            id: "org/model".to_owned(),
-            dtype: Some("float16".to_owned()),
-            max_model_len: Some(4096),
-            tokenizer: None,
-        },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8100,
-        seed: 42,
-        work_dir: "/w".into(),
-        max_concurrency,
-    };
-    open(value).launch(&context).unwrap().unwrap()
-}
-
-fn body(value: Value, spec: &RequestSpec) -> Value {
-    serde_json::from_slice(&open(value).encode(spec).unwrap().body).unwrap()
-}
+const PLUGIN: Trial<Served<LmDeploy>> = Trial::new();
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [json!({}), json!({"endpoint": "chat", "tp": 2})] {
-        let report = conformance(this_library(), "lmdeploy", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    PLUGIN.passes_conformance(&[json!({}), json!({"endpoint": "chat", "tp": 2})]);
 }
 
 #[test]
 fn options_become_lmdeploy_s_flags() {
-    let plan = plan(
-        json!({"tp": 2, "enable_prefix_caching": true, "extra_args": ["--enable-metrics"]}),
-        None,
-    );
+    let plan = PLUGIN
+        .plan(json!({"tp": 2, "enable_prefix_caching": true, "extra_args": ["--enable-metrics"]}));
     assert_eq!(
         plan.command.join(" "),
         "lmdeploy serve api_server org/model --server-name 127.0.0.1 --server-port 8100 --model-name \
@@ -79,18 +37,18 @@ fn options_become_lmdeploy_s_flags() {
 fn requests_are_text_of_forced_length_or_messages() {
     let mut spec = RequestSpec::one_token("m", PromptContent::Text("hi".to_owned()));
     spec.force_output = true;
-    let body = body(json!({}), &spec);
+    let body = PLUGIN.body(json!({}), &spec);
     assert_eq!(
         (&body["prompt"], &body["ignore_eos"]),
         (&json!("hi"), &json!(true))
     );
-    assert_eq!(open(json!({})).prompt_form(), PromptForm::Text);
+    assert_eq!(PLUGIN.open(json!({})).prompt_form(), PromptForm::Text);
     assert_eq!(
-        open(json!({"endpoint": "chat"})).prompt_form(),
+        PLUGIN.open(json!({"endpoint": "chat"})).prompt_form(),
         PromptForm::Messages
     );
-    let error = try_open(json!({"endpoint": "responses"})).unwrap_err();
-    assert!(error.message.starts_with("options.endpoint"), "{error}");
+    let refusal = PLUGIN.refusal(json!({"endpoint": "responses"}));
+    assert!(refusal.starts_with("options.endpoint"), "{refusal}");
 }
 
 /// Fields of `CompletionStreamResponse` in `serve/openai/protocol.py`.
@@ -106,11 +64,8 @@ data: [DONE]
 
 #[test]
 fn a_stream_as_its_protocol_has_it_reads_whole() {
-    let client = BackendClient::open(this_library(), "lmdeploy", &OpenContext::default()).unwrap();
     let spec = RequestSpec::one_token("m", PromptContent::Text("x".to_owned()));
-    let events = sse::split(STREAM);
-    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
-    let replayed = replay(&client, &spec, &messages).unwrap();
+    let replayed = PLUGIN.replay_sse(json!({}), &spec, STREAM);
     assert_eq!(text_of(&replayed, OutputKind::Text), "Hello you");
     assert!(replayed.contains(&Replayed::Finish("length".to_owned())));
     assert_eq!(replayed.last(), Some(&Replayed::End));
@@ -125,7 +80,8 @@ lmdeploy:gpu_cache_usage_perc{model_name="m",engine="0"} 0.5
 lmdeploy:gpu_cache_usage_perc{model_name="m",engine="1"} 0.25
 lmdeploy:generation_tokens_total{model_name="m",engine="0"} 96.0
 "#;
-    let found = open(json!({}))
+    let found = PLUGIN
+        .open(json!({}))
         .evidence(&EvidenceSource::Metrics, text)
         .unwrap();
     assert_eq!(

@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::{Api, Endpoint};
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -53,17 +52,11 @@ impl Default for OllamaOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "ollama".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "Ollama's server, through its own API or OpenAI's".to_owned(),
-        simulated: false,
-        capabilities: Capabilities {
-            endpoints: [Endpoint::names(), vec!["native".to_owned()]].concat(),
-            can_launch: true,
-            can_attach: true,
-            ..Capabilities::default()
-        },
-        options_schema: options_schema::<OllamaOptions>(),
-        token_ids: None,
+        capabilities: Capabilities::server(&["completions", "chat", "native"]),
+        ..Description::with_options::<OllamaOptions>(
+            "ollama",
+            env!("CARGO_PKG_VERSION"),
+            "Ollama's server, through its own API or OpenAI's",
+        )
     }
 }

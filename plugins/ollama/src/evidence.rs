@@ -2,6 +2,7 @@
 //!
 //! Source: `docs/api.md` of Ollama.
 
+use inferbench_plugin_api::openai::version_evidence;
 use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json};
 use serde_json::Value;
 
@@ -13,18 +14,10 @@ use crate::wire::{LOADED_PROBE, VERSION_PROBE};
 /// If an answer that should be JSON is not.
 pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
     match source {
-        EvidenceSource::Info(name) if name == VERSION_PROBE => version(bytes),
+        EvidenceSource::Info(name) if name == VERSION_PROBE => version_evidence(bytes),
         EvidenceSource::Info(name) if name == LOADED_PROBE => loaded(bytes),
         _ => Ok(Evidence::default()),
     }
-}
-
-fn version(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = json::read(bytes)?;
-    Ok(Evidence {
-        version: answer["version"].as_str().map(str::to_owned),
-        ..Evidence::default()
-    })
 }
 
 /// The model that is loaded, if it is the only one.

@@ -3,25 +3,21 @@
 //! Source: `envconfig/config.go` of Ollama.
 
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, LaunchContext, LaunchPlan, StopPlan};
+use inferbench_plugin_api::{EnvVar, LaunchContext, LaunchPlan};
 
 use crate::describe::OllamaOptions;
 
 pub(crate) fn plan(options: &OllamaOptions, context: &LaunchContext) -> LaunchPlan {
     let command = options.command.as_deref();
+    let line = command_line(
+        command,
+        &["ollama", "serve"],
+        Vec::new(),
+        &options.extra_args,
+    );
     LaunchPlan {
-        command: command_line(
-            command,
-            &["ollama", "serve"],
-            Vec::new(),
-            &options.extra_args,
-        ),
         env: env(options, context),
-        stop: StopPlan {
-            grace_s: 20,
-            ..StopPlan::default()
-        },
-        ..LaunchPlan::default()
+        ..LaunchPlan::new(line, 20)
     }
 }
 

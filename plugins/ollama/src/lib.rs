@@ -6,48 +6,32 @@ mod launch;
 mod native;
 mod wire;
 
-use inferbench_plugin_api::{
-    Backend, Decoder, Description, Evidence, EvidenceSource, HttpRequest, LaunchContext,
-    LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::OllamaOptions;
 
 #[derive(Debug)]
-pub struct Ollama {
-    options: OllamaOptions,
-    wire: wire::Wire,
-}
+pub struct Ollama(OllamaOptions);
 
-impl Backend for Ollama {
+impl Server for Ollama {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: OllamaOptions = context.options()?;
-        let wire = wire::Wire::new(&options)?;
-        Ok(Self { options, wire })
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.0)
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        Ok(Some(launch::plan(&self.options, context)))
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form()
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        self.wire.decoder()
+        Ok(Some(launch::plan(&self.0, context)))
     }
 
     fn probes(&self) -> Probes {
-        self.wire.probes()
+        wire::probes()
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
@@ -55,4 +39,4 @@ impl Backend for Ollama {
     }
 }
 
-inferbench_plugin_api::export_backend!(Ollama);
+inferbench_plugin_api::export_server!(Ollama);

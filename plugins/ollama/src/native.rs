@@ -2,13 +2,15 @@
 //!
 //! Source: `docs/api.md` of Ollama.
 
-use inferbench_plugin_api::openai::{error_message, json_object, post_merged, seed_for};
+use inferbench_plugin_api::openai::{
+    OpenAiWire, error_message, json_object, post_merged, seed_for,
+};
 use inferbench_plugin_api::{
     Decoder, Events, Framing, HttpRequest, Message, OutputKind, PluginError, PromptContent,
-    RequestSpec, Usage,
+    PromptForm, RequestSpec, Usage, Wire,
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -35,40 +37,48 @@ struct Sampling {
     seed: Option<u64>,
 }
 
-/// The HTTP request for one request.
-///
-/// # Errors
-/// If the prompt is token ids.
-pub(crate) fn encode(
-    request: &RequestSpec,
-    extra_body: &Map<String, Value>,
-) -> Result<HttpRequest, PluginError> {
-    let (path, prompt, messages) = match &request.prompt {
-        PromptContent::Text(text) => ("/api/generate", Some(text.as_str()), None),
-        PromptContent::Messages(messages) => ("/api/chat", None, Some(messages)),
-        PromptContent::TokenIds(_) => {
-            let words = "/api/generate: prompt is token ids, must be text or messages";
-            return Err(PluginError::new(words));
-        }
-    };
-    let body = Body {
-        model: &request.model,
-        prompt,
-        raw: prompt.map(|_| true),
-        messages,
-        stream: request.stream,
-        options: Sampling {
-            num_predict: request.output_tokens,
-            temperature: request.temperature,
-            top_p: request.top_p,
-            seed: seed_for(request),
-        },
-    };
-    let framing = match request.stream {
-        true => Framing::Ndjson,
-        false => Framing::Body,
-    };
-    post_merged(path, &body, &[&request.extra_body, extra_body], framing)
+/// How both are asked, for the same prompts and with the same fields as OpenAI's.
+#[derive(Debug)]
+pub(crate) struct NativeWire(pub(crate) OpenAiWire);
+
+impl Wire for NativeWire {
+    fn prompt_form(&self, token_ids: bool) -> PromptForm {
+        self.0.prompt_form(token_ids)
+    }
+
+    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
+        let (path, prompt, messages) = match &request.prompt {
+            PromptContent::Text(text) => ("/api/generate", Some(text.as_str()), None),
+            PromptContent::Messages(messages) => ("/api/chat", None, Some(messages)),
+            PromptContent::TokenIds(_) => {
+                let words = "/api/generate: prompt is token ids, must be text or messages";
+                return Err(PluginError::new(words));
+            }
+        };
+        let body = Body {
+            model: &request.model,
+            prompt,
+            raw: prompt.map(|_| true),
+            messages,
+            stream: request.stream,
+            options: Sampling {
+                num_predict: request.output_tokens,
+                temperature: request.temperature,
+                top_p: request.top_p,
+                seed: seed_for(request),
+            },
+        };
+        let framing = match request.stream {
+            true => Framing::Ndjson,
+            false => Framing::Body,
+        };
+        let extra = [&request.extra_body, &self.0.extra_body];
+        post_merged(path, &body, &extra, framing)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(NativeDecoder)
+    }
 }
 
 /// Reads the answers of both, streamed or whole.

@@ -3,71 +3,29 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
 use inferbench_ollama::Ollama;
-use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
-    Backend, EvidenceSource, Framing, LaunchContext, LaunchPlan, Message, ModelSpec, OpenContext,
-    OutputKind, PluginError, PromptContent, PromptForm, RequestSpec, Usage,
+    Backend, Framing, Message, OutputKind, PromptContent, PromptForm, RequestSpec, Served, Usage,
 };
-use inferbench_testkit::{Replayed, conformance, replay, text_of};
-use serde_json::{Map, Value, json};
+use inferbench_testkit::trial::{Trial, info};
+use inferbench_testkit::{Replayed, text_of};
+use serde_json::json;
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn try_open(value: Value) -> Result<Ollama, PluginError> {
-    Ollama::open(&OpenContext {
-        options: options(value),
-        attached: false,
-    })
-}
-
-fn open(value: Value) -> Ollama {
-    try_open(value).unwrap()
-}
-
-fn plan(value: Value, max_concurrency: Option<u32>) -> LaunchPlan {
-    let context = LaunchContext {
-        model: ModelSpec {
-            id: "org/model".to_owned(),
-            dtype: Some("float16".to_owned()),
-            max_model_len: Some(4096),
-            tokenizer: None,
-        },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8100,
-        seed: 42,
-        work_dir: "/w".into(),
-        max_concurrency,
-    };
-    open(value).launch(&context).unwrap().unwrap()
-}
-
-fn body(value: Value, spec: &RequestSpec) -> Value {
-    serde_json::from_slice(&open(value).encode(spec).unwrap().body).unwrap()
-}
+const PLUGIN: Trial<Served<Ollama>> = Trial::new();
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [
+    PLUGIN.passes_conformance(&[
         json!({}),
         json!({"endpoint": "chat"}),
         json!({"api": "openai"}),
         json!({"api": "openai", "endpoint": "chat"}),
-    ] {
-        let report = conformance(this_library(), "ollama", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    ]);
 }
 
 #[test]
 fn options_become_ollama_s_environment() {
-    let plan = plan(
-        json!({"num_parallel": 4, "flash_attention": false, "kv_cache_type": "q8_0"}),
-        None,
-    );
+    let plan =
+        PLUGIN.plan(json!({"num_parallel": 4, "flash_attention": false, "kv_cache_type": "q8_0"}));
     assert_eq!(plan.command, ["ollama", "serve"]);
     let env: Vec<String> = plan
         .env
@@ -94,33 +52,32 @@ fn text_request() -> RequestSpec {
 #[test]
 fn a_prompt_goes_raw_and_messages_go_to_the_chat() {
     let mut spec = text_request();
-    let http = open(json!({})).encode(&spec).unwrap();
+    let http = PLUGIN.open(json!({})).encode(&spec).unwrap();
     assert_eq!(
         (&*http.path, http.framing),
         ("/api/generate", Framing::Ndjson)
     );
     assert_eq!(
-        body(json!({}), &spec),
+        PLUGIN.body(json!({}), &spec),
         json!({"model": "m", "prompt": "hi", "raw": true, "stream": true,
             "options": {"num_predict": 1, "temperature": 0.0}})
     );
     spec.prompt = PromptContent::Messages(json!([{"role": "user", "content": "hi"}]));
     spec.stream = false;
-    let chat = open(json!({"endpoint": "chat"}));
+    let chat = PLUGIN.open(json!({"endpoint": "chat"}));
     let http = chat.encode(&spec).unwrap();
     assert_eq!((&*http.path, http.framing), ("/api/chat", Framing::Body));
     assert_eq!(chat.prompt_form(), PromptForm::Messages);
-    let error = try_open(json!({"endpoint": "responses"})).unwrap_err();
-    assert!(error.message.starts_with("options.endpoint"), "{error}");
+    let refusal = PLUGIN.refusal(json!({"endpoint": "responses"}));
+    assert!(refusal.starts_with("options.endpoint"), "{refusal}");
 }
 
 fn replayed(lines: &[&str]) -> Vec<Replayed> {
-    let client = BackendClient::open(this_library(), "ollama", &OpenContext::default()).unwrap();
     let messages: Vec<_> = lines
         .iter()
         .map(|line| Message::Data(line.as_bytes()))
         .collect();
-    replay(&client, &text_request(), &messages).unwrap()
+    PLUGIN.replay(json!({}), &text_request(), &messages)
 }
 
 #[test]
@@ -173,8 +130,8 @@ fn what_is_no_object_is_malformed() {
 
 #[test]
 fn the_one_model_that_is_loaded_says_what_is_in_effect() {
-    let plugin = open(json!({}));
-    let loaded = EvidenceSource::Info("ps".to_owned());
+    let plugin = PLUGIN.open(json!({}));
+    let loaded = info("ps");
     let found = plugin
         .evidence(
             &loaded,

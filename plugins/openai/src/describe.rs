@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -100,21 +99,16 @@ impl Default for OpenAiOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "openai".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "any server that speaks OpenAI's completions, chat or responses API".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::all_names(),
-            can_launch: true,
-            can_attach: true,
-            can_reset_prefix_cache: false,
             exposes_metrics: false,
             accepts_token_ids: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat", "responses"])
         },
-        options_schema: options_schema::<OpenAiOptions>(),
-        token_ids: None,
+        ..Description::with_options::<OpenAiOptions>(
+            "openai",
+            env!("CARGO_PKG_VERSION"),
+            "any server that speaks OpenAI's completions, chat or responses API",
+        )
     }
 }

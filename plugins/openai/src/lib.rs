@@ -5,67 +5,41 @@ mod describe;
 mod launch;
 mod wire;
 
-use inferbench_plugin_api::openai::{self, OpenAiWire};
-use inferbench_plugin_api::{
-    Backend, ControlRequest, Decoder, Description, Evidence, EvidenceSource, HttpRequest,
-    LaunchContext, LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::openai;
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::{OpenAiOptions, PlainPrompt};
 
 #[derive(Debug)]
-pub struct OpenAi {
-    options: OpenAiOptions,
-    wire: OpenAiWire,
-}
+pub struct OpenAi(OpenAiOptions);
 
-impl Backend for OpenAi {
+impl Server for OpenAi {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: OpenAiOptions = context.options()?;
-        let wire = wire::wire(&options)?;
-        Ok(Self { options, wire })
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.0)
+    }
+
+    fn sends_token_ids(&self) -> bool {
+        self.0.prompt_form == PlainPrompt::TokenIds
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        launch::plan(&self.options, context)
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        let token_ids = self.options.prompt_form == PlainPrompt::TokenIds;
-        self.wire.prompt_form(token_ids)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
+        launch::plan(&self.0, context)
     }
 
     fn probes(&self) -> Probes {
-        let health = self.options.health.as_deref().map(ControlRequest::get);
-        let probes = Probes {
-            health,
-            models: Some(openai::models_request()),
-            metrics: None,
-            info: vec![openai::info_probe(openai::MODELS_PROBE, "/v1/models", &[])],
-        };
-        probes.with_headers(&self.wire.headers)
-    }
-
-    fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
-        match source {
-            EvidenceSource::Info(name) if name == openai::MODELS_PROBE => {
-                openai::models_evidence(bytes)
-            }
-            _ => Ok(Evidence::default()),
+        Probes {
+            health: self.0.health.as_deref().map(ControlRequest::get),
+            ..openai::usual_probes()
         }
     }
 }
 
-inferbench_plugin_api::export_backend!(OpenAi);
+inferbench_plugin_api::export_server!(OpenAi);

@@ -1,7 +1,7 @@
 //! From options to the wire.
 
-use inferbench_plugin_api::PluginError;
-use inferbench_plugin_api::openai::{Endpoint, OpenAiWire, api_key_header};
+use inferbench_plugin_api::openai::{Endpoint, OpenAiWire};
+use inferbench_plugin_api::{PluginError, Wire};
 
 use crate::describe::{OpenAiOptions, PlainPrompt};
 
@@ -9,7 +9,7 @@ use crate::describe::{OpenAiOptions, PlainPrompt};
 ///
 /// # Errors
 /// If they contradict each other, or the API key is not in the environment.
-pub(crate) fn wire(options: &OpenAiOptions) -> Result<OpenAiWire, PluginError> {
+pub(crate) fn wire(options: &OpenAiOptions) -> Result<Box<dyn Wire>, PluginError> {
     if options.endpoint != Endpoint::Completions && options.prompt_form == PlainPrompt::TokenIds {
         let words = "options.prompt_form is `token_ids`, which only endpoint `completions` takes";
         return Err(PluginError::new(words));
@@ -18,16 +18,14 @@ pub(crate) fn wire(options: &OpenAiOptions) -> Result<OpenAiWire, PluginError> {
         let words = format!("options.health is `{path}`, must begin with `/`");
         return Err(PluginError::new(words));
     }
-    let named = options.headers.iter();
-    let mut headers: Vec<(String, String)> = named
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect();
-    headers.extend(api_key_header(options.api_key_env.as_deref())?);
-    Ok(OpenAiWire {
-        endpoint: options.endpoint,
-        headers,
-        extra_body: options.extra_body.clone(),
+    let key = options.api_key_env.as_deref();
+    let mut wire = OpenAiWire {
         continuous_usage: options.continuous_usage,
         forces_length: options.ignore_eos,
-    })
+        ..OpenAiWire::new(options.endpoint, key, &options.extra_body)?
+    };
+    let named = options.headers.iter();
+    let named = named.map(|(name, value)| (name.clone(), value.clone()));
+    wire.headers.splice(..0, named);
+    Ok(Box::new(wire))
 }

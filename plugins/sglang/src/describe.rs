@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::{Api, Endpoint};
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -117,21 +116,17 @@ impl Default for SglangOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "sglang".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "SGLang's server, through OpenAI's API or its own".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: [Endpoint::all_names(), vec!["native".to_owned()]].concat(),
-            can_launch: true,
-            can_attach: true,
             can_reset_prefix_cache: true,
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat", "responses", "native"])
         },
-        options_schema: options_schema::<SglangOptions>(),
-        token_ids: None,
+        ..Description::with_options::<SglangOptions>(
+            "sglang",
+            env!("CARGO_PKG_VERSION"),
+            "SGLang's server, through OpenAI's API or its own",
+        )
     }
 }

@@ -15,9 +15,9 @@ const NAMES: MetricNames = MetricNames {
     kv_cache_usage_ratio: "sglang:token_usage",
     prefix_cache_queries: "sglang:prompt_tokens_total",
     prefix_cache_hits: "sglang:cached_tokens_total",
-    preemptions: "",
     prompt_tokens: "sglang:prompt_tokens_total",
     generation_tokens: "sglang:generation_tokens_total",
+    ..MetricNames::NONE
 };
 
 /// Labels by which the GPUs of one rank differ.

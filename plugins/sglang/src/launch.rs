@@ -1,9 +1,7 @@
 //! From options to SGLang's command line (flags of SGLang 0.5.23).
 
-use std::path::Path;
-
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
+use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage};
 
 use crate::describe::SglangOptions;
 use crate::log;
@@ -14,24 +12,18 @@ pub(crate) fn plan(options: &SglangOptions, context: &LaunchContext) -> LaunchPl
     let arguments = flags(options, context).into_arguments();
     let command = options.command.as_deref();
     let mut env = Vec::new();
-    if Path::new(&context.model.id).is_dir() {
-        env.push(EnvVar::plain("HF_HUB_OFFLINE", "1"));
-    }
+    env.extend(context.offline());
     if options.device.as_deref() == Some("cpu") {
         env.push(EnvVar::plain("SGLANG_USE_CPU_ENGINE", "1"));
     }
+    let line = command_line(command, &COMMAND, arguments, &options.extra_args);
     LaunchPlan {
-        command: command_line(command, &COMMAND, arguments, &options.extra_args),
         env,
         log_patterns: log::PATTERNS.map(str::to_owned).to_vec(),
-        stop: StopPlan {
-            grace_s: 30,
-            ..StopPlan::default()
-        },
         package: command
             .is_none()
             .then(|| PythonPackage::new("sglang", "python")),
-        ..LaunchPlan::default()
+        ..LaunchPlan::new(line, 30)
     }
 }
 

@@ -7,68 +7,54 @@ mod log;
 mod native;
 mod wire;
 
-use inferbench_plugin_api::{
-    Backend, ControlRequest, Decoder, Description, Evidence, EvidenceSource, HttpRequest,
-    LaunchContext, LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::{PlainPrompt, SglangOptions};
 pub use native::{NativeDecoder, Streaming};
-use wire::Wire;
 
 #[derive(Debug)]
 pub struct Sglang {
     options: SglangOptions,
-    wire: Wire,
-    headers: Vec<(String, String)>,
+    streaming: native::ServerStreaming,
 }
 
-impl Backend for Sglang {
+impl Server for Sglang {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
         let options: SglangOptions = context.options()?;
-        let headers = wire::headers(&options)?;
-        let wire = Wire::new(&options, &headers)?;
-        Ok(Self {
-            options,
-            wire,
-            headers,
-        })
+        let streaming = native::ServerStreaming::new(options.incremental_streaming);
+        Ok(Self { options, streaming })
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.options, &self.streaming)
+    }
+
+    fn sends_token_ids(&self) -> bool {
+        self.options.prompt_form == PlainPrompt::TokenIds
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
         Ok(Some(launch::plan(&self.options, context)))
     }
 
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form()
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        self.wire.decoder()
-    }
-
     fn probes(&self) -> Probes {
-        wire::probes(&self.headers)
+        wire::probes()
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
         if let Some(incremental) = evidence::streams_incrementally(source, bytes) {
-            self.wire.server_streams(incremental);
+            self.streaming.set(incremental);
         }
         evidence::read(source, bytes)
     }
 
     fn reset(&self) -> Vec<ControlRequest> {
-        wire::reset(&self.headers)
+        wire::reset()
     }
 }
 
-inferbench_plugin_api::export_backend!(Sglang);
+inferbench_plugin_api::export_server!(Sglang);

@@ -1,6 +1,7 @@
 //! SGLang's own API, `/generate`.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use inferbench_plugin_api::json::mended;
 use inferbench_plugin_api::openai::{
@@ -9,7 +10,7 @@ use inferbench_plugin_api::openai::{
 };
 use inferbench_plugin_api::{
     Decoder, Events, Framing, HttpRequest, Message, OutputKind, PluginError, PromptContent,
-    RequestSpec, Usage,
+    PromptForm, RequestSpec, Usage, Wire,
 };
 use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
@@ -25,12 +26,24 @@ pub enum Streaming {
     Incremental,
 }
 
-impl Streaming {
-    /// By whether each piece is streamed once.
-    pub(crate) fn from_option(incremental: bool) -> Self {
-        match incremental {
-            true => Self::Incremental,
-            false => Self::Cumulative,
+/// How the server streams: as the options say, until it says itself what it does.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerStreaming(Arc<AtomicBool>);
+
+impl ServerStreaming {
+    /// `incremental`: each piece is streamed once.
+    pub(crate) fn new(incremental: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(incremental)))
+    }
+
+    pub(crate) fn set(&self, incremental: bool) {
+        self.0.store(incremental, Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Streaming {
+        match self.0.load(Ordering::Relaxed) {
+            true => Streaming::Incremental,
+            false => Streaming::Cumulative,
         }
     }
 }
@@ -40,8 +53,7 @@ impl Streaming {
 pub(crate) struct NativeWire {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) extra_body: Map<String, Value>,
-    /// What the options say, until the server says what it does.
-    streaming: Mutex<Streaming>,
+    pub(crate) streaming: ServerStreaming,
 }
 
 #[derive(Serialize)]
@@ -69,28 +81,15 @@ struct Sampling {
     sampling_seed: Option<u64>,
 }
 
-impl NativeWire {
-    pub(crate) fn new(
-        headers: Vec<(String, String)>,
-        extra_body: Map<String, Value>,
-        streaming: Streaming,
-    ) -> Self {
-        Self {
-            headers,
-            extra_body,
-            streaming: Mutex::new(streaming),
+impl Wire for NativeWire {
+    fn prompt_form(&self, token_ids: bool) -> PromptForm {
+        match token_ids {
+            true => PromptForm::TokenIds,
+            false => PromptForm::Text,
         }
     }
 
-    /// Answers are read as the server says that it streams them.
-    pub(crate) fn reads(&self, streaming: Streaming) {
-        *self
-            .streaming
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = streaming;
-    }
-
-    pub(crate) fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
+    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
         let (input_ids, text) = match &request.prompt {
             PromptContent::TokenIds(ids) => (Some(ids.as_slice()), None),
             PromptContent::Text(text) => (None, Some(text.as_str())),
@@ -124,9 +123,12 @@ impl NativeWire {
         Ok(http)
     }
 
-    pub(crate) fn decoder(&self) -> NativeDecoder {
-        let streaming = self.streaming.lock();
-        NativeDecoder::new(*streaming.unwrap_or_else(PoisonError::into_inner))
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(NativeDecoder::new(self.streaming.now()))
+    }
+
+    fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 }
 

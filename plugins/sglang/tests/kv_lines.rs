@@ -1,34 +1,13 @@
 //! Sizes of KV cache and weights from lines that SGLang's versions have logged,
 //! each as somebody published it. The values are read off the lines.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
-use inferbench_plugin_api::{
-    Backend, Evidence, EvidenceSource, LaunchContext, ModelSpec, OpenContext,
-};
+use inferbench_plugin_api::{Evidence, Served};
 use inferbench_sglang::Sglang;
+use inferbench_testkit::trial::Trial;
+use serde_json::json;
 
-/// What the plugin reads from a log, through the lines that it asks for.
 fn read(log: &str) -> Evidence {
-    let plugin = Sglang::open(&OpenContext::default()).unwrap();
-    let context = LaunchContext {
-        model: ModelSpec::default(),
-        served_name: "m".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8100,
-        seed: 0,
-        work_dir: "/w".into(),
-        max_concurrency: None,
-    };
-    let patterns = plugin.launch(&context).unwrap().unwrap().log_patterns;
-    let mut evidence = Evidence::default();
-    for line in log.lines() {
-        if patterns.iter().any(|part| line.contains(part)) {
-            let source = EvidenceSource::LogLine;
-            evidence.absorb(plugin.evidence(&source, line.as_bytes()).unwrap());
-        }
-    }
-    evidence
+    Trial::<Served<Sglang>>::new().read_log(json!({}), log)
 }
 
 fn gib(gib: f64) -> Option<u64> {

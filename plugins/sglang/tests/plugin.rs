@@ -5,32 +5,19 @@
 
 use std::path::Path;
 
-use inferbench_plugin_api::abi::{EventBuf, this_library};
-use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::decoded;
 use inferbench_plugin_api::{
-    Backend, Decoder, Events, Evidence, EvidenceSource, LaunchContext, Message, OpenContext,
-    OutputKind, PromptContent, PromptForm, RequestSpec, Usage,
+    Backend, Decoder, Events, Evidence, EvidenceSource, Message, OutputKind, PromptContent,
+    PromptForm, RequestSpec, Served, Usage,
 };
 use inferbench_sglang::{NativeDecoder, Sglang, Streaming};
 use inferbench_test_support::streams;
-use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
-use serde_json::{Map, Value, json};
+use inferbench_testkit::trial::{Trial, info};
+use inferbench_testkit::{Replayed, replay, text_of};
+use serde_json::{Value, json};
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn context(value: Value) -> OpenContext {
-    OpenContext {
-        options: options(value),
-        attached: false,
-    }
-}
-
-fn open(value: Value) -> Sglang {
-    Sglang::open(&context(value)).unwrap()
-}
+const PLUGIN: Trial<Served<Sglang>> = Trial::new();
 
 fn token_ids() -> RequestSpec {
     RequestSpec {
@@ -42,16 +29,12 @@ fn token_ids() -> RequestSpec {
 
 /// Reads a recorded answer of `/generate` over the boundary.
 fn native(body: &[u8]) -> Vec<Replayed> {
-    let options = context(json!({"api": "native"}));
-    let client = BackendClient::open(this_library(), "sglang", &options).unwrap();
-    let events = sse::split(body);
-    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
-    replay(&client, &token_ids(), &messages).unwrap()
+    PLUGIN.replay_sse(json!({"api": "native"}), &token_ids(), body)
 }
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [
+    PLUGIN.passes_conformance(&[
         json!({}),
         json!({"endpoint": "chat", "disable_radix_cache": true}),
         json!({"endpoint": "responses"}),
@@ -59,10 +42,7 @@ fn it_passes_the_conformance_suite() {
         json!({"prompt_form": "text"}),
         json!({"api": "native", "prompt_form": "text"}),
         json!({"api": "native", "incremental_streaming": true, "extra_body": {"lora_path": "l"}}),
-    ] {
-        let report = conformance(this_library(), "sglang", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    ]);
 }
 
 #[test]
@@ -81,30 +61,16 @@ fn troublesome_native_streams_read_as_their_sidecars_say() {
 
 #[test]
 fn options_become_sglang_s_flags() {
-    let context = LaunchContext {
-        model: inferbench_plugin_api::ModelSpec {
-            id: "org/model".to_owned(),
-            dtype: Some("float32".to_owned()),
-            max_model_len: Some(2048),
-            tokenizer: None,
-        },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8200,
-        seed: 42,
-        work_dir: "/w".into(),
-        max_concurrency: None,
-    };
     let value = json!({
         "device": "cpu", "attention_backend": "torch_native", "sampling_backend": "pytorch",
         "max_total_tokens": 65536, "incremental_streaming": true, "extra_args": ["--x"]
     });
-    let plan = open(value).launch(&context).unwrap().unwrap();
+    let plan = PLUGIN.plan(value);
     assert_eq!(
         plan.command.join(" "),
         "python3 -m sglang.launch_server --model-path org/model --served-model-name served \
-         --host 127.0.0.1 --port 8200 --random-seed 42 --sampling-defaults openai \
-         --enable-metrics --dtype float32 --context-length 2048 --max-total-tokens 65536 \
+         --host 127.0.0.1 --port 8100 --random-seed 42 --sampling-defaults openai \
+         --enable-metrics --dtype float16 --context-length 4096 --max-total-tokens 65536 \
          --attention-backend torch_native --sampling-backend pytorch --device cpu \
          --incremental-streaming-output --x"
     );
@@ -113,9 +79,8 @@ fn options_become_sglang_s_flags() {
 
 #[test]
 fn the_native_api_has_no_chat() {
-    let error = Sglang::open(&context(json!({"api": "native", "endpoint": "chat"})));
     assert_eq!(
-        error.unwrap_err().message,
+        PLUGIN.refusal(json!({"api": "native", "endpoint": "chat"})),
         "options.endpoint must be `completions` where api is `native`"
     );
 }
@@ -128,8 +93,7 @@ fn a_response_is_asked_for_with_the_two_tokens_that_sglang_takes_off() {
         force_output: true,
         ..RequestSpec::one_token("m", PromptContent::Messages(messages.clone()))
     };
-    let http = open(json!({"endpoint": "responses"})).encode(&request);
-    let body: Value = serde_json::from_slice(&http.unwrap().body).unwrap();
+    let body = PLUGIN.body(json!({"endpoint": "responses"}), &request);
     assert_eq!(
         body,
         json!({"model": "m", "input": messages, "max_output_tokens": 7, "temperature": 0.0,
@@ -146,8 +110,7 @@ fn a_native_request_picks_tokens_as_it_was_asked_to() {
             seed: 9,
             ..token_ids()
         };
-        let http = open(json!({"api": "native"})).encode(&request).unwrap();
-        let body: Value = serde_json::from_slice(&http.body).unwrap();
+        let body = PLUGIN.body(json!({"api": "native"}), &request);
         let params = &body["sampling_params"];
         ["temperature", "top_p", "sampling_seed"].map(|key| params.get(key).cloned())
     };
@@ -159,7 +122,10 @@ fn a_native_request_picks_tokens_as_it_was_asked_to() {
 
 #[test]
 fn a_native_request_forces_its_length() {
-    let http = open(json!({"api": "native"})).encode(&token_ids()).unwrap();
+    let http = PLUGIN
+        .open(json!({"api": "native"}))
+        .encode(&token_ids())
+        .unwrap();
     assert_eq!(http.path, "/generate");
     let body: Value = serde_json::from_slice(&http.body).unwrap();
     assert_eq!(
@@ -200,10 +166,9 @@ fn a_recorded_native_stream_gives_each_piece_once() {
 
 #[test]
 fn a_recorded_whole_answer_is_one_output() {
-    let client =
-        BackendClient::open(this_library(), "sglang", &context(json!({"api": "native"}))).unwrap();
     let body = include_bytes!("captures/generate-whole.json");
-    let events = replay(&client, &token_ids(), &[Message::Data(body)]).unwrap();
+    let native = json!({"api": "native"});
+    let events = PLUGIN.replay(native, &token_ids(), &[Message::Data(body)]);
     assert_eq!(
         events[0],
         Replayed::Output(OutputKind::Text, TEXT.to_owned(), Some(16))
@@ -259,7 +224,7 @@ fn a_rewritten_end_gives_what_follows_the_common_beginning() {
 }
 
 fn evidence(source: EvidenceSource, bytes: &[u8]) -> Evidence {
-    open(json!({})).evidence(&source, bytes).unwrap()
+    PLUGIN.open(json!({})).evidence(&source, bytes).unwrap()
 }
 
 #[test]
@@ -301,18 +266,19 @@ fn ranks_with_a_cache_each_add_up_and_their_gpus_do_not() {
     let found = evidence(EvidenceSource::Metrics, lines.concat().as_bytes());
     assert_eq!(found.running_requests, Some(7.0));
     assert_eq!(found.kv_cache_tokens, Some(2000));
-    let info = json!({"max_total_num_tokens": 1000, "internal_states": [
+    let says = json!({"max_total_num_tokens": 1000, "internal_states": [
         {"memory_usage": {"kvcache": 1.5}}, {"memory_usage": {"kvcache": 1.5}}]});
-    let source = EvidenceSource::Info("server_info".to_owned());
-    let found = evidence(source, info.to_string().as_bytes());
+    let found = evidence(info("server_info"), says.to_string().as_bytes());
     assert_eq!(found.kv_cache_tokens, Some(2000));
     assert_eq!(found.kv_cache_bytes, Some(3 << 30));
 }
 
 #[test]
 fn recorded_server_info_reports_what_is_in_effect() {
-    let source = EvidenceSource::Info("server_info".to_owned());
-    let found = evidence(source, include_bytes!("captures/server-info.json"));
+    let found = evidence(
+        info("server_info"),
+        include_bytes!("captures/server-info.json"),
+    );
     assert_eq!(found.model.as_deref(), Some("/models/tiny"));
     assert_eq!(found.dtype.as_deref(), Some("float32"));
     assert_eq!(found.version.as_deref(), Some("0.5.23"));
@@ -357,12 +323,11 @@ fn a_native_message_with_one_bad_value_is_read() {
 }
 
 /// Text of a native answer whose two messages say `a` and `ab`, read after the
-/// server has said `info` of itself.
-fn text_after(options: Value, info: &Value) -> String {
-    let client = BackendClient::open(this_library(), "sglang", &context(options)).unwrap();
-    let source = EvidenceSource::Info("server_info".to_owned());
+/// server has said `says` of itself.
+fn text_after(options: Value, says: &Value) -> String {
+    let client = PLUGIN.client(options);
     client
-        .evidence(&source, info.to_string().as_bytes())
+        .evidence(&info("server_info"), says.to_string().as_bytes())
         .unwrap();
     let messages = [json!({"text": "a"}), json!({"text": "ab"})].map(|m| m.to_string());
     let messages: Vec<_> = messages
@@ -395,7 +360,7 @@ fn a_prompt_of_text_goes_out_as_text() {
         ..token_ids()
     };
     for (api, key) in [("openai", "prompt"), ("native", "text")] {
-        let plugin = open(json!({"api": api, "prompt_form": "text"}));
+        let plugin = PLUGIN.open(json!({"api": api, "prompt_form": "text"}));
         assert_eq!(plugin.prompt_form(), PromptForm::Text);
         let http = plugin.encode(&text).unwrap();
         let body: Value = serde_json::from_slice(&http.body).unwrap();

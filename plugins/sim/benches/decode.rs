@@ -7,7 +7,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use inferbench_plugin_api::abi::{EventBuf, this_library};
 use inferbench_plugin_api::client::BackendClient;
-use inferbench_plugin_api::{Backend, Message, OpenContext, PromptContent, RequestSpec};
+use inferbench_plugin_api::{Message, OpenContext, PromptContent, RequestSpec, Server};
 use inferbench_sim::Sim;
 
 /// A token as that server writes it, with its id and the running usage.

@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options: the server's knobs.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description, IdSpan, PluginError};
 use schemars::JsonSchema;
@@ -183,24 +182,22 @@ impl SimOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "sim".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "a simulated engine behind real sockets: runs no model".to_owned(),
         simulated: true,
         capabilities: Capabilities {
-            endpoints: Endpoint::all_names(),
-            can_launch: true,
-            can_attach: true,
             can_reset_prefix_cache: true,
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat", "responses"])
         },
-        options_schema: options_schema::<SimOptions>(),
         token_ids: Some(IdSpan {
             lo: 0,
             hi: VOCABULARY,
         }),
+        ..Description::with_options::<SimOptions>(
+            "sim",
+            env!("CARGO_PKG_VERSION"),
+            "a simulated engine behind real sockets: runs no model",
+        )
     }
 }

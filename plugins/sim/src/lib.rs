@@ -5,21 +5,14 @@ mod describe;
 mod launch;
 mod wire;
 
-use inferbench_plugin_api::openai::OpenAiWire;
-use inferbench_plugin_api::{
-    Backend, ControlRequest, Decoder, Description, Evidence, EvidenceSource, HttpRequest,
-    LaunchContext, LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::{Scheduler, SimOptions, Spin};
 
 #[derive(Debug)]
-pub struct Sim {
-    options: SimOptions,
-    wire: OpenAiWire,
-}
+pub struct Sim(SimOptions);
 
-impl Backend for Sim {
+impl Server for Sim {
     fn describe() -> Description {
         describe::description()
     }
@@ -27,24 +20,15 @@ impl Backend for Sim {
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
         let options: SimOptions = context.options()?;
         options.check()?;
-        let wire = wire::wire(&options);
-        Ok(Self { options, wire })
+        Ok(Self(options))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        Ok(Box::new(wire::wire(&self.0)))
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        Ok(Some(launch::plan(&self.options, context)))
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form(true)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
+        Ok(Some(launch::plan(&self.0, context)))
     }
 
     fn probes(&self) -> Probes {
@@ -60,4 +44,4 @@ impl Backend for Sim {
     }
 }
 
-inferbench_plugin_api::export_backend!(Sim);
+inferbench_plugin_api::export_server!(Sim);

@@ -1,8 +1,8 @@
 //! Requests of the simulator: OpenAI's, with vLLM's extensions and metric names.
 
-use inferbench_plugin_api::openai::{OpenAiWire, info_probe, models_request};
+use inferbench_plugin_api::openai::{self, OpenAiWire};
 use inferbench_plugin_api::{
-    ControlRequest, Evidence, EvidenceSource, PluginError, Probes, json, prometheus,
+    ControlRequest, Evidence, EvidenceSource, InfoProbe, PluginError, Probes, json, prometheus,
 };
 use serde_json::Value;
 
@@ -22,10 +22,9 @@ pub(crate) fn wire(options: &SimOptions) -> OpenAiWire {
 
 pub(crate) fn probes() -> Probes {
     Probes {
-        health: Some(ControlRequest::get("/health")),
-        models: Some(models_request()),
         metrics: Some(ControlRequest::get("/metrics")),
-        info: vec![info_probe(SERVER_INFO_PROBE, "/server_info", &[])],
+        info: vec![InfoProbe::get(SERVER_INFO_PROBE, "/server_info")],
+        ..openai::probes("/health")
     }
 }
 

@@ -7,41 +7,12 @@ use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
-use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::{
-    Backend, EvidenceSource, IdSpan, LaunchContext, ModelSpec, OpenContext, PluginError,
-};
+use inferbench_plugin_api::{Backend, EvidenceSource, IdSpan, Served};
 use inferbench_sim::Sim;
-use inferbench_testkit::conformance;
-use serde_json::{Map, Value, json};
+use inferbench_testkit::trial::{Trial, launch_context};
+use serde_json::{Value, json};
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn open(value: Value) -> Result<Sim, PluginError> {
-    Sim::open(&OpenContext {
-        options: options(value),
-        attached: false,
-    })
-}
-
-fn context(port: u16) -> LaunchContext {
-    LaunchContext {
-        model: ModelSpec {
-            id: "any".to_owned(),
-            dtype: None,
-            max_model_len: Some(1024),
-            tokenizer: None,
-        },
-        served_name: "any".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port,
-        seed: 7,
-        work_dir: "/w".into(),
-        max_concurrency: None,
-    }
-}
+const PLUGIN: Trial<Served<Sim>> = Trial::new();
 
 /// Every knob at once.
 fn all_knobs() -> Value {
@@ -57,52 +28,46 @@ fn all_knobs() -> Value {
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [
+    PLUGIN.passes_conformance(&[
         json!({}),
         json!({"endpoint": "chat", "fixed_ttft_ms": 5.0, "fixed_itl_ms": 1.0}),
         json!({"endpoint": "responses"}),
         all_knobs(),
-    ] {
-        let report = conformance(this_library(), "sim", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    ]);
 }
 
 #[test]
 fn it_is_simulated_and_lists_its_token_ids() {
-    let description = Sim::describe();
+    let description = <Served<Sim>>::describe();
     assert!(description.simulated);
     assert_eq!(description.token_ids, Some(IdSpan { lo: 0, hi: 32_000 }));
 }
 
 #[test]
 fn half_of_a_pair_is_refused_by_name() {
-    let error = open(json!({"fixed_itl_ms": 1.0})).unwrap_err();
     assert_eq!(
-        error.message,
+        PLUGIN.refusal(json!({"fixed_itl_ms": 1.0})),
         "options.fixed_itl_ms is set without options.fixed_ttft_ms"
     );
     let both = json!({"fixed_itl_ms": 1.0, "fixed_ttft_ms": 1.0, "prefix_caching": true});
-    assert!(open(both).is_err());
+    let refusal = PLUGIN.refusal(both);
+    assert!(refusal.starts_with("options."), "{refusal}");
 }
 
 #[test]
 fn the_run_s_seed_is_the_server_s_unless_given() {
-    let command = |value| {
-        let plan = open(value).unwrap().launch(&context(8400)).unwrap();
-        plan.unwrap().command.join(" ")
-    };
+    let command = |value| PLUGIN.plan(value).command.join(" ");
     assert_eq!(
         command(json!({})),
-        "inferbench-sim --host 127.0.0.1 --port 8400 --model any --seed 7 --max-model-len 1024"
+        "inferbench-sim --host 127.0.0.1 --port 8100 --model served --seed 42 --max-model-len 4096"
     );
     assert!(command(json!({"seed": 3})).contains("--seed 3"));
 }
 
 /// A running server, killed when dropped.
-struct Server(Child);
+struct Running(Child);
 
-impl Drop for Server {
+impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended by itself; then there is nothing to kill.
         let _ = self.0.kill();
@@ -125,14 +90,18 @@ fn the_server_takes_every_knob_and_its_answers_are_evidence() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let sim = open(all_knobs()).unwrap();
-    let plan = sim.launch(&context(port)).unwrap().unwrap();
+    let sim = PLUGIN.open(all_knobs());
+    let mut context = launch_context();
+    context.port = port;
+    // The cache of `all_knobs` holds 100 x 16 tokens.
+    context.model.max_model_len = Some(1600);
+    let plan = sim.launch(&context).unwrap().unwrap();
     let program = env!("CARGO_BIN_EXE_inferbench-sim");
     let child = Command::new(program)
         .args(&plan.command[1..])
         .spawn()
         .unwrap();
-    let server = Server(child);
+    let server = Running(child);
     let start = Instant::now();
     while get(port, "/health").is_none() {
         assert!(start.elapsed() < Duration::from_secs(10), "not ready");
@@ -152,7 +121,7 @@ fn the_server_takes_every_knob_and_its_answers_are_evidence() {
     let found = sim.evidence(&source, &info).unwrap();
     assert_eq!(
         (found.model.as_deref(), found.max_model_len),
-        (Some("any"), Some(1024))
+        (Some("served"), Some(1600))
     );
     drop(server);
 }

@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::{Api, Endpoint};
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -77,18 +76,14 @@ impl Default for TgiOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "tgi".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "Text Generation Inference, through its own API or OpenAI's".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: [Endpoint::names(), vec!["native".to_owned()]].concat(),
-            can_launch: true,
-            can_attach: true,
             exposes_metrics: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat", "native"])
         },
-        options_schema: options_schema::<TgiOptions>(),
-        token_ids: None,
+        ..Description::with_options::<TgiOptions>(
+            "tgi",
+            env!("CARGO_PKG_VERSION"),
+            "Text Generation Inference, through its own API or OpenAI's",
+        )
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: `docs/source/reference/metrics.md` and `router/src/lib.rs` (`Info`).
 
-use inferbench_plugin_api::prometheus::{MetricNames, Samples};
+use inferbench_plugin_api::prometheus::{self, MetricNames};
 use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json};
 use serde_json::Value;
 
@@ -11,12 +11,9 @@ use crate::wire::INFO_PROBE;
 const NAMES: MetricNames = MetricNames {
     running_requests: "tgi_batch_current_size",
     waiting_requests: "tgi_queue_size",
-    kv_cache_usage_ratio: "",
-    prefix_cache_queries: "",
-    prefix_cache_hits: "",
-    preemptions: "",
     prompt_tokens: "tgi_request_input_length_sum",
     generation_tokens: "tgi_request_generated_tokens_sum",
+    ..MetricNames::NONE
 };
 
 /// What one piece of evidence says.
@@ -25,10 +22,7 @@ const NAMES: MetricNames = MetricNames {
 /// If an answer that should be JSON is not.
 pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
     match source {
-        EvidenceSource::Metrics => {
-            let text = String::from_utf8_lossy(bytes);
-            Ok(Samples::parse(&text).evidence(&NAMES))
-        }
+        EvidenceSource::Metrics => Ok(prometheus::evidence(bytes, &NAMES)),
         EvidenceSource::Info(name) if name == INFO_PROBE => info(bytes),
         _ => Ok(Evidence::default()),
     }

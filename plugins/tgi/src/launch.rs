@@ -2,10 +2,8 @@
 //!
 //! Source: `docs/source/reference/launcher.md` of Text Generation Inference.
 
-use std::path::Path;
-
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, StopPlan};
+use inferbench_plugin_api::{Flags, LaunchContext, LaunchPlan};
 
 use crate::describe::TgiOptions;
 
@@ -14,22 +12,15 @@ const USUAL_REQUESTS: u32 = 128;
 
 pub(crate) fn plan(options: &TgiOptions, context: &LaunchContext) -> LaunchPlan {
     let arguments = flags(options, context).into_arguments();
-    let offline = Path::new(&context.model.id)
-        .is_dir()
-        .then(|| EnvVar::plain("HF_HUB_OFFLINE", "1"));
+    let line = command_line(
+        options.command.as_deref(),
+        &["text-generation-launcher"],
+        arguments,
+        &options.extra_args,
+    );
     LaunchPlan {
-        command: command_line(
-            options.command.as_deref(),
-            &["text-generation-launcher"],
-            arguments,
-            &options.extra_args,
-        ),
-        env: offline.into_iter().collect(),
-        stop: StopPlan {
-            grace_s: 30,
-            ..StopPlan::default()
-        },
-        ..LaunchPlan::default()
+        env: context.offline().into_iter().collect(),
+        ..LaunchPlan::new(line, 30)
     }
 }
 

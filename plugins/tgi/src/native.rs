@@ -8,7 +8,7 @@ use inferbench_plugin_api::openai::{
 };
 use inferbench_plugin_api::{
     Decoder, Events, Framing, HttpRequest, Message, OutputKind, PluginError, PromptContent,
-    RequestSpec, Usage,
+    PromptForm, RequestSpec, Usage, Wire,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -34,22 +34,50 @@ struct Parameters {
     seed: Option<u64>,
 }
 
-/// The HTTP request for one request.
-///
-/// # Errors
-/// If the prompt is no text.
-pub(crate) fn encode(
-    request: &RequestSpec,
-    extra_body: &Map<String, Value>,
-) -> Result<HttpRequest, PluginError> {
-    let PromptContent::Text(inputs) = &request.prompt else {
-        let words = "/generate_stream: prompt is token ids or messages, must be text";
-        return Err(PluginError::new(words));
-    };
-    let temperature = request.temperature.filter(|t| *t > 0.0);
-    let body = Body {
-        inputs,
-        parameters: Parameters {
+/// How `/generate_stream` and `/generate` are asked.
+#[derive(Debug)]
+pub(crate) struct NativeWire {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) extra_body: Map<String, Value>,
+}
+
+impl Wire for NativeWire {
+    fn prompt_form(&self, _: bool) -> PromptForm {
+        PromptForm::Text
+    }
+
+    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
+        let PromptContent::Text(inputs) = &request.prompt else {
+            let words = "/generate_stream: prompt is token ids or messages, must be text";
+            return Err(PluginError::new(words));
+        };
+        let body = Body {
+            inputs,
+            parameters: Parameters::from_request(request),
+        };
+        let (path, framing) = match request.stream {
+            true => ("/generate_stream", Framing::Sse),
+            false => ("/generate", Framing::Body),
+        };
+        let extra = [&request.extra_body, &self.extra_body];
+        let mut http = post_merged(path, &body, &extra, framing)?;
+        http.headers.extend_from_slice(&self.headers);
+        Ok(http)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(NativeDecoder::default())
+    }
+
+    fn headers(&self) -> &[(String, String)] {
+        &self.headers
+    }
+}
+
+impl Parameters {
+    fn from_request(request: &RequestSpec) -> Self {
+        let temperature = request.temperature.filter(|t| *t > 0.0);
+        Self {
             max_new_tokens: request.output_tokens,
             details: true,
             do_sample: temperature.is_some(),
@@ -57,13 +85,8 @@ pub(crate) fn encode(
             // It must be below 1.
             top_p: request.top_p.filter(|p| *p < 1.0),
             seed: seed_for(request),
-        },
-    };
-    let (path, framing) = match request.stream {
-        true => ("/generate_stream", Framing::Sse),
-        false => ("/generate", Framing::Body),
-    };
-    post_merged(path, &body, &[&request.extra_body, extra_body], framing)
+        }
+    }
 }
 
 /// Reads the answers of both.

@@ -2,63 +2,24 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
-    Backend, EvidenceSource, Framing, LaunchContext, LaunchPlan, Message, ModelSpec, OpenContext,
-    OutputKind, PluginError, PromptContent, PromptForm, RequestSpec, Usage,
+    Backend, EvidenceSource, Framing, LaunchContext, Message, OutputKind, PromptContent,
+    PromptForm, RequestSpec, Served, Usage,
 };
-use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
+use inferbench_testkit::trial::{Trial, info, launch_context};
+use inferbench_testkit::{Replayed, text_of};
 use inferbench_tgi::Tgi;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn try_open(value: Value) -> Result<Tgi, PluginError> {
-    Tgi::open(&OpenContext {
-        options: options(value),
-        attached: false,
-    })
-}
-
-fn open(value: Value) -> Tgi {
-    try_open(value).unwrap()
-}
-
-fn plan(value: Value, max_concurrency: Option<u32>) -> LaunchPlan {
-    let context = LaunchContext {
-        model: ModelSpec {
-            id: "org/model".to_owned(),
-            dtype: Some("float16".to_owned()),
-            max_model_len: Some(4096),
-            tokenizer: None,
-        },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8100,
-        seed: 42,
-        work_dir: "/w".into(),
-        max_concurrency,
-    };
-    open(value).launch(&context).unwrap().unwrap()
-}
-
-fn body(value: Value, spec: &RequestSpec) -> Value {
-    serde_json::from_slice(&open(value).encode(spec).unwrap().body).unwrap()
-}
+const PLUGIN: Trial<Served<Tgi>> = Trial::new();
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [
+    PLUGIN.passes_conformance(&[
         json!({}),
         json!({"api": "openai"}),
         json!({"api": "openai", "endpoint": "chat"}),
-    ] {
-        let report = conformance(this_library(), "tgi", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    ]);
 }
 
 #[test]
@@ -66,7 +27,12 @@ fn options_become_the_launcher_s_flags() {
     let line = |concurrency| {
         let value =
             json!({"num_shard": 2, "quantize": "fp8", "extra_args": ["--cuda-graphs", "0"]});
-        plan(value, concurrency).command.join(" ")
+        let context = LaunchContext {
+            max_concurrency: concurrency,
+            ..launch_context()
+        };
+        let plan = PLUGIN.plan_for(value, &context).unwrap();
+        plan.command.join(" ")
     };
     assert_eq!(
         line(Some(128)),
@@ -84,18 +50,18 @@ fn text_request() -> RequestSpec {
 #[test]
 fn a_greedy_request_names_no_temperature() {
     let mut spec = text_request();
-    let http = open(json!({})).encode(&spec).unwrap();
+    let http = PLUGIN.open(json!({})).encode(&spec).unwrap();
     assert_eq!(
         (&*http.path, http.framing),
         ("/generate_stream", Framing::Sse)
     );
     assert_eq!(
-        body(json!({}), &spec),
+        PLUGIN.body(json!({}), &spec),
         json!({"inputs": "hi", "parameters": {"max_new_tokens": 1, "details": true, "do_sample": false}})
     );
     (spec.temperature, spec.top_p, spec.seed) = (Some(0.7), Some(0.9), 5);
     assert_eq!(
-        body(json!({}), &spec)["parameters"],
+        PLUGIN.body(json!({}), &spec)["parameters"],
         json!({"max_new_tokens": 1, "details": true, "do_sample": true, "temperature": 0.7,
             "top_p": 0.9, "seed": 5})
     );
@@ -103,18 +69,16 @@ fn a_greedy_request_names_no_temperature() {
 
 #[test]
 fn its_own_api_has_no_chat() {
-    let error = try_open(json!({"endpoint": "chat"})).unwrap_err();
     assert_eq!(
-        error.message,
+        PLUGIN.refusal(json!({"endpoint": "chat"})),
         "options.endpoint is `chat`, must be `completions` where api is `native`"
     );
-    let chat = open(json!({"api": "openai", "endpoint": "chat"}));
+    let chat = PLUGIN.open(json!({"api": "openai", "endpoint": "chat"}));
     assert_eq!(chat.prompt_form(), PromptForm::Messages);
 }
 
 fn replayed(messages: &[Message<'_>]) -> Vec<Replayed> {
-    let client = BackendClient::open(this_library(), "tgi", &OpenContext::default()).unwrap();
-    replay(&client, &text_request(), messages).unwrap()
+    PLUGIN.replay(json!({}), &text_request(), messages)
 }
 
 /// Fields of `StreamResponse` in `router/src/lib.rs`.
@@ -128,9 +92,7 @@ data:{"index":3,"token":{"id":2,"text":"</s>","logprob":-0.1,"special":true},"ge
 
 #[test]
 fn every_token_is_counted_and_a_special_one_is_not_shown() {
-    let events = sse::split(STREAM);
-    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
-    let events = replayed(&messages);
+    let events = PLUGIN.replay_sse(json!({}), &text_request(), STREAM);
     assert_eq!(text_of(&events, OutputKind::Text), " a b");
     let output = |text: &str, n| Replayed::Output(OutputKind::Text, text.to_owned(), Some(n));
     let usage = Usage {
@@ -165,7 +127,7 @@ fn a_whole_answer_is_one_output_and_an_error_is_an_error() {
 
 #[test]
 fn metrics_and_info_report_the_batch() {
-    let plugin = open(json!({}));
+    let plugin = PLUGIN.open(json!({}));
     let text = b"tgi_batch_current_size 4\ntgi_queue_size 2\ntgi_request_generated_tokens_sum 64\n";
     let found = plugin.evidence(&EvidenceSource::Metrics, text).unwrap();
     assert_eq!(
@@ -173,10 +135,9 @@ fn metrics_and_info_report_the_batch() {
         (Some(4.0), Some(2.0))
     );
     assert_eq!(found.generation_tokens, Some(64.0));
-    let info = EvidenceSource::Info("info".to_owned());
     let found = plugin
         .evidence(
-            &info,
+            &info("info"),
             br#"{"model_id":"org/m","model_dtype":"torch.float16","max_total_tokens":4096,"max_batch_total_tokens":32768,"version":"2.4.0"}"#,
         )
         .unwrap();

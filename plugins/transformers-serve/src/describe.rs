@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -77,18 +76,14 @@ impl Default for TransformersServeOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "transformers-serve".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "`transformers serve` with continuous batching".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
-            can_launch: true,
-            can_attach: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat"])
         },
-        options_schema: options_schema::<TransformersServeOptions>(),
-        token_ids: None,
+        ..Description::with_options::<TransformersServeOptions>(
+            "transformers-serve",
+            env!("CARGO_PKG_VERSION"),
+            "`transformers serve` with continuous batching",
+        )
     }
 }

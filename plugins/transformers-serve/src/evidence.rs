@@ -1,6 +1,6 @@
 //! What `transformers serve` reports about itself, in its list of models and its log.
 
-use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
+use inferbench_plugin_api::openai;
 use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
 
 /// The line that says that its model is loaded: it listens from then on.
@@ -15,7 +15,6 @@ pub(crate) const LOG_PATTERNS: [&str; 1] = [STARTED];
 /// If an answer that should be JSON is not.
 pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
     match source {
-        EvidenceSource::Info(name) if name == MODELS_PROBE => models_evidence(bytes),
         EvidenceSource::LogLine => {
             let line = String::from_utf8_lossy(bytes);
             Ok(Evidence {
@@ -23,6 +22,6 @@ pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, Pl
                 ..Evidence::default()
             })
         }
-        _ => Ok(Evidence::default()),
+        _ => openai::usual_evidence(source, bytes),
     }
 }

@@ -1,9 +1,7 @@
 //! From options to `transformers serve`'s command line (flags of transformers 5.24.0).
 
-use std::path::Path;
-
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
+use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage};
 
 use crate::describe::TransformersServeOptions;
 use crate::evidence::LOG_PATTERNS;
@@ -14,27 +12,21 @@ pub(crate) fn plan(options: &TransformersServeOptions, context: &LaunchContext) 
     arguments.extend(flags(options, context).into_arguments());
     let command = options.command.as_deref();
     let mut env = vec![EnvVar::plain("TOKENIZERS_PARALLELISM", "false")];
-    if Path::new(&model.id).is_dir() {
-        env.push(EnvVar::plain("HF_HUB_OFFLINE", "1"));
-    }
+    env.extend(context.offline());
+    let line = command_line(
+        command,
+        &["transformers", "serve"],
+        arguments,
+        &options.extra_args,
+    );
     LaunchPlan {
-        command: command_line(
-            command,
-            &["transformers", "serve"],
-            arguments,
-            &options.extra_args,
-        ),
         env,
         log_patterns: LOG_PATTERNS.map(str::to_owned).to_vec(),
-        stop: StopPlan {
-            grace_s: 20,
-            ..StopPlan::default()
-        },
         package: command.is_none().then(|| PythonPackage {
             with: vec!["torch".to_owned(), "accelerate".to_owned()],
             ..PythonPackage::new("transformers[serving]", "transformers")
         }),
-        ..LaunchPlan::default()
+        ..LaunchPlan::new(line, 20)
     }
 }
 

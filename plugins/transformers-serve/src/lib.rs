@@ -6,49 +6,28 @@ mod evidence;
 mod launch;
 mod wire;
 
-use inferbench_plugin_api::openai::OpenAiWire;
-use inferbench_plugin_api::{
-    Backend, Decoder, Description, Evidence, EvidenceSource, HttpRequest, LaunchContext,
-    LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::TransformersServeOptions;
 
 #[derive(Debug)]
-pub struct TransformersServe {
-    options: TransformersServeOptions,
-    wire: OpenAiWire,
-}
+pub struct TransformersServe(TransformersServeOptions);
 
-impl Backend for TransformersServe {
+impl Server for TransformersServe {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: TransformersServeOptions = context.options()?;
-        let wire = wire::wire(&options)?;
-        Ok(Self { options, wire })
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.0)
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        Ok(Some(launch::plan(&self.options, context)))
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form(false)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        wire::encode(&self.wire, request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
-    }
-
-    fn probes(&self) -> Probes {
-        wire::probes()
+        Ok(Some(launch::plan(&self.0, context)))
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
@@ -56,4 +35,4 @@ impl Backend for TransformersServe {
     }
 }
 
-inferbench_plugin_api::export_backend!(TransformersServe);
+inferbench_plugin_api::export_server!(TransformersServe);

@@ -1,7 +1,7 @@
 //! Requests of `transformers serve`: OpenAI's, with a generation config inside.
 
-use inferbench_plugin_api::openai::{self, Endpoint, MODELS_PROBE, OpenAiWire, info_probe};
-use inferbench_plugin_api::{HttpRequest, PluginError, Probes, RequestSpec};
+use inferbench_plugin_api::openai::OpenAiWire;
+use inferbench_plugin_api::{Decoder, HttpRequest, PluginError, PromptForm, RequestSpec, Wire};
 use serde_json::{Value, json};
 
 use crate::describe::TransformersServeOptions;
@@ -10,43 +10,39 @@ use crate::describe::TransformersServeOptions;
 ///
 /// # Errors
 /// If the endpoint is none that this plugin has.
-pub(crate) fn wire(options: &TransformersServeOptions) -> Result<OpenAiWire, PluginError> {
-    if options.endpoint == Endpoint::Responses {
-        let words = "options.endpoint is `responses`, must be `completions` or `chat`";
-        return Err(PluginError::new(words));
-    }
-    Ok(OpenAiWire {
-        endpoint: options.endpoint,
-        extra_body: options.extra_body.clone(),
-        // It refuses fields that it does not know; lengths are forced otherwise.
-        forces_length: false,
-        ..OpenAiWire::default()
-    })
+pub(crate) fn wire(options: &TransformersServeOptions) -> Result<Box<dyn Wire>, PluginError> {
+    let endpoint = options.endpoint.without_responses()?;
+    // It refuses fields that it does not know; lengths are forced otherwise.
+    let openai = OpenAiWire::new(endpoint, None, &options.extra_body)?;
+    Ok(Box::new(WithConfig(openai)))
 }
 
-/// The HTTP request for one request. A forced length comes with a generation config of
-/// its own, in place of the model's: without a token that ends the answer.
-///
-/// # Errors
-/// If the prompt has a form that the endpoint does not take.
-pub(crate) fn encode(wire: &OpenAiWire, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-    let mut request = request.clone();
-    let fields = &mut request.extra_body;
-    // Usage comes with the end of each answer, asked or not.
-    fields.entry("stream_options").or_insert(Value::Null);
-    if request.force_output {
-        let is_random = request.temperature.is_some_and(|t| t > 0.0);
-        let config = json!({"max_new_tokens": request.output_tokens, "do_sample": is_random});
-        // It wants the config as a text.
-        let config = || Value::String(config.to_string());
-        fields.entry("generation_config").or_insert_with(config);
-    }
-    wire.encode(&request)
-}
+/// OpenAI's requests, of which one of forced length has a generation config of its own, in
+/// place of the model's: without a token that ends the answer.
+#[derive(Debug)]
+struct WithConfig(OpenAiWire);
 
-pub(crate) fn probes() -> Probes {
-    Probes {
-        info: vec![info_probe(MODELS_PROBE, "/v1/models", &[])],
-        ..openai::probes("/health")
+impl Wire for WithConfig {
+    fn prompt_form(&self, token_ids: bool) -> PromptForm {
+        self.0.prompt_form(token_ids)
+    }
+
+    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
+        let mut request = request.clone();
+        let fields = &mut request.extra_body;
+        // Usage comes with the end of each answer, asked or not.
+        fields.entry("stream_options").or_insert(Value::Null);
+        if request.force_output {
+            let is_random = request.temperature.is_some_and(|t| t > 0.0);
+            let config = json!({"max_new_tokens": request.output_tokens, "do_sample": is_random});
+            // It wants the config as a text.
+            let config = || Value::String(config.to_string());
+            fields.entry("generation_config").or_insert_with(config);
+        }
+        self.0.encode(&request)
+    }
+
+    fn decoder(&self) -> Box<dyn Decoder> {
+        Box::new(self.0.decoder())
     }
 }

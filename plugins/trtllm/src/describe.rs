@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -59,20 +58,16 @@ pub struct TrtLlmOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "trtllm".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "TensorRT-LLM's OpenAI-compatible server, `trtllm-serve`".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::names(),
-            can_launch: true,
-            can_attach: true,
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat"])
         },
-        options_schema: options_schema::<TrtLlmOptions>(),
-        token_ids: None,
+        ..Description::with_options::<TrtLlmOptions>(
+            "trtllm",
+            env!("CARGO_PKG_VERSION"),
+            "TensorRT-LLM's OpenAI-compatible server, `trtllm-serve`",
+        )
     }
 }

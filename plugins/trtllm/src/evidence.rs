@@ -2,10 +2,9 @@
 //!
 //! Source: `tensorrt_llm/metrics/collector.py` of TensorRT-LLM.
 
-use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
+use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence, version_evidence};
 use inferbench_plugin_api::prometheus::{MetricNames, Samples};
-use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json};
-use serde_json::Value;
+use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError};
 
 use crate::wire::VERSION_PROBE;
 
@@ -15,9 +14,8 @@ const NAMES: MetricNames = MetricNames {
     kv_cache_usage_ratio: "trtllm_kv_cache_utilization",
     prefix_cache_queries: "trtllm_prompt_tokens_total",
     prefix_cache_hits: "trtllm_prompt_cached_tokens_total",
-    preemptions: "",
     prompt_tokens: "trtllm_prompt_tokens_total",
-    generation_tokens: "",
+    ..MetricNames::NONE
 };
 
 /// What one piece of evidence says.
@@ -29,7 +27,7 @@ pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, Pl
         EvidenceSource::Metrics => Ok(metrics(&String::from_utf8_lossy(bytes))),
         EvidenceSource::Info(name) => match name.as_str() {
             MODELS_PROBE => models_evidence(bytes),
-            VERSION_PROBE => version(bytes),
+            VERSION_PROBE => version_evidence(bytes),
             _ => Ok(Evidence::default()),
         },
         EvidenceSource::LogLine => Ok(Evidence::default()),
@@ -45,12 +43,4 @@ fn metrics(text: &str) -> Evidence {
         ),
         ..samples.evidence(&NAMES)
     }
-}
-
-fn version(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = json::read(bytes)?;
-    Ok(Evidence {
-        version: answer["version"].as_str().map(str::to_owned),
-        ..Evidence::default()
-    })
 }

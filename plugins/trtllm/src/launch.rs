@@ -2,11 +2,9 @@
 //!
 //! Source: `tensorrt_llm/commands/serve.py` of TensorRT-LLM.
 
-use std::path::Path;
-
 use inferbench_plugin_api::launch::command_line;
 use inferbench_plugin_api::{
-    EnvVar, Flags, LaunchContext, LaunchPlan, PlannedFile, PluginError, PythonPackage, StopPlan,
+    Flags, LaunchContext, LaunchPlan, PlannedFile, PluginError, PythonPackage,
 };
 use serde_json::{Map, Value};
 
@@ -26,24 +24,17 @@ pub(crate) fn plan(
     let mut arguments = vec![model.id.clone()];
     arguments.extend(flags(options, context).into_arguments());
     let command = options.command.as_deref();
-    let offline = Path::new(&model.id)
-        .is_dir()
-        .then(|| EnvVar::plain("HF_HUB_OFFLINE", "1"));
+    let line = command_line(command, &["trtllm-serve"], arguments, &options.extra_args);
     Ok(LaunchPlan {
-        command: command_line(command, &["trtllm-serve"], arguments, &options.extra_args),
-        env: offline.into_iter().collect(),
+        env: context.offline().into_iter().collect(),
         files: vec![PlannedFile {
             path: SETTINGS.into(),
             contents: settings(options)?,
         }],
-        stop: StopPlan {
-            grace_s: 40,
-            ..StopPlan::default()
-        },
         package: command
             .is_none()
             .then(|| PythonPackage::new("tensorrt-llm", "trtllm-serve")),
-        ..LaunchPlan::default()
+        ..LaunchPlan::new(line, 40)
     })
 }
 

@@ -5,49 +5,32 @@ mod evidence;
 mod launch;
 mod wire;
 
-use inferbench_plugin_api::openai::OpenAiWire;
-use inferbench_plugin_api::{
-    Backend, Decoder, Description, Evidence, EvidenceSource, HttpRequest, LaunchContext,
-    LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::TrtLlmOptions;
 
 #[derive(Debug)]
-pub struct TrtLlm {
-    options: TrtLlmOptions,
-    wire: OpenAiWire,
-}
+pub struct TrtLlm(TrtLlmOptions);
 
-impl Backend for TrtLlm {
+impl Server for TrtLlm {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: TrtLlmOptions = context.options()?;
-        let wire = wire::wire(&options)?;
-        Ok(Self { options, wire })
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.0)
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        launch::plan(&self.options, context).map(Some)
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form(true)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
+        launch::plan(&self.0, context).map(Some)
     }
 
     fn probes(&self) -> Probes {
-        wire::probes(&self.wire.headers)
+        wire::probes()
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
@@ -55,4 +38,4 @@ impl Backend for TrtLlm {
     }
 }
 
-inferbench_plugin_api::export_backend!(TrtLlm);
+inferbench_plugin_api::export_server!(TrtLlm);

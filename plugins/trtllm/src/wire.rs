@@ -1,9 +1,7 @@
 //! Requests of `trtllm-serve`: OpenAI's, with vLLM's extensions.
 
-use inferbench_plugin_api::openai::{
-    Endpoint, MODELS_PROBE, OpenAiWire, api_key_header, info_probe,
-};
-use inferbench_plugin_api::{ControlRequest, PluginError, Probes};
+use inferbench_plugin_api::openai::{OpenAiWire, models_probe};
+use inferbench_plugin_api::{ControlRequest, InfoProbe, PluginError, Probes, Wire};
 
 use crate::describe::TrtLlmOptions;
 
@@ -15,32 +13,23 @@ pub(crate) const VERSION_PROBE: &str = "version";
 /// # Errors
 /// If the endpoint is none that this plugin has, or the API key is not in the
 /// environment.
-pub(crate) fn wire(options: &TrtLlmOptions) -> Result<OpenAiWire, PluginError> {
-    if options.endpoint == Endpoint::Responses {
-        let words = "options.endpoint is `responses`, must be `completions` or `chat`";
-        return Err(PluginError::new(words));
-    }
-    let key = api_key_header(options.api_key_env.as_deref())?;
-    Ok(OpenAiWire {
-        endpoint: options.endpoint,
-        headers: key.into_iter().collect(),
-        extra_body: options.extra_body.clone(),
+pub(crate) fn wire(options: &TrtLlmOptions) -> Result<Box<dyn Wire>, PluginError> {
+    let endpoint = options.endpoint.without_responses()?;
+    let key = options.api_key_env.as_deref();
+    Ok(Box::new(OpenAiWire {
         continuous_usage: true,
         forces_length: true,
-    })
+        ..OpenAiWire::new(endpoint, key, &options.extra_body)?
+    }))
 }
 
-pub(crate) fn probes(headers: &[(String, String)]) -> Probes {
-    let probes = Probes {
+pub(crate) fn probes() -> Probes {
+    Probes {
         health: Some(ControlRequest::get("/health")),
         // It serves a folder under its last part, and answers to any name.
         models: None,
         // What `/metrics` gives is JSON, and taken away by whoever reads it.
         metrics: Some(ControlRequest::get("/prometheus/metrics")),
-        info: vec![
-            info_probe(MODELS_PROBE, "/v1/models", &[]),
-            info_probe(VERSION_PROBE, "/version", &[]),
-        ],
-    };
-    probes.with_headers(headers)
+        info: vec![models_probe(), InfoProbe::get(VERSION_PROBE, "/version")],
+    }
 }

@@ -2,70 +2,27 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
-    Backend, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext, OutputKind,
-    PluginError, PromptContent, PromptForm, RequestSpec,
+    Backend, EvidenceSource, OutputKind, PromptContent, PromptForm, RequestSpec, Served,
 };
-use inferbench_testkit::{Replayed, conformance, replay, sse, text_of};
+use inferbench_testkit::trial::{Trial, info};
+use inferbench_testkit::{Replayed, text_of};
 use inferbench_trtllm::TrtLlm;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn try_open(value: Value) -> Result<TrtLlm, PluginError> {
-    TrtLlm::open(&OpenContext {
-        options: options(value),
-        attached: false,
-    })
-}
-
-fn open(value: Value) -> TrtLlm {
-    try_open(value).unwrap()
-}
-
-fn plan(value: Value, max_concurrency: Option<u32>) -> LaunchPlan {
-    let context = LaunchContext {
-        model: ModelSpec {
-            id: "org/model".to_owned(),
-            dtype: Some("float16".to_owned()),
-            max_model_len: Some(4096),
-            tokenizer: None,
-        },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8100,
-        seed: 42,
-        work_dir: "/w".into(),
-        max_concurrency,
-    };
-    open(value).launch(&context).unwrap().unwrap()
-}
-
-fn body(value: Value, spec: &RequestSpec) -> Value {
-    serde_json::from_slice(&open(value).encode(spec).unwrap().body).unwrap()
-}
+const PLUGIN: Trial<Served<TrtLlm>> = Trial::new();
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [json!({}), json!({"endpoint": "chat", "tp_size": 2})] {
-        let report = conformance(this_library(), "trtllm", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    PLUGIN.passes_conformance(&[json!({}), json!({"endpoint": "chat", "tp_size": 2})]);
 }
 
 #[test]
 fn options_become_flags_and_a_file_of_settings() {
-    let plan = plan(
-        json!({
+    let plan = PLUGIN.plan(json!({
             "tp_size": 2, "kv_cache_free_gpu_memory_fraction": 0.5, "enable_chunked_prefill": true,
             "llm_api_options": {"enable_iter_perf_stats": false, "kv_cache_config": {"enable_block_reuse": false}}
-        }),
-        None,
-    );
+        }));
     assert_eq!(
         plan.command.join(" "),
         "trtllm-serve org/model --host 127.0.0.1 --port 8100 --extra_llm_api_options /w/trtllm.yaml \
@@ -91,7 +48,7 @@ fn options_become_flags_and_a_file_of_settings() {
 fn requests_carry_token_ids_and_a_forced_length() {
     let mut spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1, 2]));
     spec.force_output = true;
-    let body = body(json!({}), &spec);
+    let body = PLUGIN.body(json!({}), &spec);
     assert_eq!(body["prompt"], json!([1, 2]));
     assert_eq!(
         (&body["ignore_eos"], &body["min_tokens"]),
@@ -99,11 +56,11 @@ fn requests_carry_token_ids_and_a_forced_length() {
     );
     assert_eq!(body["stream_options"]["continuous_usage_stats"], true);
     assert_eq!(
-        open(json!({"endpoint": "chat"})).prompt_form(),
+        PLUGIN.open(json!({"endpoint": "chat"})).prompt_form(),
         PromptForm::Messages
     );
-    let error = try_open(json!({"endpoint": "responses"})).unwrap_err();
-    assert!(error.message.starts_with("options.endpoint"), "{error}");
+    let refusal = PLUGIN.refusal(json!({"endpoint": "responses"}));
+    assert!(refusal.starts_with("options.endpoint"), "{refusal}");
 }
 
 /// Fields of `CompletionStreamResponse` in `serve/openai_protocol.py`.
@@ -117,11 +74,8 @@ data: [DONE]
 
 #[test]
 fn a_stream_as_its_protocol_has_it_is_counted_event_by_event() {
-    let client = BackendClient::open(this_library(), "trtllm", &OpenContext::default()).unwrap();
     let spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1]));
-    let events = sse::split(STREAM);
-    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
-    let replayed = replay(&client, &spec, &messages).unwrap();
+    let replayed = PLUGIN.replay_sse(json!({}), &spec, STREAM);
     assert_eq!(text_of(&replayed, OutputKind::Text), "Hello you");
     let output = |text: &str, n| Replayed::Output(OutputKind::Text, text.to_owned(), Some(n));
     assert_eq!(replayed[0], output("Hello", 1));
@@ -139,7 +93,7 @@ trtllm_prompt_cached_tokens_total{model_name="m"} 25.0
 trtllm_spec_decode_drafted_tokens_total{model_name="m"} 8.0
 trtllm_spec_decode_accepted_tokens_total{model_name="m"} 6.0
 "#;
-    let plugin = open(json!({}));
+    let plugin = PLUGIN.open(json!({}));
     let found = plugin.evidence(&EvidenceSource::Metrics, text).unwrap();
     assert_eq!(
         (found.running_requests, found.waiting_requests),
@@ -151,9 +105,8 @@ trtllm_spec_decode_accepted_tokens_total{model_name="m"} 6.0
         (Some(100.0), Some(25.0))
     );
     assert_eq!(found.draft_acceptance_ratio, Some(0.75));
-    let version = EvidenceSource::Info("version".to_owned());
     let found = plugin
-        .evidence(&version, br#"{"version": "1.2.0"}"#)
+        .evidence(&info("version"), br#"{"version": "1.2.0"}"#)
         .unwrap();
     assert_eq!(found.version.as_deref(), Some("1.2.0"));
 }

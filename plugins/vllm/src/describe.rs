@@ -1,6 +1,5 @@
 //! What the plugin reports about itself, and its options.
 
-use inferbench_plugin_api::backend::options_schema;
 use inferbench_plugin_api::openai::Endpoint;
 use inferbench_plugin_api::{Capabilities, Description};
 use schemars::JsonSchema;
@@ -83,21 +82,17 @@ impl Default for VllmOptions {
 
 pub(crate) fn description() -> Description {
     Description {
-        name: "vllm".to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        summary: "vLLM's OpenAI-compatible server, `vllm serve`".to_owned(),
-        simulated: false,
         capabilities: Capabilities {
-            endpoints: Endpoint::all_names(),
-            can_launch: true,
-            can_attach: true,
             can_reset_prefix_cache: true,
             exposes_metrics: true,
             accepts_token_ids: true,
             can_force_output_length: true,
-            ..Capabilities::default()
+            ..Capabilities::server(&["completions", "chat", "responses"])
         },
-        options_schema: options_schema::<VllmOptions>(),
-        token_ids: None,
+        ..Description::with_options::<VllmOptions>(
+            "vllm",
+            env!("CARGO_PKG_VERSION"),
+            "vLLM's OpenAI-compatible server, `vllm serve`",
+        )
     }
 }

@@ -1,6 +1,6 @@
 //! What vLLM reports about itself, in its metrics, its answers and its log.
 
-use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence};
+use inferbench_plugin_api::openai::{MODELS_PROBE, models_evidence, version_evidence};
 use inferbench_plugin_api::{Evidence, EvidenceSource, PluginError, json, prometheus};
 use serde_json::Value;
 
@@ -18,19 +18,11 @@ pub(crate) fn read(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, Pl
         EvidenceSource::LogLine => Ok(log_line(&text())),
         EvidenceSource::Info(name) => match name.as_str() {
             MODELS_PROBE => models_evidence(bytes),
-            VERSION_PROBE => version(bytes),
+            VERSION_PROBE => version_evidence(bytes),
             SERVER_INFO_PROBE => server_info(bytes),
             _ => Ok(Evidence::default()),
         },
     }
-}
-
-fn version(bytes: &[u8]) -> Result<Evidence, PluginError> {
-    let answer: Value = json::read(bytes)?;
-    Ok(Evidence {
-        version: answer["version"].as_str().map(str::to_owned),
-        ..Evidence::default()
-    })
 }
 
 fn server_info(bytes: &[u8]) -> Result<Evidence, PluginError> {

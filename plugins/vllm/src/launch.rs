@@ -1,9 +1,7 @@
 //! From options to `vllm serve`'s command line (flags of vLLM 0.32.0).
 
-use std::path::Path;
-
 use inferbench_plugin_api::launch::command_line;
-use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage, StopPlan};
+use inferbench_plugin_api::{EnvVar, Flags, LaunchContext, LaunchPlan, PythonPackage};
 
 use crate::describe::VllmOptions;
 use crate::log;
@@ -18,21 +16,15 @@ pub(crate) fn plan(options: &VllmOptions, context: &LaunchContext) -> LaunchPlan
         EnvVar::plain("VLLM_SERVER_DEV_MODE", "1"),
         EnvVar::plain("VLLM_NO_USAGE_STATS", "1"),
     ];
-    if Path::new(&model.id).is_dir() {
-        env.push(EnvVar::plain("HF_HUB_OFFLINE", "1"));
-    }
+    env.extend(context.offline());
+    let line = command_line(command, &["vllm", "serve"], arguments, &options.extra_args);
     LaunchPlan {
-        command: command_line(command, &["vllm", "serve"], arguments, &options.extra_args),
         env,
         log_patterns: log::PATTERNS.map(str::to_owned).to_vec(),
-        stop: StopPlan {
-            grace_s: 30,
-            ..StopPlan::default()
-        },
         package: command
             .is_none()
             .then(|| PythonPackage::new("vllm", "vllm")),
-        ..LaunchPlan::default()
+        ..LaunchPlan::new(line, 30)
     }
 }
 

@@ -6,49 +6,32 @@ mod launch;
 mod log;
 mod wire;
 
-use inferbench_plugin_api::openai::OpenAiWire;
-use inferbench_plugin_api::{
-    Backend, ControlRequest, Decoder, Description, Evidence, EvidenceSource, HttpRequest,
-    LaunchContext, LaunchPlan, OpenContext, PluginError, Probes, PromptForm, RequestSpec,
-};
+use inferbench_plugin_api::prelude::*;
 
 pub use describe::VllmOptions;
 
 #[derive(Debug)]
-pub struct Vllm {
-    options: VllmOptions,
-    wire: OpenAiWire,
-}
+pub struct Vllm(VllmOptions);
 
-impl Backend for Vllm {
+impl Server for Vllm {
     fn describe() -> Description {
         describe::description()
     }
 
     fn open(context: &OpenContext) -> Result<Self, PluginError> {
-        let options: VllmOptions = context.options()?;
-        let wire = wire::wire(&options)?;
-        Ok(Self { options, wire })
+        Ok(Self(context.options()?))
+    }
+
+    fn wire(&self) -> Result<Box<dyn Wire>, PluginError> {
+        wire::wire(&self.0)
     }
 
     fn launch(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, PluginError> {
-        Ok(Some(launch::plan(&self.options, context)))
-    }
-
-    fn prompt_form(&self) -> PromptForm {
-        self.wire.prompt_form(true)
-    }
-
-    fn encode(&self, request: &RequestSpec) -> Result<HttpRequest, PluginError> {
-        self.wire.encode(request)
-    }
-
-    fn decoder(&self, _: &RequestSpec) -> Box<dyn Decoder> {
-        Box::new(self.wire.decoder())
+        Ok(Some(launch::plan(&self.0, context)))
     }
 
     fn probes(&self) -> Probes {
-        wire::probes(&self.wire.headers)
+        wire::probes()
     }
 
     fn evidence(&self, source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
@@ -56,8 +39,8 @@ impl Backend for Vllm {
     }
 
     fn reset(&self) -> Vec<ControlRequest> {
-        wire::reset(&self.wire.headers)
+        wire::reset()
     }
 }
 
-inferbench_plugin_api::export_backend!(Vllm);
+inferbench_plugin_api::export_server!(Vllm);

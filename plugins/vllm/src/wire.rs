@@ -1,9 +1,7 @@
 //! Requests of vLLM's server: OpenAI's, with its extensions.
 
-use inferbench_plugin_api::openai::{
-    MODELS_PROBE, OpenAiWire, api_key_header, info_probe, models_request, with_headers,
-};
-use inferbench_plugin_api::{ControlRequest, PluginError, Probes};
+use inferbench_plugin_api::openai::{self, OpenAiWire, models_probe};
+use inferbench_plugin_api::{ControlRequest, InfoProbe, PluginError, Probes, Wire};
 
 use crate::describe::VllmOptions;
 
@@ -16,34 +14,28 @@ pub(crate) const SERVER_INFO_PROBE: &str = "server_info";
 ///
 /// # Errors
 /// If the API key is not in the environment.
-pub(crate) fn wire(options: &VllmOptions) -> Result<OpenAiWire, PluginError> {
-    let key = api_key_header(options.api_key_env.as_deref())?;
-    Ok(OpenAiWire {
-        endpoint: options.endpoint,
-        headers: key.into_iter().collect(),
-        extra_body: options.extra_body.clone(),
+pub(crate) fn wire(options: &VllmOptions) -> Result<Box<dyn Wire>, PluginError> {
+    let key = options.api_key_env.as_deref();
+    Ok(Box::new(OpenAiWire {
         continuous_usage: true,
         forces_length: true,
-    })
+        ..OpenAiWire::new(options.endpoint, key, &options.extra_body)?
+    }))
 }
 
-pub(crate) fn probes(headers: &[(String, String)]) -> Probes {
-    let info = |name, path| info_probe(name, path, &[]);
-    let probes = Probes {
-        health: Some(ControlRequest::get("/health")),
-        models: Some(models_request()),
+pub(crate) fn probes() -> Probes {
+    Probes {
         metrics: Some(ControlRequest::get("/metrics")),
         info: vec![
-            info(MODELS_PROBE, "/v1/models"),
-            info(VERSION_PROBE, "/version"),
-            info(SERVER_INFO_PROBE, "/server_info?config_format=json"),
+            models_probe(),
+            InfoProbe::get(VERSION_PROBE, "/version"),
+            InfoProbe::get(SERVER_INFO_PROBE, "/server_info?config_format=json"),
         ],
-    };
-    probes.with_headers(headers)
+        ..openai::probes("/health")
+    }
 }
 
 /// Exists only in the development mode, which a launch turns on.
-pub(crate) fn reset(headers: &[(String, String)]) -> Vec<ControlRequest> {
-    let request = ControlRequest::post("/reset_prefix_cache");
-    vec![with_headers(request, headers)]
+pub(crate) fn reset() -> Vec<ControlRequest> {
+    vec![ControlRequest::post("/reset_prefix_cache")]
 }

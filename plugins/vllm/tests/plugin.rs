@@ -2,56 +2,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
-use inferbench_plugin_api::abi::this_library;
-use inferbench_plugin_api::client::BackendClient;
 use inferbench_plugin_api::{
-    Backend, Evidence, EvidenceSource, LaunchContext, LaunchPlan, ModelSpec, OpenContext,
-    OutputKind, PromptContent, RequestSpec,
+    Backend, Evidence, EvidenceSource, OutputKind, PromptContent, RequestSpec, Served,
 };
-use inferbench_testkit::{conformance, replay, sse, text_of};
+use inferbench_testkit::trial::{Trial, info, launch_context};
+use inferbench_testkit::{Replayed, text_of};
 use inferbench_vllm::Vllm;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
-fn options(value: Value) -> Map<String, Value> {
-    value.as_object().unwrap().clone()
-}
-
-fn open(value: Value) -> Vllm {
-    let context = OpenContext {
-        options: options(value),
-        attached: false,
-    };
-    Vllm::open(&context).unwrap()
-}
-
-fn plan(value: Value, model: &str) -> LaunchPlan {
-    let context = LaunchContext {
-        model: ModelSpec {
-            id: model.to_owned(),
-            dtype: Some("bfloat16".to_owned()),
-            max_model_len: Some(4096),
-            tokenizer: None,
-        },
-        served_name: "served".to_owned(),
-        host: "127.0.0.1".to_owned(),
-        port: 8100,
-        seed: 42,
-        work_dir: "/w".into(),
-        max_concurrency: None,
-    };
-    open(value).launch(&context).unwrap().unwrap()
-}
+const PLUGIN: Trial<Served<Vllm>> = Trial::new();
 
 #[test]
 fn it_passes_the_conformance_suite() {
-    for value in [
+    PLUGIN.passes_conformance(&[
         json!({}),
         json!({"endpoint": "responses"}),
         json!({"endpoint": "chat", "enable_prefix_caching": false, "max_num_seqs": 8}),
-    ] {
-        let report = conformance(this_library(), "vllm", &options(value));
-        assert!(report.passed(), "{report}");
-    }
+    ]);
 }
 
 #[test]
@@ -60,12 +27,12 @@ fn options_become_vllm_s_flags() {
         "command": ["/opt/vllm/bin/vllm", "serve"], "gpu_memory_utilization": 0.5,
         "enforce_eager": true, "enable_prefix_caching": false, "extra_args": ["--x", "1"]
     });
-    let plan = plan(value, "org/model");
+    let plan = PLUGIN.plan(value);
     let line = plan.command.join(" ");
     assert_eq!(
         line,
         "/opt/vllm/bin/vllm serve org/model --host 127.0.0.1 --port 8100 --served-model-name \
-         served --seed 42 --generation-config vllm --dtype bfloat16 --max-model-len 4096 \
+         served --seed 42 --generation-config vllm --dtype float16 --max-model-len 4096 \
          --gpu-memory-utilization 0.5 --enforce-eager --no-enable-prefix-caching --x 1"
     );
     let names: Vec<_> = plan.env.iter().map(|v| v.name.as_str()).collect();
@@ -75,13 +42,15 @@ fn options_become_vllm_s_flags() {
 
 #[test]
 fn its_own_command_comes_from_the_package_vllm() {
-    let package = plan(json!({}), "org/model").package.unwrap();
+    let package = PLUGIN.plan(json!({})).package.unwrap();
     assert_eq!((&*package.name, &*package.program), ("vllm", "vllm"));
 }
 
 #[test]
 fn a_local_model_keeps_the_hub_out() {
-    let plan = plan(json!({}), env!("CARGO_MANIFEST_DIR"));
+    let mut context = launch_context();
+    context.model.id = env!("CARGO_MANIFEST_DIR").to_owned();
+    let plan = PLUGIN.plan_for(json!({}), &context).unwrap();
     assert!(plan.env.iter().any(|v| v.name == "HF_HUB_OFFLINE"));
 }
 
@@ -89,7 +58,7 @@ fn a_local_model_keeps_the_hub_out() {
 fn requests_carry_token_ids_and_ask_for_running_counts() {
     let mut spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1, 2]));
     spec.force_output = true;
-    let body: Value = serde_json::from_slice(&open(json!({})).encode(&spec).unwrap().body).unwrap();
+    let body = PLUGIN.body(json!({}), &spec);
     assert_eq!(body["prompt"], json!([1, 2]));
     assert_eq!(body["stream_options"]["continuous_usage_stats"], true);
     assert_eq!(
@@ -100,17 +69,15 @@ fn requests_carry_token_ids_and_ask_for_running_counts() {
 
 #[test]
 fn a_recorded_answer_to_token_ids_reads_whole() {
-    let client = BackendClient::open(this_library(), "vllm", &OpenContext::default()).unwrap();
     let spec = RequestSpec::one_token("m", PromptContent::TokenIds(vec![1]));
-    let events = sse::split(include_bytes!("captures/completions.sse"));
-    let messages: Vec<_> = events.iter().map(sse::Event::message).collect();
-    let replayed = replay(&client, &spec, &messages).unwrap();
+    let stream = include_bytes!("captures/completions.sse");
+    let replayed = PLUGIN.replay_sse(json!({}), &spec, stream);
     assert!(!text_of(&replayed, OutputKind::Text).is_empty());
-    assert_eq!(replayed.last(), Some(&inferbench_testkit::Replayed::End));
+    assert_eq!(replayed.last(), Some(&Replayed::End));
 }
 
 fn evidence(source: EvidenceSource, bytes: &[u8]) -> Evidence {
-    open(json!({})).evidence(&source, bytes).unwrap()
+    PLUGIN.open(json!({})).evidence(&source, bytes).unwrap()
 }
 
 #[test]
@@ -132,12 +99,14 @@ fn recorded_metrics_report_the_cache_and_its_use() {
 
 #[test]
 fn recorded_answers_report_what_is_in_effect() {
-    let info = |name: &str, bytes: &[u8]| evidence(EvidenceSource::Info(name.to_owned()), bytes);
-    let mut found = info("models", include_bytes!("captures/models.json"));
+    let mut found = evidence(info("models"), include_bytes!("captures/models.json"));
     assert_eq!(found.model.as_deref(), Some("/models/tiny"));
-    found.absorb(info("version", include_bytes!("captures/version.json")));
-    found.absorb(info(
-        "server_info",
+    found.absorb(evidence(
+        info("version"),
+        include_bytes!("captures/version.json"),
+    ));
+    found.absorb(evidence(
+        info("server_info"),
         include_bytes!("captures/server-info.json"),
     ));
     assert_eq!(found.version.as_deref(), Some("0.32.0"));

@@ -1,9 +1,11 @@
 //! An HTTP/1.1 answer, however its bytes are cut: head, then body with its
 //! transfer framing and content coding taken off.
 
-use std::io::Write as _;
+mod chunked;
+mod coding;
 
-use flate2::write::{MultiGzDecoder, ZlibDecoder};
+use chunked::Chunked;
+use coding::{Decoder, decoder_for};
 use thiserror::Error;
 
 const MAX_HEAD_BYTES: usize = 256 * 1024;
@@ -66,24 +68,6 @@ enum Body {
     Length(u64),
     Chunked(Chunked),
     UntilClose,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chunked {
-    Size { digits: u32, value: u64 },
-    Extension { value: u64 },
-    SizeEnd { value: u64 },
-    Data { left: u64 },
-    DataCr,
-    DataLf,
-    Trailer { line_empty: bool },
-    Done,
-}
-
-enum Decoder {
-    Identity,
-    Gzip(Box<MultiGzDecoder<Vec<u8>>>),
-    Deflate(Box<ZlibDecoder<Vec<u8>>>),
 }
 
 /// Reads one answer.
@@ -221,72 +205,6 @@ impl ResponseReader {
     }
 }
 
-impl Chunked {
-    /// One step over `bytes`, which are not empty: bytes used, and the data
-    /// among them.
-    fn step<'a>(&mut self, bytes: &'a [u8]) -> Result<(usize, Option<&'a [u8]>), HttpError> {
-        let byte = bytes[0];
-        *self = match *self {
-            Self::Data { left } => {
-                let n = (bytes.len() as u64).min(left) as usize;
-                let left = left - n as u64;
-                *self = if left == 0 {
-                    Self::DataCr
-                } else {
-                    Self::Data { left }
-                };
-                return Ok((n, Some(&bytes[..n])));
-            }
-            Self::Size { digits, value } => Self::size(byte, digits, value)?,
-            Self::Extension { value } => match byte {
-                b'\r' => Self::SizeEnd { value },
-                b'\n' => Self::after_size(value),
-                _ => Self::Extension { value },
-            },
-            Self::SizeEnd { value } if byte == b'\n' => Self::after_size(value),
-            Self::DataCr if byte == b'\r' => Self::DataLf,
-            Self::DataCr | Self::DataLf if byte == b'\n' => Self::Size {
-                digits: 0,
-                value: 0,
-            },
-            Self::Trailer { line_empty } => match byte {
-                b'\n' if line_empty => Self::Done,
-                b'\n' => Self::Trailer { line_empty: true },
-                b'\r' => Self::Trailer { line_empty },
-                _ => Self::Trailer { line_empty: false },
-            },
-            Self::SizeEnd { .. } | Self::DataCr | Self::DataLf | Self::Done => {
-                return Err(HttpError::ChunkSize);
-            }
-        };
-        Ok((1, None))
-    }
-
-    fn size(byte: u8, digits: u32, value: u64) -> Result<Self, HttpError> {
-        match char::from(byte).to_digit(16) {
-            Some(digit) if digits < 15 => Ok(Self::Size {
-                digits: digits + 1,
-                value: value << 4 | u64::from(digit),
-            }),
-            _ if digits == 0 => Err(HttpError::ChunkSize),
-            _ => match byte {
-                b'\r' => Ok(Self::SizeEnd { value }),
-                b'\n' => Ok(Self::after_size(value)),
-                b';' | b' ' | b'\t' => Ok(Self::Extension { value }),
-                _ => Err(HttpError::ChunkSize),
-            },
-        }
-    }
-
-    fn after_size(value: u64) -> Self {
-        if value == 0 {
-            Self::Trailer { line_empty: true }
-        } else {
-            Self::Data { left: value }
-        }
-    }
-}
-
 fn read_head(
     status: u16,
     http_1_1: bool,
@@ -353,51 +271,6 @@ fn content_length(value: &str, before: Option<u64>) -> Result<u64, HttpError> {
         length = Some(parsed);
     }
     length.ok_or_else(wrong)
-}
-
-fn decoder_for(coding: Option<&str>) -> Result<Decoder, HttpError> {
-    match coding {
-        None => Ok(Decoder::Identity),
-        Some("gzip" | "x-gzip") => {
-            let decoder = MultiGzDecoder::new(Vec::new());
-            Ok(Decoder::Gzip(Box::new(decoder)))
-        }
-        Some("deflate") => Ok(Decoder::Deflate(Box::new(ZlibDecoder::new(Vec::new())))),
-        Some(other) => Err(HttpError::UnknownCoding(other.to_owned())),
-    }
-}
-
-impl Decoder {
-    /// Decodes `bytes` and gives at once what can be read now.
-    fn push(&mut self, bytes: &[u8], sink: &mut dyn FnMut(&[u8])) -> Result<(), HttpError> {
-        let broken = |coding| {
-            move |error: std::io::Error| HttpError::Coding {
-                coding,
-                reason: error.to_string(),
-            }
-        };
-        let out = match self {
-            Self::Identity => {
-                sink(bytes);
-                return Ok(());
-            }
-            Self::Gzip(decoder) => {
-                let written = decoder.write_all(bytes).and_then(|()| decoder.flush());
-                written.map_err(broken("gzip"))?;
-                decoder.get_mut()
-            }
-            Self::Deflate(decoder) => {
-                let written = decoder.write_all(bytes).and_then(|()| decoder.flush());
-                written.map_err(broken("deflate"))?;
-                decoder.get_mut()
-            }
-        };
-        if !out.is_empty() {
-            sink(out);
-            out.clear();
-        }
-        Ok(())
-    }
 }
 
 #[cfg(test)]

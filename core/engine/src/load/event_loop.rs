@@ -2,6 +2,8 @@
 //! go on. Reading comes first: between two looks at the sockets at most one request is
 //! sent, and nothing else is done.
 
+mod offer;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -9,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use inferbench_model::facts::exchange::StreamEnd;
-use inferbench_model::facts::record::Phase;
 use mio::event::Event;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
@@ -17,7 +18,6 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::carried::Step;
 use super::error::LoadError;
 use super::mailbox::{Mail, Mailbox, Opened, Opener};
-use super::outcome::Answered;
 use super::self_check::{Lags, ReadStats};
 use super::shared::{Channel, Shared, Transport};
 use super::timers::{Alarm, Pulse};
@@ -25,6 +25,8 @@ use super::under_way::{Order, UnderWay, Work};
 use super::woke::Woke;
 use crate::http::Connection;
 use crate::os::clock;
+
+pub(super) use offer::{Ended, Next, Offer};
 
 /// Events that one look at the sockets gives at most.
 const EVENTS: usize = 1024;
@@ -39,56 +41,6 @@ const AWAKE_NS: u64 = 60_000;
 const LOOK_EVERY_NS: u64 = 5_000_000;
 /// Marks the number of a connection that the loop itself has asked for.
 const OWN: u64 = 1 << 63;
-
-/// What offers requests to a loop.
-pub(super) trait Offer {
-    /// Prepares what has to be there before the load begins; whether all is. It is
-    /// asked again when something has happened.
-    fn prepare(&mut self, events: &mut EventLoop) -> bool;
-
-    /// Sends at most one request, and says when it wants to be asked again.
-    ///
-    /// # Errors
-    /// No request can be had.
-    fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError>;
-
-    /// A request has ended.
-    ///
-    /// # Errors
-    /// No request can be had.
-    fn ended(&mut self, events: &mut EventLoop, ended: Ended) -> Result<(), LoadError>;
-
-    /// A connection that it asked for is open, or cannot be opened.
-    fn opened(&mut self, events: &mut EventLoop, opened: Opened);
-}
-
-/// When an offer wants to be asked again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
-    /// After a look at the sockets.
-    AtOnce,
-    /// At this time, ns, or when something has happened.
-    At(u64),
-    /// When something has happened.
-    Later,
-    /// Not any more.
-    Nothing,
-}
-
-/// A request that has ended.
-pub(super) struct Ended {
-    /// The offer's own number for it.
-    pub(super) number: u64,
-    pub(super) phase: Phase,
-    /// It was sent.
-    pub(super) sent: bool,
-    /// What carried it.
-    pub(super) channel: Channel,
-    /// When it ended, ns.
-    pub(super) end_ns: u64,
-    /// Its answer, if its conversation goes on.
-    pub(super) answered: Option<Answered>,
-}
 
 /// The loop of one thread.
 pub(super) struct EventLoop {

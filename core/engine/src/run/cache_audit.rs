@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use inferbench_model::config::ReadyCheck;
 use inferbench_model::facts::cache_audit::{CacheAuditFacts, PrefixCacheState};
-use inferbench_model::facts::record::Evidence;
+use inferbench_model::facts::samples::Evidence;
 use inferbench_model::plan::Stage;
 use inferbench_model::plan::prompt::PromptKey;
 use inferbench_plugin_api::RequestSpec;

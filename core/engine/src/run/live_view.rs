@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use inferbench_model::facts::record::{Evidence, GpuSample, RequestRecord};
+use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::facts::samples::{Evidence, GpuSample};
 use inferbench_model::text::units::s_between;
 
 use crate::event::LiveFigures;

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use inferbench_model::facts::manifest::{CellFacts, ExitState, Manifest, StageFacts};
-use inferbench_model::facts::record::{RequestRecord, ServerSample};
+use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::facts::samples::ServerSample;
 use inferbench_model::facts::warning::Warning;
 use inferbench_model::plan::{PlannedLevel, Stage};
 use tokio_util::sync::CancellationToken;

@@ -3,7 +3,7 @@
 
 use inferbench_model::config::Config;
 use inferbench_model::facts::manifest::Manifest;
-use inferbench_model::facts::record::{GpuSample, HostSample};
+use inferbench_model::facts::samples::{GpuSample, HostSample};
 use tokio_util::sync::CancellationToken;
 
 use super::live_view::Readings;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use inferbench_model::facts::record::{Evidence, ServerSample};
+use inferbench_model::facts::samples::{Evidence, ServerSample};
 use inferbench_model::plan::Stage;
 use inferbench_plugin_api::EvidenceSource;
 use inferbench_plugin_api::client::BackendClient;

@@ -6,7 +6,8 @@ mod found;
 mod names;
 
 use inferbench_model::config::{BackendConfig, Config};
-use inferbench_model::facts::record::{Evidence, RequestRecord};
+use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::facts::samples::Evidence;
 use inferbench_model::facts::warning::Warning;
 use inferbench_plugin_api::LaunchPlan;
 use serde::Serialize;

@@ -9,6 +9,7 @@
 )]
 
 pub mod cell;
+pub mod runs;
 pub mod secure;
 pub mod server;
 

@@ -2,9 +2,14 @@
 //! TTFT, TPOT, ITL and success, in one place. The caller stamps; nothing here
 //! reads a clock.
 
+mod pieces;
+mod reads;
+
 use std::sync::Arc;
 
 pub use inferbench_contract::{OutputKind, Usage};
+use pieces::Pieces;
+use reads::Reads;
 use sha2::{Digest, Sha256};
 
 use crate::facts::failure_reason::FailureReason;
@@ -92,122 +97,6 @@ pub struct Exchange {
     unread_events: u32,
     unread_field: Option<String>,
     reads: Reads,
-}
-
-/// Pieces of text, joined.
-#[derive(Debug, Clone, Default)]
-struct Pieces {
-    joined: String,
-    number: usize,
-    /// Where the last one begins.
-    last_at: usize,
-}
-
-/// Pieces before one that repeats them all, and its bytes, from which on that is no
-/// chance: a model may say `ha`, `ha`, `haha`.
-const PIECES_REPEATED: usize = 3;
-const BYTES_REPEATED: usize = 8;
-
-impl Pieces {
-    fn push(&mut self, piece: &str) {
-        self.last_at = self.joined.len();
-        self.joined.push_str(piece);
-        self.number += 1;
-    }
-
-    /// Takes the last piece away if it is all that came before it; whether it was.
-    fn drop_repeated_whole(&mut self) -> bool {
-        let (before, last) = self.joined.split_at(self.last_at);
-        // White space at its ends may be gone, and one more piece be in it.
-        let repeats = self.number > PIECES_REPEATED
-            && before.trim().len() >= BYTES_REPEATED
-            && last.trim_start().starts_with(before.trim());
-        if repeats {
-            self.joined.truncate(self.last_at);
-            self.number -= 1;
-            // Where the piece before it began is not known, and nothing asks for it.
-            self.last_at = self.joined.len();
-        }
-        repeats
-    }
-}
-
-/// What an event may be stamped late by before that counts, ns: no figure is off by
-/// more than this without a mark.
-const LATE_NS: u64 = 500_000;
-
-/// How the reads that carried output went.
-#[derive(Debug, Clone, Default)]
-struct Reads {
-    /// Delay of the read whose events come now.
-    current_delay_ns: Option<u64>,
-    /// Within which its bytes arrived.
-    current_span_ns: u64,
-    /// Arrival of its last bytes.
-    current_arrival_ns: u64,
-    /// Output events of that read so far.
-    current_events: u32,
-    largest_delay_ns: Option<u64>,
-    sharing: u32,
-    /// Those of them that may have come earlier by [`LATE_NS`]: how many in a read, and
-    /// by how many milliseconds at most.
-    late: Vec<(u32, f64)>,
-    /// Output events in all.
-    events: u32,
-    /// Span of the first read with output, once it holds more than one event.
-    first_shared_span_ns: Option<u64>,
-}
-
-impl Reads {
-    fn output(&mut self) {
-        self.largest_delay_ns = self.largest_delay_ns.max(self.current_delay_ns);
-        self.current_events += 1;
-        self.events += 1;
-        if self.events == 2 && self.current_events == 2 && self.current_delay_ns.is_some() {
-            self.first_shared_span_ns = Some(self.current_span_ns);
-        }
-        self.sharing += match self.current_events {
-            1 => 0,
-            // The first of them turns out to share its read too.
-            2 => 2,
-            _ => 1,
-        };
-    }
-
-    fn ended(&mut self, has_part: bool, first_ns: impl FnOnce() -> Option<u64>) {
-        let shared = match (self.current_events, has_part) {
-            (0, _) | (1, false) => return,
-            (1, true) => {
-                self.sharing += 1;
-                1
-            }
-            (events, _) => events,
-        };
-        if self.current_span_ns > LATE_NS
-            && let Some(first_ns) = first_ns()
-            // Bytes that came before the first ones: the thread was held up otherwise.
-            && let Some(span_ns) = self.current_arrival_ns.checked_sub(first_ns)
-        {
-            self.current_span_ns = self.current_span_ns.min(span_ns);
-        }
-        if self.current_span_ns > LATE_NS {
-            self.late
-                .push((shared, ms_between(0, self.current_span_ns)));
-        }
-        if self.events == self.current_events && self.current_delay_ns.is_some() {
-            self.first_shared_span_ns = Some(self.current_span_ns);
-        }
-    }
-
-    fn delay_ms(&self) -> Option<f64> {
-        self.largest_delay_ns.map(|delay| ms_between(0, delay))
-    }
-
-    /// Of so many events.
-    fn sharing(&self, events: usize) -> Option<u32> {
-        let most = u32::try_from(events).unwrap_or(u32::MAX);
-        self.largest_delay_ns.map(|_| self.sharing.min(most))
-    }
 }
 
 impl Exchange {

@@ -12,7 +12,7 @@ use crate::facts::crash_cause::KnownCause;
 pub use crate::facts::exit_state::ExitState;
 use crate::facts::key::CellKey;
 use crate::facts::machine::{GpuFacts, HostFacts};
-use crate::facts::record::Evidence;
+use crate::facts::samples::Evidence;
 use crate::facts::self_check::SelfCheck;
 use crate::facts::shard::{MergedFacts, ShardFacts};
 use crate::facts::warning::{self, Warning};

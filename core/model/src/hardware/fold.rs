@@ -11,7 +11,7 @@ use super::host::HostFold;
 use super::series::SERVER;
 use super::spans::{CellSpanIndexes, Spans};
 use super::timeline::{self, Drawn};
-use crate::facts::record::{GpuSample, HostSample, ServerSample};
+use crate::facts::samples::{GpuSample, HostSample, ServerSample};
 use crate::facts::window::Window;
 use crate::hardware::over_time::{SeriesOf, Timeline};
 

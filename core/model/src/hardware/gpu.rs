@@ -9,7 +9,7 @@ use super::series::{GPU, GPU_MEMORY, GPU_POWERS};
 use super::spans::{CellSpanIndexes, SpanFold, Spans};
 use super::state_durations::{StateDurations, StateDurationsFold};
 use super::timeline::Drawn;
-use crate::facts::record::GpuSample;
+use crate::facts::samples::GpuSample;
 use crate::hardware::over_time::SeriesOf;
 
 /// What is kept of the samples of one GPU.

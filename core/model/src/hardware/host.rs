@@ -8,7 +8,7 @@ use super::frame::Frame;
 use super::series::{BACKEND_RSS, HOST, Kind, PACKAGE_POWER};
 use super::spans::{CellSpanIndexes, SpanFold, Spans};
 use super::timeline::Drawn;
-use crate::facts::record::HostSample;
+use crate::facts::samples::HostSample;
 use crate::hardware::over_time::SeriesOf;
 use crate::text::units::{ns_of_ms, s_between};
 

@@ -1,6 +1,6 @@
 //! The series that are drawn out of each kind of sample.
 
-use crate::facts::record::{Evidence, GpuSample, HostSample};
+use crate::facts::samples::{Evidence, GpuSample, HostSample};
 
 /// One series of a kind of sample.
 pub(super) struct Series<S> {

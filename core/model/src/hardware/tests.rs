@@ -3,7 +3,7 @@
 use super::*;
 use crate::config::Level;
 use crate::facts::key::CellKey;
-use crate::facts::record::{GpuSample, HostSample};
+use crate::facts::samples::{GpuSample, HostSample};
 use crate::facts::warning::WarningKind;
 use crate::facts::window::Window;
 

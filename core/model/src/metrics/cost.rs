@@ -14,6 +14,7 @@ const TOKENS_PER_MILLION: f64 = 1e6;
 pub(super) static COST: [Metric; 2] = [
     Metric {
         name: "cost_per_million_output_tokens",
+        label: "Cost per million output tokens",
         unit: PRICE_UNIT,
         better: Better::Lower,
         what: "What a million output tokens cost under this load, at the price of the machine that the config gives.",
@@ -29,6 +30,7 @@ pub(super) static COST: [Metric; 2] = [
     },
     Metric {
         name: "cost_per_request",
+        label: "Cost per request",
         unit: PRICE_UNIT,
         better: Better::Lower,
         what: "What a completed request costs under this load, at the price of the machine that the config gives.",

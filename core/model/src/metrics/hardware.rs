@@ -8,6 +8,7 @@ use crate::hardware::{CellHardware, MemoryPeaks};
 pub(super) static HARDWARE: [Metric; 22] = [
     Metric {
         name: "gpu_energy_joules",
+        label: "GPU energy",
         unit: "joules",
         better: Better::Neither,
         what: "Energy of the GPUs over the measured window.",
@@ -17,6 +18,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_energy_joules_per_output_token",
+        label: "GPU energy per output token",
         unit: "joules",
         better: Better::Lower,
         what: "Energy of the GPUs per output token, idle power included.",
@@ -28,6 +30,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_energy_above_idle_joules_per_output_token",
+        label: "GPU energy per output token above idle",
         unit: "joules",
         better: Better::Neither,
         what: "Energy of the GPUs per output token, without what they drew before the first start of a backend.",
@@ -42,6 +45,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_energy_joules_per_request",
+        label: "GPU energy per request",
         unit: "joules",
         better: Better::Lower,
         what: "Energy of the GPUs per completed request, idle power included.",
@@ -53,6 +57,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_output_tokens_per_s_per_watt",
+        label: "Output tokens per second and watt",
         unit: "tokens/s/watt",
         better: Better::Higher,
         what: "Output tokens per second for each watt of the GPUs.",
@@ -64,6 +69,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_power_mean_watts",
+        label: "GPU power",
         unit: "watts",
         better: Better::Neither,
         what: "Power of the GPUs, on average over the measured window.",
@@ -75,6 +81,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_utilization_mean_percent",
+        label: "GPU utilisation",
         unit: "percent",
         better: Better::Neither,
         what: "Share of time in which a kernel ran, on average over the window and over the GPUs that report it.",
@@ -84,6 +91,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_memory_controller_mean_percent",
+        label: "GPU memory controller",
         unit: "percent",
         better: Better::Neither,
         what: "Share of time in which device memory was read or written, on average over the window and over the GPUs that report it.",
@@ -95,6 +103,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_sm_clock_mean_mhz",
+        label: "GPU clock",
         unit: "mhz",
         better: Better::Neither,
         what: "Clock of the streaming multiprocessors, on average over the window and over the GPUs that report it.",
@@ -104,6 +113,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_temperature_max_celsius",
+        label: "GPU temperature",
         unit: "celsius",
         better: Better::Neither,
         what: "Highest temperature of a GPU in the window.",
@@ -118,6 +128,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_throttled_s",
+        label: "GPU throttled",
         unit: "s",
         better: Better::Neither,
         what: "Time in the window in which a GPU was throttled, summed over the GPUs that report it.",
@@ -129,6 +140,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_memory_peak_bytes",
+        label: "GPU memory",
         unit: "bytes",
         better: Better::Neither,
         what: "Most memory in use on the GPUs during the cell, warm-up included.",
@@ -138,6 +150,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_memory_startup_peak_bytes",
+        label: "GPU memory while starting",
         unit: "bytes",
         better: Better::Neither,
         what: "Most memory in use on the GPUs from the start of the backend to its first cell.",
@@ -147,6 +160,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "gpu_memory_idle_bytes",
+        label: "GPU memory before",
         unit: "bytes",
         better: Better::Neither,
         what: "Most memory in use on the GPUs before the first start of a backend.",
@@ -156,6 +170,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "backend_cpu_mean_percent",
+        label: "CPU of the backend",
         unit: "percent",
         better: Better::Neither,
         what: "CPU of the backend's process tree, 100 per core, on average over the window.",
@@ -165,6 +180,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "client_cpu_mean_percent",
+        label: "CPU of InferBench",
         unit: "percent",
         better: Better::Neither,
         what: "CPU of InferBench, 100 per core, on average over the window.",
@@ -174,6 +190,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "host_cpu_mean_percent",
+        label: "CPU of the machine",
         unit: "percent",
         better: Better::Neither,
         what: "CPU of the whole machine, 100 per core, on average over the window.",
@@ -183,6 +200,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "backend_rss_peak_bytes",
+        label: "Resident memory of the backend",
         unit: "bytes",
         better: Better::Neither,
         what: "Most resident memory of the backend's process tree during the cell; pages that processes share count for each.",
@@ -192,6 +210,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "backend_rss_startup_peak_bytes",
+        label: "Resident memory while starting",
         unit: "bytes",
         better: Better::Neither,
         what: "Most resident memory of the backend's process tree from its start to its first cell.",
@@ -201,6 +220,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "backend_pss_max_bytes",
+        label: "Proportional memory of the backend",
         unit: "bytes",
         better: Better::Neither,
         what: "Most proportional memory of the backend's process tree in the window: pages that processes share are divided among them.",
@@ -210,6 +230,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "cpu_energy_joules",
+        label: "CPU energy",
         unit: "joules",
         better: Better::Neither,
         what: "Energy of the CPU packages over the measured window, other programs included.",
@@ -219,6 +240,7 @@ pub(super) static HARDWARE: [Metric; 22] = [
     },
     Metric {
         name: "cpu_energy_joules_per_output_token",
+        label: "CPU energy per output token",
         unit: "joules",
         better: Better::Neither,
         what: "Energy of the CPU packages per output token, idle power and other programs included.",

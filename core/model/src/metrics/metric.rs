@@ -24,6 +24,8 @@ pub enum Better {
 pub struct Metric {
     /// Name, final: other people's scripts rely on it.
     pub name: &'static str,
+    /// Heading, in plain words.
+    pub label: &'static str,
     /// Unit of the value.
     pub unit: &'static str,
     /// Which way is good.

@@ -10,6 +10,7 @@ use crate::text::units::{NS_PER_MS, ms_between, signed_ns_of_ms};
 pub(super) static REQUESTS: [Metric; 20] = [
     Metric {
         name: "output_token_throughput",
+        label: "Output throughput",
         unit: "tokens/s",
         better: Better::Higher,
         what: "Output tokens per second under steady load.",
@@ -22,6 +23,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "overall_token_throughput",
+        label: "Overall throughput",
         unit: "tokens/s",
         better: Better::Higher,
         what: "Output tokens per second over the whole cell, ramp-up and ramp-down included.",
@@ -34,6 +36,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "request_throughput",
+        label: "Request throughput",
         unit: "requests/s",
         better: Better::Higher,
         what: "Requests completed per second under steady load.",
@@ -46,6 +49,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "goodput",
+        label: "Goodput",
         unit: "requests/s",
         better: Better::Higher,
         what: "Completed requests per second that met every SLO.",
@@ -58,6 +62,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "slo_attainment",
+        label: "SLO attainment",
         unit: "share",
         better: Better::Neither,
         what: "Share of the requests that met every SLO.",
@@ -70,6 +75,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "achieved_concurrency",
+        label: "Achieved concurrency",
         unit: "requests",
         better: Better::Neither,
         what: "Requests in flight, on average over the measured window.",
@@ -82,6 +88,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "ttft_ms",
+        label: "Time to first token",
         unit: "ms",
         better: Better::Lower,
         what: "Time to first token: how long a reader waits until the answer begins.",
@@ -91,6 +98,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "ttft_answer_ms",
+        label: "Time to first answer token",
         unit: "ms",
         better: Better::Lower,
         what: "Time to first answer token: how long a reader waits for the answer itself where the model reasons first.",
@@ -102,6 +110,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "tpot_ms",
+        label: "Time per output token",
         unit: "ms",
         better: Better::Lower,
         what: "Time per output token after the first, one value per request.",
@@ -111,6 +120,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "itl_ms",
+        label: "Inter-token latency",
         unit: "ms",
         better: Better::Lower,
         what: "Inter-token latency: every gap between neighbouring output events.",
@@ -123,6 +133,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "decode_ms_per_token",
+        label: "Decode time per token",
         unit: "ms",
         better: Better::Lower,
         what: "Decode time per token after the first event, right also where events carry several tokens.",
@@ -132,6 +143,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "e2e_latency_ms",
+        label: "End-to-end latency",
         unit: "ms",
         better: Better::Lower,
         what: "End-to-end latency of a request.",
@@ -141,6 +153,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "e2e_from_schedule_ms",
+        label: "End-to-end from schedule",
         unit: "ms",
         better: Better::Lower,
         what: "End-to-end latency from the planned send time of an open loop.",
@@ -150,6 +163,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "send_lag_ms",
+        label: "Send lag",
         unit: "ms",
         better: Better::Lower,
         what: "How late the client sent: its own delay.",
@@ -159,6 +173,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "connect_ms",
+        label: "Connect time",
         unit: "ms",
         better: Better::Neither,
         what: "Time to open a connection: TCP and TLS, and for the first one the look-up of the name.",
@@ -168,6 +183,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "per_user_token_rate",
+        label: "Speed per user",
         unit: "tokens/s",
         better: Better::Higher,
         what: "Speed at which one reader sees tokens.",
@@ -179,6 +195,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "input_tokens",
+        label: "Prompt tokens",
         unit: "tokens",
         better: Better::Neither,
         what: "Prompt length as the server counts it.",
@@ -188,6 +205,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "output_tokens",
+        label: "Output tokens",
         unit: "tokens",
         better: Better::Neither,
         what: "Answer length as the server counts it.",
@@ -197,6 +215,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "cached_tokens",
+        label: "Cached prompt tokens",
         unit: "tokens",
         better: Better::Neither,
         what: "Prompt tokens that came from the prefix cache.",
@@ -206,6 +225,7 @@ pub(super) static REQUESTS: [Metric; 20] = [
     },
     Metric {
         name: "tokens_per_event",
+        label: "Tokens per event",
         unit: "tokens",
         better: Better::Neither,
         what: "Tokens that one output event carries.",

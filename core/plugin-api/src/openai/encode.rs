@@ -60,6 +60,24 @@ struct StreamOptions {
 }
 
 impl OpenAiWire {
+    /// Requests to `endpoint` with the key in the environment variable `api_key_env`, if one
+    /// is named, and the fields of `extra_body`.
+    ///
+    /// # Errors
+    /// If the variable is not set or is empty.
+    pub fn new(
+        endpoint: Endpoint,
+        api_key_env: Option<&str>,
+        extra_body: &Map<String, Value>,
+    ) -> Result<Self, PluginError> {
+        Ok(Self {
+            endpoint,
+            headers: api_key_header(api_key_env)?.into_iter().collect(),
+            extra_body: extra_body.clone(),
+            ..Self::default()
+        })
+    }
+
     /// The form of prompts for this endpoint: chat messages, or token ids or
     /// text for completions.
     #[must_use]

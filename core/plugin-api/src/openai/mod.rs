@@ -28,7 +28,7 @@ pub use responses_event::DELTAS;
 pub use wire_decoder::WireDecoder;
 
 use crate::json;
-use crate::{ControlRequest, Evidence, InfoProbe, PluginError, Probes};
+use crate::{ControlRequest, Evidence, EvidenceSource, InfoProbe, PluginError, Probes};
 
 /// API that requests go through, where a server has one of its own, too.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -68,6 +68,19 @@ impl Endpoint {
         }
     }
 
+    /// Itself, of a server that has no `/v1/responses`.
+    ///
+    /// # Errors
+    /// If it is that.
+    pub fn without_responses(self) -> Result<Self, PluginError> {
+        match self {
+            Self::Responses => Err(PluginError::new(
+                "options.endpoint is `responses`, must be `completions` or `chat`",
+            )),
+            other => Ok(other),
+        }
+    }
+
     /// Those that most servers have, as a description names them.
     #[must_use]
     pub fn names() -> Vec<String> {
@@ -83,6 +96,12 @@ impl Endpoint {
 
 /// Name of the info probe whose answer [`models_evidence`] reads.
 pub const MODELS_PROBE: &str = "models";
+
+/// The list of models as evidence, which [`models_evidence`] reads.
+#[must_use]
+pub fn models_probe() -> InfoProbe {
+    InfoProbe::get(MODELS_PROBE, "/v1/models")
+}
 
 /// `GET /v1/models`.
 #[must_use]
@@ -100,13 +119,36 @@ pub fn probes(health: &str) -> Probes {
     }
 }
 
-/// `GET path` under `name`, with these headers.
+/// [`probes`] of `/health`, and the list of models as evidence.
 #[must_use]
-pub fn info_probe(name: &str, path: &str, headers: &[(String, String)]) -> InfoProbe {
-    InfoProbe {
-        name: name.to_owned(),
-        request: with_headers(ControlRequest::get(path), headers),
+pub fn usual_probes() -> Probes {
+    Probes {
+        info: vec![models_probe()],
+        ..probes("/health")
     }
+}
+
+/// What the list of models says, where it is [`MODELS_PROBE`]'s; nothing of other sources.
+///
+/// # Errors
+/// If the list is not JSON.
+pub fn usual_evidence(source: &EvidenceSource, bytes: &[u8]) -> Result<Evidence, PluginError> {
+    match source {
+        EvidenceSource::Info(name) if name == MODELS_PROBE => models_evidence(bytes),
+        _ => Ok(Evidence::default()),
+    }
+}
+
+/// What an answer of the form `{"version": "1.2.3"}` says.
+///
+/// # Errors
+/// If `bytes` is not JSON.
+pub fn version_evidence(bytes: &[u8]) -> Result<Evidence, PluginError> {
+    let answer: Value = json::read(bytes)?;
+    Ok(Evidence {
+        version: answer["version"].as_str().map(str::to_owned),
+        ..Evidence::default()
+    })
 }
 
 /// `request` with these headers added.

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from functools import cached_property
 from pathlib import Path
 
@@ -31,7 +32,7 @@ class Run:
         file = self.folder / "cells.json"
         if not file.exists():
             raise RunError(f"{self.folder}: has no cells.json: make it with `inferbench report {self.folder}`")
-        return Rows(_json(file)["cells"])
+        return Rows(_dicts(file, _json(file).get("cells")))
 
     @cached_property
     def requests(self):
@@ -60,7 +61,7 @@ def _manifest(folder):
         raise RunError(f"{folder}: is no run folder: it has no run.json")
     manifest = _json(file)
     schema = manifest.get("schema_version")
-    if not isinstance(schema, int) or schema > NEWEST_SCHEMA:
+    if schema not in range(1, NEWEST_SCHEMA + 1) or isinstance(schema, bool):
         raise RunError(f"{file}: has schema_version {schema}, this module reads up to {NEWEST_SCHEMA}: upgrade it")
     if manifest.get("exit_state") == "running":
         raise RunError(
@@ -87,19 +88,40 @@ def _parts(folder, name):
 
 def _json(file):
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise RunError(f"{file}: is no JSON: {error}") from error
+        held = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _unreadable(file, error) from error
+    if not isinstance(held, dict):
+        raise RunError(f"{file}: is no JSON object")
+    return held
+
+
+def _dicts(file, rows):
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise RunError(f"{file}: `cells` is no list of objects")
+    return rows
 
 
 def _json_lines(file):
     opened = gzip.open if file.suffix == ".gz" else open
-    with opened(file, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                # The last line of a run that was killed.
-                if not line.endswith("\n"):
-                    return
-                raise RunError(f"{file}:{number}: is no JSON: {error}") from error
+    try:
+        with opened(file, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    row = json.loads(line)
+                except ValueError as error:
+                    # The last line of a run that was killed.
+                    if not line.endswith("\n"):
+                        return
+                    raise RunError(f"{file}:{number}: is no JSON: {error}") from error
+                if not isinstance(row, dict):
+                    raise RunError(f"{file}:{number}: is no JSON object")
+                yield row
+    # A packed file that is cut off or no gzip, bytes that are no text, a file that may not be read.
+    except (EOFError, OSError, ValueError, zlib.error) as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file, error):
+    what = "is no JSON" if isinstance(error, json.JSONDecodeError) else "cannot be read"
+    return RunError(f"{file}: {what}: {error}")

@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use inferbench_model::config::{BackendConfig, Config, Devices};
 use inferbench_model::facts::machine::GpuFacts;
-use inferbench_model::facts::record::GpuSample;
+use inferbench_model::facts::samples::GpuSample;
 use nvml_wrapper::Nvml;
 use thiserror::Error;
 

@@ -1,6 +1,6 @@
 //! Samples one device, each figure on its own.
 
-use inferbench_model::facts::record::GpuSample;
+use inferbench_model::facts::samples::GpuSample;
 use inferbench_model::text::units::{from_kib, from_milli};
 use nvml_wrapper::Device;
 use nvml_wrapper::bitmasks::device::ThrottleReasons;

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inferbench_model::facts::machine::HostFacts;
-use inferbench_model::facts::record::HostSample;
+use inferbench_model::facts::samples::HostSample;
 use inferbench_model::text::units::{NS_PER_S, s_between};
 use nix::time::{ClockId, clock_gettime};
 use procfs::process::Process;

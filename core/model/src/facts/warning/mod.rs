@@ -1,6 +1,9 @@
 //! A warning as data: a code, how much it matters, whom it is about, and the
 //! numbers that it rests on. Its sentence is made in `report::prose` alone.
 
+#[macro_use]
+mod rows;
+
 mod code;
 mod extent;
 mod reference;

@@ -11,7 +11,7 @@ pub fn reference() -> String {
          writes carry the code and its `values`; sentences may change between versions, codes do \
          not. A *critical* warning says that a figure or a verdict is not to be trusted, or is \
          missing; a *warning* can change how a figure is read; a *note* is good to know.\n\n\
-         This page is made from the program's own table (`core/model/src/facts/warning/code.rs`).\n\n\
+         This page is made from the program's own table (`core/model/src/facts/warning/rows`).\n\n\
          | code | severity | what it means | what to do |\n|---|---|---|---|\n",
     );
     for code in WarningCode::ALL {

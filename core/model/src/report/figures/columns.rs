@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::row::Row;
-use crate::metrics::{Better, DEPENDS_ON_EVENTS, Metric, PRICE_UNIT};
+use crate::metrics::{self, Better, DEPENDS_ON_EVENTS, Metric, PRICE_UNIT};
 
 /// The metric that is measured between events.
 pub(crate) const BETWEEN_EVENTS: &str = "itl_ms";
@@ -103,53 +103,7 @@ fn reasons_first(row: &Row) -> bool {
 
 /// Heading of a metric; its name if it has none of its own.
 pub(crate) fn label(name: &str) -> &str {
-    match name {
-        "output_token_throughput" => "Output throughput",
-        "overall_token_throughput" => "Overall throughput",
-        "request_throughput" => "Request throughput",
-        "goodput" => "Goodput",
-        "slo_attainment" => "SLO attainment",
-        "achieved_concurrency" => "Achieved concurrency",
-        "ttft_ms" => "Time to first token",
-        "ttft_answer_ms" => "Time to first answer token",
-        "tpot_ms" => "Time per output token",
-        "itl_ms" => "Inter-token latency",
-        "decode_ms_per_token" => "Decode time per token",
-        "e2e_latency_ms" => "End-to-end latency",
-        "e2e_from_schedule_ms" => "End-to-end from schedule",
-        "send_lag_ms" => "Send lag",
-        "connect_ms" => "Connect time",
-        "per_user_token_rate" => "Speed per user",
-        "input_tokens" => "Prompt tokens",
-        "output_tokens" => "Output tokens",
-        "cached_tokens" => "Cached prompt tokens",
-        "tokens_per_event" => "Tokens per event",
-        "cost_per_million_output_tokens" => "Cost per million output tokens",
-        "cost_per_request" => "Cost per request",
-        "gpu_energy_joules" => "GPU energy",
-        "gpu_energy_joules_per_output_token" => "GPU energy per output token",
-        "gpu_energy_above_idle_joules_per_output_token" => "GPU energy per output token above idle",
-        "gpu_energy_joules_per_request" => "GPU energy per request",
-        "gpu_output_tokens_per_s_per_watt" => "Output tokens per second and watt",
-        "gpu_power_mean_watts" => "GPU power",
-        "gpu_utilization_mean_percent" => "GPU utilisation",
-        "gpu_memory_controller_mean_percent" => "GPU memory controller",
-        "gpu_sm_clock_mean_mhz" => "GPU clock",
-        "gpu_temperature_max_celsius" => "GPU temperature",
-        "gpu_throttled_s" => "GPU throttled",
-        "gpu_memory_peak_bytes" => "GPU memory",
-        "gpu_memory_startup_peak_bytes" => "GPU memory while starting",
-        "gpu_memory_idle_bytes" => "GPU memory before",
-        "backend_cpu_mean_percent" => "CPU of the backend",
-        "client_cpu_mean_percent" => "CPU of InferBench",
-        "host_cpu_mean_percent" => "CPU of the machine",
-        "backend_rss_peak_bytes" => "Resident memory of the backend",
-        "backend_rss_startup_peak_bytes" => "Resident memory while starting",
-        "backend_pss_max_bytes" => "Proportional memory of the backend",
-        "cpu_energy_joules" => "CPU energy",
-        "cpu_energy_joules_per_output_token" => "CPU energy per output token",
-        other => other,
-    }
+    metrics::named(name).map_or(name, |metric| metric.label)
 }
 
 /// Heading of a metric inside a sentence.

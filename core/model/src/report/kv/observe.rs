@@ -10,7 +10,7 @@ use super::FULL_FROM;
 use crate::config::Level;
 use crate::facts::key::CellKey;
 use crate::facts::manifest::Manifest;
-use crate::facts::record::{Evidence, ServerSample};
+use crate::facts::samples::{Evidence, ServerSample};
 
 /// Memory of all sampled GPUs around one start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

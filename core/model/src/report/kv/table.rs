@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Known, Line};
 use crate::facts::manifest::ReportedIn;
-use crate::facts::record::Evidence;
+use crate::facts::samples::Evidence;
 use crate::kv_cache::KvEstimate;
 
 /// What is compared.

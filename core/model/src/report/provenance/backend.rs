@@ -9,7 +9,7 @@ use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
 use crate::facts::crash_cause::KnownCause;
 use crate::facts::manifest::{BackendFacts, Manifest, StageFacts};
-use crate::facts::record::Evidence;
+use crate::facts::samples::Evidence;
 
 /// One backend of the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
