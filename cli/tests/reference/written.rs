@@ -247,6 +247,11 @@ pub(super) const TABLES: [Table; 52] = [
         "ClassFigures",
     ),
     table(
+        "cells.json: cells, replicas",
+        "core/model/src/cell/replicas.rs",
+        "ReplicaFigures",
+    ),
+    table(
         "cells.json: cells, trends",
         "core/model/src/cell/steady_state.rs",
         "Trends",

@@ -15,20 +15,32 @@ const STREAMS_PER_THREAD: f64 = 256.0;
 /// Requests per second that one thread sends without trouble.
 const RATE_PER_THREAD: f64 = 500.0;
 
-/// Threads that make the load of a cell.
-pub(super) fn load_threads(cell: &CellLoad) -> u32 {
+/// Threads that make the load of a cell: as many for each of the `servers` that share it.
+pub(super) fn load_threads(cell: &CellLoad, servers: u32) -> u32 {
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let count = cell.shard.count();
     let level = match cell.key.level {
         Level::Concurrency(slots) => Level::Concurrency(cell.shard.slots(slots)),
         timed => timed,
     };
-    wanted(
+    let threads = wanted(
         cell.load.threads,
         level,
         work(cell) / f64::from(count),
         cores,
-    )
+    );
+    for_each_server(threads, level, servers)
+}
+
+/// As many threads for each server as come next to those that are `wanted`, and no more
+/// than there are slots.
+fn for_each_server(wanted: u32, level: Level, servers: u32) -> u32 {
+    let each = wanted.div_ceil(servers);
+    let each = match level {
+        Level::Concurrency(slots) => each.min(slots / servers).max(1),
+        Level::RequestRate(_) | Level::TraceSpeed(_) => each,
+    };
+    each.saturating_mul(servers)
 }
 
 /// The work of a cell's level, where 1 is as much as a thread does without trouble.

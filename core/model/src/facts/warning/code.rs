@@ -318,6 +318,28 @@ warnings! {
         /// The same of that class.
         other_share: f64,
     } = "class-starves", Warning, "Lower the load, or give the class a queue or a priority of its own in the server.";
+    /// One of several replicas fails more than the others: at least a hundredth of its requests, and more than twice the share of theirs.
+    ReplicaFails {
+        /// Its URL, or its place in `attach` from 0 where that is not known.
+        replica: String,
+        /// Its requests that failed.
+        failed: u64,
+        /// Its requests.
+        requests: u64,
+    } = "replica-fails", Critical, "Look at that server, or leave it out of `attach`: the figures of the whole are not those of as many replicas.";
+    /// Replicas of a backend say different things of themselves, so that its figures are those of a mixture.
+    ReplicasDiffer {
+        /// What differs.
+        what: String,
+        /// URL of a replica.
+        one: String,
+        /// What it says.
+        one_says: String,
+        /// URL of another.
+        other: String,
+        /// What that one says.
+        other_says: String,
+    } = "replicas-differ", Warning, "Start all replicas alike.";
     /// Some GPUs have no energy figure and are left out of the sum.
     EnergyPartial {
         /// Indices of the GPUs that have none.
@@ -371,6 +393,13 @@ warnings! {
         /// That as a share of the window.
         share: f64,
     } = "shard-clocks-apart", Critical, "Synchronise the clocks of all machines (chrony), or measure longer.";
+    /// The wall clock of a shard's machine was set while it ran. Its records are on the clock from before that; how far clocks may be apart holds the step too.
+    ShardClockStepped {
+        /// Place of the shard, from 0.
+        shard: u32,
+        /// By how much, ms.
+        step_ms: f64,
+    } = "shard-clock-stepped", Warning, "Let time synchronisation settle on every machine, then measure again.";
     /// How far the clocks of the shards' machines may be apart is not known, so rates and the measured window are uncertain; latencies are not.
     ShardClocksUnknown = "shard-clocks-unknown", Critical, "Let the kernel of every machine keep its clock's error: run chrony or another NTP client.";
     /// One repeat gives figures and no verdict.

@@ -309,6 +309,24 @@ fn of_work(kind: &WarningKind) -> Option<String> {
             share * 100.0,
             other_share * 100.0
         ),
+        WarningKind::ReplicaFails {
+            replica,
+            failed,
+            requests,
+        } => format!(
+            "replica {replica} failed {} of its {} requests, the others fewer",
+            grouped(*failed),
+            grouped(*requests)
+        ),
+        WarningKind::ReplicasDiffer {
+            what,
+            one,
+            one_says,
+            other,
+            other_says,
+        } => format!(
+            "its replicas differ in {what}: {one} says {one_says}, {other} says {other_says}"
+        ),
         WarningKind::NotSteady {
             series,
             change,
@@ -603,6 +621,9 @@ fn of_runs(kind: &WarningKind) -> String {
         WarningKind::ShardClocksApart { apart_ms, share } => format!(
             "the clocks of the shards may be {apart_ms:.1} ms apart, {:.1} % of the measured window: rates are uncertain by as much, latencies are not",
             share * 100.0
+        ),
+        WarningKind::ShardClockStepped { shard, step_ms } => format!(
+            "the wall clock of shard {shard} was set by {step_ms:.1} ms while it ran: its times may be off by as much against the others"
         ),
         WarningKind::ShardClocksUnknown => "how far the clocks of the shards are apart is not known: rates are uncertain, latencies are not".to_owned(),
         WarningKind::OneRepeat => {
