@@ -12,10 +12,12 @@ use std::process::{Command, Stdio};
 
 use common::simulator::Server;
 use common::{Said, inferbench, json_file, json_lines, run_folder, said};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 const FAST: [&str; 4] = ["--fixed-ttft-ms", "5", "--fixed-itl-ms", "1"];
+/// A workload of synthetic prompts.
+const PLAIN: &str = "input_tokens: 16";
 const SLOW: [&str; 4] = ["--fixed-ttft-ms", "60", "--fixed-itl-ms", "1"];
 
 struct Replicas {
@@ -42,8 +44,13 @@ impl Replicas {
 
     /// Writes a config that attaches to `urls`, with this load.
     fn config(&self, urls: &[String], load: &str, workload: &str) -> PathBuf {
+        // Prompts of a file are messages.
+        let options = match workload {
+            PLAIN => "{}",
+            _ => "{ endpoint: chat }",
+        };
         let text = format!(
-            "name: replicas\nmodel: {{ id: simulated }}\nbackends:\n  - plugin: sim\n    attach: [{}]\nworkload: {{ input_tokens: 16, output_tokens: 4{workload} }}\nload: {load}\nrepeats: 1\n",
+            "name: replicas\nmodel: {{ id: simulated }}\nbackends:\n  - plugin: sim\n    attach: [{}]\n    options: {options}\nworkload: {{ output_tokens: 4, {workload} }}\nload: {load}\nrepeats: 1\n",
             urls.join(", ")
         );
         let config = self.path("bench.yaml");
@@ -79,7 +86,7 @@ fn must_verify(run: &Path) {
 fn an_open_loop_spreads_requests_by_turns_and_reports_each_replica() {
     let replicas = Replicas::start(&[&FAST, &SLOW]);
     let load = "{ request_rate: [100], arrivals: constant, requests: 60, warmup_requests: 4 }";
-    let (ran, run) = replicas.run(load, "");
+    let (ran, run) = replicas.run(load, PLAIN);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     for record in json_lines(&run.join("requests.jsonl")) {
         assert_eq!(number(&record, "replica"), number(&record, "index") % 2);
@@ -136,7 +143,7 @@ fn an_open_loop_spreads_requests_by_turns_and_reports_each_replica() {
 #[test]
 fn a_slot_stays_with_its_replica_so_that_a_faster_one_gets_more() {
     let replicas = Replicas::start(&[&FAST, &SLOW]);
-    let (ran, run) = replicas.run("{ concurrency: [5], requests: 120 }", "");
+    let (ran, run) = replicas.run("{ concurrency: [5], requests: 120 }", PLAIN);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let mut sent: BTreeMap<u64, u64> = BTreeMap::new();
     for record in json_lines(&run.join("requests.jsonl")) {
@@ -150,7 +157,15 @@ fn a_slot_stays_with_its_replica_so_that_a_faster_one_gets_more() {
 #[test]
 fn a_conversation_stays_on_its_replica() {
     let replicas = Replicas::start(&[&FAST, &FAST, &SLOW]);
-    let (ran, run) = replicas.run("{ concurrency: [6], requests: 90 }", ", turns: 3");
+    let rows = (0..120).map(|row| {
+        let said = format!("turn {} of {}", row % 3, row / 3);
+        let message = json!({"role": "user", "content": said});
+        json!({"session": format!("s{}", row / 3), "messages": [message]}).to_string() + "\n"
+    });
+    let file = replicas.path("sessions.jsonl");
+    fs::write(&file, rows.collect::<String>()).unwrap();
+    let workload = format!("prompts: jsonl, file: {}, turns: 3", file.display());
+    let (ran, run) = replicas.run("{ concurrency: [6], requests: 90 }", &workload);
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let mut of_session: BTreeMap<u64, BTreeSet<u64>> = BTreeMap::new();
     for record in json_lines(&run.join("requests.jsonl")) {
@@ -168,7 +183,7 @@ fn a_conversation_stays_on_its_replica() {
 fn a_replica_that_dies_in_the_middle_is_named_and_the_others_go_on() {
     let mut replicas = Replicas::start(&[&FAST, &FAST]);
     let load = "{ request_rate: [50], arrivals: constant, requests: 150 }";
-    let mut command = replicas.command(load, "");
+    let mut command = replicas.command(load, PLAIN);
     let running = command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let running = running.spawn().unwrap();
     let has_records = || {
@@ -215,7 +230,7 @@ fn a_replica_that_is_not_there_keeps_the_backend_from_being_measured() {
     let gone = format!("http://{}", free.local_addr().unwrap());
     drop(free);
     let urls = [replicas.urls().remove(0), gone.clone()];
-    let config = replicas.config(&urls, "{ concurrency: [4], requests: 20 }", "");
+    let config = replicas.config(&urls, "{ concurrency: [4], requests: 20 }", PLAIN);
     let text = fs::read_to_string(&config).unwrap();
     let text = text.replace("workload:", "    ready_timeout: 1s\nworkload:");
     fs::write(&config, text).unwrap();
@@ -251,7 +266,7 @@ fn a_replica_that_is_not_there_keeps_the_backend_from_being_measured() {
 #[test]
 fn a_replica_of_another_model_is_refused_with_both_names() {
     let replicas = Replicas::start(&[&FAST, &["--model", "another"]]);
-    let (ran, _) = replicas.run("{ concurrency: [4], requests: 20 }", "");
+    let (ran, _) = replicas.run("{ concurrency: [4], requests: 20 }", PLAIN);
     assert_eq!(ran.code, Some(3), "{}", ran.err);
     let url = &replicas.urls()[1];
     assert!(ran.err.contains(&format!("replica {url}")), "{}", ran.err);
@@ -264,7 +279,7 @@ fn shards_spread_their_own_requests_over_all_replicas() {
     let load = "{ request_rate: [100], arrivals: constant, requests: 40 }";
     let running: Vec<_> = (0..2)
         .map(|index| {
-            let mut command = replicas.command(load, "");
+            let mut command = replicas.command(load, PLAIN);
             command.arg("--output").arg(replicas.path("shards"));
             command.arg("--shard").arg(format!("{index}/2"));
             command.arg("--rendezvous").arg(replicas.path("meet"));
@@ -278,9 +293,7 @@ fn shards_spread_their_own_requests_over_all_replicas() {
     }
     let merged = replicas.path("merged");
     let mut command = inferbench();
-    command
-        .args(["--quiet", "merge"])
-        .arg(replicas.path("shards"));
+    command.args(["--quiet", "merge"]).arg(replicas.path("out"));
     let said = said(command.arg("-o").arg(&merged));
     assert_eq!(said.code, Some(0), "{}", said.err);
     for record in json_lines(&merged.join("requests.jsonl")) {
@@ -294,7 +307,7 @@ fn shards_spread_their_own_requests_over_all_replicas() {
 fn a_run_with_replicas_that_was_cut_off_is_gone_on_with() {
     let replicas = Replicas::start(&[&FAST, &FAST]);
     let load = "{ concurrency: [2, 4], duration: 2s }";
-    let mut command = replicas.command(load, "");
+    let mut command = replicas.command(load, PLAIN);
     let mut running = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -339,7 +352,7 @@ fn what_cannot_be_spread_is_refused_at_its_place() {
         (
             "[]",
             some,
-            "5:13: `backends[0].attach` is empty, must have a URL or several",
+            "5:5: `backends[0].attach` is empty, must have a URL or several",
         ),
         (
             "[http://a:1, http://a:1/v1]",

@@ -1,5 +1,6 @@
 //! `slurm`: one batch script that runs a config as shards and merges them.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,6 +25,11 @@ pub(super) fn slurm(args: &SlurmArgs, plugins: &PluginArgs) -> Result<Code, CliE
     }
     let script = script(&loaded.config, args, plugins)?;
     if args.submit {
+        // A job whose log has no folder fails without a word.
+        fs::create_dir_all(&args.folder).map_err(|source| CliError::Unwritable {
+            file: args.folder.display().to_string(),
+            source,
+        })?;
         return submit(&script);
     }
     say::bytes(script.as_bytes());
@@ -96,6 +102,14 @@ fn sbatch_lines(options: &[String]) -> String {
     lines.collect()
 }
 
+/// TERM for all of the second allocation, which is the server alone, and its end after half
+/// a minute whatever it does with that. TERM for its `srun` would kill it at once.
+const STOP_SERVER: &str = r#"scancel --signal=TERM "$SLURM_JOB_ID+1"
+for _ in $(seq 30); do kill -0 "$server" 2>/dev/null || break; sleep 1; done
+kill -TERM "$server" 2>/dev/null
+wait "$server"
+"#;
+
 /// What a script has beside the shards where it starts the server too: an allocation of
 /// its own in the same job, so that no shard is on its node by chance.
 #[derive(Default)]
@@ -130,7 +144,7 @@ server=$!
             allocation,
             start,
             shards_group: "--het-group=0 ",
-            stop: "kill -TERM \"$server\" 2>/dev/null\nwait \"$server\"\n",
+            stop: STOP_SERVER,
         }
     }
 }
@@ -249,7 +263,7 @@ mod tests {
             "#SBATCH hetjob\n#SBATCH --ntasks=1\n#SBATCH --no-requeue\n#SBATCH --gres=gpu:8\n",
             r"bash -c 'serve '\''m'\''' &",
             "srun --het-group=0 --ntasks=4 ",
-            "kill -TERM \"$server\"",
+            "scancel --signal=TERM \"$SLURM_JOB_ID+1\"",
             " merge ",
         ]
         .map(|part| {

@@ -99,3 +99,21 @@ pub(super) fn each<A: Send, B: Send, R: Send>(
         ended.collect::<Vec<_>>().into_iter().collect()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use inferbench_model::config::Rate;
+
+    use super::*;
+
+    #[test]
+    fn every_server_has_as_many_threads_and_every_thread_a_slot() {
+        let rate = Level::RequestRate(Rate(9.0));
+        assert_eq!(for_each_server(3, rate, 1), 3);
+        assert_eq!(for_each_server(3, rate, 2), 4);
+        assert_eq!(for_each_server(1, rate, 5), 5);
+        // Five slots leave each of two servers two, which is room for two threads.
+        assert_eq!(for_each_server(8, Level::Concurrency(5), 2), 4);
+        assert_eq!(for_each_server(8, Level::Concurrency(5), 5), 5);
+    }
+}
