@@ -38,6 +38,21 @@ quickstart results="target/quickstart":
 package:
     packaging/test.sh target/release
 
+# The Helm chart: linted, held against `inferbench kubernetes` and the schema of Kubernetes; needs helm.
+deploy:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    chart=deploy/helm/inferbench
+    values=(--set-file config=deploy/chat.yaml --set image=i --set claim=c --set merge=true)
+    helm lint --quiet "$chart" "${values[@]}"
+    cargo test -p inferbench --test deploy -- --ignored
+    if command -v kubernetes-validate >/dev/null; then
+        rendered=$(mktemp --suffix=.yaml)
+        helm template chat "$chart" "${values[@]}" > "$rendered"
+        kubernetes-validate --strict "$rendered"
+        rm "$rendered"
+    fi
+
 # The code's own documentation; a broken link fails.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace
@@ -82,6 +97,10 @@ real-engines:
 # Two versions of one engine, through uv on the PATH.
 two-versions:
     cargo test -p inferbench --test ways hf_in_two_versions -- --ignored --nocapture
+
+# Shards, and jobs that go wrong, on a real Slurm: sbatch on the PATH, SLURM_CONF.
+slurm:
+    cargo test -p inferbench --test slurm -- --ignored --nocapture
 
 # Engines in containers, through podman with the image localhost/hostlike:1.
 containers:

@@ -4,6 +4,8 @@
 mod classes;
 mod names;
 mod over_time;
+mod parts;
+mod replicas;
 
 use comfy_table::{Attribute, CellAlignment, LineStyle, Row as TableRow, Table, TableStyle};
 use inferbench_model::facts::warning::WarningKind;
@@ -51,6 +53,7 @@ pub fn render_table(report: &Report, look: Look, width: usize) -> String {
         lines.push(String::new());
     }
     lines.extend(figures(report, &names, look, width));
+    lines.extend(replicas::lines(report, &names));
     lines.extend(classes::lines(report, &names));
     for sentence in &report.answer {
         lines.extend(wrapped(sentence, ""));

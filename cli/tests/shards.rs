@@ -11,7 +11,9 @@ use std::process::{Child, Command, Stdio};
 
 use common::simulator::Server;
 use common::{Said, inferbench, json_file, json_lines, run_folder, said};
+use inferbench_model::facts::exchange::hex;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 struct Shards {
@@ -217,6 +219,8 @@ fn on_another_machine(shard: &Path, bound_ms: f64) {
     fs::write(shard.join("requests.jsonl"), &text).unwrap();
     let mut manifest = json_file(&shard.join("run.json"));
     manifest["files"]["requests.jsonl"]["bytes"] = text.len().into();
+    let sha256 = hex(&Sha256::digest(text.as_bytes()));
+    manifest["files"]["requests.jsonl"]["sha256"] = sha256.into();
     behind(&mut manifest["shard"]["clock"]["monotonic_ns"]);
     manifest["shard"]["clock"]["boot_id"] = "another".into();
     manifest["shard"]["clock"]["bound_ms"] = bound_ms.into();
@@ -259,10 +263,57 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
         breaches.contains(&"shard-clocks-apart".into()),
         "{breaches:?}"
     );
-    // Records that were cut short since are refused.
+    // Records that were changed, or cut short, since are refused, and nothing is left.
     let records = run.shard_folder(1).join("requests.jsonl");
-    let text = fs::read_to_string(&records).unwrap();
-    fs::write(&records, &text[..text.len() - 10]).unwrap();
+    let as_left = fs::read_to_string(&records).unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    fs::write(
+        &records,
+        as_left.replacen("\"index\":1,", "\"index\":3,", 1),
+    )
+    .unwrap();
+    let changed = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
+    assert_eq!(changed.code, Some(2));
+    assert!(changed.err.contains(": it was changed"), "{}", changed.err);
+    assert!(!folder.exists());
+    fs::write(&records, &as_left).unwrap();
+    // A server that was started anew between two shards was not one server.
+    let of_shard = |index: u32| run.shard_folder(index).join("run.json");
+    let as_told = fs::read_to_string(of_shard(1)).unwrap();
+    for (index, at_s) in [(0, 1_733_210_400.0), (1, 1_733_210_460.25)] {
+        let mut manifest = json_file(&of_shard(index));
+        manifest["stages"][0]["evidence"]["started_unix_s"] = at_s.into();
+        fs::write(of_shard(index), manifest.to_string()).unwrap();
+    }
+    let other = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
+    assert_eq!(other.code, Some(2));
+    let words =
+        "the start, s since 1970, of the server of sim differs: 1733210400.00 and 1733210460.25";
+    assert!(other.err.contains(words), "{}", other.err);
+    // A wall clock that was set by 137 ms while the shard ran counts among what they may be
+    // apart: 1 and 9 and 137.
+    fs::write(of_shard(1), as_told).unwrap();
+    let mut manifest = json_file(&of_shard(1));
+    let last = manifest["anchors"]
+        .as_array_mut()
+        .unwrap()
+        .last_mut()
+        .unwrap();
+    let monotonic_ns = last["monotonic_ns"].as_u64().unwrap();
+    last["monotonic_ns"] = (monotonic_ns - 137_000_000).into();
+    fs::write(of_shard(1), manifest.to_string()).unwrap();
+    let stepped = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
+    assert_eq!(stepped.code, Some(0), "{}", stepped.err);
+    assert!(
+        stepped
+            .out
+            .contains("the wall clock of shard 1 was set by 13"),
+        "{}",
+        stepped.out
+    );
+    assert!(stepped.out.contains("clocks at most 14"), "{}", stepped.out);
+    // Records that were cut short since are refused.
+    fs::write(&records, &as_left[..as_left.len() - 10]).unwrap();
     fs::remove_dir_all(&folder).unwrap();
     let cut = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
     assert_eq!(cut.code, Some(2));

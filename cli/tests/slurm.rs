@@ -23,15 +23,26 @@ const LIMIT: Duration = Duration::from_secs(120);
 struct Job {
     folder: TempDir,
     number: String,
-    _server: Server,
+    _server: Option<Server>,
 }
 
 impl Job {
     fn submit(load: &str) -> Self {
-        let (folder, server) = (tempfile::tempdir().unwrap(), Server::start());
+        Self::submit_with(load, &[])
+    }
+
+    /// `more`: options of the command.
+    fn submit_with(load: &str, more: &[&str]) -> Self {
+        let server = Server::start();
+        let url = server.url.clone();
+        Self::submit_to(&url, load, more, Some(server))
+    }
+
+    /// A job against the server at `url`.
+    fn submit_to(url: &str, load: &str, more: &[&str], server: Option<Server>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let text = format!(
-            "name: together\nmodel: {{ id: simulated }}\nbackends:\n  - plugin: sim\n    attach: {}\nworkload: {{ input_tokens: 16, output_tokens: 4 }}\nload: {load}\nrepeats: 1\n",
-            server.url
+            "name: together\nmodel: {{ id: simulated }}\nbackends:\n  - plugin: sim\n    attach: {url}\n    ready_timeout: 60s\nworkload: {{ input_tokens: 16, output_tokens: 4 }}\nload: {load}\nrepeats: 1\n"
         );
         let config = folder.path().join("bench.yaml");
         fs::write(&config, text).unwrap();
@@ -39,7 +50,8 @@ impl Job {
         command
             .arg("slurm")
             .arg(&config)
-            .args(["-n", "4", "--submit"]);
+            .args(["-n", "4", "--submit"])
+            .args(more);
         let submitted = said(command.arg("--folder").arg(folder.path()));
         assert_eq!(submitted.code, Some(0), "{}", submitted.err);
         let number = submitted.out.split_whitespace().last().unwrap().to_owned();
@@ -156,4 +168,81 @@ fn a_cancelled_job_ends_in_order() {
             "{log}"
         );
     }
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn two_jobs_at_once_do_not_meet() {
+    let jobs = [1, 2].map(|_| Job::submit("{ request_rate: [100], requests: 200 }"));
+    for job in &jobs {
+        let log = job.wait();
+        assert!(log.contains("shards: 4 of 4, one clock"), "{log}");
+        let records = json_lines(&job.path("run/requests.jsonl"));
+        assert_eq!(records.len(), 200);
+    }
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn a_requeued_job_is_not_measured_a_second_time() {
+    let job = Job::submit("{ request_rate: [50], requests: 4000 }");
+    wait_until(|| job.has_records());
+    let requeued = Command::new("scontrol")
+        .args(["requeue", &job.number])
+        .output()
+        .unwrap();
+    // The script says --no-requeue, so that Slurm refuses it.
+    let words = String::from_utf8_lossy(&requeued.stderr);
+    assert!(!requeued.status.success(), "{words}");
+    let cancelled = Command::new("scancel").arg(&job.number).status().unwrap();
+    assert!(cancelled.success());
+    assert!(job.wait().contains("4 of 4 shards are lost"));
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn a_second_start_in_the_folder_of_a_job_is_refused() {
+    // As where an administrator lets a job be requeued all the same: the folder has the
+    // job's number, and shards have met in it.
+    let job = Job::submit_with(
+        "{ request_rate: [50], requests: 4000 }",
+        &["--sbatch=--requeue"],
+    );
+    wait_until(|| job.has_records());
+    let requeued = Command::new("scontrol")
+        .args(["requeue", &job.number])
+        .status()
+        .unwrap();
+    assert!(requeued.success());
+    // It would wait two minutes before it runs again.
+    let at_once = format!("JobId={}", job.number);
+    let let_run = Command::new("scontrol")
+        .args(["update", &at_once, "StartTime=now"])
+        .status()
+        .unwrap();
+    assert!(let_run.success());
+    job.wait();
+    for index in 0..4 {
+        let log = fs::read_to_string(job.path(&format!("shard-{index}.log"))).unwrap();
+        let refused = format!("shard {index} has been here before");
+        assert!(log.contains(&refused), "{log}");
+    }
+    assert!(!job.path("run").exists());
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn a_server_that_the_job_starts_is_waited_for_and_stopped() {
+    let simulator = Server::program();
+    let command = format!("exec {} --host 127.0.0.1 --port 18765", simulator.display());
+    let job = Job::submit_to(
+        "http://${INFERBENCH_SERVER_HOST:-localhost}:18765",
+        "{ request_rate: [100], requests: 200 }",
+        &["--server", &command],
+        None,
+    );
+    let log = job.wait();
+    assert!(log.contains("shards: 4 of 4, one clock"), "{log}");
+    let taken = std::net::TcpStream::connect("127.0.0.1:18765");
+    assert!(taken.is_err(), "the server still runs");
 }

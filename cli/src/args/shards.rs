@@ -44,6 +44,17 @@ pub struct SlurmArgs {
     /// One more option of sbatch, such as --sbatch=--time=30 (repeatable).
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     pub sbatch: Vec<String>,
+    /// Command line that starts the server, once, on a node of its own; the config has its host as ${INFERBENCH_SERVER_HOST:-localhost}.
+    #[arg(long, value_name = "COMMAND")]
+    pub server: Option<String>,
+    /// One more option of sbatch for the server, such as --server-sbatch=--gres=gpu:8 (repeatable).
+    #[arg(
+        long,
+        value_name = "OPTION",
+        allow_hyphen_values = true,
+        requires = "server"
+    )]
+    pub server_sbatch: Vec<String>,
     /// Longest wait of a shard for the others.
     #[arg(long, value_name = "SECONDS", default_value_t = 600)]
     pub rendezvous_limit: u64,

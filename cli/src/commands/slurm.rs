@@ -1,5 +1,6 @@
 //! `slurm`: one batch script that runs a config as shards and merges them.
 
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -19,8 +20,16 @@ const SBATCH: &str = "sbatch";
 pub(super) fn slurm(args: &SlurmArgs, plugins: &PluginArgs) -> Result<Code, CliError> {
     let loaded = load_config(&args.config)?;
     must_be_shardable(&loaded.config, args.shards)?;
+    if args.server.is_some() {
+        must_wait_for_server(&loaded.config)?;
+    }
     let script = script(&loaded.config, args, plugins)?;
     if args.submit {
+        // A job whose log has no folder fails without a word.
+        fs::create_dir_all(&args.folder).map_err(|source| CliError::Unwritable {
+            file: args.folder.display().to_string(),
+            source,
+        })?;
         return submit(&script);
     }
     say::bytes(script.as_bytes());
@@ -34,6 +43,18 @@ pub(super) fn must_be_shardable(config: &Config, shards: u32) -> Result<(), CliE
     shardable::check(config, first).map_err(|why| refused(why.to_string()))
 }
 
+/// Refuses a server whose start nobody would wait for.
+fn must_wait_for_server(config: &Config) -> Result<(), CliError> {
+    let places = config.backends.iter().enumerate();
+    let mut hasty = places.filter(|(_, backend)| backend.ready_timeout.is_none());
+    match hasty.next() {
+        Some((place, _)) => Err(CliError::Usage(format!(
+            "--server: `backends[{place}].ready_timeout` is not set, so that a server which does not answer yet is given up after 30 s: set it to the longest time that the start may take, such as 20m"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// The batch script. Everything of a job is in one folder, named after its number.
 fn script(config: &Config, args: &SlurmArgs, plugins: &PluginArgs) -> Result<String, CliError> {
     let program = std::env::current_exe().map_err(|source| CliError::Unreadable {
@@ -43,36 +64,89 @@ fn script(config: &Config, args: &SlurmArgs, plugins: &PluginArgs) -> Result<Str
     let folder = absolute(&args.folder)?;
     let (file, shards) = (absolute(&args.config)?, args.shards);
     let program = [quoted(&program), plugin_words(plugins)?].concat();
-    let options = args
-        .sbatch
-        .iter()
-        .map(|option| format!("#SBATCH {option}\n"));
-    let options: String = options.collect();
+    let step = ServerStep::new(args.server.as_deref(), &args.server_sbatch);
     Ok(format!(
         r#"#!/bin/bash
 #SBATCH --job-name={name}
 #SBATCH --ntasks={shards}
 #SBATCH --no-requeue
 #SBATCH --output={log}
-{options}
+{options}{allocation}
 # All tasks of one allocation run at the same time: they meet in the folder, begin
 # together, and are merged whatever became of them.
 folder={folder}/job-$SLURM_JOB_ID
 mkdir -p "$folder/shards" || exit 2
-srun --ntasks={shards} --kill-on-bad-exit=0 --output="$folder/shard-%t.log" \
+{start}srun {group}--ntasks={shards} --kill-on-bad-exit=0 --output="$folder/shard-%t.log" \
   {program} --quiet run {config} --shard auto --rendezvous "$folder/meet" \
   --rendezvous-limit {limit_s} --output "$folder/shards" &
 shards=$!
 trap : TERM INT  # the tasks get it too, and end in order
 while kill -0 "$shards" 2>/dev/null; do wait "$shards"; done
-exec {program} merge "$folder/shards" -o "$folder/run"
+{stop}exec {program} merge "$folder/shards" -o "$folder/run"
 "#,
         name = args.name.as_deref().unwrap_or(&config.name),
         log = folder.join("job-%j.log").display(),
+        options = sbatch_lines(&args.sbatch),
+        allocation = step.allocation,
+        start = step.start,
+        group = step.shards_group,
+        stop = step.stop,
         folder = quoted(&folder),
         config = quoted(&file),
         limit_s = args.rendezvous_limit,
     ))
+}
+
+fn sbatch_lines(options: &[String]) -> String {
+    let lines = options.iter().map(|option| format!("#SBATCH {option}\n"));
+    lines.collect()
+}
+
+/// TERM for all of the second allocation, which is the server alone, and its end after half
+/// a minute whatever it does with that. TERM for its `srun` would kill it at once.
+const STOP_SERVER: &str = r#"scancel --signal=TERM "$SLURM_JOB_ID+1"
+for _ in $(seq 30); do kill -0 "$server" 2>/dev/null || break; sleep 1; done
+kill -TERM "$server" 2>/dev/null
+wait "$server"
+"#;
+
+/// What a script has beside the shards where it starts the server too: an allocation of
+/// its own in the same job, so that no shard is on its node by chance.
+#[derive(Default)]
+struct ServerStep {
+    allocation: String,
+    start: String,
+    shards_group: &'static str,
+    stop: &'static str,
+}
+
+impl ServerStep {
+    fn new(command: Option<&str>, options: &[String]) -> Self {
+        let Some(command) = command else {
+            return Self::default();
+        };
+        let allocation = format!(
+            "#SBATCH hetjob\n#SBATCH --ntasks=1\n#SBATCH --no-requeue\n{}",
+            sbatch_lines(options)
+        );
+        let start = format!(
+            r#"# The server, once, in the second allocation. The shards wait until it answers.
+node=$(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_1" | head -n 1)
+host=$(scontrol show node "$node" | sed -n 's/.*NodeAddr=\([^ ]*\).*/\1/p')
+export INFERBENCH_SERVER_HOST=${{host:-$node}}
+srun --het-group=1 --ntasks=1 --output="$folder/server.log" \
+  bash -c {command} &
+server=$!
+"#,
+            command = shell_word(command)
+        );
+        Self {
+            allocation,
+            start,
+            shards_group: "--het-group=0 ",
+            stop: STOP_SERVER,
+        }
+    }
 }
 
 /// Where plugins come from, as words of a command.
@@ -101,7 +175,12 @@ fn absolute(path: &Path) -> Result<PathBuf, CliError> {
 
 /// A path as one word of a shell.
 fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', r"'\''"))
+    shell_word(&path.display().to_string())
+}
+
+/// A text as one word of a shell.
+fn shell_word(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Gives the script to the scheduler, whose words are shown.
@@ -130,10 +209,67 @@ fn submit(script: &str) -> Result<Code, CliError> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+    use serde_json::json;
+
     use super::*;
+    use crate::args::{Args, Command as Wanted};
+
+    fn config(ready_timeout: Option<&str>) -> Config {
+        let config = json!({
+            "name": "chat", "model": {"id": "m"}, "load": {},
+            "backends": [{
+                "plugin": "vllm", "attach": "http://h:8000", "ready_timeout": ready_timeout
+            }]
+        });
+        serde_json::from_value(config).unwrap()
+    }
+
+    fn made(more: &[&str]) -> String {
+        let words = ["inferbench", "slurm", "c.yaml", "-n", "4", "--folder", "/r"];
+        let args = Args::try_parse_from(words.iter().chain(more)).unwrap();
+        let Wanted::Slurm(args) = args.command else {
+            panic!("it is another command");
+        };
+        script(&config(None), &args, &PluginArgs::default()).unwrap()
+    }
 
     #[test]
     fn a_path_stays_one_word_whatever_is_in_it() {
         assert_eq!(quoted(Path::new("/a b/c'd$e")), r"'/a b/c'\''d$e'");
+    }
+
+    #[test]
+    fn a_server_that_nobody_would_wait_for_is_refused() {
+        let refused = must_wait_for_server(&config(None)).unwrap_err().to_string();
+        assert!(
+            refused.starts_with("--server: `backends[0].ready_timeout` is not set"),
+            "{refused}"
+        );
+        assert!(must_wait_for_server(&config(Some("20m"))).is_ok());
+    }
+
+    #[test]
+    fn the_server_has_an_allocation_of_its_own_and_is_stopped_before_the_merge() {
+        let alone = made(&["--sbatch=--time=30"]);
+        assert!(alone.contains("#SBATCH --time=30\n"), "{alone}");
+        assert!(
+            !alone.contains("het") && !alone.contains("server"),
+            "{alone}"
+        );
+        let both = made(&["--server", "serve 'm'", "--server-sbatch=--gres=gpu:8"]);
+        let places = [
+            "#SBATCH --ntasks=4\n",
+            "#SBATCH hetjob\n#SBATCH --ntasks=1\n#SBATCH --no-requeue\n#SBATCH --gres=gpu:8\n",
+            r"bash -c 'serve '\''m'\''' &",
+            "srun --het-group=0 --ntasks=4 ",
+            "scancel --signal=TERM \"$SLURM_JOB_ID+1\"",
+            " merge ",
+        ]
+        .map(|part| {
+            both.find(part)
+                .unwrap_or_else(|| panic!("{part} is not in {both}"))
+        });
+        assert!(places.is_sorted(), "{both}");
     }
 }

@@ -1,10 +1,10 @@
 //! The table of classes of traffic in the terminal.
 
-use comfy_table::{CellAlignment, LineStyle, Table, TableStyle};
 use inferbench_model::report::{ClassRow, Report};
 use inferbench_model::text::number::{percent, three_digits};
 
 use super::names::Names;
+use super::parts::{self, backend_name};
 use crate::render::names::shortened;
 
 /// Widest name of a class, in columns.
@@ -12,13 +12,7 @@ const CLASS_WIDTH: usize = 16;
 
 /// The classes at every level, an empty line behind them; nothing without any.
 pub(super) fn lines(report: &Report, names: &Names) -> Vec<String> {
-    if report.classes.is_empty() {
-        return Vec::new();
-    }
-    let mut table = Table::new();
-    table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
-    table.force_no_tty();
-    table.set_header([
+    let headings = [
         "class",
         "",
         "",
@@ -27,17 +21,12 @@ pub(super) fn lines(report: &Report, names: &Names) -> Vec<String> {
         "TPOT\np50 ms",
         "attained\nSLO",
         "ok\nfailed",
-    ]);
-    for row in &report.classes {
-        let place = report.backends.iter().position(|b| b.label == row.backend);
-        let name = place.map_or(row.backend.as_str(), |place| &names.backends[place]);
-        table.add_row(cells(row, name));
-    }
-    for column in table.column_iter_mut().skip(3) {
-        column.set_cell_alignment(CellAlignment::Right);
-    }
-    let lines = table.lines().chain([String::new()]);
-    lines.collect()
+    ];
+    let rows = report.classes.iter();
+    parts::lines(
+        headings,
+        rows.map(|row| cells(row, backend_name(report, names, &row.backend))),
+    )
 }
 
 fn cells(row: &ClassRow, name: &str) -> [String; 8] {

@@ -77,6 +77,9 @@ pub struct Evidence {
     /// Version of the server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+    /// When the server's process was started, s since 1970 by its own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub started_unix_s: Option<f64>,
     /// Whether the server caches prefixes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix_caching: Option<bool>,
@@ -125,6 +128,7 @@ impl Evidence {
             dtype,
             max_model_len,
             version,
+            started_unix_s,
             prefix_caching,
             attention_backend,
             quantization,

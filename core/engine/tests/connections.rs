@@ -222,7 +222,7 @@ fn attached(keys: Value) -> Target {
     let mut keys = keys;
     keys["plugin"] = json!("openai");
     let backend: BackendConfig = serde_json::from_value(keys).unwrap();
-    Target::attached(&backend).unwrap().unwrap()
+    Target::attached(&backend).unwrap().remove(0)
 }
 
 #[tokio::test]

@@ -108,7 +108,8 @@ impl<'a> Samples<'a> {
     }
 
     /// The evidence in the metrics that `names` names: counts are summed over
-    /// the sets of labels (one for each engine), the usage ratio is their mean.
+    /// the sets of labels (one for each engine), the usage ratio is their mean. When the
+    /// process was started stands under the name that all of Prometheus' clients have.
     #[must_use]
     pub fn evidence(&self, names: &MetricNames) -> Evidence {
         let sum = |name: &str| self.sum(name);
@@ -121,6 +122,7 @@ impl<'a> Samples<'a> {
             preemptions: sum(names.preemptions),
             prompt_tokens: sum(names.prompt_tokens),
             generation_tokens: sum(names.generation_tokens),
+            started_unix_s: self.finite(PROCESS_START).reduce(f64::min),
             ..Evidence::default()
         }
     }
@@ -131,6 +133,9 @@ impl<'a> Samples<'a> {
 pub fn evidence(bytes: &[u8], names: &MetricNames) -> Evidence {
     Samples::parse(&String::from_utf8_lossy(bytes)).evidence(names)
 }
+
+/// When a process was started, s since 1970, as Prometheus' clients expose it.
+const PROCESS_START: &str = "process_start_time_seconds";
 
 /// Under which names a server exposes what evidence holds; empty if it does not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -329,6 +334,13 @@ rpc_duration_seconds_count 2693
         };
         assert_eq!((read(120), read(0)), (Some(0.25), None));
         assert_eq!(vllm_evidence("").draft_acceptance_ratio, None);
+    }
+
+    #[test]
+    fn the_start_of_a_server_is_told_under_the_name_that_all_clients_have() {
+        let text = "process_start_time_seconds 1.7332104e+09\n";
+        assert_eq!(vllm_evidence(text).started_unix_s, Some(1_733_210_400.0));
+        assert_eq!(vllm_evidence("").started_unix_s, None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use indicatif::HumanDuration;
 use inferbench_engine::doctor::needs::{BackendNeed, needs};
 
+use inferbench_engine::http::Target;
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::prepare::kv_forecast::{
     KvForecast, kv_errors, kv_forecasts, kv_warnings, smallest_gpu_bytes,
@@ -209,10 +210,14 @@ fn backend_preview(
     forecast: Option<KvForecast>,
 ) -> BackendPreview {
     let secrets = &prepared.secrets;
-    let launch_text = match (&backend.attach, &launch) {
-        (Some(target), _) => format!("attach to {}", target.base_url()),
-        (None, Some(launch)) => command_text(&launch.plan, &[], secrets),
-        (None, None) => "in this process".to_owned(),
+    let launch_text = match (backend.attach.as_slice(), &launch) {
+        ([], Some(launch)) => command_text(&launch.plan, &[], secrets),
+        ([], None) => "in this process".to_owned(),
+        ([one], _) => format!("attach to {}", one.base_url()),
+        (several, _) => {
+            let urls: Vec<String> = several.iter().map(Target::base_url).collect();
+            format!("attach to {} replicas: {}", urls.len(), urls.join(", "))
+        }
     };
     let launch = launch.unwrap_or_default();
     let (kv_estimate, kv_absence) = match forecast.map(|forecast| forecast.estimate) {
@@ -226,7 +231,7 @@ fn backend_preview(
         plugin: backend.plugin.description.name.clone(),
         prompt_form: backend.opened.form.name().to_owned(),
         starts: stages.filter(|s| s.backend == backend.label).count(),
-        attached: backend.attach.is_some(),
+        attached: !backend.attach.is_empty(),
         launch: launch_text,
         found: None,
         fetch: launch
@@ -331,10 +336,10 @@ fn asked_warnings(prepared: &PreparedRun, launches: &[Option<Launch>]) -> Vec<Wa
 /// How fast each backend is taken to be.
 fn paces(prepared: &PreparedRun) -> Vec<Pace> {
     let each = prepared.backends.iter().map(|backend| {
-        let pace = match &backend.attach {
+        let pace = match backend.attach.is_empty() {
             _ if backend.plugin.description.simulated => Pace::SIMULATED,
-            Some(_) => Pace::ATTACHED,
-            None => Pace::SERVER,
+            false => Pace::ATTACHED,
+            true => Pace::SERVER,
         };
         let can = &backend.plugin.description.capabilities;
         Pace {
@@ -350,7 +355,7 @@ fn expected_line(prepared: &PreparedRun, seconds: f64) -> String {
     let time = HumanDuration(Duration::from_secs_f64(seconds.clamp(1.0, 1e9)));
     let is_real = |backend: &PreparedBackend| !backend.plugin.description.simulated;
     let real = prepared.backends.iter().filter(|backend| is_real(backend));
-    let starts = real.clone().any(|backend| backend.attach.is_none());
+    let starts = real.clone().any(|backend| backend.attach.is_empty());
     let guessed = match (real.count(), starts) {
         (0, _) => "a token takes 5 ms",
         (_, true) => "a start takes a minute and a token 20 ms",

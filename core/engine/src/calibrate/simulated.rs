@@ -179,7 +179,8 @@ impl Simulated {
         let key = cell.key.clone();
         let records = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&records);
-        let (transport, cancel) = (Transport::Http(self.target.clone()), cancel.clone());
+        let transports = [Transport::Http(self.target.clone())];
+        let cancel = cancel.clone();
         let ran = tokio::task::spawn_blocking(move || {
             let sink = Box::new(move |record| {
                 kept.lock()
@@ -187,7 +188,7 @@ impl Simulated {
                     .push(record);
             });
             let progress = Arc::new(Progress::default());
-            let check = load::run_cell(&cell, &transport, source, sink, &progress, &cancel);
+            let check = load::run_cell(&cell, &transports, source, sink, &progress, &cancel);
             (check, cancel.is_cancelled())
         });
         let (check, interrupted) = ran.await.map_err(|_| CalibrateError::Panicked)?;

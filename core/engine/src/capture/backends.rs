@@ -112,17 +112,19 @@ impl Backends {
     }
 }
 
-/// Why no capture shows what a backend is asked.
+/// Why no capture shows all that a backend is asked.
 fn why_unreadable(backend: &BackendConfig, plugin: &Plugin) -> Option<&'static str> {
-    let url = backend.attach.as_deref().map(str::to_ascii_lowercase);
-    match url {
-        Some(url) if url.starts_with("https:") => {
+    let urls = backend.attached_urls().iter();
+    let urls: Vec<String> = urls.map(|url| url.to_ascii_lowercase()).collect();
+    let any_begins = |scheme| urls.iter().any(|url| url.starts_with(scheme));
+    match urls.is_empty() {
+        false if any_begins("https:") => {
             Some("is asked over TLS, and what is inside cannot be read")
         }
-        Some(url) if url.starts_with("unix:") => {
+        false if any_begins("unix:") => {
             Some("is asked over a Unix-domain socket, which has no packets")
         }
-        None if plugin.description.capabilities.in_process => {
+        true if plugin.description.capabilities.in_process => {
             Some("runs inside this program, which has no packets")
         }
         _ => None,

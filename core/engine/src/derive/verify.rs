@@ -184,21 +184,22 @@ fn records(
             level,
         })
     };
+    let audit_of = |key: &CellKey| {
+        let facts = facts.get(key).copied();
+        CellAudit::new(key.to_string(), facts, rules, asked(key))
+            .of_shards(shards)
+            .of_replicas(manifest.replicas_of(&key.backend).len())
+    };
     // Those without a record are looked at too.
     for cell in &manifest.cells {
-        let name = cell.key.to_string();
-        let audit = CellAudit::new(name, Some(cell), rules, asked(&cell.key)).of_shards(shards);
-        audits.insert(cell.key.clone(), audit);
+        audits.insert(cell.key.clone(), audit_of(&cell.key));
     }
     let mut line = 0_u64;
     let file = LineFile::open(&run.file("requests.jsonl"))?;
     file.each(|record: RequestRecord| {
         line += 1;
         let key = key_of(&record.backend, record.block, record.level);
-        let audit = audits.entry(key).or_insert_with_key(|key| {
-            let facts = facts.get(key).copied();
-            CellAudit::new(key.to_string(), facts, rules, asked(key)).of_shards(shards)
-        });
+        let audit = audits.entry(key).or_insert_with_key(audit_of);
         audit.take(&record, &format!("requests.jsonl line {line}"), found);
     })?;
     let mut audits: Vec<(CellKey, CellAudit<'_>)> = audits.into_iter().collect();

@@ -15,6 +15,7 @@ use inferbench_plugin_api::{LaunchPlan, PythonPackage};
 
 use super::ask::{self, ENGINE_LIMIT, ProgramEnd, TOOL_LIMIT};
 use super::plugins::packages_at;
+use crate::http::Target;
 use crate::prepare::PreparedRun;
 use crate::server::method::Launch;
 
@@ -62,31 +63,38 @@ impl BackendNeed {
 #[must_use]
 pub fn needs(prepared: &PreparedRun, launches: &[Option<Launch>]) -> Vec<BackendNeed> {
     let backends = prepared.backends.iter().zip(launches).enumerate();
-    let needs = backends.map(|(index, (backend, launch))| {
-        let need = match (&backend.attach, launch) {
-            (Some(target), _) => Need::Server {
-                address: target.base_url(),
-                answers: None,
-            },
-            (None, None) => Need::Nothing,
-            (None, Some(launch)) => {
-                let entry = &prepared.config.backends[index];
-                match &entry.container {
-                    Some(container) => {
-                        let runtime = container.runtime.program();
-                        of_image(runtime, &container.image, &launch.plan)
-                    }
-                    None => of_program(&launch.plan),
-                }
-            }
+    let needs = backends.flat_map(|(index, (backend, launch))| {
+        let each = match launch {
+            _ if !backend.attach.is_empty() => of_servers(&backend.attach),
+            None => vec![Need::Nothing],
+            Some(launch) => vec![of_launch(prepared, index, launch)],
         };
-        BackendNeed {
+        each.into_iter().map(move |need| BackendNeed {
             index,
             label: backend.label.clone(),
             need,
-        }
+        })
     });
     needs.collect()
+}
+
+/// Each of the servers that run already.
+fn of_servers(targets: &[Target]) -> Vec<Need> {
+    let servers = targets.iter().map(|target| Need::Server {
+        address: target.base_url(),
+        answers: None,
+    });
+    servers.collect()
+}
+
+fn of_launch(prepared: &PreparedRun, index: usize, launch: &Launch) -> Need {
+    match &prepared.config.backends[index].container {
+        Some(container) => {
+            let runtime = container.runtime.program();
+            of_image(runtime, &container.image, &launch.plan)
+        }
+        None => of_program(&launch.plan),
+    }
 }
 
 /// Finds out whether the servers that run already take a connection; one whose

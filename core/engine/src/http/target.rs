@@ -130,18 +130,17 @@ impl Target {
         Self::with(url, None, true, None)
     }
 
-    /// The server that a backend of the config attaches to, with its `tls` and
-    /// `proxy`; `None` if it attaches to none. Environment variables never
-    /// count.
+    /// The servers that a backend of the config attaches to, with its `tls` and
+    /// `proxy`; none if it is launched. Environment variables never count.
     ///
     /// # Errors
     /// See [`TargetError`], whose `key` says which key is wrong.
-    pub fn attached(backend: &BackendConfig) -> Result<Option<Self>, TargetError> {
-        let Some(url) = &backend.attach else {
-            return Ok(None);
-        };
+    pub fn attached(backend: &BackendConfig) -> Result<Vec<Self>, TargetError> {
         let ca_file = backend.tls.ca_file.as_deref();
-        Self::with(url, ca_file, backend.tls.verify, backend.proxy.as_deref()).map(Some)
+        let (verify, proxy) = (backend.tls.verify, backend.proxy.as_deref());
+        let urls = backend.attached_urls().iter();
+        urls.map(|url| Self::with(url, ca_file, verify, proxy))
+            .collect()
     }
 
     fn with(
@@ -304,25 +303,40 @@ impl Target {
         builder.build()
     }
 
-    /// Head and body of `request` to this server.
-    #[must_use]
-    pub fn request_bytes(&self, request: &HttpRequest) -> Vec<u8> {
+    /// The beginning of a request to this server: what of its head names the server.
+    fn address_lines(&self, method: &str, path: &str) -> String {
         let place = match &self.way {
             // A proxy of plain HTTP takes whole URLs (RFC 9112, section 3.2.2).
             Way::Tcp {
                 proxy: Some(_),
                 tls: None,
                 ..
-            } => self.url(&request.path),
-            _ => format!("{}{}", self.prefix, request.path),
+            } => self.url(path),
+            _ => format!("{}{path}", self.prefix),
         };
-        let mut head = format!(
-            "{} {place} HTTP/1.1\r\nHost: {}\r\nAccept-Encoding: identity\r\nUser-Agent: inferbench/{}\r\nContent-Length: {}\r\n",
-            request.method,
-            self.host_header(),
+        format!(
+            "{method} {place} HTTP/1.1\r\nHost: {}\r\n",
+            self.host_header()
+        )
+    }
+
+    /// Turns a request to `other` into one to this server. `line`: its method and path.
+    pub(crate) fn readdress(&self, bytes: &mut Vec<u8>, other: &Self, line: (&str, &str)) {
+        let (method, path) = line;
+        let was = other.address_lines(method, path).len();
+        let is = self.address_lines(method, path);
+        bytes.splice(..was.min(bytes.len()), is.into_bytes());
+    }
+
+    /// Head and body of `request` to this server.
+    #[must_use]
+    pub fn request_bytes(&self, request: &HttpRequest) -> Vec<u8> {
+        let mut head = self.address_lines(&request.method, &request.path);
+        head.push_str(&format!(
+            "Accept-Encoding: identity\r\nUser-Agent: inferbench/{}\r\nContent-Length: {}\r\n",
             env!("CARGO_PKG_VERSION"),
             request.body.len(),
-        );
+        ));
         for (name, value) in &request.headers {
             let clean = |text: &str| text.replace(['\r', '\n'], " ");
             head.push_str(&format!("{}: {}\r\n", clean(name), clean(value)));

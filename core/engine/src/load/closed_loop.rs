@@ -1,6 +1,6 @@
 //! Closed loop: N slots, each sending its next request when its last has ended. They
 //! begin all at once, or one after the other. A slot that holds a conversation keeps it
-//! to its end, and the connection with it.
+//! to its end, and the connection with it. Of several replicas a slot belongs to one.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -181,7 +181,10 @@ impl ClosedLoop {
     fn give_requests(&mut self, events: &EventLoop, now_ns: u64) -> Result<(), LoadError> {
         while let Some(channel) = self.free.pop_front() {
             match self.common.next(events, now_ns)? {
-                Given::Request(request, phase) => self.ready.push_back((channel, request, phase)),
+                Given::Request(request, phase) => {
+                    let request = events.shared.addressed(request);
+                    self.ready.push_back((channel, request, phase));
+                }
                 Given::NotYet => {
                     self.free.push_front(channel);
                     return Ok(());
@@ -202,7 +205,7 @@ impl ClosedLoop {
 
     /// Lets conversations go on whose next turn is made and due; slots whose
     /// conversation is over are free.
-    fn go_on(&mut self, now_ns: u64) -> Result<(), LoadError> {
+    fn go_on(&mut self, events: &EventLoop, now_ns: u64) -> Result<(), LoadError> {
         let over = self.between.take_made(&self.common.supply, now_ns)?;
         self.free.extend(over);
         while let Some((channel, mut request)) = self.between.next_due(now_ns) {
@@ -214,6 +217,7 @@ impl ClosedLoop {
                 return Ok(());
             };
             request.index = index;
+            let request = events.shared.addressed(request);
             self.ready.push_back((channel, request, phase));
         }
         Ok(())
@@ -253,7 +257,7 @@ impl Offer for ClosedLoop {
     fn next(&mut self, events: &mut EventLoop, now_ns: u64) -> Result<Next, LoadError> {
         self.begin_slots(events, now_ns);
         self.end_pauses(now_ns);
-        self.go_on(now_ns)?;
+        self.go_on(events, now_ns)?;
         self.give_requests(events, now_ns)?;
         if let Some((channel, request, phase)) = self.ready.pop_front() {
             let order = Order {

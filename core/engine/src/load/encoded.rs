@@ -29,6 +29,8 @@ pub struct EncodedRequest {
 pub struct Wire {
     /// Head and body.
     pub bytes: Vec<u8>,
+    /// Method and path, as the plugin gave them.
+    pub line: (String, String),
     /// Framing of the answer.
     pub framing: Framing,
     /// Decoder of the answer.

@@ -75,6 +75,9 @@ pub enum LoadError {
         /// How long the load waited, s.
         limit_s: f64,
     },
+    /// There is nothing to send to.
+    #[error("there is no server to send requests to")]
+    NoServer,
     /// It did not begin with the others.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),

@@ -22,6 +22,7 @@ pub mod outcome;
 mod own_requests;
 mod phases;
 mod places;
+mod replicas;
 pub mod requests;
 pub mod self_check;
 mod shared;
@@ -32,7 +33,7 @@ pub mod tokenizer;
 mod under_way;
 mod woke;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use inferbench_model::config::Level;
 use inferbench_model::facts::self_check::SelfCheck;
@@ -44,12 +45,11 @@ pub use error::{LoadError, RequestError};
 use event_loop::{EventLoop, Offer};
 use gate::OPEN_BEFORE_NS;
 pub use in_process::EngineHub;
-use mailbox::Opener;
 use open_loop::OpenLoop;
-use outcome::Timeouts;
 use own_requests::OwnRequests;
 use phases::Phases;
 use places::Places;
+use replicas::{InTurn, Server, Servers};
 use self_check::{ThreadWatch, Watch};
 use shared::Shared;
 pub use shared::{CellLoad, Progress, RecordSink, Transport};
@@ -61,64 +61,47 @@ pub use supply::{NextRequest, RequestSource};
 const OPEN_LOOP_DEPTH: usize = 1024;
 
 /// Offers the load of one cell and returns when its last request has ended.
-/// Blocks: call it on a thread of its own.
+/// `transports`: the servers that share it, by turns. Blocks: call it on a thread of its
+/// own.
 ///
 /// # Errors
 /// See [`LoadError`]. Failed requests are records, not errors.
 pub fn run_cell(
     cell: &CellLoad,
-    transport: &Transport,
+    transports: &[Transport],
     source: impl RequestSource,
     sink: RecordSink,
     progress: &Arc<Progress>,
     cancel: &CancellationToken,
 ) -> Result<SelfCheck, LoadError> {
     crate::http::stamps::settle();
-    let shared = Arc::new(Shared {
-        cell: cell.clone(),
-        transport: transport.clone(),
-        timeouts: Timeouts {
-            total: cell.load.timeout.0,
-            idle: cell.load.idle_timeout.map(|idle| idle.0),
-        },
-        sink: Mutex::new(sink),
-        progress: Arc::clone(progress),
-        cancel: cancel.clone(),
-    });
-    let opener = match transport {
-        Transport::Http(target) => {
-            target.count_connections_anew();
-            let limit = shared.timeouts.total;
-            Some(Opener::start(target.clone(), limit, cancel.clone())?)
-        }
-        Transport::InProcess(_) => None,
-    };
-    let threads = threads::load_threads(cell);
+    let servers = Servers::start(cell, transports, sink, progress, cancel)?;
+    let threads = threads::load_threads(cell, servers.count());
     let source = OwnRequests::new(source, cell.shard);
     match cell.key.level {
         Level::Concurrency(slots) => {
             let loads = (cell.shard.slots(slots), slots);
-            closed(&shared, opener.as_ref(), source, loads, threads)
+            closed(&servers, source, loads, threads)
         }
         Level::RequestRate(rate) => {
             let schedule = Schedule::new(&cell.load, rate, cell.arrivals_seed)?;
-            open(&shared, opener.as_ref(), source, &schedule, threads)
+            open(&servers, source, &schedule, threads)
         }
         Level::TraceSpeed(speed) => {
             let trace = cell.trace.as_ref().ok_or(ScheduleError::NoTrace)?;
             let schedule = Schedule::replay(trace, speed);
-            open(&shared, opener.as_ref(), source, &schedule, threads)
+            open(&servers, source, &schedule, threads)
         }
     }
 }
 
 fn closed(
-    shared: &Arc<Shared>,
-    opener: Option<&Opener>,
+    servers: &Servers,
     source: impl RequestSource,
     (slots, all_slots): (u32, u32),
     threads: u32,
 ) -> Result<SelfCheck, LoadError> {
+    let shared = servers.shared();
     let supply = Supply::start(source, 1, 2 * slots as usize + 64);
     supply.fill(2 * slots as usize);
     let CellLoad { load, shard, .. } = &shared.cell;
@@ -136,7 +119,7 @@ fn closed(
         ClosedLoop::new(Arc::clone(&common), own(thread), begins)
     });
     let agreed_ns = agreed_start(shared)?;
-    on_threads(shared, opener, offers.collect(), |offers| {
+    on_threads(servers, offers.collect(), |offers| {
         let start_ns = match agreed_ns {
             Some(start_ns) => {
                 gate::must_be_ahead(start_ns)?;
@@ -165,25 +148,27 @@ fn agreed_start(shared: &Shared) -> Result<Option<u64>, LoadError> {
 }
 
 fn open(
-    shared: &Arc<Shared>,
-    opener: Option<&Opener>,
+    servers: &Servers,
     source: impl RequestSource,
     schedule: &Schedule,
     threads: u32,
 ) -> Result<SelfCheck, LoadError> {
+    let shared = servers.shared();
     let load = &shared.cell.load;
-    let threads = threads as usize;
-    let supply = Arc::new(Supply::start(source, threads, OPEN_LOOP_DEPTH));
+    let queues = threads as usize;
+    let source = InTurn::new(source, servers);
+    let supply = Arc::new(Supply::start(source, queues, OPEN_LOOP_DEPTH));
     let wanted = shared.cell.requests().map(|n| n + shared.cell.warmups());
     supply.fill(wanted.unwrap_or(u64::MAX).min(OPEN_LOOP_DEPTH as u64) as usize);
     let places = Places::new(load.max_in_flight);
-    let own = |thread| {
+    let own = |(thread, server): (u32, &Server)| {
         let shares = (&supply, &places);
-        OpenLoop::new(shared, shares, schedule.clone(), (thread, threads))
+        let place = (thread as usize, queues);
+        OpenLoop::new(&server.shared, shares, schedule.clone(), place)
     };
-    let offers = (0..threads).map(own).collect();
+    let offers = servers.of_threads(threads).map(own).collect();
     let agreed_ns = agreed_start(shared)?;
-    let mut check = on_threads(shared, opener, offers, |offers| {
+    let mut check = on_threads(servers, offers, |offers| {
         let start_ns = match agreed_ns {
             Some(start_ns) => {
                 gate::must_be_ahead(start_ns)?;
@@ -205,14 +190,14 @@ fn open(
 /// Runs each offer on a thread of its own, after all of them are prepared. The
 /// self-check has the worst that any of them has seen.
 fn on_threads<O: Offer + Send>(
-    shared: &Arc<Shared>,
-    opener: Option<&Opener>,
+    servers: &Servers,
     mut offers: Vec<O>,
     before: impl FnOnce(&mut [O]) -> Result<(), LoadError>,
 ) -> Result<SelfCheck, LoadError> {
-    let loops = offers
-        .iter()
-        .map(|_| EventLoop::new(Arc::clone(shared), opener.cloned()));
+    let threads = u32::try_from(offers.len()).unwrap_or(u32::MAX);
+    let loops = servers
+        .of_threads(threads)
+        .map(|(_, server)| EventLoop::new(Arc::clone(&server.shared), server.opener.clone()));
     let mut loops: Vec<EventLoop> = loops.collect::<Result<_, _>>()?;
     threads::each(&mut loops, &mut offers, EventLoop::prepare)?;
     before(&mut offers)?;
@@ -230,9 +215,7 @@ fn on_threads<O: Offer + Send>(
         .into_iter()
         .fold(SelfCheck::default(), SelfCheck::worse_of);
     watch.fill_in(&mut check);
-    check.load_threads = u32::try_from(loops.len()).ok();
-    if let Transport::Http(target) = &shared.transport {
-        check.connections_open_max = Some(target.most_connections());
-    }
+    check.load_threads = Some(threads);
+    check.connections_open_max = servers.most_connections();
     Ok(check)
 }

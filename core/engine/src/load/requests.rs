@@ -44,7 +44,8 @@ pub struct CellSource {
     pub client: Arc<BackendClient>,
     /// The form it wants.
     pub form: PromptForm,
-    /// Where requests go; absent for an engine in this process.
+    /// Where requests go, the first of several replicas; absent for an engine in this
+    /// process.
     pub target: Option<Target>,
     /// Name of the model.
     pub model: String,
@@ -218,6 +219,7 @@ pub fn wire(
     let request = client.encode(spec)?;
     Ok(Wire {
         bytes: target.request_bytes(&request),
+        line: (request.method, request.path),
         framing: request.framing,
         decoder: client.decoder(spec)?,
     })

@@ -13,12 +13,13 @@ use inferbench_model::plan::trace_times::TraceTimes;
 use tokio_util::sync::CancellationToken;
 
 use super::carried;
+use super::encoded::EncodedRequest;
 use super::gate::Gate;
 use super::in_process::EngineHub;
 use super::outcome::{ExchangeOutcome, Timeouts};
 use crate::http::{Connection, Target};
 
-/// How requests reach the backend.
+/// How requests reach a backend, or one of its replicas.
 #[derive(Debug, Clone)]
 pub enum Transport {
     Http(Target),
@@ -87,14 +88,25 @@ pub struct Progress {
 /// Where the records of a cell go.
 pub type RecordSink = Box<dyn FnMut(RequestRecord) + Send>;
 
-/// What the requests of a cell share, on all its threads.
+/// What the requests of a cell to one server share, on all its threads.
 pub(super) struct Shared {
     pub(super) cell: CellLoad,
     pub(super) transport: Transport,
+    /// Where requests are addressed when they are made, and which replica this is; absent
+    /// if there is one server.
+    pub(super) replica: Option<Replica>,
     pub(super) timeouts: Timeouts,
-    pub(super) sink: Mutex<RecordSink>,
+    pub(super) sink: Arc<Mutex<RecordSink>>,
     pub(super) progress: Arc<Progress>,
     pub(super) cancel: CancellationToken,
+}
+
+/// One of several servers among which requests are spread.
+pub(super) struct Replica {
+    /// Its place, from 0.
+    pub(super) place: u32,
+    /// The server that requests are made for.
+    pub(super) made_for: Target,
 }
 
 /// A channel to the backend, which carries one request at a time.
@@ -154,6 +166,18 @@ impl Shared {
         }
     }
 
+    /// The request as it goes to this server.
+    pub(super) fn addressed(&self, mut request: EncodedRequest) -> EncodedRequest {
+        if let (Some(replica), Transport::Http(target)) = (&self.replica, &self.transport)
+            && replica.place > 0
+            && let Some(wire) = &mut request.wire
+        {
+            let (method, path) = &wire.line;
+            target.readdress(&mut wire.bytes, &replica.made_for, (method, path));
+        }
+        request
+    }
+
     /// Notes that a request begins, and gives its key.
     pub(super) fn begins(&self, phase: Phase, index: u64) -> RequestKey {
         self.progress.sent.fetch_add(1, Ordering::Relaxed);
@@ -170,10 +194,11 @@ impl Shared {
     pub(super) fn keep(&self, key: RequestKey, outcome: ExchangeOutcome) -> Kept {
         let phase = key.phase;
         let events = outcome.exchange.output_events() as u64;
-        let record =
+        let mut record =
             outcome
                 .exchange
                 .finish_record(key, &outcome.end, outcome.end_ns, self.cell.keep_text);
+        record.replica = self.replica.as_ref().map(|replica| replica.place);
         let (ok, sent) = (record.is_ok(), record.sent_ns.is_some());
         let progress = &self.progress;
         progress.output_events.fetch_add(events, Ordering::Relaxed);

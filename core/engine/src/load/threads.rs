@@ -15,20 +15,32 @@ const STREAMS_PER_THREAD: f64 = 256.0;
 /// Requests per second that one thread sends without trouble.
 const RATE_PER_THREAD: f64 = 500.0;
 
-/// Threads that make the load of a cell.
-pub(super) fn load_threads(cell: &CellLoad) -> u32 {
+/// Threads that make the load of a cell: as many for each of the `servers` that share it.
+pub(super) fn load_threads(cell: &CellLoad, servers: u32) -> u32 {
     let cores = thread::available_parallelism().map_or(1, |n| n.get() as u32);
     let count = cell.shard.count();
     let level = match cell.key.level {
         Level::Concurrency(slots) => Level::Concurrency(cell.shard.slots(slots)),
         timed => timed,
     };
-    wanted(
+    let threads = wanted(
         cell.load.threads,
         level,
         work(cell) / f64::from(count),
         cores,
-    )
+    );
+    for_each_server(threads, level, servers)
+}
+
+/// As many threads for each server as come next to those that are `wanted`, and no more
+/// than there are slots.
+fn for_each_server(wanted: u32, level: Level, servers: u32) -> u32 {
+    let each = wanted.div_ceil(servers);
+    let each = match level {
+        Level::Concurrency(slots) => each.min(slots / servers).max(1),
+        Level::RequestRate(_) | Level::TraceSpeed(_) => each,
+    };
+    each.saturating_mul(servers)
 }
 
 /// The work of a cell's level, where 1 is as much as a thread does without trouble.
@@ -86,4 +98,22 @@ pub(super) fn each<A: Send, B: Send, R: Send>(
         // All have ended before the first error is given.
         ended.collect::<Vec<_>>().into_iter().collect()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use inferbench_model::config::Rate;
+
+    use super::*;
+
+    #[test]
+    fn every_server_has_as_many_threads_and_every_thread_a_slot() {
+        let rate = Level::RequestRate(Rate(9.0));
+        assert_eq!(for_each_server(3, rate, 1), 3);
+        assert_eq!(for_each_server(3, rate, 2), 4);
+        assert_eq!(for_each_server(1, rate, 5), 5);
+        // Five slots leave each of two servers two, which is room for two threads.
+        assert_eq!(for_each_server(8, Level::Concurrency(5), 2), 4);
+        assert_eq!(for_each_server(8, Level::Concurrency(5), 5), 5);
+    }
 }

@@ -50,6 +50,13 @@ pub enum MergeError {
         bytes: u64,
         said: u64,
     },
+    /// Records of the same size, but others.
+    #[error("{}: has SHA-256 {is}, its run.json says {said}: it was changed", path.display())]
+    OtherRecords {
+        path: PathBuf,
+        is: String,
+        said: String,
+    },
     /// A line cannot be understood.
     #[error("{} line {line}: cannot be understood", path.display())]
     Line {

@@ -14,6 +14,13 @@ pub(super) fn manifest(shards: &[(&Manifest, i64)], merged: MergedFacts) -> Mani
     for (other, shift_ns) in &shards[1..] {
         join(&mut all, other, *shift_ns);
     }
+    let stepped = merged.shards.iter().filter_map(|shard| {
+        Some(WarningKind::ShardClockStepped {
+            shard: shard.index,
+            step_ms: shard.clock_step_ms?,
+        })
+    });
+    all.warnings.extend(stepped.map(Warning::about_run));
     if let Some(partial) = merged.partial() {
         all.exit_state = ExitState::Incomplete;
         all.cells.iter_mut().for_each(|cell| cell.complete = false);

@@ -11,8 +11,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use inferbench_model::facts::manifest::{ExitState, Manifest};
-use inferbench_model::facts::shard::{MergedFacts, MergedShard};
+use inferbench_model::facts::manifest::{Anchor, ExitState, FileFacts, Manifest};
+use inferbench_model::facts::shard::{MergedFacts, MergedShard, clock_step_ms};
 
 pub use error::{Lost, MergeError};
 use records::{ShardRecords, merge_records};
@@ -20,7 +20,8 @@ use same::{ShardFolder, must_be_distinct, must_be_of_one_run};
 
 use crate::derive;
 use crate::os::private;
-use crate::store::{RunFolder, SampleFile, StoreError, hash};
+use crate::store::hash::{self, HashedFile};
+use crate::store::{RunFolder, SampleFile, StoreError};
 
 /// What a run was.
 const MANIFEST: &str = "run.json";
@@ -46,7 +47,7 @@ pub struct Merged {
 /// the new run folder `output`. `allow_missing`: lost shards are left out.
 ///
 /// # Errors
-/// See [`MergeError`]; then nothing is left at `output`, or a folder without `run.json`.
+/// See [`MergeError`]; then nothing is left at `output`.
 pub fn merge(
     folders: &[PathBuf],
     output: &Path,
@@ -66,12 +67,18 @@ pub fn merge(
     whole.sort_by_key(|shard| shard.facts.shard.index());
     whole.iter().try_for_each(must_be_as_left)?;
     let folder = new_folder(output)?;
-    let facts = write(&folder, &whole, &lost)?;
-    Ok(Merged {
-        folder,
-        facts,
-        lost,
-    })
+    match write(&folder, &whole, &lost) {
+        Ok(facts) => Ok(Merged {
+            folder,
+            facts,
+            lost,
+        }),
+        Err(error) => {
+            // It was made just now. What stays of it would only be in the way.
+            drop(fs::remove_dir_all(output));
+            Err(error)
+        }
+    }
 }
 
 /// The shards in the folders.
@@ -176,7 +183,7 @@ fn write(
         .iter()
         .map(|shard| shard.facts.clock.shift_to_ns(base));
     let shifts_ns: Vec<i64> = shifts_ns.collect();
-    let requests = write_records(folder, whole, &shifts_ns)?;
+    let (requests, records) = write_records(folder, whole, &shifts_ns)?;
     copy_samples(folder, whole)?;
     let each = whole.iter().zip(&shifts_ns).zip(requests);
     let shards = each.map(|((shard, shift_ns), requests)| MergedShard {
@@ -184,6 +191,7 @@ fn write(
         hostname: shard.manifest.host.hostname.clone(),
         clock: shard.facts.clock.clone(),
         shift_ns: *shift_ns,
+        clock_step_ms: clock_step(&shard.manifest),
         requests,
         run_sha256: hash::file_sha256(&shard.path.join(MANIFEST)),
         exit_state: shard.manifest.exit_state,
@@ -196,7 +204,7 @@ fn write(
     };
     let manifests = whole.iter().map(|shard| &shard.manifest).zip(shifts_ns);
     let mut manifest = joined::manifest(&manifests.collect::<Vec<_>>(), facts.clone());
-    manifest.files = hash::file_facts(folder)?;
+    manifest.files = hash::file_facts_beside(folder, (REQUESTS, records))?;
     let unwritable = |source| StoreError::new(&folder.file(MANIFEST), "cannot be written", source);
     let value = serde_json::to_value(&manifest);
     let mut value = value.map_err(|error| unwritable(error.into()))?;
@@ -204,29 +212,44 @@ fn write(
     Ok(facts)
 }
 
-/// Writes the records of all shards, and gives how many there are of each.
+/// By how much the machine's wall clock was set between the two moments that a run
+/// records of both clocks, ms.
+fn clock_step(manifest: &Manifest) -> Option<f64> {
+    let (first, last) = (manifest.anchors.first()?, manifest.anchors.last()?);
+    let moment = |anchor: &Anchor| {
+        let wall: jiff::Timestamp = anchor.utc.parse().ok()?;
+        Some((wall.as_nanosecond(), anchor.monotonic_ns))
+    };
+    clock_step_ms(moment(first)?, moment(last)?)
+}
+
+/// Writes the records of all shards. Gives how many there are of each, and size and hash of
+/// what was written.
 fn write_records(
     folder: &RunFolder,
     whole: &[ShardFolder],
     shifts_ns: &[i64],
-) -> Result<Vec<u64>, MergeError> {
+) -> Result<(Vec<u64>, FileFacts), MergeError> {
     let opened = whole.iter().zip(shifts_ns).map(|(shard, shift_ns)| {
         let path = shard.path.join(REQUESTS);
-        ShardRecords::open(&path, shard.facts.shard, *shift_ns)
+        let said = shard.manifest.files.get(REQUESTS);
+        let sha256 = said.map(|facts| facts.sha256.clone());
+        ShardRecords::open(&path, (shard.facts.shard, *shift_ns), sha256)
     });
     let mut records = opened.collect::<Result<Vec<_>, _>>()?;
-    let mut merged = Ok(());
+    let mut merged = Ok(FileFacts::default());
     let written = folder.write_with(REQUESTS, |file| {
-        merged = merge_records(&mut records, file);
+        let mut file = HashedFile::new(file);
+        merged = merge_records(&mut records, &mut file).map(|()| file.facts());
         match merged {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             // The cause is the merge's own.
             Err(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     });
-    merged?;
+    let facts = merged?;
     written?;
-    Ok(records.iter().map(|shard| shard.read).collect())
+    Ok((records.iter().map(|shard| shard.read).collect(), facts))
 }
 
 /// Keeps the samples of each host, and those of the first as the run's own: its clock is

@@ -7,8 +7,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use inferbench_model::facts::exchange::hex;
 use inferbench_model::plan::shard::Shard;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use super::error::MergeError;
 use super::shift::shifted;
@@ -31,12 +33,20 @@ pub(super) struct ShardRecords {
     reader: BufReader<File>,
     line: Vec<u8>,
     number: u64,
+    hash: Sha256,
+    /// What the shard says that its records hash to, hex; absent if it does not.
+    sha256: Option<String>,
     /// Records that were read.
     pub(super) read: u64,
 }
 
 impl ShardRecords {
-    pub(super) fn open(path: &Path, shard: Shard, shift_ns: i64) -> Result<Self, MergeError> {
+    /// `sha256`: what its records hash to, hex, if that is known.
+    pub(super) fn open(
+        path: &Path,
+        (shard, shift_ns): (Shard, i64),
+        sha256: Option<String>,
+    ) -> Result<Self, MergeError> {
         let file = File::open(path).map_err(unreadable(path))?;
         Ok(Self {
             path: path.to_owned(),
@@ -45,6 +55,8 @@ impl ShardRecords {
             reader: BufReader::with_capacity(READ_BYTES, file),
             line: Vec::new(),
             number: 0,
+            hash: Sha256::new(),
+            sha256,
             read: 0,
         })
     }
@@ -57,8 +69,9 @@ impl ShardRecords {
             self.number += 1;
             let read = self.reader.read_until(b'\n', &mut self.line);
             if read.map_err(unreadable(&self.path))? == 0 {
-                return Ok(None);
+                return self.must_be_as_left().map(|()| None);
             }
+            self.hash.update(&self.line);
             let is_whole = self.line.last() == Some(&b'\n');
             let head: Head = match serde_json::from_slice(&self.line) {
                 Ok(head) => head,
@@ -86,6 +99,19 @@ impl ShardRecords {
             }
             self.read += 1;
             return Ok(Some((end_ns, moved)));
+        }
+    }
+
+    /// Refuses records that hash to something else than the shard says, once all are read.
+    fn must_be_as_left(&mut self) -> Result<(), MergeError> {
+        let is = hex(&self.hash.finalize_reset());
+        match self.sha256.take() {
+            Some(said) if said != is => Err(MergeError::OtherRecords {
+                path: self.path.clone(),
+                is,
+                said,
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -131,7 +157,7 @@ mod tests {
     fn records(folder: &Path, index: u32, shift_ns: i64, text: &str) -> ShardRecords {
         let path = folder.join(format!("{index}.jsonl"));
         std::fs::write(&path, text).unwrap();
-        ShardRecords::open(&path, Shard::new(index, 2).unwrap(), shift_ns).unwrap()
+        ShardRecords::open(&path, (Shard::new(index, 2).unwrap(), shift_ns), None).unwrap()
     }
 
     fn merged(shards: &mut [ShardRecords]) -> Result<String, MergeError> {
@@ -153,6 +179,19 @@ mod tests {
         let expected = "{\"index\":0,\"end_ns\":110}\n{\"index\":1,\"end_ns\":115}\n{\"index\":2,\"end_ns\":120}\n{\"index\":3,\"end_ns\":130}\n";
         assert_eq!(merged(&mut shards).unwrap(), expected);
         assert_eq!(shards.map(|shard| shard.read), [2, 2]);
+    }
+
+    #[test]
+    fn records_of_the_same_size_that_were_changed_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0.jsonl");
+        std::fs::write(&path, "{\"index\":0,\"end_ns\":110}\n").unwrap();
+        // Of the same line with an end of 111, by sha256sum.
+        let said = "3035ba90393d56d7dd4337238062195a87204b81d7c7b69720b89796a4f004ce";
+        let shard = Shard::new(0, 2).unwrap();
+        let records = ShardRecords::open(&path, (shard, 0), Some(said.to_owned())).unwrap();
+        let error = merged(&mut [records]).unwrap_err();
+        assert!(error.to_string().ends_with(": it was changed"), "{error}");
     }
 
     #[test]

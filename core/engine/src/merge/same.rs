@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use inferbench_model::facts::manifest::Manifest;
+use inferbench_model::facts::samples::Evidence;
 use inferbench_model::facts::shard::ShardFacts;
 use inferbench_model::text::difference::differences;
 
@@ -98,15 +99,17 @@ fn compare_starts(
         let same = others.find(|same| same.backend == stage.backend && same.block == stage.block);
         let Some(same) = same else { continue };
         let (a, b) = (&stage.evidence, &same.evidence);
+        let started = |said: &Evidence| said.started_unix_s.map(|at_s| format!("{at_s:.2}"));
         for (what, one_has, other_has) in [
-            ("model", &a.model, &b.model),
-            ("version", &a.version, &b.version),
+            ("model", a.model.clone(), b.model.clone()),
+            ("version", a.version.clone(), b.version.clone()),
+            ("start, s since 1970,", started(a), started(b)),
         ] {
             if let (Some(one_has), Some(other_has)) = (one_has, other_has)
                 && one_has != other_has
             {
                 let what = format!("the {what} of the server of {}", stage.backend);
-                return Err(refuse(what, one_has.clone(), other_has.clone()));
+                return Err(refuse(what, one_has, other_has));
             }
         }
     }

@@ -60,12 +60,30 @@ pub fn utc_now() -> String {
     format!("{now:.3}")
 }
 
+/// Readings of both clocks of which the tightest counts.
+const READINGS: usize = 9;
+
+/// Wall clock and monotonic clock, ns, the latter read before and after the former.
+#[must_use]
+pub fn same_moment() -> (u64, u64) {
+    let readings = (0..READINGS).map(|_| {
+        let before_ns = now_ns();
+        let wall_ns = realtime_ns();
+        let took_ns = now_ns().saturating_sub(before_ns);
+        (took_ns, wall_ns, before_ns + took_ns / 2)
+    });
+    let tightest = readings.min();
+    tightest.map_or((0, 0), |(_, wall_ns, monotonic_ns)| (wall_ns, monotonic_ns))
+}
+
 /// The present moment on both clocks.
 #[must_use]
 pub fn anchor() -> Anchor {
+    let (wall_ns, monotonic_ns) = same_moment();
+    let wall = jiff::Timestamp::from_nanosecond(i128::from(wall_ns));
     Anchor {
-        monotonic_ns: now_ns(),
-        utc: utc_now(),
+        monotonic_ns,
+        utc: wall.map_or_else(|_| utc_now(), |wall| format!("{wall:.3}")),
     }
 }
 

@@ -16,15 +16,13 @@ use super::clock;
 
 /// Microseconds in a millisecond.
 const US_PER_MS: f64 = 1000.0;
-/// Readings of both clocks of which the tightest counts.
-const READINGS: usize = 9;
 /// Id of this start of the machine.
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// Both clocks at one moment, and how far the wall clock may be off.
 #[must_use]
 pub fn read() -> ClockFacts {
-    let (wall_ns, monotonic_ns) = same_moment();
+    let (wall_ns, monotonic_ns) = clock::same_moment();
     let state = kernel_state();
     ClockFacts {
         wall_ns,
@@ -35,18 +33,6 @@ pub fn read() -> ClockFacts {
         synchronised: state.map(|(synchronised, _)| synchronised),
         bound_ms: state.map(|(_, bound_ms)| bound_ms),
     }
-}
-
-/// Wall clock and monotonic clock, ns, the latter read before and after the former.
-fn same_moment() -> (u64, u64) {
-    let readings = (0..READINGS).map(|_| {
-        let before_ns = clock::now_ns();
-        let wall_ns = clock::realtime_ns();
-        let took_ns = clock::now_ns().saturating_sub(before_ns);
-        (took_ns, wall_ns, before_ns + took_ns / 2)
-    });
-    let tightest = readings.min();
-    tightest.map_or((0, 0), |(_, wall_ns, monotonic_ns)| (wall_ns, monotonic_ns))
 }
 
 /// Whether the kernel's clock is synchronised, and its largest error, ms; `None` from

@@ -238,7 +238,7 @@ pub fn kv_forecasts(prepared: &PreparedRun) -> Vec<Option<KvForecast>> {
     };
     let backends = prepared.backends.iter().enumerate();
     let each = backends.map(|(index, backend)| {
-        if backend.attach.is_some() || backend.plugin.description.simulated {
+        if !backend.attach.is_empty() || backend.plugin.description.simulated {
             return None;
         }
         let launch = prepared.preview_one(index).ok().flatten()?;

@@ -106,7 +106,7 @@ fn prepare_backend(
     };
     let context = OpenContext {
         options: backend.options.clone(),
-        attached: attach.is_some(),
+        attached: !attach.is_empty(),
     };
     let opened = OpenBackend::open(plugin, &context);
     let opened =

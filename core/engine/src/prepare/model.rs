@@ -27,7 +27,7 @@ pub(super) fn check_model(
     let looks_local = id.starts_with(['/', '.', '~']);
     let mut errors = Vec::new();
     // An attached server's name for it may look like a path.
-    if backends.iter().all(|b| b.attach.is_some()) || simulated {
+    if backends.iter().all(|b| !b.attach.is_empty()) || simulated {
         return errors;
     }
     let Some(folder) = &files.folder else {
@@ -227,7 +227,7 @@ fn check_vocabulary(
 
 fn where_a_tokenizer_is(loaded: &Loaded, backends: &[PreparedBackend]) -> String {
     let id = &loaded.config.model.id;
-    match backends.iter().all(|b| b.attach.is_some()) {
+    match backends.iter().all(|b| !b.attach.is_empty()) {
         // The name under which a server serves it need not be the hub's.
         true => {
             "set model.tokenizer to the tokenizer.json of the model that is served, or to a folder with one: \

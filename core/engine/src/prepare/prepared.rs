@@ -41,8 +41,8 @@ pub struct PreparedBackend {
     pub opened: OpenBackend,
     /// What it was opened with.
     pub context: OpenContext,
-    /// The server to attach to; absent if it is launched.
-    pub attach: Option<Target>,
+    /// The servers to attach to, several if they are replicas; none if it is launched.
+    pub attach: Vec<Target>,
     /// Environment from the config.
     pub env: Vec<EnvVar>,
 }
@@ -75,7 +75,7 @@ impl PreparedBackend {
     /// # Errors
     /// See [`NoLaunchPlan`].
     pub fn launch_plan(&self, context: &LaunchContext) -> Result<Option<LaunchPlan>, NoLaunchPlan> {
-        if self.attach.is_some() || self.plugin.description.capabilities.in_process {
+        if !self.attach.is_empty() || self.plugin.description.capabilities.in_process {
             return Ok(None);
         }
         let plan = self.opened.client.launch_plan(context);

@@ -14,10 +14,9 @@ use inferbench_model::plan::prompt::PromptKey;
 use inferbench_plugin_api::RequestSpec;
 
 use super::session::RunSession;
-use super::started::StartedBackend;
+use super::started::{HttpServer, StartedBackend};
 use crate::http::control::ControlPlane;
 use crate::http::{Connection, Target};
-use crate::load::Transport;
 use crate::load::requests;
 use crate::prepare::{PreparedBackend, ShardPlan};
 use crate::server::probe::Probe;
@@ -56,9 +55,8 @@ pub(super) async fn audit(
     started: &StartedBackend,
     evidence: &Evidence,
 ) -> Option<CacheAuditFacts> {
-    let (Transport::Http(target), Some(control)) = (&started.transport, &started.control) else {
-        return None;
-    };
+    // Of several replicas one is asked: they were started alike.
+    let HttpServer { target, control } = started.servers().first()?;
     // Of several shards one asks: more would find each other's prompts in the cache.
     let is_other = |shard: &ShardPlan| shard.shard.index() > 0;
     if session.prepared.shard.as_ref().is_some_and(is_other) || !is_wanted(session, stage) {

@@ -22,7 +22,7 @@ use crate::event::RunEvent;
 use crate::http::control::ControlPlane;
 use crate::load::conversations::Conversations;
 use crate::load::requests::CellSource;
-use crate::load::{self, CellLoad, LoadError, Progress, Transport};
+use crate::load::{self, CellLoad, LoadError, Progress};
 use crate::os::clock;
 use crate::prepare::PreparedBackend;
 
@@ -54,11 +54,11 @@ pub(super) async fn run(
         load.gate = Some(shard.next_gate());
     }
     let (key, level) = (load.key.clone(), planned.level);
-    if let Some(control) = &started.control {
+    for server in started.servers() {
         if session.prepared.config.workload.prefix_cache.is_reset() {
-            reset(session, backend, control).await;
+            reset(session, backend, &server.control).await;
         }
-        wait_idle(backend, control).await;
+        wait_idle(backend, &server.control).await;
     }
     session.announce(RunEvent::CellStarted {
         key: key.clone(),
@@ -148,10 +148,7 @@ fn cell_load(
         prompts: Arc::clone(&session.prepared.prompts),
         client: Arc::clone(&backend.opened.client),
         form: backend.opened.form,
-        target: match &started.transport {
-            Transport::Http(target) => Some(target.clone()),
-            Transport::InProcess(_) => None,
-        },
+        target: started.servers().first().map(|first| first.target.clone()),
         model: session.prepared.served_name().to_owned(),
         block: stage.block,
         level: planned.index,
@@ -182,10 +179,10 @@ fn spawn(
     cancel: &CancellationToken,
 ) -> Ran {
     let records = session.record_sink();
-    let transport = started.transport.clone();
+    let transports = started.transports();
     let (progress, cancel) = (Arc::clone(progress), cancel.clone());
     tokio::task::spawn_blocking(move || {
-        load::run_cell(&load, &transport, source, records, &progress, &cancel)
+        load::run_cell(&load, &transports, source, records, &progress, &cancel)
     })
 }
 

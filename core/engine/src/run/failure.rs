@@ -54,6 +54,23 @@ pub(super) enum StageError {
     /// It was not ready.
     #[error(transparent)]
     NotReady(#[from] ReadyError),
+    /// One of its replicas was not ready.
+    #[error("replica {url}")]
+    ReplicaNotReady {
+        url: String,
+        #[source]
+        source: ReadyError,
+    },
+    /// Its replicas do not serve the same.
+    #[error(
+        "replica {other} serves the model {other_model}, and {one} serves {one_model}: replicas must serve the same"
+    )]
+    ReplicaOfAnotherModel {
+        one: String,
+        one_model: String,
+        other: String,
+        other_model: String,
+    },
     /// The other shards are not with it.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),

@@ -115,6 +115,14 @@ fn new_folder(prepared: &PreparedRun, output: &Path) -> Result<RunFolder, StoreE
     RunFolder::create(output, &prepared.config.name, &stamp)
 }
 
+/// URLs of the replicas of a backend that has several.
+fn replica_urls(backend: &PreparedBackend) -> Vec<String> {
+    match backend.attach.as_slice() {
+        [] | [_] => Vec::new(),
+        several => several.iter().map(|target| target.url("")).collect(),
+    }
+}
+
 fn can(backend: &PreparedBackend) -> &Capabilities {
     &backend.plugin.description.capabilities
 }
@@ -128,7 +136,8 @@ fn new_manifest(prepared: &PreparedRun, version: &str) -> Result<Manifest, RunEr
         plugin_file: backend.plugin.file.display().to_string(),
         plugin_sha256: hash::file_sha256(&backend.plugin.file),
         simulated: backend.plugin.description.simulated,
-        attach: backend.attach.as_ref().map(|target| target.url("")),
+        attach: backend.attach.first().map(|target| target.url("")),
+        replicas: replica_urls(backend),
         prompt_form: backend.opened.form.name().to_owned(),
         one_request_at_a_time: can(backend).one_request_at_a_time,
         kv_estimate: None,

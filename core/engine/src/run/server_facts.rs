@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use inferbench_model::facts::replicas;
 use inferbench_model::facts::samples::{Evidence, ServerSample};
 use inferbench_model::plan::Stage;
-use inferbench_plugin_api::EvidenceSource;
 use inferbench_plugin_api::client::BackendClient;
+use inferbench_plugin_api::{ControlRequest, EvidenceSource};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -130,16 +131,19 @@ fn take_line(
     }
 }
 
-/// Reads the server's metrics again and again, until `stop`; gives the last
-/// reading.
+/// Reads the metrics of the backend's servers again and again, until `stop`; gives the
+/// last reading. One reading is of all of them: where one does not answer there is none.
 pub(super) fn sample_metrics(
     session: &RunSession<'_>,
     backend: &OpenBackend,
     stage: &Stage,
-    control: ControlPlane,
+    controls: Vec<ControlPlane>,
     stop: &CancellationToken,
 ) -> Option<JoinHandle<Evidence>> {
     let request = backend.probes.metrics.clone()?;
+    if controls.is_empty() {
+        return None;
+    }
     let client = Arc::clone(&backend.client);
     let sink = session.recorder.server_metrics_sink();
     let readings = session.readings.clone();
@@ -149,9 +153,7 @@ pub(super) fn sample_metrics(
         let mut last = Evidence::default();
         let mut ticks = tokio::time::interval(METRICS_EVERY);
         loop {
-            if let Ok(body) = control.ask(&request).await
-                && let Ok(mut evidence) = client.evidence(&EvidenceSource::Metrics, &body)
-            {
+            if let Some(mut evidence) = read_metrics(&client, &controls, &request).await {
                 secrets.mask_evidence(&mut evidence);
                 last.clone_from(&evidence);
                 readings.note_server(&evidence, clock::now_ns());
@@ -171,4 +173,24 @@ pub(super) fn sample_metrics(
             }
         }
     }))
+}
+
+/// One reading of the metrics of all servers, which are asked at the same time; `None` if
+/// one of them gives none.
+async fn read_metrics(
+    client: &BackendClient,
+    controls: &[ControlPlane],
+    request: &ControlRequest,
+) -> Option<Evidence> {
+    let ask = |control: &ControlPlane| {
+        let (control, request) = (control.clone(), request.clone());
+        tokio::spawn(async move { control.ask(&request).await })
+    };
+    let asked: Vec<_> = controls.iter().map(ask).collect();
+    let mut said = Vec::new();
+    for body in asked {
+        let body = body.await.ok()?.ok()?;
+        said.push(client.evidence(&EvidenceSource::Metrics, &body).ok()?);
+    }
+    Some(replicas::together(&said))
 }

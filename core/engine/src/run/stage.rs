@@ -4,8 +4,10 @@
 
 use inferbench_model::config::WorkloadConfig;
 use inferbench_model::facts::manifest::{ReportedIn, StageFacts};
+use inferbench_model::facts::samples::Evidence;
+use inferbench_model::facts::replicas;
 use inferbench_model::facts::searched::next_level;
-use inferbench_model::facts::warning::Warning;
+use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
 use inferbench_model::text::units::s_between;
 use tokio_util::sync::CancellationToken;
@@ -13,12 +15,9 @@ use tokio_util::sync::CancellationToken;
 use super::failure::{ExitReport, StageError};
 use super::server_facts::ServerLog;
 use super::session::RunSession;
-use super::started::StartedBackend;
+use super::started::{HttpServer, StartedBackend};
 use super::{cache_audit, cell, server_facts};
 use crate::event::{RunEvent, with_causes};
-use crate::http::Target;
-use crate::http::control::ControlPlane;
-use crate::load::Transport;
 use crate::os::clock;
 use crate::prepare::PreparedBackend;
 use crate::server::launch::{self, Server};
@@ -120,23 +119,22 @@ async fn measure(
     started: &StartedBackend,
     facts: &mut StageFacts,
 ) -> Result<(), StageError> {
-    if let (Transport::Http(target), Some(control)) = (&started.transport, &started.control) {
-        let server = started.server.as_ref();
+    if !started.servers().is_empty() {
         let log = ServerLog::open(&backend.opened, started);
         let waiting = CancellationToken::new();
         let weights = log.map(|log| log.watch_for_weights(&waiting));
-        let ready = wait_ready(session, backend, stage, (target, control), server).await;
+        let ready = all_ready(session, backend, stage, started).await;
         waiting.cancel();
         if let Some(weights) = weights {
             facts.weights_ns = weights.await.ok().flatten();
         }
-        let (ready, seconds) = ready?;
-        facts.ready_s = Some(seconds);
+        let ready = ready?;
+        facts.ready_s = Some(ready.seconds);
         facts.ready_ns = Some(ready.at_ns);
-        if let Some(note) = ready.note {
+        for note in ready.notes {
             session.warn(Warning::about(&stage.backend, note));
         }
-        let info = server_facts::ask_info(&backend.opened, control).await;
+        let info = ask_info(session, backend, stage, started).await?;
         facts.record_evidence(ReportedIn::Info, info);
     }
     session.ready.insert(stage.backend_index);
@@ -144,9 +142,13 @@ async fn measure(
     // Its cells must not be without it, whenever the run is cut off.
     session.recorder.put_stage(facts.clone());
     let sampling = CancellationToken::new();
-    let sampler = started.control.clone().and_then(|control| {
-        server_facts::sample_metrics(session, &backend.opened, stage, control, &sampling)
-    });
+    let controls = started
+        .servers()
+        .iter()
+        .map(|server| server.control.clone());
+    let controls = controls.collect();
+    let sampler =
+        server_facts::sample_metrics(session, &backend.opened, stage, controls, &sampling);
     let measured = measure_levels(session, backend, stage, started).await;
     sampling.cancel();
     if let Some(sampler) = sampler
@@ -200,19 +202,93 @@ fn forces_output(workload: &WorkloadConfig) -> bool {
     parts.any(|(_, part)| part.force_output)
 }
 
-/// Waits until the backend is ready; gives the seconds that it took too.
+/// A backend all of whose servers are ready.
+struct AllReady {
+    /// How long that took, s.
+    seconds: f64,
+    /// Since when, ns.
+    at_ns: u64,
+    /// What is to be known of them, each once.
+    notes: Vec<WarningKind>,
+}
+
+/// Waits until the backend is ready, one replica after the other.
+async fn all_ready(
+    session: &RunSession<'_>,
+    backend: &PreparedBackend,
+    stage: &Stage,
+    started: &StartedBackend,
+) -> Result<AllReady, StageError> {
+    let began_ns = clock::now_ns();
+    let mut all = AllReady {
+        seconds: 0.0,
+        at_ns: began_ns,
+        notes: Vec::new(),
+    };
+    let servers = started.servers();
+    for server in servers {
+        let ready = wait_ready(session, backend, stage, server, started.server.as_ref()).await;
+        let ready = ready.map_err(|source| match servers.len() {
+            1 => StageError::NotReady(source),
+            _ => StageError::ReplicaNotReady {
+                url: server.target.base_url(),
+                source,
+            },
+        })?;
+        all.at_ns = ready.at_ns;
+        all.notes
+            .extend(ready.note.filter(|note| !all.notes.contains(note)));
+    }
+    all.seconds = s_between(began_ns, all.at_ns);
+    session.announce(RunEvent::Ready {
+        backend: stage.backend.clone(),
+        seconds: all.seconds,
+    });
+    Ok(all)
+}
+
+/// What the backend's servers say of themselves, taken together. Replicas of other models
+/// are no backend; in what else they differ is a warning.
+async fn ask_info(
+    session: &mut RunSession<'_>,
+    backend: &PreparedBackend,
+    stage: &Stage,
+    started: &StartedBackend,
+) -> Result<Evidence, StageError> {
+    let mut said = Vec::new();
+    for server in started.servers() {
+        said.push(server_facts::ask_info(&backend.opened, &server.control).await);
+    }
+    let urls = started.servers().iter();
+    let urls: Vec<String> = urls.map(|server| server.target.base_url()).collect();
+    if let Some(found) = replicas::models_differ(&said) {
+        let (one, other) = (found.one, found.other);
+        return Err(StageError::ReplicaOfAnotherModel {
+            one: urls[one.0].clone(),
+            one_model: one.1,
+            other: urls[other.0].clone(),
+            other_model: other.1,
+        });
+    }
+    for found in replicas::settings_differ(&said) {
+        session.warn(Warning::about(&stage.backend, found.warning(&urls)));
+    }
+    Ok(replicas::together(&said))
+}
+
+/// Waits until one server of the backend is ready.
 async fn wait_ready(
     session: &RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
-    (target, control): (&Target, &ControlPlane),
+    asked: &HttpServer,
     server: Option<&Server>,
-) -> Result<(Ready, f64), ReadyError> {
+) -> Result<Ready, ReadyError> {
     let config = &session.prepared.config.backends[stage.backend_index];
     let readiness = Readiness {
         backend: &backend.opened,
-        target,
-        control,
+        target: &asked.target,
+        control: &asked.control,
         prompts: &session.prepared.prompts,
         model: session.prepared.served_name(),
         force_output: forces_output(&session.prepared.config.workload),
@@ -221,7 +297,6 @@ async fn wait_ready(
         limit: config.ready_limit(),
         connect_limit: config.connect_limit(),
     };
-    let began_ns = clock::now_ns();
     let mut announced_s = 0.0;
     let mut on_wait = |seconds: f64, last: &str| {
         if seconds - announced_s >= WAITING_EVERY_S {
@@ -235,13 +310,5 @@ async fn wait_ready(
             });
         }
     };
-    let ready = readiness
-        .wait(server, session.cancel(), &mut on_wait)
-        .await?;
-    let seconds = s_between(began_ns, ready.at_ns);
-    session.announce(RunEvent::Ready {
-        backend: stage.backend.clone(),
-        seconds,
-    });
-    Ok((ready, seconds))
+    readiness.wait(server, session.cancel(), &mut on_wait).await
 }

@@ -105,7 +105,7 @@ impl RunSession<'_> {
     /// Warns of servers whose certificate is not checked.
     fn warn_of_trust(&mut self) {
         for backend in &self.prepared.backends {
-            if backend.attach.as_ref().is_some_and(Target::is_unverified) {
+            if backend.attach.iter().any(Target::is_unverified) {
                 let kind = WarningKind::CertificateNotChecked;
                 self.warn(Warning::about(&backend.label, kind));
             }

@@ -26,11 +26,23 @@ use crate::server::method::{Launch, container_name};
 /// Longest that a control request may take.
 const CONTROL_LIMIT: Duration = Duration::from_secs(10);
 
+/// A server that is reached over HTTP.
+pub(crate) struct HttpServer {
+    pub(crate) target: Target,
+    pub(crate) control: ControlPlane,
+}
+
+/// Through what a backend is asked.
+enum Reach {
+    /// A server, or several replicas.
+    Servers(Vec<HttpServer>),
+    /// An engine in this process.
+    Engine(Arc<EngineHub>),
+}
+
 /// What a stage measures.
 pub(crate) struct StartedBackend {
-    pub(crate) transport: Transport,
-    /// Absent for an engine in this process.
-    pub(crate) control: Option<ControlPlane>,
+    reach: Reach,
     /// Absent if it is attached to, or in this process.
     pub(crate) server: Option<Server>,
     /// The plan of that server.
@@ -49,13 +61,14 @@ impl StartedBackend {
         if backend.plugin.description.capabilities.in_process {
             return Self::open_engine(session, backend, stage);
         }
-        if let Some(target) = &backend.attach {
+        if !backend.attach.is_empty() {
+            let urls: Vec<String> = backend.attach.iter().map(Target::base_url).collect();
             session.announce(RunEvent::Attaching {
                 backend: stage.backend.clone(),
                 block: stage.block,
-                address: target.base_url(),
+                address: urls.join(", "),
             });
-            return Ok(Self::over_http(target.clone()));
+            return Ok(Self::over_http(&backend.attach));
         }
         Self::launch(session, stage, facts).await
     }
@@ -92,16 +105,38 @@ impl StartedBackend {
         Ok(Self {
             server: Some(server),
             launch_plan: Some(launch.plan),
-            ..Self::over_http(target)
+            ..Self::over_http(&[target])
         })
     }
 
-    fn over_http(target: Target) -> Self {
+    fn over_http(targets: &[Target]) -> Self {
+        let servers = targets.iter().map(|target| HttpServer {
+            target: target.clone(),
+            control: ControlPlane::new(target.clone(), CONTROL_LIMIT),
+        });
         Self {
-            control: Some(ControlPlane::new(target.clone(), CONTROL_LIMIT)),
-            transport: Transport::Http(target),
+            reach: Reach::Servers(servers.collect()),
             server: None,
             launch_plan: None,
+        }
+    }
+
+    /// The servers that it is; none for an engine in this process.
+    pub(crate) fn servers(&self) -> &[HttpServer] {
+        match &self.reach {
+            Reach::Servers(servers) => servers,
+            Reach::Engine(_) => &[],
+        }
+    }
+
+    /// What requests go over, one for each server.
+    pub(crate) fn transports(&self) -> Vec<Transport> {
+        match &self.reach {
+            Reach::Servers(servers) => {
+                let targets = servers.iter().map(|server| server.target.clone());
+                targets.map(Transport::Http).collect()
+            }
+            Reach::Engine(hub) => vec![Transport::InProcess(Arc::clone(hub))],
         }
     }
 
@@ -122,8 +157,7 @@ impl StartedBackend {
         let engine = EngineClient::open(backend.plugin.module, name, &backend.context, &context);
         let hub = EngineHub::new(engine.map_err(StageError::Engine)?);
         Ok(Self {
-            transport: Transport::InProcess(Arc::new(hub)),
-            control: None,
+            reach: Reach::Engine(Arc::new(hub)),
             server: None,
             launch_plan: None,
         })
@@ -131,7 +165,7 @@ impl StartedBackend {
 
     /// Stops what was started; what would not go is a warning.
     pub(super) async fn stop(self, session: &mut RunSession<'_>) {
-        if let Transport::InProcess(hub) = &self.transport {
+        if let Reach::Engine(hub) = &self.reach {
             hub.shutdown();
         }
         let Some(mut server) = self.server else {

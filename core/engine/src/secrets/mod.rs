@@ -103,7 +103,7 @@ impl Secrets {
             }
             self.add_of_urls(value);
         }
-        for url in backend.attach.iter().chain(&backend.proxy) {
+        for url in backend.attached_urls().iter().chain(&backend.proxy) {
             self.add_of_urls(url);
             found::random_segments(url).for_each(|part| self.add(part));
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use inferbench_model::facts::exchange::hex;
@@ -40,13 +40,75 @@ pub fn file_sha256(file: &Path) -> String {
 pub(crate) fn file_facts(folder: &RunFolder) -> Result<BTreeMap<String, FileFacts>, StoreError> {
     let mut found = BTreeMap::new();
     for name in FACTS {
-        for path in SampleFile::open(&folder.file(name))?.parts() {
-            let facts = size_and_hash(path).map_err(at(path, "cannot be read"))?;
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            found.insert(name.into_owned(), facts);
-        }
+        take_parts(folder, name, &mut found)?;
     }
     Ok(found)
+}
+
+fn take_parts(
+    folder: &RunFolder,
+    name: &str,
+    found: &mut BTreeMap<String, FileFacts>,
+) -> Result<(), StoreError> {
+    for path in SampleFile::open(&folder.file(name))?.parts() {
+        let facts = size_and_hash(path).map_err(at(path, "cannot be read"))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        found.insert(name.into_owned(), facts);
+    }
+    Ok(())
+}
+
+/// The same where those of one file are known.
+///
+/// # Errors
+/// If one of the others cannot be read.
+pub(crate) fn file_facts_beside(
+    folder: &RunFolder,
+    (known, facts): (&str, FileFacts),
+) -> Result<BTreeMap<String, FileFacts>, StoreError> {
+    let mut found = BTreeMap::from([(known.to_owned(), facts)]);
+    for name in FACTS.into_iter().filter(|name| *name != known) {
+        take_parts(folder, name, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// A file whose size and hash are found while it is written.
+pub(crate) struct HashedFile<'f> {
+    file: &'f mut dyn Write,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl<'f> HashedFile<'f> {
+    pub(crate) fn new(file: &'f mut dyn Write) -> Self {
+        Self {
+            file,
+            hash: Sha256::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Size and hash of what was written.
+    pub(crate) fn facts(self) -> FileFacts {
+        FileFacts {
+            bytes: self.bytes,
+            sha256: hex(&self.hash.finalize()),
+        }
+    }
+}
+
+impl Write for HashedFile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 fn size_and_hash(path: &Path) -> io::Result<FileFacts> {

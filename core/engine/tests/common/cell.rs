@@ -77,7 +77,7 @@ pub fn run(
     let progress = Arc::new(Progress::default());
     let outcome = run_cell(
         &cell,
-        &Transport::Http(target.clone()),
+        &[Transport::Http(target.clone())],
         source,
         Box::new(move |record| sink.lock().unwrap().push(record)),
         &progress,

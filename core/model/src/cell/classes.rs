@@ -1,15 +1,12 @@
 //! What is kept of classes of traffic: every metric by class.
 
-use std::collections::{BTreeMap, HashMap};
-
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::tallies::Tallies;
-use crate::cell::tally::Tally;
+use crate::cell::parts::Parts;
 use crate::facts::key::Counts;
-use crate::facts::record::{Phase, RequestRecord};
+use crate::facts::record::RequestRecord;
 use crate::facts::warning::WarningKind;
 use crate::metrics::{Load, MetricValue};
 
@@ -19,13 +16,7 @@ const CLASSES_APART: usize = 32;
 const OTHERS: &str = "(others)";
 
 /// The requests of a cell by class.
-#[derive(Default)]
-pub(super) struct Classes(BTreeMap<String, ClassFold>);
-
-struct ClassFold {
-    counts: Counts,
-    tallies: Tallies,
-}
+pub(super) type Classes = Parts<String>;
 
 /// Figures of the requests of one class in a cell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,65 +30,26 @@ pub struct ClassFigures {
     pub metrics: IndexMap<String, MetricValue>,
 }
 
-/// What is kept of one class of a cell for the report.
-#[derive(Debug)]
-pub(crate) struct ClassDigest {
-    pub(crate) counts: Counts,
-    pub(crate) samples: HashMap<&'static str, Tally>,
-}
-
 impl Classes {
-    /// Takes in a record; `load` is that of its cell.
-    pub(super) fn add(&mut self, load: &Load, record: &RequestRecord) {
+    /// Takes in a record, if it has a class; `load` is that of its cell.
+    pub(super) fn take(&mut self, load: &Load, record: &RequestRecord) {
         let Some(class) = record.class.as_deref() else {
             return;
         };
-        let is_known = self.0.contains_key(class) || self.0.len() < CLASSES_APART - 1;
-        let class = if is_known { class } else { OTHERS };
-        let fold = self.0.entry(class.to_owned()).or_insert_with(|| ClassFold {
-            counts: Counts::default(),
-            tallies: Tallies::new(load.clone()),
-        });
-        fold.tallies.add(record);
-        if record.phase == Phase::Measured {
-            fold.counts.note(record);
-        }
-    }
-
-    pub(super) fn pack(&mut self) {
-        self.0.values_mut().for_each(|fold| fold.tallies.pack());
+        let has_room = self.has_or_takes(class, CLASSES_APART - 1);
+        let class = if has_room { class } else { OTHERS };
+        self.add(class.to_owned(), load, record);
     }
 
     /// Figures of each class, by name.
-    pub(super) fn figures(&self, hides: bool) -> Vec<ClassFigures> {
-        let each = self.0.iter().map(|(class, fold)| ClassFigures {
-            class: class.clone(),
-            counts: fold.counts.clone(),
-            metrics: per_request(fold.tallies.metrics(hides)),
+    pub(super) fn by_class(&self, hides: bool) -> Vec<ClassFigures> {
+        let each = self.figures(hides).map(|(class, figures)| ClassFigures {
+            class,
+            counts: figures.counts,
+            metrics: figures.metrics,
         });
         each.collect()
     }
-
-    pub(super) fn digests(self, hides: bool) -> BTreeMap<String, ClassDigest> {
-        let each = self.0.into_iter().map(|(class, fold)| {
-            let digest = ClassDigest {
-                counts: fold.counts,
-                samples: fold.tallies.into_samples(hides),
-            };
-            (class, digest)
-        });
-        each.collect()
-    }
-}
-
-/// Metrics that the requests of a class can have: not those of the machine, which serves
-/// all classes at once.
-fn per_request(metrics: IndexMap<String, MetricValue>) -> IndexMap<String, MetricValue> {
-    let named = |name: &str| crate::metrics::named(name);
-    let kept = metrics
-        .into_iter()
-        .filter(|(name, _)| named(name).is_some_and(|metric| !metric.values.is_of_machine()));
-    kept.collect()
 }
 
 /// A class is served well where this share of its requests met their limits, and starves

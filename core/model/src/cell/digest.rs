@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::cell::answer_heads::AnswerHeads;
 use crate::cell::charted::Charted;
-use crate::cell::classes::ClassDigest;
+use crate::cell::parts::PartDigest;
 use crate::cell::sharing::Sharing;
 use crate::cell::tally::{Sample, Tally, summary};
 use crate::cell::turns::Turns;
 use crate::facts::record::RequestRecord;
 use crate::metrics::Metric;
 use crate::stats::Summary;
+use crate::stats::numbers::Numbers;
 use crate::text::units::s_between;
 
-/// Bytes of a SHA-256.
-pub(crate) type TextHash = [u8; 32];
+/// The first bytes of a SHA-256: two different texts share them once in 10^19 pairs.
+pub(crate) type TextHash = [u8; 8];
 
 /// What is kept of a cell's records beside its row: enough to pool cells and
 /// to compare their work.
@@ -23,7 +24,9 @@ pub(crate) type TextHash = [u8; 32];
 pub struct CellDigest {
     pub(super) samples: HashMap<&'static str, Tally>,
     /// The same by class of traffic.
-    pub(crate) classes: BTreeMap<String, ClassDigest>,
+    pub(crate) classes: BTreeMap<String, PartDigest>,
+    /// The same by replica.
+    pub(crate) replicas: BTreeMap<u32, PartDigest>,
     /// What was asked and done.
     pub(crate) work: Work,
     /// Some decode time per token is an estimate.
@@ -72,7 +75,7 @@ pub(crate) struct Work {
     /// The same in answers that came at once.
     pub(crate) at_once: Sharing,
     /// Index and hash of each answer's text.
-    pub(crate) hashes: Vec<(u64, TextHash)>,
+    pub(crate) hashes: Vec<(u32, TextHash)>,
     /// Requests by their turn in a conversation.
     pub(crate) turns: Turns,
     /// Marks of the first answers' texts.
@@ -119,8 +122,7 @@ pub(crate) fn order_statistics<'a>(
             (pool.len(), in_units.collect())
         }
         Sample::Numbers(parts) => {
-            let mut sorted: Vec<f64> = parts.concat();
-            sorted.retain(|value| value.is_finite());
+            let mut sorted: Vec<f64> = parts.into_iter().flat_map(Numbers::iter).collect();
             sorted.sort_unstable_by(f64::total_cmp);
             let at = |rank: usize| sorted.get(rank).copied();
             let values = ranks(sorted.len()).into_iter().filter_map(at);
@@ -175,7 +177,9 @@ impl Work {
             false => self.streamed.add(record),
         }
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
-        self.hashes.extend(hash.map(|hash| (record.index, hash)));
+        // No cell has more requests than that.
+        let index = u32::try_from(record.index).ok();
+        self.hashes.extend(index.zip(hash));
         self.answer_heads.add(record);
         self.turns.add(record, meets);
     }
@@ -188,9 +192,12 @@ fn add_pair(sums: &mut Option<(u64, u64)>, a: Option<u32>, b: Option<u32>) {
     }
 }
 
+/// Digits of a SHA-256.
+const HASH_DIGITS: usize = 64;
+
 fn hash_of_hex(text: &str) -> Option<TextHash> {
     let mut hash = TextHash::default();
-    if text.len() != 2 * hash.len() {
+    if text.len() != HASH_DIGITS {
         return None;
     }
     for (byte, pair) in hash.iter_mut().zip(text.as_bytes().chunks(2)) {

@@ -12,6 +12,7 @@ pub use crate::cell::digest::{CellDigest, pooled};
 pub(crate) use crate::cell::digest::{
     FailureExample, Schedule, TextHash, Work, counted, order_statistics,
 };
+use crate::cell::replicas::{ReplicaFigures, Replicas};
 use crate::cell::sharing::Sharing;
 use crate::cell::steady_state::{TrendFold, Trends};
 use crate::cell::stream_faults::StreamFaults;
@@ -28,6 +29,7 @@ pub struct CellFold {
     schedule: Schedule,
     tallies: Tallies,
     classes: Classes,
+    replicas: Replicas,
     work: Work,
     faults: StreamFaults,
     failures: HashMap<String, FailureExample>,
@@ -44,6 +46,7 @@ impl CellFold {
             schedule: Schedule::default(),
             tallies: Tallies::new(Load { window, slos }),
             classes: Classes::default(),
+            replicas: Replicas::default(),
             work: Work::default(),
             faults: StreamFaults::default(),
             failures: HashMap::new(),
@@ -63,7 +66,8 @@ impl CellFold {
     /// Takes in a record, of any phase and in any order.
     pub fn add(&mut self, record: &RequestRecord) {
         self.tallies.add(record);
-        self.classes.add(&self.tallies.load, record);
+        self.classes.take(&self.tallies.load, record);
+        self.replicas.take(&self.tallies.load, record);
         self.charted.add(record);
         if record.phase == Phase::Measured {
             self.counts.note(record);
@@ -105,6 +109,7 @@ impl CellFold {
     pub fn pack(&mut self) {
         self.tallies.pack();
         self.classes.pack();
+        self.replicas.pack();
         self.charted.pack();
         self.work.hashes.shrink_to_fit();
     }
@@ -163,7 +168,13 @@ impl CellFold {
     /// The figures of each class of traffic; empty if the cell has none.
     #[must_use]
     pub fn classes(&self) -> Vec<ClassFigures> {
-        self.classes.figures(self.hides())
+        self.classes.by_class(self.hides())
+    }
+
+    /// The figures of each replica; empty if the backend is one server.
+    #[must_use]
+    pub fn replicas(&self) -> Vec<ReplicaFigures> {
+        self.replicas.by_replica(self.hides())
     }
 
     /// Whether the time between tokens is not known.
@@ -182,6 +193,7 @@ impl CellFold {
         CellDigest {
             samples: self.tallies.into_samples(hides),
             classes: self.classes.digests(hides),
+            replicas: self.replicas.digests(hides),
             work: self.work,
             decode_is_estimated: self.faults.has_estimates(),
             schedule: self.schedule,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::cell::classes::{self, ClassFigures};
 use crate::cell::fold::{CellFold, Work};
 use crate::cell::promise::PromiseKept;
+use crate::cell::replicas::ReplicaFigures;
 use crate::cell::steady_state::Trends;
 use crate::cell::stream_faults::share;
 use crate::config::{Level, Slos};
@@ -63,6 +64,9 @@ pub struct CellRow {
     /// Figures of each class of traffic; absent without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassFigures>,
+    /// Figures of each replica; absent if the backend is one server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaFigures>,
     /// What the load cost the hardware; absent if nothing was sampled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hardware: Option<CellHardware>,
@@ -201,6 +205,7 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
         trustworthy: breaches.is_empty() && !self_check.client_was_limit,
         warnings: warnings(fold, key.level, &self_check, (broken, mild), &classes),
         classes,
+        replicas: fold.replicas(),
         self_check,
         breaches,
     }

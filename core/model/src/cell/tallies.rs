@@ -20,13 +20,22 @@ pub(super) struct Tallies {
 
 impl Tallies {
     pub(super) fn new(load: Load) -> Self {
+        Self::with(load, Tally::new)
+    }
+
+    /// Those of one of many parts of a cell.
+    pub(super) fn new_of_part(load: Load) -> Self {
+        Self::with(load, Tally::new_of_part)
+    }
+
+    fn with(load: Load, tally: fn(&Metric) -> Tally) -> Self {
         let each = metrics::all().into_iter();
         Self {
             load,
             first_sent_ns: None,
             last_end_ns: 0,
             measured: 0,
-            each: each.map(|metric| (metric, Tally::new(metric))).collect(),
+            each: each.map(|metric| (metric, tally(metric))).collect(),
         }
     }
 

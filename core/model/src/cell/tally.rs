@@ -3,32 +3,36 @@
 use crate::facts::record::RequestRecord;
 use crate::metrics::{Load, Metric, Values};
 use crate::stats::Summary;
+use crate::stats::numbers::Numbers;
 use crate::stats::packed::{Packed, Pool};
+
+/// Values of a part of a cell that are packed together.
+const RUN_OF_PART: usize = 1 << 14;
 
 /// Values of one metric.
 #[derive(Debug, Clone)]
 pub(crate) enum Tally {
-    Numbers(Vec<f64>),
+    Numbers(Numbers),
     Whole(Packed, f64),
     Sum(Option<f64>),
 }
 
 /// The values of several tallies of one metric.
 pub(super) enum Sample<'a> {
-    Numbers(Vec<&'a [f64]>),
+    Numbers(Vec<&'a Numbers>),
     Whole(Pool<'a>, f64),
 }
 
 pub(crate) fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> Summary {
     match Sample::pooled(tallies) {
         Sample::Whole(pool, per_unit) => Summary::of_whole(&pool, per_unit),
-        Sample::Numbers(parts) => Summary::from_values(parts.into_iter().flatten().copied()),
+        Sample::Numbers(parts) => Summary::from_values(parts.into_iter().flat_map(Numbers::iter)),
     }
 }
 
 impl<'a> Sample<'a> {
     pub(super) fn pooled(tallies: impl IntoIterator<Item = &'a Tally>) -> Self {
-        let mut numbers: Vec<&[f64]> = Vec::new();
+        let mut numbers: Vec<&Numbers> = Vec::new();
         let mut whole = Vec::new();
         let mut per_unit = None;
         for tally in tallies {
@@ -51,10 +55,19 @@ impl<'a> Sample<'a> {
 impl Tally {
     pub(crate) fn new(metric: &Metric) -> Self {
         match &metric.values {
-            Values::PerRequest(_) => Self::Numbers(Vec::new()),
+            Values::PerRequest(_) => Self::Numbers(Numbers::default()),
             Values::Pooled(pooled) => Self::Whole(Packed::default(), pooled.per_unit),
             Values::PerCell(_) => Self::Sum(Some(0.0)),
             Values::OfHardware(_) | Values::OfPrice(_) => Self::Sum(None),
+        }
+    }
+
+    /// The same for one of many parts: fewer values wait to be packed.
+    pub(crate) fn new_of_part(metric: &Metric) -> Self {
+        match Self::new(metric) {
+            Self::Numbers(_) => Self::Numbers(Numbers::with_run(RUN_OF_PART)),
+            Self::Whole(_, per_unit) => Self::Whole(Packed::with_run(RUN_OF_PART), per_unit),
+            sum => sum,
         }
     }
 
@@ -75,7 +88,7 @@ impl Tally {
 
     pub(crate) fn pack(&mut self) {
         match self {
-            Self::Numbers(values) => values.shrink_to_fit(),
+            Self::Numbers(values) => values.pack(),
             Self::Whole(values, _) => values.pack(),
             Self::Sum(_) => {}
         }

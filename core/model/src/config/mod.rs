@@ -1,6 +1,7 @@
 //! The user's config as types. Reading it from YAML with places for every
 //! error is `yaml`'s job; checks over several keys are in `check`.
 
+mod attach;
 mod check;
 mod class;
 mod images;
@@ -26,6 +27,7 @@ mod threads;
 mod wording;
 mod workload;
 
+pub use attach::Attach;
 pub use check::{CheckError, beyond_limits, check};
 pub use images::{ImageFormat, ImagesConfig};
 pub use length::Length;
@@ -135,9 +137,10 @@ pub struct BackendConfig {
     #[serde(default)]
     pub options: Map<String, Value>,
     /// Base URL of a running server, measured instead of launching one:
-    /// `http://HOST:PORT`, `https://HOST` or `unix:/PATH/TO/SOCKET`.
+    /// `http://HOST:PORT`, `https://HOST` or `unix:/PATH/TO/SOCKET`. A list of them is
+    /// several replicas, among which requests are spread.
     #[serde(default)]
-    pub attach: Option<String>,
+    pub attach: Option<Attach>,
     /// How the certificate of an `https` server is checked.
     #[serde(default)]
     pub tls: TlsConfig,
@@ -180,6 +183,12 @@ impl BackendConfig {
     #[must_use]
     pub fn label(&self) -> &str {
         self.label.as_deref().unwrap_or(&self.plugin)
+    }
+
+    /// URLs of the servers that it attaches to; empty if it is launched.
+    #[must_use]
+    pub fn attached_urls(&self) -> &[String] {
+        self.attach.as_ref().map_or(&[], Attach::urls)
     }
 
     /// Longest time until it is ready.

@@ -246,6 +246,7 @@ impl Exchange {
             level: key.level,
             phase: key.phase,
             index: key.index,
+            replica: None,
             status: if failure.is_some() {
                 Status::Failed
             } else {

@@ -99,6 +99,14 @@ impl Manifest {
         self.merged.as_ref().map_or(1, |merged| merged.count)
     }
 
+    /// URLs of the replicas of a backend; empty if it is one server.
+    #[must_use]
+    pub fn replicas_of(&self, backend: &str) -> &[String] {
+        let mut backends = self.backends.iter();
+        let facts = backends.find(|facts| facts.label == backend);
+        facts.map_or(&[], |facts| &facts.replicas)
+    }
+
     /// Cells left out by the config.
     #[must_use]
     pub fn skipped(&self) -> &[Skipped] {
@@ -107,7 +115,7 @@ impl Manifest {
 }
 
 /// A file as it was when the run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileFacts {
     /// Its size.
     pub bytes: u64,
@@ -143,6 +151,9 @@ pub struct BackendFacts {
     pub simulated: bool,
     /// URL attached to, if it was not launched.
     pub attach: Option<String>,
+    /// URLs of its replicas, if it was attached to several servers; `attach` is the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<String>,
     /// What it is asked with: `token_ids`, `text` or `messages`.
     pub prompt_form: String,
     /// It works on one request at a time, as its plugin states.

@@ -14,6 +14,7 @@ pub mod key;
 pub mod machine;
 pub mod manifest;
 pub mod record;
+pub mod replicas;
 pub mod samples;
 pub mod searched;
 pub mod self_check;

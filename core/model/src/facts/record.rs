@@ -81,6 +81,9 @@ pub struct RequestRecord {
     pub phase: Phase,
     /// Index in the cell, from 0, in sending order; with the seed it fixes the prompt.
     pub index: u64,
+    /// Replica that it went to, by its place in `attach` from 0, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replica: Option<u32>,
     /// Class of traffic that it is of, where the run has classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<String>,

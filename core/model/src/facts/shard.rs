@@ -110,6 +110,10 @@ pub struct MergedShard {
     pub clock: ClockFacts,
     /// What was added to its times, ns.
     pub shift_ns: i64,
+    /// By how much its wall clock was set while it ran, ms: what is beyond the most that a
+    /// clock is slewed by. Absent if it was not, or that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_step_ms: Option<f64>,
     /// Its records.
     pub requests: u64,
     /// SHA-256 of its `run.json`, hex.
@@ -118,6 +122,31 @@ pub struct MergedShard {
     pub exit_state: ExitState,
     /// The start of each cell.
     pub starts: Vec<CellStart>,
+}
+
+impl MergedShard {
+    /// How far the wall clock of its machine may have been off, ms: before a step or after
+    /// it, which is not known.
+    fn clock_off_ms(&self) -> Option<f64> {
+        let bound_ms = self.clock.bound_ms?;
+        Some(bound_ms + self.clock_step_ms.unwrap_or(0.0))
+    }
+}
+
+/// Most that a wall clock is slewed by, as a share of the time: what is more is a step.
+const MOST_SLEW: f64 = 500e-6;
+/// Least that is taken for a step, ms: two readings of two clocks are less apart.
+const LEAST_STEP_MS: f64 = 5.0;
+
+/// By how much a wall clock was set between two moments, ms; `None` if it was not. Each
+/// moment: ns since 1970, and the monotonic clock.
+#[must_use]
+pub fn clock_step_ms(first: (i128, u64), last: (i128, u64)) -> Option<f64> {
+    let wall_ns = last.0 - first.0;
+    let monotonic_ns = i128::from(last.1) - i128::from(first.1);
+    let off_ms = (wall_ns - monotonic_ns).unsigned_abs() as f64 / NS_PER_MS;
+    let slewed_ms = monotonic_ns.unsigned_abs() as f64 / NS_PER_MS * MOST_SLEW;
+    (off_ms > slewed_ms + LEAST_STEP_MS).then_some(off_ms)
 }
 
 impl MergedFacts {
@@ -135,14 +164,15 @@ impl MergedFacts {
     #[must_use]
     pub fn clocks_apart_ms(&self) -> Option<f64> {
         let mut hosts: Vec<(&str, Option<f64>)> = Vec::new();
-        for clock in self.shards.iter().map(|shard| &shard.clock) {
-            let Some(id) = clock.boot_id.as_deref() else {
-                hosts.push(("", clock.bound_ms));
+        for shard in &self.shards {
+            let bound_ms = shard.clock_off_ms();
+            let Some(id) = shard.clock.boot_id.as_deref() else {
+                hosts.push(("", bound_ms));
                 continue;
             };
             match hosts.iter_mut().find(|(known, _)| *known == id) {
-                Some((_, bound_ms)) => *bound_ms = later(*bound_ms, clock.bound_ms),
-                None => hosts.push((id, clock.bound_ms)),
+                Some((_, known_ms)) => *known_ms = later(*known_ms, bound_ms),
+                None => hosts.push((id, bound_ms)),
             }
         }
         if hosts.len() < 2 {
@@ -193,6 +223,7 @@ mod tests {
             hostname: None,
             clock,
             shift_ns: 0,
+            clock_step_ms: None,
             requests: 0,
             run_sha256: String::new(),
             exit_state: ExitState::Done,
@@ -225,6 +256,18 @@ mod tests {
         assert_eq!(here.monotonic_at(1200), Some(300));
         assert_eq!(here.monotonic_at(899), None);
         assert_eq!(here.wall_at(300), 1200);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_told_from_one_that_was_slewed() {
+        const S: i128 = 1_000_000_000;
+        let after_100_s =
+            |wall_ns: i128| clock_step_ms((7 * S, 3_000_000_000), (wall_ns, 103_000_000_000));
+        assert_eq!(after_100_s(107 * S), None);
+        // 500 ppm of 100 s are 50 ms; 5 more are within two readings.
+        assert_eq!(after_100_s(107 * S + 54_000_000), None);
+        assert_eq!(after_100_s(107 * S + 137_000_000), Some(137.0));
+        assert_eq!(after_100_s(106 * S), Some(1000.0));
     }
 
     #[test]

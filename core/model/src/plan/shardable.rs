@@ -5,7 +5,7 @@ use thiserror::Error;
 
 use super::RunPlan;
 use super::shard::Shard;
-use crate::config::{Config, Length, Level, PromptSource};
+use crate::config::{Attach, BackendConfig, Config, Length, Level, PromptSource};
 
 /// Why a config cannot be shared out, and what to do.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -36,6 +36,17 @@ pub enum NotShardable {
         "concurrency {level} has fewer slots than {count} shards: use at most {level} shards or leave the level out"
     )]
     FewSlots { level: u32, count: u32 },
+    /// A shard would have fewer slots than there are replicas.
+    #[error(
+        "concurrency {level} leaves a shard of {count} with {slots} slots, fewer than the {replicas} replicas of {backend}: use fewer shards or leave the level out"
+    )]
+    FewSlotsForReplicas {
+        level: u32,
+        count: u32,
+        slots: u32,
+        replicas: u32,
+        backend: String,
+    },
     /// A shard would have no request.
     #[error(
         "{level} has {requests} measured requests, fewer than {count} shards: use at most {requests} shards or more requests"
@@ -77,9 +88,30 @@ pub fn check(config: &Config, shard: Shard) -> Result<(), NotShardable> {
         return Err(NotShardable::MaxInFlight);
     }
     let levels = config.load.levels();
-    levels
-        .into_iter()
-        .try_for_each(|level| check_level(config, level, shard.count()))
+    levels.into_iter().try_for_each(|level| {
+        check_level(config, level, shard.count())?;
+        check_replicas(config, level, shard.count())
+    })
+}
+
+/// Every shard has a slot for every replica.
+fn check_replicas(config: &Config, level: Level, count: u32) -> Result<(), NotShardable> {
+    let Level::Concurrency(level) = level else {
+        return Ok(());
+    };
+    let slots = level / count;
+    let replicas = |backend: &BackendConfig| backend.attach.as_ref().map_or(1, Attach::count);
+    let few = |backend: &&BackendConfig| slots < replicas(backend);
+    match config.backends.iter().find(few) {
+        Some(backend) => Err(NotShardable::FewSlotsForReplicas {
+            level,
+            count,
+            slots,
+            replicas: replicas(backend),
+            backend: backend.label().to_owned(),
+        }),
+        None => Ok(()),
+    }
 }
 
 fn check_level(config: &Config, level: Level, count: u32) -> Result<(), NotShardable> {
@@ -156,6 +188,15 @@ mod tests {
         assert_eq!(
             refusal(|config| config["load"]["requests"] = json!(3)).unwrap(),
             "concurrency 8 has 3 measured requests, fewer than 4 shards: use at most 3 shards or more requests"
+        );
+        let urls = json!([
+            "http://127.0.0.1:1",
+            "http://127.0.0.1:2",
+            "http://127.0.0.1:3"
+        ]);
+        assert_eq!(
+            refusal(|config| config["backends"][0]["attach"] = urls).unwrap(),
+            "concurrency 8 leaves a shard of 4 with 2 slots, fewer than the 3 replicas of a: use fewer shards or leave the level out"
         );
     }
 }

@@ -5,7 +5,9 @@ use super::data::{REPORT_SCHEMA_VERSION, Report};
 use super::fairness::{self, Fairness};
 use super::figures::columns::{self, MetricColumn};
 use super::figures::row::{Absence, AbsenceCode, Row};
-use super::figures::{capacity, classes, distribution, figure, pareto, requests, streaming, turns};
+use super::figures::{
+    capacity, classes, distribution, figure, pareto, replicas, requests, streaming, turns,
+};
 use super::kv::KvReport;
 use super::marks::{tiles, trust};
 use super::prose;
@@ -108,6 +110,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         tokens_per_event: streaming::tokens(&backends, cells),
         capacity: capacity::all(manifest, config, cells),
         classes: classes::all(&rows, cells),
+        replicas: replicas::all(&rows, cells, manifest),
         turns: turns::all(&rows, cells),
         requests_over_time: requests::all(&ordered),
         schema_version: REPORT_SCHEMA_VERSION,

@@ -10,6 +10,7 @@ use super::figures::classes::ClassRow;
 use super::figures::columns::MetricColumn;
 use super::figures::distribution::Distribution;
 use super::figures::pareto::Trade;
+use super::figures::replicas::ReplicaRow;
 use super::figures::requests::RequestsOverTime;
 use super::figures::row::Row;
 use super::figures::streaming::{GapsByPosition, TokensPerEvent};
@@ -107,6 +108,9 @@ pub struct Report {
     /// Classes of traffic; empty without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassRow>,
+    /// Replicas of backends; empty if each is one server.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<ReplicaRow>,
     /// Conversations turn by turn; empty without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub turns: Vec<TurnRow>,

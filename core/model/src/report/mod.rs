@@ -32,6 +32,7 @@ pub use figures::classes::ClassRow;
 pub use figures::columns::MetricColumn;
 pub use figures::distribution::{Distribution, DistributionCurve};
 pub use figures::pareto::{KEEPS_SLO_FROM, Reach, Trade, TradePer, TradePoint};
+pub use figures::replicas::ReplicaRow;
 pub use figures::requests::{LoadOverTime, RequestLines, RequestsOverTime};
 pub use figures::row::{
     Absence, AbsenceCode, Against, BlockValue, Figure, Pace, Percentile, Row, Series, Unsteady,

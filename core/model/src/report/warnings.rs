@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::data::Report;
 use super::fairness::{FairnessRow, FairnessState};
+use super::figures::replicas::ReplicaRow;
 use super::figures::row::{Row, Series};
 use super::kv::KvUse;
 use super::runs_data::{ComparedRun, DifferenceAbout, RunsCompared};
@@ -31,6 +32,7 @@ pub(super) fn collect(
     found.extend(of_caches(report));
     found.extend(merged(of_trends(report), report));
     found.extend(of_requests(report));
+    found.extend(merged(of_replicas(report), report));
     found.extend(of_cells(report, cells));
     let drift = report.drift.as_ref().and_then(|drift| drift.warning(None));
     found.extend(drift.map(Warning::about_run));
@@ -258,6 +260,37 @@ fn of_requests(report: &Report) -> impl Iterator<Item = Warning> {
         found
             .into_iter()
             .filter_map(|(kind, levels)| Some(Warning::about(&backend.label, kind?).at(levels)))
+    })
+}
+
+/// A replica is named where this share of its requests failed, and more than so many times
+/// the share of the others.
+const FAILS_FROM_SHARE: f64 = 0.01;
+const FAILS_MORE_TIMES: f64 = 2.0;
+
+/// Replicas that fail more than the others of their backend.
+fn of_replicas(report: &Report) -> impl Iterator<Item = Warning> {
+    report.replicas.iter().filter_map(|row| {
+        let is_other = |other: &&ReplicaRow| {
+            other.backend == row.backend && other.level == row.level && other.replica != row.replica
+        };
+        let mut others = Counts::default();
+        let rows = report.replicas.iter().filter(is_other);
+        rows.for_each(|other| others.add(&other.counts));
+        let failed_share = |counts: &Counts| {
+            let requests = counts.ok + counts.failed;
+            (requests > 0).then(|| counts.failed as f64 / requests as f64)
+        };
+        let (own, theirs) = (failed_share(&row.counts)?, failed_share(&others)?);
+        if own < FAILS_FROM_SHARE || own <= FAILS_MORE_TIMES * theirs {
+            return None;
+        }
+        let kind = WarningKind::ReplicaFails {
+            replica: row.url.clone().unwrap_or_else(|| row.replica.to_string()),
+            failed: row.counts.failed,
+            requests: row.counts.ok + row.counts.failed,
+        };
+        Some(Warning::about(&row.backend, kind).at(vec![row.level]))
     })
 }
 

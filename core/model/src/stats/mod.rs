@@ -2,6 +2,7 @@
 
 pub(crate) mod histogram;
 pub mod inference;
+pub mod numbers;
 pub mod packed;
 pub mod slope;
 pub mod trend;

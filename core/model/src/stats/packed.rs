@@ -2,7 +2,9 @@
 //! percentiles still come out: sorted in runs, each kept as the steps between
 //! neighbours, most of which take one byte.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::binary_heap::PeekMut;
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// Default number of values that are sorted together. More make smaller steps and
 /// a larger buffer; these take 4 MiB.
@@ -27,6 +29,8 @@ pub struct Packed {
     /// Values that are sorted together.
     run: usize,
     bytes: Vec<u8>,
+    /// Where each run begins.
+    runs: Vec<usize>,
     /// Values that are not packed yet.
     fresh: Vec<u32>,
     /// Values that do not fit 32 bits: 4.3 s and more, or below 0.
@@ -49,6 +53,7 @@ impl Packed {
         Self {
             run,
             bytes: Vec::new(),
+            runs: Vec::new(),
             fresh: Vec::new(),
             wide: Vec::new(),
             n: 0,
@@ -81,15 +86,42 @@ impl Packed {
         self.wide.shrink_to_fit();
     }
 
-    /// The values, sorted: 8 bytes each.
-    pub(crate) fn to_sorted(&self) -> Vec<i64> {
-        let mut values = Vec::with_capacity(self.n);
-        for (value, times) in self.narrow() {
-            values.extend(std::iter::repeat_n(i64::from(value), times));
-        }
-        values.extend(&self.wide);
-        values.sort_unstable();
-        values
+    /// The values in ascending order, each with how often it comes there; a value may come
+    /// several times in a row. Of each run one value is in memory.
+    pub(crate) fn sorted(&self) -> impl Iterator<Item = (i64, usize)> {
+        let ends = self.runs.iter().skip(1).copied();
+        let ends = ends.chain([self.bytes.len()]);
+        let mut runs: Vec<Unpack<'_>> = self
+            .runs
+            .iter()
+            .zip(ends)
+            .map(|(from, to)| Unpack {
+                bytes: &self.bytes[*from..to],
+                value: 0,
+            })
+            .collect();
+        let next_of = |(place, run): (usize, &mut Unpack<'_>)| {
+            let (value, times) = run.next()?;
+            Some(Reverse((i64::from(value), place, times)))
+        };
+        let mut next: BinaryHeap<_> = runs.iter_mut().enumerate().filter_map(next_of).collect();
+        let mut others: Vec<i64> = self.fresh.iter().map(|value| i64::from(*value)).collect();
+        others.extend(&self.wide);
+        others.sort_unstable();
+        let mut others = others.into_iter().peekable();
+        std::iter::from_fn(move || {
+            let first = next.peek().map(|Reverse((value, ..))| *value);
+            if let Some(other) = others.next_if(|other| first.is_none_or(|first| *other <= first)) {
+                return Some((other, 1));
+            }
+            let mut top = next.peek_mut()?;
+            let Reverse((value, place, times)) = *top;
+            match runs[place].next() {
+                Some((value, times)) => *top = Reverse((i64::from(value), place, times)),
+                None => drop(PeekMut::pop(top)),
+            }
+            Some((value, times))
+        })
     }
     #[must_use]
     pub fn len(&self) -> usize {
@@ -106,6 +138,7 @@ impl Packed {
         let Some(mut last) = values.next() else {
             return;
         };
+        self.runs.push(self.bytes.len());
         write_number(&mut self.bytes, BEGIN);
         write_number(&mut self.bytes, u64::from(last));
         let mut repeats = 0;
@@ -141,12 +174,27 @@ fn write_repeats(bytes: &mut Vec<u8>, repeats: &mut u64) {
 }
 
 /// Seven bits a byte, the lowest first; the top bit says that more follow.
-fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
+pub(super) fn write_number(bytes: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         bytes.push(number as u8 | 0x80);
         number >>= 7;
     }
     bytes.push(number as u8);
+}
+
+/// Takes a number that was written so off `bytes`; `None` at their end.
+pub(super) fn read_number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    let mut shift = 0;
+    loop {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        number |= u64::from(byte & 0x7f) << shift;
+        if *byte < 0x80 {
+            return Some(number);
+        }
+        shift += 7;
+    }
 }
 
 struct Unpack<'a> {
@@ -156,17 +204,7 @@ struct Unpack<'a> {
 
 impl Unpack<'_> {
     fn number(&mut self) -> Option<u64> {
-        let mut number = 0;
-        let mut shift = 0;
-        loop {
-            let (byte, rest) = self.bytes.split_first()?;
-            self.bytes = rest;
-            number |= u64::from(byte & 0x7f) << shift;
-            if *byte < 0x80 {
-                return Some(number);
-            }
-            shift += 7;
-        }
+        read_number(&mut self.bytes)
     }
 }
 
@@ -392,7 +430,9 @@ mod tests {
         let mut sample = Packed::with_run(2);
         let values = [5, 1, 9_000_000_000, 3, -2];
         values.iter().for_each(|value| sample.push(*value));
-        assert_eq!(sample.to_sorted(), [-2, 1, 3, 5, 9_000_000_000]);
+        let sorted = sample.sorted();
+        let sorted = sorted.flat_map(|(value, times)| std::iter::repeat_n(value, times));
+        assert_eq!(sorted.collect::<Vec<_>>(), [-2, 1, 3, 5, 9_000_000_000]);
     }
 
     proptest! {

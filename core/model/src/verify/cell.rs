@@ -1,7 +1,8 @@
 //! Whether the records of one cell are all that it asked.
 
 use super::record::RecordRules;
-use super::{ACCOUNTED, ASKED, COMPLETE, RECORD, SCHEDULE, Verification, WINDOW, record};
+use super::replica::ReplicaAudit;
+use super::{ACCOUNTED, ASKED, COMPLETE, RECORD, REPLICA, SCHEDULE, Verification, WINDOW, record};
 use crate::config::{Level, LoadConfig, WorkloadConfig};
 use crate::facts::cell_end::{CellPlan, CellRecorded};
 use crate::facts::manifest::CellFacts;
@@ -95,6 +96,7 @@ pub struct CellAudit<'c> {
     scheduled: Vec<Option<u64>>,
     /// Shards that made the load.
     shards: u32,
+    replicas: ReplicaAudit,
 }
 
 impl<'c> CellAudit<'c> {
@@ -118,6 +120,7 @@ impl<'c> CellAudit<'c> {
             seen: Vec::new(),
             scheduled: Vec::new(),
             shards: 1,
+            replicas: ReplicaAudit::default(),
         }
     }
 
@@ -125,6 +128,13 @@ impl<'c> CellAudit<'c> {
     #[must_use]
     pub fn of_shards(mut self, shards: u32) -> Self {
         self.shards = shards.max(1);
+        self
+    }
+
+    /// The audit of a backend that is so many replicas.
+    #[must_use]
+    pub fn of_replicas(mut self, replicas: usize) -> Self {
+        self.replicas = ReplicaAudit::new(u32::try_from(replicas).unwrap_or(u32::MAX));
         self
     }
 
@@ -150,6 +160,9 @@ impl<'c> CellAudit<'c> {
         }
         if let Some(words) = self.asked.and_then(|asked| asked.fault(record)) {
             found.find(ASKED, place, words);
+        }
+        if let Some(words) = self.replicas.fault(record, self.shards) {
+            found.find(REPLICA, place, words);
         }
         self.recorded.add(record);
         let index = usize::try_from(record.index).unwrap_or(usize::MAX);

@@ -3,6 +3,7 @@
 
 mod cell;
 mod record;
+mod replica;
 pub mod wire;
 
 use std::fmt;
@@ -88,6 +89,7 @@ rules! {
     ORIGIN = "V20", Reject, "a backend is simulated if its plugin says so, and the run's clock covers every cell";
     PROMPTS = "V21", Reject, "the prompts are those that the config and its seed give";
     SEARCHED = "V22", Reject, "a search measured the loads that its own figures call for";
+    REPLICA = "V23", Reject, "every request went to the replica whose turn it was, and a conversation stayed on its own";
 }
 
 /// One thing that does not hold.

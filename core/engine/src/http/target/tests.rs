@@ -113,3 +113,28 @@ fn a_file_without_certificates_is_named() {
     let error = Target::with("https://far", Some("/none/ca.pem"), true, None).unwrap_err();
     assert!(error.to_string().starts_with("/none/ca.pem: "), "{error}");
 }
+
+#[test]
+fn a_request_is_readdressed_as_if_it_had_been_made_for_the_other_server() {
+    let request = HttpRequest {
+        method: "POST".to_owned(),
+        path: "/v1/completions".to_owned(),
+        headers: Vec::new(),
+        body: b"{\"prompt\": [1]}".to_vec(),
+        framing: inferbench_plugin_api::Framing::Sse,
+    };
+    let servers = [
+        "http://10.0.0.1:8000",
+        "http://a-longer-name.example.org:80/team/v1",
+        "https://b",
+        "unix:/run/llm.sock",
+    ]
+    .map(|url| Target::parse(url).unwrap());
+    for from in &servers {
+        for to in &servers {
+            let mut bytes = from.request_bytes(&request);
+            to.readdress(&mut bytes, from, (&request.method, &request.path));
+            assert_eq!(bytes, to.request_bytes(&request));
+        }
+    }
+}

@@ -68,28 +68,28 @@ impl InFlight {
 
     /// The load over time; `None` if no request was sent.
     pub(super) fn finish(self) -> Option<Load> {
-        let [sent, answered, ended] =
-            [self.sent, self.answered, self.ended].map(|times| times.to_sorted());
-        let (start, end) = (*sent.first()?, *ended.last()?);
+        let start = self.sent.sorted().next().map(|(t, _)| t)?;
+        let end = self.ended.sorted().last().map(|(t, _)| t)?;
         let width = (end - start).max(0) / SPANS as i64 + 1;
         let mut spans: Vec<LoadSpan> = Vec::with_capacity(SPANS);
         let mut now = LoadSpan::from_moment(0, 0);
-        let [mut n_sent, mut n_answered, mut n_ended] = [0; 3];
-        while n_ended < ended.len() {
-            let next = [(&sent, n_sent), (&answered, n_answered), (&ended, n_ended)];
-            let next = next.iter().filter_map(|(times, n)| times.get(*n)).min();
-            let t = *next?;
-            n_sent = passed(&sent, n_sent, t);
-            n_answered = passed(&answered, n_answered, t);
-            n_ended = passed(&ended, n_ended, t);
+        let mut sent = Passed::new(self.sent.sorted());
+        let mut answered = Passed::new(self.answered.sorted());
+        let mut ended = Passed::new(self.ended.sorted());
+        while let Some(last) = ended.next {
+            let next = [sent.next, answered.next].into_iter().flatten();
+            let t = next.fold(last, i64::min);
+            sent.pass(t);
+            answered.pass(t);
+            ended.pass(t);
             let place = ((t - start) / width).max(0) as usize;
             // What lasted until this moment fills the spans up to it.
             if !spans.is_empty() {
                 spans.resize(spans.len().max(place + 1), now);
             }
             now = LoadSpan::from_moment(
-                n_sent.saturating_sub(n_ended),
-                n_sent.saturating_sub(n_answered),
+                sent.n.saturating_sub(ended.n),
+                sent.n.saturating_sub(answered.n),
             );
             match spans.get_mut(place) {
                 Some(span) => span.join(now),
@@ -104,12 +104,41 @@ impl InFlight {
     }
 }
 
-/// How many of sorted times are not after `t`, of which `n` are known.
-fn passed(times: &[i64], mut n: usize, t: i64) -> usize {
-    while times.get(n).is_some_and(|time| *time <= t) {
-        n += 1;
+/// Sorted times, of which some have passed.
+struct Passed<I> {
+    times: I,
+    /// The first that has not, and how often it comes.
+    next: Option<i64>,
+    next_times: usize,
+    /// How many have.
+    n: usize,
+}
+
+impl<I: Iterator<Item = (i64, usize)>> Passed<I> {
+    fn new(times: I) -> Self {
+        let mut passed = Self {
+            times,
+            next: None,
+            next_times: 0,
+            n: 0,
+        };
+        passed.advance();
+        passed
     }
-    n
+
+    /// Lets those pass that are not after `t`.
+    fn pass(&mut self, t: i64) {
+        while self.next.is_some_and(|next| next <= t) {
+            self.n += self.next_times;
+            self.advance();
+        }
+    }
+
+    fn advance(&mut self) {
+        let (next, times) = self.times.next().unzip();
+        self.next = next;
+        self.next_times = times.unwrap_or(0);
+    }
 }
 
 impl LoadSpan {

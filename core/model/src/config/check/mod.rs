@@ -6,6 +6,7 @@ mod found;
 mod launch;
 mod limits;
 mod load_section;
+mod replicas;
 mod search;
 mod shape;
 mod workload;
@@ -30,6 +31,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     classes::check(&config.workload, &mut found);
     check_fit(config, &mut found);
     load_section::check(&config.load, &config.workload, &mut found);
+    replicas::check_load(config, &mut found);
     check_conversations(config, &mut found);
     check_limits(config, &mut found);
     limits::check(config, &mut found);
@@ -69,14 +71,8 @@ fn check_names(config: &Config, found: &mut Found) {
 
 fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
     let path = |key: &str| format!("backends.{index}.{key}");
-    if let Some(url) = &backend.attach {
-        let known = ["http://", "https://", "unix:"];
-        if !known.iter().any(|scheme| url.starts_with(scheme)) {
-            found.add(
-                &path("attach"),
-                format!("is {url:?}, must be a URL such as http://127.0.0.1:8000"),
-            );
-        }
+    if let Some(attach) = &backend.attach {
+        replicas::check_urls(&path("attach"), attach, found);
         if !backend.env.is_empty() {
             found.add(
                 &path("env"),
@@ -106,8 +102,9 @@ fn check_backend(index: usize, backend: &BackendConfig, found: &mut Found) {
 
 /// Settings of the connection to an attached server.
 fn check_connection(path: &dyn Fn(&str) -> String, backend: &BackendConfig, found: &mut Found) {
-    let attach = backend.attach.as_deref().unwrap_or_default();
-    if backend.tls != TlsConfig::default() && !attach.starts_with("https://") {
+    let urls = backend.attached_urls();
+    let all_begin = |scheme| !urls.is_empty() && urls.iter().all(|url| url.starts_with(scheme));
+    if backend.tls != TlsConfig::default() && !all_begin("https://") {
         found.add(
             &path("tls"),
             "is set, but `attach` is not an https URL: only https servers have a certificate",
@@ -119,7 +116,7 @@ fn check_connection(path: &dyn Fn(&str) -> String, backend: &BackendConfig, foun
             "has both `ca_file` and `verify: false`: the file would not be used",
         );
     }
-    if backend.proxy.is_some() && !attach.starts_with("http") {
+    if backend.proxy.is_some() && !all_begin("http") {
         found.add(
             &path("proxy"),
             "is set, but `attach` is not an http or https URL: only those can go through a proxy",

@@ -75,6 +75,9 @@ impl WarningKind {
             | Self::TokensNotCounted { answers, requests } => (answers, requests),
             Self::RequestsFailed {
                 failed, requests, ..
+            }
+            | Self::ReplicaFails {
+                failed, requests, ..
             } => (failed, requests),
             Self::RequestsResent { resent, requests } => (resent, requests),
             Self::FallingLoad {

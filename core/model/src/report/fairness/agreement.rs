@@ -103,7 +103,7 @@ fn in_both(a: &Work, b: &Work) -> Vec<(u64, bool)> {
     for (index, hash) in &a.hashes {
         while others.next_if(|(other, _)| other < index).is_some() {}
         let other = others.next_if(|(other, _)| other == index);
-        both.extend(other.map(|(_, other): &(u64, TextHash)| (*index, hash == other)));
+        both.extend(other.map(|(_, other): &(u32, TextHash)| (u64::from(*index), hash == other)));
     }
     both
 }

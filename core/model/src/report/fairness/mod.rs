@@ -281,6 +281,9 @@ fn command_row(backends: &[&BackendReport]) -> FairnessRow {
         .iter()
         .map(|backend| match (&backend.command, &backend.attach) {
             (Some(command), _) => Some(command.join(" ")),
+            (None, Some(_)) if !backend.replicas.is_empty() => {
+                Some(format!("attached to {}", backend.replicas.join(", ")))
+            }
             (None, Some(url)) => Some(format!("attached to {url}")),
             (None, None) => None,
         })

@@ -5,12 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::cell::classes::{ClassDigest, ClassFigures};
+use super::parts::PartOfRow;
 use crate::cell::measured::MeasuredCell;
-use crate::cell::tally::summary;
 use crate::config::Level;
 use crate::facts::key::Counts;
-use crate::metrics::MetricValue;
 use crate::report::Row;
 use crate::stats::Summary;
 
@@ -47,56 +45,36 @@ pub struct ClassRow {
 /// Every class of every row, by row and name.
 pub(crate) fn all(rows: &[Row], cells: &[MeasuredCell<'_>]) -> Vec<ClassRow> {
     let of_row = |row: &Row| {
-        let own = || cells.iter().filter(|cell| row.is_made_of(&cell.row));
-        let mut classes: BTreeMap<&str, Vec<(&ClassDigest, &ClassFigures)>> = BTreeMap::new();
-        for cell in own() {
-            let figures = cell.row.classes.iter();
-            for figures in figures {
+        let own = cells.iter().filter(|cell| row.is_made_of(&cell.row));
+        let mut classes: BTreeMap<&str, PartOfRow<'_>> = BTreeMap::new();
+        for cell in own {
+            for figures in &cell.row.classes {
                 if let Some(digest) = cell.digest.classes.get(&figures.class) {
-                    let class = classes.entry(figures.class.as_str()).or_default();
-                    class.push((digest, figures));
+                    let part = classes.entry(figures.class.as_str()).or_default();
+                    part.push(digest, &figures.metrics);
                 }
             }
         }
         let each = classes.into_iter();
-        let rows = each.map(|(class, parts)| class_row(row, class, &parts));
+        let rows = each.map(|(class, part)| class_row(row, class, &part));
         rows.collect::<Vec<_>>()
     };
     rows.iter().flat_map(of_row).collect()
 }
 
-fn class_row(row: &Row, class: &str, parts: &[(&ClassDigest, &ClassFigures)]) -> ClassRow {
-    let pooled = |name: &str| {
-        let tallies = parts
-            .iter()
-            .filter_map(|(digest, _)| digest.samples.get(name));
-        summary(tallies).with_enough_values()
-    };
-    let mean = |name: &str| {
-        let values = parts.iter().map(|(_, figures)| {
-            let value = figures.metrics.get(name);
-            value.and_then(MetricValue::typical)
-        });
-        let values: Option<Vec<f64>> = values.collect();
-        let values = values.filter(|values| !values.is_empty())?;
-        Some(values.iter().sum::<f64>() / values.len() as f64)
-    };
-    let mut counts = Counts::default();
-    parts
-        .iter()
-        .for_each(|(digest, _)| counts.add(&digest.counts));
+fn class_row(row: &Row, class: &str, part: &PartOfRow<'_>) -> ClassRow {
     ClassRow {
         backend: row.backend.clone(),
         level: row.level,
         class: class.to_owned(),
-        counts,
-        ttft_ms: pooled("ttft_ms"),
-        tpot_ms: pooled("tpot_ms"),
-        e2e_latency_ms: pooled("e2e_latency_ms"),
-        input_tokens: pooled("input_tokens"),
-        output_tokens: pooled("output_tokens"),
-        output_token_throughput: mean("output_token_throughput"),
-        slo_attainment: mean("slo_attainment"),
-        goodput: mean("goodput"),
+        counts: part.counts(),
+        ttft_ms: part.pooled("ttft_ms"),
+        tpot_ms: part.pooled("tpot_ms"),
+        e2e_latency_ms: part.pooled("e2e_latency_ms"),
+        input_tokens: part.pooled("input_tokens"),
+        output_tokens: part.pooled("output_tokens"),
+        output_token_throughput: part.mean("output_token_throughput"),
+        slo_attainment: part.mean("slo_attainment"),
+        goodput: part.mean("goodput"),
     }
 }

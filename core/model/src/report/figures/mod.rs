@@ -6,6 +6,8 @@ pub(crate) mod columns;
 pub(crate) mod distribution;
 pub(crate) mod figure;
 pub(crate) mod pareto;
+mod parts;
+pub(crate) mod replicas;
 pub(crate) mod requests;
 pub(crate) mod row;
 pub(crate) mod saturation;

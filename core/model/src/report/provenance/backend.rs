@@ -24,6 +24,9 @@ pub struct BackendReport {
     pub simulated: bool,
     /// URL attached to, if it was not launched.
     pub attach: Option<String>,
+    /// URLs of its replicas, if it was attached to several servers; `attach` is the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replicas: Vec<String>,
     /// Command line of its first start, secrets masked; absent if attached.
     pub command: Option<Vec<String>>,
     /// What it was asked with: `token_ids`, `text` or `messages`.
@@ -133,7 +136,7 @@ pub(crate) fn all(manifest: &Manifest, config: &Config) -> Vec<BackendReport> {
             let mut report = of_stages(&stages.collect::<Vec<_>>());
             report.label = label.to_owned();
             report.plugin.clone_from(&backend.plugin);
-            report.attach.clone_from(&backend.attach);
+            report.attach = backend.attached_urls().first().cloned();
             if let Some(facts) = facts {
                 report.take(facts);
             }
@@ -149,6 +152,7 @@ impl BackendReport {
         self.simulated = facts.simulated;
         self.one_request_at_a_time = facts.one_request_at_a_time;
         self.attach.clone_from(&facts.attach);
+        self.replicas.clone_from(&facts.replicas);
         self.prompt_form = Some(facts.prompt_form.clone());
     }
 }
@@ -175,6 +179,7 @@ fn of_stages(stages: &[&StageFacts]) -> BackendReport {
         plugin_version: None,
         simulated: false,
         attach: None,
+        replicas: Vec::new(),
         command: stages.iter().find_map(|stage| stage.command.clone()),
         prompt_form: None,
         ready_s: stages.iter().filter_map(|stage| stage.ready_s).collect(),

@@ -66,6 +66,28 @@ macro_rules! load_rows {
             /// The same of that class.
             other_share: f64,
         } = "class-starves", Warning, "Lower the load, or give the class a queue or a priority of its own in the server.";
+        /// One of several replicas fails more than the others: at least a hundredth of its requests, and more than twice the share of theirs.
+        ReplicaFails {
+            /// Its URL, or its place in `attach` from 0 where that is not known.
+            replica: String,
+            /// Its requests that failed.
+            failed: u64,
+            /// Its requests.
+            requests: u64,
+        } = "replica-fails", Critical, "Look at that server, or leave it out of `attach`: the figures of the whole are not those of as many replicas.";
+        /// Replicas of a backend say different things of themselves, so that its figures are those of a mixture.
+        ReplicasDiffer {
+            /// What differs.
+            what: String,
+            /// URL of a replica.
+            one: String,
+            /// What it says.
+            one_says: String,
+            /// URL of another.
+            other: String,
+            /// What that one says.
+            other_says: String,
+        } = "replicas-differ", Warning, "Start all replicas alike.";
         /// A figure rose or fell while it was measured.
         NotSteady {
             /// The series: `output_tokens`, `ttft_ms` or `tpot_ms`.

@@ -30,6 +30,13 @@ macro_rules! run_rows {
             /// That as a share of the window.
             share: f64,
         } = "shard-clocks-apart", Critical, "Synchronise the clocks of all machines (chrony), or measure longer.";
+        /// The wall clock of a shard's machine was set while it ran. Its records are on the clock from before that; how far clocks may be apart holds the step too.
+        ShardClockStepped {
+            /// Place of the shard, from 0.
+            shard: u32,
+            /// By how much, ms.
+            step_ms: f64,
+        } = "shard-clock-stepped", Warning, "Let time synchronisation settle on every machine, then measure again.";
         /// How far the clocks of the shards' machines may be apart is not known, so rates and the measured window are uncertain; latencies are not.
         ShardClocksUnknown = "shard-clocks-unknown", Critical, "Let the kernel of every machine keep its clock's error: run chrony or another NTP client.";
         /// One repeat gives figures and no verdict.

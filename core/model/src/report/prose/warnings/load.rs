@@ -71,6 +71,24 @@ fn of_requests(kind: &WarningKind) -> Option<String> {
             share * 100.0,
             other_share * 100.0
         ),
+        WarningKind::ReplicaFails {
+            replica,
+            failed,
+            requests,
+        } => format!(
+            "replica {replica} failed {} of its {} requests, the others fewer",
+            grouped(*failed),
+            grouped(*requests)
+        ),
+        WarningKind::ReplicasDiffer {
+            what,
+            one,
+            one_says,
+            other,
+            other_says,
+        } => format!(
+            "its replicas differ in {what}: {one} says {one_says}, {other} says {other_says}"
+        ),
         _ => return None,
     })
 }

@@ -43,6 +43,9 @@ fn of_shards(kind: &WarningKind) -> Option<String> {
             "the clocks of the shards may be {apart_ms:.1} ms apart, {:.1} % of the measured window: rates are uncertain by as much, latencies are not",
             share * 100.0
         ),
+        WarningKind::ShardClockStepped { shard, step_ms } => format!(
+            "the wall clock of shard {shard} was set by {step_ms:.1} ms while it ran: its times may be off by as much against the others"
+        ),
         WarningKind::ShardClocksUnknown => "how far the clocks of the shards are apart is not known: rates are uncertain, latencies are not".to_owned(),
         _ => return None,
     })
