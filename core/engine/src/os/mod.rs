@@ -11,5 +11,6 @@ pub(crate) mod priority;
 pub(crate) mod private;
 pub(crate) mod processes;
 pub(crate) mod programs;
+pub mod signals;
 pub(crate) mod tail;
 pub(crate) mod ticker;

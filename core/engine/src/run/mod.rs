@@ -35,6 +35,7 @@ pub use crate::server::Stops;
 use crate::store::{RunFolder, StoreError};
 use crate::store::{calibration, hash};
 use crate::telemetry::host;
+use crate::worker::{self, Note};
 use live_view::Readings;
 pub use origin::verify_origin;
 use recorder::Recorder;
@@ -81,6 +82,7 @@ pub async fn run(
             (folder, manifest)
         }
     };
+    worker::note(&Note::Folder(folder.path().to_owned()));
     let watched = host::WatchedBackend::default();
     let stops = Stops {
         // A file that cannot be written ends the run as an interruption would.
