@@ -102,7 +102,10 @@ pub async fn run(
     let seen = (watched, readings);
     let mut session = RunSession::new(prepared, recorder, stops, seen, events, shard);
     // Its future is large, and this one is often held by another.
-    Box::pin(session.do_stages()).await?;
+    let done = Box::pin(session.do_stages()).await;
+    // What was done to the folder comes before what followed from that.
+    session.recorder.check_folder()?;
+    done?;
     for warning in samplers.stop()? {
         let detail = warning;
         session.warn(Warning::about_run(WarningKind::GpuSamplesMissing {
