@@ -246,6 +246,7 @@ fn cut_off_hint(cut_off: &CutOff) -> Option<String> {
         }
         (None, false) => None,
     };
+    let find_out = find_out.filter(|_| !cut_off.is_panic());
     let go_on = cut_off.folder.as_ref().map(|folder| {
         let folder = folder.display();
         format!("what was measured is kept: inferbench run CONFIG --resume {folder} goes on")

@@ -166,7 +166,7 @@ const ENGINE: &[Room] = &[
     room("plugins", "finds, vets, opens and checks plugin libraries", &["os", "worker", "http"]),
     room("derive", "run folder in; cells, report and audit out", &["store", "os"]),
     room("merge", "folders of shards in; one run folder out", &["store", "os", "derive"]),
-    room("prompts", "files of prompts read as streams; the prompt of every request out", &[]),
+    room("prompts", "files of prompts read as streams; the prompt of every request out", &["os"]),
     room("load", "offers requests, returns records", &["os", "http", "plugins", "prompts"]),
     room("capture", "run folder and packets in; by how much they differ out", &["store", "http", "plugins", "load"]),
     room("telemetry", "samples GPUs and host", &["os"]),

@@ -24,10 +24,14 @@ use crate::server::launch::Exit;
 use crate::server::supervise::Journal;
 use crate::worker::{self, Note};
 
-/// How long the worker's last notes may take to arrive after its end.
-const LAST_NOTES: Duration = Duration::from_millis(200);
+/// How long the worker's last notes may take to arrive after its end: what it started and
+/// left behind may hold its end of the pipe open.
+const LAST_NOTES: Duration = Duration::from_secs(5);
 /// How long a worker may take to be gone once it has said that it ends.
 const END_LIMIT: Duration = Duration::from_secs(10);
+
+/// Exit code of a Rust program whose main thread panics.
+const PANIC_CODE: i32 = 101;
 
 /// A worker that cannot be had.
 #[derive(Debug, Error)]
@@ -71,6 +75,12 @@ impl CutOff {
     #[must_use]
     pub fn is_killed(&self) -> bool {
         self.exit.0.signal() == Some(Signal::SIGKILL as i32)
+    }
+
+    /// Whether its own code gave up, and has said why.
+    #[must_use]
+    pub fn is_panic(&self) -> bool {
+        self.exit.0.code() == Some(PANIC_CODE)
     }
 
     fn in_use(&self) -> String {
@@ -194,7 +204,9 @@ impl Watched {
     fn hear_the_rest(&mut self, events: &Receiver<Event>) {
         let until = Instant::now() + LAST_NOTES;
         let left = || until.saturating_duration_since(Instant::now());
-        while let Ok(event @ (Event::Note(_) | Event::Signal(_))) = events.recv_timeout(left()) {
+        while self.said.ends.is_none()
+            && let Ok(event @ (Event::Note(_) | Event::Signal(_))) = events.recv_timeout(left())
+        {
             self.hear(event);
         }
     }

@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::error::MergeError;
 use super::shift::shifted;
+use crate::os::files;
 
 /// Bytes that are read at a time of each shard.
 const READ_BYTES: usize = 128 * 1024;
@@ -37,7 +38,7 @@ pub(super) struct ShardRecords {
 
 impl ShardRecords {
     pub(super) fn open(path: &Path, shard: Shard, shift_ns: i64) -> Result<Self, MergeError> {
-        let file = File::open(path).map_err(unreadable(path))?;
+        let file = files::open(path).map_err(unreadable(path))?;
         Ok(Self {
             path: path.to_owned(),
             shard,

@@ -4,6 +4,7 @@
 pub(crate) mod cgroup;
 pub mod clock;
 pub mod clock_state;
+pub mod files;
 pub mod folders;
 pub mod limits;
 pub mod port;
