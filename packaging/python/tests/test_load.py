@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -123,3 +124,39 @@ def test_a_run_of_an_older_program_is_read():
     run = inferbench.load(folder)
     assert {row["status"] for row in run.requests} <= {"ok", "failed"}
     assert len(run.requests) > 10
+
+
+def _packed(text):
+    return gzip.compress(text.encode())
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("run.json", b"[]", "holds no run"),
+        ("run.json", b"\xff{}", "is no JSON"),
+        ("run.json", b"[" * 100_000, "is no JSON"),
+        ("cells.json", b"{}", "holds no `cells`"),
+        ("cells.json", b'{"cells": [1]}', "holds no `cells`"),
+        ("requests.jsonl", b'{"a": "\xff"}\n', "requests.jsonl:1: is no JSON"),
+        ("requests.jsonl", b'{"a": 1}\n[]\n', "requests.jsonl:2: must be an object"),
+        ("gpu.0001.jsonl.gz", _packed('{"a": 1}\n')[:-6], "cannot be read after line 1"),
+        ("gpu.0001.jsonl.gz", b"no gzip", "cannot be read after line 0"),
+    ],
+)
+def test_whatever_is_damaged_is_one_kind_of_error_that_names_the_file(folder, name, content, words):
+    (folder / name).write_bytes(content)
+    with pytest.raises(inferbench.RunError) as raised:
+        run = inferbench.load(folder)
+        assert run.cells
+        assert run.requests
+        run.lines("gpu")
+    assert name in str(raised.value)
+    assert words in str(raised.value)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(folder):
+    (folder / "cells.json").unlink()
+    os.mkfifo(folder / "cells.json")
+    with pytest.raises(inferbench.RunError, match="cells.json: is no file"):
+        assert inferbench.load(folder).cells

@@ -3,6 +3,7 @@
 import gzip
 import json
 import re
+import zlib
 from functools import cached_property
 from pathlib import Path
 
@@ -31,7 +32,13 @@ class Run:
         file = self.folder / "cells.json"
         if not file.exists():
             raise RunError(f"{self.folder}: has no cells.json: make it with `inferbench report {self.folder}`")
-        return Rows(_json(file)["cells"])
+        table = _json(file)
+        cells = table.get("cells") if isinstance(table, dict) else None
+        if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+            raise RunError(
+                f"{file}: holds no `cells`, a list of objects: make it again with `inferbench report {self.folder}`"
+            )
+        return Rows(cells)
 
     @cached_property
     def requests(self):
@@ -59,6 +66,8 @@ def _manifest(folder):
     if not file.exists():
         raise RunError(f"{folder}: is no run folder: it has no run.json")
     manifest = _json(file)
+    if not isinstance(manifest, dict):
+        raise RunError(f"{file}: holds no run: it must be an object")
     schema = manifest.get("schema_version")
     if not isinstance(schema, int) or schema > NEWEST_SCHEMA:
         raise RunError(f"{file}: has schema_version {schema}, this module reads up to {NEWEST_SCHEMA}: upgrade it")
@@ -85,21 +94,40 @@ def _parts(folder, name):
     return [parts[number] for number in sorted(parts)] + present[:1]
 
 
+# What `json`, `gzip` and the decoder raise of bytes that are damaged; of files, `OSError`.
+_NOT_READ = (ValueError, RecursionError, EOFError, zlib.error, OSError)
+
+
+def _must_be_file(file):
+    # Opening a pipe to which nobody writes would wait without end.
+    if file.exists() and not file.is_file():
+        raise RunError(f"{file}: is no file")
+
+
 def _json(file):
+    _must_be_file(file)
     try:
         return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except _NOT_READ as error:
         raise RunError(f"{file}: is no JSON: {error}") from error
 
 
 def _json_lines(file):
+    _must_be_file(file)
     opened = gzip.open if file.suffix == ".gz" else open
-    with opened(file, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                # The last line of a run that was killed.
-                if not line.endswith("\n"):
-                    return
-                raise RunError(f"{file}:{number}: is no JSON: {error}") from error
+    number = 0
+    try:
+        with opened(file, "rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    row = json.loads(line.decode("utf-8"))
+                except (ValueError, RecursionError) as error:
+                    # The last line of a run that was killed.
+                    if not line.endswith(b"\n"):
+                        return
+                    raise RunError(f"{file}:{number}: is no JSON: {error}") from error
+                if not isinstance(row, dict):
+                    raise RunError(f"{file}:{number}: must be an object")
+                yield row
+    except _NOT_READ as error:
+        raise RunError(f"{file}: cannot be read after line {number}: {error}") from error
