@@ -17,6 +17,7 @@ use inferbench_engine::run::resume::ResumeError;
 use inferbench_engine::secrets::Secrets;
 use inferbench_engine::server::supervise::SuperviseError;
 use inferbench_engine::store::StoreError;
+use inferbench_engine::watcher::{CutOff, WatchError};
 use inferbench_model::facts::manifest::ExitState;
 use inferbench_model::plan::prompt::PromptError;
 use inferbench_model::report::runs::RunsError;
@@ -138,6 +139,12 @@ pub(crate) enum CliError {
     Yaml(#[from] serde_yaml::Error),
     #[error("the async runtime cannot be started")]
     Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    #[error(transparent)]
+    CutOff(Box<CutOff>),
+    #[error("the process that waits for this one is gone")]
+    NoWatcher(#[source] io::Error),
 }
 
 impl CliError {
@@ -145,7 +152,7 @@ impl CliError {
     pub(crate) fn code(&self) -> Code {
         match self {
             Self::Calibrate(CalibrateError::Interrupted) => Code::Interrupted,
-            Self::Calibrate(_) => Code::Incomplete,
+            Self::Calibrate(_) | Self::CutOff(_) => Code::Incomplete,
             Self::Merge(MergeError::Lost { .. } | MergeError::Nothing) => Code::Incomplete,
             Self::Run(RunError::NotStarted(NotStarted::Stopped)) => Code::Interrupted,
             Self::Run(RunError::NotStarted(_)) => Code::NotStarted,
@@ -202,6 +209,7 @@ impl CliError {
                 "run all shards again; --allow-missing makes a partial report without a verdict"
                     .to_owned(),
             ),
+            Self::CutOff(cut_off) => cut_off_hint(cut_off),
             Self::NewPlugin(error) => error.hint(),
             Self::Compare(error) => error.hint(),
             Self::Derive(error) => error.hint(),
@@ -224,6 +232,27 @@ impl CliError {
             _ => None,
         }
     }
+}
+
+/// What to do about a worker that was ended: find out by what, then go on.
+fn cut_off_hint(cut_off: &CutOff) -> Option<String> {
+    let find_out = match (&cut_off.plugin, cut_off.is_killed()) {
+        (_, true) => Some("the kernel kills a process when memory runs out: see dmesg".to_owned()),
+        (Some(plugin), false) => {
+            let plugin = plugin.display();
+            Some(format!(
+                "check that plugin with inferbench plugins check {plugin}"
+            ))
+        }
+        (None, false) => None,
+    };
+    let find_out = find_out.filter(|_| !cut_off.is_panic());
+    let go_on = cut_off.folder.as_ref().map(|folder| {
+        let folder = folder.display();
+        format!("what was measured is kept: inferbench run CONFIG --resume {folder} goes on")
+    });
+    let hints: Vec<String> = find_out.into_iter().chain(go_on).collect();
+    (!hints.is_empty()).then(|| hints.join("; "))
 }
 
 /// Why runs were not compared.

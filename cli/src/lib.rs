@@ -25,37 +25,53 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use inferbench_engine::os::limits;
+use inferbench_engine::worker::{self, Note};
 
+use args::Args;
 use exit::{CliError, Code};
 
 /// Runs the command on the command line; returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
     limits::outlive_file_size_limit();
-    let ended = args::Args::try_parse()
-        .map_or_else(asked_for_words, commands::dispatch)
-        .and_then(|code| match say::out_failed() {
-            Some(source) => Err(CliError::Output(source)),
-            None => Ok(code),
-        });
-    match ended {
-        Ok(code) => code.into(),
+    let ended = match worker::begin() {
+        Ok(is_worker) => do_command(is_worker),
+        Err(source) => Err(CliError::NoWatcher(source)),
+    };
+    let code = match ended {
+        Ok(code) => code,
         // Whoever read it wants no more.
-        Err(CliError::Output(source)) if source.kind() == ErrorKind::BrokenPipe => {
-            Code::Done.into()
-        }
+        Err(CliError::Output(source)) if source.kind() == ErrorKind::BrokenPipe => Code::Done as u8,
         Err(error) => {
             error.show();
-            error.code().into()
+            error.code() as u8
         }
+    };
+    worker::note(&Note::Ends(code));
+    code.into()
+}
+
+/// Does the command, or has a worker do it; gives the exit code.
+fn do_command(is_worker: bool) -> Result<u8, CliError> {
+    let args = match Args::try_parse_from(worker::given_arguments()) {
+        Ok(args) => args,
+        Err(error) => return Ok(asked_for_words(&error) as u8),
+    };
+    if !is_worker && commands::watched::calls_plugins(&args.command) {
+        return commands::watched::watch();
+    }
+    let code = commands::dispatch(args)?;
+    match say::out_failed() {
+        Some(source) => Err(CliError::Output(source)),
+        None => Ok(code as u8),
     }
 }
 
 /// The command line asks for help or the version, or is wrong.
-fn asked_for_words(error: clap::Error) -> Result<Code, CliError> {
+fn asked_for_words(error: &clap::Error) -> Code {
     if error.use_stderr() {
         error.exit();
     }
     say::note(error.print());
-    Ok(Code::Done)
+    Code::Done
 }

@@ -14,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use common::{Said, inferbench, repository, said};
+use common::{Said, fixture, inferbench, repository, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rand::{Rng, SeedableRng};
@@ -23,16 +23,6 @@ use serde_json::Value;
 
 fn api() -> PathBuf {
     repository().join("core/plugin-api")
-}
-
-fn fixture() -> PathBuf {
-    let folder = common::plugin_dir();
-    let files = [
-        folder.join("libfixture_plugin.so"),
-        folder.join("deps/libfixture_plugin.so"),
-    ];
-    let found = files.into_iter().find(|file| file.is_file());
-    found.expect("no built fixture: run `cargo build --workspace` first")
 }
 
 /// The simulator's plugin as it was built for the first release of plugin API 1, for any

@@ -10,7 +10,7 @@ use std::fs;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-use common::place::{Place, records};
+use common::place::{Place, records, worker};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -53,7 +53,7 @@ struct Held {
 }
 
 fn held(child: &Child, began: Instant) -> Option<Held> {
-    let folder = format!("/proc/{}", child.id());
+    let folder = format!("/proc/{}", worker(child)?);
     let status = fs::read_to_string(format!("{folder}/status")).ok()?;
     let rss = status
         .lines()

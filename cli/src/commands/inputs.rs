@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use inferbench_engine::os::files;
 use inferbench_engine::plugins::host::{PluginHost, SearchPath};
 use inferbench_model::config::{self, Loaded};
 use inferbench_model::text::visible::visible_line;
 
 use crate::exit::CliError;
+
+/// Largest config that is read.
+const CONFIG_BYTES: u64 = 16 << 20;
 
 /// Reads and checks a config.
 pub(super) fn load_config(path: &Path) -> Result<Loaded, CliError> {
@@ -17,11 +21,16 @@ pub(super) fn load_config(path: &Path) -> Result<Loaded, CliError> {
         });
     }
     let file = path.display().to_string();
-    let text = std::fs::read_to_string(path).map_err(|source| CliError::Unreadable {
-        file: file.clone(),
-        source,
-    })?;
+    let text = config_text(path)?;
     config::load(&file, &text, &|name| std::env::var(name).ok()).map_err(CliError::Config)
+}
+
+/// The text of a config.
+pub(super) fn config_text(path: &Path) -> Result<String, CliError> {
+    files::read_text(path, CONFIG_BYTES).map_err(|source| CliError::Unreadable {
+        file: path.display().to_string(),
+        source,
+    })
 }
 
 /// Loads plugins and warns of refused ones: with `verbose` of all, else of those

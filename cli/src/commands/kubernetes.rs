@@ -1,12 +1,10 @@
 //! `kubernetes`: the manifests of a Job that runs a config as shards, and of one that
 //! merges them.
 
-use std::fs;
-
 use inferbench_model::config::Config;
 use serde_json::{Value, json};
 
-use super::inputs::load_config;
+use super::inputs::{config_text, load_config};
 use super::slurm::must_be_shardable;
 use crate::args::KubernetesArgs;
 use crate::exit::{CliError, Code};
@@ -22,10 +20,7 @@ const NAME_CHARS: usize = 40;
 pub(super) fn kubernetes(args: &KubernetesArgs) -> Result<Code, CliError> {
     let loaded = load_config(&args.config)?;
     must_be_shardable(&loaded.config, args.shards)?;
-    let text = fs::read_to_string(&args.config).map_err(|source| CliError::Unreadable {
-        file: args.config.display().to_string(),
-        source,
-    })?;
+    let text = config_text(&args.config)?;
     for manifest in manifests(&loaded.config, &text, args) {
         say::bytes(b"---\n");
         say::bytes(serde_yaml::to_string(&manifest)?.as_bytes());

@@ -25,6 +25,7 @@ mod signals;
 mod slurm;
 mod validate;
 mod verify;
+pub(crate) mod watched;
 mod wire;
 
 use clap::CommandFactory;

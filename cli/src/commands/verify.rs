@@ -1,11 +1,11 @@
 //! `verify`: checks a run folder against the audit rules.
 
-use std::fs;
 use std::path::Path;
 
 use inferbench_engine::capture::compare;
 use inferbench_engine::derive::verify::verify as verify_facts;
 use inferbench_engine::derive::{Derived, derive};
+use inferbench_engine::os::files;
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::run::verify_origin;
 use inferbench_model::cell::row::CELLS_SCHEMA_VERSION;
@@ -18,6 +18,9 @@ use super::output::print_json;
 use super::wire;
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
+
+/// Largest derived file that is compared: a page of thousands of cells does not come near it.
+const DERIVED_BYTES: u64 = 1 << 30;
 
 pub(super) fn verify(
     folder: &Path,
@@ -60,7 +63,7 @@ fn check_derived_files(
     rebuilt: &Derived,
     found: &mut Verification,
 ) -> Result<(), CliError> {
-    let cells = fs::read(folder.join("cells.json")).unwrap_or_default();
+    let cells = files::read(&folder.join("cells.json"), DERIVED_BYTES).unwrap_or_default();
     let was = schema_version(&cells).filter(|was| *was < u64::from(CELLS_SCHEMA_VERSION));
     let of_older_run = rebuilt.manifest.schema_version < RUN_SCHEMA_VERSION;
     if let Some(was) = was.filter(|_| of_older_run) {
@@ -73,7 +76,7 @@ fn check_derived_files(
     for (name, fill) in derived::files(rebuilt)? {
         let mut bytes = Vec::new();
         fill(&mut bytes).map_err(CliError::Rendered)?;
-        match fs::read(folder.join(name)) {
+        match files::read(&folder.join(name), DERIVED_BYTES) {
             Ok(there) if there == bytes => {}
             Ok(there) => found.find(DERIVED, name, unlike(&there, &bytes)),
             Err(error) => found.find(DERIVED, name, format!("cannot be read: {error}")),

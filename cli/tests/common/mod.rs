@@ -41,6 +41,17 @@ pub(crate) fn plugin_dir() -> PathBuf {
         .clone()
 }
 
+/// The library of plugins that misbehave on request.
+pub(crate) fn fixture() -> PathBuf {
+    let folder = plugin_dir();
+    let files = [
+        folder.join("libfixture_plugin.so"),
+        folder.join("deps/libfixture_plugin.so"),
+    ];
+    let found = files.into_iter().find(|file| file.is_file());
+    found.expect("no built fixture: run `cargo build --workspace` first")
+}
+
 /// The program with the workspace's plugins.
 pub(crate) fn inferbench() -> Command {
     let mut command = Command::new(program());

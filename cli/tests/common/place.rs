@@ -126,6 +126,13 @@ pub(crate) fn records(output: &Path) -> Vec<Value> {
         .collect()
 }
 
+/// The process that does the work of one that was started, if it has begun.
+pub(crate) fn worker(child: &Child) -> Option<i32> {
+    let pid = child.id();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    children.split_whitespace().next()?.parse().ok()
+}
+
 pub(crate) fn send(child: &Child, signal: Signal) {
     kill(Pid::from_raw(child.id() as i32), signal).unwrap();
 }

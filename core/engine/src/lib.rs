@@ -18,3 +18,5 @@ pub mod secrets;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod watcher;
+pub mod worker;

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::server::{TestServer, answer, event, good_answer};
 use inferbench_engine::http::Target;
@@ -261,6 +261,33 @@ fn what_ends_or_breaks_the_process_that_loads_it_is_refused_and_named() {
         );
     }
     assert!(host.get("openai").is_some(), "the others load");
+}
+
+#[test]
+fn a_library_that_never_ends_loading_is_refused_at_the_limit_and_its_process_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("libinferbench_waits.so");
+    let noted = folder.path().join("pid");
+    let code = format!(
+        "#include <stdio.h>\n#include <unistd.h>\n{}\n\
+         __attribute__((constructor)) static void begins(void) {{\n\
+         FILE *to = fopen(\"{}\", \"w\"); fprintf(to, \"%d\", getpid()); fclose(to);\n\
+         for (;;) pause(); }}",
+        header_in_c(API_MAJOR, API_MINOR, 1),
+        noted.display()
+    );
+    from_c(&code, &file, &[]);
+    let began = Instant::now();
+    let host = load(vec![file.clone()], vec![], true);
+    let seconds = began.elapsed().as_secs();
+    // Its limit is 10 s.
+    assert!((10..30).contains(&seconds), "{seconds} s");
+    assert_eq!(
+        outcome(&host, &file),
+        "was loaded in a process of its own first: it did not end within 10 s"
+    );
+    let pid = fs::read_to_string(noted).unwrap();
+    assert!(!Path::new("/proc").join(pid).exists());
 }
 
 #[test]

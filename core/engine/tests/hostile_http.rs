@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use common::server::{SSE_HEAD, TestServer, answer, chunk, ending, event, good_answer, wait_until};
-use common::{ask, ask_over, limits, patient};
+use common::{ask, ask_over, cell, limits, patient};
 use inferbench_engine::http::{Connection, Target};
 use inferbench_engine::load::exchange;
 use inferbench_engine::load::requests;
@@ -23,6 +23,7 @@ use inferbench_plugin_api::Framing;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, bind, getsockname, listen, socket,
 };
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 fn reason(record: &RequestRecord) -> &str {
@@ -281,6 +282,17 @@ async fn a_flood_on_one_connection_leaves_room_for_the_others() {
     assert!(record.is_ok());
     assert_eq!(reason(&flooded), "timeout");
     assert!(ended_ns < flooded.end_ns, "it had to wait for the flood");
+}
+
+#[test]
+fn the_request_after_a_flood_has_an_outcome_of_its_own() {
+    let flood = endless(SSE_HEAD.into(), chunk(": ping\n\n".repeat(1000)));
+    let load = json!({"concurrency": [1], "requests": 6, "warmup_requests": 0, "timeout": "300ms"});
+    let target = flood.target();
+    let source = cell::source(&target, 0);
+    let ran = cell::run(&target, load, source, &CancellationToken::new());
+    let reasons: Vec<&str> = ran.records.iter().map(reason).collect();
+    assert_eq!(reasons, ["timeout"; 6]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ def test_only_a_last_line_that_was_cut_off_is_skipped(folder):
         ({"schema_version": 0, "exit_state": "done"}, "has schema_version 0"),
         ({"schema_version": True, "exit_state": "done"}, "has schema_version True"),
         ({"schema_version": [3], "exit_state": "done"}, "has schema_version"),
-        ([3], r"run\.json: is no JSON object"),
+        ([3], r"run\.json: holds no run"),
     ],
 )
 def test_what_is_no_finished_run_is_refused(folder, manifest, words):
@@ -122,39 +123,6 @@ def test_a_frame_of_polars_has_a_column_for_each_figure(folder):
     assert frame["ttft_ms_p50"].to_list() == [18.5, None]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("requests.jsonl", b"[1]\n", r"requests\.jsonl:1: is no JSON object"),
-        ("requests.jsonl", b"{}\n\n{}\n", r"requests\.jsonl:2: is no JSON"),
-        ("requests.jsonl", b"\xff\xfe{}\n", r"requests\.jsonl: cannot be read"),
-        ("requests.jsonl.gz", gzip.compress(b"{}\n" * 1000)[:20], r"requests\.jsonl\.gz: cannot be read"),
-        ("requests.jsonl.gz", b"no gzip at all", r"requests\.jsonl\.gz: cannot be read"),
-    ],
-)
-def test_a_damaged_file_of_requests_is_named(folder, name, content, words):
-    (folder / "requests.jsonl").unlink()
-    (folder / name).write_bytes(content)
-    with pytest.raises(inferbench.RunError, match=words):
-        inferbench.load(folder).requests
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "is no JSON"),
-        (b"[]", "is no JSON object"),
-        (b"\xff", "cannot be read"),
-        (b"{}", "`cells` is no list of objects"),
-        (b'{"cells": [1]}', "`cells` is no list of objects"),
-    ],
-)
-def test_a_damaged_file_of_cells_is_named(folder, content, words):
-    (folder / "cells.json").write_bytes(content)
-    with pytest.raises(inferbench.RunError, match=r"cells\.json: " + words):
-        inferbench.load(folder).cells
-
-
 def test_what_is_no_folder_is_refused(folder):
     with pytest.raises(inferbench.RunError, match="is no run folder"):
         inferbench.load(folder / "nothing")
@@ -172,3 +140,39 @@ def test_a_run_of_an_older_program_is_read(name, requests):
     assert run.lines("host")[0]["t_ns"] > 0
     with pytest.raises(inferbench.RunError, match="inferbench report"):
         run.cells
+
+
+def _packed(text):
+    return gzip.compress(text.encode())
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("run.json", b"[]", "holds no run"),
+        ("run.json", b"\xff{}", "is no JSON"),
+        ("run.json", b"[" * 100_000, "is no JSON"),
+        ("cells.json", b"{}", "holds no `cells`"),
+        ("cells.json", b'{"cells": [1]}', "holds no `cells`"),
+        ("requests.jsonl", b'{"a": "\xff"}\n', "requests.jsonl:1: is no JSON"),
+        ("requests.jsonl", b'{"a": 1}\n[]\n', "requests.jsonl:2: must be an object"),
+        ("gpu.0001.jsonl.gz", _packed('{"a": 1}\n')[:-6], "cannot be read after line 1"),
+        ("gpu.0001.jsonl.gz", b"no gzip", "cannot be read after line 0"),
+    ],
+)
+def test_whatever_is_damaged_is_one_kind_of_error_that_names_the_file(folder, name, content, words):
+    (folder / name).write_bytes(content)
+    with pytest.raises(inferbench.RunError) as raised:
+        run = inferbench.load(folder)
+        assert run.cells
+        assert run.requests
+        run.lines("gpu")
+    assert name in str(raised.value)
+    assert words in str(raised.value)
+
+
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(folder):
+    (folder / "cells.json").unlink()
+    os.mkfifo(folder / "cells.json")
+    with pytest.raises(inferbench.RunError, match="cells.json: is no file"):
+        assert inferbench.load(folder).cells

@@ -109,7 +109,8 @@ impl Carried {
     pub(super) fn ready(&mut self, target: &Target, may_be_closed: bool, woke: &mut Woke) -> Step {
         for _ in 0..READS_AT_ONCE {
             let Some(connection) = &mut self.connection else {
-                return Step::Ended;
+                // It is being opened.
+                return Step::Waits;
             };
             let read = connection.read();
             self.answer.note_sent(connection.sent_ns());

@@ -173,14 +173,17 @@ impl EventLoop {
                 MAIL => others.0 = true,
                 PULSE => others.1 = true,
                 ALARM => self.alarm.rang(),
-                Token(token) => self.ready(token, is_closed(event)),
+                Token(token) => self.ready(token, Told::ByPoll(is_closed(event))),
             }
         }
         // What was not told of had nothing to read when the look began.
         self.looked_ns = (told < EVENTS).then_some(began_ns);
         for _ in 0..self.has_more.len() {
-            if let Some(token) = self.has_more.pop_front() {
-                self.ready(token, true);
+            // A request that has ended meanwhile may have left its number to another one.
+            if let Some(token) = self.has_more.pop_front()
+                && self.under_way.get_mut(token).is_some_and(|e| e.has_more)
+            {
+                self.ready(token, Told::HadMore);
             }
         }
         if others.0 {
@@ -209,7 +212,7 @@ impl EventLoop {
     }
 
     /// A request's socket may have something to read or to write.
-    fn ready(&mut self, token: usize, may_be_closed: bool) {
+    fn ready(&mut self, token: usize, told: Told) {
         let Some(entry) = self.under_way.get_mut(token) else {
             return;
         };
@@ -224,7 +227,14 @@ impl EventLoop {
         {
             connection.was_empty(looked_ns);
         }
-        entry.has_more = false;
+        let may_be_closed = match told {
+            // It stays in the queue of those that have more, once.
+            Told::ByPoll(is_closed) => is_closed,
+            Told::HadMore => {
+                entry.has_more = false;
+                true
+            }
+        };
         let step = carried.ready(target, may_be_closed, &mut self.woke);
         if step != Step::Waits {
             self.follow(token, step);
@@ -418,6 +428,15 @@ fn register(poll: &Poll, file: &impl AsRawFd, token: Token, interest: Interest) 
     let fd = file.as_raw_fd();
     poll.registry()
         .register(&mut SourceFd(&fd), token, interest)
+}
+
+/// Why a socket is looked at.
+#[derive(Debug, Clone, Copy)]
+enum Told {
+    /// The system says that there is something; whether the other side is gone.
+    ByPoll(bool),
+    /// More was there than was read at once.
+    HadMore,
 }
 
 fn is_closed(event: &Event) -> bool {

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::MergeError;
 use super::shift::shifted;
+use crate::os::files;
 
 /// Bytes that are read at a time of each shard.
 const READ_BYTES: usize = 128 * 1024;
@@ -47,7 +48,7 @@ impl ShardRecords {
         (shard, shift_ns): (Shard, i64),
         sha256: Option<String>,
     ) -> Result<Self, MergeError> {
-        let file = File::open(path).map_err(unreadable(path))?;
+        let file = files::open(path).map_err(unreadable(path))?;
         Ok(Self {
             path: path.to_owned(),
             shard,

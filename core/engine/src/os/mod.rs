@@ -4,6 +4,7 @@
 pub(crate) mod cgroup;
 pub mod clock;
 pub mod clock_state;
+pub mod files;
 pub mod folders;
 pub mod limits;
 pub mod port;
@@ -11,5 +12,6 @@ pub(crate) mod priority;
 pub(crate) mod private;
 pub(crate) mod processes;
 pub(crate) mod programs;
+pub mod signals;
 pub(crate) mod tail;
 pub(crate) mod ticker;

@@ -25,6 +25,8 @@ pub(crate) struct Stat {
     pub(crate) rss_pages: u64,
     /// It has ended and only waits to be reaped.
     pub(crate) dead: bool,
+    /// A signal has stopped it, and another may let it go on.
+    pub(crate) stopped: bool,
 }
 
 impl Stat {
@@ -39,6 +41,7 @@ impl Stat {
             ticks: stat.utime + stat.stime,
             rss_pages: stat.rss,
             dead: matches!(stat.state, 'Z' | 'X' | 'x'),
+            stopped: stat.state == 'T',
         }
     }
 }
@@ -121,6 +124,7 @@ pub(crate) mod tests {
             ticks,
             rss_pages: 10,
             dead: false,
+            stopped: false,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::os::folders::{data_folder, installed_plugins, own_folder};
 use crate::plugins::elf::{self, ElfError};
 use crate::plugins::first_load::{self, FirstLoadError};
 use crate::plugins::trust::{self, Untrusted};
+use crate::worker::note_plugin;
 
 /// Environment variable with further plugin folders, separated by `:`.
 pub const PATH_VARIABLE: &str = "INFERBENCH_PLUGIN_PATH";
@@ -213,6 +214,7 @@ impl PluginHost {
         }
         check_header(&elf::inspect(file)?.ok_or(PluginRefusal::NotPlugin)?)?;
         first_load(file)?;
+        note_plugin(file, None);
         let loaded = open(file)?;
         for (index, description) in loaded.backends.iter().enumerate() {
             let name = &description.name;

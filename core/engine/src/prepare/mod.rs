@@ -23,6 +23,7 @@ use crate::os::limits;
 use crate::plugins::backend::OpenBackend;
 use crate::plugins::host::PluginHost;
 use crate::secrets::Secrets;
+use crate::worker::note_plugin;
 pub use located::at_backend_key;
 use located::{at_backend, key};
 use model::{check_model, find_vocabulary, make_prompts};
@@ -108,6 +109,7 @@ fn prepare_backend(
         options: backend.options.clone(),
         attached: !attach.is_empty(),
     };
+    note_plugin(&plugin.file, Some(backend.label()));
     let opened = OpenBackend::open(plugin, &context);
     let opened =
         opened.map_err(|error| one(Some("options"), format!("is refused: {error}"), None))?;

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use super::error::PromptFileError;
+use crate::os::files;
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 18;
@@ -35,14 +36,7 @@ pub(super) fn packing(first: &[u8]) -> Packing {
 /// If it cannot be read, or is text of another encoding.
 pub(super) fn open(path: &Path) -> Result<Input, PromptFileError> {
     let unreadable = |error: io::Error| PromptFileError::unreadable(path, error);
-    let mut file = File::open(path).map_err(unreadable)?;
-    let is_folder = file.metadata().map_err(unreadable)?.is_dir();
-    if is_folder {
-        return Err(PromptFileError::unreadable(
-            path,
-            "is a folder, must be a file",
-        ));
-    }
+    let mut file = files::open(path).map_err(unreadable)?;
     let mut first = [0; 4];
     let read = read_up_to(&mut file, &mut first).map_err(unreadable)?;
     file.seek(SeekFrom::Start(0)).map_err(unreadable)?;

@@ -15,6 +15,7 @@ use sha2::Sha256;
 use sha2::digest::Update;
 
 use super::error::PromptFileError;
+use crate::os::files;
 
 /// Bytes of all images from files together that are held.
 const MOST_BYTES: usize = 1 << 30;
@@ -162,6 +163,8 @@ fn paths(files: &str) -> Result<Vec<PathBuf>, PromptFileError> {
     Ok(paths)
 }
 
+/// Largest image that is sent as it is.
+const IMAGE_BYTES: u64 = 256 << 20;
 /// Formats that servers of models read.
 const KNOWN: [image::ImageFormat; 4] = [
     image::ImageFormat::Jpeg,
@@ -171,7 +174,8 @@ const KNOWN: [image::ImageFormat; 4] = [
 ];
 
 fn read(path: &Path) -> Result<Arc<str>, PromptFileError> {
-    let file = std::fs::read(path).map_err(|error| PromptFileError::unreadable(path, error))?;
+    let file = files::read(path, IMAGE_BYTES);
+    let file = file.map_err(|error| PromptFileError::unreadable(path, error))?;
     let kind = image::guess_format(&file).ok();
     match kind.filter(|kind| KNOWN.contains(kind)) {
         Some(kind) => Ok(data_url(kind, &file)),

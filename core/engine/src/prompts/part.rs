@@ -19,6 +19,7 @@ use super::error::PromptFileError;
 use super::images::ImageMaker;
 use super::scan::{RowFile, Rows, Scan, ScanLimit};
 use super::text_file::TextFile;
+use crate::os::files;
 
 /// What prompts are made of.
 pub(super) type SharedVocabulary = Arc<dyn Vocabulary + Send + Sync>;
@@ -377,12 +378,15 @@ impl Listed {
     }
 }
 
+/// Largest table of lengths.
+const TABLE_BYTES: u64 = 256 << 20;
+
 fn read_table(workload: &WorkloadConfig) -> Result<Option<LengthTable>, PromptFileError> {
     let Some(lengths) = &workload.lengths else {
         return Ok(None);
     };
     let path = Path::new(&lengths.file);
-    let text = std::fs::read_to_string(path);
+    let text = files::read_text(path, TABLE_BYTES);
     let text = text.map_err(|error| PromptFileError::unreadable(path, error))?;
     let table = LengthTable::from_csv(&text, lengths.apart);
     Ok(Some(table.map_err(|error| {

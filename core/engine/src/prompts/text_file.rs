@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::compression::{self, Packing};
 use super::error::PromptFileError;
+use crate::os::files;
 
 /// Places that are tried for a piece: some lie near the end, or in words that no
 /// vocabulary has.
@@ -27,14 +28,8 @@ impl TextFile {
     /// If it cannot be read, is packed, or has nothing in it.
     pub(super) fn open(path: &Path) -> Result<Self, PromptFileError> {
         let unreadable = |error| PromptFileError::unreadable(path, error);
-        let file = File::open(path).map_err(unreadable)?;
+        let file = files::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
-        if metadata.is_dir() {
-            return Err(PromptFileError::unreadable(
-                path,
-                "is a folder, must be a file",
-            ));
-        }
         let opened = Self {
             file,
             path: path.to_owned(),

@@ -35,6 +35,7 @@ pub use crate::server::Stops;
 use crate::store::{RunFolder, StoreError};
 use crate::store::{calibration, hash};
 use crate::telemetry::host;
+use crate::worker::{self, Note};
 use live_view::Readings;
 pub use origin::verify_origin;
 use recorder::Recorder;
@@ -81,6 +82,7 @@ pub async fn run(
             (folder, manifest)
         }
     };
+    worker::note(&Note::Folder(folder.path().to_owned()));
     let watched = host::WatchedBackend::default();
     let stops = Stops {
         // A file that cannot be written ends the run as an interruption would.
@@ -100,7 +102,10 @@ pub async fn run(
     let seen = (watched, readings);
     let mut session = RunSession::new(prepared, recorder, stops, seen, events, shard);
     // Its future is large, and this one is often held by another.
-    Box::pin(session.do_stages()).await?;
+    let done = Box::pin(session.do_stages()).await;
+    // What was done to the folder comes before what followed from that.
+    session.recorder.check_folder()?;
+    done?;
     for warning in samplers.stop()? {
         let detail = warning;
         session.warn(Warning::about_run(WarningKind::GpuSamplesMissing {

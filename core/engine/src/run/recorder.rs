@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::os::clock;
 use crate::secrets::Secrets;
-use crate::store::{LineSink, LineWriter, RunFolder, StoreError, hash};
+use crate::store::{LineSink, LineWriter, RunFolder, StoreError, Watch, hash};
 
 /// Records the facts of one run.
 pub(crate) struct Recorder {
@@ -21,12 +21,13 @@ pub(crate) struct Recorder {
     manifest: Manifest,
     requests: LineWriter<RequestRecord>,
     server_metrics: LineWriter<ServerSample>,
+    watch: Watch,
     secrets: Secrets,
 }
 
 impl Recorder {
     /// Opens the files of a run's folder. A line that cannot be written cancels
-    /// `failed`.
+    /// `failed`, and so does whoever deletes or changes what was written.
     pub(super) fn open(
         folder: RunFolder,
         manifest: Manifest,
@@ -42,6 +43,7 @@ impl Recorder {
         Ok(Self {
             requests: LineWriter::open(folder.file("requests.jsonl"), failed)?,
             server_metrics: LineWriter::of_samples(folder.file("server_metrics.jsonl"), failed)?,
+            watch: folder.watch(failed)?,
             folder,
             manifest,
             secrets,
@@ -108,8 +110,16 @@ impl Recorder {
         self.folder.write_json("run.json", &manifest)
     }
 
+    /// Whether all that was written to the folder is there as it was written. If not, what
+    /// is known here of the run is put back, so that it can be resumed.
+    pub(super) fn check_folder(&self) -> Result<(), StoreError> {
+        // What cannot be put back is lost, and the error says of what folder.
+        self.folder.check().inspect_err(|_| drop(self.save()))
+    }
+
     /// Closes the files and writes the manifest for the last time.
     pub(super) fn close(mut self, exit_state: ExitState) -> Result<RunFolder, StoreError> {
+        self.watch.end()?;
         self.requests.close()?;
         self.server_metrics.close()?;
         self.manifest.anchors.push(clock::anchor());

@@ -22,6 +22,7 @@ use crate::os::clock;
 use crate::prepare::PreparedBackend;
 use crate::server::launch::{self, Server};
 use crate::server::readiness::{Readiness, Ready, ReadyError};
+use crate::worker::note_plugin;
 
 /// Seconds between two events that a backend is waited for.
 const WAITING_EVERY_S: f64 = 1.0;
@@ -30,6 +31,7 @@ const WAITING_EVERY_S: f64 = 1.0;
 /// error: the run goes on.
 pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
     let backend = &session.prepared.backends[stage.backend_index];
+    note_plugin(&backend.plugin.file, Some(&stage.backend));
     let mut facts = StageFacts::new(&stage.backend, stage.block);
     facts.start_ns = Some(clock::now_ns());
     if let Err(error) = session.wait_for_shards().await {

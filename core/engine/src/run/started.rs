@@ -102,6 +102,9 @@ impl StartedBackend {
             secrets,
         };
         let server = Server::start(start).await?;
+        for name in launch::FILES {
+            session.recorder.folder().keep(&folder.join(name));
+        }
         Ok(Self {
             server: Some(server),
             launch_plan: Some(launch.plan),

@@ -1,7 +1,7 @@
 //! Fetches what a start needs, before anything is timed: the packages of a
 //! version, the image of a container. Which those are is for the launch method.
 
-use std::fs;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
@@ -152,8 +152,12 @@ async fn run(
 
 /// Moves the fetching program's output out of the way of the server's.
 fn keep_log(folder: &Path) {
-    let mut text = fs::read(folder.join("stdout.log")).unwrap_or_default();
-    text.extend(fs::read(folder.join("stderr.log")).unwrap_or_default());
+    let copied = private::create(&folder.join("install.log")).and_then(|mut to| {
+        for name in ["stdout.log", "stderr.log"] {
+            io::copy(&mut File::open(folder.join(name))?, &mut to)?;
+        }
+        Ok(())
+    });
     // It is there to be read by people; the run needs it no more.
-    drop(private::write(&folder.join("install.log"), text));
+    drop(copied);
 }

@@ -159,8 +159,8 @@ impl Output {
     /// Appends whole lines, and begins a new file if this one is large.
     fn write(&mut self, lines: &[u8]) -> io::Result<()> {
         self.file.write_all(lines)?;
-        self.must_be_there()?;
         self.bytes += lines.len() as u64;
+        self.must_be_there()?;
         if self.bytes >= self.roll_at {
             rolled::roll(&self.path)?;
             self.file = private::append(&self.path)?;
@@ -177,6 +177,9 @@ impl Output {
         let named = fs::metadata(&self.path).inspect_err(|_| self.put_back())?;
         if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
             return Err(io::Error::other("another file has taken its place"));
+        }
+        if opened.is_file() && opened.len() != self.bytes {
+            return Err(io::Error::other("another program has changed it"));
         }
         Ok(())
     }
@@ -250,6 +253,24 @@ mod tests {
             assert!(error.to_string().ends_with("x.jsonl: cannot be written"));
             let kept = if replaced { "" } else { "1\n2\n" };
             assert_eq!(fs::read_to_string(&path).unwrap(), kept);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_or_written_to_by_others_is_reported() {
+        for length in [0, 100] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x.jsonl");
+            let failed = CancellationToken::new();
+            let writer = LineWriter::open(path.clone(), &failed).unwrap();
+            writer.sink().send(1);
+            writer.flush();
+            let file = File::options().write(true).open(&path).unwrap();
+            file.set_len(length).unwrap();
+            writer.flush();
+            assert!(failed.is_cancelled());
+            let error = writer.close().unwrap_err();
+            assert_eq!(error.source.to_string(), "another program has changed it");
         }
     }
 

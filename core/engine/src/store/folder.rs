@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use super::error::{StoreError, at};
+use super::guard::{Guard, Watch};
 use super::json::json_text;
 use super::seal;
 use crate::os::private;
@@ -32,6 +34,7 @@ pub struct RunFolder {
     path: PathBuf,
     /// Kept from other runs as long as this one writes to it.
     _lock: Option<Arc<File>>,
+    guard: Guard,
 }
 
 impl RunFolder {
@@ -52,7 +55,7 @@ impl RunFolder {
                 Err(error) => return Err(at(&path, "cannot be made")(error)),
             }
         }
-        Self { path, _lock: None }.locked()
+        Self::open(&path).locked()
     }
 
     /// A folder that exists, to be written to by this run alone.
@@ -85,6 +88,7 @@ impl RunFolder {
         Self {
             path: path.to_owned(),
             _lock: None,
+            guard: Guard::default(),
         }
     }
 
@@ -106,7 +110,33 @@ impl RunFolder {
     pub fn stage_folder(&self, backend: &str, block: u32) -> Result<PathBuf, StoreError> {
         let folder = self.path.join("logs").join(backend).join(block.to_string());
         private::make_folders(&folder).map_err(at(&folder, "cannot be made"))?;
+        let within = folder.ancestors().take(3);
+        within.for_each(|folder| self.guard.keep(folder));
         Ok(folder)
+    }
+
+    /// A file in it that is written on from now on, to stay where it is.
+    pub(crate) fn keep(&self, path: &Path) {
+        self.guard.keep(path);
+    }
+
+    /// Whether what was written to it is there as it was written.
+    ///
+    /// # Errors
+    /// The first thing that is not.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        self.guard.check()
+    }
+
+    /// Sees from now on that what was written to it stays as it is. Cancels `failed` when
+    /// it does not.
+    ///
+    /// # Errors
+    /// If it cannot be watched.
+    pub(crate) fn watch(&self, failed: &CancellationToken) -> Result<Watch, StoreError> {
+        self.guard.keep(&self.path);
+        let watch = self.guard.watch(failed);
+        watch.map_err(at(&self.path, "cannot be watched"))
     }
 
     /// Writes a JSON file as a whole: at no moment is it half there.
@@ -154,7 +184,9 @@ impl RunFolder {
             file.into_inner()?.sync_data()
         };
         write().map_err(at(&aside, "cannot be written"))?;
-        fs::rename(&aside, &path).map_err(at(&path, "cannot be replaced"))
+        self.guard.keep_whole(&path, || {
+            fs::rename(&aside, &path).map_err(at(&path, "cannot be replaced"))
+        })
     }
 }
 

@@ -1,7 +1,6 @@
 //! Sizes and SHA-256 hashes of files.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::error::{StoreError, at};
 use super::folder::RunFolder;
 use super::rolled::SampleFile;
+use crate::os::files;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 256 * 1024;
@@ -112,7 +112,7 @@ impl Write for HashedFile<'_> {
 }
 
 fn size_and_hash(path: &Path) -> io::Result<FileFacts> {
-    let mut file = File::open(path)?;
+    let mut file = files::open(path)?;
     let mut hash = Sha256::new();
     let mut buffer = vec![0; READ_BYTES];
     let mut bytes = 0;

@@ -7,6 +7,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, at};
+use crate::os::files;
+
+/// Largest JSON file that is read as a whole: no run's manifest comes near it.
+const JSON_BYTES: u64 = 256 << 20;
 
 /// Writes a value as a JSON file anywhere, with the folders above it.
 ///
@@ -32,6 +36,6 @@ pub(super) fn json_text(value: &impl Serialize) -> serde_json::Result<String> {
 /// # Errors
 /// If it cannot be read or is something else.
 pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, StoreError> {
-    let bytes = fs::read(path).map_err(at(path, "cannot be read"))?;
+    let bytes = files::read(path, JSON_BYTES).map_err(at(path, "cannot be read"))?;
     serde_json::from_slice(&bytes).map_err(|error| at(path, "cannot be understood")(error.into()))
 }

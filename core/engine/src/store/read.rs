@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 use super::error::{StoreError, at};
-use crate::os::private;
+use crate::os::{files, private};
 
 /// Bytes that are read at a time.
 pub(super) const READ_BYTES: usize = 256 * 1024;
@@ -42,7 +42,7 @@ impl LineFile {
     /// If it cannot be opened.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let open = || {
-            let file = File::open(path)?;
+            let file = files::open(path)?;
             let bytes = file.metadata()?.len();
             Ok((file, bytes))
         };
@@ -137,7 +137,7 @@ pub(super) fn lines<T: DeserializeOwned>(
 pub fn keep_lines(path: &Path, keeps: impl Fn(&[u8]) -> bool) -> Result<(), StoreError> {
     let aside = path.with_extension("part");
     let copy = || {
-        let mut reader = BufReader::with_capacity(READ_BYTES, File::open(path)?);
+        let mut reader = BufReader::with_capacity(READ_BYTES, files::open(path)?);
         let mut kept = BufWriter::new(private::create(&aside)?);
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {

@@ -7,7 +7,7 @@
 //! plain and packed, the packed one is whole.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufReader, BufWriter, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::error::{StoreError, at};
 use super::read::{READ_BYTES, lines};
-use crate::os::private;
+use crate::os::{files, private};
 
 /// Size from which on a file of samples is packed away.
 pub(super) const ROLL_AT_BYTES: u64 = 64 * 1024 * 1024;
@@ -79,7 +79,7 @@ impl SampleFile {
 
 /// A part, unpacked.
 fn opened(part: &Path) -> io::Result<Box<dyn Read>> {
-    let file = File::open(part)?;
+    let file = files::open(part)?;
     Ok(if part.extension().is_some_and(|ending| ending == "gz") {
         Box::new(MultiGzDecoder::new(file))
     } else {
@@ -141,7 +141,7 @@ pub(super) fn roll(path: &Path) -> io::Result<()> {
 
 fn pack(plain: &Path, packed: &Path) -> io::Result<()> {
     let aside = packed.with_extension("gz.part");
-    let mut source = BufReader::with_capacity(READ_BYTES, File::open(plain)?);
+    let mut source = BufReader::with_capacity(READ_BYTES, files::open(plain)?);
     let file = BufWriter::new(private::create(&aside)?);
     let mut encoder = GzEncoder::new(file, Compression::default());
     io::copy(&mut source, &mut encoder)?;

@@ -32,7 +32,13 @@ class Run:
         file = self.folder / "cells.json"
         if not file.exists():
             raise RunError(f"{self.folder}: has no cells.json: make it with `inferbench report {self.folder}`")
-        return Rows(_dicts(file, _json(file).get("cells")))
+        table = _json(file)
+        cells = table.get("cells") if isinstance(table, dict) else None
+        if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+            raise RunError(
+                f"{file}: holds no `cells`, a list of objects: make it again with `inferbench report {self.folder}`"
+            )
+        return Rows(cells)
 
     @cached_property
     def requests(self):
@@ -60,6 +66,8 @@ def _manifest(folder):
     if not file.exists():
         raise RunError(f"{folder}: is no run folder: it has no run.json")
     manifest = _json(file)
+    if not isinstance(manifest, dict):
+        raise RunError(f"{file}: holds no run: it must be an object")
     schema = manifest.get("schema_version")
     if schema not in range(1, NEWEST_SCHEMA + 1) or isinstance(schema, bool):
         raise RunError(f"{file}: has schema_version {schema}, this module reads up to {NEWEST_SCHEMA}: upgrade it")
@@ -86,42 +94,40 @@ def _parts(folder, name):
     return [parts[number] for number in sorted(parts)] + present[:1]
 
 
+# What `json`, `gzip` and the decoder raise of bytes that are damaged; of files, `OSError`.
+_NOT_READ = (ValueError, RecursionError, EOFError, zlib.error, OSError)
+
+
+def _must_be_file(file):
+    # Opening a pipe to which nobody writes would wait without end.
+    if file.exists() and not file.is_file():
+        raise RunError(f"{file}: is no file")
+
+
 def _json(file):
+    _must_be_file(file)
     try:
-        held = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise _unreadable(file, error) from error
-    if not isinstance(held, dict):
-        raise RunError(f"{file}: is no JSON object")
-    return held
-
-
-def _dicts(file, rows):
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise RunError(f"{file}: `cells` is no list of objects")
-    return rows
+        return json.loads(file.read_text(encoding="utf-8"))
+    except _NOT_READ as error:
+        raise RunError(f"{file}: is no JSON: {error}") from error
 
 
 def _json_lines(file):
+    _must_be_file(file)
     opened = gzip.open if file.suffix == ".gz" else open
+    number = 0
     try:
-        with opened(file, "rt", encoding="utf-8") as lines:
+        with opened(file, "rb") as lines:
             for number, line in enumerate(lines, start=1):
                 try:
-                    row = json.loads(line)
-                except ValueError as error:
+                    row = json.loads(line.decode("utf-8"))
+                except (ValueError, RecursionError) as error:
                     # The last line of a run that was killed.
-                    if not line.endswith("\n"):
+                    if not line.endswith(b"\n"):
                         return
                     raise RunError(f"{file}:{number}: is no JSON: {error}") from error
                 if not isinstance(row, dict):
-                    raise RunError(f"{file}:{number}: is no JSON object")
+                    raise RunError(f"{file}:{number}: must be an object")
                 yield row
-    # A packed file that is cut off or no gzip, bytes that are no text, a file that may not be read.
-    except (EOFError, OSError, ValueError, zlib.error) as error:
-        raise _unreadable(file, error) from error
-
-
-def _unreadable(file, error):
-    what = "is no JSON" if isinstance(error, json.JSONDecodeError) else "cannot be read"
-    return RunError(f"{file}: {what}: {error}")
+    except _NOT_READ as error:
+        raise RunError(f"{file}: cannot be read after line {number}: {error}") from error

@@ -32,6 +32,9 @@ pub use plan::command_text;
 /// for commands that stop what is elsewhere.
 const SUPERVISOR_EXTRA: Duration = Duration::from_secs(40);
 
+/// Files of each start, beside those of its plan.
+pub(crate) const FILES: [&str; 3] = ["command.txt", "stdout.log", "stderr.log"];
+
 /// How a server ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exit(pub ExitStatus);
@@ -111,7 +114,7 @@ impl Server {
         let program = plan.command.first().ok_or(LaunchError::NoProgram)?.clone();
         plan::write_files(plan, folder)?;
         let text = command_text(plan, start.extra_env, start.secrets);
-        plan::write(&folder.join("command.txt"), &text)?;
+        plan::write(&folder.join(FILES[0]), &text)?;
         let grace = Duration::from_secs(u64::from(plan.stop.grace_s));
         let job = job(&start, &program);
         let port = start.port;

@@ -187,6 +187,15 @@ impl Journal {
         found
     }
 
+    /// Waits until the servers of an InferBench that is gone are stopped, and stops those
+    /// whose supervisor does not. Gives the processes that would not go.
+    #[must_use]
+    pub(crate) fn stop_all_of(&self, owner: i32) -> Vec<i32> {
+        let own = self.leftovers().into_iter();
+        let own = own.filter(|leftover| leftover.entry.owner.pid == owner);
+        own.flat_map(|leftover| self.stop(&leftover)).collect()
+    }
+
     /// Stops a left-over server. Gives the processes that would not go.
     #[must_use]
     pub fn stop(&self, leftover: &Leftover) -> Vec<i32> {
