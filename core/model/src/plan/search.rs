@@ -116,9 +116,9 @@ fn share_until((repeat, repeats): (u32, u32)) -> f64 {
 fn next_load(search: &SearchConfig, before: Option<Bracket>, trials: &[Trial]) -> Step {
     let known = before.unwrap_or_default();
     let found = Bracket::from_trials(trials);
-    let least = rounded(search, search.from);
-    let most = rounded(search, search.to);
-    let measure = |load: f64| Step::Measure(rounded(search, load.clamp(search.from, search.to)));
+    let least = search.rounded(search.from);
+    let most = search.rounded(search.to);
+    let measure = |load: f64| Step::Measure(search.rounded(load.clamp(search.from, search.to)));
     match (found.holds, found.breaks) {
         (None, None) => measure(known.holds.or(known.breaks).unwrap_or(search.from)),
         (Some(holds), None) if holds >= most => Step::Closed,
@@ -162,14 +162,6 @@ fn below(search: &SearchConfig, breaks: f64, factor: f64) -> f64 {
     match search.over {
         SearchOver::Concurrency => (breaks / factor).min(breaks - 1.0),
         SearchOver::RequestRate => breaks / factor,
-    }
-}
-
-/// A load as it is offered: whole requests in flight, or three digits of a rate.
-fn rounded(search: &SearchConfig, load: f64) -> f64 {
-    match search.over {
-        SearchOver::Concurrency => load.round().max(1.0),
-        SearchOver::RequestRate => format!("{load:.2e}").parse().unwrap_or(load),
     }
 }
 

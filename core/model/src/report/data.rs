@@ -23,6 +23,7 @@ use super::provenance::self_check::CheckSummary;
 use super::runs_data::RunsCompared;
 use super::verdict::compare::Comparison;
 use super::verdict::drift::Drift;
+use super::verdict::tuning::Tuning;
 use crate::config::{Level, SloConfig};
 use crate::facts::key::Counts;
 use crate::facts::manifest::ExitState;
@@ -104,6 +105,9 @@ pub struct Report {
     /// The largest load that each backend bears; empty without a search.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capacity: Vec<Capacity>,
+    /// The best settings of each backend that was swept; empty without a tuning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuning: Vec<Tuning>,
     /// Classes of traffic; empty without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassRow>,

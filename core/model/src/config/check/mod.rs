@@ -8,6 +8,7 @@ mod limits;
 mod load_section;
 mod search;
 mod shape;
+mod tune;
 mod workload;
 
 use std::collections::BTreeSet;
@@ -31,6 +32,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     check_fit(config, &mut found);
     load_section::check(&config.load, &config.workload, &mut found);
     check_conversations(config, &mut found);
+    tune::check(config, &mut found);
     check_limits(config, &mut found);
     limits::check(config, &mut found);
     found.0

@@ -108,6 +108,7 @@ pub(crate) fn label(name: &str) -> &str {
         "overall_token_throughput" => "Overall throughput",
         "request_throughput" => "Request throughput",
         "goodput" => "Goodput",
+        "capacity" => "Capacity",
         "slo_attainment" => "SLO attainment",
         "achieved_concurrency" => "Achieved concurrency",
         "ttft_ms" => "Time to first token",

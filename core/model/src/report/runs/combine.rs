@@ -171,7 +171,8 @@ impl<'r> Combined<'r> {
 /// promise, of the same kind of load.
 pub(super) fn capacity(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Vec<Capacity> {
     let promise = |run: &MeasuredRun<'_>| {
-        let search = run.config.load.search.as_ref()?;
+        let search = run.config.load.search.as_ref();
+        let search = search.filter(|search| search.finds_capacity())?;
         Some((search.over, search.slo.clone()))
     };
     let first = runs.first().and_then(promise);
