@@ -153,7 +153,8 @@ fn automatic_levels_reach_from_idle_to_saturated_and_are_the_same_in_every_repea
     let loads = |block: u64| -> Vec<u64> {
         let cells = manifest["cells"].as_array().unwrap().iter();
         let own = cells.filter(|cell| cell["block"] == block);
-        own.map(|cell| cell["level"]["value"].as_u64().unwrap()).collect()
+        own.map(|cell| cell["level"]["value"].as_u64().unwrap())
+            .collect()
     };
     let first = loads(0);
     assert_eq!(first[..4], [1, 2, 4, 8], "{first:?}");

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::{Said, inferbench, json_file, run_folder, said};
+use common::{Said, inferbench, json_file, plugin_dir, run_folder, said};
 use serde_json::{Value, json};
 
 /// A step takes 10 ms and 0.2 ms for each running request, so that with eight requests in
@@ -185,6 +185,58 @@ fn a_budget_of_a_second_says_what_it_knows() {
     let out = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(out.contains("in a short look"), "{out}");
     assert!(out.contains("5 points had no look"), "{out}");
+}
+
+#[test]
+fn a_tuning_for_energy_takes_its_values_out_of_the_samples() {
+    let place = tempfile::tempdir().unwrap();
+    let output = place.path().join("results");
+    let file = config(
+        place.path(),
+        "options.max_num_seqs: [2, 4, 8]",
+        ", finalists: 2",
+    );
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("objective: throughput", "objective: tokens_per_joule");
+    fs::write(&file, text).unwrap();
+    // 250 W at all times: the most tokens per second are the most per joule.
+    let script = json!({"devices": [{
+        "uuid": "GPU-8f01", "power_milliwatts": 250_000,
+        "energy_millijoules": {"lines": [[0, 0], [1000, 250_000_000]]},
+    }]});
+    let played = place.path().join("script.json");
+    fs::write(&played, script.to_string()).unwrap();
+    let stand_in = ["", "deps"].map(|in_| plugin_dir().join(in_).join("libstandin_nvml.so"));
+    let stand_in = stand_in.into_iter().find(|file| file.is_file()).unwrap();
+    let mut program = inferbench();
+    let program = program.arg("run").arg(&file).arg("--output").arg(&output);
+    let program = program.env("INFERBENCH_NVML", stand_in);
+    let ran = said(program.env("INFERBENCH_STANDIN_NVML", played));
+    assert_eq!(ran.code, Some(0), "{}{}", ran.out, ran.err);
+    let folder = run_folder(&output);
+    let report = json_file(&folder.join("report.json"));
+    let best = &report["tuning"][0]["points"][0];
+    assert_eq!(best["settings"]["options.max_num_seqs"], 8, "{best}");
+    // 690 tokens/s of 250 W, less what a busy machine takes.
+    let value = best["value"].as_f64().unwrap();
+    assert!((1.4..2.9).contains(&value), "{value}");
+    assert_eq!(verified(&folder).code, Some(0), "{}", verified(&folder).out);
+}
+
+#[test]
+fn without_energy_a_tuning_for_it_has_no_best() {
+    let place = tempfile::tempdir().unwrap();
+    let output = place.path().join("results");
+    let file = config(place.path(), "options.max_num_seqs: [4, 8]", "");
+    let text = fs::read_to_string(&file).unwrap();
+    let text = text.replace("objective: throughput", "objective: tokens_per_joule");
+    fs::write(&file, text).unwrap();
+    let mut program = inferbench();
+    let program = program.arg("run").arg(&file).arg("--output").arg(&output);
+    let ran = said(program.env("INFERBENCH_NVML", "/nowhere/nvml.so"));
+    let out = ran.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(out.contains("sim: no point has a value."), "{out}");
+    assert!(out.contains("no energy is known of 2 points"), "{out}");
 }
 
 #[test]

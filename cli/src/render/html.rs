@@ -133,6 +133,7 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("sides", &runs::sides_of_report(report));
     context.insert("limit", &runs::limit_text(report));
     context.insert("kv_tables", &kv::tables(report));
+    context.insert("left_out", &report.left_out());
     context.insert("tunings", &tuning::tables(report)?);
     context.insert("kv_usage", &kv::usage(report));
     context.insert("contents", contents::PLACE);

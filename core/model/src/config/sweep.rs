@@ -380,6 +380,13 @@ mod tests {
             .collect();
         let errors = config(&format!("{{{}}}", axes.join(", "))).unwrap_err();
         assert!(errors[0].contains("must give 1 to 100"), "{errors:?}");
+        let hundred = values.rsplit_once(", ").unwrap().0;
+        let square = format!("{{options.x: [{hundred}], options.y: [{hundred}]}}");
+        let errors = config(&square).unwrap_err();
+        assert!(
+            errors[0].contains("gives 10000 backends, must give 1 to 100"),
+            "{errors:?}"
+        );
         let errors = config(&format!("{{options.x: [{values}]}}")).unwrap_err();
         assert!(
             errors[0].contains("gives 101 backends, must give 1 to 100"),

@@ -275,6 +275,49 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_is_slower_coming_down_gets_an_edge_that_holds_both() {
+        let search = search("concurrency", json!({}));
+        // It bears 12, but once it was given more only 8 until it is started again.
+        let fresh = || {
+            let mut most = 0.0_f64;
+            move |load: f64| {
+                let holds = load <= if most > 12.0 { 8.0 } else { 12.0 };
+                most = most.max(load);
+                holds
+            }
+        };
+        let first = trials(&search, None, &mut fresh());
+        assert_eq!(loads(&first), [1.0, 2.0, 4.0, 8.0, 16.0, 11.0, 9.0]);
+        let first = Bracket::from_trials(&first);
+        assert_eq!((first.holds, first.breaks), (Some(8.0), Some(9.0)));
+        // On a fresh server that edge holds: the repeat goes up, and finds the other one.
+        let second = trials(&search, Some(first), &mut fresh());
+        let second = Bracket::from_trials(&second);
+        assert_eq!((second.holds, second.breaks), (Some(11.0), Some(12.0)));
+    }
+
+    #[test]
+    fn on_a_noisy_machine_the_edge_lies_between_what_always_holds_and_what_always_breaks() {
+        let search = search("request_rate", json!({"to": 200}));
+        let mut around = 0;
+        for seed in 0..100 {
+            let mut rng = ChaCha8Rng::seed_from_u64(7000 + seed);
+            let edge = 200.0_f64.powf(rng.random::<f64>() * 0.8 + 0.1);
+            // Ten times as much as above.
+            let mut server = noisy(edge, 0.1, &mut rng);
+            let (mut low, mut high, mut before) = (f64::MAX, 0.0_f64, None);
+            for _ in 0..3 {
+                let bracket = Bracket::from_trials(&trials(&search, before, &mut server));
+                low = low.min(bracket.holds.unwrap_or(0.0));
+                high = high.max(bracket.breaks.unwrap_or(f64::MAX));
+                before = Some(bracket);
+            }
+            around += u32::from(low <= 1.05 * edge && edge <= 1.05 * high);
+        }
+        assert!(around >= 80, "{around}");
+    }
+
+    #[test]
     fn the_edge_is_found_within_the_tolerance_at_a_third_of_a_sweep() {
         let search = search("request_rate", json!({"to": 200}));
         // A sweep in steps of the tolerance: ln 200 / ln 1.05 levels.

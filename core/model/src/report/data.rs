@@ -23,7 +23,7 @@ use super::provenance::self_check::CheckSummary;
 use super::runs_data::RunsCompared;
 use super::verdict::compare::Comparison;
 use super::verdict::drift::Drift;
-use super::verdict::tuning::Tuning;
+use super::verdict::tuning::{PointEnd, Tuning};
 use crate::config::{Level, SloConfig};
 use crate::facts::key::Counts;
 use crate::facts::manifest::ExitState;
@@ -246,6 +246,15 @@ impl Report {
         self.comparisons
             .iter()
             .find(|comparison| comparison.metric == metric && comparison.level == *level)
+    }
+
+    /// Points of a sweep that a tuning has left out after a look, or did not come to: that
+    /// they have no figures is no failure.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<&str> {
+        let points = self.tuning.iter().flat_map(|tuning| &tuning.points);
+        let out = points.filter(|point| point.end != PointEnd::Finalist);
+        out.map(|point| point.backend.as_str()).collect()
     }
 
     /// Labels of the backends with at least one successful request.

@@ -37,53 +37,47 @@ pub(super) fn sentences(report: &Report) -> Vec<String> {
 
 fn answer(tuning: &Tuning) -> String {
     let finalists = || tuning.points.iter().filter(|p| p.end == PointEnd::Finalist);
-    let (Some(best), Some(label)) = (tuning.points.first(), &tuning.best) else {
+    let best = tuning.points.first().filter(|_| tuning.best.is_some());
+    let Some(best) = best else {
         return format!("{}: no point has a value.", tuning.backend);
     };
+    let (names, values): (Vec<String>, Vec<Value>) = best.settings.clone().into_iter().unzip();
     let value = value_words(tuning, best.value.unwrap_or_default());
+    let settings = format!("{}, with {value}", settings_words(&names, &values));
     let others = finalists().count().saturating_sub(1);
     let all = counted(tuning.points.len() as u64, "point");
+    let of = format!("of {all} of {}", tuning.backend);
+    let margin = format!("{} %", MARGIN * 100.0);
     match tuning.verdict {
         TuningVerdict::Better => {
             let lows = finalists().filter_map(|point| Some(point.best_against?.low));
-            let by = lows.fold(f64::INFINITY, f64::min) - 1.0;
-            let than = match others {
-                1 => "the other point".to_owned(),
-                n => format!("each of the other {n} points"),
-            };
-            format!(
-                "{label} is best of {all}: {value}, {} or more above {than} that was measured in full.",
-                percent(by)
-            )
+            let by = percent(lows.fold(f64::INFINITY, f64::min) - 1.0);
+            format!("Best {of}: {settings}, {by} or more above what comes next (95 %).")
         }
         TuningVerdict::Equal => format!(
-            "The last {} of {all} of {} are equal within {}, with {label} first at {value}.",
-            others + 1,
-            tuning.backend,
-            percent(MARGIN)
+            "The last {} {of} are equal within {margin}; first is {settings}.",
+            others + 1
         ),
         TuningVerdict::Open => {
-            let open = finalists().filter(|point| {
+            let is_open = |point: &&TunedPoint| {
                 point
                     .best_against
                     .is_some_and(|own| own.low <= 1.0 + MARGIN)
-            });
-            let open: Vec<String> = open.map(|point| point.backend.clone()).collect();
+            };
+            let open = counted(finalists().filter(is_open).count() as u64, "other");
             format!(
-                "{label} has the most of {all}, {value}, but is not shown to be better than {} by more than {}.",
-                listed(&open),
-                percent(MARGIN)
+                "The most {of}: {settings}, but not shown to be better than {open} by more than {margin}."
             )
         }
-        TuningVerdict::NoVerdict if best.end == PointEnd::Finalist && others == 0 => format!(
-            "{label} is the only one of {all} that was measured in full to the end: {value}."
-        ),
-        TuningVerdict::NoVerdict if best.end == PointEnd::Finalist => {
-            format!("{label} has the most of {all}, {value}, in too few repeats for a verdict.")
+        TuningVerdict::NoVerdict if best.end == PointEnd::Finalist && others == 0 => {
+            format!("The only one {of} that was measured in full to the end: {settings}.")
         }
-        TuningVerdict::NoVerdict => format!(
-            "{label} has the most of {all} in a short look, {value}; none was measured in full."
-        ),
+        TuningVerdict::NoVerdict if best.end == PointEnd::Finalist => {
+            format!("The most {of}: {settings}, in too few repeats for a verdict.")
+        }
+        TuningVerdict::NoVerdict => {
+            format!("The most {of} in a short look: {settings}; none was measured in full.")
+        }
     }
 }
 
