@@ -88,7 +88,12 @@ impl RunSession<'_> {
         let config = &self.prepared.config;
         if config.tune.is_some() {
             let next = tuned::next_stage(config, self.recorder.manifest());
-            return next.into_iter().collect();
+            // How many will come is not known, nor how many levels they leave to measure.
+            let levels = Vec::new();
+            return next
+                .map(|next| Stage { levels, ..next })
+                .into_iter()
+                .collect();
         }
         if config.load.search.is_some() {
             let stages = self.prepared.plan.stages.iter();
