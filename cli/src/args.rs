@@ -9,6 +9,7 @@ use clap_complete::Shell;
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_model::kv_cache::{KvOptions, parse_size};
 use inferbench_model::metrics::{self, Better, Metric};
+use inferbench_model::report::runs::CAPACITY;
 
 pub use shards::{KubernetesArgs, ShardArgs, SlurmArgs};
 
@@ -231,8 +232,8 @@ pub struct CompareArgs {
     /// Exit with code 4 if a metric is shown to be worse than the baseline by more than this.
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     pub fail_on_regression: Option<f64>,
-    /// Metric that must not get worse (repeatable); default: the one that ranks the
-    /// backends, TTFT and TPOT.
+    /// Metric that must not get worse, or `capacity` (repeatable); default: the one that
+    /// ranks the backends, TTFT and TPOT, and of searches the capacity.
     #[arg(long, value_name = "NAME", value_parser = parse_metric, requires = "fail_on_regression")]
     pub metric: Vec<String>,
     /// Exit with code 5 if some check is undecided and none failed.
@@ -256,14 +257,15 @@ fn parse_percent(text: &str) -> Result<f64, String> {
     }
 }
 
-/// The name of a metric that ranks: more of it, or less, is better.
+/// The name of a metric that ranks: more of it, or less, is better; or the capacity.
 fn parse_metric(text: &str) -> Result<String, String> {
     let ranks = |metric: &&&Metric| metric.better != Better::Neither;
     let all = metrics::all();
-    if all.iter().filter(ranks).any(|metric| metric.name == text) {
+    let known = all.iter().filter(ranks).map(|metric| metric.name);
+    let known: Vec<&str> = known.chain([CAPACITY]).collect();
+    if known.contains(&text) {
         return Ok(text.to_owned());
     }
-    let known: Vec<&str> = all.iter().filter(ranks).map(|metric| metric.name).collect();
     Err(format!("must be one of {}", known.join(", ")))
 }
 

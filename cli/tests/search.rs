@@ -136,6 +136,74 @@ fn a_search_that_was_cut_off_goes_on_where_it_was() {
 }
 
 #[test]
+fn automatic_levels_reach_from_idle_to_saturated_and_are_the_same_in_every_repeat() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("bench.yaml");
+    // Four requests run at once: eight in flight give no more than four.
+    let text = "name: auto\nmodel: { id: m }\n\
+         backends:\n  - plugin: sim\n    options: { step_base_us: 10000, step_per_seq_us: 200, max_num_seqs: 4 }\n\
+         workload: { input_tokens: 16, output_tokens: 6 }\n\
+         load: { concurrency: auto, requests: { per_slot: 4, min: 30 } }\nrepeats: 2\n";
+    fs::write(&file, text).unwrap();
+    let output = place.path().join("results");
+    let ran = run(&file, &output);
+    assert_eq!(ran.code, Some(0), "{}", ran.err);
+    let folder = run_folder(&output);
+    let manifest = json(&folder, "run.json");
+    let loads = |block: u64| -> Vec<u64> {
+        let cells = manifest["cells"].as_array().unwrap().iter();
+        let own = cells.filter(|cell| cell["block"] == block);
+        own.map(|cell| cell["level"]["value"].as_u64().unwrap())
+            .collect()
+    };
+    let first = loads(0);
+    assert_eq!(first[..4], [1, 2, 4, 8], "{first:?}");
+    // Doubling ends at 8, and by 16 on a busy machine; then three closer looks.
+    assert!((6..=8).contains(&first.len()), "{first:?}");
+    assert_eq!(loads(1), first);
+    let report = json(&folder, "report.json");
+    assert_eq!(report["levels"].as_array().unwrap().len(), first.len());
+    assert_eq!(verified(&folder).code, Some(0), "{}", verified(&folder).out);
+}
+
+#[test]
+fn a_run_that_bears_less_fails_the_gate_and_the_same_one_holds_it() {
+    let place = tempfile::tempdir().unwrap();
+    let file = config(place.path(), 92.5, "");
+    let text = fs::read_to_string(&file).unwrap();
+    // 85 ms with three requests, 110 with four: three in place of five.
+    let slower = text.replace("step_per_seq_us: 15000", "step_per_seq_us: 25000");
+    let mut folders = Vec::new();
+    for (name, text) in [("old", &text), ("same", &text), ("new", &slower)] {
+        fs::write(&file, text).unwrap();
+        let output = place.path().join(name);
+        assert_eq!(run(&file, &output).code, Some(0), "{name}");
+        folders.push(run_folder(&output));
+    }
+    let gated = |a: usize, b: usize, limit: &str| {
+        let mut program = inferbench();
+        let program = program.arg("compare").arg(&folders[a]).arg(&folders[b]);
+        said(program.args(["--fail-on-regression", limit, "--json"]))
+    };
+    let worse = gated(0, 2, "10%");
+    assert_eq!(worse.code, Some(4), "{}", worse.err);
+    let report: Value = serde_json::from_str(&worse.out).unwrap();
+    let check = &report["runs"]["gate"]["checks"][0];
+    assert_eq!(
+        (&check["metric"], &check["state"]),
+        (&json!("capacity"), &json!("regressed"))
+    );
+    // Four breaks where five held: 20 % at least; three holds where six broke: 50 % at most.
+    let end = |key: &str| check[key].as_f64().unwrap();
+    assert!(
+        (end("low") - 0.2).abs() < 1e-9 && (end("high") - 0.5).abs() < 1e-9,
+        "{check}"
+    );
+    assert_eq!(gated(0, 1, "20%").code, Some(0));
+    assert_eq!(gated(2, 0, "20%").code, Some(0));
+}
+
+#[test]
 fn a_promise_that_nothing_keeps_and_one_that_nothing_breaks_are_said() {
     let output = tempfile::tempdir().unwrap();
     let ran = run(&config(output.path(), 10.0, ""), output.path());

@@ -52,9 +52,14 @@ pub(super) fn run(
         println!("folder: {}", finished.folder.path().display());
         println!("page: {}", finished.folder.file("report.html").display());
     }
-    let no_success = derived.cells.cells.iter().any(|cell| cell.counts.ok == 0);
+    let tuning = &derived.report.tuning;
+    let is_without_result = match tuning.is_empty() {
+        true => derived.cells.cells.iter().any(|cell| cell.counts.ok == 0),
+        // A point that fails is a result, but a best one is asked for.
+        false => tuning.iter().any(|tuning| tuning.best.is_none()),
+    };
     match Code::from(finished.exit_state) {
-        Code::Done if no_success => Ok(Code::Incomplete),
+        Code::Done if is_without_result => Ok(Code::Incomplete),
         code => Ok(code),
     }
 }

@@ -141,8 +141,8 @@ impl Progress {
             } => {
                 let mark = if simulated { " (SIMULATED)" } else { "" };
                 let all = match self.cells {
-                    // The levels of a search follow from what is measured.
-                    0 => "a search for the largest load".to_owned(),
+                    // What a search or a tuning measures follows from what it has measured.
+                    0 => "as many measurements as the answer needs".to_owned(),
                     cells => format!("{} to take", counted(cells as u64, "measurement")),
                 };
                 format!("{all}{mark}, in {}", folder.display())

@@ -23,7 +23,7 @@ use super::kv;
 use super::marks;
 use super::runs;
 use super::time::utc;
-use super::{RenderError, charts, escape, style};
+use super::{RenderError, charts, escape, style, tuning};
 
 const TEMPLATE: &str = include_str!("../../../templates/report.html.tera");
 const STILL: &str = include_str!("../../../templates/still.html.tera");
@@ -133,6 +133,8 @@ fn context(report: &Report) -> Result<Context, RenderError> {
     context.insert("sides", &runs::sides_of_report(report));
     context.insert("limit", &runs::limit_text(report));
     context.insert("kv_tables", &kv::tables(report));
+    context.insert("left_out", &report.left_out());
+    context.insert("tunings", &tuning::tables(report)?);
     context.insert("kv_usage", &kv::usage(report));
     context.insert("contents", contents::PLACE);
     context.insert("style", STYLE);

@@ -18,6 +18,7 @@ mod prometheus;
 pub mod runs;
 mod style;
 mod time;
+mod tuning;
 
 pub use csv::render_csv;
 pub use html::{Page, render_html};

@@ -17,7 +17,7 @@ use inferbench_engine::prepare::kv_forecast::{
 use inferbench_engine::prepare::{PreparedBackend, PreparedRun, at_backend_key, prepare};
 use inferbench_engine::server::launch::command_text;
 use inferbench_engine::server::method::Launch;
-use inferbench_model::config::{Level, Loaded};
+use inferbench_model::config::{Config, Level, Loaded};
 use inferbench_model::config::{SearchConfig, SearchOver};
 use inferbench_model::doctor::Judged;
 use inferbench_model::facts::warning::{Warning, WarningKind};
@@ -254,14 +254,18 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     }
     println!(
         "measurements: {} ({}, {}, order of backends from seed {})",
-        match &config.load.search {
-            Some(_) => "as many as the search needs".to_owned(),
-            None => preview.cells.to_string(),
+        match (&config.load.search, &config.tune) {
+            (Some(_), _) => "as many as the search needs".to_owned(),
+            (None, Some(_)) => "as many as the tuning needs".to_owned(),
+            (None, None) => preview.cells.to_string(),
         },
         counted(preview.backends.len() as u64, "backend"),
         counted(config.repeats.into(), "repeat"),
         config.seed
     );
+    if let Some(line) = tuning_line(config) {
+        println!("{line}");
+    }
     if let Some(line) = lengths::requests_line(preview) {
         println!("{line}");
     } else if let Some(duration) = config.load.duration {
@@ -280,7 +284,11 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
             }
         }
     }
-    preview.backends.iter().for_each(show_backend);
+    let tunes = config.tune.is_some();
+    preview
+        .backends
+        .iter()
+        .for_each(|own| show_backend(own, tunes));
     for skipped in &preview.skipped {
         println!("\nskipped: {skipped}");
     }
@@ -290,13 +298,13 @@ fn show(prepared: &PreparedRun, preview: &Preview) {
     }
 }
 
-fn show_backend(backend: &BackendPreview) {
+fn show_backend(backend: &BackendPreview, tunes: bool) {
     println!(
         "\n{} (plugin {}, prompts as {}, {})\n  {}",
         backend.label,
         backend.plugin,
         backend.prompt_form,
-        starts(backend),
+        starts(backend, tunes),
         backend.launch
     );
     if let Some(found) = &backend.found {
@@ -364,12 +372,42 @@ fn expected_line(prepared: &PreparedRun, seconds: f64) -> String {
     format!("likely time: {time}, if {guessed}")
 }
 
+/// What a tuning starts, and how much of each.
+fn tuning_line(config: &Config) -> Option<String> {
+    let tune = config.tune.as_ref()?;
+    let starts = config.starts_in_blocks();
+    let looks = config.look_blocks() as usize;
+    let parts =
+        starts
+            .iter()
+            .enumerate()
+            .map(|(block, starts)| match looks.saturating_sub(block) {
+                0 => format!("{starts} in full"),
+                before => format!("{starts} with 1/{} of the requests", 1_u32 << before),
+            });
+    let parts: Vec<String> = parts.collect();
+    let budget = tune.budget.map_or_else(String::new, |budget| {
+        format!("; ends after {budget}, with the start that is under way then")
+    });
+    Some(format!(
+        "tuning: at most {}: {}{budget}",
+        counted(starts.iter().sum::<usize>() as u64, "start"),
+        parts.join(", ")
+    ))
+}
+
 /// What a search looks for, and how many loads that likely takes.
 fn search_line(search: &SearchConfig) -> String {
     let what = match search.over {
         SearchOver::Concurrency => "requests in flight",
         SearchOver::RequestRate => "requests per second",
     };
+    if !search.finds_capacity() {
+        return format!(
+            "levels: found by what was measured, from {} {what} to where throughput stops growing, at most {}; more of them where it bends",
+            search.from, search.to
+        );
+    }
     let budget = search.budget.map_or_else(String::new, |budget| {
         format!(", at most {budget} of measuring each backend")
     });
@@ -383,12 +421,13 @@ fn search_line(search: &SearchConfig) -> String {
 }
 
 /// `started 3 times`, or for a server that runs already `measured 3 times`.
-fn starts(backend: &BackendPreview) -> String {
+fn starts(backend: &BackendPreview, tunes: bool) -> String {
     let word = match backend.attached {
         true => "measured",
         false => "started",
     };
     match backend.starts {
+        n if tunes => format!("{word} at most {n} times"),
         1 => format!("{word} once"),
         n => format!("{word} {n} times"),
     }

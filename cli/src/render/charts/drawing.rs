@@ -72,6 +72,8 @@ pub(super) struct Point {
     pub(super) hollow: bool,
     /// It has a ring around it.
     pub(super) ringed: bool,
+    /// Another point is better in everything: its marker is grey.
+    pub(super) dominated: bool,
 }
 
 /// One of several views of the same chart.

@@ -85,6 +85,13 @@ fn line(series: &Series, marker_scale: f64) -> Value {
             (true, true) => format!("{}<br> ", plain(&point.label)),
         }
     };
+    let marked = |point: &Point| {
+        if point.dominated {
+            style::NEUTRAL
+        } else {
+            colour
+        }
+    };
     let mut trace = json!({
         "mode": "lines+markers+text", "cliponaxis": false,
         "text": series.map_points(beside), "textposition": "top center", "textfont": {"size": 11},
@@ -92,6 +99,9 @@ fn line(series: &Series, marker_scale: f64) -> Value {
         "line": {"color": colour, "width": 2.2, "dash": style::dash(series.place)},
         "marker": {"color": colour, "size": MARKER * marker_scale, "symbol": series.map_points(symbol)},
     });
+    if series.points.iter().any(|point| point.dominated) {
+        trace["marker"]["color"] = json!(series.map_points(marked));
+    }
     if let Some(reach) = reach(series, colour, |point| (point.x, point.x_reach)) {
         trace["error_x"] = reach;
     }

@@ -30,7 +30,7 @@ use sizes::{STILL_WIDTH, WIDE_STILL_WIDTH};
 use timeline::OverTime;
 
 /// Metrics with a chart over the levels, in order.
-const OVER_LEVELS: [&str; 10] = [
+const OVER_LEVELS: [&str; 11] = [
     THROUGHPUT,
     "ttft_ms",
     "ttft_answer_ms",
@@ -38,6 +38,7 @@ const OVER_LEVELS: [&str; 10] = [
     "itl_ms",
     "e2e_latency_ms",
     "goodput",
+    "slo_attainment",
     "cost_per_million_output_tokens",
     "gpu_energy_joules_per_output_token",
     "cpu_energy_joules_per_output_token",

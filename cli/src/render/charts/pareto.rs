@@ -100,6 +100,10 @@ fn lines(report: &Report, trade: &Trade) -> Vec<Series> {
             .iter()
             .filter(|point| point.backend == backend.label);
         let mut points: Vec<Point> = own.map(|own| point(report, own)).collect();
+        let alone = report.measured().len() < 2;
+        points
+            .iter_mut()
+            .for_each(|point| point.dominated &= !alone);
         let few = report.backends.len() <= LABELLED_LINES;
         let last = points.len().saturating_sub(1);
         for (at, point) in points.iter_mut().enumerate() {
@@ -160,6 +164,7 @@ fn point(report: &Report, own: &TradePoint) -> Point {
         labelled: false,
         ringed: false,
         hollow: own.keeps_slo == Some(false),
+        dominated: !own.best,
     }
 }
 
@@ -193,7 +198,7 @@ fn subtitle(report: &Report, trade: &Trade) -> String {
         text.push_str("; a point per level");
     }
     if report.measured().len() > 1 {
-        text.push_str("; broad band: nothing is better in both");
+        text.push_str("; broad band: nothing is better in both; grey points: something is");
     }
     if report.blocks > 1 {
         text.push_str("; crosses: least and most over repeats");

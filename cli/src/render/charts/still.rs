@@ -102,7 +102,11 @@ fn markers(canvas: &mut Canvas<'_>, series: &Series, scale: f64) {
     for point in &series.points {
         let at = (canvas.x(point.x), canvas.y(point.y));
         let hollow = ring || point.hollow;
-        canvas.mark(at, marker, style::colour(series.place), hollow);
+        let colour = match point.dominated {
+            true => style::NEUTRAL,
+            false => style::colour(series.place),
+        };
+        canvas.mark(at, marker, colour, hollow);
     }
 }
 

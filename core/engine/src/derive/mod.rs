@@ -245,8 +245,8 @@ impl FoldedRun {
                 Some(merged) => row.with_clocks_apart(merged.clocks_apart_ms()),
                 None => row,
             };
-            let row = match &config.load.search {
-                Some(search) => row.with_promise(&search.slo, &cell.fold),
+            let row = match config.slo_of_cells() {
+                Some(slo) => row.with_promise(slo, &cell.fold),
                 None => row,
             };
             rows.push(match hardware {

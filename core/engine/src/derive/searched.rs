@@ -1,40 +1,91 @@
-//! Whether a search decided by what it measured.
+//! Whether a search and a tuning decided by what they measured.
 
 use inferbench_model::config::Config;
-use inferbench_model::facts::manifest::CellFacts;
+use inferbench_model::facts::manifest::{CellFacts, Manifest, StageFacts};
 use inferbench_model::facts::searched::next_level;
+use inferbench_model::facts::tuned;
+use inferbench_model::plan::Stage;
 use inferbench_model::verify::{SEARCHED, Verification};
 
 use crate::derive::Derived;
 
-/// Makes every decision of a search again.
+/// Share by which an objective may differ from that of the records: numbers lose their
+/// last digit on their way through text.
+const SAME: f64 = 1e-6;
+
+/// Makes every decision of a search and of a tuning again.
 pub(super) fn check(derived: &Derived, config: &Config, found: &mut Verification) {
-    if config.load.search.is_none() {
+    if config.load.search.is_none() && config.tune.is_none() {
         return;
     }
-    let cells = judged(derived, found);
-    let stages = derived.manifest.plan.stages.iter();
-    for stage in stages {
+    let cells = judged(derived, config, found);
+    if config.load.search.is_some() {
+        check_levels(&derived.manifest, config, &cells, found);
+    }
+    if config.tune.is_some() {
+        check_starts(&derived.manifest, config, &cells, found);
+    }
+}
+
+/// Every load that a search measured follows from the cells before it.
+fn check_levels(
+    manifest: &Manifest,
+    config: &Config,
+    cells: &[CellFacts],
+    found: &mut Verification,
+) {
+    for (place, cell) in cells.iter().enumerate().filter(|(_, cell)| cell.complete) {
         let is_own =
-            |cell: &&CellFacts| cell.key.backend == stage.backend && cell.key.block == stage.block;
-        let own: Vec<&CellFacts> = cells.iter().filter(is_own).collect();
-        let is_earlier = |cell: &&CellFacts| cell.key.block < stage.block;
-        let mut known: Vec<CellFacts> = cells.iter().filter(is_earlier).cloned().collect();
-        for cell in own.into_iter().filter(|cell| cell.complete) {
-            let next = next_level(config, &known, stage).map(|planned| planned.level);
-            if next != Some(cell.key.level) {
-                let instead = next.map_or_else(|| "its end".to_owned(), |level| level.to_string());
-                let words = format!("what was measured before it calls for {instead}");
-                found.find(SEARCHED, &cell.key, words);
-            }
-            known.push(cell.clone());
+            |stage: &&Stage| stage.backend == cell.key.backend && stage.block == cell.key.block;
+        let Some(stage) = manifest.plan.stages.iter().find(is_own) else {
+            continue;
+        };
+        let next = next_level(config, &cells[..place], stage).map(|planned| planned.level);
+        if next != Some(cell.key.level) {
+            let instead = next.map_or_else(|| "its end".to_owned(), |level| level.to_string());
+            let words = format!("what was measured before it calls for {instead}");
+            found.find(SEARCHED, &cell.key, words);
         }
     }
 }
 
-/// The cells of the manifest with what their records say of the promise.
-fn judged(derived: &Derived, found: &mut Verification) -> Vec<CellFacts> {
+/// Every start of a tuning follows from the starts before it.
+fn check_starts(
+    manifest: &Manifest,
+    config: &Config,
+    cells: &[CellFacts],
+    found: &mut Verification,
+) {
+    let is_of = |cell: &CellFacts, stage: &StageFacts| {
+        cell.key.backend == stage.backend && cell.key.block == stage.block
+    };
+    for (place, stage) in manifest.stages.iter().enumerate() {
+        let before = &manifest.stages[..place];
+        let is_known = |cell: &&CellFacts| before.iter().any(|stage| is_of(cell, stage));
+        let known = Manifest {
+            stages: before.to_vec(),
+            cells: cells.iter().filter(is_known).cloned().collect(),
+            ..manifest.clone()
+        };
+        let next = tuned::next_stage(config, &known);
+        let next = next.map(|next| (next.backend, next.block));
+        if next.as_ref() != Some(&(stage.backend.clone(), stage.block)) {
+            let start = |backend: &str, block: u32| format!("{backend}, repeat {}", block + 1);
+            let instead = next.map_or_else(
+                || "its end".to_owned(),
+                |(backend, block)| format!("a start of {}", start(&backend, block)),
+            );
+            let words = format!("what was measured before it calls for {instead}");
+            found.find(SEARCHED, start(&stage.backend, stage.block), words);
+        }
+    }
+}
+
+/// The cells of the manifest with what their records say of the promise, and with the
+/// objective that the manifest gives, if it is that of the records.
+fn judged(derived: &Derived, config: &Config, found: &mut Verification) -> Vec<CellFacts> {
     let rows = &derived.cells.cells;
+    let objective = config.objective_of_cells();
     let cells = derived.manifest.cells.iter().map(|facts| {
         let key = &facts.key;
         let row = rows.iter().find(|row| {
@@ -47,10 +98,22 @@ fn judged(derived: &Derived, found: &mut Verification) -> Vec<CellFacts> {
             let words = "run.json says another thing of its promise than its records";
             found.find(SEARCHED, key, words);
         }
+        let value = objective.and_then(|objective| row?.objective(objective));
+        if facts.complete && !is_same(facts.objective, value) {
+            let words = "run.json has another value of the objective than its records give";
+            found.find(SEARCHED, key, words);
+        }
         CellFacts {
             promise_held: kept,
             ..facts.clone()
         }
     });
     cells.collect()
+}
+
+fn is_same(a: Option<f64>, b: Option<f64>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => (a - b).abs() <= SAME * b.abs(),
+        (a, b) => a.is_none() && b.is_none(),
+    }
 }

@@ -18,7 +18,8 @@ pub(super) fn note(manifest: &mut Manifest, config: &Config, cells: &[Cell]) {
     }
     let facts = manifest.cells.iter().zip(cells);
     let short = facts.filter_map(|(facts, cell)| {
-        let plan = CellPlan::from_config(config, &cell.key, None)?;
+        let load = config.load_in(cell.key.block);
+        let plan = CellPlan::from_config(config, &load, &cell.key, None)?;
         let shortfall = cell.recorded.shortfall(plan, facts.end_ns)?;
         let kind = WarningKind::CellCutShort {
             block: cell.key.block,

@@ -129,7 +129,7 @@ fn clock(manifest: &Manifest, found: &mut Verification) {
 
 fn plan(manifest: &Manifest, config: &Config, found: &mut Verification) {
     let mut plan = manifest.plan.clone();
-    if config.load.search.is_some() {
+    if config.load.search.is_some() || config.tune.is_some() {
         plan.stages
             .iter_mut()
             .for_each(|stage| stage.levels.clear());
@@ -210,7 +210,7 @@ fn records(
             continue;
         };
         let seed = seed::arrivals(config.seed, key.block, place);
-        audit.finish(key.level, (&config.load, seed), found);
+        audit.finish(key.level, (&config.load_in(key.block), seed), found);
     }
     Ok(())
 }

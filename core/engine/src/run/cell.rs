@@ -79,6 +79,7 @@ pub(super) async fn run(
         end_ns: clock::now_ns(),
         complete: !cancel.is_cancelled() && lost.is_none(),
         promise_held: None,
+        objective: None,
         self_check,
     };
     let shortfall = session.cell_ended(facts, offered.plan())?;
@@ -160,7 +161,7 @@ fn cell_load(
             block: stage.block,
             level: planned.level,
         },
-        load: config.load.clone(),
+        load: config.load_in(stage.block).into_owned(),
         arrivals_seed: seed::arrivals(config.seed, stage.block, planned.index),
         trace: session.prepared.trace.clone(),
         keep_text: config.output_text,

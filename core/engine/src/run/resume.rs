@@ -122,7 +122,8 @@ fn keep_whole_cells(
     };
     manifest.cells.retain(|cell| {
         let trace = prepared.trace.as_ref();
-        let plan = CellPlan::from_config(&prepared.config, &cell.key, trace);
+        let load = prepared.config.load_in(cell.key.block);
+        let plan = CellPlan::from_config(&prepared.config, &load, &cell.key, trace);
         let recorded = recorded.get(&cell.key).cloned().unwrap_or_default();
         let is_whole = plan.is_some_and(|plan| recorded.shortfall(plan, cell.end_ns).is_none());
         cell.complete && is_whole
@@ -148,9 +149,16 @@ fn keep_done(run: &RunFolder, manifest: &mut Manifest) -> Result<(), StoreError>
     };
     let whole = manifest.plan.stages.iter().filter(is_whole);
     let whole: HashSet<(String, u32)> = whole.map(|s| (s.backend.clone(), s.block)).collect();
-    manifest
-        .stages
-        .retain(|stage| whole.contains(&(stage.backend.clone(), stage.block)));
+    // But what a tuning has decided by stays: a point that failed has failed.
+    let tunes = manifest
+        .config
+        .get("tune")
+        .is_some_and(|tune| !tune.is_null());
+    manifest.stages.retain(|stage| {
+        let has_ended = stage.failure.is_some() && !stage.interrupted;
+        let is_whole = whole.contains(&(stage.backend.clone(), stage.block));
+        (is_whole && !(tunes && stage.interrupted)) || (tunes && has_ended)
+    });
     keep_lines(&run.file("requests.jsonl"), |line| {
         let cell: Option<CellKey> = serde_json::from_slice(line).ok();
         cell.is_some_and(|cell| done.contains(&cell))

@@ -5,9 +5,11 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use inferbench_model::cell::fold::CellFold;
-use inferbench_model::cell::row;
+use inferbench_model::cell::row::{self, CellRow};
+use inferbench_model::config::Objective;
 use inferbench_model::facts::cell_end::{CellPlan, Shortfall};
 use inferbench_model::facts::manifest::CellFacts;
 use inferbench_model::facts::record::RequestRecord;
@@ -23,6 +25,7 @@ use super::progress::CellProgress;
 use super::recorder::Recorder;
 use super::resume::ResumeError;
 use super::shard::ShardRun;
+use crate::derive::samples;
 use crate::event::RunEvent;
 use crate::load::gate::NotStarted;
 use crate::load::{Progress, RecordSink};
@@ -32,6 +35,9 @@ use crate::server::Stops;
 use crate::store::StoreError;
 use crate::telemetry::gpu::GpuError;
 use crate::telemetry::host::WatchedBackend;
+
+/// After how long samples are in their files.
+const SAMPLES_WRITTEN: Duration = Duration::from_millis(500);
 
 /// A run that could not be done.
 #[derive(Debug, Error)]
@@ -79,7 +85,9 @@ pub(crate) struct RunSession<'a> {
     events: UnboundedSender<RunEvent>,
     current: Arc<Mutex<CellProgress>>,
     recent: Arc<Mutex<Recent>>,
-    /// The records of the current cell, where a search decides by them.
+    /// The rows of the current stage, where a tuning needs what they cost in energy.
+    rows: Vec<CellRow>,
+    /// The records of the current cell, where a search or a tuning decides by them.
     searched: Arc<Mutex<Vec<RequestRecord>>>,
 }
 
@@ -107,6 +115,7 @@ impl<'a> RunSession<'a> {
             events,
             current: Arc::default(),
             recent: Arc::default(),
+            rows: Vec::new(),
             searched: Arc::default(),
         }
     }
@@ -161,7 +170,8 @@ impl<'a> RunSession<'a> {
         if let Ok(mut searched) = searched.lock() {
             searched.clear();
         }
-        let decides = self.prepared.config.load.search.is_some();
+        let config = &self.prepared.config;
+        let decides = config.load.search.is_some() || config.tune.is_some();
         Box::new(move |mut record: RequestRecord| {
             secrets.mask_record(&mut record);
             if decides && let Ok(mut searched) = searched.lock() {
@@ -178,14 +188,57 @@ impl<'a> RunSession<'a> {
         })
     }
 
-    /// Whether the cell that has just ended keeps the promise that the run's search is for.
-    fn promise_held(&self, facts: &CellFacts) -> Option<bool> {
+    /// What the cell that has just ended shows of the promise and the objective that the
+    /// run's search or tuning decides by.
+    fn decided_by(&mut self, facts: CellFacts) -> CellFacts {
         let config = &self.prepared.config;
-        let slo = &config.load.search.as_ref()?.slo;
-        let records = std::mem::take(&mut *self.searched.lock().ok()?);
+        let searched = self.searched.lock();
+        let records = searched.map(|mut records| std::mem::take(&mut *records));
+        let Some(records) = records.ok().filter(|records| !records.is_empty()) else {
+            return facts;
+        };
         let fold = CellFold::from_records(&records, config.slos());
         let row = row::row_of(facts.key.clone(), &fold, facts.self_check.clone());
-        row.with_promise(slo, &fold).promise.map(|kept| kept.holds)
+        let row = match config.slo_of_cells() {
+            Some(slo) => row.with_promise(slo, &fold),
+            None => row,
+        };
+        let decides = config.objective_of_cells();
+        if decides == Some(Objective::TokensPerJoule) {
+            self.rows.push(row.clone());
+        }
+        CellFacts {
+            promise_held: row.promise.as_ref().map(|kept| kept.holds),
+            objective: decides.and_then(|objective| row.objective(objective)),
+            ..facts
+        }
+    }
+
+    /// Takes the energy of the cells of the stage that has just been measured out of the
+    /// samples, where a tuning decides by it: samples come after what they are of.
+    ///
+    /// # Errors
+    /// If the samples cannot be read.
+    pub(super) async fn decide_by_energy(&mut self) -> Result<(), StoreError> {
+        let rows = std::mem::take(&mut self.rows);
+        let config = &self.prepared.config;
+        let Some(tune) = config.tune.as_ref().filter(|_| !rows.is_empty()) else {
+            return Ok(());
+        };
+        tokio::time::sleep(config.gpu.sample_every.0 * 2 + SAMPLES_WRITTEN).await;
+        let windows = rows.iter().map(|row| (row.key(), row.window));
+        let windows: Vec<_> = windows.collect();
+        let (run, manifest) = (self.recorder.folder(), self.recorder.manifest());
+        let hardware = samples::take_in(run, manifest, config, &windows)?;
+        for (row, hardware) in rows.into_iter().zip(hardware.cells) {
+            let key = row.key();
+            let value = hardware.and_then(|own| row.with_hardware(own).objective(tune.objective));
+            let cells = self.recorder.manifest_mut().cells.iter_mut();
+            for cell in cells.filter(|cell| cell.key == key) {
+                cell.objective = value;
+            }
+        }
+        Ok(())
     }
 
     /// Shows onlookers how far the cell is.
@@ -236,18 +289,14 @@ impl<'a> RunSession<'a> {
         let shortfall = ended.recorded.shortfall(plan, facts.end_ns);
         let complete = facts.complete && shortfall.is_none();
         self.note_start(&facts, ended.first_send_ns());
-        let promise_held = self.promise_held(&facts);
+        let facts = self.decided_by(facts);
         self.any_cell_failed |= ended.counts.ok == 0;
         self.announce(RunEvent::CellEnded {
             key: facts.key.clone(),
             overall_token_throughput: ended.overall_token_throughput(),
             counts: ended.counts,
         });
-        self.recorder.put_cell(CellFacts {
-            complete,
-            promise_held,
-            ..facts
-        })?;
+        self.recorder.put_cell(CellFacts { complete, ..facts })?;
         Ok(shortfall)
     }
 }

@@ -76,9 +76,12 @@ fn record_failure(
 ) {
     if session.cancel().is_cancelled() {
         facts.failure = Some("interrupted".to_owned());
+        facts.interrupted = true;
         session.recorder.put_stage(facts);
         return;
     }
+    // What a start took counts, whatever came of it.
+    facts.stop_ns.get_or_insert_with(clock::now_ns);
     let cause = with_causes(error);
     if error.is_not_started() {
         session.not_started = Some(cause.clone());
@@ -152,6 +155,10 @@ async fn measure(
     let sampler =
         server_facts::sample_metrics(session, &backend.opened, stage, controls, &sampling);
     let measured = measure_levels(session, backend, stage, started).await;
+    let measured = match measured {
+        Ok(()) => session.decide_by_energy().await.map_err(StageError::from),
+        failed => failed,
+    };
     sampling.cancel();
     if let Some(sampler) = sampler
         && let Ok(last) = sampler.await
@@ -169,6 +176,11 @@ async fn measure_levels(
 ) -> Result<(), StageError> {
     if session.prepared.config.load.search.is_some() {
         return search_levels(session, backend, stage, started).await;
+    }
+    if session.prepared.config.tune.is_some() {
+        for planned in &stage.levels {
+            session.recorder.plan_level(stage, *planned);
+        }
     }
     for planned in &stage.levels {
         if session.cancel().is_cancelled() {

@@ -1,10 +1,12 @@
 //! The stages of a run, one after the other, and what is done before, between and
 //! after them. What happens inside a stage is for [`stage`](super::stage).
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use inferbench_model::facts::manifest::{ExitState, StageFacts};
 use inferbench_model::facts::searched::next_level;
+use inferbench_model::facts::tuned;
 use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::{PlannedLevel, Stage};
 
@@ -36,23 +38,20 @@ impl RunSession<'_> {
     /// Every stage of which a cell is missing, one after the other.
     pub(super) async fn do_stages(&mut self) -> Result<(), StoreError> {
         let mut baseline = MemoryBaseline::now();
-        let stages = self.missing_stages();
-        self.begin(&stages)?;
+        let mut stages = VecDeque::from(self.missing_stages());
+        self.begin(stages.make_contiguous())?;
         self.warn_of_trust();
         self.record_kv_estimates();
         self.idle().await;
-        for (index, stage) in stages.iter().enumerate() {
-            if self.cancel().is_cancelled() {
-                break;
-            }
-            // What kept it from its first start would keep it from every other one.
-            if self.given_up.contains(&stage.backend_index) {
-                continue;
-            }
-            if index > 0 {
+        let mut is_first = true;
+        while !self.cancel().is_cancelled()
+            && let Some(stage) = self.next_stage(&mut stages)
+        {
+            if !is_first {
                 self.rest().await;
             }
-            stage::run(self, stage).await;
+            is_first = false;
+            stage::run(self, &stage).await;
             if self.not_started.is_some() {
                 break;
             }
@@ -64,7 +63,18 @@ impl RunSession<'_> {
         Ok(())
     }
 
-    /// The plan's stages with the levels that are not measured yet.
+    /// The stage that comes next: of a tuning the one that what was measured so far calls
+    /// for.
+    fn next_stage(&self, planned: &mut VecDeque<Stage>) -> Option<Stage> {
+        if self.prepared.config.tune.is_some() {
+            return tuned::next_stage(&self.prepared.config, self.recorder.manifest());
+        }
+        // What kept it from its first start would keep it from every other one.
+        let is_open = |stage: &Stage| !self.given_up.contains(&stage.backend_index);
+        std::iter::from_fn(|| planned.pop_front()).find(is_open)
+    }
+
+    /// The plan's stages with the levels that are not measured yet; of a tuning the next.
     fn missing_stages(&self) -> Vec<Stage> {
         let cells = &self.recorder.manifest().cells;
         let is_missing = |stage: &Stage, planned: &PlannedLevel| {
@@ -76,6 +86,15 @@ impl RunSession<'_> {
             })
         };
         let config = &self.prepared.config;
+        if config.tune.is_some() {
+            let next = tuned::next_stage(config, self.recorder.manifest());
+            // How many will come is not known, nor how many levels they leave to measure.
+            let levels = Vec::new();
+            return next
+                .map(|next| Stage { levels, ..next })
+                .into_iter()
+                .collect();
+        }
         if config.load.search.is_some() {
             let stages = self.prepared.plan.stages.iter();
             let open = stages.filter(|stage| next_level(config, cells, stage).is_some());
@@ -162,9 +181,12 @@ impl RunSession<'_> {
         let complete = manifest.cells.iter().filter(|cell| cell.complete).count();
         let is_open = !self.missing_stages().is_empty();
         let any_cell_missing = is_open || complete < self.prepared.plan.cells();
+        // A point that fails is what a tuning finds of it.
+        let tunes = self.prepared.config.tune.is_some();
+        let failures: &[StageFacts] = if tunes { &[] } else { &manifest.stages };
         let exit_state = exit_state(
-            &manifest.stages,
-            any_cell_missing || self.any_cell_failed,
+            failures,
+            any_cell_missing || (self.any_cell_failed && !tunes),
             self.cancel().is_cancelled(),
         );
         Ok(Finished {

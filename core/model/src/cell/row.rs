@@ -10,7 +10,7 @@ use crate::cell::promise::PromiseKept;
 use crate::cell::replicas::ReplicaFigures;
 use crate::cell::steady_state::Trends;
 use crate::cell::stream_faults::share;
-use crate::config::{Level, Slos};
+use crate::config::{Level, Objective, Slos};
 use crate::facts::key::{CellKey, Counts};
 use crate::facts::record::RequestRecord;
 use crate::facts::self_check::{Offered, SelfCheck, judge};
@@ -107,6 +107,22 @@ impl CellRow {
         self.warnings.extend(hardware.warnings());
         self.hardware = Some(hardware);
         self
+    }
+
+    /// Which cell it is of.
+    #[must_use]
+    pub fn key(&self) -> CellKey {
+        CellKey {
+            backend: self.backend.clone(),
+            block: self.block,
+            level: self.level,
+        }
+    }
+
+    /// What a tuning makes large, where a cell shows it.
+    #[must_use]
+    pub fn objective(&self, objective: Objective) -> Option<f64> {
+        self.metrics.get(objective.metric()?)?.typical()
     }
 
     /// The row with what the load cost, where the machine has a price.

@@ -1,7 +1,7 @@
 //! From the text of a config file to a checked `Config`, every error with
 //! its place. Reading the file is left to the caller.
 
-use super::{Config, check, sweep};
+use super::{Config, SearchSlo, auto, check, sweep};
 use crate::yaml::{self, Node, YamlError};
 
 /// A config that is valid in itself, and the tree it came from, which has the
@@ -29,9 +29,15 @@ pub fn load(
 ) -> Result<Loaded, Vec<YamlError>> {
     let mut tree = yaml::parse(file, text, lookup_env).map_err(|error| vec![error])?;
     sweep::expand(&mut tree)?;
+    auto::expand(&mut tree).map_err(|error| vec![error])?;
     let mut config: Config = yaml::from_node(&tree).map_err(|error| vec![error])?;
     for backend in &mut config.backends {
         backend.options.retain(|key, _| !key.starts_with("x-"));
+    }
+    if !config.slos().is_set() {
+        // So that the share of requests that keeps a promise is seen at every load.
+        let promise = config.slo_of_cells().map(SearchSlo::per_request);
+        config.slo = promise.unwrap_or_default();
     }
     let mut errors: Vec<YamlError> = check(&config)
         .into_iter()

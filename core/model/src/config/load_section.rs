@@ -140,6 +140,26 @@ impl LoadConfig {
         self.concurrency.is_some() || search.is_some_and(|s| s.over == SearchOver::Concurrency)
     }
 
+    /// The same load with a share of its requests and of its time, but never fewer
+    /// requests than `least` and two for each slot, unless it has fewer itself.
+    #[must_use]
+    pub fn shortened(&self, share: f64, least: u64) -> Self {
+        let part = |n: u64, least: u64| ((n as f64 * share).ceil() as u64).max(least.min(n));
+        let slots = u64::from(self.most_in_flight().unwrap_or(0));
+        let requests = self.requests.map(|requests| match requests {
+            Requests::Fixed(n) => Requests::Fixed(part(n, least.max(2 * slots))),
+            Requests::PerSlot { per_slot, min } => Requests::PerSlot {
+                per_slot: part(per_slot, 2),
+                min: part(min, least),
+            },
+        });
+        Self {
+            requests,
+            duration: self.duration.map(|duration| duration.part(share)),
+            ..self.clone()
+        }
+    }
+
     /// Requests are sent at the times of a trace's rows.
     #[must_use]
     pub fn replays_trace(&self) -> bool {

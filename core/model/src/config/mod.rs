@@ -2,6 +2,7 @@
 //! error is `yaml`'s job; checks over several keys are in `check`.
 
 mod attach;
+mod auto;
 mod check;
 mod class;
 mod images;
@@ -24,6 +25,7 @@ mod slo;
 mod speed;
 mod sweep;
 mod threads;
+mod tune;
 mod wording;
 mod workload;
 
@@ -39,14 +41,15 @@ pub use pause::Pause;
 pub use requests::Requests;
 pub use sampling::{RandomSampling, Sampling};
 pub use schema::schema;
-pub use search::{PercentileLimits, SearchConfig, SearchOver, SearchSlo};
+pub use search::{Find, PercentileLimits, SearchConfig, SearchOver, SearchSlo};
 pub use secrets::SecretsConfig;
 pub use shape::{LoadShape, OnOff, Ramp, Spike, Step};
 pub use share::Share;
 pub use slo::{SloConfig, Slos};
 pub use speed::Speed;
-pub use sweep::Sweep;
+pub use sweep::{Sweep, SweepPoint};
 pub use threads::LoadThreads;
+pub use tune::{Entrants, Objective, TuneConfig};
 pub use workload::{
     Answers, ClassConfig, KeepConfig, LengthsConfig, PrefixCache, PromptSource, ROW_FIELDS,
     ToolCallsConfig, TraceFormat, WorkloadConfig,
@@ -76,6 +79,10 @@ pub struct Config {
     pub workload: WorkloadConfig,
     /// How much is asked at a time.
     pub load: LoadConfig,
+    /// Looks for the best point of every backend that has a `sweep`, in place of
+    /// measuring each of them in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tune: Option<TuneConfig>,
     /// Blocks: how often every backend is started afresh and measured at every
     /// level. One block gives figures but no verdict.
     #[serde(default = "default_repeats")]
@@ -176,6 +183,9 @@ pub struct BackendConfig {
     /// that was read has those in place of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sweep: Option<Sweep>,
+    /// Which point of a sweep it is, in a config that was read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub point: Option<SweepPoint>,
 }
 
 impl BackendConfig {

@@ -4,17 +4,21 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::share::Share;
-use super::{Level, Rate};
+use super::{Level, Rate, SloConfig};
 use crate::text::units::DurationText;
 
-/// Looks for the largest load at which a promise to users still holds: grows until it
-/// breaks, then closes in.
+/// Finds levels by what was measured before them: the largest load at which a promise to
+/// users still holds, or where the curve of throughput over load bends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchConfig {
     /// What grows.
     pub over: SearchOver,
-    /// What must hold.
+    /// What is looked for.
+    #[serde(default, skip_serializing_if = "Find::is_capacity")]
+    pub find: Find,
+    /// What must hold; not for a bend.
+    #[serde(default, skip_serializing_if = "SearchSlo::is_empty")]
     pub slo: SearchSlo,
     /// Smallest load that is tried, and where the search begins.
     #[serde(default = "one", skip_serializing_if = "is_one")]
@@ -32,6 +36,26 @@ pub struct SearchConfig {
     /// search ends when it has closed in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<DurationText>,
+}
+
+/// What a search looks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Find {
+    /// The largest load at which the promise holds: it grows until it breaks, then closes
+    /// in.
+    #[default]
+    Capacity,
+    /// Where throughput stops growing with the load: it grows until it is saturated, then
+    /// looks closer where the curve bends.
+    Bend,
+}
+
+impl Find {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it")]
+    fn is_capacity(&self) -> bool {
+        *self == Self::Capacity
+    }
 }
 
 /// Which load a search grows.
@@ -95,7 +119,45 @@ impl PercentileLimits {
     }
 }
 
+/// Requests that a percentile needs so that one lies beyond it.
+const NEEDED: [(u32, u64); 4] = [(50, 2), (90, 10), (95, 20), (99, 100)];
+
 impl SearchSlo {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Requests that a percentile needs so that one lies beyond it.
+    #[must_use]
+    pub fn needed_for(percentile: u32) -> u64 {
+        let known = NEEDED.iter().find(|(own, _)| *own == percentile);
+        known.map_or(0, |(_, needed)| *needed)
+    }
+
+    /// The limits of single requests that its percentiles are of: of each metric that of its
+    /// highest percentile. What share of the requests keeps them is what is promised.
+    #[must_use]
+    pub fn per_request(&self) -> SloConfig {
+        let highest = |limits: Option<PercentileLimits>| Some(limits?.each().last()?.1);
+        SloConfig {
+            ttft_ms: highest(self.ttft_ms),
+            tpot_ms: highest(self.tpot_ms),
+            e2e_latency_ms: highest(self.e2e_latency_ms),
+        }
+    }
+
+    /// Fewest requests with which each of its percentiles can be had.
+    #[must_use]
+    pub fn fewest_requests(&self) -> u64 {
+        let percentiles = self.each().flat_map(|(metric, limits)| {
+            let own: Vec<u32> = limits.each().map(|(percentile, _)| percentile).collect();
+            // One gap of an answer is one value; requests are counted where they are one
+            // each.
+            own.into_iter().filter(move |_| metric != "itl_ms")
+        });
+        percentiles.map(Self::needed_for).max().unwrap_or(0)
+    }
+
     /// Each metric that has limits, by its name in the config.
     pub fn each(&self) -> impl Iterator<Item = (&'static str, PercentileLimits)> {
         let all = [
@@ -110,6 +172,15 @@ impl SearchSlo {
 }
 
 impl SearchConfig {
+    /// A load as it is offered: whole requests in flight, or three digits of a rate.
+    #[must_use]
+    pub fn rounded(&self, load: f64) -> f64 {
+        match self.over {
+            SearchOver::Concurrency => load.round().max(1.0),
+            SearchOver::RequestRate => format!("{load:.2e}").parse().unwrap_or(load),
+        }
+    }
+
     /// The level with this load.
     #[must_use]
     pub fn level(&self, load: f64) -> Level {
@@ -117,6 +188,12 @@ impl SearchConfig {
             SearchOver::Concurrency => Level::Concurrency(load as u32),
             SearchOver::RequestRate => Level::RequestRate(Rate(load)),
         }
+    }
+
+    /// It looks for the largest load that keeps a promise.
+    #[must_use]
+    pub fn finds_capacity(&self) -> bool {
+        self.find == Find::Capacity
     }
 
     /// Loads that a first search likely measures: it doubles through half of its range and

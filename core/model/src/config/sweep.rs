@@ -28,6 +28,16 @@ pub struct Sweep {
     pub grid: BTreeMap<String, Vec<Value>>,
 }
 
+/// One point of a sweep: a backend of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SweepPoint {
+    /// Label of the swept backend.
+    pub of: String,
+    /// The settings that were swept, with the values of this point.
+    pub settings: BTreeMap<String, Value>,
+}
+
 /// One value of one setting.
 type Setting<'n> = (&'n KeyNode, &'n Node);
 
@@ -81,7 +91,8 @@ fn points(root: &Node, index: usize, backend: &Node) -> Result<Vec<Node>, YamlEr
             _ => axes.push(axis(key, value, &refuse, &["sweep"])?),
         }
     }
-    let all: usize = axes.iter().map(Vec::len).product();
+    let lengths = axes.iter().map(Vec::len);
+    let all = lengths.fold(1_usize, usize::saturating_mul);
     if axes.is_empty() || all > MOST_POINTS {
         let fact = format!("gives {all} backends, must give 1 to {MOST_POINTS}");
         let fact = if axes.is_empty() {
@@ -174,15 +185,27 @@ fn point(backend: &Node, settings: &[Setting<'_>]) -> Node {
     let of_backend = ["label", "plugin"]
         .iter()
         .find_map(|key| scalar(child(backend, key)?));
-    let label = format!("{} {}", of_backend.unwrap_or_default(), names.join(" + "));
+    let label = format!(
+        "{} {}",
+        of_backend.as_deref().unwrap_or_default(),
+        names.join(" + ")
+    );
     if let Some((key, _)) = settings.first() {
-        let mut node = backend.clone();
-        node.mark = key.mark;
-        node.kind = Kind::Scalar {
-            text: label.into(),
-            plain: false,
+        let text = |text: String| {
+            let mut node = backend.clone();
+            node.mark = key.mark;
+            node.kind = Kind::Scalar {
+                text: text.into(),
+                plain: false,
+            };
+            node
         };
-        set(&mut point, key, &["label"], &node);
+        set(&mut point, key, &["label"], &text(label));
+        let of_backend = of_backend.unwrap_or_default();
+        set(&mut point, key, &["point", "of"], &text(of_backend));
+        for (key, value) in settings {
+            set(&mut point, key, &["point", "settings", &*key.text], value);
+        }
     }
     point
 }
@@ -300,6 +323,14 @@ mod tests {
         assert_eq!(backends[3].options["kv_cache_dtype"], "fp8");
         assert_eq!(backends[3].options["x"], 1);
         assert_eq!(backends[4].options.len(), 0);
+        let point = backends[3].point.as_ref().unwrap();
+        assert_eq!(point.of, "vllm");
+        let settings = serde_json::to_value(&point.settings).unwrap();
+        assert_eq!(
+            settings,
+            serde_json::json!({"options.max_num_seqs": 128, "options.kv_cache_dtype": "fp8"})
+        );
+        assert_eq!(backends[4].point, None);
     }
 
     #[test]
@@ -343,6 +374,19 @@ mod tests {
             .map(|n| n.to_string())
             .collect::<Vec<_>>()
             .join(", ");
+        // More than a number can hold: 101 to the power of ten.
+        let axes: Vec<String> = (0..10)
+            .map(|n| format!("options.x{n}: [{values}]"))
+            .collect();
+        let errors = config(&format!("{{{}}}", axes.join(", "))).unwrap_err();
+        assert!(errors[0].contains("must give 1 to 100"), "{errors:?}");
+        let hundred = values.rsplit_once(", ").unwrap().0;
+        let square = format!("{{options.x: [{hundred}], options.y: [{hundred}]}}");
+        let errors = config(&square).unwrap_err();
+        assert!(
+            errors[0].contains("gives 10000 backends, must give 1 to 100"),
+            "{errors:?}"
+        );
         let errors = config(&format!("{{options.x: [{values}]}}")).unwrap_err();
         assert!(
             errors[0].contains("gives 101 backends, must give 1 to 100"),

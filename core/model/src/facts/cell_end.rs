@@ -37,16 +37,18 @@ pub struct CellPlan<'a> {
 }
 
 impl<'a> CellPlan<'a> {
-    /// What this cell was to do by the config; `None` at a level that it does not have.
+    /// What this cell was to do by the config, with the `load` of its block; `None` at a
+    /// level that it does not have.
     #[must_use]
     pub fn from_config(
-        config: &'a Config,
+        config: &Config,
+        load: &'a LoadConfig,
         cell: &CellKey,
         trace: Option<&'a TraceTimes>,
     ) -> Option<Self> {
         let place = config.load.level_index(cell.level)?;
         Some(Self {
-            load: &config.load,
+            load,
             level: cell.level,
             arrivals_seed: seed::arrivals(config.seed, cell.block, place),
             trace,

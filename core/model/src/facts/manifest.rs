@@ -178,6 +178,9 @@ pub struct StageFacts {
     pub ready_s: Option<f64>,
     /// Why it could not be started or did not last; absent if it did.
     pub failure: Option<String>,
+    /// The run was interrupted in the middle of it, and that is why it failed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// The known cause of the failure, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cause: Option<KnownCause>,
@@ -215,6 +218,7 @@ impl StageFacts {
             command: None,
             ready_s: None,
             failure: None,
+            interrupted: false,
             cause: None,
             log_tail: Vec::new(),
             evidence: Evidence::default(),
@@ -279,9 +283,13 @@ pub struct CellFacts {
     /// It ended by itself: neither the run was interrupted nor the server gone.
     #[serde(default = "complete")]
     pub complete: bool,
-    /// Whether the promise held that the run's search is for; absent without a search.
+    /// Whether the promise held that the run's search or tuning is for; absent without one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promise_held: Option<bool>,
+    /// What a tuning makes large, output tokens per second or per joule, or for a search for
+    /// the bend its output tokens per second; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objective: Option<f64>,
     /// What the client itself did.
     pub self_check: SelfCheck,
 }

@@ -22,5 +22,6 @@ pub mod shard;
 pub mod shared_window;
 pub mod text_marks;
 mod token_counts;
+pub mod tuned;
 pub mod warning;
 pub mod window;

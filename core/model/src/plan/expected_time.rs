@@ -3,9 +3,9 @@
 
 use crate::config::{Config, Level, LoadConfig};
 
-use super::RunPlan;
 use super::rate_curve::RateCurve;
 use super::trace_times::TraceTimes;
+use super::{RunPlan, Stage, levels_of};
 
 /// How fast a backend is taken to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,23 +51,42 @@ pub fn expected_s(
     paces: &[Pace],
     trace: Option<&TraceTimes>,
 ) -> f64 {
-    let load = &config.load;
     let answer_tokens = config
         .workload
         .mean_tokens(|part| part.output_tokens.mean());
-    let stages = plan.stages.iter().map(|stage| {
+    let chances = chances(config, plan);
+    let stages = plan.stages.iter().zip(&chances).map(|(stage, chance)| {
         let pace = paces
             .get(stage.backend_index)
             .copied()
             .unwrap_or(Pace::SERVER);
         let request_s = pace.first_token_s + answer_tokens * pace.token_s;
-        let cells = stage.levels.iter();
-        let cells = cells.map(|planned| cell_s((load, planned.level), trace, request_s, pace));
-        pace.start_s + cells.sum::<f64>()
+        let load = config.load_in(stage.block);
+        let levels = match config.tune {
+            Some(_) => levels_of(config, stage.backend_index),
+            None => stage.levels.clone(),
+        };
+        let cells = levels.iter();
+        let cells = cells.map(|planned| cell_s((&load, planned.level), trace, request_s, pace));
+        chance * (pace.start_s + cells.sum::<f64>())
     });
-    let pauses = plan.stages.len().saturating_sub(1) as f64;
-    let pause_s = load.cooldown.map_or(0.0, |pause| pause.as_s());
+    let pauses = (chances.iter().sum::<f64>() - 1.0).max(0.0);
+    let pause_s = config.load.cooldown.map_or(0.0, |pause| pause.as_s());
     stages.sum::<f64>() + pauses * pause_s
+}
+
+/// How likely each stage is started: in a tuning as many points of a sweep are as its
+/// block keeps.
+fn chances(config: &Config, plan: &RunPlan) -> Vec<f64> {
+    let (all, looks) = (config.entrants(), config.look_blocks());
+    let chance = |stage: &Stage| {
+        let mut own = all.iter();
+        let own = own.find(|own| own.points.contains(&stage.backend_index));
+        own.map_or(1.0, |own| {
+            own.kept_in(stage.block, looks) as f64 / own.points.len() as f64
+        })
+    };
+    plan.stages.iter().map(chance).collect()
 }
 
 /// Seconds of a cell whose requests take `request_s` each.
@@ -168,6 +187,18 @@ mod tests {
         assert!((attached(&load) - 12.5).abs() < 1e-6);
         let ramp = "{ concurrency: [4], duration: 60s, ramp_up: 8s }";
         assert!((attached(ramp) - 68.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_tuning_takes_what_its_rounds_take() {
+        // Four points have a look of half the requests, three are measured twice in full.
+        let text = "name: x\nmodel: { id: m }\nbackends:\n  - plugin: a\n    sweep: { options.x: [1, 2, 3, 4] }\nworkload: { output_tokens: 100 }\nload: { concurrency: [1], requests: 100 }\ntune: { objective: throughput }\nrepeats: 2\n";
+        let config = load("x.yaml", text, &|_| None).unwrap().config;
+        assert_eq!(config.starts_in_blocks(), [4, 3, 3]);
+        let found = expected_s(&config, &RunPlan::new(&config), &[Pace::SERVER; 4], None);
+        let looks = 4.0 * (60.0 + 51.0 * REQUEST_S);
+        let finals = 6.0 * (60.0 + 101.0 * REQUEST_S);
+        assert!((found - looks - finals).abs() < 1e-6, "{found}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! which block, in which order.
 
 pub mod asked;
+pub mod bend;
 pub mod conversation;
 pub mod expected_time;
 pub mod length_table;
@@ -18,6 +19,7 @@ pub mod shard;
 pub mod shard_place;
 pub mod shardable;
 pub mod trace_times;
+pub mod tune;
 
 use rand::SeedableRng;
 use rand::seq::SliceRandom;
@@ -77,35 +79,32 @@ pub struct Skipped {
 
 impl RunPlan {
     /// The plan of a checked config. Within each block the backends come in a
-    /// random order drawn from `config.seed` and the block alone.
+    /// random order drawn from `config.seed` and the block alone. Which of its stages a
+    /// tuning starts follows from what it measures, and so does which levels a search has:
+    /// those stages are without levels until then.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let levels = config.load.levels();
+        let decides = config.load.search.is_some() || config.tune.is_some();
         let mut stages = Vec::new();
-        for block in 0..config.repeats {
+        for block in 0..config.blocks() {
             let mut order: Vec<usize> = (0..config.backends.len()).collect();
             let seed = seed::derive(config.seed, &[seed::ORDER, u64::from(block)]);
             order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
             for backend_index in order {
-                let backend = &config.backends[backend_index];
-                let levels = levels.iter().copied().enumerate();
-                let levels = levels.filter(|(_, level)| !is_above(level, backend.max_concurrency));
-                let levels: Vec<PlannedLevel> = levels
-                    .map(|(index, level)| PlannedLevel { index, level })
-                    .collect();
+                let levels = levels_of(config, backend_index);
                 if !levels.is_empty() || config.load.search.is_some() {
                     stages.push(Stage {
                         backend_index,
-                        backend: backend.label().to_owned(),
+                        backend: config.backends[backend_index].label().to_owned(),
                         block,
-                        levels,
+                        levels: if decides { Vec::new() } else { levels },
                     });
                 }
             }
         }
         Self {
             stages,
-            skipped: skipped(config, &levels),
+            skipped: skipped(config, &config.load.levels()),
         }
     }
 
@@ -128,7 +127,7 @@ impl RunPlan {
     /// which there are.
     #[must_use]
     pub fn requests(&self, load: &LoadConfig) -> Option<u64> {
-        if load.search.is_some() {
+        if load.search.is_some() || self.stages.iter().all(|stage| stage.levels.is_empty()) {
             return None;
         }
         let levels = self.stages.iter().flat_map(|stage| &stage.levels);
@@ -136,6 +135,18 @@ impl RunPlan {
             .map(|planned| load.requests_at(planned.level))
             .try_fold(0, |sum: u64, requests| Some(sum.saturating_add(requests?)))
     }
+}
+
+/// The levels of a backend of the config, in its order; none with a search, whose levels
+/// follow from what was measured.
+#[must_use]
+pub fn levels_of(config: &Config, backend_index: usize) -> Vec<PlannedLevel> {
+    let limit = config.backends[backend_index].max_concurrency;
+    let levels = config.load.levels().into_iter().enumerate();
+    let levels = levels.filter(|(_, level)| !is_above(level, limit));
+    levels
+        .map(|(index, level)| PlannedLevel { index, level })
+        .collect()
 }
 
 fn is_above(level: &Level, limit: Option<u32>) -> bool {

@@ -116,9 +116,9 @@ fn share_until((repeat, repeats): (u32, u32)) -> f64 {
 fn next_load(search: &SearchConfig, before: Option<Bracket>, trials: &[Trial]) -> Step {
     let known = before.unwrap_or_default();
     let found = Bracket::from_trials(trials);
-    let least = rounded(search, search.from);
-    let most = rounded(search, search.to);
-    let measure = |load: f64| Step::Measure(rounded(search, load.clamp(search.from, search.to)));
+    let least = search.rounded(search.from);
+    let most = search.rounded(search.to);
+    let measure = |load: f64| Step::Measure(search.rounded(load.clamp(search.from, search.to)));
     match (found.holds, found.breaks) {
         (None, None) => measure(known.holds.or(known.breaks).unwrap_or(search.from)),
         (Some(holds), None) if holds >= most => Step::Closed,
@@ -162,14 +162,6 @@ fn below(search: &SearchConfig, breaks: f64, factor: f64) -> f64 {
     match search.over {
         SearchOver::Concurrency => (breaks / factor).min(breaks - 1.0),
         SearchOver::RequestRate => breaks / factor,
-    }
-}
-
-/// A load as it is offered: whole requests in flight, or three digits of a rate.
-fn rounded(search: &SearchConfig, load: f64) -> f64 {
-    match search.over {
-        SearchOver::Concurrency => load.round().max(1.0),
-        SearchOver::RequestRate => format!("{load:.2e}").parse().unwrap_or(load),
     }
 }
 
@@ -280,6 +272,49 @@ mod tests {
             let sum: f64 = (0..12).map(|_| rng.random::<f64>()).sum();
             load <= edge * (1.0 + scatter * (sum - 6.0))
         }
+    }
+
+    #[test]
+    fn a_server_that_is_slower_coming_down_gets_an_edge_that_holds_both() {
+        let search = search("concurrency", json!({}));
+        // It bears 12, but once it was given more only 8 until it is started again.
+        let fresh = || {
+            let mut most = 0.0_f64;
+            move |load: f64| {
+                let holds = load <= if most > 12.0 { 8.0 } else { 12.0 };
+                most = most.max(load);
+                holds
+            }
+        };
+        let first = trials(&search, None, &mut fresh());
+        assert_eq!(loads(&first), [1.0, 2.0, 4.0, 8.0, 16.0, 11.0, 9.0]);
+        let first = Bracket::from_trials(&first);
+        assert_eq!((first.holds, first.breaks), (Some(8.0), Some(9.0)));
+        // On a fresh server that edge holds: the repeat goes up, and finds the other one.
+        let second = trials(&search, Some(first), &mut fresh());
+        let second = Bracket::from_trials(&second);
+        assert_eq!((second.holds, second.breaks), (Some(11.0), Some(12.0)));
+    }
+
+    #[test]
+    fn on_a_noisy_machine_the_edge_lies_between_what_always_holds_and_what_always_breaks() {
+        let search = search("request_rate", json!({"to": 200}));
+        let mut around = 0;
+        for seed in 0..100 {
+            let mut rng = ChaCha8Rng::seed_from_u64(7000 + seed);
+            let edge = 200.0_f64.powf(rng.random::<f64>() * 0.8 + 0.1);
+            // Ten times as much as above.
+            let mut server = noisy(edge, 0.1, &mut rng);
+            let (mut low, mut high, mut before) = (f64::MAX, 0.0_f64, None);
+            for _ in 0..3 {
+                let bracket = Bracket::from_trials(&trials(&search, before, &mut server));
+                low = low.min(bracket.holds.unwrap_or(0.0));
+                high = high.max(bracket.breaks.unwrap_or(f64::MAX));
+                before = Some(bracket);
+            }
+            around += u32::from(low <= 1.05 * edge && edge <= 1.05 * high);
+        }
+        assert!(around >= 80, "{around}");
     }
 
     #[test]

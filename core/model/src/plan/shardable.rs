@@ -18,6 +18,9 @@ pub enum NotShardable {
     /// Its next level follows from the figures of the whole.
     #[error("`load.search` decides by figures that no shard has alone: list the levels instead")]
     Search,
+    /// Which point comes next follows from the figures of the whole.
+    #[error("`tune` decides by figures that no shard has alone: leave it out")]
+    Tune,
     /// A later turn is sent when its answer is there.
     #[error("`{path}.turns` holds conversations in slots, which cannot be shared out: set it to 1")]
     Conversations { path: String },
@@ -74,6 +77,9 @@ pub fn check(config: &Config, shard: Shard) -> Result<(), NotShardable> {
     }
     if config.load.search.is_some() {
         return Err(NotShardable::Search);
+    }
+    if config.tune.is_some() {
+        return Err(NotShardable::Tune);
     }
     for (path, part) in config.workload.parts() {
         if part.turns != Length::Fixed(1) {

@@ -15,7 +15,7 @@ use super::provenance::backend::{self, BackendReport};
 use super::provenance::{environment, reproduce, self_check};
 use super::source::Source;
 use super::verdict::compare::{self, Comparison};
-use super::verdict::{against, chunking, drift, rank};
+use super::verdict::{against, chunking, drift, rank, tuning};
 use super::warnings;
 use crate::cell::measured::MeasuredCell;
 use crate::config::{Config, Level};
@@ -56,20 +56,30 @@ impl Report {
         cells: &[MeasuredCell<'_>],
         extras: Extras,
     ) -> Self {
+        let in_full = in_full(config, cells);
         let source = Source {
             manifest,
             config,
             levels: config.load.levels(),
-            cells,
+            cells: &in_full,
             run_of: Default::default(),
             no_level: Default::default(),
         };
         let mut report = assemble(&source);
+        report.tuning = tuning::all(manifest, config, cells);
         report.timeline = extras.timeline.filter(|time| !time.series.is_empty());
         report.kv = extras.kv;
         judge(&mut report, manifest, cells);
         report
     }
+}
+
+/// The cells that figures are of: without the looks of a tuning, which are shorter, and
+/// which only some points had.
+fn in_full<'c>(config: &Config, cells: &[MeasuredCell<'c>]) -> Vec<MeasuredCell<'c>> {
+    let looks = config.look_blocks();
+    let own = cells.iter().filter(|cell| cell.row.block >= looks);
+    own.cloned().collect()
 }
 
 /// Figures and verdicts.
@@ -109,6 +119,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         gaps_by_position: streaming::gaps(&rows, cells),
         tokens_per_event: streaming::tokens(&backends, cells),
         capacity: capacity::all(manifest, config, cells),
+        tuning: Vec::new(),
         classes: classes::all(&rows, cells),
         replicas: replicas::all(&rows, cells, manifest),
         turns: turns::all(&rows, cells),
@@ -127,9 +138,9 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         slo: config.slo,
         answer: Vec::new(),
         // Loads differ from start to start: no single one is worth a headline.
-        tiles: match config.load.search {
-            Some(_) => Vec::new(),
-            None => tiles::choose(&comparisons, &levels, config.slo, is_mixed),
+        tiles: match &config.load.search {
+            Some(search) if search.finds_capacity() => Vec::new(),
+            _ => tiles::choose(&comparisons, &levels, config.slo, is_mixed),
         },
         trust: Vec::new(),
         warnings: Vec::new(),
@@ -202,8 +213,10 @@ fn rows(source: &Source<'_>, backends: &[BackendReport]) -> Vec<Row> {
         for backend in backends {
             let label = backend.label.as_str();
             let own = source.cells_at(label, *level);
-            // A search measures loads of its own for each backend.
-            if own.is_empty() && source.config.load.search.is_some() {
+            // A search measures loads of its own for each backend, and a tuning leaves out
+            // most of them.
+            let decides = source.config.load.search.is_some() || source.config.tune.is_some();
+            if own.is_empty() && decides {
                 continue;
             }
             let absence = match source.no_level.contains(&(label, place)) {

@@ -24,6 +24,7 @@ use super::provenance::self_check::CheckSummary;
 use super::runs_data::RunsCompared;
 use super::verdict::compare::Comparison;
 use super::verdict::drift::Drift;
+use super::verdict::tuning::{PointEnd, Tuning};
 use crate::config::{Level, SloConfig};
 use crate::facts::key::Counts;
 use crate::facts::manifest::ExitState;
@@ -105,6 +106,9 @@ pub struct Report {
     /// The largest load that each backend bears; empty without a search.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub capacity: Vec<Capacity>,
+    /// The best settings of each backend that was swept; empty without a tuning.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tuning: Vec<Tuning>,
     /// Classes of traffic; empty without any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub classes: Vec<ClassRow>,
@@ -246,6 +250,15 @@ impl Report {
         self.comparisons
             .iter()
             .find(|comparison| comparison.metric == metric && comparison.level == *level)
+    }
+
+    /// Points of a sweep that a tuning has left out after a look, or did not come to: that
+    /// they have no figures is no failure.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<&str> {
+        let points = self.tuning.iter().flat_map(|tuning| &tuning.points);
+        let out = points.filter(|point| point.end != PointEnd::Finalist);
+        out.map(|point| point.backend.as_str()).collect()
     }
 
     /// Labels of the backends with at least one successful request.

@@ -51,4 +51,8 @@ pub use provenance::self_check::CheckSummary;
 pub use verdict::ahead::Ahead;
 pub use verdict::compare::{Comparison, FAILED_LIMIT, MARGIN, Outcome, Reason, comparisons};
 pub use verdict::drift::{Drift, find as find_drift};
+pub use verdict::effects::{Effect, EffectOutcome};
 pub use verdict::family::outcomes;
+pub use verdict::tuning::{
+    BestAgainst, PointEnd, TunedPoint, TunedRound, Tuning, TuningEnd, TuningVerdict,
+};

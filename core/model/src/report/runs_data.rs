@@ -82,13 +82,17 @@ pub enum DifferenceAbout {
     Hardware,
 }
 
+/// Name of the largest load that a backend bears, among those of the metrics that a gate
+/// may check.
+pub const CAPACITY: &str = "capacity";
+
 /// What must not become worse.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GateRule {
     /// By how much it may, as a share, 0 to below 1.
     pub limit: f64,
-    /// Names of the metrics, each of which ranks; empty for the one that decides
-    /// who serves best, TTFT and TPOT.
+    /// Names of the metrics, each of which ranks, or [`CAPACITY`]; empty for the one that
+    /// decides who serves best, TTFT and TPOT, and of searches for the capacity.
     pub metrics: Vec<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Statistics of samples: percentiles, mean, deviation.
 
+pub mod best_of;
 pub(crate) mod histogram;
 pub mod inference;
 pub mod numbers;

@@ -92,6 +92,13 @@ impl DurationText {
         u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX)
     }
 
+    /// A part of it, in whole milliseconds and above 0.
+    #[must_use]
+    pub fn part(self, share: f64) -> Self {
+        let ms = (self.as_s() * share * 1e3).ceil().max(1.0);
+        Self::from_millis(ms as u64)
+    }
+
     /// The duration in seconds.
     #[must_use]
     pub fn as_s(self) -> f64 {

@@ -88,7 +88,7 @@ rules! {
     WIRE_SOME = "V19", Flag, "no single time of the records is far from that of its packets";
     ORIGIN = "V20", Reject, "a backend is simulated if its plugin says so, and the run's clock covers every cell";
     PROMPTS = "V21", Reject, "the prompts are those that the config and its seed give";
-    SEARCHED = "V22", Reject, "a search measured the loads that its own figures call for";
+    SEARCHED = "V22", Reject, "a search measured the loads, and a tuning made the starts, that their own figures call for";
     REPLICA = "V23", Reject, "every request went to the replica whose turn it was, and a conversation stayed on its own";
 }
 

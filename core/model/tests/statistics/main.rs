@@ -11,4 +11,5 @@ mod percentiles;
 mod runs;
 mod several_backends;
 mod steady;
+mod tuning;
 mod two_backends;

@@ -9,6 +9,7 @@ mod load_section;
 mod replicas;
 mod search;
 mod shape;
+mod tune;
 mod workload;
 
 use std::collections::BTreeSet;
@@ -33,6 +34,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     load_section::check(&config.load, &config.workload, &mut found);
     replicas::check_load(config, &mut found);
     check_conversations(config, &mut found);
+    tune::check(config, &mut found);
     check_limits(config, &mut found);
     limits::check(config, &mut found);
     found.0

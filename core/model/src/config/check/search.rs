@@ -1,12 +1,10 @@
 //! Checks of `load.search`.
 
 use super::found::Found;
-use crate::config::{LoadConfig, PercentileLimits, SearchConfig, SearchOver};
+use crate::config::{LoadConfig, PercentileLimits, SearchConfig, SearchOver, SearchSlo};
 
 /// Smallest and largest tolerance: closer cannot be told, and farther says nothing.
 const TOLERANCE: (f64, f64) = (0.01, 0.5);
-/// Requests that a percentile needs so that one lies beyond it.
-const NEEDED: [(u32, u64); 4] = [(50, 2), (90, 10), (95, 20), (99, 100)];
 
 /// Checks the search of a run.
 pub(super) fn check(search: &SearchConfig, load: &LoadConfig, found: &mut Found) {
@@ -23,8 +21,26 @@ pub(super) fn check(search: &SearchConfig, load: &LoadConfig, found: &mut Found)
         let fact = "is set, but a search needs a load that stays as it is while it is measured";
         found.add("load.shape", fact);
     }
-    check_slo(search, load, found);
+    if !search.finds_capacity() {
+        check_bend(search, found);
+        return;
+    }
+    let fewest = load.requests_at(search.level(search.from.max(1.0)));
+    check_slo("load.search.slo", &search.slo, fewest, found);
     check_fills(search, load, found);
+}
+
+/// A bend is no promise, and comes to its end by itself.
+fn check_bend(search: &SearchConfig, found: &mut Found) {
+    if search.slo.each().next().is_some() {
+        let fact = "is set, but a bend is found by throughput alone";
+        let hint = Some("leave `find` out: then the largest load that keeps it is found");
+        found.add_hint("load.search.slo", fact, hint);
+    }
+    if search.budget.is_some() {
+        let fact = "is set, but a bend takes a few levels, as many in every repeat";
+        found.add("load.search.budget", fact);
+    }
 }
 
 /// Enough requests that the largest load comes about at all.
@@ -68,15 +84,16 @@ fn check_range(search: &SearchConfig, found: &mut Found) {
     }
 }
 
-fn check_slo(search: &SearchConfig, load: &LoadConfig, found: &mut Found) {
+/// Limits of percentiles, at `path`, of which each cell has `fewest` requests or more.
+pub(super) fn check_slo(path: &str, slo: &SearchSlo, fewest: Option<u64>, found: &mut Found) {
     let mut limits = 0;
-    for (metric, percentiles) in search.slo.each() {
+    for (metric, percentiles) in slo.each() {
         limits += percentiles.each().count();
-        check_percentiles(metric, percentiles, (search, load), found);
+        check_percentiles((path, metric), percentiles, fewest, found);
     }
     if limits == 0 {
         found.add_hint(
-            "load.search.slo",
+            path,
             "has no limit of a latency: nothing would break",
             Some("set slo: {ttft_ms: {p99: 500}}"),
         );
@@ -84,21 +101,17 @@ fn check_slo(search: &SearchConfig, load: &LoadConfig, found: &mut Found) {
 }
 
 fn check_percentiles(
-    metric: &str,
+    (path, metric): (&str, &str),
     percentiles: PercentileLimits,
-    (search, load): (&SearchConfig, &LoadConfig),
+    fewest: Option<u64>,
     found: &mut Found,
 ) {
-    let fewest = load.requests_at(search.level(search.from.max(1.0)));
     for (p, limit) in percentiles.each() {
-        let path = format!("load.search.slo.{metric}.p{p}");
+        let path = format!("{path}.{metric}.p{p}");
         if !(limit > 0.0 && limit.is_finite()) {
             found.add(&path, format!("is {limit}, must be above 0 ms"));
         }
-        let needed = NEEDED
-            .iter()
-            .find(|(own, _)| *own == p)
-            .map_or(0, |(_, n)| *n);
+        let needed = SearchSlo::needed_for(p);
         // One gap of an answer is one value; requests are counted where they are one each.
         if metric != "itl_ms" && fewest.is_some_and(|fewest| fewest < needed) {
             let fewest = fewest.unwrap_or(0);

@@ -83,12 +83,15 @@ pub(crate) fn all(
     config: &Config,
     cells: &[MeasuredCell<'_>],
 ) -> Vec<Capacity> {
-    let Some(search) = &config.load.search else {
+    let search = config.load.search.as_ref();
+    let Some(search) = search.filter(|search| search.finds_capacity()) else {
         return Vec::new();
     };
     let labels = config.backends.iter().map(|backend| backend.label());
     let found = labels.filter_map(|backend| {
-        let levels = levels(manifest, backend, cells);
+        let mut levels = levels(manifest, backend, cells);
+        // Looks of a tuning measure less than was asked for.
+        levels.retain(|level| level.block >= config.look_blocks());
         (!levels.is_empty()).then(|| capacity((manifest, config, search), backend, levels))
     });
     found.collect()

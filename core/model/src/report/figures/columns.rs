@@ -103,7 +103,10 @@ fn reasons_first(row: &Row) -> bool {
 
 /// Heading of a metric; its name if it has none of its own.
 pub(crate) fn label(name: &str) -> &str {
-    metrics::named(name).map_or(name, |metric| metric.label)
+    match name {
+        "capacity" => "Capacity",
+        _ => metrics::named(name).map_or(name, |metric| metric.label),
+    }
 }
 
 /// Heading of a metric inside a sentence.

@@ -46,7 +46,9 @@ pub(crate) fn fewest_requests(report: &Report) -> u64 {
 
 fn all_succeeded(report: &Report) -> bool {
     let measured = report.measured();
-    let is_measured = |label: &String| measured.contains(&label.as_str());
+    let left_out = report.left_out();
+    let is_measured =
+        |label: &String| measured.contains(&label.as_str()) || left_out.contains(&label.as_str());
     let mut labels = report.backends.iter().map(|backend| &backend.label);
     labels.all(is_measured) && report.rows.iter().all(|row| row.counts.failed == 0)
 }

@@ -114,7 +114,8 @@ fn most(all: &[Capacity]) -> Option<String> {
     })
 }
 
-fn load_words(over: SearchOver, load: f64) -> String {
+/// A load with its unit.
+pub(super) fn load_words(over: SearchOver, load: f64) -> String {
     match over {
         SearchOver::Concurrency => format!("{} at once", counted(load as u64, "request")),
         SearchOver::RequestRate => format!("{} requests/s", three_digits(load)),

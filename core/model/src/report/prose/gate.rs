@@ -4,7 +4,7 @@ use super::runs::{IN_DOUBT, decides};
 use super::wording::listed;
 use crate::config::Level;
 use crate::report::figures::columns::lower_label;
-use crate::report::runs_data::{Gate, GateCheck, GateState};
+use crate::report::runs_data::{CAPACITY, Gate, GateCheck, GateState};
 use crate::stats::rounded;
 use crate::text::number::{counted, percent};
 
@@ -113,6 +113,9 @@ impl GateCheck {
         let more = match (self.state, self.reason) {
             (GateState::Lost, _) => Some("more than 5 % of its requests failed".to_owned()),
             (GateState::Undecided, Some(reason)) => Some(format!("no verdict: {}", reason.words())),
+            (GateState::Undecided, None) if self.is_capacity() => Some(
+                "the edges lie too close for this limit: a finer tolerance would tell".to_owned(),
+            ),
             (GateState::Undecided, None) if self.shown_worse => Some(format!(
                 "surely worse, by how much is open; {}",
                 decides(self.blocks_to_decide)
@@ -133,10 +136,20 @@ impl GateCheck {
         let by = self.worse_by.map_or_else(|| "no ratio".to_owned(), amount);
         let ends = self.low.zip(self.high).map(|(low, high)| {
             let range = range(low, high);
-            format!(" (95 %: {range})")
+            // What edges say is no estimate.
+            let claim = if self.is_capacity() {
+                "between"
+            } else {
+                "95 %"
+            };
+            format!(" ({claim}: {range})")
         });
         let ends = ends.unwrap_or_default();
         format!("{}: {by}{than}{ends}", self.place())
+    }
+
+    fn is_capacity(&self) -> bool {
+        self.metric == CAPACITY
     }
 
     fn place(&self) -> String {

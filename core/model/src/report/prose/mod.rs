@@ -11,6 +11,7 @@ pub(crate) mod runs;
 mod saturation;
 mod tails;
 mod trust;
+mod tuning;
 pub(crate) mod warnings;
 pub(crate) mod wording;
 
@@ -54,9 +55,13 @@ pub(super) fn write(report: &mut Report) {
         warning.text = warnings::sentence(warning);
     }
     capacity::write(&mut report.capacity);
-    report.answer = match report.capacity.is_empty() {
-        true => headline::sentences(report),
-        false => capacity::sentences(report),
+    tuning::write(&mut report.tuning);
+    report.answer = if !report.tuning.is_empty() {
+        tuning::sentences(report)
+    } else if !report.capacity.is_empty() {
+        capacity::sentences(report)
+    } else {
+        headline::sentences(report)
     };
 }
 

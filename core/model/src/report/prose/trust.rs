@@ -78,7 +78,7 @@ fn sample(report: &Report) -> String {
 
 /// Requests that failed and whose, and backends that gave nothing.
 fn requests(report: &Report) -> String {
-    let measured = report.measured();
+    let (measured, left_out) = (report.measured(), report.left_out());
     let mut found: Vec<String> = Vec::new();
     for backend in &report.backends {
         let label = backend.label.as_str();
@@ -86,6 +86,9 @@ fn requests(report: &Report) -> String {
         let (ok, failed) = rows.fold((0, 0), |(ok, failed), row| {
             (ok + row.counts.ok, failed + row.counts.failed)
         });
+        if left_out.contains(&label) {
+            continue;
+        }
         if !measured.contains(&label) {
             found.push(format!("{label} gave no result"));
         } else if failed > 0 {

@@ -89,6 +89,11 @@ impl Baseline {
         Self { pairs }
     }
 
+    /// Labels of each backend and of its baseline.
+    pub(super) fn labels(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
     /// Every pair at every level that both runs have.
     pub(super) fn pairs_at_levels<'r>(
         &self,

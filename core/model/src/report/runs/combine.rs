@@ -84,6 +84,7 @@ pub(super) fn combine<'r>(runs: &'r [MeasuredRun<'r>]) -> Combined<'r> {
         [only] => only.clone(),
         _ => None,
     };
+    combined.config.tune = runs.iter().find_map(|run| run.config.tune.clone());
     combined.config.repeats = runs.iter().map(|run| run.config.repeats).min().unwrap_or(1);
     for (run, labels) in runs.iter().zip(combined.labels.clone()) {
         combined.put(run, &labels, &levels);
@@ -102,7 +103,11 @@ impl<'r> Combined<'r> {
             self.config.backends.push(backend);
         }
         self.skip_missing(run, labels, levels);
-        let is_known = |cell: &&MeasuredCell<'_>| new.contains_key(cell.row.backend.as_str());
+        // Looks of a tuning are shorter, and only some points had them.
+        let looks = run.config.look_blocks();
+        let is_known = |cell: &&MeasuredCell<'_>| {
+            cell.row.block >= looks && new.contains_key(cell.row.backend.as_str())
+        };
         for cell in run.cells.iter().filter(is_known) {
             let mut cell = cell.clone();
             rename(&new, &mut cell.row.backend);
@@ -171,7 +176,8 @@ impl<'r> Combined<'r> {
 /// promise, of the same kind of load.
 pub(super) fn capacity(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Vec<Capacity> {
     let promise = |run: &MeasuredRun<'_>| {
-        let search = run.config.load.search.as_ref()?;
+        let search = run.config.load.search.as_ref();
+        let search = search.filter(|search| search.finds_capacity())?;
         Some((search.over, search.slo.clone()))
     };
     let first = runs.first().and_then(promise);

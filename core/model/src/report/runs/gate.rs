@@ -8,9 +8,10 @@
 //! pages 295 to 300).
 
 use super::baseline::PairAtLevel;
+use super::gate_capacity;
 use crate::metrics::{self, Better, Metric};
 use crate::report::data::Report;
-use crate::report::runs_data::{Gate, GateCheck, GateRule, GateState};
+use crate::report::runs_data::{CAPACITY, Gate, GateCheck, GateRule, GateState};
 use crate::report::verdict::chunking;
 use crate::report::verdict::compare::FAILED_LIMIT;
 use crate::report::verdict::family::{TAIL, Together};
@@ -23,9 +24,21 @@ const BESIDE: [&str; 2] = ["ttft_ms", "tpot_ms"];
 /// Takes the place of `tpot_ms` where events carry different numbers of tokens.
 const PER_TOKEN: &str = "decode_ms_per_token";
 
+/// What is held against the baseline.
+pub(super) struct Compared<'r> {
+    /// Backends at the levels that both runs have.
+    pub(super) pairs: &'r [PairAtLevel<'r>],
+    /// Labels of a backend and of its baseline.
+    pub(super) labels: &'r [(String, String)],
+    /// The runs are searches: what they are for is the capacity.
+    pub(super) are_searches: bool,
+}
+
 /// Checks every pair against the rule.
-pub(super) fn decide(rule: &GateRule, report: &Report, pairs: &[PairAtLevel<'_>]) -> Gate {
+pub(super) fn decide(rule: &GateRule, report: &Report, compared: &Compared<'_>) -> Gate {
+    let pairs = compared.pairs;
     let names = match rule.metrics.as_slice() {
+        [] if compared.are_searches => vec![CAPACITY.to_owned()],
         [] => by_default(report, pairs),
         own => own.to_vec(),
     };
@@ -34,7 +47,11 @@ pub(super) fn decide(rule: &GateRule, report: &Report, pairs: &[PairAtLevel<'_>]
         .flat_map(|metric| pairs.iter().filter_map(|pair| Test::new(metric, pair)))
         .collect();
     decide_together(&mut tests, rule.limit);
-    let checks: Vec<GateCheck> = tests.into_iter().map(|test| test.check).collect();
+    let mut checks: Vec<GateCheck> = tests.into_iter().map(|test| test.check).collect();
+    if names.iter().any(|name| name == CAPACITY) {
+        let all = &report.capacity;
+        checks.extend(gate_capacity::checks(all, compared.labels, rule.limit));
+    }
     let has_check = |name: &&String| checks.iter().any(|check| check.metric == **name);
     let nothing_of = names.iter().filter(|name| !has_check(name)).cloned();
     let nothing_of: Vec<String> = nothing_of.collect();

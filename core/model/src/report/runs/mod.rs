@@ -5,6 +5,7 @@ mod baseline;
 mod combine;
 mod difference;
 mod gate;
+mod gate_capacity;
 mod refusal;
 
 use super::build;
@@ -17,8 +18,8 @@ use super::provenance::environment;
 pub use gate::gate_states;
 
 pub use super::runs_data::{
-    Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateRule, GateState,
-    RunDifference, RunsCompared, RunsError,
+    CAPACITY, Change, ChangeOutcome, ComparedRun, DifferenceAbout, Gate, GateCheck, GateRule,
+    GateState, RunDifference, RunsCompared, RunsError,
 };
 use super::verdict::chunking;
 use super::verdict::drift::{self, Drift};
@@ -95,6 +96,14 @@ fn without_words(runs: &[MeasuredRun<'_>], options: &RunsOptions) -> Result<Repo
     let baseline = baseline::Baseline::new(runs, &combined, options.baseline);
     let pairs = baseline.pairs_at_levels(&report, &combined);
     let gate = options.gate.as_ref();
+    let held = gate::Compared {
+        pairs: &pairs,
+        labels: baseline.labels(),
+        are_searches: runs.iter().any(|run| {
+            let search = run.config.load.search.as_ref();
+            search.is_some_and(|search| search.finds_capacity())
+        }),
+    };
     let compared = RunsCompared {
         runs: runs.iter().map(compared_run).collect(),
         baseline: runs[options.baseline].label.clone(),
@@ -103,7 +112,7 @@ fn without_words(runs: &[MeasuredRun<'_>], options: &RunsOptions) -> Result<Repo
         changes: baseline::changes(&report.levels, &pairs),
         levels_of_some,
         other_currencies: combined.other_currencies(),
-        gate: gate.map(|rule| gate::decide(rule, &report, &pairs)),
+        gate: gate.map(|rule| gate::decide(rule, &report, &held)),
         drifts: drifts(&report, runs),
     };
     report.runs = Some(compared);
