@@ -260,7 +260,7 @@ warnings! {
         /// Tokens that the server counts.
         tokens: u64,
     } = "tokens-undercounted", Critical, "Let the server, or what stands before it, count all tokens; of this run compare only times of events.";
-    /// The server closed kept connections without a word, just when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
+    /// The server closed kept connections without a word, at the moment when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
     RequestsResent {
         /// Sent again.
         resent: u64,
@@ -439,7 +439,7 @@ warnings! {
         repeats: u64,
         /// Repeats that were tested.
         of_repeats: u64,
-    } = "may-not-be-steady", Note, "Measure longer: so few requests cannot tell.";
+    } = "may-not-be-steady", Note, "Measure longer: so few requests cannot decide it.";
     /// The last repeat differs from the first over all backends: the machine became faster or slower.
     MachineDrifted {
         /// Label of the run, where several are compared.
