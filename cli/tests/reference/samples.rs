@@ -95,8 +95,8 @@ fn last_level(table: &str) -> String {
     let parts: Vec<&str> = table.split("\n\n").collect();
     let rows: Vec<&str> = parts[1].lines().collect();
     let levels = rows.iter().enumerate();
-    let level = levels.filter(|(_, row)| row.starts_with(" concurrency"));
-    let last = level.last().unwrap().0;
+    let mut level = levels.filter(|(_, row)| row.starts_with(" concurrency"));
+    let last = level.next_back().unwrap().0;
     let is_row = |row: &&&str| row.starts_with(' ');
     let shown = [&rows[..3], &rows[last..]].concat();
     let shown: Vec<&str> = shown
