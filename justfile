@@ -42,9 +42,10 @@ package:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace
 
-# The book, into docs/book.
+# The book with its search, into docs/book.
 book:
     mdbook build docs
+    ls docs/book/searchindex*.js >/dev/null
 
 # The texts' sentences: words, numbers, length; the rules are in docs/prose.
 prose:
