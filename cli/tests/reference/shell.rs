@@ -154,6 +154,9 @@ fn run(place: &Path, commands: &str) -> Option<String> {
         .env("XDG_STATE_HOME", place.join(".state"))
         .env("XDG_DATA_HOME", place.join(".data"))
         .env("XDG_CACHE_HOME", place.join(".cache"))
+        .env_remove("HF_HUB_CACHE")
+        .env_remove("HF_HOME")
+        .env_remove("INFERBENCH_PLUGIN_PATH")
         .stdin(std::process::Stdio::null());
     let said = said(&mut command);
     (said.code != Some(0)).then(|| format!("{:?}\n{}{}", said.code, said.out, said.err))
