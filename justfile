@@ -4,8 +4,8 @@
 default:
     @just --list --unsorted
 
-# All that needs no GPU, Python, model or network, in the order of CI.
-all: format test lint outside-plugins quickstart package docs book unused licences msrv
+# All that needs no GPU, engine or model, in the order of CI.
+all: format test lint outside-plugins quickstart package docs book prose unused licences msrv
 
 # Formatting; `cargo fmt --all` mends it.
 format:
@@ -57,9 +57,15 @@ deploy:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace
 
-# The book, into docs/book.
+# The book with its search, into docs/book.
 book:
     mdbook build docs
+    ls docs/book/searchindex*.js >/dev/null
+
+# The texts' sentences: words, numbers, length; the rules are in docs/prose.
+prose:
+    npm ci --prefix docs/prose --no-audit --no-fund
+    cd docs/prose && npx --no-install textlint --format unix ../../*.md '../src/**/*.md' '../../plugins/*/README.md'
 
 # Dependencies that nothing uses.
 unused:
@@ -81,7 +87,14 @@ msrv:
         *) cargo "+$promised" check --workspace --all-targets ;;
     esac
 
-# Writes the generated pages, schemas and tables anew, where a test says that they are out of date.
+# A run of the quickstart on this machine for the samples and the picture in the texts; needs Chromium and Pillow.
+record:
+    cargo build --release
+    docs/record.sh target/release
+    just bless
+    docs/picture.sh target/release
+
+# Writes the generated pages, samples, schemas and tables anew, where a test says that they are out of date.
 bless:
     cargo build --workspace
     INFERBENCH_BLESS=1 cargo test -p inferbench --test reference

@@ -7,6 +7,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -39,7 +40,7 @@ fn write_model(folder: &Path) {
     fs::write(folder.join("tokenizer.json"), tokenizer().to_string()).unwrap();
 }
 
-/// A machine whose hub cache holds Qwen2.5-0.5B and nothing else.
+/// A machine that has uv, and Qwen2.5-0.5B in the hub's cache.
 struct Machine {
     folder: TempDir,
 }
@@ -54,6 +55,10 @@ impl Machine {
         fs::write(repo.join("refs/main"), "x").unwrap();
         write_model(&repo.join("snapshots/x"));
         write_model(&folder.path().join("model"));
+        let uv = folder.path().join("bin/uv");
+        fs::create_dir(uv.parent().unwrap()).unwrap();
+        fs::write(&uv, "#!/bin/sh\n").unwrap();
+        fs::set_permissions(&uv, fs::Permissions::from_mode(0o755)).unwrap();
         Self { folder }
     }
 
@@ -71,6 +76,7 @@ impl Machine {
             // Folders of a build may be writable by the group.
             .arg("--trust-plugin-dir")
             .current_dir(repository())
+            .env("PATH", self.folder.path().join("bin"))
             .env("HF_HUB_CACHE", self.folder.path().join("hub"));
         for name in ["MODEL", "VLLM", "HF_PYTHON", "INFERBENCH_PLUGIN_PATH"] {
             command.env_remove(name);
@@ -223,11 +229,11 @@ fn example_launches_vllm_sglang_and_hf() {
             // 48 cells * 128 requests, of 512 and 128 tokens.
             "measured requests: 6\u{202f}144, about 3\u{202f}145\u{202f}728 prompt tokens and 786\u{202f}432 answer tokens",
             "vllm (plugin vllm, prompts as token_ids, started 3 times)",
-            "VLLM_SERVER_DEV_MODE=1 VLLM_NO_USAGE_STATS=1 vllm serve Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 0 --served-model-name Qwen/Qwen2.5-0.5B-Instruct --seed 1 --generation-config vllm --dtype bfloat16 --max-model-len 4096 --gpu-memory-utilization 0.9",
+            "VLLM_SERVER_DEV_MODE=1 VLLM_NO_USAGE_STATS=1 uv tool run --offline --isolated --from vllm==0.32.0 vllm serve Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 0 --served-model-name Qwen/Qwen2.5-0.5B-Instruct --seed 1 --generation-config vllm --dtype bfloat16 --max-model-len 4096 --gpu-memory-utilization 0.9",
             "sglang (plugin sglang, prompts as token_ids, started 3 times)",
-            "python3 -m sglang.launch_server --model-path Qwen/Qwen2.5-0.5B-Instruct --served-model-name Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 0 --random-seed 1 --sampling-defaults openai --enable-metrics --dtype bfloat16 --context-length 4096 --mem-fraction-static 0.85",
+            "uv tool run --offline --isolated --from sglang==0.5.23 python -m sglang.launch_server --model-path Qwen/Qwen2.5-0.5B-Instruct --served-model-name Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 0 --random-seed 1 --sampling-defaults openai --enable-metrics --dtype bfloat16 --context-length 4096 --mem-fraction-static 0.85",
             "hf (plugin hf, prompts as token_ids, started 3 times)",
-            "PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false python3 RUN_FOLDER/logs/inferbench_hf_server.py --model Qwen/Qwen2.5-0.5B-Instruct --served-model-name Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 0 --device auto --dtype bfloat16 --max-model-len 4096",
+            "PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false uv tool run --offline --isolated --from transformers==5.24.0 --with torch python RUN_FOLDER/logs/inferbench_hf_server.py --model Qwen/Qwen2.5-0.5B-Instruct --served-model-name Qwen/Qwen2.5-0.5B-Instruct --host 127.0.0.1 --port 0 --device auto --dtype bfloat16 --max-model-len 4096",
             "skipped: hf at concurrency 16: max_concurrency of this backend is 8",
             "skipped: hf at concurrency 32: max_concurrency of this backend is 8",
         ],

@@ -7,22 +7,13 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use common::stored::{unpack, unpacked};
 use common::{Said, inferbench, json_file, said};
-use flate2::read::GzDecoder;
 use serde_json::{Value, json};
 
 const RUNS: [&str; 3] = ["simulated", "slower", "real"];
-
-/// Files of facts that are kept packed.
-const PACKED: [&str; 4] = [
-    "requests.jsonl",
-    "host.jsonl",
-    "server_metrics.jsonl",
-    "gpu.jsonl",
-];
 
 /// Fields with sentences for readers, which may be worded anew. A list of them
 /// keeps its length.
@@ -60,25 +51,14 @@ fn stored() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/old_runs")
 }
 
-fn unpacked(file: &Path) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let packed = fs::File::open(file).unwrap();
-    GzDecoder::new(packed).read_to_end(&mut bytes).unwrap();
-    bytes
-}
-
 fn packed_json(file: &Path) -> Value {
     serde_json::from_slice(&unpacked(file)).unwrap()
 }
 
 /// The facts of a stored run in a folder of that name below `folder`.
 fn copied(folder: &Path, name: &str) -> PathBuf {
-    let (from, to) = (stored().join(name), folder.join(name));
-    fs::create_dir(&to).unwrap();
-    fs::copy(from.join("run.json"), to.join("run.json")).unwrap();
-    for file in PACKED {
-        fs::write(to.join(file), unpacked(&from.join(format!("{file}.gz")))).unwrap();
-    }
+    let to = folder.join(name);
+    unpack(&stored().join(name), &to);
     to
 }
 

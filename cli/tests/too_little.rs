@@ -20,8 +20,8 @@ repeats: 1
 
 const WARNINGS: [&str; 3] = [
     "warning: load.requests: 12 requests cannot fill concurrency 16: the level is never reached; give 128 or more\n",
-    "note: repeats is 1: there will be figures and no verdict, and from 3 on verdicts rest on more than guesswork (rule V13 of verify)\n",
-    "note: load.requests: 12 a level are few, from 30 on a median means something (rule V09 of verify)\n",
+    "note: repeats is 1: there will be figures and no verdict; set 3 or more (rule V13 of verify)\n",
+    "note: load.requests: 12 a level are too few for a steady median; set 30 or more (rule V09 of verify)\n",
 ];
 
 #[test]

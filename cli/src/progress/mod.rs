@@ -137,14 +137,12 @@ impl Progress {
     fn words(&mut self, event: RunEvent) -> Option<String> {
         Some(match event {
             RunEvent::Started {
-                folder, simulated, ..
+                folder,
+                simulated,
+                stages,
             } => {
                 let mark = if simulated { " (SIMULATED)" } else { "" };
-                let all = match self.cells {
-                    // What a search or a tuning measures follows from what it has measured.
-                    0 => "as many measurements as the answer needs".to_owned(),
-                    cells => format!("{} to take", counted(cells as u64, "measurement")),
-                };
+                let all = to_come(stages.len(), self.cells);
                 format!("{all}{mark}, in {}", folder.display())
             }
             RunEvent::Starting {
@@ -258,6 +256,16 @@ impl Progress {
     }
 }
 
+/// What is to come, by the starts and levels that are known at the beginning.
+fn to_come(stages: usize, cells: usize) -> String {
+    match (stages, cells) {
+        (0, _) => "nothing is missing".to_owned(),
+        // What a search or a tuning measures follows from what it has measured.
+        (_, 0) => "as many measurements as the answer needs".to_owned(),
+        (_, cells) => format!("{} to take", counted(cells as u64, "measurement")),
+    }
+}
+
 /// What a known cause says beyond the error itself; nothing if that says it all.
 fn new_words(cause: &str, known: &KnownCause) -> Option<String> {
     let says = |words: &str| cause.contains(words);
@@ -280,6 +288,13 @@ fn size() -> Size {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_complete_run_that_is_resumed_is_no_search() {
+        assert_eq!(to_come(0, 0), "nothing is missing");
+        assert_eq!(to_come(2, 0), "a search for the largest load");
+        assert_eq!(to_come(2, 6), "6 measurements to take");
+    }
 
     #[test]
     fn a_known_cause_repeats_nothing_that_the_error_has_said() {

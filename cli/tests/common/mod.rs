@@ -6,6 +6,7 @@
 
 pub(crate) mod place;
 pub(crate) mod simulator;
+pub(crate) mod stored;
 
 use std::fs;
 use std::path::{Path, PathBuf};

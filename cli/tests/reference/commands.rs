@@ -3,21 +3,7 @@
 use clap::Parser;
 use inferbench::args::Args;
 
-use super::texts;
-
-/// The lines of a text's shell blocks, continued ones joined.
-fn shell_lines(text: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for language in ["sh", "bash"] {
-        let fence = format!("```{language}\n");
-        let blocks = text.split(&fence).skip(1);
-        for block in blocks.filter_map(|rest| rest.split("```").next()) {
-            let joined = block.replace("\\\n", " ");
-            lines.extend(joined.lines().map(str::to_owned));
-        }
-    }
-    lines
-}
+use super::blocks::all_blocks;
 
 /// The words of a line up to what the shell takes for itself: a comment, a pipe, a
 /// second command.
@@ -55,9 +41,10 @@ fn arguments(line: &str) -> Option<Vec<String>> {
 #[test]
 fn every_command_line_in_the_texts_is_one_that_the_program_takes() {
     let mut checked = 0;
-    for (file, text) in texts() {
-        for line in shell_lines(&text) {
-            let Some(arguments) = arguments(&line) else {
+    for block in all_blocks(&["sh"]) {
+        let joined = block.text.replace("\\\n", " ");
+        for line in joined.lines() {
+            let Some(arguments) = arguments(line) else {
                 continue;
             };
             checked += 1;
@@ -66,7 +53,7 @@ fn every_command_line_in_the_texts_is_one_that_the_program_takes() {
             assert!(
                 fault.is_none(),
                 "{}: {line}\n{}",
-                file.display(),
+                block.place(),
                 fault.unwrap()
             );
         }

@@ -8,12 +8,7 @@ use super::common::repository;
 use super::texts;
 
 /// Texts beside those of the book.
-const OTHERS: [&str; 4] = [
-    "ARCHITECTURE.md",
-    "CONTRIBUTING.md",
-    "CHANGELOG.md",
-    "benches/README.md",
-];
+const OTHERS: [&str; 3] = ["ARCHITECTURE.md", "CHANGELOG.md", "benches/README.md"];
 
 /// A text without its blocks of code.
 fn prose(text: &str) -> String {

@@ -1,30 +1,25 @@
 //! Every piece of a config that the texts show is one that the program takes, with
 //! options that its plugins have.
 
-use std::path::Path;
-
 use inferbench_model::config;
 use serde_json::{Map, Value, json};
 
+use super::blocks::{Block, all_blocks};
 use super::options::{description, shipped};
-use super::texts;
 
-/// The blocks of YAML of a text, whole files that it includes among them.
-fn blocks(file: &Path, text: &str) -> Vec<String> {
-    let blocks = text.split("```yaml\n").skip(1);
-    let blocks = blocks.filter_map(|rest| rest.split("```").next());
-    let included = |block: &str| match block.trim().strip_prefix("{{#include ") {
+/// What a block of YAML says; a whole file that it includes is read.
+fn content(block: &Block) -> String {
+    match block.text.trim().strip_prefix("{{#include ") {
         Some(path) => {
             let path = path.trim_end_matches("}}").trim();
-            std::fs::read_to_string(file.parent().unwrap().join(path)).unwrap()
+            std::fs::read_to_string(block.file.parent().unwrap().join(path)).unwrap()
         }
-        None => block.to_owned(),
-    };
-    blocks.map(included).collect()
+        None => block.text.clone(),
+    }
 }
 
 /// A piece of a config, completed to a whole one; `None` if it is no config.
-fn whole(block: &str) -> Option<Map<String, Value>> {
+pub(super) fn whole(block: &str) -> Option<Map<String, Value>> {
     let value: Value = serde_yaml::from_str(block).unwrap();
     let mut keys = match value {
         Value::Array(backends) => Map::from_iter([("backends".to_owned(), backends.into())]),
@@ -69,15 +64,14 @@ fn every_piece_of_a_config_in_the_texts_is_taken() {
     let schemas: Vec<(&str, Value)> = schemas.collect();
     let mut checked = 0;
     let mut faults = Vec::new();
-    for (file, text) in texts() {
-        for block in blocks(&file, &text) {
-            let Some(keys) = whole(&block) else {
-                continue;
-            };
-            checked += 1;
-            let found = fault(&keys, &schemas);
-            faults.extend(found.map(|fault| format!("{}: {fault}\n{block}", file.display())));
-        }
+    for block in all_blocks(&["yaml"]) {
+        let text = content(&block);
+        let Some(keys) = whole(&text) else {
+            continue;
+        };
+        checked += 1;
+        let found = fault(&keys, &schemas);
+        faults.extend(found.map(|fault| format!("{}: {fault}\n{text}", block.place())));
     }
     assert_eq!(faults, [""; 0]);
     assert!(checked > 20, "{checked} pieces are too few to be all");

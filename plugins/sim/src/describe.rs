@@ -67,8 +67,8 @@ pub struct SimOptions {
     /// this option, as rounding makes it. Default never.
     #[schemars(range(min = 1))]
     pub parts_at_token: Option<u32>,
-    /// Size of the vocabulary, tokens. Default 32000; prompts use ids below
-    /// 32000, so it cannot be less.
+    /// Size of the vocabulary, tokens. Default 32,000; prompts use ids below
+    /// 32,000, so it cannot be less.
     #[schemars(range(min = 32000))]
     pub vocab_size: Option<u32>,
     /// Mean length of an answer whose length is not forced, tokens (geometric);

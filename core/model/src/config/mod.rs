@@ -120,7 +120,7 @@ pub struct Config {
 pub struct ModelConfig {
     /// Hub id or local folder.
     pub id: String,
-    /// Weight and activation type, e.g. `bfloat16`; the backend's choice if absent.
+    /// Weight and activation type, such as `bfloat16`; the backend's choice if absent.
     #[serde(default)]
     pub dtype: Option<String>,
     /// Longest prompt plus answer, in tokens; the backend's choice if absent.

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-/// Whose fault a failure is, as far as the client can tell.
+/// Whose fault a failure is, as far as the client can know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The server's, or that of what runs in front of it.
@@ -204,7 +204,7 @@ A request that did not succeed has one of these words as its `reason` in `reques
 `message` has the message of the server or the client. If several apply, an HTTP status
 outweighs an error inside the answer, which outweighs a broken stream, which outweighs a bad finish
 reason. The list is closed; `http_NNN` stands for any status, such as `http_503`. *Fault* says
-whose it is as far as the client can tell: `408`, `425` and `429` are the server's, every other
+whose it is as far as the client can know: `408`, `425` and `429` are the server's, every other
 4xx says that the request was wrong.
 
 Failed requests are counted by reason and enter no latency.

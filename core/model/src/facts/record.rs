@@ -127,7 +127,7 @@ pub struct RequestRecord {
     pub first_content_ns: Option<u64>,
     /// Arrival of the last output event.
     pub last_output_ns: Option<u64>,
-    /// The exchange ended: end marker, close, error or timeout.
+    /// The exchange ended: end marker, close, error or time-out.
     pub end_ns: u64,
     /// First output event minus sent.
     pub ttft_ms: Option<f64>,

@@ -36,7 +36,7 @@ pub enum NotShardable {
     MaxInFlight,
     /// A shard would have no slot.
     #[error(
-        "concurrency {level} has fewer slots than {count} shards: use at most {level} shards or leave the level out"
+        "concurrency {level} has fewer slots than {count} shards: use {level} or fewer, or leave the level out"
     )]
     FewSlots { level: u32, count: u32 },
     /// A shard would have fewer slots than there are replicas.
@@ -52,7 +52,7 @@ pub enum NotShardable {
     },
     /// A shard would have no request.
     #[error(
-        "{level} has {requests} measured requests, fewer than {count} shards: use at most {requests} shards or more requests"
+        "{level} has {requests} measured requests, fewer than {count} shards: use {requests} or fewer, or more requests"
     )]
     FewRequests {
         level: Level,
@@ -189,11 +189,11 @@ mod tests {
     fn every_shard_must_have_something_to_do() {
         assert_eq!(
             refusal(|config| config["load"]["concurrency"] = json!([8, 3])).unwrap(),
-            "concurrency 3 has fewer slots than 4 shards: use at most 3 shards or leave the level out"
+            "concurrency 3 has fewer slots than 4 shards: use 3 or fewer, or leave the level out"
         );
         assert_eq!(
             refusal(|config| config["load"]["requests"] = json!(3)).unwrap(),
-            "concurrency 8 has 3 measured requests, fewer than 4 shards: use at most 3 shards or more requests"
+            "concurrency 8 has 3 measured requests, fewer than 4 shards: use 3 or fewer, or more requests"
         );
         let urls = json!([
             "http://127.0.0.1:1",

@@ -57,12 +57,16 @@ fn content(
             let ids = (name, Value::Array(list));
             Ok(Content::TokenIds(token_ids(&ids)?, None))
         }
-        (Some(prompt), None, None, None) => match (prompt.0.clone(), text(prompt)?) {
-            (name, text) if text.is_empty() => {
-                Err(RowFault::wrong(&format!("`{name}` is empty"), "a text"))
-            }
-            (_, text) => Ok(Content::Text(text)),
-        },
+        (Some((_, Value::String(text))), None, None, None) if !text.is_empty() => {
+            Ok(Content::Text(text))
+        }
+        (Some((name, value)), None, None, None) => Err(RowFault::wrong(
+            &match value {
+                Value::String(_) => format!("`{name}` is empty"),
+                other => format!("`{name}` is {}", kind(&other)),
+            },
+            "a text or a list of token ids",
+        )),
         (None, None, Some(messages), None) => Ok(Content::Messages(message_list(messages)?)),
         (None, None, None, Some((name, list))) => sharegpt::conversation(&name, &list),
         (None, None, None, None) => Err(RowFault::wrong(
@@ -278,8 +282,14 @@ mod tests {
                 r#"{"text": "a"}"#,
                 "has none of them: `{\"text\": \"a\"}`, expected an object with `prompt`, `messages` or `conversations`",
             ),
-            (r#"{"prompt": ""}"#, "`prompt` is empty, expected a text"),
-            (r#"{"prompt": 5}"#, "`prompt` is a number, expected a text"),
+            (
+                r#"{"prompt": ""}"#,
+                "`prompt` is empty, expected a text or a list of token ids",
+            ),
+            (
+                r#"{"prompt": 5}"#,
+                "`prompt` is a number, expected a text or a list of token ids",
+            ),
             (
                 r#"{"prompt": "a", "messages": []}"#,
                 "has more than one of `prompt`, `messages` and `conversations`, expected one of them",

@@ -39,7 +39,7 @@ macro_rules! load_rows {
             /// Failed ones by reason.
             by_reason: BTreeMap<String, u64>,
         } = "requests-failed", Warning, "Look up the reasons in the book (failure reasons) and read the server's log.";
-        /// The server closed kept connections without a word, just when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
+        /// The server closed kept connections without a word, at the moment when the next requests went out. Each was sent again, once, on a new connection, and timed from there; from then on each request had a connection of its own.
         RequestsResent {
             /// Sent again.
             resent: u64,
@@ -109,7 +109,7 @@ macro_rules! load_rows {
             repeats: u64,
             /// Repeats that were tested.
             of_repeats: u64,
-        } = "may-not-be-steady", Note, "Measure longer: so few requests cannot tell.";
+        } = "may-not-be-steady", Note, "Measure longer: so few requests cannot decide it.";
         /// The last repeat differs from the first over all backends: the machine became faster or slower.
         MachineDrifted {
             /// Label of the run, where several are compared.

@@ -67,7 +67,7 @@ macro_rules! run_rows {
         FewRepeats {
             /// Repeats of the config.
             repeats: u32,
-            /// Repeats from which on verdicts rest on more than guesswork.
+            /// Fewest repeats that can show a difference.
             needed: u32,
         } = "few-repeats", Note, "Raise repeats.";
         /// So few requests per level carry no median.

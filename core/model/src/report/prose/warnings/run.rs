@@ -77,13 +77,13 @@ fn of_config(kind: &WarningKind) -> Option<String> {
             grouped(*enough)
         ),
         WarningKind::FewRepeats { repeats: 1, needed } => format!(
-            "repeats is 1: there will be figures and no verdict, and from {needed} on verdicts rest on more than guesswork (rule V13 of verify)"
+            "repeats is 1: there will be figures and no verdict; set {needed} or more (rule V13 of verify)"
         ),
         WarningKind::FewRepeats { repeats, needed } => format!(
-            "repeats is {repeats}: most verdicts will be inconclusive, from {needed} on they rest on more than guesswork (rule V13 of verify)"
+            "repeats is {repeats}: most verdicts will be inconclusive; set {needed} or more (rule V13 of verify)"
         ),
         WarningKind::FewRequests { requests, needed } => format!(
-            "load.requests: {requests} a level are few, from {needed} on a median means something (rule V09 of verify)"
+            "load.requests: {requests} a level are too few for a steady median; set {needed} or more (rule V09 of verify)"
         ),
         _ => return None,
     })
