@@ -19,7 +19,7 @@ const fn table(place: &'static str, source: &'static str, name: &'static str) ->
 }
 
 /// Every type of the facts and of the rows of cells, in the order of the page.
-pub(super) const TABLES: [Table; 52] = [
+pub(super) const TABLES: [Table; 53] = [
     table("run.json", "core/model/src/facts/manifest.rs", "Manifest"),
     table(
         "run.json: backends",
