@@ -105,7 +105,8 @@ fn an_open_loop_spreads_requests_by_turns_and_reports_each_replica() {
             "{}",
             ran.out
         );
-        assert!(page.contains(&url));
+        // The page writes a slash as a character by its number.
+        assert!(page.contains(url.strip_prefix("http://").unwrap()));
     }
     // 5 and 60 ms, and the machine's delay.
     let p50 = |row: &Value| row["ttft_ms"]["p50"].as_f64().unwrap();
@@ -280,7 +281,6 @@ fn shards_spread_their_own_requests_over_all_replicas() {
     let running: Vec<_> = (0..2)
         .map(|index| {
             let mut command = replicas.command(load, PLAIN);
-            command.arg("--output").arg(replicas.path("shards"));
             command.arg("--shard").arg(format!("{index}/2"));
             command.arg("--rendezvous").arg(replicas.path("meet"));
             let quiet = command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -69,13 +69,15 @@ impl Job {
 
     /// What the job printed, once it has ended.
     fn wait(&self) -> String {
-        wait_until(|| {
-            let mut queue = Command::new("squeue");
-            let queue = queue.args(["-h", "-j", &self.number]).output().unwrap();
-            queue.stdout.is_empty()
-        });
+        wait_until(|| self.has_ended());
         let log = format!("job-{}.log", self.number);
         fs::read_to_string(self.folder.path().join(log)).unwrap()
+    }
+
+    fn has_ended(&self) -> bool {
+        let mut queue = Command::new("squeue");
+        let queue = queue.args(["-h", "-j", &self.number]).output().unwrap();
+        queue.stdout.is_empty()
     }
 
     /// Process of one of its shards.
@@ -214,13 +216,17 @@ fn a_second_start_in_the_folder_of_a_job_is_refused() {
         .status()
         .unwrap();
     assert!(requeued.success());
-    // It would wait two minutes before it runs again.
+    // It would wait two minutes before it runs again: it is let run as soon as it waits.
     let at_once = format!("JobId={}", job.number);
-    let let_run = Command::new("scontrol")
-        .args(["update", &at_once, "StartTime=now"])
-        .status()
-        .unwrap();
-    assert!(let_run.success());
+    wait_until(|| {
+        let mut scontrol = Command::new("scontrol");
+        drop(
+            scontrol
+                .args(["update", &at_once, "StartTime=now"])
+                .output(),
+        );
+        job.has_ended()
+    });
     job.wait();
     for index in 0..4 {
         let log = fs::read_to_string(job.path(&format!("shard-{index}.log"))).unwrap();
