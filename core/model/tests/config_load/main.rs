@@ -62,10 +62,8 @@ fn the_full_example_loads() {
     assert_eq!(config.backends[0].options["gpu_memory_utilization"], 0.9);
     assert_eq!(config.backends[2].max_concurrency, Some(8));
     assert_eq!(config.backends[3].options["extra_args"][1], "fp8");
-    assert_eq!(
-        config.backends[4].attach.as_deref(),
-        Some("http://127.0.0.1:8000")
-    );
+    let attached = config.backends[4].attach.as_ref().unwrap();
+    assert_eq!(attached.urls(), ["http://127.0.0.1:8000"]);
     assert_eq!(config.backends[0].ready_check, ReadyCheck::Request);
     let minutes = |n: u64| Duration::from_secs(60 * n);
     assert_eq!(config.backends[0].ready_limit(), minutes(20));
