@@ -303,8 +303,28 @@ async fn a_model_that_is_neither_listed_nor_answered_to_is_named_with_those_that
     });
     let ran = run_of(&server).await;
     ran.ended_at_once();
-    let expected = "serves a, b, not `m`: http_404: no such model; set model.id to the name that it \
-                    serves, and model.tokenizer to that model's own";
+    let expected = "lists a, b, not `m`, and refuses a request to that name: http_404: no such model; \
+                    set model.id to the name that it serves, and model.tokenizer to that model's own";
+    assert_eq!(ran.failure(), expected);
+}
+
+/// As of a router before `transformers serve`: it lists `unknown`, and adds fields that the
+/// server behind it does not take. The model's name is not what is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_is_not_about_the_name_gives_no_advice_about_names() {
+    let server = serving(json!(["unknown"]), |_, peer| {
+        let words = r#"{"error": {"message": "Unexpected fields: no_stop_trim"}}"#;
+        peer.write(answer(
+            "422 Unprocessable Entity",
+            "application/json",
+            "",
+            words,
+        ));
+    });
+    let ran = run_of(&server).await;
+    ran.ended_at_once();
+    let expected = "lists unknown, not `m`, and refuses a request to that name: http_422: Unexpected \
+                    fields: no_stop_trim";
     assert_eq!(ran.failure(), expected);
 }
 

@@ -325,21 +325,26 @@ impl Try {
         let (served, wanted) = (list.text(), wanted.to_owned());
         match self {
             Self::Never(ReadyError::Refused {
-                reason, message, ..
+                reason,
+                message,
+                next,
             }) => Self::Never(ReadyError::OtherModel {
                 served,
                 wanted,
                 refusal: error::said(&reason, &message),
-                next: match attached {
-                    true => {
-                        "set model.id to the name that it serves, and model.tokenizer to that model's own"
+                next: match (may_refuse_a_name(&reason), attached) {
+                    (true, true) => "; set model.id to the name that it serves, and \
+                                     model.tokenizer to that model's own"
+                        .to_owned(),
+                    (true, false) => {
+                        "; give it the name by its command: the plugin's `{served_name}`".to_owned()
                     }
-                    false => "give it the name by its command: the plugin's `{served_name}`",
+                    (false, _) => next,
                 },
             }),
             Self::Never(error) => Self::Never(error),
             Self::Later(later) => Self::Later(Later {
-                words: format!("serves {served}, not `{wanted}`: {}", later.words),
+                words: format!("lists {served}, not `{wanted}`: {}", later.words),
                 ..later
             }),
         }
@@ -357,6 +362,12 @@ impl From<ControlError> for Try {
             }),
         }
     }
+}
+
+/// The reasons with which servers refuse a model's name. Any other is about something
+/// else: the list that a gateway gives may name no model at all.
+fn may_refuse_a_name(reason: &str) -> bool {
+    matches!(reason, "http_404" | "http_400")
 }
 
 /// A refusal that waiting will not mend: 4xx, but for "too early", "too many"

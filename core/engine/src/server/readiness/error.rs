@@ -112,7 +112,7 @@ pub(crate) enum ReadyError {
         host: String,
     },
     /// It lists other models, and refuses a request to the one that is wanted.
-    #[error("serves {served}, not `{wanted}`: {refusal}; {next}")]
+    #[error("lists {served}, not `{wanted}`, and refuses a request to that name: {refusal}{next}")]
     OtherModel {
         /// What it lists.
         served: String,
@@ -120,8 +120,8 @@ pub(crate) enum ReadyError {
         wanted: String,
         /// Its refusal.
         refusal: String,
-        /// What to do.
-        next: &'static str,
+        /// What to do: empty, or `; set ...`.
+        next: String,
     },
     /// What answers is not what was started.
     #[error("port {port} is answered by process {pid} ({name}), which this run did not start")]
