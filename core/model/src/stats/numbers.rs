@@ -119,8 +119,10 @@ impl Numbers {
 /// The number as a whole number of steps, if it is one exactly.
 fn steps(number: f64) -> Option<u64> {
     let steps = (number * STEPS_PER_UNIT).round();
-    let is_whole =
-        (0.0..EXACT).contains(&steps) && (steps / STEPS_PER_UNIT).to_bits() == number.to_bits();
+    // A negative zero is not below zero, and would lose its sign.
+    let is_whole = number.is_sign_positive()
+        && steps < EXACT
+        && (steps / STEPS_PER_UNIT).to_bits() == number.to_bits();
     is_whole.then_some(steps as u64)
 }
 
