@@ -11,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 use common::simulator::Server;
 use common::{Said, inferbench, json_file, json_lines, run_folder, said};
+use inferbench_engine::store::hash::file_sha256;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -216,7 +217,9 @@ fn on_another_machine(shard: &Path, bound_ms: f64) {
     let text: String = lines.collect();
     fs::write(shard.join("requests.jsonl"), &text).unwrap();
     let mut manifest = json_file(&shard.join("run.json"));
-    manifest["files"]["requests.jsonl"]["bytes"] = text.len().into();
+    let facts = &mut manifest["files"]["requests.jsonl"];
+    facts["bytes"] = text.len().into();
+    facts["sha256"] = file_sha256(&shard.join("requests.jsonl")).into();
     behind(&mut manifest["shard"]["clock"]["monotonic_ns"]);
     manifest["shard"]["clock"]["boot_id"] = "another".into();
     manifest["shard"]["clock"]["bound_ms"] = bound_ms.into();
@@ -259,11 +262,21 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
         breaches.contains(&"shard-clocks-apart".into()),
         "{breaches:?}"
     );
-    // Records that were cut short since are refused.
+    // Records that were changed since, or cut short, are refused.
     let records = run.shard_folder(1).join("requests.jsonl");
     let text = fs::read_to_string(&records).unwrap();
-    fs::write(&records, &text[..text.len() - 10]).unwrap();
+    fs::write(&records, text.replacen("\"ok\"", "\"OK\"", 1)).unwrap();
     fs::remove_dir_all(&folder).unwrap();
+    let edited = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
+    assert_eq!(edited.code, Some(2));
+    assert!(
+        edited
+            .err
+            .contains("requests.jsonl: is missing, or has not the hash that run.json gives"),
+        "{}",
+        edited.err
+    );
+    fs::write(&records, &text[..text.len() - 10]).unwrap();
     let cut = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
     assert_eq!(cut.code, Some(2));
     assert!(

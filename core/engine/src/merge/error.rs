@@ -50,6 +50,9 @@ pub enum MergeError {
         bytes: u64,
         said: u64,
     },
+    /// A file of facts is not as the shard left it.
+    #[error("{}: is missing, or has not the hash that run.json gives: it was changed", .0.display())]
+    Edited(PathBuf),
     /// A line cannot be understood.
     #[error("{} line {line}: cannot be understood", path.display())]
     Line {

@@ -142,7 +142,8 @@ fn why_lost(manifest: &Manifest) -> Option<String> {
     }
 }
 
-/// Refuses records that are more or fewer bytes than the shard left.
+/// Refuses facts that are others than the shard left: the merged run would vouch for them
+/// with hashes of its own.
 fn must_be_as_left(shard: &ShardFolder) -> Result<(), MergeError> {
     let path = shard.path.join(REQUESTS);
     let file = fs::metadata(&path);
@@ -150,8 +151,13 @@ fn must_be_as_left(shard: &ShardFolder) -> Result<(), MergeError> {
         .map_err(|source| StoreError::new(&path, "cannot be read", source))?
         .len();
     let said = shard.manifest.files.get(REQUESTS).map(|facts| facts.bytes);
-    match said.filter(|said| *said != bytes) {
-        Some(said) => Err(MergeError::Changed { path, bytes, said }),
+    if let Some(said) = said.filter(|said| *said != bytes) {
+        return Err(MergeError::Changed { path, bytes, said });
+    }
+    let there = hash::file_facts(&RunFolder::open(&shard.path))?;
+    let mut left = shard.manifest.files.iter();
+    match left.find(|(name, facts)| there.get(*name) != Some(*facts)) {
+        Some((name, _)) => Err(MergeError::Edited(shard.path.join(name))),
         None => Ok(()),
     }
 }
