@@ -62,7 +62,12 @@ fn do_command(is_worker: bool) -> Result<u8, CliError> {
     }
     let code = commands::dispatch(args)?;
     match say::out_failed() {
-        Some(source) => Err(CliError::Output(source)),
+        Some(source) if code == Code::Done => Err(CliError::Output(source)),
+        // How it ended says more than that nobody could read it, as when a terminal closes.
+        Some(source) => {
+            CliError::Output(source).show();
+            Ok(code as u8)
+        }
         None => Ok(code as u8),
     }
 }

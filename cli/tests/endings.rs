@@ -152,3 +152,18 @@ fn a_run_under_nohup_outlives_its_terminal() {
     assert_eq!(ended(&mut child).code(), Some(0), "{}", place.said());
     place.assert_nothing_is_left();
 }
+
+#[test]
+fn output_that_cannot_be_written_hides_no_other_outcome() {
+    let mut check = common::inferbench();
+    check.args(["plugins", "check"]).arg(fixture());
+    check.env("INFERBENCH_FIXTURE_MISCHIEF", "abort");
+    let full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let checked = check.stdout(full).output().unwrap();
+    assert_eq!(checked.status.code(), Some(4));
+    let said = String::from_utf8(checked.stderr).unwrap();
+    assert!(
+        said.contains("error: standard output cannot be written"),
+        "{said}"
+    );
+}

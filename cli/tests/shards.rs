@@ -312,9 +312,20 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
         stepped.out
     );
     assert!(stepped.out.contains("clocks at most 14"), "{}", stepped.out);
-    // Records that were cut short since are refused.
-    fs::write(&records, &as_left[..as_left.len() - 10]).unwrap();
+    // So is any other file of facts, and records that were cut short.
     fs::remove_dir_all(&folder).unwrap();
+    let host = run.shard_folder(1).join("host.jsonl");
+    fs::write(&host, "changed").unwrap();
+    let edited = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
+    assert_eq!(edited.code, Some(2));
+    assert!(
+        edited
+            .err
+            .contains("host.jsonl: is missing, or has not the hash that run.json gives"),
+        "{}",
+        edited.err
+    );
+    fs::write(&records, &as_left[..as_left.len() - 10]).unwrap();
     let cut = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
     assert_eq!(cut.code, Some(2));
     assert!(

@@ -57,6 +57,9 @@ pub enum MergeError {
         is: String,
         said: String,
     },
+    /// A file of facts is not as the shard left it.
+    #[error("{}: is missing, or has not the hash that run.json gives: it was changed", .0.display())]
+    Edited(PathBuf),
     /// A line cannot be understood.
     #[error("{} line {line}: cannot be understood", path.display())]
     Line {

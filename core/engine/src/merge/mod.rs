@@ -149,7 +149,8 @@ fn why_lost(manifest: &Manifest) -> Option<String> {
     }
 }
 
-/// Refuses records that are more or fewer bytes than the shard left.
+/// Refuses facts that are others than the shard left: the merged run would vouch for them
+/// with hashes of its own.
 fn must_be_as_left(shard: &ShardFolder) -> Result<(), MergeError> {
     let path = shard.path.join(REQUESTS);
     let file = fs::metadata(&path);
@@ -157,8 +158,13 @@ fn must_be_as_left(shard: &ShardFolder) -> Result<(), MergeError> {
         .map_err(|source| StoreError::new(&path, "cannot be read", source))?
         .len();
     let said = shard.manifest.files.get(REQUESTS).map(|facts| facts.bytes);
-    match said.filter(|said| *said != bytes) {
-        Some(said) => Err(MergeError::Changed { path, bytes, said }),
+    if let Some(said) = said.filter(|said| *said != bytes) {
+        return Err(MergeError::Changed { path, bytes, said });
+    }
+    // The hash of the records is found while they are read.
+    let mut others = (shard.manifest.files.iter()).filter(|(name, _)| *name != REQUESTS);
+    match others.find(|(name, facts)| !hash::is_as_said(&shard.path.join(name), facts)) {
+        Some((name, _)) => Err(MergeError::Edited(shard.path.join(name))),
         None => Ok(()),
     }
 }

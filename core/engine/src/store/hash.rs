@@ -111,6 +111,11 @@ impl Write for HashedFile<'_> {
     }
 }
 
+/// Whether a file is there, with this size and hash.
+pub(crate) fn is_as_said(path: &Path, said: &FileFacts) -> bool {
+    size_and_hash(path).is_ok_and(|facts| facts == *said)
+}
+
 fn size_and_hash(path: &Path) -> io::Result<FileFacts> {
     let mut file = files::open(path)?;
     let mut hash = Sha256::new();
