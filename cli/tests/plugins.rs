@@ -479,7 +479,7 @@ fn two_thousand_damaged_copies_of_a_plugin_are_loaded_or_refused() {
     let file = folder.path().join("libinferbench_damaged.so");
     let whole = fs::read(common::plugin_dir().join("libinferbench_openai.so")).unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(1);
-    let mut loaded = 0;
+    let (mut loaded, mut ended) = (0, 0);
     for round in 0..2000 {
         let mut damaged = whole.clone();
         for _ in 0..[1, 4, 64][round % 3] {
@@ -493,9 +493,15 @@ fn two_thousand_damaged_copies_of_a_plugin_are_loaded_or_refused() {
         fs::write(&file, damaged).unwrap();
         let mut command = inferbench();
         let said = said(command.args(["plugins", "--json", "--plugin"]).arg(&file));
+        // It came through its first load by chance: another one may go otherwise.
+        if said.code == Some(3) {
+            assert!(said.err.contains("before it was done"), "{}", said.err);
+            ended += 1;
+            continue;
+        }
         assert_eq!(said.code, Some(0), "round {round}: {}", said.err);
         let rows: Value = serde_json::from_str(&said.out).unwrap();
         loaded += u32::from(rows[0]["state"] == "ok");
     }
-    eprintln!("{loaded} of 2000 loaded, the others were refused");
+    eprintln!("{loaded} of 2000 loaded, {ended} ended the worker, the others were refused");
 }
