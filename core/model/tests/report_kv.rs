@@ -252,6 +252,7 @@ fn memory_steps_are_those_last_read_before_each_moment() {
 fn cell(concurrency: u32, start_ns: u64, end_ns: u64) -> CellFacts {
     CellFacts {
         promise_held: None,
+        objective: None,
         key: CellKey {
             backend: "b".to_owned(),
             block: 0,
