@@ -280,7 +280,11 @@ fn what_a_tuning_cannot_be_is_refused_before_the_start() {
             "",
             "`tune` is set, but no backend has a `sweep`",
         ),
-        ("throughput }", "speed }", "`tune.objective` is \"speed\", must be one of"),
+        (
+            "throughput }",
+            "speed }",
+            "`tune.objective` is \"speed\", must be one of",
+        ),
         (
             "throughput }",
             "throughput, finalists: 1 }",

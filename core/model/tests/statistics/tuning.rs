@@ -147,7 +147,7 @@ fn a_point_that_does_not_start_is_left_out_and_the_others_go_on() {
     let mut starts: Vec<Start> = Vec::new();
     while let TuneStep::Start(place) = Race::new(&config, &starts).next(&stages) {
         let stage = &stages[place];
-        let is_lost = stage.backend_index % 2 == 0;
+        let is_lost = stage.backend_index.is_multiple_of(2);
         starts.push(Start {
             backend: stage.backend_index,
             block: stage.block,
