@@ -4,8 +4,8 @@
 
 use inferbench_model::config::WorkloadConfig;
 use inferbench_model::facts::manifest::{ReportedIn, StageFacts};
-use inferbench_model::facts::samples::Evidence;
 use inferbench_model::facts::replicas;
+use inferbench_model::facts::samples::Evidence;
 use inferbench_model::facts::searched::next_level;
 use inferbench_model::facts::warning::{Warning, WarningKind};
 use inferbench_model::plan::Stage;
