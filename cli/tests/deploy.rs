@@ -68,9 +68,10 @@ fn the_chart_renders_what_the_command_prints() {
     let mut printed = documents(&printed.out);
     for (_, document) in &mut printed {
         // Helm makes the merge when it is asked for, so that none has to wait.
-        document["spec"]
-            .as_object_mut()
-            .map(|spec| spec.remove("suspend"));
+        let spec = document.get_mut("spec").and_then(Value::as_object_mut);
+        if let Some(spec) = spec {
+            spec.remove("suspend");
+        }
     }
     let mut chart = rendered(&["--set", "shards=8", "--set", "merge=true"]);
     for (_, document) in printed.iter_mut().chain(&mut chart) {
