@@ -164,7 +164,7 @@ fn point(report: &Report, own: &TradePoint) -> Point {
         labelled: false,
         ringed: false,
         hollow: own.keeps_slo == Some(false),
-        dominated: !own.best,
+        dominated: !own.best && own.keeps_slo != Some(false),
     }
 }
 
