@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn a_complete_run_that_is_resumed_is_no_search() {
         assert_eq!(to_come(0, 0), "nothing is missing");
-        assert_eq!(to_come(2, 0), "a search for the largest load");
+        assert_eq!(to_come(2, 0), "as many measurements as the answer needs");
         assert_eq!(to_come(2, 6), "6 measurements to take");
     }
 
