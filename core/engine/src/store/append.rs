@@ -268,8 +268,8 @@ mod tests {
             let file = File::options().write(true).open(&path).unwrap();
             file.set_len(length).unwrap();
             writer.flush();
-            assert!(failed.is_cancelled());
             let error = writer.close().unwrap_err();
+            assert!(failed.is_cancelled());
             assert_eq!(error.source.to_string(), "another program has changed it");
         }
     }
