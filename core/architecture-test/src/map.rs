@@ -160,7 +160,7 @@ const ENGINE: &[Room] = &[
     room("secrets", "masks secrets wherever text leaves the program", &[]),
     room("event", "what a run reports while it goes on", &["secrets"]),
     room("os", "what the kernel reports and allows: clock, processes, limits", &[]),
-    room("worker", "what the process that does a command tells the one that waits for it", &["os"]),
+    room("worker", "what the process that does a command reports to the one that waits for it", &["os"]),
     room("store", "the run folder and stored facts", &["os"]),
     room("http", "stamped sockets and the control plane", &["os", "secrets"]),
     room("plugins", "finds, vets, opens and checks plugin libraries", &["os", "worker", "http"]),

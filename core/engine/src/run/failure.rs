@@ -59,7 +59,7 @@ pub(super) enum StageError {
     ReplicaNotReady {
         url: String,
         #[source]
-        source: ReadyError,
+        source: Box<ReadyError>,
     },
     /// Its replicas do not serve the same.
     #[error(

@@ -246,7 +246,7 @@ async fn all_ready(
             1 => StageError::NotReady(source),
             _ => StageError::ReplicaNotReady {
                 url: server.target.base_url(),
-                source,
+                source: Box::new(source),
             },
         })?;
         all.at_ns = ready.at_ns;

@@ -328,20 +328,22 @@ impl Try {
                 reason,
                 message,
                 next,
-            }) => Self::Never(ReadyError::OtherModel {
-                served,
-                wanted,
-                refusal: error::said(&reason, &message),
-                next: match (may_refuse_a_name(&reason), attached) {
-                    (true, true) => "; set model.id to the name that it serves, and \
-                                     model.tokenizer to that model's own"
-                        .to_owned(),
-                    (true, false) => {
-                        "; give it the name by its command: the plugin's `{served_name}`".to_owned()
+            }) => {
+                let next = match (may_refuse_a_name(&reason), attached) {
+                    (true, true) => {
+                        "; set model.id to the name that it serves, and model.tokenizer to that model's own"
                     }
-                    (false, _) => next,
-                },
-            }),
+                    (true, false) => {
+                        "; give it the name by its command: the plugin's `{served_name}`"
+                    }
+                    (false, _) => &next,
+                };
+                Self::Never(ReadyError::OtherModel {
+                    served,
+                    wanted,
+                    refusal: format!("{}{next}", error::said(&reason, &message)),
+                })
+            }
             Self::Never(error) => Self::Never(error),
             Self::Later(later) => Self::Later(Later {
                 words: format!("lists {served}, not `{wanted}`: {}", later.words),

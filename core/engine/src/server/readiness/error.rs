@@ -112,16 +112,14 @@ pub(crate) enum ReadyError {
         host: String,
     },
     /// It lists other models, and refuses a request to the one that is wanted.
-    #[error("lists {served}, not `{wanted}`, and refuses a request to that name: {refusal}{next}")]
+    #[error("lists {served}, not `{wanted}`, and refuses a request to that name: {refusal}")]
     OtherModel {
         /// What it lists.
         served: String,
         /// What is wanted.
         wanted: String,
-        /// Its refusal.
+        /// Its refusal, and what to do.
         refusal: String,
-        /// What to do: empty, or `; set ...`.
-        next: String,
     },
     /// What answers is not what was started.
     #[error("port {port} is answered by process {pid} ({name}), which this run did not start")]
