@@ -1,4 +1,4 @@
-//! However the process that does the work ends, whoever started the program is told: by
+//! However the process that does the work ends, whoever started the program can know it: by
 //! words, by an exit code, and with no server left behind.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]

@@ -173,7 +173,7 @@ impl EventLoop {
                 MAIL => others.0 = true,
                 PULSE => others.1 = true,
                 ALARM => self.alarm.rang(),
-                Token(token) => self.ready(token, Told::ByPoll(is_closed(event))),
+                Token(token) => self.ready(token, Cause::ByPoll(is_closed(event))),
             }
         }
         // What was not told of had nothing to read when the look began.
@@ -183,7 +183,7 @@ impl EventLoop {
             if let Some(token) = self.has_more.pop_front()
                 && self.under_way.get_mut(token).is_some_and(|e| e.has_more)
             {
-                self.ready(token, Told::HadMore);
+                self.ready(token, Cause::HadMore);
             }
         }
         if others.0 {
@@ -212,7 +212,7 @@ impl EventLoop {
     }
 
     /// A request's socket may have something to read or to write.
-    fn ready(&mut self, token: usize, told: Told) {
+    fn ready(&mut self, token: usize, cause: Cause) {
         let Some(entry) = self.under_way.get_mut(token) else {
             return;
         };
@@ -227,10 +227,10 @@ impl EventLoop {
         {
             connection.was_empty(looked_ns);
         }
-        let may_be_closed = match told {
+        let may_be_closed = match cause {
             // It stays in the queue of those that have more, once.
-            Told::ByPoll(is_closed) => is_closed,
-            Told::HadMore => {
+            Cause::ByPoll(is_closed) => is_closed,
+            Cause::HadMore => {
                 entry.has_more = false;
                 true
             }
@@ -432,7 +432,7 @@ fn register(poll: &Poll, file: &impl AsRawFd, token: Token, interest: Interest) 
 
 /// Why a socket is looked at.
 #[derive(Debug, Clone, Copy)]
-enum Told {
+enum Cause {
     /// The system says that there is something; whether the other side is gone.
     ByPoll(bool),
     /// More was there than was read at once.

@@ -162,7 +162,7 @@ pub(crate) fn all(manifest: &Manifest, config: &Config, cells: &[MeasuredCell<'_
         .collect()
 }
 
-/// What a tuning is told from.
+/// What a tuning is reported from.
 struct Facts<'a> {
     manifest: &'a Manifest,
     config: &'a Config,
