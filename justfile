@@ -69,7 +69,7 @@ prose:
 
 # Dependencies that nothing uses.
 unused:
-    cargo machete
+    cargo shear
 
 # Licences, sources and bans of the dependency tree.
 licences:
