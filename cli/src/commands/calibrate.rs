@@ -25,7 +25,7 @@ pub(super) fn calibrate(
     search: &SearchPath,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
-    let plugins = load_plugins(search, output.verbose);
+    let plugins = load_plugins(search, [SIMULATOR], output.verbose);
     if plugins.get(SIMULATOR).is_none() {
         let known: Vec<&str> = plugins.names().collect();
         return Err(CliError::NoPlugin {

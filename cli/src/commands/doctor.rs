@@ -11,7 +11,7 @@ use inferbench_engine::server::supervise::Journal;
 use inferbench_model::doctor::needs::Need;
 use inferbench_model::doctor::{Diagnosis, Group, Line, Status};
 
-use super::inputs::{load_config, load_plugins};
+use super::inputs::{load_config, load_plugins, plugin_names};
 use super::output::{look, print_json, width};
 use crate::args::OutputArgs;
 use crate::exit::{CliError, Code};
@@ -63,7 +63,7 @@ fn needs_of(
     output: OutputArgs,
 ) -> Result<Vec<(String, Need)>, CliError> {
     let loaded = load_config(config)?;
-    let host = load_plugins(search, output.verbose);
+    let host = load_plugins(search, plugin_names(&loaded), output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     let launches = prepared.preview(&loaded).map_err(CliError::Config)?;
     let mut needs = needs(&prepared, &launches);

@@ -25,6 +25,12 @@ pub(super) fn load_config(path: &Path) -> Result<Loaded, CliError> {
     config::load(&file, &text, &|name| std::env::var(name).ok()).map_err(CliError::Config)
 }
 
+/// Names of the plugins that a config asks for.
+pub(super) fn plugin_names(loaded: &Loaded) -> impl Iterator<Item = &str> {
+    let backends = loaded.config.backends.iter();
+    backends.map(|backend| backend.plugin.as_str())
+}
+
 /// The text of a config.
 pub(super) fn config_text(path: &Path) -> Result<String, CliError> {
     files::read_text(path, CONFIG_BYTES).map_err(|source| CliError::Unreadable {
@@ -33,10 +39,21 @@ pub(super) fn config_text(path: &Path) -> Result<String, CliError> {
     })
 }
 
-/// Loads plugins and warns of refused ones: with `verbose` of all, else of those
-/// named by `--plugin` and of those that ended the process which tried them.
-pub(super) fn load_plugins(search: &SearchPath, verbose: bool) -> PluginHost {
-    let host = PluginHost::load(search);
+/// Loads the plugins that `names` need, with `verbose` all of them, and warns of refused
+/// ones: with `verbose` of all, else of those named by `--plugin` and of those that ended
+/// the process which tried them.
+pub(super) fn load_plugins<'a>(
+    search: &SearchPath,
+    names: impl IntoIterator<Item = &'a str>,
+    verbose: bool,
+) -> PluginHost {
+    let host = match verbose {
+        true => PluginHost::load(search),
+        false => {
+            let names = names.into_iter().map(str::to_owned).collect();
+            PluginHost::load_for(search, &names)
+        }
+    };
     for found in &host.found {
         if let Err(refusal) = &found.outcome
             && (verbose || found.origin == "--plugin" || refusal.is_of_its_code())

@@ -12,7 +12,7 @@ use inferbench_model::plan::sample_size;
 use inferbench_model::report::{Severity, warning_words};
 use tokio::sync::mpsc;
 
-use super::inputs::{load_config, load_plugins};
+use super::inputs::{load_config, load_plugins, plugin_names};
 use super::output::{look, print_json, width};
 use super::{derived, runtime, shard as own_shard, signals};
 use crate::args::{OutputArgs, ShardArgs};
@@ -28,7 +28,7 @@ pub(super) fn run(
     output: OutputArgs,
 ) -> Result<Code, CliError> {
     let loaded = load_config(config)?;
-    let host = load_plugins(search, output.verbose);
+    let host = load_plugins(search, plugin_names(&loaded), output.verbose);
     let mut prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     prepared.shard = own_shard::plan(shard, &prepared)?;
     // A backend that cannot be launched is an error now, not in the middle of the run.

@@ -31,7 +31,9 @@ pub(super) fn verify(
     let rebuilt = derive(folder)?;
     let mut found = verify_facts(folder, &rebuilt)?;
     check_derived_files(folder, &rebuilt, &mut found)?;
-    let host = load_plugins(search, output.verbose);
+    let backends = rebuilt.manifest.backends.iter();
+    let names = backends.map(|backend| backend.plugin.as_str());
+    let host = load_plugins(search, names, output.verbose);
     verify_origin(&rebuilt.manifest, &host, &mut found);
     match capture {
         Some(file) => {

@@ -19,7 +19,7 @@ use inferbench_model::text::units::NS_PER_S;
 use serde_json::json;
 
 use crate::args::{OutputArgs, PromptsArgs};
-use crate::commands::inputs::{load_config, load_plugins};
+use crate::commands::inputs::{load_config, load_plugins, plugin_names};
 use crate::commands::output::{new_table, print_json, width};
 use crate::exit::{CliError, Code};
 use crate::say;
@@ -79,7 +79,7 @@ fn write(
     output: OutputArgs,
 ) -> Result<Code, CliError> {
     let loaded = load_config(config)?;
-    let host = load_plugins(search, output.verbose);
+    let host = load_plugins(search, plugin_names(&loaded), output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     let cell = cell(&prepared, args)?;
     written_to(args.output.as_deref(), |into, failed| {

@@ -31,7 +31,7 @@ use inferbench_model::yaml::YamlError;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::inputs::{load_config, load_plugins};
+use super::inputs::{load_config, load_plugins, plugin_names};
 use super::kv_cache::dtype_source;
 use super::output::{print_json, width};
 use super::schedule::{self, LevelSchedule};
@@ -92,7 +92,7 @@ pub(super) fn validate(
     output: OutputArgs,
 ) -> Result<Code, CliError> {
     let loaded = load_config(path)?;
-    let host = load_plugins(search, output.verbose);
+    let host = load_plugins(search, plugin_names(&loaded), output.verbose);
     let prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     let launches = prepared.preview(&loaded).map_err(CliError::Config)?;
     let needs = match elsewhere {

@@ -16,10 +16,12 @@ use thiserror::Error;
 use super::check;
 use super::check::PluginCheckError;
 use crate::os::folders::cache_folder;
-use crate::os::{private, programs};
+use crate::os::{files, private, programs};
 
 /// Longest time that a library may take to load.
 const LIMIT: Duration = Duration::from_secs(10);
+/// Longest note that is read.
+const NOTE_BYTES: u64 = 64 << 10;
 
 /// Why a library is not loaded into this process.
 #[derive(Debug, Error)]
@@ -53,12 +55,35 @@ pub(super) fn check(file: &Path) -> Result<(), FirstLoadError> {
     }
     if let Some(known) = known {
         // Without it, it is tried again.
-        drop(known.note());
+        drop(known.write(""));
     }
     Ok(())
 }
 
-/// The note that a file came through, for this very program.
+/// Names of the backends that `file` carries, if it came through as it now is and was
+/// loaded since. To be taken as a hint: whoever finds none must look into the file.
+pub(super) fn backends(file: &Path) -> Option<Vec<String>> {
+    let known = Known::find(file, &programs::inferbench()?)?;
+    let noted = known.is_there().then(|| known.read())?;
+    let backends: Vec<String> = noted?.lines().map(str::to_owned).collect();
+    (!backends.is_empty()).then_some(backends)
+}
+
+/// Notes the backends of a file that was loaded, where the note lacks them.
+pub(super) fn note_backends<'a>(file: &Path, backends: impl Iterator<Item = &'a str>) {
+    let known = programs::inferbench().and_then(|program| Known::find(file, &program));
+    let text: String = backends.flat_map(|name| [name, "\n"]).collect();
+    if let Some(known) = known
+        && known.is_there()
+        && known.read().is_none_or(|noted| noted != text)
+    {
+        // Without it, the file is loaded where that is not needed.
+        drop(known.write(&text));
+    }
+}
+
+/// The note that a file came through, for this very program. It holds the names of the
+/// file's backends, once that was loaded, a line each.
 struct Known {
     folder: PathBuf,
     name: String,
@@ -90,9 +115,13 @@ impl Known {
             && fs::symlink_metadata(self.folder.join(&self.name)).is_ok_and(is_own)
     }
 
-    fn note(&self) -> io::Result<()> {
+    fn read(&self) -> Option<String> {
+        files::read_text(&self.folder.join(&self.name), NOTE_BYTES).ok()
+    }
+
+    fn write(&self, text: &str) -> io::Result<()> {
         private::make_folders(&self.folder)?;
-        private::write(&self.folder.join(&self.name), "")
+        private::write(&self.folder.join(&self.name), text)
     }
 }
 
@@ -140,7 +169,7 @@ mod tests {
             name: "n".to_owned(),
         };
         assert!(!known.is_there());
-        known.note().unwrap();
+        known.write("").unwrap();
         assert!(known.is_there());
         fs::set_permissions(&known.folder, fs::Permissions::from_mode(0o777)).unwrap();
         assert!(!known.is_there());

@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "dynamic loading")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
@@ -159,15 +159,48 @@ impl PluginHost {
     #[must_use]
     pub fn load(search: &SearchPath) -> Self {
         let mut host = Self::default();
-        for (file, origin) in candidates(search) {
-            let outcome = host.load_one(&file, search.trust_dirs, first_load::check);
-            host.found.push(Found {
-                file,
-                origin,
-                outcome,
-            });
+        for candidate in candidates(search) {
+            host.add(candidate, search.trust_dirs);
         }
         host
+    }
+
+    /// Searches as [`Self::load`] does, and loads what `names` need: a library that is
+    /// known to carry none of them is left where it is, unless it was given as a file.
+    /// Where one of them is not found so, all are loaded.
+    #[must_use]
+    pub fn load_for(search: &SearchPath, names: &BTreeSet<String>) -> Self {
+        let mut host = Self::default();
+        let (needed, others) =
+            candidates(search)
+                .into_iter()
+                .partition::<Vec<_>, _>(|(file, _)| {
+                    let carries =
+                        |backends: Vec<String>| backends.iter().any(|b| names.contains(b));
+                    search.files.contains(file) || first_load::backends(file).is_none_or(carries)
+                });
+        for candidate in needed {
+            host.add(candidate, search.trust_dirs);
+        }
+        if names.iter().any(|name| host.get(name).is_none()) {
+            for candidate in others {
+                host.add(candidate, search.trust_dirs);
+            }
+        }
+        host
+    }
+
+    fn add(&mut self, (file, origin): (PathBuf, String), trust: bool) {
+        let outcome = self.load_one(&file, trust, first_load::check);
+        if let Ok(loaded) = &outcome {
+            let backends = loaded.backends.iter().map(|backend| backend.name.as_str());
+            first_load::note_backends(&file, backends);
+        }
+        self.found.push(Found {
+            file,
+            origin,
+            outcome,
+        });
     }
 
     /// Loads one file alone, without a search, into a process that it may end.
@@ -323,7 +356,7 @@ fn loader_words(error: &libloading::Error) -> String {
 /// Library files in the order of the search, each once, with its origin.
 fn candidates(search: &SearchPath) -> Vec<(PathBuf, String)> {
     let mut found: Vec<(PathBuf, String)> = Vec::new();
-    let mut seen = std::collections::BTreeSet::new();
+    let mut seen = BTreeSet::new();
     let mut add = |file: PathBuf, origin: &str| {
         // A bare name would be looked for in the loader's own folders.
         let file = std::path::absolute(&file).unwrap_or(file);
