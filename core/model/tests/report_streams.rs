@@ -5,6 +5,7 @@
 
 use inferbench_model::config::Level;
 use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::facts::self_check::SelfCheck;
 use inferbench_model::facts::warning::{Warning, WarningCode};
 use inferbench_model::report::{Outcome, Reason, Report};
 use inferbench_test_support::runs::{Run, Timetable, records};
@@ -25,12 +26,17 @@ fn timetable(gap_ms: f64) -> Timetable {
 
 /// Two backends of which `odd` is the faster one; `make_odd` changes its records.
 fn report(make_odd: impl Fn(&mut RequestRecord)) -> Report {
+    report_checked(make_odd, &SelfCheck::default())
+}
+
+/// The same, with what the client found of itself while it measured `odd`.
+fn report_checked(make_odd: impl Fn(&mut RequestRecord), self_check: &SelfCheck) -> Report {
     let mut run = Run::new(&["plain", "odd"], &[1], REPEATS);
     for block in 0..REPEATS {
         run.add(records("plain", block, timetable(4.0)));
         let mut odd = records("odd", block, timetable(2.0));
         odd.iter_mut().for_each(&make_odd);
-        run.add(odd);
+        run.add_checked(odd, self_check.clone());
     }
     run.report()
 }
@@ -249,4 +255,12 @@ fn answers_that_are_held_back_as_a_rule_say_nothing_of_the_client() {
     );
     let text = &warning(&all, WarningCode::AnswersHeldBack).text;
     assert!(text.starts_with("40 of 40 answers came whole"), "{text}");
+    assert!(!text.contains("client"), "{text}");
+    let late = SelfCheck {
+        read_delay_ms_p99: Some(9.0),
+        ..SelfCheck::default()
+    };
+    let late = report_checked(held_back, &late);
+    let text = &warning(&late, WarningCode::AnswersHeldBack).text;
+    assert!(text.contains("or this client, which read late"), "{text}");
 }

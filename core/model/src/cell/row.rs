@@ -201,7 +201,7 @@ pub fn row_of(key: CellKey, fold: &CellFold, mut self_check: SelfCheck) -> CellR
     let metrics = fold.metrics();
     let classes = fold.classes();
     let mut broken = judge(&self_check, &offered(key.level, fold, &metrics));
-    let faults = fold.faults().warnings(self_check.late_ms_p99().is_some());
+    let faults = fold.faults().warnings(self_check.late_ms_p99());
     let (grave, mild): (Vec<_>, Vec<_>) = faults
         .into_iter()
         .partition(|kind| kind.code().breaks_trust());

@@ -102,9 +102,10 @@ impl StreamFaults {
         self.estimated > 0
     }
 
-    /// `client_was_late`: it may itself have read some answers whole.
-    pub(crate) fn warnings(&self, client_was_late: bool) -> Vec<WarningKind> {
-        let held_back = match client_was_late && !self.hides_time_between_tokens() {
+    /// `client_late_ms`: by how much the client itself read late, so that it may have read
+    /// some answers whole.
+    pub(crate) fn warnings(&self, client_late_ms: Option<f64>) -> Vec<WarningKind> {
+        let held_back = match client_late_ms.is_some() && !self.hides_time_between_tokens() {
             true => 0,
             false => self.held_back,
         };
@@ -114,7 +115,11 @@ impl StreamFaults {
             self.of_answers(self.whole)
                 .map(|(answers, requests)| WarningKind::NotStreamed { answers, requests }),
             self.of_answers(held_back)
-                .map(|(answers, requests)| WarningKind::AnswersHeldBack { answers, requests }),
+                .map(|(answers, requests)| WarningKind::AnswersHeldBack {
+                    answers,
+                    requests,
+                    client_late_ms,
+                }),
             self.of_answers(self.silent_ends)
                 .map(|(answers, requests)| WarningKind::EndsWithoutOutput { answers, requests }),
             self.unknown_finish(),

@@ -65,8 +65,10 @@ impl WarningKind {
             Self::OutputNotSeen {
                 answers, requests, ..
             }
+            | Self::AnswersHeldBack {
+                answers, requests, ..
+            }
             | Self::NotStreamed { answers, requests }
-            | Self::AnswersHeldBack { answers, requests }
             | Self::EndsWithoutOutput { answers, requests }
             | Self::FinishReasonUnknown {
                 answers, requests, ..

@@ -28,12 +28,14 @@ macro_rules! answers_rows {
             /// Successful requests.
             requests: u64,
         } = "not-streamed", Critical, "Look whether the server streams at this endpoint, and how many tokens it puts into a message.";
-        /// All output of an answer came at one instant: the server, or a proxy before it, held it back until it was whole.
+        /// All output of an answer came at one instant: the server, or a proxy before it, held it back until it was whole, or the client read it so late.
         AnswersHeldBack {
             /// Such answers.
             answers: u64,
             /// Successful requests.
             requests: u64,
+            /// By how much the client itself read late (p99), ms; absent if it did not.
+            client_late_ms: Option<f64>,
         } = "answers-held-back", Critical, "Let the proxy pass answers on at once (HAProxy: option http-no-delay; nginx: proxy_buffering off).";
         /// Stream messages could not be read and were skipped.
         MessagesUnreadable {

@@ -37,9 +37,21 @@ fn of_streams(kind: &WarningKind) -> Option<String> {
         WarningKind::NotStreamed { answers, requests } => format!(
             "the server did not stream: {answers} of {requests} answers of several tokens came in one event, so no time between tokens was measured"
         ),
-        WarningKind::AnswersHeldBack { answers, requests } => format!(
-            "{answers} of {requests} answers came whole, all events at once: the server, or a proxy before it, holds them back, so no time between tokens was measured"
-        ),
+        WarningKind::AnswersHeldBack {
+            answers,
+            requests,
+            client_late_ms,
+        } => {
+            let who = match client_late_ms {
+                Some(_) => {
+                    "the server or a proxy before it holds them back, or this client, which read late, did"
+                }
+                None => "the server, or a proxy before it, holds them back",
+            };
+            format!(
+                "{answers} of {requests} answers came whole, all events at once: {who}, so no time between tokens was measured"
+            )
+        }
         WarningKind::EndsWithoutOutput { answers, requests } => format!(
             "{answers} of {requests} answers end with tokens that have no text: no time per output token for them, decode time per token is right"
         ),
