@@ -1,6 +1,7 @@
 use super::*;
 use crate::config::Level;
 use crate::facts::key::Counts;
+use crate::facts::record::{Phase, RequestKey, RequestRecord, Status};
 use crate::facts::warning::WarningKind;
 
 fn key() -> RequestKey {
