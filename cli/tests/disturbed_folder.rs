@@ -9,19 +9,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::place::{Place, ended, records};
+use common::place::{LONG, Place, ended, records};
 use common::said;
 
-/// A run that takes minutes.
-const LONG: &str = "
-name: long
-model: { id: simulated }
-backends: [ { label: a, plugin: sim, options: { fixed_ttft_ms: 20, fixed_itl_ms: 20 } } ]
-workload: { input_tokens: 16, output_tokens: 64 }
-load: { concurrency: [4], requests: 1000 }
-repeats: 1
-";
-/// One request of this takes 1.3 s: that the cell goes on to its end would show.
+/// A request takes 1.3 s, and the cell minutes: that the cell goes on to its end would show.
 const AT_MOST: Duration = Duration::from_secs(20);
 const GONE: &str = "was deleted or moved while the run wrote to it";
 const CHANGED: &str = "was replaced or changed by another program while the run wrote to it";
@@ -29,9 +20,7 @@ const UNWRITTEN: &str = "cannot be written";
 
 /// What a run says, of which `touch` does something to its folder.
 fn touched(config: &str, name: &str, touch: impl Fn(&Path)) -> (Place, String) {
-    let place = Place::new(config);
-    let mut child = place.start();
-    place.wait_for_records(4);
+    let (place, mut child) = Place::in_the_middle(config);
     touch(&place.folder());
     let began = Instant::now();
     let status = ended(&mut child);

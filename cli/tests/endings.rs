@@ -6,10 +6,9 @@
 mod common;
 
 use std::fs;
-use std::process::Child;
 use std::time::{Duration, Instant};
 
-use common::place::{Place, ended, send, worker};
+use common::place::{LONG, Place, ended, send, worker};
 use common::simulator::Server;
 use common::{fixture, json_file, said};
 use nix::sys::signal::{Signal, kill};
@@ -35,16 +34,6 @@ repeats: 1
         server.url
     )
 }
-
-/// One run that takes minutes.
-const LONG: &str = "
-name: long
-model: { id: simulated }
-backends: [ { label: a, plugin: sim, options: { fixed_ttft_ms: 20, fixed_itl_ms: 20 } } ]
-workload: { input_tokens: 16, output_tokens: 64 }
-load: { concurrency: [4], requests: 1000 }
-repeats: 1
-";
 
 fn wait_for(what: &str, holds: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(60);
@@ -85,16 +74,9 @@ fn a_plugin_that_ends_the_process_in_a_run_is_named_and_the_run_can_be_resumed()
     }
 }
 
-fn in_the_middle(config: &str) -> (Place, Child) {
-    let place = Place::new(config);
-    let child = place.start();
-    place.wait_for_records(8);
-    (place, child)
-}
-
 #[test]
 fn a_run_that_is_killed_from_outside_says_so_and_ends_after_its_servers() {
-    let (place, mut child) = in_the_middle(LONG);
+    let (place, mut child) = Place::in_the_middle(LONG);
     kill(Pid::from_raw(worker(&child).unwrap()), Signal::SIGKILL).unwrap();
     assert_eq!(ended(&mut child).code(), Some(3));
     assert_eq!(place.processes(), [0; 0], "its servers ended before it did");
@@ -106,7 +88,7 @@ fn a_run_that_is_killed_from_outside_says_so_and_ends_after_its_servers() {
 
 #[test]
 fn a_run_that_is_stopped_stands_still_and_goes_on_when_it_is_let() {
-    let (place, mut child) = in_the_middle(LONG);
+    let (place, mut child) = Place::in_the_middle(LONG);
     let pid = worker(&child).unwrap();
     let state = || {
         let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -123,7 +105,7 @@ fn a_run_that_is_stopped_stands_still_and_goes_on_when_it_is_let() {
 
 #[test]
 fn a_signal_that_reaches_both_processes_counts_once() {
-    let (place, mut child) = in_the_middle(LONG);
+    let (place, mut child) = Place::in_the_middle(LONG);
     let worker = Pid::from_raw(worker(&child).unwrap());
     // As a terminal, systemd and Slurm do.
     send(&child, Signal::SIGTERM);

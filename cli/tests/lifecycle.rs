@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use common::place::{Place, ended, records, send};
+use common::place::{LONG, Place, ended, records, send};
 use common::{json_file, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -27,16 +27,8 @@ workload: { input_tokens: 16, output_tokens: 8 }
 load: { concurrency: [1, 4], requests: 20 }
 repeats: 2
 ";
-/// One that takes minutes.
-const LONG: &str = "
-name: long
-model: { id: simulated }
-backends: [ { label: a, plugin: sim, options: { fixed_ttft_ms: 20, fixed_itl_ms: 20 } } ]
-workload: { input_tokens: 16, output_tokens: 64 }
-load: { concurrency: [4], requests: 1000 }
-repeats: 2
-";
-/// One whose server does not heed the signal that should stop it.
+
+/// A long run whose server does not heed the signal that should stop it.
 fn stubborn() -> String {
     let simulator = Path::new(env!("CARGO_BIN_EXE_inferbench")).with_file_name("inferbench-sim");
     let script = format!(
@@ -48,9 +40,7 @@ fn stubborn() -> String {
 }
 
 fn stops_in_order(signal: Signal) {
-    let place = Place::new(LONG);
-    let mut child = place.start();
-    place.wait_for_records(8);
+    let (place, mut child) = Place::in_the_middle(LONG);
     send(&child, signal);
     assert_eq!(ended(&mut child).code(), Some(130), "{signal}");
     place.assert_nothing_is_left();
@@ -70,9 +60,7 @@ fn signals_that_end_a_program_end_a_run_in_order() {
 
 #[test]
 fn a_second_signal_does_not_wait_for_a_server_that_will_not_go() {
-    let place = Place::new(&stubborn());
-    let mut child = place.start();
-    place.wait_for_records(8);
+    let (place, mut child) = Place::in_the_middle(&stubborn());
     let began = Instant::now();
     send(&child, Signal::SIGINT);
     std::thread::sleep(Duration::from_millis(200));
@@ -203,9 +191,7 @@ fn a_run_is_resumed_only_with_its_own_config() {
 
 #[test]
 fn a_running_run_cannot_be_resumed() {
-    let place = Place::new(LONG);
-    let mut child = place.start();
-    place.wait_for_records(4);
+    let (place, mut child) = Place::in_the_middle(LONG);
     let second = said(&mut place.resume());
     assert_eq!(second.code, Some(2));
     assert!(
@@ -243,9 +229,7 @@ fn a_folder_that_is_no_run_or_of_another_version_is_refused() {
 
 #[test]
 fn a_server_whose_run_and_supervisor_were_killed_together_is_cleaned_up() {
-    let place = Place::new(&stubborn());
-    let mut child = place.start();
-    place.wait_for_records(4);
+    let (place, mut child) = Place::in_the_middle(&stubborn());
     let journal = fs::read_dir(place.path("state/inferbench/servers")).unwrap();
     let entry = fs::read(journal.flatten().next().unwrap().path()).unwrap();
     let entry: Value = serde_json::from_slice(&entry).unwrap();
