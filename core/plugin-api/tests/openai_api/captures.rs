@@ -2,8 +2,6 @@
 //! wanted was read off the recorded bytes by eye: every request asked for 16
 //! tokens.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::decoded;
 use inferbench_plugin_api::openai::OpenAiDecoder;
@@ -62,7 +60,7 @@ const COMPLETION: &str =
 #[test]
 fn vllm_counts_the_tokens_of_every_event() {
     let events = read(&split(include_bytes!(
-        "captures/vllm-completions-continuous-usage.sse"
+        "../captures/vllm-completions-continuous-usage.sse"
     )));
     let output = output(&events);
     assert_eq!(output[0], (" opcode", Some(1)));
@@ -76,7 +74,7 @@ fn vllm_counts_the_tokens_of_every_event() {
 
 #[test]
 fn vllm_chat_has_sixteen_tokens_and_fifteen_texts() {
-    let events = read(&split(include_bytes!("captures/vllm-chat.sse")));
+    let events = read(&split(include_bytes!("../captures/vllm-chat.sse")));
     assert_eq!(output(&events).len(), 15);
     assert_eq!(text_of(&events, OutputKind::Text), CHAT);
     assert_eq!(usage(&events), [counts(16, 16)]);
@@ -84,17 +82,17 @@ fn vllm_chat_has_sixteen_tokens_and_fifteen_texts() {
 
 #[test]
 fn vllm_answers_that_are_not_streamed_hold_all_in_one() {
-    let chat = whole(include_bytes!("captures/vllm-chat-whole.json"));
+    let chat = whole(include_bytes!("../captures/vllm-chat-whole.json"));
     assert_eq!(output(&chat), [(CHAT, Some(16))]);
     assert_eq!(chat.last(), Some(&Replayed::Finish("length".into())));
-    let completion = whole(include_bytes!("captures/vllm-completions-whole.json"));
+    let completion = whole(include_bytes!("../captures/vllm-completions-whole.json"));
     assert_eq!(output(&completion), [(COMPLETION, Some(16))]);
 }
 
 #[test]
 fn an_answer_without_usage_has_no_counts() {
     let events = read(&split(include_bytes!(
-        "captures/vllm-completions-no-usage.sse"
+        "../captures/vllm-completions-no-usage.sse"
     )));
     assert_eq!(usage(&events), []);
     assert!(output(&events).iter().all(|(_, tokens)| tokens.is_none()));
@@ -103,7 +101,7 @@ fn an_answer_without_usage_has_no_counts() {
 
 #[test]
 fn logprobs_change_nothing() {
-    let events = read(&split(include_bytes!("captures/vllm-chat-logprobs.sse")));
+    let events = read(&split(include_bytes!("../captures/vllm-chat-logprobs.sse")));
     assert!(!events.contains(&Replayed::Malformed));
     assert_eq!(usage(&events).last().unwrap().output_tokens, Some(16));
 }
@@ -111,7 +109,7 @@ fn logprobs_change_nothing() {
 #[test]
 fn sglang_counts_a_token_that_has_no_text_yet() {
     let events = read(&split(include_bytes!(
-        "captures/sglang-completions-continuous-usage.sse"
+        "../captures/sglang-completions-continuous-usage.sse"
     )));
     let output = output(&events);
     assert_eq!(output[0], ("", Some(1)));
@@ -125,8 +123,8 @@ fn sglang_counts_a_token_that_has_no_text_yet() {
 #[test]
 fn transformers_sends_usage_with_the_finish_and_no_end_marker() {
     for body in [
-        include_bytes!("captures/transformers-completions.sse").as_slice(),
-        include_bytes!("captures/transformers-chat.sse"),
+        include_bytes!("../captures/transformers-completions.sse").as_slice(),
+        include_bytes!("../captures/transformers-chat.sse"),
     ] {
         let events = read(&split(body));
         assert_eq!(usage(&events).last().unwrap().output_tokens, Some(16));
@@ -136,11 +134,11 @@ fn transformers_sends_usage_with_the_finish_and_no_end_marker() {
 
 #[test]
 fn llama_reports_cached_tokens() {
-    let events = read(&split(include_bytes!("captures/llama-completions.sse")));
+    let events = read(&split(include_bytes!("../captures/llama-completions.sse")));
     let last = usage(&events).last().copied().unwrap();
     assert_eq!(last.cached_tokens, Some(6));
     assert_eq!((last.input_tokens, last.output_tokens), (Some(7), Some(16)));
-    let chat = read(&split(include_bytes!("captures/llama-chat.sse")));
+    let chat = read(&split(include_bytes!("../captures/llama-chat.sse")));
     assert_eq!(output(&chat)[0], (" {}\n", None));
     assert_eq!(output(&chat).len(), 16);
 }
@@ -149,19 +147,19 @@ fn llama_reports_cached_tokens() {
 fn every_server_s_refusal_is_an_error_with_its_words() {
     let refusals: [(&[u8], &str); 4] = [
         (
-            include_bytes!("captures/vllm-error-too-long.json"),
+            include_bytes!("../captures/vllm-error-too-long.json"),
             "maximum context length is 2048",
         ),
         (
-            include_bytes!("captures/sglang-error-too-long.json"),
+            include_bytes!("../captures/sglang-error-too-long.json"),
             "The input (5000 tokens) is longer",
         ),
         (
-            include_bytes!("captures/llama-error-too-long.json"),
+            include_bytes!("../captures/llama-error-too-long.json"),
             "exceeds the available context size",
         ),
         (
-            include_bytes!("captures/transformers-error-refused-fields.json"),
+            include_bytes!("../captures/transformers-error-refused-fields.json"),
             "Unexpected fields in the request",
         ),
     ];

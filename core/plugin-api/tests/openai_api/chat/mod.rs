@@ -1,6 +1,7 @@
 //! Requests and odd answers of OpenAI's API.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
+mod requests;
+mod usage;
 
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::events::decoded;
@@ -30,106 +31,6 @@ fn data(text: &str) -> Vec<Replayed> {
 
 fn out(kind: OutputKind, text: &str) -> Replayed {
     Replayed::Output(kind, text.to_owned(), None)
-}
-
-fn spec(prompt: PromptContent) -> RequestSpec {
-    RequestSpec {
-        model: "m".to_owned(),
-        prompt,
-        output_tokens: 5,
-        force_output: true,
-        stream: true,
-        temperature: Some(0.0),
-        top_p: None,
-        seed: 7,
-        extra_body: serde_json::Map::new(),
-    }
-}
-
-fn body(wire: &OpenAiWire, spec: &RequestSpec) -> Value {
-    serde_json::from_slice(&wire.encode(spec).unwrap().body).unwrap()
-}
-
-#[test]
-fn a_forced_streamed_request_asks_for_all_it_needs() {
-    let wire = OpenAiWire {
-        continuous_usage: true,
-        forces_length: true,
-        headers: vec![("Authorization".into(), "Bearer k".into())],
-        ..OpenAiWire::default()
-    };
-    let spec = spec(PromptContent::TokenIds(vec![3, 4]));
-    let http = wire.encode(&spec).unwrap();
-    assert_eq!(
-        (http.method.as_str(), http.path.as_str()),
-        ("POST", "/v1/completions")
-    );
-    assert_eq!(http.framing, Framing::NamedSse);
-    assert_eq!(http.headers[1].1, "Bearer k");
-    assert_eq!(
-        serde_json::from_slice::<Value>(&http.body).unwrap(),
-        json!({
-            "model": "m", "prompt": [3, 4], "max_tokens": 5, "temperature": 0.0,
-            "ignore_eos": true, "min_tokens": 5, "stream": true,
-            "stream_options": {"include_usage": true, "continuous_usage_stats": true}
-        })
-    );
-}
-
-#[test]
-fn a_plain_server_gets_only_what_every_server_knows() {
-    let wire = OpenAiWire {
-        endpoint: Endpoint::Chat,
-        ..OpenAiWire::default()
-    };
-    let messages = json!([{"role": "user", "content": "hi"}]);
-    let spec = RequestSpec {
-        stream: false,
-        temperature: Some(0.5),
-        seed: u64::MAX,
-        ..spec(PromptContent::Messages(messages.clone()))
-    };
-    let http = wire.encode(&spec).unwrap();
-    assert_eq!(http.path, "/v1/chat/completions");
-    assert_eq!(http.framing, Framing::Body);
-    assert_eq!(
-        body(&wire, &spec),
-        json!({
-            "model": "m", "messages": messages, "max_tokens": 5, "temperature": 0.5,
-            "seed": 0x7fff_ffff, "stream": false
-        })
-    );
-}
-
-#[test]
-fn extra_body_has_the_last_word() {
-    let extra = json!({"max_tokens": null, "max_completion_tokens": 5, "temperature": 1});
-    let wire = OpenAiWire {
-        extra_body: extra.as_object().unwrap().clone(),
-        ..OpenAiWire::default()
-    };
-    let body = body(&wire, &spec(PromptContent::Text("a".into())));
-    assert_eq!(body.get("max_tokens"), None);
-    assert_eq!(body["max_completion_tokens"], 5);
-    assert_eq!(body["temperature"], 1);
-}
-
-#[test]
-fn a_prompt_in_another_form_is_refused() {
-    let chat = OpenAiWire {
-        endpoint: Endpoint::Chat,
-        ..OpenAiWire::default()
-    };
-    let error = chat.encode(&spec(PromptContent::Text("a".into())));
-    assert_eq!(
-        error.unwrap_err().message,
-        "/v1/chat/completions: prompt is text, must be messages"
-    );
-    assert_eq!(chat.prompt_form(true), PromptForm::Messages);
-    assert_eq!(
-        OpenAiWire::default().prompt_form(true),
-        PromptForm::TokenIds
-    );
 }
 
 #[test]
@@ -164,27 +65,6 @@ fn a_tool_call_s_name_and_arguments_are_one_output() {
         r#"{"choices":[{"delta":{"content":null,"tool_calls":[{"function":{"name":"f","arguments":"{}"}}]}}]}"#,
     );
     assert_eq!(events, [out(OutputKind::ToolCall, "f{}")]);
-}
-
-#[test]
-fn null_usage_is_not_reported() {
-    assert_eq!(data(r#"{"choices":[],"usage":null}"#), []);
-    assert_eq!(data(r#"{"choices":[],"usage":{"prompt_tokens":null}}"#), []);
-}
-
-#[test]
-fn details_of_usage_are_reported() {
-    let events = data(
-        r#"{"choices":[],"usage":{"prompt_tokens":9,"completion_tokens":0,"prompt_tokens_details":{"cached_tokens":8},"completion_tokens_details":{"reasoning_tokens":4}}}"#,
-    );
-    let usage = Usage {
-        input_tokens: Some(9),
-        output_tokens: Some(0),
-        cached_tokens: Some(8),
-        reasoning_tokens: Some(4),
-        image_tokens: None,
-    };
-    assert_eq!(events, [Replayed::Usage(usage)]);
 }
 
 #[test]
@@ -510,74 +390,4 @@ fn a_message_after_its_pieces_is_a_repetition() {
     let stop = Replayed::Finish("stop".to_owned());
     assert_eq!(read(&[piece, whole]), [a.clone(), stop.clone()]);
     assert_eq!(read(&[whole]), [a, stop]);
-}
-
-#[test]
-fn cached_tokens_are_read_wherever_servers_tell_them() {
-    let cached = |fields: &str| {
-        let text = format!(r#"{{"choices":[],{fields}}}"#);
-        data(&text).into_iter().find_map(|event| match event {
-            Replayed::Usage(usage) => usage.cached_tokens,
-            _ => None,
-        })
-    };
-    for fields in [
-        r#""usage":{"prompt_tokens":32,"prompt_tokens_details":{"cached_tokens":31}}"#,
-        r#""usage":{"prompt_tokens":32,"input_tokens_details":{"cached_tokens":31}}"#,
-        r#""usage":{"prompt_tokens":32,"prompt_cache_hit_tokens":31}"#,
-        r#""usage":{"prompt_tokens":32,"cached_tokens":31}"#,
-        r#""usage":{"prompt_tokens":"32","cached_tokens":"31"}"#,
-        r#""usage":{"input_tokens":32,"cache_read_input_tokens":31}"#,
-        r#""usage":{"prompt_tokens":32},"timings":{"cache_n":31,"prompt_n":1}"#,
-    ] {
-        assert_eq!(cached(fields), Some(31), "{fields}");
-    }
-    for fields in [
-        r#""usage":{"prompt_tokens":32,"prompt_tokens_details":null}"#,
-        r#""usage":{"prompt_tokens":32,"cached_tokens":-1}"#,
-        r#""usage":{"prompt_tokens":32,"cached_tokens":"some"}"#,
-        r#""usage":[31]"#,
-    ] {
-        assert_eq!(cached(fields), None, "{fields}");
-    }
-}
-
-#[test]
-fn counts_of_llama_cpp_and_of_a_choice_stand_in_for_usage() {
-    let usage = |text: &str| {
-        data(text).into_iter().find_map(|event| match event {
-            Replayed::Usage(usage) => Some((usage.input_tokens, usage.output_tokens)),
-            _ => None,
-        })
-    };
-    let timed = r#"{"choices":[],"timings":{"cache_n":6,"prompt_n":1,"predicted_n":4}}"#;
-    assert_eq!(usage(timed), Some((Some(7), Some(4))));
-    let inside = r#"{"choices":[{"delta":{},"usage":{"prompt_tokens":9,"completion_tokens":2}}]}"#;
-    assert_eq!(usage(inside), Some((Some(9), Some(2))));
-}
-
-#[test]
-fn image_tokens_are_read_wherever_servers_tell_them() {
-    let image = |details: &str| {
-        let text = format!(
-            r#"{{"choices":[],"usage":{{"prompt_tokens":32,"prompt_tokens_details":{details}}}}}"#
-        );
-        data(&text).into_iter().find_map(|event| match event {
-            Replayed::Usage(usage) => usage.image_tokens,
-            _ => None,
-        })
-    };
-    // SGLang's, then vLLM's.
-    assert_eq!(image(r#"{"image_tokens":20,"cached_tokens":0}"#), Some(20));
-    assert_eq!(
-        image(r#"{"cached_tokens":null,"multimodal_tokens":{"image":20,"audio":3}}"#),
-        Some(20)
-    );
-    for none in [
-        r#"{"multimodal_tokens":{"audio":3}}"#,
-        r#"{"multimodal_tokens":null}"#,
-        "null",
-    ] {
-        assert_eq!(image(none), None, "{none}");
-    }
 }
