@@ -3,6 +3,7 @@
 mod calibrate;
 mod check;
 mod compare;
+mod completions;
 mod config;
 mod derived;
 mod doctor;
@@ -28,13 +29,12 @@ mod verify;
 pub(crate) mod watched;
 mod wire;
 
-use clap::CommandFactory;
 use inferbench_engine::plugins::check::ChildWork;
 use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::server::supervise;
 
 use crate::args::{Args, Command};
 use crate::exit::{CliError, Code};
-use crate::say;
 
 /// Runs a command.
 pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
@@ -93,7 +93,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             load_only,
         }),
         Command::Supervise => {
-            inferbench_engine::server::supervise::main()?;
+            supervise::main()?;
             Ok(Code::Done)
         }
         Command::Doctor {
@@ -107,13 +107,7 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             doctor::doctor(config.as_deref(), folder, search, output)
         }
         Command::KvCache(args) => kv_cache::kv_cache(&args, output),
-        Command::Completions { shell } => {
-            let mut command = Args::command();
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut command, "inferbench", &mut script);
-            say::bytes(&script);
-            Ok(Code::Done)
-        }
+        Command::Completions { shell } => Ok(completions::print(shell)),
         Command::ManPages { folder } => man_pages::write(&folder),
     }
 }

@@ -15,6 +15,16 @@ use super::{inferbench, run_folder};
 /// Longest that anything here is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// A run that takes minutes: each of its requests takes 1.3 s.
+pub(crate) const LONG: &str = "
+name: long
+model: { id: simulated }
+backends: [ { label: a, plugin: sim, options: { fixed_ttft_ms: 20, fixed_itl_ms: 20 } } ]
+workload: { input_tokens: 16, output_tokens: 64 }
+load: { concurrency: [4], requests: 1000 }
+repeats: 1
+";
+
 /// A place of its own for one test: config, results, journal.
 pub(crate) struct Place {
     folder: tempfile::TempDir,
@@ -25,6 +35,14 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("bench.yaml"), config).unwrap();
         Self { folder }
+    }
+
+    /// A run of `config` that has written some records and goes on.
+    pub(crate) fn in_the_middle(config: &str) -> (Self, Child) {
+        let place = Self::new(config);
+        let child = place.start();
+        place.wait_for_records(8);
+        (place, child)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

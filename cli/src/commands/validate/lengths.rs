@@ -2,9 +2,6 @@
 
 use inferbench_engine::prepare::PreparedRun;
 use inferbench_model::config::WorkloadConfig;
-use inferbench_model::text::number::grouped;
-
-use super::Preview;
 
 /// Mean length of a prompt and of an answer over all requests, tokens: as the config
 /// says, or as the rows of a file have it. `None` where no tokenizer counted them.
@@ -26,24 +23,4 @@ pub(super) fn mean_tokens(prepared: &PreparedRun) -> (Option<f64>, Option<f64>) 
     });
     let known = |tokens: f64| Some(tokens).filter(|tokens| tokens.is_finite());
     (known(input), known(output))
-}
-
-/// `measured requests: 96, about 46 080 prompt tokens and 6 144 answer tokens`, as far
-/// as the lengths are known.
-pub(super) fn requests_line(preview: &Preview) -> Option<String> {
-    let parts = [
-        (preview.estimated_input_tokens, "prompt"),
-        (preview.estimated_output_tokens, "answer"),
-    ];
-    let parts = parts.into_iter().filter_map(|(tokens, what)| {
-        let tokens = tokens?;
-        Some(format!("{} {what} tokens", grouped(tokens)))
-    });
-    let parts: Vec<String> = parts.collect();
-    let about = match parts.is_empty() {
-        true => String::new(),
-        false => format!(", about {}", parts.join(" and ")),
-    };
-    let requests = grouped(preview.measured_requests?);
-    Some(format!("measured requests: {requests}{about}"))
 }

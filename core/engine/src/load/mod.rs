@@ -17,6 +17,7 @@ pub mod gate;
 mod in_process;
 mod limits;
 mod mailbox;
+pub mod model_files;
 mod open_loop;
 pub mod outcome;
 mod own_requests;

@@ -17,7 +17,7 @@ use inferbench_model::kv_cache::{
 use thiserror::Error;
 
 use super::prepared::{PreparedBackend, PreparedRun};
-use crate::load::tokenizer::{ModelFiles, read_gguf};
+use crate::load::model_files::{ModelFiles, read_gguf};
 use crate::server::method::Launch;
 
 /// Share of GPU memory that a server is taken to use where its command does not

@@ -18,7 +18,7 @@ use inferbench_model::yaml::{PathStep, YamlError};
 use inferbench_plugin_api::{EnvVar, OpenContext};
 
 use crate::http::Target;
-use crate::load::tokenizer::ModelFiles;
+use crate::load::model_files::ModelFiles;
 use crate::os::limits;
 use crate::plugins::backend::OpenBackend;
 use crate::plugins::host::PluginHost;

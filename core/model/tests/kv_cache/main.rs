@@ -3,7 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
 
+mod families;
 mod kinds_of_layers;
+mod properties;
 mod refused;
 
 use inferbench_model::kv_cache::{

@@ -116,48 +116,29 @@ mod tests {
     use super::super::{AbiResult, HostServices};
     use super::*;
 
-    mod older {
-        use super::*;
+    /// A root module whose `describe` gives a list of `$element`; `$added` came later.
+    macro_rules! root_module {
+        ($name:ident, $element:ident $(, $added:ident)?) => {
+            mod $name {
+                use super::*;
 
-        #[repr(C)]
-        #[derive(StableAbi)]
-        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
-        #[sabi(missing_field(option))]
-        pub struct PluginModule {
-            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
-            #[sabi(last_prefix_field)]
-            pub describe: extern "C" fn() -> AbiResult<RVec<u8>>,
-        }
+                #[repr(C)]
+                #[derive(StableAbi)]
+                #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
+                #[sabi(missing_field(option))]
+                pub struct PluginModule {
+                    pub init: extern "C" fn(HostServices) -> AbiResult<()>,
+                    #[sabi(last_prefix_field)]
+                    pub describe: extern "C" fn() -> AbiResult<RVec<$element>>,
+                    $(pub $added: extern "C" fn() -> u32,)?
+                }
+            }
+        };
     }
 
-    mod newer {
-        use super::*;
-
-        #[repr(C)]
-        #[derive(StableAbi)]
-        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
-        #[sabi(missing_field(option))]
-        pub struct PluginModule {
-            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
-            #[sabi(last_prefix_field)]
-            pub describe: extern "C" fn() -> AbiResult<RVec<u8>>,
-            pub added: extern "C" fn() -> u32,
-        }
-    }
-
-    mod changed {
-        use super::*;
-
-        #[repr(C)]
-        #[derive(StableAbi)]
-        #[sabi(kind(Prefix(prefix_ref = PluginModuleRef)))]
-        #[sabi(missing_field(option))]
-        pub struct PluginModule {
-            pub init: extern "C" fn(HostServices) -> AbiResult<()>,
-            #[sabi(last_prefix_field)]
-            pub describe: extern "C" fn() -> AbiResult<RVec<u32>>,
-        }
-    }
+    root_module!(older, u8);
+    root_module!(newer, u8, added);
+    root_module!(changed, u32);
 
     fn layout<T: StableAbi>() -> &'static TypeLayout {
         T::LAYOUT

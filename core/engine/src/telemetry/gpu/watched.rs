@@ -9,6 +9,7 @@ use nvml_wrapper::enum_wrappers::device::{
 };
 use nvml_wrapper::enums::device::SampleValue;
 use nvml_wrapper::error::NvmlError;
+use nvml_wrapper::struct_wrappers::device::MemoryInfo;
 use nvml_wrapper::structs::device::FieldId;
 use nvml_wrapper::sys_exports::field_id::{NVML_FI_DEV_POWER_AVERAGE, NVML_FI_DEV_POWER_INSTANT};
 
@@ -122,27 +123,15 @@ impl<'nvml> Watched<'nvml> {
         blank: GpuSample,
         running: &RunningBackend,
     ) -> GpuSample {
-        let figures = &mut self.figures;
-        let memory = figures.given("memory in use", device.memory_info());
-        let memory = memory.filter(|memory| {
-            let sum = memory.used.saturating_add(memory.reserved);
-            figures.holds("memory in use", memory.total, plausible::BYTES)
-                && figures.holds("memory in use", sum, memory.total)
-        });
+        let memory = self.memory(device);
         let used = memory.as_ref().map(|memory| memory.used);
+        let figures = &mut self.figures;
         let rates = figures.given("utilization", device.utilization_rates());
         let percent = |name, value: Option<u32>| figures.within(name, value, plausible::PERCENT);
         let utilization = percent("utilization", rates.as_ref().map(|rates| rates.gpu));
         let controller = percent("utilization", rates.as_ref().map(|rates| rates.memory));
         let (power, average) = self.power(device);
-        let energy = self
-            .figures
-            .given("energy", device.total_energy_consumption());
-        let energy = energy.map(|millijoules| from_milli(millijoules as f64));
-        let energy = self.figures.within("energy", energy, plausible::JOULES);
-        if let Some(odd) = self.energy.note(blank.t_ns, energy, power) {
-            self.figures.notes.line(format!("{}: {odd}", self.chosen));
-        }
+        let energy = self.energy(device, blank.t_ns, power);
         let (rx, tx) = self.pcie(device);
         let figures = &mut self.figures;
         let clock = |figures: &mut Figures, name, which| {
@@ -177,6 +166,31 @@ impl<'nvml> Watched<'nvml> {
             others_memory_bytes: shares.others_bytes,
             ..blank
         }
+    }
+
+    /// Memory in use, unless it is more than there is.
+    fn memory(&mut self, device: &Device<'_>) -> Option<MemoryInfo> {
+        const NAME: &str = "memory in use";
+        let figures = &mut self.figures;
+        let memory = figures.given(NAME, device.memory_info());
+        memory.filter(|memory| {
+            let sum = memory.used.saturating_add(memory.reserved);
+            figures.holds(NAME, memory.total, plausible::BYTES)
+                && figures.holds(NAME, sum, memory.total)
+        })
+    }
+
+    /// The counter of energy, joules; what is odd about it beside the power is noted.
+    fn energy(&mut self, device: &Device<'_>, t_ns: u64, power: Option<f64>) -> Option<f64> {
+        let energy = self
+            .figures
+            .given("energy", device.total_energy_consumption());
+        let energy = energy.map(|millijoules| from_milli(millijoules as f64));
+        let energy = self.figures.within("energy", energy, plausible::JOULES);
+        if let Some(odd) = self.energy.note(t_ns, energy, power) {
+            self.figures.notes.line(format!("{}: {odd}", self.chosen));
+        }
+        energy
     }
 
     /// Power and, where it differs from that of the instant, its mean.
