@@ -3,6 +3,7 @@
 
 mod against;
 mod charts;
+mod columns;
 mod contents;
 mod cost;
 mod csv;
