@@ -1,6 +1,5 @@
 //! The table over levels as text, for the page, the summary and the terminal:
-//! how a figure is written, which is marked as best. Its columns are
-//! `columns`.
+//! how a figure is written, which is marked as best. Its columns are `columns`.
 
 use inferbench_model::report::{Figure, Percentile, Report, Row};
 use inferbench_model::stats::inference::is_bounded;
