@@ -204,7 +204,8 @@ impl CliError {
                 "resume with the config that the run was started with, or start a new run"
                     .to_owned(),
             ),
-            Self::Merge(MergeError::Derive(error)) => error.hint(),
+            Self::Run(RunError::Resume(ResumeError::NoRun(error)))
+            | Self::Merge(MergeError::Derive(error)) => error.hint(),
             Self::Merge(MergeError::Lost { .. }) => Some(
                 "run all shards again; --allow-missing makes a partial report without a verdict"
                     .to_owned(),

@@ -101,7 +101,7 @@ fn is_in_answer(report: &Report, warning: &Warning) -> bool {
 
 /// The table with what its marks mean; nothing if there are no figures.
 fn figures(report: &Report, names: &Names, look: Look, width: usize) -> Vec<String> {
-    let columns = grid::shown(report, &NARROW);
+    let columns = grid::shown(report, NARROW);
     let groups = grid::groups(report, &columns);
     let all = || groups.iter().flat_map(|group| &group.lines);
     let mut lines = Vec::new();

@@ -167,7 +167,7 @@ fn without_lists(report: &Report) -> Report {
 /// The table over levels, where every figure has its ratio below it and not in a
 /// column.
 fn insert_table(context: &mut Context, report: &Report) {
-    let mut columns = grid::shown(report, &WIDE);
+    let mut columns = grid::shown(report, WIDE);
     columns.retain(|column| column.stat != Stat::Ratio);
     let headings = columns.iter().map(|column| Heading {
         text: column.heading_text(),

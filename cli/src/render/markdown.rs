@@ -157,7 +157,7 @@ fn warnings(page: &mut String, report: &Report) {
 }
 
 fn table(page: &mut String, report: &Report) {
-    let columns = grid::shown(report, &WIDE);
+    let columns = grid::shown(report, WIDE);
     let headings: Vec<String> = columns
         .iter()
         .map(|column| format!("{} ({})", column.heading_text(), column.unit))

@@ -113,12 +113,12 @@ fn a_wrong_row_is_an_error_with_its_line() {
     for (text, error) in [
         (
             "\u{feff}{\"prompt\": [1]}\r\n\r\n{\"promt\": \"b\"}\r\n",
-            "rows.jsonl:3: has none of them: `{\"promt\": \"b\"}`, expected an object with `prompt`, `messages` or `conversations`",
+            "rows.jsonl:3: names no prompt: `{\"promt\": \"b\"}`, expected an object with `prompt`, `messages` or `conversations`",
         ),
         ("", "rows.jsonl: has no prompt, needs at least one"),
         (
             "{\"prompt\": [1]}\n{\"prompt\": [2",
-            "rows.jsonl:2: is no JSON",
+            "rows.jsonl:2: is not JSON",
         ),
         (
             "{\"messages\": [{\"role\": \"user\", \"content\": \"a\"}]}\n",

@@ -53,6 +53,30 @@ fn a_folder_without_runs_and_a_missing_one_give_different_errors() {
 }
 
 #[test]
+fn a_run_to_resume_that_is_no_run_gets_the_same_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    run_in(folder.path(), "a-new", 5);
+    let name = folder.path().display();
+    let resume = |run: &Path| {
+        let quickstart = concat!(env!("CARGO_MANIFEST_DIR"), "/../configs/quickstart.yaml");
+        said(inferbench().args(["run", quickstart, "--resume"]).arg(run))
+    };
+    let no_run = resume(folder.path());
+    assert_eq!(no_run.code, Some(2));
+    assert_eq!(
+        no_run.err,
+        format!(
+            "error: {name}: is no run folder: it has no run.json\nhint: its newest run is {name}/a-new\n"
+        )
+    );
+    let gone = resume(&folder.path().join("x"));
+    assert_eq!(
+        gone.err,
+        format!("error: {name}/x: there is no such folder\n")
+    );
+}
+
+#[test]
 fn a_folder_instead_of_a_config_is_an_error_with_a_hint_if_it_holds_a_run() {
     let folder = tempfile::tempdir().unwrap();
     run_in(folder.path(), "run", 5);

@@ -269,7 +269,7 @@ fn a_log_that_is_none_is_an_error_with_its_line() {
     let said = said(inferbench().args(["prompts", "--from-log"]).arg(&log));
     assert_eq!(said.code, Some(2));
     assert!(
-        said.err.contains("proxy.jsonl:2: is no JSON"),
+        said.err.contains("proxy.jsonl:2: is not JSON"),
         "{}",
         said.err
     );

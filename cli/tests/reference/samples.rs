@@ -348,7 +348,11 @@ fn every_sample_is_what_the_program_prints_today() {
             fault(block, is_blessing()).map(|fault| format!("{}: {fault}\n", block.place()));
         faults.extend(fault);
     }
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "{}\nif that is as it should be, `just bless` writes the samples anew",
+        faults.join("\n")
+    );
     assert!(seen > 8, "{seen} samples are too few to be all");
 }
 

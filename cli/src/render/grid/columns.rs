@@ -1,4 +1,5 @@
-//! The columns of the table over levels, and which of them a report shows.
+//! The columns of the table over levels: those of the page and the summary, those of the
+//! terminal, and which of them a report shows.
 
 use inferbench_model::report::Report;
 
@@ -28,9 +29,46 @@ pub struct Column {
     pub unit: &'static str,
     /// Its values do not compare between the backends.
     pub cautioned: bool,
+    /// What is shown in its place where that says more.
+    instead: Option<Instead>,
+}
+
+/// Another metric in the place of a column.
+#[derive(Debug, Clone, Copy)]
+struct Instead {
+    metric: &'static str,
+    heading: &'static str,
+    unit: &'static str,
 }
 
 impl Column {
+    /// With the latency from the planned time in its place, if there were planned times.
+    const fn or_from_schedule(self, heading: &'static str) -> Self {
+        let (metric, unit) = (FROM_SCHEDULE, self.unit);
+        self.or(Instead {
+            metric,
+            heading,
+            unit,
+        })
+    }
+
+    /// With decode time per token in its place, if its own metric does not compare.
+    const fn or_per_token(self, heading: &'static str, unit: &'static str) -> Self {
+        let metric = PER_TOKEN;
+        self.or(Instead {
+            metric,
+            heading,
+            unit,
+        })
+    }
+
+    const fn or(self, instead: Instead) -> Self {
+        Self {
+            instead: Some(instead),
+            ..self
+        }
+    }
+
     /// The heading as it is shown: with a mark if its values do not compare.
     #[must_use]
     pub fn heading_text(&self) -> String {
@@ -51,11 +89,17 @@ const fn column(
         heading,
         unit,
         cautioned: false,
+        instead: None,
     }
 }
 
+/// Latency from the planned time of an open loop.
+const FROM_SCHEDULE: &str = "e2e_from_schedule_ms";
+/// Decode time per token, also where events carry several tokens.
+const PER_TOKEN: &str = "decode_ms_per_token";
+
 /// Columns of the page and of `summary.md`.
-pub const WIDE: [Column; 14] = [
+pub const WIDE: &[Column] = &[
     column(
         "output_token_throughput",
         Stat::Typical,
@@ -67,10 +111,11 @@ pub const WIDE: [Column; 14] = [
     column("ttft_ms", Stat::P99, "TTFT p99", "ms"),
     column("ttft_answer_ms", Stat::Typical, "Answer TTFT p50", "ms"),
     column("ttft_answer_ms", Stat::P99, "Answer TTFT p99", "ms"),
-    column("tpot_ms", Stat::Typical, "TPOT p50", "ms"),
+    column("tpot_ms", Stat::Typical, "TPOT p50", "ms").or_per_token("Decode per token p50", "ms"),
     column("itl_ms", Stat::P99, "ITL p99", "ms"),
-    column("e2e_latency_ms", Stat::Typical, "E2E p50", "ms"),
-    column("e2e_latency_ms", Stat::P99, "E2E p99", "ms"),
+    column("e2e_latency_ms", Stat::Typical, "E2E p50", "ms")
+        .or_from_schedule("E2E from schedule p50"),
+    column("e2e_latency_ms", Stat::P99, "E2E p99", "ms").or_from_schedule("E2E from schedule p99"),
     column("request_throughput", Stat::Typical, "Requests", "1/s"),
     column("goodput", Stat::Typical, "Goodput", "requests/s"),
     column(PER_MILLION_TOKENS, Stat::Typical, "Cost", "per M tokens"),
@@ -78,15 +123,15 @@ pub const WIDE: [Column; 14] = [
 ];
 
 /// Columns of the terminal.
-pub const NARROW: [Column; 10] = [
+pub const NARROW: &[Column] = &[
     column("output_token_throughput", Stat::Typical, "output", "tok/s"),
     column("output_token_throughput", Stat::Ratio, "vs", "best"),
     column("ttft_ms", Stat::Typical, "TTFT", "p50 ms"),
     column("ttft_ms", Stat::P99, "TTFT", "p99 ms"),
     column("ttft_answer_ms", Stat::Typical, "answer", "p50 ms"),
-    column("tpot_ms", Stat::Typical, "TPOT", "p50 ms"),
+    column("tpot_ms", Stat::Typical, "TPOT", "p50 ms").or_per_token("decode", "ms/tok"),
     column("itl_ms", Stat::P99, "ITL", "p99 ms"),
-    column("e2e_latency_ms", Stat::Typical, "e2e", "p50 ms"),
+    column("e2e_latency_ms", Stat::Typical, "e2e", "p50 ms").or_from_schedule("e2e sched"),
     column("goodput", Stat::Typical, "good", "req/s"),
     column(PER_MILLION_TOKENS, Stat::Typical, "cost", "/Mtok"),
 ];
@@ -99,7 +144,7 @@ pub fn shown(report: &Report, columns: &[Column]) -> Vec<Column> {
     let several = report.measured().len() > 1;
     columns
         .iter()
-        .map(|column| per_token(report, from_schedule(report, *column)))
+        .map(|column| in_place_of(report, *column))
         .filter_map(|column| {
             let metric = report.metrics.iter().find(|m| m.name == column.metric)?;
             let cautioned = metric.caution.is_some();
@@ -112,44 +157,21 @@ pub fn shown(report: &Report, columns: &[Column]) -> Vec<Column> {
         .collect()
 }
 
-/// The column of the latency from the planned time in place of that from the
-/// send, if there were planned times.
-fn from_schedule(report: &Report, column: Column) -> Column {
-    const FROM_SCHEDULE: &str = "e2e_from_schedule_ms";
-    let heading = match column.heading {
-        "E2E p50" => "E2E from schedule p50",
-        "E2E p99" => "E2E from schedule p99",
-        "e2e" => "e2e sched",
-        _ => return column,
-    };
-    if report.metrics.iter().any(|m| m.name == FROM_SCHEDULE) {
-        Column {
-            metric: FROM_SCHEDULE,
-            heading,
-            ..column
-        }
-    } else {
-        column
-    }
-}
-
-/// The column of decode time per token in place of TPOT, where TPOT does not compare.
-fn per_token(report: &Report, column: Column) -> Column {
-    const PER_TOKEN: &str = "decode_ms_per_token";
+/// What is shown in place of a column, where that says more: the latency from the planned
+/// time if there were planned times, decode time per token where TPOT does not compare.
+fn in_place_of(report: &Report, column: Column) -> Column {
     let metric = |name: &str| report.metrics.iter().find(|metric| metric.name == name);
-    let does_not_compare =
-        column.metric == "tpot_ms" && metric("tpot_ms").is_some_and(|m| m.caution.is_some());
-    if !does_not_compare || metric(PER_TOKEN).is_none() {
+    let compares = metric(column.metric).is_none_or(|own| own.caution.is_none());
+    let instead = column.instead.filter(|instead| {
+        metric(instead.metric).is_some() && (instead.metric != PER_TOKEN || !compares)
+    });
+    let Some(instead) = instead else {
         return column;
-    }
-    let (heading, unit) = match column.heading {
-        "TPOT" => ("decode", "ms/tok"),
-        _ => ("Decode per token p50", "ms"),
     };
     Column {
-        metric: PER_TOKEN,
-        heading,
-        unit,
+        metric: instead.metric,
+        heading: instead.heading,
+        unit: instead.unit,
         ..column
     }
 }

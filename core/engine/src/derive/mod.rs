@@ -156,7 +156,7 @@ pub enum CompareError {
 }
 
 /// What is wrong with a folder without a manifest.
-fn no_run(folder: &Path) -> DeriveError {
+pub(crate) fn no_run(folder: &Path) -> DeriveError {
     if !folder.exists() {
         return DeriveError::NoFolder(folder.to_owned());
     }

@@ -17,15 +17,13 @@ use words::Words;
 #[derive(Debug, Error)]
 pub enum VocabularyError {
     /// The named tokenizer is not there.
-    #[error(
-        "`model.tokenizer` is {given:?}, which is neither a tokenizer.json nor a folder with one"
-    )]
+    #[error("is {given:?}, must be a tokenizer.json or a folder with one")]
     NotThere {
         /// What the config names.
         given: String,
     },
     /// It cannot be read.
-    #[error("{}: unreadable tokenizer: {reason}", file.display())]
+    #[error("cannot be used: {}: {reason}", file.display())]
     Unreadable { file: PathBuf, reason: String },
 }
 
@@ -81,9 +79,7 @@ mod tests {
         let text = error.err().map(|e| e.to_string());
         assert_eq!(
             text.as_deref(),
-            Some(
-                "`model.tokenizer` is \"/nowhere/tok\", which is neither a tokenizer.json nor a folder with one"
-            )
+            Some("is \"/nowhere/tok\", must be a tokenizer.json or a folder with one")
         );
     }
 

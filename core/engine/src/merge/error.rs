@@ -19,7 +19,7 @@ pub enum MergeError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// A folder is a whole run.
-    #[error("{}: is a run of its own and no shard", .0.display())]
+    #[error("{}: is not a shard but a whole run", .0.display())]
     NoShard(PathBuf),
     /// One shard twice.
     #[error("{} and {}: both are {shard}", one.display(), other.display())]

@@ -88,7 +88,10 @@ fn prepare_backend(
         vec![at_backend(loaded, index, key, words, hint)]
     };
     let Some(plugin) = host.get(&backend.plugin) else {
-        let words = format!("is \"{}\", which no loaded plugin is", backend.plugin);
+        let words = format!(
+            "is \"{}\", but no loaded plugin has that name",
+            backend.plugin
+        );
         let hint = other_plugins(&backend.plugin, host);
         return Err(one(Some("plugin"), words, Some(hint)));
     };

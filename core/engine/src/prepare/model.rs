@@ -107,9 +107,7 @@ pub(super) fn find_vocabulary(
     let found = tokenizer::vocabulary(loaded.config.model.tokenizer.as_deref(), files);
     let found = found.map_err(|error| {
         let path = [key("model"), key("tokenizer")];
-        loaded
-            .tree
-            .error_at(&path, format!("cannot be used: {error}"), None)
+        loaded.tree.error_at(&path, error.to_string(), None)
     })?;
     Ok(found.or_else(|| declared_ids(backends)))
 }

@@ -14,7 +14,7 @@ use inferbench_model::text::difference::{Difference, differences};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::derive::recorded_cells;
+use crate::derive::{DeriveError, no_run, recorded_cells};
 use crate::os::clock;
 use crate::prepare::PreparedRun;
 use crate::store::{LineFile, RunFolder, StoreError, keep_lines, pack_leftovers, read_json};
@@ -30,6 +30,9 @@ pub enum ResumeError {
     /// Its folder or a file in it cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// It is no run folder.
+    #[error(transparent)]
+    NoRun(DeriveError),
     /// It was written by a version that this one does not understand.
     #[error("{}: is of schema version {found}, and only {RUN_SCHEMA_VERSION} can be resumed", path.display())]
     Version {
@@ -74,6 +77,9 @@ pub(crate) fn resume(
     fresh: Manifest,
     prepared: &PreparedRun,
 ) -> Result<Resumed, ResumeError> {
+    if !folder.join("run.json").exists() {
+        return Err(ResumeError::NoRun(no_run(folder)));
+    }
     let run = RunFolder::take(folder)?;
     let mut manifest = read(&run)?;
     if manifest.shard.is_some() || manifest.merged.is_some() {

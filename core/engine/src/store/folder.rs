@@ -44,7 +44,11 @@ impl RunFolder {
     /// # Errors
     /// If it cannot be made.
     pub fn create(output: &Path, name: &str, stamp: &str) -> Result<Self, StoreError> {
-        fs::create_dir_all(output).map_err(at(output, "cannot be made"))?;
+        let cannot = match output.is_file() {
+            true => "is a file, must be a folder",
+            false => "cannot be made",
+        };
+        fs::create_dir_all(output).map_err(at(output, cannot))?;
         let mut path = output.join(format!("{name}-{stamp}"));
         for n in 2.. {
             match private::make_folder(&path) {
@@ -208,7 +212,11 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
         let error = RunFolder::create(&file, "n", "s").unwrap_err();
-        assert!(error.to_string().contains("file: cannot be made"));
+        assert!(
+            error
+                .to_string()
+                .ends_with("file: is a file, must be a folder")
+        );
     }
 
     #[test]

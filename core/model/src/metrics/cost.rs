@@ -11,7 +11,7 @@ const S_PER_HOUR: f64 = 3600.0;
 const TOKENS_PER_MILLION: f64 = 1e6;
 
 /// In the order of tables and pages.
-pub(super) static COST: [Metric; 2] = [
+pub(super) static COST: &[Metric] = &[
     Metric {
         name: "cost_per_million_output_tokens",
         label: "Cost per million output tokens",

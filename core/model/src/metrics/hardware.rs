@@ -5,7 +5,7 @@ use super::metric::{Better, Metric, Values};
 use crate::hardware::{CellHardware, MemoryPeaks};
 
 /// In the order of tables and pages.
-pub(super) static HARDWARE: [Metric; 22] = [
+pub(super) static HARDWARE: &[Metric] = &[
     Metric {
         name: "gpu_energy_joules",
         label: "GPU energy",

@@ -24,7 +24,7 @@ pub fn named(name: &str) -> Option<&'static Metric> {
 
 fn each() -> impl Iterator<Item = &'static Metric> {
     let requests = requests::REQUESTS.iter();
-    requests.chain(&cost::COST).chain(&hardware::HARDWARE)
+    requests.chain(cost::COST).chain(hardware::HARDWARE)
 }
 
 /// Metrics of the time between tokens, which an answer that came at once does not

@@ -7,7 +7,7 @@ use crate::stats::packed::Packed;
 use crate::text::units::{NS_PER_MS, ms_between, signed_ns_of_ms};
 
 /// In the order of tables and pages.
-pub(super) static REQUESTS: [Metric; 20] = [
+pub(super) static REQUESTS: &[Metric] = &[
     Metric {
         name: "output_token_throughput",
         label: "Output throughput",

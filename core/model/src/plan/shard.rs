@@ -46,7 +46,7 @@ pub enum ShardError {
     #[error("has {0} shards, must have 1 to {MAX_SHARDS}")]
     Count(u32),
     /// There are not so many.
-    #[error("is shard {index} of {count}, shards are numbered from 0 to {}", count - 1)]
+    #[error("is {index}/{count}, shards are numbered from 0 to {}", count - 1)]
     Index { index: u32, count: u32 },
 }
 
@@ -185,7 +185,7 @@ mod tests {
         for (wrong, words) in [
             ("8", "is `8`, must be INDEX/COUNT such as 0/4, or auto"),
             ("0/0", "has 0 shards, must have 1 to 10000"),
-            ("4/4", "is shard 4 of 4, shards are numbered from 0 to 3"),
+            ("4/4", "is 4/4, shards are numbered from 0 to 3"),
             (
                 "-1/4",
                 "is `-1/4`, must be INDEX/COUNT such as 0/4, or auto",

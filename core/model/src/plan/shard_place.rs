@@ -120,7 +120,7 @@ mod tests {
         ];
         assert_eq!(
             found(&gaps).unwrap_err(),
-            "is shard 7 of 3, shards are numbered from 0 to 2, by SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT"
+            "is 7/3, shards are numbered from 0 to 2, by SLURM_ARRAY_TASK_ID and SLURM_ARRAY_TASK_COUNT"
         );
     }
 

@@ -70,7 +70,7 @@ fn content(
         (None, None, Some(messages), None) => Ok(Content::Messages(message_list(messages)?)),
         (None, None, None, Some((name, list))) => sharegpt::conversation(&name, &list),
         (None, None, None, None) => Err(RowFault::wrong(
-            &format!("has none of them: {}", beginning(line)),
+            &format!("names no prompt: {}", beginning(line)),
             EXPECTED,
         )),
         _ => Err(RowFault::wrong(
@@ -280,7 +280,7 @@ mod tests {
             ),
             (
                 r#"{"text": "a"}"#,
-                "has none of them: `{\"text\": \"a\"}`, expected an object with `prompt`, `messages` or `conversations`",
+                "names no prompt: `{\"text\": \"a\"}`, expected an object with `prompt`, `messages` or `conversations`",
             ),
             (
                 r#"{"prompt": ""}"#,
@@ -339,7 +339,7 @@ mod tests {
         }
         let cut = plain(r#"{"prompt": "a"#).unwrap_err();
         assert!(
-            cut.starts_with("is no JSON (EOF while parsing a string"),
+            cut.starts_with("is not JSON (EOF while parsing a string"),
             "{cut}"
         );
     }

@@ -118,7 +118,7 @@ pub(crate) fn object(row: &[u8], expected: &str) -> Result<Map<String, Value>, R
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(RowFault::wrong(&format!("is {}", beginning(row)), expected)),
         Err(error) => Err(RowFault::wrong(
-            &format!("is no JSON ({error}): {}", beginning(row)),
+            &format!("is not JSON ({error}): {}", beginning(row)),
             expected,
         )),
     }

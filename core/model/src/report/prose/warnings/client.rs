@@ -29,7 +29,7 @@ fn of_load_thread(kind: &WarningKind) -> Option<String> {
             events_share,
             late_ms_p99,
         } => format!(
-            "the client read late, by {late_ms_p99:.1} ms (p99): {} of the first outputs and {} of all output events share a read with later bytes, have their time, and may have come earlier",
+            "the client read late, by {late_ms_p99:.1} ms (p99): {} of the first outputs and {} of all output events were read together with later bytes, so they may have come earlier than their stamps say",
             percent(*first_outputs_share),
             percent(*events_share)
         ),
