@@ -3,7 +3,7 @@
 use inferbench_model::config::{BackendConfig, Config};
 use serde_json::{Map, Value};
 
-use super::{MIN_CHARS_BY_CHANCE, Secrets, found, is_secret};
+use super::{MIN_CHARS_BY_CHANCE, Secrets, found};
 
 impl Secrets {
     /// Values of this process's variables that are named like secrets. What it
@@ -15,7 +15,7 @@ impl Secrets {
             let (Some(name), Some(value)) = (name.to_str(), value.to_str()) else {
                 continue;
             };
-            if is_secret(name) && value.len() >= MIN_CHARS_BY_CHANCE && !value.starts_with('/') {
+            if value.len() >= MIN_CHARS_BY_CHANCE && secrets.hides(name, value) {
                 secrets.add(value);
             }
             secrets.add_of_urls(value);
@@ -47,11 +47,10 @@ impl Secrets {
 
     fn add_backend(&mut self, backend: &BackendConfig) {
         for (name, value) in &backend.env {
-            // A folder is no secret: `PWD`, `SSH_AUTH_SOCK`.
-            if self.is_named(name) && !value.starts_with('/') {
+            if self.hides(name, value) {
                 self.add(value);
             }
-            self.add_of_urls(value);
+            self.add_text(value);
         }
         for url in backend.attached_urls().iter().chain(&backend.proxy) {
             self.add_of_urls(url);
@@ -70,19 +69,21 @@ impl Secrets {
     fn add_options(&mut self, options: &Map<String, Value>) {
         for (name, value) in options {
             match value {
-                Value::String(text) if self.is_named(name) => self.add(text),
-                Value::Array(items) if self.is_named(name) => {
-                    let texts = items.iter().filter_map(Value::as_str);
-                    texts.for_each(|text| self.add(text));
-                }
+                Value::String(text) if self.hides(name, text) => self.add(text),
                 Value::String(variable) if name.ends_with("_env") => {
                     if let Ok(value) = std::env::var(variable) {
                         self.add(&value);
                     }
                 }
-                Value::String(text) => self.add_command(text),
+                Value::String(text) => self.add_text(text),
+                Value::Number(number) if self.hides_number(name) => self.add(&number.to_string()),
+                Value::Array(items) => {
+                    let texts = items.iter().filter_map(Value::as_str);
+                    let hidden: Vec<&str> = texts.filter(|text| self.hides(name, text)).collect();
+                    hidden.into_iter().for_each(|text| self.add(text));
+                    self.add_items(items);
+                }
                 Value::Object(inner) => self.add_options(inner),
-                Value::Array(items) => self.add_items(items),
                 _ => {}
             }
         }
@@ -90,35 +91,55 @@ impl Secrets {
 
     fn add_items(&mut self, items: &[Value]) {
         let texts: Vec<&str> = items.iter().filter_map(Value::as_str).collect();
-        self.add_arguments(texts.iter().copied());
-        texts.iter().for_each(|text| self.add_command(text));
-        let inner = items.iter().filter_map(Value::as_object);
-        inner.for_each(|options| self.add_options(options));
+        self.add_arguments(&texts);
+        texts.iter().for_each(|text| self.add_text(text));
+        for item in items {
+            match item {
+                Value::Object(options) => self.add_options(options),
+                Value::Array(inner) => self.add_items(inner),
+                _ => {}
+            }
+        }
     }
 
-    /// What stands in a text that may be a command, or a header.
-    fn add_command(&mut self, text: &str) {
+    /// What stands in a text that may be a command, a header, a connection string or JSON.
+    fn add_text(&mut self, text: &str) {
         self.add_of_urls(text);
-        if let Some(value) = found::named_value(text, |name| self.is_named(name)) {
+        match found::json_in(text) {
+            Some(Value::Object(options)) => return self.add_options(&options),
+            Some(Value::Array(items)) => return self.add_items(&items),
+            _ => {}
+        }
+        if let Some(value) = self.value_in(text) {
             self.add(value);
         }
-        if text.contains(char::is_whitespace) {
-            self.add_arguments(found::words(text));
+        let words: Vec<&str> = found::words(text).collect();
+        if words.len() > 1 {
+            self.add_arguments(&words);
         }
     }
 
     /// `--api-key VALUE`, `--api-key=VALUE`, `API_KEY=VALUE`.
-    fn add_arguments<'t>(&mut self, words: impl Iterator<Item = &'t str>) {
-        let mut named = false;
+    fn add_arguments(&mut self, words: &[&str]) {
+        let mut before = "";
         for word in words {
-            let flag = word.starts_with('-');
-            if let Some(value) = found::named_value(word, |name| self.is_named(name)) {
+            if let Some(value) = self.value_in(word) {
                 self.add(value);
-            } else if named && !flag {
+            } else if self.is_flag_of(before, word) {
                 self.add(word);
+            } else if let Some((_, json)) = word.split_once('=')
+                && let Some(Value::Object(options)) = found::json_in(json)
+            {
+                self.add_options(&options);
             }
-            named = flag && !word.contains('=') && self.is_named(word.trim_start_matches('-'));
+            before = word;
         }
+    }
+
+    /// The secret in `NAME=value`, `--name=value` or `Name: value`.
+    fn value_in<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let (name, value) = found::named_value(text)?;
+        self.hides(name, value).then_some(value)
     }
 }
 
@@ -151,6 +172,34 @@ mod tests {
         let text =
             "in-shell after-flag in-url-1 plain-argument in-list-auth one-token two-token serve";
         assert_eq!(secrets.masked(text), "*** *** *** *** *** *** *** serve");
+    }
+
+    #[test]
+    fn secrets_in_connection_strings_and_in_json_are_known() {
+        let config = serde_json::json!({
+            "store": "Server=db;User=me;Password=in-string;Encrypt=yes",
+            "blobs": "Endpoint=https://h/;AccountKey=aB/c+d==;Suffix=abc",
+            "command": ["serve", "--extra", "{\"api_key\": \"first-json\", \"size\": \"large\"}", "--more={\"a\":{\"pin\":\"second-json\"}}"],
+            "pin": 12_345_678,
+        });
+        let mut secrets = Secrets::default();
+        secrets.add_options(config.as_object().unwrap());
+        let text = "in-string aB/c+d== first-json second-json 12345678 db large yes";
+        assert_eq!(secrets.masked(text), "*** *** *** *** *** db large yes");
+    }
+
+    #[test]
+    fn options_that_have_to_do_with_tokens_keys_and_pins_stay_readable() {
+        let config = serde_json::json!({
+            "token_ids": "as-text-1", "tokenizer": "some-tokenizer", "key_value_cache": "fp8_e4m3",
+            "pin_memory": "always-1", "eos_token": "<|end|>", "ssl_certfile": "/etc/a.pem",
+            "ssl_cert": "./client-1.pem", "auth_type": "kerberos", "session_affinity": "prefix-1",
+            "command": ["--pin-cpu-memory", "when-it-fits", "--hf-token", "true", "--tokenizer-mode=mistral"],
+        });
+        let mut secrets = Secrets::default();
+        secrets.add_options(config.as_object().unwrap());
+        assert!(secrets.forms.is_empty(), "{:?}", secrets.forms);
+        assert_eq!(secrets.masked_json(&config), config);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use inferbench_model::facts::warning::Warning;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{MASK, Secrets};
+use super::{MASK, MIN_CHARS_BY_CHANCE, Secrets, found};
 
 /// A text that was cut short may hold the beginning of a secret: so much of it is
 /// masked too.
@@ -40,16 +40,67 @@ impl Secrets {
     fn mask_json(&self, value: &mut Value) {
         match value {
             Value::String(text) => self.mask(text),
-            Value::Array(items) => items.iter_mut().for_each(|item| self.mask_json(item)),
+            Value::Array(items) => self.mask_items(items),
             Value::Object(map) => {
                 for (name, inner) in map {
-                    match inner {
-                        Value::String(text) if self.is_named(name) => MASK.clone_into(text),
-                        _ => self.mask_json(inner),
-                    }
+                    self.mask_named(name, inner);
                 }
             }
             _ => {}
+        }
+    }
+
+    fn mask_named(&self, name: &str, value: &mut Value) {
+        match value {
+            Value::String(text) if self.hides(name, text) => MASK.clone_into(text),
+            Value::Number(_) if self.hides_number(name) => *value = Value::from(MASK),
+            Value::Array(items) => {
+                let texts = items.iter_mut().filter(|item| {
+                    let text = item.as_str();
+                    text.is_some_and(|text| self.hides(name, text))
+                });
+                texts.for_each(|text| *text = Value::from(MASK));
+                self.mask_items(items);
+            }
+            _ => self.mask_json(value),
+        }
+    }
+
+    /// A list, which may be a command: what stands behind a flag may be short.
+    fn mask_items(&self, items: &mut [Value]) {
+        let mut before = String::new();
+        for item in items {
+            let Value::String(text) = item else {
+                self.mask_json(item);
+                continue;
+            };
+            let masked = self.masked_word(&before, text);
+            before = std::mem::replace(text, masked);
+        }
+    }
+
+    /// The words of a command line, masked.
+    #[must_use]
+    pub fn masked_words(&self, words: &[String]) -> Vec<String> {
+        let before = std::iter::once("").chain(words.iter().map(String::as_str));
+        let each = before.zip(words);
+        each.map(|(before, word)| self.masked_word(before, word))
+            .collect()
+    }
+
+    /// A word of a command line behind another, masked.
+    fn masked_word(&self, before: &str, word: &str) -> String {
+        if self.is_flag_of(before, word) {
+            return MASK.to_owned();
+        }
+        let hidden = found::named_value(word).filter(|(name, value)| self.hides(name, value));
+        // What is long is masked by its value, and a header's scheme is no secret.
+        match hidden {
+            Some((_, value)) if value.chars().count() < MIN_CHARS_BY_CHANCE => {
+                let kept = word.split_inclusive(['=', ':']).next().unwrap_or_default();
+                format!("{kept}{MASK}")
+            }
+            _ => self.masked(word),
         }
     }
 
@@ -195,6 +246,20 @@ mod tests {
         }));
         let expected = serde_json::json!({
             "HF_TOKEN": "***", "api_key_env": "NAME", "list": ["x ***"], "n": 4,
+        });
+        assert_eq!(masked, expected);
+    }
+
+    #[test]
+    fn a_value_too_short_to_be_looked_for_is_masked_where_its_name_stands() {
+        let secrets = Secrets::default();
+        let masked = secrets.masked_json(&serde_json::json!({
+            "pin": 1234, "otp": "77", "max_tokens": 16,
+            "command": ["--pin", "1234", "--pin=1234", "-n", "1234", "--port", "80", "PIN=12"],
+        }));
+        let expected = serde_json::json!({
+            "pin": "***", "otp": "***", "max_tokens": 16,
+            "command": ["--pin", "***", "--pin=***", "-n", "1234", "--port", "80", "PIN=***"],
         });
         assert_eq!(masked, expected);
     }

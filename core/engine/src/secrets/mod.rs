@@ -6,11 +6,12 @@ mod collect;
 mod found;
 mod mask;
 mod names;
+mod words;
 
 use inferbench_plugin_api::LaunchPlan;
 
 use mask::escaped;
-pub use names::is_secret;
+use names::Says;
 
 /// What stands where a secret was.
 pub const MASK: &str = "***";
@@ -19,7 +20,9 @@ const MIN_CHARS: usize = 4;
 /// The same for a variable of the environment, which may be named by chance.
 const MIN_CHARS_BY_CHANCE: usize = 8;
 /// Values that keys of that name have by chance.
-const NO_SECRETS: &[&str] = &["true", "false", "none", "null", "auto", "bearer", "basic"];
+const NO_SECRETS: &[&str] = &[
+    "true", "false", "none", "null", "auto", "bearer", "basic", "",
+];
 
 /// The secrets of a run.
 #[derive(Clone, Default)]
@@ -44,10 +47,27 @@ impl Secrets {
         }
     }
 
-    /// Whether a name says that its value is a secret, by itself or by the config.
+    /// Whether what has this name and this value is a secret, by itself or by the config.
     #[must_use]
-    pub fn is_named(&self, name: &str) -> bool {
-        is_secret(name) || self.names.contains(&name.to_lowercase())
+    pub fn hides(&self, name: &str, value: &str) -> bool {
+        let is_secret = match names::says(name) {
+            Says::Nothing => false,
+            Says::MayBe => found::looks_random(value),
+            Says::SecretOrPath => !found::is_path(value),
+            Says::Secret => true,
+        };
+        is_secret && !is_setting(value) || self.names.contains(&name.to_lowercase())
+    }
+
+    /// The same of a number.
+    fn hides_number(&self, name: &str) -> bool {
+        names::may_be_digits(name) || self.names.contains(&name.to_lowercase())
+    }
+
+    /// Whether the word behind this one on a command line is its value: `--api-key`.
+    fn is_flag_of(&self, word: &str, value: &str) -> bool {
+        let is_flag = word.starts_with('-') && !word.contains('=');
+        is_flag && !value.starts_with('-') && self.hides(word.trim_start_matches('-'), value)
     }
 
     /// One secret. A header's value is the secret behind its scheme.
@@ -56,10 +76,8 @@ impl Secrets {
         let schemes = ["Bearer ", "Basic ", "Token "];
         let bare = schemes.iter().find_map(|scheme| value.strip_prefix(scheme));
         let value = bare.unwrap_or(value).trim();
-        let by_chance = NO_SECRETS
-            .iter()
-            .any(|word| value.eq_ignore_ascii_case(word))
-            || (value.len() < MIN_CHARS_BY_CHANCE && value.parse::<f64>().is_ok());
+        let is_number = value.len() < MIN_CHARS_BY_CHANCE && value.parse::<f64>().is_ok();
+        let by_chance = is_setting(value) || is_number;
         if value.chars().count() < MIN_CHARS || by_chance {
             return;
         }
@@ -75,4 +93,9 @@ impl Secrets {
         // A secret that begins with another one is masked whole.
         self.forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
     }
+}
+
+fn is_setting(value: &str) -> bool {
+    let mut words = NO_SECRETS.iter();
+    words.any(|word| value.eq_ignore_ascii_case(word))
 }
