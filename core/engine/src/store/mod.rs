@@ -7,6 +7,7 @@ mod error;
 mod folder;
 mod guard;
 pub mod hash;
+mod identity;
 mod json;
 mod read;
 mod rolled;
