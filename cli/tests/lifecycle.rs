@@ -329,3 +329,30 @@ fn a_server_whose_run_and_supervisor_were_killed_together_is_cleaned_up() {
     );
     place.assert_nothing_is_left();
 }
+
+#[test]
+fn the_next_run_tidies_what_a_killed_run_left_in_the_journal() {
+    let place = Place::new(LONG);
+    let mut child = place.start();
+    place.wait_for_records(4);
+    let journal = place.path("state/inferbench/servers");
+    let file = fs::read_dir(&journal).unwrap().flatten().next().unwrap();
+    let entry = json_file(&file.path());
+    let server = place.server().unwrap();
+    let supervisor = entry["supervisor"]["pid"].as_i64().unwrap() as i32;
+    // Stopped first, so that neither sees the other's end.
+    kill(Pid::from_raw(supervisor), Signal::SIGSTOP).unwrap();
+    send(&child, Signal::SIGKILL);
+    ended(&mut child);
+    for pid in [supervisor, server] {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+    while !place.processes().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(fs::read_dir(&journal).unwrap().count(), 1);
+    fs::remove_dir_all(place.path("results")).unwrap();
+    fs::write(place.path("bench.yaml"), SHORT).unwrap();
+    assert_eq!(said(&mut place.run()).code, Some(0));
+    place.assert_nothing_is_left();
+}

@@ -32,6 +32,7 @@ use crate::os::clock;
 use crate::os::limits;
 use crate::prepare::{PreparedBackend, PreparedRun};
 pub use crate::server::Stops;
+use crate::server::supervise::Journal;
 use crate::store::{RunFolder, StoreError};
 use crate::store::{calibration, hash};
 use crate::telemetry::host;
@@ -72,6 +73,10 @@ pub async fn run(
     // Before any server is started: all of them inherit it, or none. Where it
     // cannot be raised, requests that find no descriptor say so.
     drop(limits::raise_open_files());
+    // What a killed run has left in it, and is surely gone, is nobody's any more.
+    if let Some(journal) = Journal::of_user() {
+        journal.tidy();
+    }
     let shard = prepared.shard.as_ref().map(ShardRun::begin).transpose()?;
     let mut fresh = new_manifest(prepared, version)?;
     fresh.shard = shard.as_ref().map(ShardRun::facts);
