@@ -7,6 +7,7 @@ mod command;
 mod failure;
 pub(crate) mod live_view;
 mod origin;
+mod places;
 mod progress;
 mod recorder;
 mod rendezvous;
@@ -39,6 +40,7 @@ use crate::telemetry::host;
 use crate::worker::{self, Note};
 use live_view::Readings;
 pub use origin::verify_origin;
+pub use places::NotText;
 use recorder::Recorder;
 use resume::Resumed;
 use samplers::Samplers;
@@ -70,6 +72,8 @@ pub async fn run(
     events: UnboundedSender<RunEvent>,
     stops: &Stops,
 ) -> Result<Finished, RunError> {
+    let (Destination::New(place) | Destination::Resume(place)) = destination;
+    places::must_be_text(place)?;
     // Before any server is started: all of them inherit it, or none. Where it
     // cannot be raised, requests that find no descriptor say so.
     drop(limits::raise_open_files());
