@@ -1,5 +1,6 @@
 //! The errors of commands, their hints, and the documented exit codes.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,6 +10,7 @@ use inferbench_engine::capture::CaptureError;
 use inferbench_engine::derive::{CompareError, DeriveError};
 use inferbench_engine::load::gate::NotStarted;
 use inferbench_engine::merge::MergeError;
+use inferbench_engine::os::limits::TooLow;
 use inferbench_engine::plugins::check::PluginCheckError;
 use inferbench_engine::prepare::kv_forecast::KvModelError;
 use inferbench_engine::prompts::PromptFileError;
@@ -87,6 +89,10 @@ pub(crate) enum CliError {
     },
     #[error("{0}")]
     Usage(String),
+    #[error("the argument {0:?} is not UTF-8, as paths and names must be")]
+    NotText(OsString),
+    #[error(transparent)]
+    TooLow(#[from] TooLow),
     #[error(transparent)]
     Log(PromptFileError),
     #[error("request {index}: its prompt cannot be made")]
@@ -211,6 +217,7 @@ impl CliError {
                     .to_owned(),
             ),
             Self::CutOff(cut_off) => cut_off_hint(cut_off),
+            Self::TooLow(_) => Some("raise it before InferBench is started".to_owned()),
             Self::NewPlugin(error) => error.hint(),
             Self::Compare(error) => error.hint(),
             Self::Derive(error) => error.hint(),

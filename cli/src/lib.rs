@@ -20,6 +20,7 @@ pub mod render;
 mod say;
 pub mod table;
 
+use std::ffi::OsString;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 
@@ -57,8 +58,15 @@ fn do_command(is_worker: bool) -> Result<u8, CliError> {
         Ok(args) => args,
         Err(error) => return Ok(asked_for_words(&error) as u8),
     };
-    if !is_worker && commands::watched::calls_plugins(&args.command) {
-        return commands::watched::watch();
+    // The program's own name is whoever installed it's.
+    if let Some(word) = worker::given_arguments().skip(1).find(is_no_text) {
+        return Err(CliError::NotText(word));
+    }
+    if commands::watched::calls_plugins(&args.command) {
+        limits::leave_room()?;
+        if !is_worker {
+            return commands::watched::watch();
+        }
     }
     let code = commands::dispatch(args)?;
     match say::out_failed() {
@@ -70,6 +78,11 @@ fn do_command(is_worker: bool) -> Result<u8, CliError> {
         }
         None => Ok(code as u8),
     }
+}
+
+/// Files, messages and pages are text, and so is every path and name in them.
+fn is_no_text(word: &OsString) -> bool {
+    word.to_str().is_none()
 }
 
 /// The command line asks for help or the version, or is wrong.

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use common::seal::write_sealed;
 use common::simulator::Server;
 use common::{Said, inferbench, json_file, json_lines, run_folder, said};
 use inferbench_model::facts::exchange::hex;
@@ -231,7 +232,7 @@ fn on_another_machine(shard: &Path, bound_ms: f64) {
         behind(&mut cell["start_ns"]);
         behind(&mut cell["end_ns"]);
     }
-    fs::write(shard.join("run.json"), manifest.to_string()).unwrap();
+    write_sealed(&shard.join("run.json"), manifest);
 }
 
 #[test]
@@ -244,7 +245,7 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
     let first = run.shard_folder(0).join("run.json");
     let mut manifest = json_file(&first);
     manifest["shard"]["clock"]["bound_ms"] = 1.0.into();
-    fs::write(&first, manifest.to_string()).unwrap();
+    write_sealed(&first, manifest);
     let merged = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
     assert_eq!(merged.code, Some(0), "{}", merged.err);
     assert!(
@@ -283,7 +284,7 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
     for (index, at_s) in [(0, 1_733_210_400.0), (1, 1_733_210_460.25)] {
         let mut manifest = json_file(&of_shard(index));
         manifest["stages"][0]["evidence"]["started_unix_s"] = at_s.into();
-        fs::write(of_shard(index), manifest.to_string()).unwrap();
+        write_sealed(&of_shard(index), manifest);
     }
     let other = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
     assert_eq!(other.code, Some(2));
@@ -301,7 +302,7 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
         .unwrap();
     let monotonic_ns = last["monotonic_ns"].as_u64().unwrap();
     last["monotonic_ns"] = (monotonic_ns - 137_000_000).into();
-    fs::write(of_shard(1), manifest.to_string()).unwrap();
+    write_sealed(&of_shard(1), manifest);
     let stepped = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
     assert_eq!(stepped.code, Some(0), "{}", stepped.err);
     assert!(
@@ -509,4 +510,56 @@ fn who_waits_in_vain_sends_nothing() {
     );
     let records = fs::read_to_string(run.shard_folder(0).join("requests.jsonl")).unwrap();
     assert_eq!(records, "");
+}
+
+#[test]
+fn shards_whose_hashes_were_taken_away_or_lead_elsewhere_are_not_merged() {
+    let run = Shards::new("{ request_rate: [100], arrivals: constant, requests: 20 }");
+    for said in run.meet(&[0, 1], 2, 60) {
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+    let file = run.shard_folder(1).join("run.json");
+    let left = json_file(&file);
+    let elsewhere = file.with_file_name("../run.json").display().to_string();
+    let own = &left["files"]["requests.jsonl"];
+    let requests = serde_json::json!({"requests.jsonl": own});
+    let mut more = left["files"].clone();
+    more[&elsewhere] = own.clone();
+    for (what, files, words) in [
+        (
+            "emptied",
+            serde_json::json!({}),
+            "has no hashes of the run's files",
+        ),
+        ("thinned", requests, "run.json does not list it"),
+        (
+            "one more, elsewhere",
+            more,
+            "is missing, or has not the hash",
+        ),
+    ] {
+        let mut changed = left.clone();
+        changed["files"] = files;
+        fs::write(&file, changed.to_string()).unwrap();
+        let both = [run.shard_folder(0), run.shard_folder(1)];
+        let merged = run.merge(&both, &[]);
+        assert_eq!(merged.code, Some(2), "{what}: {}", merged.err);
+        let unsealed = "run.json: is not as the run wrote it at its end";
+        assert!(merged.err.contains(unsealed), "{what}: {}", merged.err);
+        write_sealed(&file, changed);
+        let merged = run.merge(&both, &[]);
+        assert_eq!(merged.code, Some(2), "{what}: {}", merged.err);
+        assert!(merged.err.contains(words), "{what}: {}", merged.err);
+        assert!(!run.path("merged").exists(), "{what}");
+    }
+    // A file twice is no JSON that says one thing.
+    let text = left.to_string();
+    fs::write(
+        &file,
+        text.replacen("\"files\":", "\"files\":{},\"files\":", 1),
+    )
+    .unwrap();
+    let merged = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
+    assert_eq!(merged.code, Some(2), "{}", merged.err);
+    assert!(merged.err.contains("run.json"), "{}", merged.err);
 }

@@ -5,10 +5,10 @@
 mod common;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::place::{Place, ended};
+use common::preload;
 use common::{json_file, said};
 
 /// Moves the wall clock of every process that loads it by the seconds in a file.
@@ -39,20 +39,14 @@ load: { concurrency: [4], requests: 24 }
 repeats: 1
 ";
 
-fn built(folder: &Path) -> std::path::PathBuf {
-    let (code, library) = (folder.join("wall.c"), folder.join("wall.so"));
-    fs::write(&code, SHIFTED).unwrap();
-    let mut cc = Command::new("cc");
-    cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&code);
-    assert!(cc.arg("-ldl").status().unwrap().success());
-    library
-}
-
 #[test]
 fn a_wall_clock_that_jumps_moves_no_latency_and_is_warned_of() {
     for shift in ["10800", "-10800"] {
         let place = Place::new(CONFIG);
-        let (library, by) = (built(&place.path(".")), place.path("shift"));
+        let (library, by) = (
+            preload::built(&place.path("."), SHIFTED),
+            place.path("shift"),
+        );
         fs::write(&by, "0").unwrap();
         let mut run = place.run();
         run.env("LD_PRELOAD", library).env("WALL_SHIFT_FILE", &by);

@@ -38,7 +38,7 @@ pub(super) fn calibrate(
         None => stored_calibration::default_file().ok_or(CliError::NoDataFolder)?,
     };
     let version = env!("CARGO_PKG_VERSION");
-    let found = runtime::start()?.block_on(async {
+    let found = runtime::block_on(async {
         let stops = Stops::default();
         tokio::spawn(signals::stop_on_signals(stops.clone()));
         let on_line = |line: &str| {
@@ -54,7 +54,7 @@ pub(super) fn calibrate(
             &stops.gentle,
         ))
         .await
-    })?;
+    })??;
     stored_calibration::write(&file, &found)?;
     if output.json {
         print_json(&found)?;

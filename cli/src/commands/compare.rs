@@ -9,6 +9,7 @@ use inferbench_model::report::Report;
 use inferbench_model::report::runs::{GateRule, RunsOptions};
 
 use super::derived;
+use super::inputs::warn_of_altered;
 use super::output::{look, print_json, width};
 use crate::args::{CompareArgs, OutputArgs};
 use crate::exit::{CliError, Code, CompareCommandError};
@@ -30,6 +31,9 @@ pub(super) fn compare(args: &CompareArgs, output: OutputArgs) -> Result<Code, Cl
         return Err(CompareCommandError::IntoRun(folder.display().to_string()).into());
     }
     let report = compare_folders(&folders, &options).map_err(CompareCommandError::Runs)?;
+    for (_, folder) in &folders {
+        warn_of_altered(folder)?;
+    }
     if let Some(folder) = &args.output {
         write(&report, folder)?;
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use inferbench_engine::derive;
 use inferbench_engine::os::files;
 use inferbench_engine::plugins::host::{PluginHost, SearchPath};
 use inferbench_model::config::{self, Loaded};
@@ -37,6 +38,15 @@ pub(super) fn config_text(path: &Path) -> Result<String, CliError> {
         file: path.display().to_string(),
         source,
     })
+}
+
+/// Warns if the facts of a run are not those that it left.
+pub(super) fn warn_of_altered(folder: &Path) -> Result<(), CliError> {
+    if let Some(altered) = derive::altered(folder)? {
+        let folder = folder.display();
+        eprintln!("warning: {altered}: inferbench verify {folder} says what was changed");
+    }
+    Ok(())
 }
 
 /// Loads the plugins that `names` need, with `verbose` all of them, and warns of refused

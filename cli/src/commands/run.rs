@@ -70,7 +70,7 @@ fn measure(
     destination: Destination<'_>,
     output: OutputArgs,
 ) -> Result<Finished, CliError> {
-    let finished = runtime::start()?.block_on(async {
+    let finished = runtime::block_on(async {
         let stops = Stops::default();
         tokio::spawn(signals::stop_on_signals(stops.clone()));
         let (events, mut received) = mpsc::unbounded_channel();
@@ -86,7 +86,7 @@ fn measure(
         // It ends once the run has dropped its end of the channel.
         drop(progress.await);
         finished
-    })?;
+    })??;
     Ok(finished)
 }
 

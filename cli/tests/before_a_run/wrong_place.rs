@@ -1,7 +1,9 @@
 //! A command that is given another file or folder than it wants: what it is
 //! given is reported, and what was meant.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -137,4 +139,74 @@ load: { concurrency: [1], requests: 8 }
     assert_eq!(said.err.matches("hint: ").count(), 1, "{}", said.err);
     let last = said.err.lines().last().unwrap_or_default();
     assert!(last.starts_with("hint: `openai` measures"), "{}", said.err);
+}
+
+/// A config whose run takes a moment.
+const TINY: &str = "
+name: tiny
+model: { id: simulated }
+backends: [ { plugin: sim, options: { fixed_ttft_ms: 1, fixed_itl_ms: 1 } } ]
+workload: { input_tokens: 4, output_tokens: 2 }
+load: { concurrency: [1], requests: 2 }
+repeats: 1
+";
+
+#[test]
+fn an_argument_that_is_no_text_is_refused_by_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("bench.yaml");
+    fs::write(&config, TINY).unwrap();
+    let config = config.to_str().unwrap();
+    let odd = OsStr::from_bytes(b"a\xffb");
+    let there = folder.path().join(odd);
+    fs::create_dir(&there).unwrap();
+    for words in [
+        vec!["run", config, "--output"],
+        vec!["run", config, "--resume"],
+        vec!["run"],
+        vec!["validate"],
+        vec!["report"],
+        vec!["verify"],
+        vec!["compare", "a", "--output"],
+        vec!["merge", "-o", "m"],
+        vec!["merge", "a", "-o"],
+        vec!["prompts", config, "-o"],
+        vec!["plugins", "new", "x", "--path"],
+        vec!["plugins", "check"],
+        vec!["calibrate", "--quick", "--output"],
+        vec!["doctor", "--output"],
+        vec!["report", "x", "--plugin-dir"],
+        vec!["kubernetes", config, "--shards", "2", "--image"],
+    ] {
+        let said = said(inferbench().args(&words).arg(&there));
+        assert_eq!(said.code, Some(2), "{words:?}: {}", said.err);
+        let is_named = said.err.contains("a\\xFFb\" is not UTF-8")
+            || said.err.contains("invalid UTF-8 was detected");
+        assert!(is_named, "{words:?}: {}", said.err);
+    }
+    assert_eq!(fs::read_dir(&there).unwrap().count(), 0);
+}
+
+#[test]
+fn a_run_in_a_place_that_is_no_text_is_refused_before_it_begins() {
+    let folder = tempfile::tempdir().unwrap();
+    let there = folder.path().join(OsStr::from_bytes(b"a\xffb"));
+    fs::create_dir(&there).unwrap();
+    fs::write(there.join("bench.yaml"), TINY).unwrap();
+    let mut here = inferbench();
+    here.current_dir(&there);
+    let mut journal = inferbench();
+    journal
+        .current_dir(folder.path())
+        .env("XDG_STATE_HOME", &there);
+    fs::write(folder.path().join("bench.yaml"), TINY).unwrap();
+    for (what, command) in [("the folder", here), ("the journal's folder", journal)] {
+        let mut command = command;
+        let said = said(command.args(["run", "bench.yaml", "--output", "results"]));
+        assert_eq!(said.code, Some(2), "{what}: {}", said.err);
+        let words = format!("error: {what} ");
+        assert!(said.err.contains(&words), "{what}: {}", said.err);
+        assert!(said.err.contains("is not UTF-8"), "{what}: {}", said.err);
+    }
+    assert!(!there.join("results").exists() && !folder.path().join("results").exists());
 }

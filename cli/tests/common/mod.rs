@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 pub(crate) mod place;
+pub(crate) mod preload;
+pub(crate) mod seal;
 pub(crate) mod simulator;
 pub(crate) mod stored;
 

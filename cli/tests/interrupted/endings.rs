@@ -145,3 +145,67 @@ fn output_that_cannot_be_written_hides_no_other_outcome() {
         "{said}"
     );
 }
+
+/// What a run says that is begun by a shell with these limits.
+fn limited(place: &Place, limits: &str) -> crate::common::Said {
+    let run = place.run();
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &format!("{limits}; exec \"$@\""), "sh"]);
+    shell.arg(run.get_program()).args(run.get_args());
+    said(shell.env("XDG_STATE_HOME", place.path("state")))
+}
+
+#[test]
+fn limits_that_leave_no_room_are_named_before_anything_is_started() {
+    let place = Place::new(LONG);
+    for (limits, words) in [
+        ("ulimit -v 102400", "address space (ulimit -v) is 100 MiB"),
+        ("ulimit -v 204800", "address space (ulimit -v) is 200 MiB"),
+        ("ulimit -v 409600", "address space (ulimit -v) is 400 MiB"),
+        ("ulimit -v 614400", "address space (ulimit -v) is 600 MiB"),
+        ("ulimit -n 20", "open files (ulimit -n) is 20"),
+    ] {
+        let said = limited(&place, limits);
+        assert_eq!(said.code, Some(2), "{limits}: {}", said.err);
+        let lines: Vec<&str> = said.err.lines().collect();
+        assert!(lines[0].starts_with("error: "), "{limits}: {}", said.err);
+        assert!(lines[0].contains(words), "{limits}: {}", said.err);
+        assert!(lines[1].starts_with("hint: "), "{limits}: {}", said.err);
+        assert_eq!(lines.len(), 2, "{limits}: {}", said.err);
+        assert!(!place.path("results").exists(), "{limits}");
+    }
+}
+
+#[test]
+fn a_user_who_may_have_no_more_threads_is_told_the_limit() {
+    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::os::unix::process::CommandExt;
+
+    // Of root the kernel does not ask it.
+    let is_root = nix::unistd::geteuid().is_root();
+    let place = Place::new(LONG);
+    let run = place.run();
+    let mut shell = std::process::Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -u 12 2>/dev/null || ulimit -p 12; exec \"$@\"",
+        "sh",
+    ]);
+    if is_root {
+        // A user without other processes, who may read all that is needed.
+        const NOBODY: u32 = 65_534;
+        let folder = place.path("");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
+        shell.uid(NOBODY).gid(NOBODY);
+    }
+    shell.arg(run.get_program()).args(run.get_args());
+    let said = said(
+        shell
+            .env("XDG_STATE_HOME", place.path("state"))
+            .env("HOME", place.path("")),
+    );
+    assert_eq!(said.code, Some(2), "{}", said.err);
+    assert!(said.err.contains("(ulimit -u) is 12"), "{}", said.err);
+    assert!(!said.err.contains("panicked"), "{}", said.err);
+}

@@ -7,6 +7,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::common::place::{LONG, Place, ended, records, send};
+use crate::common::seal::write_sealed;
 use crate::common::{json_file, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -138,6 +139,62 @@ fn assert_is_whole(folder: &Path) {
     assert_eq!(manifest["stages"].as_array().unwrap().len(), 4);
 }
 
+#[test]
+fn a_run_whose_facts_were_changed_is_not_resumed_and_a_twice_killed_one_is() {
+    let place = Place::new(SHORT);
+    let mut child = place.start();
+    place.wait_for_records(30);
+    send(&child, Signal::SIGINT);
+    assert_eq!(ended(&mut child).code(), Some(130));
+    let run = place.folder();
+    let (manifest, requests) = (run.join("run.json"), run.join("requests.jsonl"));
+    let before = [&manifest, &requests].map(|file| fs::read_to_string(file).unwrap());
+    let refused = |what: &str, words: &str| {
+        let resumed = said(&mut place.resume());
+        assert_eq!(resumed.code, Some(2), "{what}: {}", resumed.err);
+        assert!(resumed.err.contains(words), "{what}: {}", resumed.err);
+        fs::write(&manifest, &before[0]).unwrap();
+        fs::write(&requests, &before[1]).unwrap();
+    };
+    let end = before[1].find("\"end_ns\":").unwrap() + "\"end_ns\":".len();
+    let digit = before[1].as_bytes()[end] - b'0';
+    let mut edited = before[1].clone();
+    edited.replace_range(end..=end, &(digit % 9 + 1).to_string());
+    assert_ne!(edited, before[1]);
+    fs::write(&requests, edited).unwrap();
+    refused("records", "requests.jsonl: is missing, or has not the hash");
+    let mut emptied = json_file(&manifest);
+    emptied["files"] = serde_json::json!({});
+    fs::write(&manifest, emptied.to_string()).unwrap();
+    refused("files", "run.json: is not as the run wrote it at its end");
+    write_sealed(&manifest, emptied);
+    refused(
+        "files, sealed",
+        "run.json: has no hashes of the run's files",
+    );
+    fs::write(run.join("host.0001.jsonl"), "").unwrap();
+    refused("one more", "host.0001.jsonl: run.json does not list it");
+    fs::remove_file(run.join("host.0001.jsonl")).unwrap();
+    // Killed while it goes on, it has no hashes again, and none that are wrong.
+    let mut resumed = place.resume();
+    let mut resumed = resumed
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    place.wait_for_records(60);
+    send(&resumed, Signal::SIGKILL);
+    ended(&mut resumed);
+    place.assert_nothing_is_left();
+    let report = said(place.command().arg("report").arg(&run));
+    assert_eq!(report.code, Some(0), "{}", report.err);
+    let verified = said(place.command().arg("verify").arg(&run));
+    assert_eq!(verified.code, Some(0), "{}", verified.out);
+    let last = said(&mut place.resume());
+    assert_eq!(last.code, Some(0), "{}", last.err);
+    assert_is_whole(&run);
+}
+
 /// The delays lie evenly over the 1.5 s and more that the run takes.
 fn kills(n: u32) {
     for i in 0..n {
@@ -250,5 +307,32 @@ fn a_server_whose_run_and_supervisor_were_killed_together_is_cleaned_up() {
         "{}",
         cleaned.out
     );
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn the_next_run_tidies_what_a_killed_run_left_in_the_journal() {
+    let place = Place::new(LONG);
+    let mut child = place.start();
+    place.wait_for_records(4);
+    let journal = place.path("state/inferbench/servers");
+    let file = fs::read_dir(&journal).unwrap().flatten().next().unwrap();
+    let entry = json_file(&file.path());
+    let server = place.server().unwrap();
+    let supervisor = entry["supervisor"]["pid"].as_i64().unwrap() as i32;
+    // Stopped first, so that neither sees the other's end.
+    kill(Pid::from_raw(supervisor), Signal::SIGSTOP).unwrap();
+    send(&child, Signal::SIGKILL);
+    ended(&mut child);
+    for pid in [supervisor, server] {
+        kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
+    }
+    while !place.processes().is_empty() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(fs::read_dir(&journal).unwrap().count(), 1);
+    fs::remove_dir_all(place.path("results")).unwrap();
+    fs::write(place.path("bench.yaml"), SHORT).unwrap();
+    assert_eq!(said(&mut place.run()).code, Some(0));
     place.assert_nothing_is_left();
 }

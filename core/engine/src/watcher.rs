@@ -10,6 +10,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
@@ -106,7 +107,7 @@ pub fn watch() -> Result<Ended, WatchError> {
     // Before there is a worker: none of its ends may be missed.
     hear_signals(send.clone()).map_err(failed("watched"))?;
     let (worker, pipe) = start().map_err(failed("started"))?;
-    hear_notes(pipe, send);
+    hear_notes(pipe, send).map_err(failed("watched"))?;
     let mut watched = Watched {
         pid: i32::try_from(worker.id()).unwrap_or(0),
         worker,
@@ -143,18 +144,18 @@ fn hear_signals(send: Sender<Event>) -> io::Result<()> {
     // Whoever ignores one, as nohup does, means that for InferBench too.
     let asked = asked.into_iter().filter(|kind| !signals::is_ignored(*kind));
     let mut signals = Signals::new(asked.chain([SIGCHLD, SIGCONT]))?;
-    std::thread::spawn(move || {
+    let hear = move || {
         for signal in signals.forever() {
             if send.send(Event::Signal(signal)).is_err() {
                 return;
             }
         }
-    });
-    Ok(())
+    };
+    Builder::new().spawn(hear).map(drop)
 }
 
-fn hear_notes(pipe: OwnedFd, send: Sender<Event>) {
-    std::thread::spawn(move || {
+fn hear_notes(pipe: OwnedFd, send: Sender<Event>) -> io::Result<()> {
+    let hear = move || {
         let lines = BufReader::new(File::from(pipe)).lines();
         let notes = lines.map_while(Result::ok);
         for note in notes.filter_map(|line| serde_json::from_str(&line).ok()) {
@@ -163,7 +164,8 @@ fn hear_notes(pipe: OwnedFd, send: Sender<Event>) {
             }
         }
         drop(send.send(Event::NoMoreNotes));
-    });
+    };
+    Builder::new().spawn(hear).map(drop)
 }
 
 /// A worker, and what it said so far.

@@ -89,7 +89,8 @@ pub fn begin() -> io::Result<bool> {
         .open(format!("/proc/self/fd/{pipe}"))?;
     close(pipe)?;
     drop(WATCHER.set(Mutex::new(opened)));
-    std::thread::spawn(move || pause_with(watcher));
+    // Without it, a watcher that is paused goes on working, and nothing else.
+    drop(std::thread::Builder::new().spawn(move || pause_with(watcher)));
     Ok(true)
 }
 

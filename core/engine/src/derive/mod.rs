@@ -32,7 +32,7 @@ use thiserror::Error;
 use placed::Placed;
 pub(crate) use placed::recorded_cells;
 
-use crate::store::{self, LineFile, RunFolder, SampleFile, StoreError};
+use crate::store::{self, Altered, LineFile, RunFolder, SampleFile, StoreError};
 
 /// Oldest schema version of `run.json` that is read: its warnings are sentences,
 /// and its plan has levels without an index.
@@ -113,6 +113,16 @@ pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
         cells,
         report,
     })
+}
+
+/// What in `folder` is not as its run left it, if anything: what follows from it is then no
+/// result of that run.
+///
+/// # Errors
+/// If its `run.json` cannot be read.
+pub fn altered(folder: &Path) -> Result<Option<Altered>, DeriveError> {
+    let (manifest, _) = manifest_of(folder)?;
+    Ok(store::must_be_as_left(&RunFolder::open(folder), &manifest, None).err())
 }
 
 /// The report of several run folders side by side. `folders`: label and place

@@ -2,11 +2,13 @@
 //! answered first from then on.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::net::{TcpStream, lookup_host};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 /// Head start of an address before the next one is tried beside it (RFC 8305,
@@ -59,9 +61,7 @@ impl HostPort {
         if !known.is_empty() {
             return Ok(known);
         }
-        let found: Vec<_> = lookup_host((self.host.as_str(), self.port))
-            .await?
-            .collect();
+        let found = look_up(&self.host, self.port).await?;
         if found.is_empty() {
             return Err(io::Error::other("the name has no address"));
         }
@@ -91,6 +91,34 @@ impl HostPort {
 
     fn known(&self) -> std::sync::MutexGuard<'_, Vec<SocketAddr>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks the system's resolver, on a thread of its own: one that does not answer holds up
+/// neither who has given up waiting for it nor the end of the runtime.
+async fn look_up(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    let (send, found) = oneshot::channel();
+    let host = host.to_owned();
+    let ask = move || {
+        let found = (host.as_str(), port).to_socket_addrs();
+        // Nobody may be waiting any more.
+        drop(send.send(found.map(Iterator::collect)));
+    };
+    std::thread::Builder::new()
+        .name("resolver".to_owned())
+        .spawn(ask)?;
+    found.await.map_err(io::Error::other)?
+}
+
+/// The same for the control plane's client.
+pub(super) struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = look_up(name.as_str(), 0).await?;
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use inferbench_plugin_api::HttpRequest;
 use thiserror::Error;
 use url::Url;
 
-use super::address::{HostPort, is_no_such_name};
+use super::address::{HostPort, Resolver, is_no_such_name};
 use super::known::Known;
 use super::tls::{Tls, TrustError};
 
@@ -280,6 +280,7 @@ impl Target {
         drop(rustls::crypto::ring::default_provider().install_default());
         let builder = reqwest::Client::builder()
             .no_proxy()
+            .dns_resolver(Resolver)
             .timeout(limit)
             // Servers close idle connections when they like: a fresh one each time.
             .pool_max_idle_per_host(0)

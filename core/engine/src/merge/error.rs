@@ -7,7 +7,7 @@ use inferbench_model::plan::shard::Shard;
 use thiserror::Error;
 
 use crate::derive::DeriveError;
-use crate::store::StoreError;
+use crate::store::{Altered, StoreError};
 
 /// Shards that are not one run.
 #[derive(Debug, Error)]
@@ -57,9 +57,9 @@ pub enum MergeError {
         is: String,
         said: String,
     },
-    /// A file of facts is not as the shard left it.
-    #[error("{}: is missing, or has not the hash that run.json gives: it was changed", .0.display())]
-    Edited(PathBuf),
+    /// Its facts are not as the shard left them.
+    #[error(transparent)]
+    Altered(#[from] Altered),
     /// A line cannot be understood.
     #[error("{} line {line}: cannot be understood", path.display())]
     Line {

@@ -21,7 +21,7 @@ use same::{ShardFolder, must_be_distinct, must_be_of_one_run};
 use crate::derive;
 use crate::os::private;
 use crate::store::hash::{self, HashedFile};
-use crate::store::{RunFolder, SampleFile, StoreError};
+use crate::store::{RunFolder, SampleFile, StoreError, must_be_as_left};
 
 /// What a run was.
 const MANIFEST: &str = "run.json";
@@ -65,7 +65,7 @@ pub fn merge(
         return Err(MergeError::Lost { lost, count });
     }
     whole.sort_by_key(|shard| shard.facts.shard.index());
-    whole.iter().try_for_each(must_be_as_left)?;
+    whole.iter().try_for_each(must_be_as_shard_left)?;
     let folder = new_folder(output)?;
     match write(&folder, &whole, &lost) {
         Ok(facts) => Ok(Merged {
@@ -151,7 +151,7 @@ fn why_lost(manifest: &Manifest) -> Option<String> {
 
 /// Refuses facts that are others than the shard left: the merged run would vouch for them
 /// with hashes of its own.
-fn must_be_as_left(shard: &ShardFolder) -> Result<(), MergeError> {
+fn must_be_as_shard_left(shard: &ShardFolder) -> Result<(), MergeError> {
     let path = shard.path.join(REQUESTS);
     let file = fs::metadata(&path);
     let bytes = file
@@ -162,11 +162,8 @@ fn must_be_as_left(shard: &ShardFolder) -> Result<(), MergeError> {
         return Err(MergeError::Changed { path, bytes, said });
     }
     // The hash of the records is found while they are read.
-    let mut others = (shard.manifest.files.iter()).filter(|(name, _)| *name != REQUESTS);
-    match others.find(|(name, facts)| !hash::is_as_said(&shard.path.join(name), facts)) {
-        Some((name, _)) => Err(MergeError::Edited(shard.path.join(name))),
-        None => Ok(()),
-    }
+    let run = RunFolder::open(&shard.path);
+    Ok(must_be_as_left(&run, &shard.manifest, Some(REQUESTS))?)
 }
 
 fn new_folder(output: &Path) -> Result<RunFolder, StoreError> {

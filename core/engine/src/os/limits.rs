@@ -2,13 +2,120 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::Builder;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use inferbench_model::text::number::bytes;
+use nix::sys::resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit};
+use thiserror::Error;
+
+use super::cgroup;
 
 /// Descriptors that are left for all that is no connection of the load: files
 /// of the run, logs, plugins, samplers, the control plane.
 pub const RESERVED_FILES: u64 = 64;
+
+/// Address space without which a run may end in its middle, bytes: the allocator keeps some
+/// for each thread.
+const LEAST_ADDRESS_SPACE: u64 = 1536 << 20;
+/// Threads that a run has at once: its samplers and writers, the loads, the runtime.
+const THREADS: usize = 32;
+
+/// A limit of this process, its user or its control group that leaves no room for the work.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum TooLow {
+    /// Memory.
+    #[error("the limit on address space (ulimit -v) is {}, InferBench needs {} or more", bytes(*.0), bytes(LEAST_ADDRESS_SPACE))]
+    AddressSpace(u64),
+    /// Descriptors.
+    #[error(
+        "the limit on open files (ulimit -n) is {0}, InferBench needs {RESERVED_FILES} or more"
+    )]
+    OpenFiles(u64),
+    /// Threads and processes.
+    #[error("{had} of {THREADS} threads can be started: {why}")]
+    Threads {
+        /// How many.
+        had: usize,
+        /// The limits that there are.
+        why: String,
+    },
+}
+
+/// Whether the limits leave room for a run: a thread that cannot be had, or memory, would
+/// end it in its middle.
+///
+/// # Errors
+/// The first that does not.
+pub fn leave_room() -> Result<(), TooLow> {
+    let is_below = |resource, least| {
+        // A system that does not say may have room.
+        let (soft, hard) = getrlimit(resource).unwrap_or((RLIM_INFINITY, RLIM_INFINITY));
+        // The soft one of open files is raised.
+        let limit = match resource {
+            Resource::RLIMIT_NOFILE => hard,
+            _ => soft,
+        };
+        (limit < least).then_some(limit)
+    };
+    if let Some(limit) = is_below(Resource::RLIMIT_AS, LEAST_ADDRESS_SPACE) {
+        return Err(TooLow::AddressSpace(limit));
+    }
+    if let Some(limit) = is_below(Resource::RLIMIT_NOFILE, RESERVED_FILES) {
+        return Err(TooLow::OpenFiles(limit));
+    }
+    threads_left(THREADS)
+}
+
+/// Whether so many more threads can be had at once.
+fn threads_left(needed: usize) -> Result<(), TooLow> {
+    // None of them ends before the last is there.
+    let gate = Arc::new(Mutex::new(()));
+    let closed = gate.lock();
+    let mut threads = Vec::new();
+    for _ in 0..needed {
+        let gate = Arc::clone(&gate);
+        match Builder::new().spawn(move || drop(gate.lock())) {
+            Ok(thread) => threads.push(thread),
+            Err(_) => break,
+        }
+    }
+    drop(closed);
+    let had = threads.len();
+    for thread in threads {
+        // It does nothing that could panic.
+        drop(thread.join());
+    }
+    match had == needed {
+        true => Ok(()),
+        false => Err(TooLow::Threads {
+            had,
+            why: limits_on_threads(),
+        }),
+    }
+}
+
+/// Every limit that may be why a thread cannot be had, in words.
+fn limits_on_threads() -> String {
+    let soft = |resource| {
+        let (soft, _) = getrlimit(resource).ok()?;
+        (soft != RLIM_INFINITY).then_some(soft)
+    };
+    let user = soft(Resource::RLIMIT_NPROC)
+        .map(|n| format!("the limit on this user's processes (ulimit -u) is {n}"));
+    let maxima = cgroup::files("pids", "pids.max");
+    let maxima = maxima.iter().filter_map(|text| text.parse::<u64>().ok());
+    let group = maxima
+        .min()
+        .map(|n| format!("that of the control group (pids.max) is {n}"));
+    let memory = soft(Resource::RLIMIT_AS)
+        .map(|n| format!("that on address space (ulimit -v) is {}", bytes(n)));
+    let words: Vec<String> = [user, group, memory].into_iter().flatten().collect();
+    match words.is_empty() {
+        true => "the system has no more".to_owned(),
+        false => words.join(", "),
+    }
+}
 
 /// How many descriptors this process may have open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -154,7 +154,7 @@ fn environment(backend: &BackendConfig, secrets: &Secrets) -> Vec<EnvVar> {
     vars.map(|(name, value)| EnvVar {
         name: name.clone(),
         value: value.clone(),
-        secret: secrets.is_named(name),
+        secret: secrets.hides(name, value),
     })
     .collect()
 }

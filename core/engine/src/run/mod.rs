@@ -7,6 +7,7 @@ mod command;
 mod failure;
 pub(crate) mod live_view;
 mod origin;
+mod places;
 mod progress;
 mod recorder;
 mod rendezvous;
@@ -32,12 +33,14 @@ use crate::os::clock;
 use crate::os::limits;
 use crate::prepare::{PreparedBackend, PreparedRun};
 pub use crate::server::Stops;
+use crate::server::supervise::Journal;
 use crate::store::{RunFolder, StoreError};
 use crate::store::{calibration, hash};
 use crate::telemetry::host;
 use crate::worker::{self, Note};
 use live_view::Readings;
 pub use origin::verify_origin;
+pub use places::NotText;
 use recorder::Recorder;
 use resume::Resumed;
 use samplers::Samplers;
@@ -69,9 +72,15 @@ pub async fn run(
     events: UnboundedSender<RunEvent>,
     stops: &Stops,
 ) -> Result<Finished, RunError> {
+    let (Destination::New(place) | Destination::Resume(place)) = destination;
+    places::must_be_text(place)?;
     // Before any server is started: all of them inherit it, or none. Where it
     // cannot be raised, requests that find no descriptor say so.
     drop(limits::raise_open_files());
+    // What a killed run has left in it, and is surely gone, is nobody's any more.
+    if let Some(journal) = Journal::of_user() {
+        journal.tidy();
+    }
     let shard = prepared.shard.as_ref().map(ShardRun::begin).transpose()?;
     let mut fresh = new_manifest(prepared, version)?;
     fresh.shard = shard.as_ref().map(ShardRun::facts);

@@ -17,7 +17,10 @@ use thiserror::Error;
 use crate::derive::{DeriveError, no_run, recorded_cells};
 use crate::os::clock;
 use crate::prepare::PreparedRun;
-use crate::store::{LineFile, RunFolder, StoreError, keep_lines, pack_leftovers, read_json};
+use crate::store::{
+    Altered, LineFile, RunFolder, StoreError, keep_lines, must_be_as_left, pack_leftovers,
+    read_json,
+};
 
 /// Keys of the config that say nothing about what is measured.
 const FREE_KEYS: [&str; 1] = ["output"];
@@ -47,6 +50,9 @@ pub enum ResumeError {
         /// The run folder.
         folder: PathBuf,
     },
+    /// Its facts are not those that it left: the run would vouch for them at its end.
+    #[error(transparent)]
+    Altered(#[from] Altered),
     /// The config is another one.
     #[error("{}: was started with another config", folder.display())]
     Config {
@@ -87,6 +93,7 @@ pub(crate) fn resume(
         return Err(ResumeError::Shards { folder });
     }
     check(folder, &manifest, &fresh)?;
+    must_be_as_left(&run, &manifest, None)?;
     keep_whole_cells(&run, &mut manifest, prepared)?;
     keep_done(&run, &mut manifest)?;
     let changed = changed_plugins(&manifest.backends, &fresh.backends);
@@ -95,6 +102,7 @@ pub(crate) fn resume(
     clock::follow(last_ns.unwrap_or(0));
     manifest.anchors.push(clock::anchor());
     manifest.files.clear();
+    manifest.own_sha256 = None;
     manifest.exit_state = ExitState::Running;
     Ok(Resumed {
         folder: run,

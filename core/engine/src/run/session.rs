@@ -21,6 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::live_view::{Readings, Recent, live_figures};
+use super::places::NotText;
 use super::progress::CellProgress;
 use super::recorder::Recorder;
 use super::resume::ResumeError;
@@ -42,6 +43,9 @@ const SAMPLES_WRITTEN: Duration = Duration::from_millis(500);
 /// A run that could not be done.
 #[derive(Debug, Error)]
 pub enum RunError {
+    /// A place has no name that can be written down.
+    #[error(transparent)]
+    NotText(#[from] NotText),
     /// Its folder cannot be made or written.
     #[error(transparent)]
     Store(#[from] StoreError),

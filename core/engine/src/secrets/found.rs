@@ -1,11 +1,16 @@
 //! Secrets inside of longer texts: in commands of a shell, in URLs, in headers.
 
-use super::names::is_secret;
+use serde_json::Value;
+
+use super::names::{Says, says};
 
 /// Least length of a part of a path that may be a secret, characters.
 const MIN_SEGMENT: usize = 16;
 /// Least share of places in it at which the kind of character changes.
 const MIN_CHANGES: f64 = 0.25;
+
+/// How names of files end that keys and certificates are in.
+const FILES: [&str; 6] = [".pem", ".crt", ".cer", ".key", ".json", ".sock"];
 
 /// Words of a command, quotes taken off: `sh -c "KEY=x serve"` has a word `KEY=x`.
 pub(super) fn words(command: &str) -> impl Iterator<Item = &str> {
@@ -17,13 +22,30 @@ pub(super) fn words(command: &str) -> impl Iterator<Item = &str> {
         .filter(|word| !word.is_empty())
 }
 
-/// The value of `NAME=value`, `--name=value` or `Name: value`, if `says_so` of its name.
-pub(super) fn named_value(text: &str, says_so: impl Fn(&str) -> bool) -> Option<&str> {
+/// Name and value of `NAME=value`, `--name=value` or `Name: value`.
+pub(super) fn named_value(text: &str) -> Option<(&str, &str)> {
     let (name, value) = text.split_once(['=', ':'])?;
     let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let is_one = !name.is_empty() && name.chars().all(is_name);
     let value = value.trim().trim_matches(['"', '\'']);
-    (is_one && says_so(name) && !value.starts_with("//")).then_some(value)
+    (is_one && !value.starts_with("//")).then_some((name.trim_start_matches('-'), value))
+}
+
+/// The object or list that a text is as JSON.
+pub(super) fn json_in(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let may_be = text.starts_with(['{', '[']);
+    may_be.then(|| serde_json::from_str(text).ok()).flatten()
+}
+
+/// Whether a value is the path of a file: a folder or file is no secret, as in `PWD`.
+pub(super) fn is_path(value: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | ' ' | '@');
+    let begins = ["/", "./", "../", "~/"];
+    let begins = begins.iter().any(|begin| value.starts_with(begin));
+    let named = FILES.iter().any(|ending| value.ends_with(ending));
+    let mut parts = value.split('/');
+    (begins || named) && parts.all(|part| part.chars().all(is_part) && !looks_random(part))
 }
 
 /// What a URL has of secrets: its password, or the name in its place, and values of its
@@ -41,8 +63,10 @@ pub(super) fn in_url(text: &str) -> Vec<String> {
         }
         if let Some((_, query)) = url.split_once('?') {
             let pairs = query.split(['&', '#']);
-            let values = pairs.filter_map(|pair| named_value(pair, is_secret));
-            found.extend(values.map(str::to_owned));
+            let values = pairs
+                .filter_map(named_value)
+                .filter(|(name, value)| says(name) >= Says::SecretOrPath || looks_random(value));
+            found.extend(values.map(|(_, value)| value.to_owned()));
         }
         rest = after;
     }
@@ -68,8 +92,8 @@ pub(super) fn random_segments(url: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Whether small letters, capitals and digits take turns in a text as they do in no word.
-fn looks_random(text: &str) -> bool {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '~' | '=');
+pub(super) fn looks_random(text: &str) -> bool {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.~=+/%".contains(c);
     if text.len() < MIN_SEGMENT || !text.chars().all(is_part) {
         return false;
     }
@@ -88,11 +112,12 @@ mod tests {
 
     #[test]
     fn values_with_a_secrets_name_are_found_in_commands_and_headers() {
-        let named = |text| named_value(text, is_secret);
-        assert_eq!(named("API_KEY=abc"), Some("abc"));
-        assert_eq!(named("--token='abc'"), Some("abc"));
-        assert_eq!(named("Authorization: Bearer abc"), Some("Bearer abc"));
-        assert_eq!(named("--port=8000"), None);
+        let named = named_value;
+        assert_eq!(named("API_KEY=abc"), Some(("API_KEY", "abc")));
+        assert_eq!(named("--token='abc'"), Some(("token", "abc")));
+        let header = Some(("Authorization", "Bearer abc"));
+        assert_eq!(named("Authorization: Bearer abc"), header);
+        assert_eq!(named("a b=abc"), None);
         assert_eq!(named("pass://x"), None, "that is a URL");
         let command = "cd /x && API_KEY='a b' exec serve";
         let all: Vec<&str> = words(command).collect();
@@ -106,6 +131,32 @@ mod tests {
         assert_eq!(in_url("git+https://tok3n@host/x"), ["tok3n", "tok3n"]);
         assert_eq!(in_url("see http://h/x?a=1&sig=abc'"), ["abc", "abc"]);
         assert_eq!(in_url("http://h:80/x@y"), [""; 0]);
+        let code = "aB3dE5fG7hI9jK1lM3nO5pQ7";
+        assert_eq!(in_url(&format!("http://h/f?code={code}")), [code, code]);
+        assert_eq!(in_url("http://h/f?code=plain&max_tokens=16"), [""; 0]);
+    }
+
+    #[test]
+    fn a_path_is_known_from_a_key() {
+        for path in [
+            "/etc/ssl/a.pem",
+            "./a",
+            "~/x y/z",
+            "client-1.crt",
+            "/tmp/ssh-1/agent.7",
+        ] {
+            assert!(is_path(path), "{path}");
+        }
+        for key in [
+            "/9Kd8s7Fh2Lp4Qw1Zx6/aB",
+            "/a+b/c==",
+            "hunter2",
+            "key",
+            "a.b",
+            "",
+        ] {
+            assert!(!is_path(key), "{key}");
+        }
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Sender};
 use std::thread::JoinHandle;
@@ -13,6 +12,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::error::{StoreError, at};
+use super::identity::Identity;
 use super::rolled::{self, ROLL_AT_BYTES};
 use crate::os::private;
 
@@ -175,7 +175,7 @@ impl Output {
     fn must_be_there(&self) -> io::Result<()> {
         let opened = self.file.metadata()?;
         let named = fs::metadata(&self.path).inspect_err(|_| self.put_back())?;
-        if (opened.dev(), opened.ino()) != (named.dev(), named.ino()) {
+        if Identity::from(&opened) != Identity::from(&named) {
             return Err(io::Error::other("another file has taken its place"));
         }
         if opened.is_file() && opened.len() != self.bytes {

@@ -16,6 +16,7 @@ use nix::unistd::{AccessFlags, access};
 use tokio_util::sync::CancellationToken;
 
 use super::error::StoreError;
+use super::identity::Identity;
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -32,8 +33,7 @@ pub(crate) struct Guard {
 /// What one of them was when it was written last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Known {
-    device: u64,
-    inode: u64,
+    file: Identity,
     /// Size and time of the last change of what is written as a whole.
     whole: Option<(u64, i64, i64)>,
 }
@@ -42,8 +42,7 @@ impl Known {
     fn read(facts: &Metadata, is_whole: bool) -> Self {
         let changed = (facts.mtime(), facts.mtime_nsec());
         Self {
-            device: facts.dev(),
-            inode: facts.ino(),
+            file: Identity::from(facts),
             whole: is_whole.then_some((facts.size(), changed.0, changed.1)),
         }
     }

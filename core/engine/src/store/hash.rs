@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use inferbench_model::facts::exchange::hex;
 use inferbench_model::facts::manifest::FileFacts;
@@ -32,30 +32,32 @@ pub fn file_sha256(file: &Path) -> String {
         .unwrap_or_default()
 }
 
-/// Size and hash of each file of facts in `folder`; one that is not there is
-/// left out.
+/// The files of facts in `folder`, by name.
 ///
 /// # Errors
-/// If one cannot be read.
-pub(crate) fn file_facts(folder: &RunFolder) -> Result<BTreeMap<String, FileFacts>, StoreError> {
+/// If it cannot be read.
+pub(super) fn fact_files(folder: &RunFolder) -> Result<BTreeMap<String, PathBuf>, StoreError> {
     let mut found = BTreeMap::new();
     for name in FACTS {
-        take_parts(folder, name, &mut found)?;
+        for path in SampleFile::open(&folder.file(name))?.parts() {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            found.insert(name.into_owned(), path.clone());
+        }
     }
     Ok(found)
 }
 
-fn take_parts(
-    folder: &RunFolder,
-    name: &str,
-    found: &mut BTreeMap<String, FileFacts>,
-) -> Result<(), StoreError> {
-    for path in SampleFile::open(&folder.file(name))?.parts() {
-        let facts = size_and_hash(path).map_err(at(path, "cannot be read"))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        found.insert(name.into_owned(), facts);
-    }
-    Ok(())
+/// Size and hash of each of them.
+///
+/// # Errors
+/// If one cannot be read.
+pub(crate) fn file_facts(folder: &RunFolder) -> Result<BTreeMap<String, FileFacts>, StoreError> {
+    let files = fact_files(folder)?.into_iter();
+    let facts = files.map(|(name, path)| {
+        let facts = size_and_hash(&path).map_err(at(&path, "cannot be read"))?;
+        Ok((name, facts))
+    });
+    facts.collect()
 }
 
 /// The same where those of one file are known.
@@ -66,9 +68,12 @@ pub(crate) fn file_facts_beside(
     folder: &RunFolder,
     (known, facts): (&str, FileFacts),
 ) -> Result<BTreeMap<String, FileFacts>, StoreError> {
+    let mut files = fact_files(folder)?;
+    files.remove(known);
     let mut found = BTreeMap::from([(known.to_owned(), facts)]);
-    for name in FACTS.into_iter().filter(|name| *name != known) {
-        take_parts(folder, name, &mut found)?;
+    for (name, path) in files {
+        let facts = size_and_hash(&path).map_err(at(&path, "cannot be read"))?;
+        found.insert(name, facts);
     }
     Ok(found)
 }

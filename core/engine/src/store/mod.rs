@@ -2,17 +2,21 @@
 //! them is for `derive`.
 
 mod append;
+mod as_left;
 pub mod calibration;
 mod error;
 mod folder;
 mod guard;
 pub mod hash;
+mod identity;
 mod json;
 mod read;
 mod rolled;
 pub(crate) mod seal;
 
 pub use append::{LineSink, LineWriter};
+pub use as_left::Altered;
+pub(crate) use as_left::must_be_as_left;
 pub use error::StoreError;
 pub use folder::RunFolder;
 pub(crate) use folder::newest_run;

@@ -53,6 +53,15 @@ pub enum StopError {
         /// Folder of the server's logs.
         folder: PathBuf,
     },
+    /// They were killed without the supervisor.
+    #[error(
+        "the supervisor of {} ended or hangs: what its server started was killed",
+        folder.display()
+    )]
+    Killed {
+        /// Folder of the server's logs.
+        folder: PathBuf,
+    },
     /// Nobody can say whether any is.
     #[error(
         "the supervisor of {} ended or hangs: what its server started may still run, see inferbench doctor",

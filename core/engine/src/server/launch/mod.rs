@@ -84,6 +84,8 @@ pub struct Server {
     supervisor: i32,
     grace: Duration,
     folder: PathBuf,
+    /// By which the journal knows it.
+    mark: String,
     port: Port,
     /// Its end shows the supervisor that InferBench is gone.
     orders: Mutex<ChildStdin>,
@@ -135,10 +137,12 @@ impl Server {
             stopped: send_stopped,
             died: died.clone(),
         };
-        std::thread::spawn(move || {
+        let hear = move || {
             hearing.listen(reports);
             drop(supervisor.wait());
-        });
+        };
+        let heard = std::thread::Builder::new().spawn(hear);
+        heard.map_err(|error| no_supervisor(&format!("cannot be heard: {error}")))?;
         let server = match began.await {
             Ok(Began::Started(server)) => server,
             Ok(Began::Refused(reason)) => return Err(LaunchError::Program { program, reason }),
@@ -149,6 +153,7 @@ impl Server {
             supervisor: pid,
             grace,
             folder: folder.to_owned(),
+            mark: job.mark,
             port,
             orders: Mutex::new(orders),
             exit,
@@ -200,9 +205,9 @@ impl Server {
     /// See [`StopError`].
     pub async fn stop(&mut self) -> Result<(), StopError> {
         self.order(Order::Stop);
+        let limit = self.grace + SUPERVISOR_EXTRA;
         let stopped = self.stopped.wait_for(Option::is_some);
-        let stopped = tokio::time::timeout(self.grace + SUPERVISOR_EXTRA, stopped).await;
-        let stopped = match stopped {
+        let stopped = match tokio::time::timeout(limit, stopped).await {
             Ok(Ok(stopped)) => stopped.clone(),
             _ => None,
         };
@@ -212,9 +217,20 @@ impl Server {
             Some(Stopped::Left(pids)) => Err(StopError::Left { pids, folder }),
             Some(Stopped::Unsupervised) | None => {
                 signal_group(self.pid, Signal::SIGKILL);
-                Err(StopError::Unsupervised { folder })
+                match self.kill_by_journal().await {
+                    Some(pids) if !pids.is_empty() => Err(StopError::Left { pids, folder }),
+                    Some(_) => Err(StopError::Killed { folder }),
+                    None => Err(StopError::Unsupervised { folder }),
+                }
             }
         }
+    }
+
+    /// Kills what the journal knows of it, without the supervisor.
+    async fn kill_by_journal(&self) -> Option<Vec<i32>> {
+        let mark = self.mark.clone();
+        let kill = move || Journal::of_user()?.kill(&mark);
+        tokio::task::spawn_blocking(kill).await.ok()?
     }
 
     /// Kills the whole tree at once; `stop` then returns soon.

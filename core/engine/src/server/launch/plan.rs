@@ -62,8 +62,8 @@ pub fn command_text(plan: &LaunchPlan, extra_env: &[EnvVar], secrets: &Secrets) 
             format!("{}={}", var.name, quoted(&secrets.masked(&var.value)))
         })
         .collect();
-    let command = plan.command.iter();
-    words.extend(command.map(|word| quoted(&secrets.masked(word))));
+    let command = secrets.masked_words(&plan.command);
+    words.extend(command.iter().map(|word| quoted(word)));
     words.join(" ")
 }
 

@@ -36,6 +36,30 @@ pub struct Entry {
     pub grace_s: u32,
     /// Commands that stop what is not in its tree.
     pub stop_commands: Vec<Vec<String>>,
+    /// Where its processes can be seen; absent in entries of older versions.
+    #[serde(default)]
+    pub place: Option<Place>,
+}
+
+/// Where processes have numbers of their own: a machine, or a container on it. Several may
+/// share the folder of entries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Name of the host.
+    pub host: String,
+    /// Its namespace of processes, as the kernel names it.
+    pub processes: String,
+}
+
+impl Place {
+    fn here() -> Option<Self> {
+        let host = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+        let processes = fs::read_link("/proc/self/ns/pid").ok()?;
+        Some(Self {
+            host: host.trim().to_owned(),
+            processes: processes.to_str()?.to_owned(),
+        })
+    }
 }
 
 /// A process, distinguished from a later one with the same number.
@@ -74,7 +98,31 @@ impl Entry {
             folder: job.folder.clone(),
             grace_s: job.stop.grace_s,
             stop_commands: job.stop_commands.clone(),
+            place: Place::here(),
         }
+    }
+
+    /// Whether its processes are those of another machine or container, of which nothing
+    /// can be said here.
+    fn is_elsewhere(&self, boot: &str, here: Option<&Place>) -> bool {
+        let both = self.place.as_ref().zip(here);
+        both.is_some_and(|(place, here)| {
+            let is_of_this_boot = self.boot == boot;
+            place.host != here.host || is_of_this_boot && place.processes != here.processes
+        })
+    }
+
+    /// Whether it is sure that its server is gone: its processes would be seen here, no one
+    /// answers for it, and nothing of it is elsewhere.
+    fn is_surely_over(&self, all: &[Stat], boot: &str, here: Option<&Place>) -> bool {
+        let Some(place) = &self.place else {
+            return false;
+        };
+        let is_of_this_host = here.is_some_and(|here| here.host == place.host);
+        let is_seen = here == Some(place);
+        let is_before = is_of_this_host && self.boot != boot;
+        let is_dead = is_seen && !self.owner.lives(all) && processes_of(self, all).is_empty();
+        self.stop_commands.is_empty() && (is_before || self.boot == boot && is_dead)
     }
 }
 
@@ -158,14 +206,15 @@ impl Journal {
     }
 
     /// What runs of this user left behind. Entries of servers that are gone are
-    /// erased on the way; those of runs that still go on are passed over.
+    /// erased on the way; those of runs that still go on, or are elsewhere, are passed over.
     #[must_use]
     pub fn leftovers(&self) -> Vec<Leftover> {
         let all = processes::all();
-        let boot = boot_id();
+        let (boot, here) = (boot_id(), Place::here());
         let mut found = Vec::new();
         for entry in self.entries() {
-            if entry.boot == boot && entry.owner.lives(&all) {
+            let goes_on = entry.boot == boot && entry.owner.lives(&all);
+            if goes_on || entry.is_elsewhere(&boot, here.as_ref()) {
                 continue;
             }
             let pids = match entry.boot == boot {
@@ -187,6 +236,19 @@ impl Journal {
         found
     }
 
+    /// Erases the entries of servers that are surely gone. Whatever else there is stays as
+    /// it is.
+    pub fn tidy(&self) {
+        let entries = self.entries();
+        if entries.is_empty() {
+            return;
+        }
+        let (all, boot, here) = (processes::all(), boot_id(), Place::here());
+        let over = entries.iter();
+        let over = over.filter(|entry| entry.is_surely_over(&all, &boot, here.as_ref()));
+        over.for_each(|entry| self.erase(&entry.mark));
+    }
+
     /// Waits until the servers of an InferBench that is gone are stopped, and stops those
     /// whose supervisor does not. Gives the processes that would not go.
     #[must_use]
@@ -206,14 +268,22 @@ impl Journal {
             let grace = Duration::from_secs(u64::from(entry.grace_s));
             wait_until(grace + SUPERVISOR_EXTRA, || there().is_empty());
         } else {
-            for command in &entry.stop_commands {
-                if let Some((program, arguments)) = command.split_first() {
-                    let mut stop = std::process::Command::new(program);
-                    // A container that is gone already is what it is for.
-                    drop(stop.args(arguments).output());
-                }
-            }
+            run_stop_commands(entry);
         }
+        self.kill_all_of(entry)
+    }
+
+    /// Kills a server whose supervisor is gone or hangs, with whatever it started. Gives
+    /// the processes that would not go; `None` if nothing is noted of it.
+    pub(crate) fn kill(&self, mark: &str) -> Option<Vec<i32>> {
+        let text = fs::read(self.file(mark)).ok()?;
+        let entry: Entry = serde_json::from_slice(&text).ok()?;
+        run_stop_commands(&entry);
+        Some(self.kill_all_of(&entry))
+    }
+
+    fn kill_all_of(&self, entry: &Entry) -> Vec<i32> {
+        let there = || processes_of(entry, &processes::all());
         wait_until(AFTER_KILL, || {
             let left = there();
             for pid in &left {
@@ -226,6 +296,16 @@ impl Journal {
             self.erase(&entry.mark);
         }
         left
+    }
+}
+
+fn run_stop_commands(entry: &Entry) {
+    for command in &entry.stop_commands {
+        if let Some((program, arguments)) = command.split_first() {
+            let mut stop = std::process::Command::new(program);
+            // A container that is gone already is what it is for.
+            drop(stop.args(arguments).output());
+        }
     }
 }
 

@@ -18,8 +18,11 @@ const MOVE_BYTES: usize = 256 * 1024;
 
 /// Watches these logs, on a thread of its own, for as long as this process lives. Whoever
 /// writes them must append.
-pub(super) fn watch(logs: Vec<PathBuf>) {
-    std::thread::spawn(move || {
+///
+/// # Errors
+/// If there is no thread to be had.
+pub(super) fn watch(logs: Vec<PathBuf>) -> io::Result<()> {
+    let watch = move || {
         loop {
             for log in &logs {
                 // One that cannot be cut goes on growing.
@@ -27,7 +30,8 @@ pub(super) fn watch(logs: Vec<PathBuf>) {
             }
             std::thread::sleep(LOOK_EVERY);
         }
-    });
+    };
+    std::thread::Builder::new().spawn(watch).map(drop)
 }
 
 /// Cuts a log of more than `from` bytes down to `kept` bytes at either end. What is

@@ -15,5 +15,5 @@ mod work;
 /// The program that supervises.
 pub use crate::os::programs::inferbench as program;
 pub use job::{Job, MARK, Order, Report};
-pub use journal::{Entry, Journal, Leftover};
+pub use journal::{Entry, Journal, Leftover, Place};
 pub use work::{SuperviseError, main};

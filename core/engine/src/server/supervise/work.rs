@@ -8,7 +8,8 @@ use std::num::TryFromIntError;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -100,7 +101,20 @@ pub fn main() -> Result<(), SuperviseError> {
     let _: Result<Pid, Errno> = setsid();
     prctl::set_child_subreaper(true).map_err(io::Error::from)?;
     let (send, heard) = channel();
-    heed_signals(send.clone())?;
+    let logs = LOGS.map(|name| job.folder.join(name)).to_vec();
+    // Every thread is there before the server is, which nobody would watch without them.
+    let reaper = match heed_signals(send.clone())
+        .and_then(|()| log_cap::watch(logs))
+        .and_then(|()| reap_later(send.clone()))
+        .and_then(|go| hear_orders(send).map(|()| go))
+    {
+        Ok(go) => go,
+        Err(error) => {
+            let reason = format!("its supervisor has no threads: {error}");
+            report(&Report::Refused { reason });
+            return Ok(());
+        }
+    };
     let note = Note::write(&job);
     let pid = match start(&job) {
         Ok(pid) => pid,
@@ -111,10 +125,8 @@ pub fn main() -> Result<(), SuperviseError> {
         }
     };
     report(&Report::Started { pid: pid.as_raw() });
-    log_cap::watch(LOGS.map(|name| job.folder.join(name)).to_vec());
-    let waits = send.clone();
-    std::thread::spawn(move || reap(&waits));
-    std::thread::spawn(move || hear_orders(&send));
+    // It waits for this.
+    let _: Result<(), SendError<()>> = reaper.send(());
     let empty = Cell::new(false);
     let left = Tree {
         job,
@@ -183,17 +195,33 @@ fn start(job: &Job) -> Result<Pid, StartError> {
 /// not blocked: what is started here would inherit that.
 fn heed_signals(send: Sender<Heard>) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    std::thread::spawn(move || {
+    let heed = move || {
         for _ in signals.forever() {
             if send.send(Heard::End).is_err() {
                 return;
             }
         }
-    });
-    Ok(())
+    };
+    Builder::new().spawn(heed).map(drop)
 }
 
-fn hear_orders(send: &Sender<Heard>) {
+/// Reaps, on a thread of its own, from the moment that it is told to: before there is a
+/// server there is nothing to wait for.
+fn reap_later(send: Sender<Heard>) -> io::Result<Sender<()>> {
+    let (go, told) = channel();
+    let wait = move || {
+        if told.recv().is_ok() {
+            reap(&send);
+        }
+    };
+    Builder::new().spawn(wait).map(|_| go)
+}
+
+fn hear_orders(send: Sender<Heard>) -> io::Result<()> {
+    Builder::new().spawn(move || hear_all(&send)).map(drop)
+}
+
+fn hear_all(send: &Sender<Heard>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if let Ok(order) = serde_json::from_str(&line)
             && send.send(Heard::Order(order)).is_err()
