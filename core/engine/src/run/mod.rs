@@ -72,8 +72,9 @@ pub async fn run(
     // Before any server is started: all of them inherit it, or none. Where it
     // cannot be raised, requests that find no descriptor say so.
     drop(limits::raise_open_files());
-    let shard = prepared.shard.as_ref().map(ShardRun::begin).transpose()?;
     let mut fresh = new_manifest(prepared, version)?;
+    let plan = prepared.shard.as_ref();
+    let shard = plan.map(|plan| ShardRun::begin(plan, &fresh)).transpose()?;
     fresh.shard = shard.as_ref().map(ShardRun::facts);
     let (folder, mut manifest) = match destination {
         Destination::New(output) => (new_folder(prepared, output)?, fresh),
