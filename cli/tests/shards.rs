@@ -530,6 +530,14 @@ fn a_shard_whose_clocks_or_records_are_not_its_own_is_told() {
     let words = "by this shard's clocks is not within the cell";
     assert!(refused.err.contains(words), "{}", refused.err);
     assert!(!run.path("merged").exists());
+    // Nothing measured, of a shard that says it is done.
+    let mut changed: Value = serde_json::from_str(&as_left).unwrap();
+    changed["cells"] = Value::Array(Vec::new());
+    fs::write(&manifest, changed.to_string()).unwrap();
+    let refused = run.merge(&folders, &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let words = "what was measured differs: sim at 100 requests/s, repeat 1 and fewer";
+    assert!(refused.err.contains(words), "{}", refused.err);
     // Records without their last lines, of a shard that says it is done and has no hash.
     let mut changed: Value = serde_json::from_str(&as_left).unwrap();
     changed["files"]

@@ -16,7 +16,7 @@ use inferbench_model::facts::shard::{MergedFacts, MergedShard, clock_step_ms};
 
 pub use error::{Lost, MergeError};
 use records::{ShardRecords, merge_records};
-use same::{ShardFolder, must_be_distinct, must_be_of_one_run};
+use same::{ShardFolder, must_be_distinct, must_be_of_one_run, must_have_same_cells};
 
 use crate::derive::{self, FirstReading};
 use crate::os::{limits, private};
@@ -67,6 +67,9 @@ pub fn merge(
         return Err(MergeError::Lost { lost, count });
     }
     whole.sort_by_key(|shard| shard.facts.shard.index());
+    whole[1..]
+        .iter()
+        .try_for_each(|shard| must_have_same_cells(&whole[0], shard))?;
     whole.iter().try_for_each(must_be_timely)?;
     whole.iter().try_for_each(must_be_as_left)?;
     // The records of all shards are open at once. Where that is not allowed, the one that
