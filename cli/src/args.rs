@@ -13,7 +13,7 @@ use clap_complete::Shell;
 pub use compare::CompareArgs;
 pub use kv_cache::KvCacheArgs;
 pub use plugins::{Flavour, PluginAction, PluginArgs};
-pub use shards::{KubernetesArgs, ShardArgs, SlurmArgs};
+pub use shards::{KubernetesArgs, ServeArgs, ShardArgs, SlurmArgs};
 
 use crate::build;
 
@@ -60,10 +60,15 @@ pub enum Command {
         /// Continue the run in this folder: measure only what is missing.
         #[arg(long, value_name = "DIR", conflicts_with = "output")]
         resume: Option<PathBuf>,
+        /// Measure the server at this URL, and start none; for a config of one backend.
+        #[arg(long, value_name = "URL", conflicts_with = "resume")]
+        attach: Option<String>,
         /// Which part of the load is made here, where it is shared out among processes.
         #[command(flatten)]
         shard: ShardArgs,
     },
+    /// Start the backend of a config by its plugin's plan, and keep it until it is stopped.
+    Serve(ServeArgs),
     /// Join the shards of a run into one run folder, and report on it.
     Merge {
         /// Folders of shards, or folders with some in them.

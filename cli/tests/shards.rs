@@ -563,3 +563,47 @@ fn shards_whose_hashes_were_taken_away_or_lead_elsewhere_are_not_merged() {
     assert_eq!(merged.code, Some(2), "{}", merged.err);
     assert!(merged.err.contains("run.json"), "{}", merged.err);
 }
+
+#[test]
+fn a_shard_whose_clocks_or_records_are_not_its_own_is_told() {
+    let run = Shards::new("{ request_rate: [100], arrivals: constant, requests: 80 }");
+    for said in run.meet(&[0, 1], 2, 60) {
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+    let folders = [run.shard_folder(0), run.shard_folder(1)];
+    let manifest = folders[1].join("run.json");
+    let as_left = fs::read_to_string(&manifest).unwrap();
+    // A wall clock of next year: every time of the shard would stand a year off.
+    let mut changed = json_file(&manifest);
+    let wall_ns = &mut changed["shard"]["clock"]["wall_ns"];
+    *wall_ns = (wall_ns.as_u64().unwrap() + 365 * 86_400 * 1_000_000_000).into();
+    write_sealed(&manifest, changed);
+    let refused = run.merge(&folders, &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let words = "by this shard's clocks is not within the cell";
+    assert!(refused.err.contains(words), "{}", refused.err);
+    assert!(!run.path("merged").exists());
+    // Nothing measured, of a shard that says it is done.
+    let mut changed: Value = serde_json::from_str(&as_left).unwrap();
+    changed["cells"] = Value::Array(Vec::new());
+    write_sealed(&manifest, changed);
+    let refused = run.merge(&folders, &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let words = "what was measured differs: sim at 100 requests/s, repeat 1 and fewer";
+    assert!(refused.err.contains(words), "{}", refused.err);
+    // Records without their last lines, of a shard that says it is done and has no hash.
+    let mut changed: Value = serde_json::from_str(&as_left).unwrap();
+    changed["files"]
+        .as_object_mut()
+        .unwrap()
+        .remove("requests.jsonl");
+    write_sealed(&manifest, changed);
+    let records = folders[1].join("requests.jsonl");
+    let all = fs::read_to_string(&records).unwrap();
+    let kept: Vec<&str> = all.split_inclusive('\n').take(30).collect();
+    fs::write(&records, kept.concat()).unwrap();
+    let lacking = run.merge(&folders, &[]);
+    assert_eq!(lacking.code, Some(2), "{}", lacking.err);
+    let words = "run.json does not list it";
+    assert!(lacking.err.contains(words), "{}", lacking.err);
+}

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::simulator::Server;
-use common::{inferbench, json_file, json_lines, said};
+use common::{inferbench, json_file, json_lines, run_folder, said};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -35,14 +35,15 @@ impl Job {
     fn submit_with(load: &str, more: &[&str]) -> Self {
         let server = Server::start();
         let url = server.url.clone();
-        Self::submit_to(&url, load, more, Some(server))
+        Self::submit_to(Some(&url), load, more, Some(server))
     }
 
-    /// A job against the server at `url`.
-    fn submit_to(url: &str, load: &str, more: &[&str], server: Option<Server>) -> Self {
+    /// A job against the server at `url`, or one that the job starts.
+    fn submit_to(url: Option<&str>, load: &str, more: &[&str], server: Option<Server>) -> Self {
+        let attach = url.map_or_else(String::new, |url| format!("    attach: {url}\n"));
         let folder = tempfile::tempdir().unwrap();
         let text = format!(
-            "name: together\nmodel: {{ id: simulated }}\nbackends:\n  - plugin: sim\n    attach: {url}\n    ready_timeout: 60s\nworkload: {{ input_tokens: 16, output_tokens: 4 }}\nload: {load}\nrepeats: 1\n"
+            "name: together\nmodel: {{ id: simulated }}\nbackends:\n  - plugin: sim\n{attach}    ready_timeout: 60s\nworkload: {{ input_tokens: 16, output_tokens: 4 }}\nload: {load}\nrepeats: 1\n"
         );
         let config = folder.path().join("bench.yaml");
         fs::write(&config, text).unwrap();
@@ -242,7 +243,7 @@ fn a_server_that_the_job_starts_is_waited_for_and_stopped() {
     let simulator = Server::program();
     let command = format!("exec {} --host 127.0.0.1 --port 18765", simulator.display());
     let job = Job::submit_to(
-        "http://${INFERBENCH_SERVER_HOST:-localhost}:18765",
+        Some("http://${INFERBENCH_SERVER_HOST:-localhost}:18765"),
         "{ request_rate: [100], requests: 200 }",
         &["--server", &command],
         None,
@@ -250,5 +251,23 @@ fn a_server_that_the_job_starts_is_waited_for_and_stopped() {
     let log = job.wait();
     assert!(log.contains("shards: 4 of 4, one clock"), "{log}");
     let taken = std::net::TcpStream::connect("127.0.0.1:18765");
+    assert!(taken.is_err(), "the server still runs");
+}
+
+#[test]
+#[ignore = "needs slurm"]
+fn a_server_by_the_plugins_plan_is_ready_before_the_shards_and_gone_after_them() {
+    let load = "{ request_rate: [100], requests: 200 }";
+    let job = Job::submit_to(None, load, &["--server"], None);
+    let log = job.wait();
+    assert!(log.contains("shards: 4 of 4, one clock"), "{log}");
+    let url = fs::read_to_string(job.path("server.url")).unwrap();
+    let server = json_file(&run_folder(&job.path("server")).join("run.json"));
+    assert_eq!(server["exit_state"], "done");
+    let stage = &server["stages"][0];
+    assert!(stage["ready_s"].as_f64().unwrap() > 0.0 && stage["command"].is_array());
+    let run = json_file(&job.path("run/run.json"));
+    assert_eq!(run["config"]["backends"][0]["attach"], url.trim());
+    let taken = std::net::TcpStream::connect(url.trim().trim_start_matches("http://"));
     assert!(taken.is_err(), "the server still runs");
 }

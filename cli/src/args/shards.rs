@@ -27,6 +27,22 @@ pub struct ShardArgs {
     pub rendezvous_limit: u64,
 }
 
+/// A server for others.
+#[derive(Debug, Clone, ClapArgs)]
+pub struct ServeArgs {
+    /// The config file (YAML), with one backend that its plugin can start.
+    pub config: PathBuf,
+    /// Address that the server listens on, by which others reach it.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub host: String,
+    /// Write the server's URL to this file once it is ready.
+    #[arg(long, value_name = "FILE")]
+    pub ready_file: Option<PathBuf>,
+    /// Create the folder of its logs and facts here, instead of where the config says.
+    #[arg(long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+}
+
 /// A job for Slurm.
 #[derive(Debug, Clone, ClapArgs)]
 pub struct SlurmArgs {
@@ -44,8 +60,8 @@ pub struct SlurmArgs {
     /// One more option of sbatch, such as --sbatch=--time=30 (repeatable).
     #[arg(long, value_name = "OPTION", allow_hyphen_values = true)]
     pub sbatch: Vec<String>,
-    /// Command line that starts the server, once, on a node of its own; the config has its host as ${INFERBENCH_SERVER_HOST:-localhost}.
-    #[arg(long, value_name = "COMMAND")]
+    /// Start the server, once, on a node of its own: by the plugin's plan, or by this command line, where the config has its host as ${INFERBENCH_SERVER_HOST:-localhost}.
+    #[arg(long, value_name = "COMMAND", num_args = 0..=1, default_missing_value = "")]
     pub server: Option<String>,
     /// One more option of sbatch for the server, such as --server-sbatch=--gres=gpu:8 (repeatable).
     #[arg(

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use inferbench_engine::derive::{Derived, derive};
+use inferbench_engine::derive::{Derived, FirstReading, derive_from};
 use inferbench_engine::store::RunFolder;
 use inferbench_model::report::Report;
 use inferbench_model::text::visible::visible;
@@ -50,7 +50,12 @@ fn json<'a>(value: &'a impl Serialize) -> Fill<'a> {
 
 /// Derives everything from the facts in `folder` and writes it there.
 pub(super) fn write(folder: &Path) -> Result<Derived, CliError> {
-    let derived = derive(folder)?;
+    write_from(folder, None)
+}
+
+/// The same where the first reading of its records is at hand.
+pub(super) fn write_from(folder: &Path, first: Option<FirstReading>) -> Result<Derived, CliError> {
+    let derived = derive_from(folder, first)?;
     let run = RunFolder::open(folder);
     for (name, fill) in files(&derived)? {
         run.write_with(name, fill)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use inferbench_engine::derive;
 use inferbench_engine::os::files;
 use inferbench_engine::plugins::host::{PluginHost, SearchPath};
-use inferbench_model::config::{self, Loaded};
+use inferbench_model::config::{self, Attach, Config, Loaded};
 use inferbench_model::text::visible::visible_line;
 
 use crate::exit::CliError;
@@ -30,6 +30,28 @@ pub(super) fn load_config(path: &Path) -> Result<Loaded, CliError> {
 pub(super) fn plugin_names(loaded: &Loaded) -> impl Iterator<Item = &str> {
     let backends = loaded.config.backends.iter();
     backends.map(|backend| backend.plugin.as_str())
+}
+
+/// Has the config's one backend attach to a server in place of starting one. `flag`: what
+/// asks for it.
+pub(super) fn attach_to(config: &mut Config, flag: &str, url: &str) -> Result<(), CliError> {
+    let [backend] = config.backends.as_mut_slice() else {
+        let count = config.backends.len();
+        return Err(CliError::Usage(format!(
+            "{flag}: the config has {count} backends, must have one"
+        )));
+    };
+    if !url.starts_with("http://") && !url.starts_with("https://") {
+        return Err(CliError::Usage(format!(
+            "{flag} is `{url}`, must be a URL such as http://127.0.0.1:8000"
+        )));
+    }
+    backend.attach = Some(Attach::One(url.to_owned()));
+    // What a start alone takes.
+    backend.version = None;
+    backend.container = None;
+    backend.env.clear();
+    Ok(())
 }
 
 /// The text of a config.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use inferbench_engine::merge;
+use inferbench_model::facts::manifest::ExitState;
 use inferbench_model::facts::shard::MergedFacts;
 
 use super::derived;
@@ -18,7 +19,7 @@ pub(super) fn merge(
     output: OutputArgs,
 ) -> Result<Code, CliError> {
     let merged = merge::merge(folders, run, allow_missing)?;
-    let derived = derived::write(run)?;
+    let derived = derived::write_from(run, Some(merged.first))?;
     for lost in &merged.lost {
         eprintln!("warning: shard {} is lost: {}", lost.index, lost.why);
     }
@@ -32,9 +33,10 @@ pub(super) fn merge(
         println!("folder: {}", run.display());
         println!("page: {}", run.join("report.html").display());
     }
-    Ok(match merged.lost.is_empty() {
-        true => Code::Done,
-        false => Code::Incomplete,
+    Ok(match derived.manifest.exit_state {
+        // A shard may say that it is done and lack records all the same.
+        ExitState::Done if merged.lost.is_empty() => Code::Done,
+        _ => Code::Incomplete,
     })
 }
 

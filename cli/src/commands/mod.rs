@@ -21,6 +21,7 @@ mod run;
 mod runtime;
 mod schedule;
 mod schema;
+mod serve;
 mod shard;
 mod signals;
 mod slurm;
@@ -49,14 +50,16 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
             config,
             output: folder,
             resume,
+            attach,
             shard,
         } => run::run(
-            (&config, &shard),
+            (&config, attach.as_deref(), &shard),
             folder.as_deref(),
             resume.as_deref(),
             &search,
             output,
         ),
+        Command::Serve(args) => serve::serve(&args, &search, output),
         Command::Merge {
             folders,
             output: run,

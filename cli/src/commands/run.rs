@@ -12,7 +12,7 @@ use inferbench_model::plan::sample_size;
 use inferbench_model::report::{Severity, warning_words};
 use tokio::sync::mpsc;
 
-use super::inputs::{load_config, load_plugins, plugin_names};
+use super::inputs::{attach_to, load_config, load_plugins, plugin_names};
 use super::output::{look, print_json, width};
 use super::{derived, runtime, shard as own_shard, signals};
 use crate::args::{OutputArgs, ShardArgs};
@@ -21,13 +21,16 @@ use crate::progress::Progress;
 use crate::table::render_table;
 
 pub(super) fn run(
-    (config, shard): (&Path, &ShardArgs),
+    (config, attach, shard): (&Path, Option<&str>, &ShardArgs),
     folder: Option<&Path>,
     resume: Option<&Path>,
     search: &SearchPath,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
-    let loaded = load_config(config)?;
+    let mut loaded = load_config(config)?;
+    if let Some(url) = attach {
+        attach_to(&mut loaded.config, "--attach", url)?;
+    }
     let host = load_plugins(search, plugin_names(&loaded), output.verbose);
     let mut prepared = prepare(&loaded, &host).map_err(CliError::Config)?;
     prepared.shard = own_shard::plan(shard, &prepared)?;
@@ -65,7 +68,7 @@ pub(super) fn run(
 }
 
 /// Does the run, and shows its progress meanwhile.
-fn measure(
+pub(super) fn measure(
     prepared: &PreparedRun,
     destination: Destination<'_>,
     output: OutputArgs,

@@ -9,7 +9,7 @@ use inferbench_model::config::Config;
 use inferbench_model::plan::shard::Shard;
 use inferbench_model::plan::shardable;
 
-use super::inputs::load_config;
+use super::inputs::{attach_to, load_config};
 use crate::args::{PluginArgs, SlurmArgs};
 use crate::exit::{CliError, Code};
 use crate::say;
@@ -18,11 +18,17 @@ use crate::say;
 const SBATCH: &str = "sbatch";
 
 pub(super) fn slurm(args: &SlurmArgs, plugins: &PluginArgs) -> Result<Code, CliError> {
-    let loaded = load_config(&args.config)?;
-    must_be_shardable(&loaded.config, args.shards)?;
-    if args.server.is_some() {
-        must_wait_for_server(&loaded.config)?;
+    let mut loaded = load_config(&args.config)?;
+    match Server::from_args(args) {
+        Some(Server::ByPlan) => {
+            must_be_started(&loaded.config)?;
+            // Where it will be is known only in the job.
+            attach_to(&mut loaded.config, "--server", "http://localhost")?;
+        }
+        Some(Server::ByCommand(_)) => must_wait_for_server(&loaded.config)?,
+        None => {}
     }
+    must_be_shardable(&loaded.config, args.shards)?;
     let script = script(&loaded.config, args, plugins)?;
     if args.submit {
         // A job whose log has no folder fails without a word.
@@ -41,6 +47,34 @@ pub(super) fn must_be_shardable(config: &Config, shards: u32) -> Result<(), CliE
     let refused = |why: String| CliError::Usage(format!("--shards: {why}"));
     let first = Shard::new(0, shards).map_err(|error| refused(error.to_string()))?;
     shardable::check(config, first).map_err(|why| refused(why.to_string()))
+}
+
+/// What starts the server of a job.
+enum Server<'a> {
+    /// The plugin's plan.
+    ByPlan,
+    /// A command line of the user's.
+    ByCommand(&'a str),
+}
+
+impl<'a> Server<'a> {
+    fn from_args(args: &'a SlurmArgs) -> Option<Self> {
+        Some(match args.server.as_deref()? {
+            "" => Self::ByPlan,
+            command => Self::ByCommand(command),
+        })
+    }
+}
+
+/// Refuses a config whose server runs already.
+fn must_be_started(config: &Config) -> Result<(), CliError> {
+    match config.backends.iter().find(|b| b.attach.is_some()) {
+        Some(backend) => Err(CliError::Usage(format!(
+            "--server: {} is attached to: remove `attach`, so that its plugin starts it, or give the command line that does",
+            backend.label()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a server whose start nobody would wait for.
@@ -64,7 +98,11 @@ fn script(config: &Config, args: &SlurmArgs, plugins: &PluginArgs) -> Result<Str
     let folder = absolute(&args.folder)?;
     let (file, shards) = (absolute(&args.config)?, args.shards);
     let program = [quoted(&program), plugin_words(plugins)?].concat();
-    let step = ServerStep::new(args.server.as_deref(), &args.server_sbatch);
+    let serve = format!(
+        "{program} --quiet serve {config} --host \"$INFERBENCH_SERVER_HOST\" \\\n  --ready-file \"$folder/server.url\" --output \"$folder/server\"",
+        config = quoted(&file)
+    );
+    let step = ServerStep::new(Server::from_args(args), &serve, &args.server_sbatch);
     Ok(format!(
         r#"#!/bin/bash
 #SBATCH --job-name={name}
@@ -76,11 +114,11 @@ fn script(config: &Config, args: &SlurmArgs, plugins: &PluginArgs) -> Result<Str
 # together, and are merged whatever became of them.
 folder={folder}/job-$SLURM_JOB_ID
 mkdir -p "$folder/shards" || exit 2
+trap : TERM INT  # the tasks get it too, and end in order
 {start}srun {group}--ntasks={shards} --kill-on-bad-exit=0 --output="$folder/shard-%t.log" \
   {program} --quiet run {config} --shard auto --rendezvous "$folder/meet" \
-  --rendezvous-limit {limit_s} --output "$folder/shards" &
+  --rendezvous-limit {limit_s} --output "$folder/shards"{attach} &
 shards=$!
-trap : TERM INT  # the tasks get it too, and end in order
 while kill -0 "$shards" 2>/dev/null; do wait "$shards"; done
 {stop}exec {program} merge "$folder/shards" -o "$folder/run"
 "#,
@@ -90,6 +128,7 @@ while kill -0 "$shards" 2>/dev/null; do wait "$shards"; done
         allocation = step.allocation,
         start = step.start,
         group = step.shards_group,
+        attach = step.attach,
         stop = step.stop,
         folder = quoted(&folder),
         config = quoted(&file),
@@ -101,6 +140,19 @@ fn sbatch_lines(options: &[String]) -> String {
     let lines = options.iter().map(|option| format!("#SBATCH {option}\n"));
     lines.collect()
 }
+
+/// Until the plugin finds that the server answers, or it has ended.
+const WAIT_FOR_SERVER: &str = r#"while [ ! -s "$folder/server.url" ]; do
+  if ! kill -0 "$server" 2>/dev/null; then
+    echo "error: the server ended before it was ready, see $folder/server.log" >&2
+    exit 3
+  fi
+  sleep 1
+done
+"#;
+/// The shards measure that server.
+const ATTACH: &str = r#" \
+  --attach "$(cat "$folder/server.url")""#;
 
 /// TERM for all of the second allocation, which is the server alone, and its end after half
 /// a minute whatever it does with that. TERM for its `srun` would kill it at once.
@@ -116,33 +168,39 @@ wait "$server"
 struct ServerStep {
     allocation: String,
     start: String,
+    attach: &'static str,
     shards_group: &'static str,
     stop: &'static str,
 }
 
 impl ServerStep {
-    fn new(command: Option<&str>, options: &[String]) -> Self {
-        let Some(command) = command else {
-            return Self::default();
+    /// `serve`: what starts the server by the plugin's plan.
+    fn new(server: Option<Server<'_>>, serve: &str, options: &[String]) -> Self {
+        let (command, wait, attach) = match server {
+            None => return Self::default(),
+            Some(Server::ByPlan) => (serve.to_owned(), WAIT_FOR_SERVER, ATTACH),
+            Some(Server::ByCommand(command)) => {
+                (format!("bash -c {}", shell_word(command)), "", "")
+            }
         };
         let allocation = format!(
             "#SBATCH hetjob\n#SBATCH --ntasks=1\n#SBATCH --no-requeue\n{}",
             sbatch_lines(options)
         );
         let start = format!(
-            r#"# The server, once, in the second allocation. The shards wait until it answers.
+            r#"# The server, once, in the second allocation.
 node=$(scontrol show hostnames "$SLURM_JOB_NODELIST_HET_GROUP_1" | head -n 1)
 host=$(scontrol show node "$node" | sed -n 's/.*NodeAddr=\([^ ]*\).*/\1/p')
 export INFERBENCH_SERVER_HOST=${{host:-$node}}
 srun --het-group=1 --ntasks=1 --output="$folder/server.log" \
-  bash -c {command} &
+  {command} &
 server=$!
-"#,
-            command = shell_word(command)
+{wait}"#
         );
         Self {
             allocation,
             start,
+            attach,
             shards_group: "--het-group=0 ",
             stop: STOP_SERVER,
         }
@@ -257,7 +315,26 @@ mod tests {
             !alone.contains("het") && !alone.contains("server"),
             "{alone}"
         );
+        let by_plan = made(&["--server", "--server-sbatch=--gres=gpu:8"]);
+        let places = [
+            "#SBATCH hetjob\n#SBATCH --ntasks=1\n#SBATCH --no-requeue\n#SBATCH --gres=gpu:8\n",
+            "trap : TERM",
+            " --quiet serve ",
+            r#"--host "$INFERBENCH_SERVER_HOST""#,
+            r#"while [ ! -s "$folder/server.url" ]"#,
+            "srun --het-group=0 --ntasks=4 ",
+            r#"--attach "$(cat "$folder/server.url")" &"#,
+            "scancel --signal=TERM",
+            " merge ",
+        ]
+        .map(|part| {
+            by_plan
+                .find(part)
+                .unwrap_or_else(|| panic!("{part} is not in {by_plan}"))
+        });
+        assert!(places.is_sorted(), "{by_plan}");
         let both = made(&["--server", "serve 'm'", "--server-sbatch=--gres=gpu:8"]);
+        assert!(!both.contains("server.url"), "{both}");
         let places = [
             "#SBATCH --ntasks=4\n",
             "#SBATCH hetjob\n#SBATCH --ntasks=1\n#SBATCH --no-requeue\n#SBATCH --gres=gpu:8\n",

@@ -77,6 +77,11 @@ pub enum CaptureError {
         /// The same of the run's load.
         ran: String,
     },
+    /// Its shards ran on several machines, each with its own clock and connections.
+    #[error(
+        "the run was made by shards on {machines} machines, and a capture has the connections and the clock of one: hold it against a run whose shards are all on that machine"
+    )]
+    SeveralMachines { machines: usize },
     /// The run does not say when it was.
     #[error("run.json has no `anchors` with a time in UTC, so its clock cannot be compared")]
     NoAnchor,

@@ -51,6 +51,11 @@ pub fn compare(
 ) -> Result<WireComparison, CaptureError> {
     let config: Config =
         serde_json::from_value(manifest.config.clone()).map_err(CaptureError::Config)?;
+    let merged = manifest.merged.as_ref();
+    let machines = merged.map_or(1, |merged| merged.machines().len());
+    if machines > 1 {
+        return Err(CaptureError::SeveralMachines { machines });
+    }
     let backends = Backends::open(&config, host)?;
     let starts = Starts::read(manifest)?;
     let mut reader = CaptureReader::new(Answers::new(&backends, &starts));

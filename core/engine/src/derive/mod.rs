@@ -1,6 +1,7 @@
 //! From the facts in a run folder to everything that is derived from them,
 //! with no GPU, no network and no clock.
 
+mod first_reading;
 mod placed;
 pub(crate) mod samples;
 mod searched;
@@ -13,14 +14,15 @@ use std::path::{Path, PathBuf};
 use inferbench_model::cell::fold::{CellDigest, CellFold};
 use inferbench_model::cell::measured::MeasuredCell;
 use inferbench_model::cell::row::{self, CELLS_SCHEMA_VERSION, CellRow, CellsFile};
-use inferbench_model::config::{Config, Level, Slos, beyond_limits};
+use inferbench_model::config::{Config, beyond_limits};
 use inferbench_model::facts::cell_end::CellRecorded;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::{Manifest, RUN_SCHEMA_VERSION};
 use inferbench_model::facts::record::RequestRecord;
+use inferbench_model::facts::record_line::read_record;
 use inferbench_model::facts::samples::ServerSample;
 use inferbench_model::facts::self_check::SelfCheck;
-use inferbench_model::facts::shared_window::SharedWindow;
+use inferbench_model::facts::window::Window;
 use inferbench_model::hardware::over_time::Timeline;
 use inferbench_model::plan::shard::Shard;
 use inferbench_model::report::kv::{self, KvObserver, KvReport, MemoryReading};
@@ -29,8 +31,8 @@ use inferbench_model::report::{Extras, Report};
 use serde::Deserialize;
 use thiserror::Error;
 
-use placed::Placed;
-pub(crate) use placed::recorded_cells;
+pub use first_reading::FirstReading;
+pub(crate) use placed::{Placed, recorded_cells};
 
 use crate::store::{self, Altered, LineFile, RunFolder, SampleFile, StoreError};
 
@@ -97,7 +99,15 @@ pub struct Derived {
 /// # Errors
 /// See [`DeriveError`].
 pub fn derive(folder: &Path) -> Result<Derived, DeriveError> {
-    let run = FoldedRun::read(folder, None)?;
+    derive_from(folder, None)
+}
+
+/// The same where the first reading of its records is at hand.
+///
+/// # Errors
+/// See [`DeriveError`].
+pub fn derive_from(folder: &Path, first: Option<FirstReading>) -> Result<Derived, DeriveError> {
+    let run = FoldedRun::read(folder, None, first)?;
     let extras = Extras {
         timeline: Some(run.timeline.clone()),
         kv: run.kv(folder)?,
@@ -138,7 +148,7 @@ pub fn compare(
     let limits = baseline.map(|(_, folder)| config_of(folder)).transpose()?;
     let folded = folders
         .iter()
-        .map(|(_, folder)| FoldedRun::read(folder, limits.as_ref()));
+        .map(|(_, folder)| FoldedRun::read(folder, limits.as_ref(), None));
     let folded = folded.collect::<Result<Vec<_>, DeriveError>>()?;
     let runs = folders.iter().zip(&folded).map(|((label, folder), run)| {
         Ok(MeasuredRun {
@@ -225,8 +235,13 @@ struct FoldedRun {
 }
 
 impl FoldedRun {
-    /// `limits`: the config whose limits are taken in place of its own.
-    fn read(folder: &Path, limits: Option<&Config>) -> Result<Self, DeriveError> {
+    /// `limits`: the config whose limits are taken in place of its own, and which it is
+    /// compared with.
+    fn read(
+        folder: &Path,
+        limits: Option<&Config>,
+        first: Option<FirstReading>,
+    ) -> Result<Self, DeriveError> {
         let run = RunFolder::open(folder);
         let (mut manifest, mut config) = manifest_of(folder)?;
         if let Some(facts) = &manifest.shard {
@@ -238,7 +253,18 @@ impl FoldedRun {
         let slos = limits.unwrap_or(&config).slos();
         config.slo = limits.map_or(config.slo, |limits| limits.slo);
         let file = LineFile::open(&run.file("requests.jsonl"))?;
-        let cells = take_in(&file, &manifest, &slos)?;
+        let first = match first {
+            Some(first) => first,
+            None => FirstReading::read(&file, manifest.shard_count())?,
+        };
+        let compares_texts = limits.is_some() || manifest.backends.len() > 1;
+        let cells = take_in(&file, &manifest, first, &|window| {
+            let fold = CellFold::new(window, slos.clone());
+            match compares_texts {
+                true => fold,
+                false => fold.without_texts(),
+            }
+        })?;
         config
             .load
             .set_measured(cells.list.iter().map(|cell| cell.key.level));
@@ -302,7 +328,6 @@ impl FoldedRun {
 struct Cell {
     key: CellKey,
     self_check: SelfCheck,
-    window: SharedWindow,
     recorded: CellRecorded,
     fold: CellFold,
 }
@@ -313,35 +338,38 @@ struct Cell {
 struct Cells {
     list: Vec<Cell>,
     by_key: HashMap<CellKey, usize>,
-    /// Shards that made the load.
-    shards: u32,
     /// The one that was asked for last: neighbouring lines are mostly of one.
     last: usize,
 }
 
-/// Takes in every record, read twice and never kept: what counts as the
-/// measured window is known only after the last one.
-fn take_in(file: &LineFile, manifest: &Manifest, slos: &Slos) -> Result<Cells, StoreError> {
-    let mut cells = Cells {
-        shards: manifest.shard_count(),
-        ..Cells::default()
-    };
+/// Takes in every record, one in memory at a time. `fold`: one for a cell with this window.
+fn take_in(
+    file: &LineFile,
+    manifest: &Manifest,
+    first: FirstReading,
+    fold: &dyn Fn(Option<Window>) -> CellFold,
+) -> Result<Cells, StoreError> {
+    let mut cells = Cells::default();
     for cell in &manifest.cells {
-        cells.add(cell.key.clone(), cell.self_check.clone());
+        cells.add(cell.key.clone(), cell.self_check.clone(), fold(None));
     }
-    file.each(|placed: Placed| {
-        let at = cells.place(&placed.backend, placed.block, placed.level);
-        let cell = &mut cells.list[at];
-        cell.window.add(placed.index, &placed.timing());
-        placed.note_in(&mut cell.recorded);
-    })?;
-    for cell in &mut cells.list {
-        cell.fold = CellFold::new(cell.window.window(), slos.clone());
-        cell.window = SharedWindow::default();
+    for seen in first.cells {
+        let at = match cells.by_key.get(&seen.key) {
+            Some(at) => *at,
+            None => cells.add(seen.key, SelfCheck::default(), fold(None)),
+        };
+        cells.list[at].recorded = seen.recorded;
+        cells.list[at].fold = fold(seen.window.window());
     }
-    file.each(|record: RequestRecord| {
+    let read = |line: &[u8]| match read_record(line) {
+        Some(record) => Ok(record),
+        None => serde_json::from_slice(line),
+    };
+    file.each_by(read, |record: RequestRecord| {
         let before = cells.last;
-        let at = cells.place(&record.backend, record.block, record.level);
+        let Some(at) = cells.place(&record) else {
+            return;
+        };
         if before != at {
             cells.list[before].fold.pack();
         }
@@ -351,36 +379,35 @@ fn take_in(file: &LineFile, manifest: &Manifest, slos: &Slos) -> Result<Cells, S
 }
 
 impl Cells {
-    fn add(&mut self, key: CellKey, self_check: SelfCheck) -> usize {
+    fn add(&mut self, key: CellKey, self_check: SelfCheck, fold: CellFold) -> usize {
         let at = self.list.len();
         self.by_key.entry(key.clone()).or_insert(at);
         self.list.push(Cell {
             key,
             self_check,
-            window: SharedWindow::new(self.shards),
             recorded: CellRecorded::default(),
-            fold: CellFold::new(None, Slos::default()),
+            fold,
         });
         at
     }
 
-    /// Where a cell stands in the list, to which it is added if it is new.
-    fn place(&mut self, backend: &str, block: u32, level: Level) -> usize {
-        let is_it = |cell: &Cell| {
-            let key = &cell.key;
-            key.level == level && key.block == block && key.backend == backend
-        };
-        if !self.list.get(self.last).is_some_and(is_it) {
+    /// Where a record's cell stands in the list; it does, since the first reading saw it.
+    fn place(&mut self, record: &RequestRecord) -> Option<usize> {
+        let RequestRecord {
+            backend,
+            block,
+            level,
+            ..
+        } = record;
+        let known = self.list.get(self.last);
+        if !known.is_some_and(|cell| cell.key.is(backend, *block, *level)) {
             let key = CellKey {
-                backend: backend.to_owned(),
-                block,
-                level,
+                backend: backend.clone(),
+                block: *block,
+                level: *level,
             };
-            self.last = match self.by_key.get(&key) {
-                Some(at) => *at,
-                None => self.add(key, SelfCheck::default()),
-            };
+            self.last = *self.by_key.get(&key)?;
         }
-        self.last
+        Some(self.last)
     }
 }

@@ -31,6 +31,9 @@ pub enum NotStarted {
     /// The start time is over.
     #[error("the start time passed {:.3} s ago, nothing was sent", *late_ns as f64 / NS_PER_S)]
     Passed { late_ns: u64 },
+    /// The start lies further ahead than any shard says it.
+    #[error("the start lies {:.1} s further ahead than it can: the clock of this machine is at least as far behind that of shard 0, nothing was sent", *behind_ns as f64 / NS_PER_S)]
+    ClockBehind { behind_ns: u64 },
     /// All was ready only after it.
     #[error("all was ready {:.1} ms after the start time, nothing was sent", *late_ns as f64 / NS_PER_MS)]
     Late { late_ns: u64 },
@@ -41,12 +44,18 @@ pub enum NotStarted {
         missing: Vec<u32>,
         limit_s: f64,
     },
+    /// The first shard has not published what is waited for.
+    #[error("{}: did not come within {limit_s:.0} s, all give up and nothing was sent", path.display())]
+    Unsaid { path: PathBuf, limit_s: f64 },
     /// Another one has given up.
     #[error("{}: shard {shard} has given up, so all do", folder.display())]
     GivenUp { folder: PathBuf, shard: u32 },
     /// The folder is that of another start.
     #[error("{}: shard {shard} has been here before: every start needs a folder of its own", folder.display())]
     Stale { folder: PathBuf, shard: u32 },
+    /// Shards of two runs have come to one folder.
+    #[error("{}: shard {shard} is of another run, with another config, version or number of shards: every run needs a folder of its own", folder.display())]
+    OtherRun { folder: PathBuf, shard: u32 },
     /// The folder cannot be used.
     #[error("{}: cannot be used to meet the other shards", path.display())]
     Folder {

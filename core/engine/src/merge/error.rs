@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use inferbench_model::facts::key::CellKey;
 use inferbench_model::plan::shard::Shard;
 use thiserror::Error;
 
@@ -75,6 +76,13 @@ pub enum MergeError {
         line: u64,
         index: u64,
         shard: Shard,
+    },
+    /// A cell did not begin when its shard says.
+    #[error("{}: {cell} was to begin at {start_at_ns} ns since 1970, which by this shard's clocks is not within the cell: `shard` is not what the shard recorded", path.display())]
+    Untimely {
+        path: PathBuf,
+        cell: CellKey,
+        start_at_ns: u64,
     },
     /// A time does not fit.
     #[error("{} line {line}: its times do not fit on the first shard's clock: a wall clock was wrong", path.display())]

@@ -16,10 +16,10 @@ use inferbench_model::facts::shard::{MergedFacts, MergedShard, clock_step_ms};
 
 pub use error::{Lost, MergeError};
 use records::{ShardRecords, merge_records};
-use same::{ShardFolder, must_be_distinct, must_be_of_one_run};
+use same::{ShardFolder, must_be_distinct, must_be_of_one_run, must_have_same_cells};
 
-use crate::derive;
-use crate::os::private;
+use crate::derive::{self, FirstReading};
+use crate::os::{limits, private};
 use crate::store::hash::{self, HashedFile};
 use crate::store::{RunFolder, SampleFile, StoreError, must_be_as_left};
 
@@ -41,6 +41,8 @@ pub struct Merged {
     pub facts: MergedFacts,
     /// Shards that it lacks.
     pub lost: Vec<Lost>,
+    /// What a first reading of its records finds.
+    pub first: FirstReading,
 }
 
 /// Merges the shards in `folders`, each a run folder or a folder with some in it, into
@@ -65,13 +67,21 @@ pub fn merge(
         return Err(MergeError::Lost { lost, count });
     }
     whole.sort_by_key(|shard| shard.facts.shard.index());
+    whole[1..]
+        .iter()
+        .try_for_each(|shard| must_have_same_cells(&whole[0], shard))?;
+    whole.iter().try_for_each(must_be_timely)?;
     whole.iter().try_for_each(must_be_as_shard_left)?;
+    // The records of all shards are open at once. Where that is not allowed, the one that
+    // is one too many is named.
+    drop(limits::raise_open_files());
     let folder = new_folder(output)?;
     match write(&folder, &whole, &lost) {
-        Ok(facts) => Ok(Merged {
+        Ok((facts, first)) => Ok(Merged {
             folder,
             facts,
             lost,
+            first,
         }),
         Err(error) => {
             // It was made just now. What stays of it would only be in the way.
@@ -149,6 +159,26 @@ fn why_lost(manifest: &Manifest) -> Option<String> {
     }
 }
 
+/// Refuses a shard whose clocks are not those that its cells began by: every time of it
+/// would come to stand elsewhere.
+fn must_be_timely(shard: &ShardFolder) -> Result<(), MergeError> {
+    for start in &shard.facts.starts {
+        let mut cells = shard.manifest.cells.iter();
+        let Some(cell) = cells.find(|cell| cell.key == start.key) else {
+            continue;
+        };
+        let at_ns = shard.facts.clock.monotonic_at(start.start_at_ns);
+        if !at_ns.is_some_and(|at_ns| (cell.start_ns..=cell.end_ns).contains(&at_ns)) {
+            return Err(MergeError::Untimely {
+                path: shard.path.join(MANIFEST),
+                cell: start.key.clone(),
+                start_at_ns: start.start_at_ns,
+            });
+        }
+    }
+    Ok(())
+}
+
 /// Refuses facts that are others than the shard left: the merged run would vouch for them
 /// with hashes of its own.
 fn must_be_as_shard_left(shard: &ShardFolder) -> Result<(), MergeError> {
@@ -180,15 +210,15 @@ fn write(
     folder: &RunFolder,
     whole: &[ShardFolder],
     lost: &[Lost],
-) -> Result<MergedFacts, MergeError> {
+) -> Result<(MergedFacts, FirstReading), MergeError> {
     let base = &whole[0].facts.clock;
     let shifts_ns = whole
         .iter()
         .map(|shard| shard.facts.clock.shift_to_ns(base));
     let shifts_ns: Vec<i64> = shifts_ns.collect();
-    let (requests, records) = write_records(folder, whole, &shifts_ns)?;
+    let records = write_records(folder, whole, &shifts_ns)?;
     copy_samples(folder, whole)?;
-    let each = whole.iter().zip(&shifts_ns).zip(requests);
+    let each = whole.iter().zip(&shifts_ns).zip(records.of_shards);
     let shards = each.map(|((shard, shift_ns), requests)| MergedShard {
         index: shard.facts.shard.index(),
         hostname: shard.manifest.host.hostname.clone(),
@@ -207,12 +237,12 @@ fn write(
     };
     let manifests = whole.iter().map(|shard| &shard.manifest).zip(shifts_ns);
     let mut manifest = joined::manifest(&manifests.collect::<Vec<_>>(), facts.clone());
-    manifest.files = hash::file_facts_beside(folder, (REQUESTS, records))?;
+    manifest.files = hash::file_facts_beside(folder, (REQUESTS, records.file))?;
     let unwritable = |source| StoreError::new(&folder.file(MANIFEST), "cannot be written", source);
     let value = serde_json::to_value(&manifest);
     let mut value = value.map_err(|error| unwritable(error.into()))?;
     folder.write_sealed(MANIFEST, &mut value)?;
-    Ok(facts)
+    Ok((facts, records.first))
 }
 
 /// By how much the machine's wall clock was set between the two moments that a run
@@ -226,13 +256,20 @@ fn clock_step(manifest: &Manifest) -> Option<f64> {
     clock_step_ms(moment(first)?, moment(last)?)
 }
 
-/// Writes the records of all shards. Gives how many there are of each, and size and hash of
-/// what was written.
+/// Records of all shards as they were written.
+struct WrittenRecords {
+    /// How many there are of each shard.
+    of_shards: Vec<u64>,
+    /// Size and hash of all.
+    file: FileFacts,
+    first: FirstReading,
+}
+
 fn write_records(
     folder: &RunFolder,
     whole: &[ShardFolder],
     shifts_ns: &[i64],
-) -> Result<(Vec<u64>, FileFacts), MergeError> {
+) -> Result<WrittenRecords, MergeError> {
     let opened = whole.iter().zip(shifts_ns).map(|(shard, shift_ns)| {
         let path = shard.path.join(REQUESTS);
         let said = shard.manifest.files.get(REQUESTS);
@@ -240,19 +277,23 @@ fn write_records(
         ShardRecords::open(&path, (shard.facts.shard, *shift_ns), sha256)
     });
     let mut records = opened.collect::<Result<Vec<_>, _>>()?;
-    let mut merged = Ok(FileFacts::default());
+    let mut merged = Ok((FirstReading::new(1), FileFacts::default()));
     let written = folder.write_with(REQUESTS, |file| {
         let mut file = HashedFile::new(file);
-        merged = merge_records(&mut records, &mut file).map(|()| file.facts());
+        merged = merge_records(&mut records, &mut file).map(|first| (first, file.facts()));
         match merged {
             Ok(_) => Ok(()),
             // The cause is the merge's own.
             Err(_) => Err(io::ErrorKind::InvalidData.into()),
         }
     });
-    let facts = merged?;
+    let (first, file) = merged?;
     written?;
-    Ok((records.iter().map(|shard| shard.read).collect(), facts))
+    Ok(WrittenRecords {
+        of_shards: records.iter().map(|shard| shard.read).collect(),
+        file,
+        first,
+    })
 }
 
 /// Keeps the samples of each host, and those of the first as the run's own: its clock is

@@ -5,26 +5,23 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 
 use inferbench_model::facts::exchange::hex;
 use inferbench_model::plan::shard::Shard;
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::error::MergeError;
-use super::shift::shifted;
+use super::shift::shift_into;
+use crate::derive::{FirstReading, Placed};
 use crate::os::files;
 
-/// Bytes that are read at a time of each shard.
+/// Bytes that are read at a time of each shard, and of all of them together.
 const READ_BYTES: usize = 128 * 1024;
-
-/// What decides where a record goes.
-#[derive(Deserialize)]
-struct Head {
-    index: u64,
-    end_ns: u64,
-}
+const READ_BYTES_OF_ALL: usize = 16 * 1024 * 1024;
+/// The same of each however many there are: some lines.
+const READ_BYTES_AT_LEAST: usize = 8 * 1024;
 
 /// The records of one shard.
 pub(super) struct ShardRecords {
@@ -32,7 +29,10 @@ pub(super) struct ShardRecords {
     shard: Shard,
     shift_ns: i64,
     reader: BufReader<File>,
+    /// The record that was read last, with its line's end, on the common clock.
     line: Vec<u8>,
+    /// Room for the next one.
+    spare: Vec<u8>,
     number: u64,
     hash: Sha256,
     /// What the shard says that its records hash to, hex; absent if it does not.
@@ -53,8 +53,9 @@ impl ShardRecords {
             path: path.to_owned(),
             shard,
             shift_ns,
-            reader: BufReader::with_capacity(READ_BYTES, file),
+            reader: BufReader::with_capacity(bytes_of_each(shard.count()), file),
             line: Vec::new(),
+            spare: Vec::new(),
             number: 0,
             hash: Sha256::new(),
             sha256,
@@ -62,9 +63,8 @@ impl ShardRecords {
         })
     }
 
-    /// The next record on the common clock, and when it ended. A last line that was cut
-    /// off is none.
-    fn next(&mut self) -> Result<Option<(u64, Vec<u8>)>, MergeError> {
+    /// Reads the next record, on the common clock. A last line that was cut off is none.
+    fn next(&mut self) -> Result<Option<Placed>, MergeError> {
         loop {
             self.line.clear();
             self.number += 1;
@@ -74,32 +74,52 @@ impl ShardRecords {
             }
             self.hash.update(&self.line);
             let is_whole = self.line.last() == Some(&b'\n');
-            let head: Head = match serde_json::from_slice(&self.line) {
-                Ok(head) => head,
+            let placed = match self.read_line() {
+                Ok(placed) => placed,
                 Err(_) if !is_whole || self.line == b"\n" => continue,
                 Err(source) => return Err(self.bad(source)),
             };
-            if !self.shard.owns(head.index) {
-                return Err(MergeError::Foreign {
-                    path: self.path.clone(),
-                    line: self.number,
-                    index: head.index,
-                    shard: self.shard,
-                });
+            if !self.shard.owns(placed.index) {
+                return Err(self.foreign(placed.index));
             }
-            let moved = shifted(&self.line, self.shift_ns);
-            let end_ns = head.end_ns.checked_add_signed(self.shift_ns);
-            let (Some(mut moved), Some(end_ns)) = (moved, end_ns) else {
-                return Err(MergeError::Clock {
-                    path: self.path.clone(),
-                    line: self.number,
-                });
+            let Some(placed) = placed.shifted(self.shift_ns) else {
+                return Err(self.beyond_clock());
             };
+            if self.shift_ns != 0 {
+                shift_into(&mut self.spare, &self.line, self.shift_ns)
+                    .ok_or_else(|| self.beyond_clock())?;
+                mem::swap(&mut self.line, &mut self.spare);
+            }
             if !is_whole {
-                moved.push(b'\n');
+                self.line.push(b'\n');
             }
             self.read += 1;
-            return Ok(Some((end_ns, moved)));
+            return Ok(Some(placed));
+        }
+    }
+
+    /// What the first reading takes of the line. Where the hash of all of them tells that
+    /// they are as they were written, no further look at the rest is needed.
+    fn read_line(&self) -> serde_json::Result<Placed> {
+        match self.sha256 {
+            Some(_) => Placed::read(&self.line),
+            None => serde_json::from_slice(&self.line),
+        }
+    }
+
+    fn foreign(&self, index: u64) -> MergeError {
+        MergeError::Foreign {
+            path: self.path.clone(),
+            line: self.number,
+            index,
+            shard: self.shard,
+        }
+    }
+
+    fn beyond_clock(&self) -> MergeError {
+        MergeError::Clock {
+            path: self.path.clone(),
+            line: self.number,
         }
     }
 
@@ -125,34 +145,53 @@ impl ShardRecords {
     }
 }
 
+fn bytes_of_each(shards: u32) -> usize {
+    let share = READ_BYTES_OF_ALL / shards.max(1) as usize;
+    share.clamp(READ_BYTES_AT_LEAST, READ_BYTES)
+}
+
 fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> MergeError + use<> {
     let path = path.to_owned();
     move |source| MergeError::Unreadable { path, source }
 }
 
-/// Writes the records of all shards to `output`.
+/// Writes the records of all shards to `output`. Gives what a first reading of it finds.
 ///
 /// # Errors
 /// If a record cannot be read, is not its shard's own, or cannot be written.
 pub(super) fn merge_records(
     shards: &mut [ShardRecords],
     output: &mut dyn Write,
-) -> Result<(), MergeError> {
-    let mut next = BinaryHeap::new();
-    for (place, shard) in shards.iter_mut().enumerate() {
-        let record = shard.next()?;
-        next.extend(record.map(|(end_ns, line)| Reverse((end_ns, place, line))));
+) -> Result<FirstReading, MergeError> {
+    let count = shards.first().map_or(1, |one| one.shard.count());
+    let mut first = FirstReading::new(count);
+    let mut heads = Vec::with_capacity(shards.len());
+    for shard in shards.iter_mut() {
+        heads.push(shard.next()?);
     }
-    while let Some(Reverse((_, place, line))) = next.pop() {
-        output.write_all(&line).map_err(MergeError::Unwritable)?;
-        let record = shards[place].next()?;
-        next.extend(record.map(|(end_ns, line)| Reverse((end_ns, place, line))));
+    let end = |head: &Placed, place: usize| Reverse((head.end_ns, place));
+    let all = heads.iter().enumerate();
+    let mut next: BinaryHeap<_> = all
+        .filter_map(|(place, head)| Some(end(head.as_ref()?, place)))
+        .collect();
+    while let Some(Reverse((_, place))) = next.pop() {
+        let shard = &mut shards[place];
+        output
+            .write_all(&shard.line)
+            .map_err(MergeError::Unwritable)?;
+        let written = mem::replace(&mut heads[place], shard.next()?);
+        next.extend(heads[place].as_ref().map(|head| end(head, place)));
+        written.iter().for_each(|placed| first.add(placed));
     }
-    Ok(())
+    Ok(first)
 }
 
 #[cfg(test)]
 mod tests {
+    use inferbench_model::config::Level;
+    use inferbench_model::facts::exchange::{Exchange, StreamEnd};
+    use inferbench_model::facts::record::{Phase, RequestKey};
+
     use super::*;
 
     fn records(folder: &Path, index: u32, shift_ns: i64, text: &str) -> ShardRecords {
@@ -167,17 +206,34 @@ mod tests {
         Ok(String::from_utf8(output).unwrap())
     }
 
+    /// A line of a record as it is written.
+    fn line(index: u64, end_ns: u64) -> String {
+        let mut exchange = Exchange::default();
+        exchange.sent_ns = Some(end_ns - 5);
+        let key = RequestKey {
+            backend: "one".to_owned(),
+            block: 0,
+            level: Level::Concurrency(2),
+            phase: Phase::Measured,
+            index,
+        };
+        let record = exchange.finish_record(key, &StreamEnd::Clean, end_ns, false);
+        let mut line = serde_json::to_string(&record).unwrap();
+        line.push('\n');
+        line
+    }
+
     #[test]
     fn records_come_in_the_order_of_their_ends_on_one_clock() {
         let folder = tempfile::tempdir().unwrap();
         // The second machine's clock is 100 behind: its ends are 115 and 130.
-        let one = "{\"index\":0,\"end_ns\":110}\n{\"index\":2,\"end_ns\":120}\n";
-        let two = "{\"index\":1,\"end_ns\":15}\n{\"index\":3,\"end_ns\":30}\n{\"index\":5,\"en";
+        let one = [line(0, 110), line(2, 120)].concat();
+        let two = [line(1, 15), line(3, 30), line(5, 40)[..20].to_owned()].concat();
         let mut shards = [
-            records(folder.path(), 0, 0, one),
-            records(folder.path(), 1, 100, two),
+            records(folder.path(), 0, 0, &one),
+            records(folder.path(), 1, 100, &two),
         ];
-        let expected = "{\"index\":0,\"end_ns\":110}\n{\"index\":1,\"end_ns\":115}\n{\"index\":2,\"end_ns\":120}\n{\"index\":3,\"end_ns\":130}\n";
+        let expected = [line(0, 110), line(1, 115), line(2, 120), line(3, 130)].concat();
         assert_eq!(merged(&mut shards).unwrap(), expected);
         assert_eq!(shards.map(|shard| shard.read), [2, 2]);
     }
@@ -186,11 +242,10 @@ mod tests {
     fn records_of_the_same_size_that_were_changed_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0.jsonl");
-        std::fs::write(&path, "{\"index\":0,\"end_ns\":110}\n").unwrap();
-        // Of the same line with an end of 111, by sha256sum.
-        let said = "3035ba90393d56d7dd4337238062195a87204b81d7c7b69720b89796a4f004ce";
+        std::fs::write(&path, line(0, 110)).unwrap();
+        let said = hex(&Sha256::digest(line(0, 111)));
         let shard = Shard::new(0, 2).unwrap();
-        let records = ShardRecords::open(&path, (shard, 0), Some(said.to_owned())).unwrap();
+        let records = ShardRecords::open(&path, (shard, 0), Some(said)).unwrap();
         let error = merged(&mut [records]).unwrap_err();
         assert!(error.to_string().ends_with(": it was changed"), "{error}");
     }
@@ -198,15 +253,18 @@ mod tests {
     #[test]
     fn a_record_of_another_shard_or_a_bad_line_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let foreign = "{\"index\":0,\"end_ns\":1}\n{\"index\":3,\"end_ns\":2}\n";
-        let error = merged(&mut [records(folder.path(), 0, 0, foreign)]).unwrap_err();
+        let foreign = [line(0, 10), line(3, 20)].concat();
+        let error = merged(&mut [records(folder.path(), 0, 0, &foreign)]).unwrap_err();
         assert!(
             error
                 .to_string()
                 .ends_with("0.jsonl line 2: request 3 is not one of shard 0 of 2")
         );
-        let bad = "{\"index\":1,\"end_ns\":1}\n{\"index\"\n{\"index\":3,\"end_ns\":2}\n";
-        let error = merged(&mut [records(folder.path(), 1, 0, bad)]).unwrap_err();
-        assert!(error.to_string().contains("1.jsonl line 2: "), "{error}");
+        // Of records without a hash the whole line is looked at.
+        for cut in [20, 500] {
+            let bad = [&line(1, 10), &line(3, 20)[..cut], "\n", &line(5, 30)].concat();
+            let error = merged(&mut [records(folder.path(), 1, 0, &bad)]).unwrap_err();
+            assert!(error.to_string().contains("1.jsonl line 2: "), "{error}");
+        }
     }
 }

@@ -55,6 +55,37 @@ pub(super) fn must_be_of_one_run(one: &ShardFolder, other: &ShardFolder) -> Resu
     compare_starts(one, other, &refuse)
 }
 
+/// Refuses two shards that came to their end and have not measured the same cells.
+///
+/// # Errors
+/// `Differs`.
+pub(super) fn must_have_same_cells(
+    one: &ShardFolder,
+    other: &ShardFolder,
+) -> Result<(), MergeError> {
+    let cells = |shard: &ShardFolder| {
+        let keys = shard.manifest.cells.iter().map(|cell| cell.key.to_string());
+        let mut keys: Vec<String> = keys.collect();
+        keys.sort();
+        keys
+    };
+    let (one_has, other_has) = (cells(one), cells(other));
+    if one_has == other_has {
+        return Ok(());
+    }
+    let only = |own: &[String], others: &[String]| {
+        let first = own.iter().find(|key| !others.contains(key));
+        first.map_or_else(|| "fewer".to_owned(), Clone::clone)
+    };
+    Err(MergeError::Differs {
+        one: one.path.clone(),
+        other: other.path.clone(),
+        what: "what was measured".to_owned(),
+        one_has: only(&one_has, &other_has),
+        other_has: only(&other_has, &one_has),
+    })
+}
+
 /// What must be the same, besides the config; the same things in the same order for all
 /// shards of a config.
 fn facts(shard: &ShardFolder) -> Vec<Fact> {
@@ -71,6 +102,8 @@ fn facts(shard: &ShardFolder) -> Vec<Fact> {
     ];
     let prompts = manifest.workload_sha256.clone().unwrap_or_default();
     found.push(("the prompts' SHA-256".to_owned(), prompts));
+    let backends = manifest.backends.len().to_string();
+    found.push(("the number of backends".to_owned(), backends));
     for backend in &manifest.backends {
         let plugin = format!("{} {}", backend.plugin_version, backend.plugin_sha256);
         found.push((format!("the plugin of {}", backend.label), plugin));

@@ -12,14 +12,11 @@ const MOMENTS: [&[u8]; 6] = [
     b"\"end_ns\":",
 ];
 
-/// The line with `shift_ns` added to each of its moments; as it is if that is 0. `None`
-/// if a moment would lie before the clock's beginning or beyond its end.
-pub(super) fn shifted(line: &[u8], shift_ns: i64) -> Option<Vec<u8>> {
-    let mut moved = Vec::with_capacity(line.len() + 8);
+/// Puts the line with `shift_ns` added to each of its moments into `moved`. `None` if a
+/// moment would lie before the clock's beginning or beyond its end.
+pub(super) fn shift_into(moved: &mut Vec<u8>, line: &[u8], shift_ns: i64) -> Option<()> {
+    moved.clear();
     let mut copied = 0;
-    if shift_ns == 0 {
-        return Some(line.to_vec());
-    }
     for place in memchr::memmem::find_iter(line, b"_ns\":") {
         let value = place + b"_ns\":".len();
         let is_moment = MOMENTS.iter().any(|name| line[..value].ends_with(name));
@@ -41,12 +38,17 @@ pub(super) fn shifted(line: &[u8], shift_ns: i64) -> Option<Vec<u8>> {
         copied = end;
     }
     moved.extend_from_slice(&line[copied..]);
-    Some(moved)
+    Some(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn shifted(line: &[u8], shift_ns: i64) -> Option<Vec<u8>> {
+        let mut moved = b"what was before".to_vec();
+        shift_into(&mut moved, line, shift_ns).map(|()| moved)
+    }
 
     #[test]
     fn moments_move_and_nothing_else_does() {

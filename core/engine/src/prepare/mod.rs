@@ -6,6 +6,7 @@ pub mod kv_forecast;
 mod located;
 mod model;
 mod prepared;
+mod serve;
 mod shard;
 mod trace;
 
@@ -27,8 +28,8 @@ use crate::worker::note_plugin;
 pub use located::at_backend_key;
 use located::{at_backend, key};
 use model::{check_model, find_vocabulary, make_prompts};
-pub(crate) use prepared::HOST;
 pub use prepared::{NoLaunch, NoLaunchPlan, PreparedBackend, PreparedRun};
+pub use serve::ServePlan;
 pub use shard::{ShardPlan, StartTogether};
 
 /// Prepares a run.
@@ -68,6 +69,7 @@ pub fn prepare(loaded: &Loaded, host: &PluginHost) -> Result<PreparedRun, Vec<Ya
         prompts: Arc::new(prompts),
         trace,
         shard: None,
+        serve: None,
     };
     prepared.add_planned_secrets();
     let errors = prepared.check_launch_methods(loaded);

@@ -14,6 +14,7 @@ use inferbench_plugin_api::{
 use thiserror::Error;
 
 use super::located::at_backend;
+use super::serve::ServePlan;
 use super::shard::ShardPlan;
 use crate::event::with_causes;
 use crate::http::Target;
@@ -26,7 +27,7 @@ use crate::server::method::{
 };
 
 /// Address that launched servers listen on.
-pub(crate) const HOST: &str = "127.0.0.1";
+const HOST: &str = "127.0.0.1";
 /// Stands for a start's folder where a launch is only shown.
 const SHOWN_FOLDER: &str = "RUN_FOLDER/logs";
 
@@ -98,6 +99,8 @@ pub struct PreparedRun {
     pub trace: Option<TraceTimes>,
     /// What this process does of it; absent if all.
     pub shard: Option<ShardPlan>,
+    /// How its backend is started for others, in place of being measured.
+    pub serve: Option<ServePlan>,
     /// What must not be written down.
     pub secrets: Secrets,
 }
@@ -123,12 +126,18 @@ impl PreparedRun {
                 tokenizer: model.tokenizer.clone(),
             },
             served_name: self.served_name().to_owned(),
-            host: HOST.to_owned(),
+            host: self.host().to_owned(),
             port,
             seed: self.config.seed,
             work_dir: work_dir.to_owned(),
             max_concurrency: self.config.load.most_in_flight(),
         }
+    }
+
+    /// Address that launched servers listen on.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.serve.as_ref().map_or(HOST, |serve| &serve.host)
     }
 
     /// Name under which servers serve the model.

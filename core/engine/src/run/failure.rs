@@ -74,6 +74,16 @@ pub(super) enum StageError {
     /// The other shards are not with it.
     #[error(transparent)]
     NotStarted(#[from] NotStarted),
+    /// The file that says that it is ready cannot be written.
+    #[error("{}: cannot be written", file.display())]
+    ReadyFile {
+        file: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// The server that was started for others ended.
+    #[error("its server has ended by itself")]
+    Ended,
     /// A cell could not be measured.
     #[error(transparent)]
     Cell(#[from] CellError),

@@ -81,8 +81,9 @@ pub async fn run(
     if let Some(journal) = Journal::of_user() {
         journal.tidy();
     }
-    let shard = prepared.shard.as_ref().map(ShardRun::begin).transpose()?;
     let mut fresh = new_manifest(prepared, version)?;
+    let plan = prepared.shard.as_ref();
+    let shard = plan.map(|plan| ShardRun::begin(plan, &fresh)).transpose()?;
     fresh.shard = shard.as_ref().map(ShardRun::facts);
     let (folder, mut manifest) = match destination {
         Destination::New(output) => (new_folder(prepared, output)?, fresh),

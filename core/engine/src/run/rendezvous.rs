@@ -2,6 +2,7 @@
 //! when it is ready, the first publishes the start when all are, and if one does not
 //! come, all give up together.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,42 +14,63 @@ use tokio_util::sync::CancellationToken;
 use crate::load::gate::{NotStarted, OPEN_BEFORE_NS};
 use crate::os::clock;
 
-/// Time between two looks.
+/// Shortest time between two looks, and what it grows by with each shard, up to the longest:
+/// a thousand shards together look no more often than fifty.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Time from the last shard's being ready to the start: to see the start, also over a
-/// network's file system, and to open connections.
+const LOOK_EVERY_OF_SHARD: Duration = Duration::from_millis(1);
+const LOOK_EVERY_AT_MOST: Duration = Duration::from_secs(1);
+/// Longest sleep without a look at whether the run was stopped.
+const SLEEP_AT_MOST: Duration = Duration::from_millis(50);
+/// Time from the last shard's being ready to the start, beside that between two looks: to
+/// see the start, also over a network's file system, and to open connections.
 const MARGIN_NS: u64 = OPEN_BEFORE_NS + 2_000_000_000;
+/// What this machine's clock may be behind that of the first shard, where it can be told.
+const MOST_BEHIND_NS: u64 = 1_000_000_000;
+/// Folder of what the first shard publishes, and of those that go: all look there, so that
+/// it has few files.
+const SAID: &str = "said";
+/// Beginning of the file of a shard that goes.
+const LEFT: &str = "left-";
 
 /// A shard's view of the folder.
 #[derive(Debug, Clone)]
 pub(super) struct Rendezvous {
     folder: PathBuf,
     shard: Shard,
+    /// What all shards of a run have in common.
+    run: String,
     limit: Duration,
 }
 
 impl Rendezvous {
-    /// Comes to the folder, which is made if it is not there.
+    /// Comes to the folder, which is made if it is not there. `run`: what all shards of the
+    /// run have in common, in one line.
     ///
     /// # Errors
     /// `Stale` if this shard has been there before; `Folder`.
-    pub(super) fn enter(folder: &Path, shard: Shard, limit: Duration) -> Result<Self, NotStarted> {
+    pub(super) fn enter(
+        folder: &Path,
+        shard: Shard,
+        run: &str,
+        limit: Duration,
+    ) -> Result<Self, NotStarted> {
         let own = Self {
             folder: folder.to_owned(),
             shard,
+            run: run.to_owned(),
             limit,
         };
-        fs::create_dir_all(folder).map_err(own.unusable(folder))?;
-        let here = own.file(&format!("shard-{}", shard.index()));
+        let said = folder.join(SAID);
+        fs::create_dir_all(&said).map_err(own.unusable(&said))?;
+        let here = own.file(&card_name(shard.index()));
         let made = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
             .open(&here);
         match made {
             Ok(mut file) => {
-                let who = format!("{shard}\n");
-                file.write_all(who.as_bytes())
-                    .map_err(own.unusable(&here))?;
+                let written = file.write_all(own.card(shard.index()).as_bytes());
+                written.map_err(own.unusable(&here))?;
                 Ok(own)
             }
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(NotStarted::Stale {
@@ -65,22 +87,24 @@ impl Rendezvous {
     /// # Errors
     /// See [`NotStarted`].
     pub(super) fn start(&self, cell: u32, cancel: &CancellationToken) -> Result<u64, NotStarted> {
-        let ready = |index| format!("cell-{cell}-ready-{index}");
-        let start = self.file(&format!("cell-{cell}-start"));
-        self.put(&ready(self.shard.index()), "")?;
-        let is_first = self.shard.index() == 0;
-        self.wait(cancel, |own| {
-            if let Some(wall_ns) = read_start(&start) {
-                return Ok(Waited::Over(wall_ns));
+        self.put(&format!("cell-{cell}-ready-{}", self.shard.index()), "")?;
+        let start = format!("cell-{cell}-start");
+        if self.shard.index() == 0 {
+            self.gather(&format!("cell-{cell}-ready-"), cancel)?;
+            if cell == 0 {
+                self.must_be_one_run()?;
             }
-            let missing = own.absent(&ready);
-            if !is_first || !missing.is_empty() {
-                return Ok(Waited::Until(missing));
-            }
-            let wall_ns = clock::realtime_ns() + MARGIN_NS;
-            own.put(&format!("cell-{cell}-start"), &wall_ns.to_string())?;
-            Ok(Waited::Over(wall_ns))
-        })
+            let wall_ns = clock::realtime_ns() + margin_ns(self.shard);
+            self.say(&start, &wall_ns.to_string())?;
+            return Ok(wall_ns);
+        }
+        let read = |own: &Self| {
+            let text = fs::read_to_string(own.said(&start)).ok()?;
+            text.trim().parse().ok()
+        };
+        let wall_ns: u64 = self.wait_for(&start, cancel, &read)?;
+        must_not_be_too_far(wall_ns.saturating_sub(clock::realtime_ns()), self.shard)?;
+        Ok(wall_ns)
     }
 
     /// Says that a cell has ended here.
@@ -100,19 +124,59 @@ impl Rendezvous {
         cell: u32,
         cancel: &CancellationToken,
     ) -> Result<(), NotStarted> {
-        self.wait(cancel, |own| {
-            let missing = own.absent(&|index| format!("cell-{cell}-ended-{index}"));
-            Ok(match missing.is_empty() {
-                true => Waited::Over(()),
-                false => Waited::Until(missing),
-            })
-        })
+        let over = format!("cell-{cell}-over");
+        if self.shard.index() == 0 {
+            self.gather(&format!("cell-{cell}-ended-"), cancel)?;
+            return self.say(&over, "");
+        }
+        self.wait_for(&over, cancel, &|own| own.said(&over).exists().then_some(()))
     }
 
     /// Says that this shard will not come any more.
     pub(super) fn leave(&self) {
         // Who cannot read it waits for the limit.
-        drop(self.put(&format!("left-{}", self.shard.index()), ""));
+        drop(self.say(&format!("{LEFT}{}", self.shard.index()), ""));
+    }
+
+    /// Waits until all shards have left a file whose name begins so.
+    fn gather(&self, prefix: &str, cancel: &CancellationToken) -> Result<(), NotStarted> {
+        let mut missing: BTreeSet<u32> = (0..self.shard.count()).collect();
+        self.wait(cancel, |own| {
+            for name in own.names_in(&own.folder)? {
+                let index = name
+                    .strip_prefix(prefix)
+                    .and_then(|index| index.parse().ok());
+                index.map(|index: u32| missing.remove(&index));
+            }
+            Ok(match missing.is_empty() {
+                true => Waited::Over(()),
+                false => Waited::Until(missing.iter().copied().collect()),
+            })
+        })
+    }
+
+    /// Waits for a file that the first shard publishes, and reads it.
+    fn wait_for<T>(
+        &self,
+        name: &str,
+        cancel: &CancellationToken,
+        read: &dyn Fn(&Self) -> Option<T>,
+    ) -> Result<T, NotStarted> {
+        let left = || NotStarted::Unsaid {
+            path: self.said(name),
+            limit_s: self.limit.as_secs_f64(),
+        };
+        let waited = self.wait(cancel, |own| {
+            Ok(match read(own) {
+                Some(value) => Waited::Over(value),
+                None => Waited::Until(vec![0]),
+            })
+        });
+        waited.map_err(|error| match error {
+            // Who of the others did not come is for the first to say.
+            NotStarted::Missing { .. } => left(),
+            error => error,
+        })
     }
 
     fn wait<T>(
@@ -126,12 +190,11 @@ impl Rendezvous {
                 Waited::Over(value) => return Ok(value),
                 Waited::Until(missing) => missing,
             };
-            if cancel.is_cancelled() {
-                return Err(NotStarted::Stopped);
-            }
-            let others = 0..self.shard.count();
-            let mut gone = others.filter(|index| self.file(&format!("left-{index}")).exists());
-            if let Some(shard) = gone.next() {
+            let names = self.names_in(&self.folder.join(SAID))?;
+            let gone = names
+                .iter()
+                .find_map(|name| name.strip_prefix(LEFT)?.parse().ok());
+            if let Some(shard) = gone {
                 let folder = self.folder.clone();
                 return Err(NotStarted::GivenUp { folder, shard });
             }
@@ -143,25 +206,57 @@ impl Rendezvous {
                     limit_s: self.limit.as_secs_f64(),
                 });
             }
-            std::thread::sleep(LOOK_EVERY);
+            let left = self.limit.saturating_sub(began.elapsed());
+            sleep(look_every(self.shard).min(left), cancel)?;
         }
     }
 
-    /// Shards whose file is not there.
-    fn absent(&self, name: &dyn Fn(u32) -> String) -> Vec<u32> {
-        let all = 0..self.shard.count();
-        all.filter(|index| !self.file(&name(*index)).exists())
-            .collect()
+    /// Refuses shards of another run, which came to the same folder.
+    fn must_be_one_run(&self) -> Result<(), NotStarted> {
+        for index in 0..self.shard.count() {
+            let path = self.file(&card_name(index));
+            let card = fs::read_to_string(&path).map_err(self.unusable(&path))?;
+            if card != self.card(index) {
+                self.leave();
+                return Err(NotStarted::OtherRun {
+                    folder: self.folder.clone(),
+                    shard: index,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// What a shard of this run leaves when it comes.
+    fn card(&self, index: u32) -> String {
+        format!("{index}/{} {}\n", self.shard.count(), self.run)
+    }
+
+    fn names_in(&self, folder: &Path) -> Result<Vec<String>, NotStarted> {
+        let names = fs::read_dir(folder).and_then(|entries| {
+            let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+            names.collect::<io::Result<Vec<String>>>()
+        });
+        names.map_err(self.unusable(folder))
     }
 
     fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
+    fn said(&self, name: &str) -> PathBuf {
+        self.folder.join(SAID).join(name)
+    }
+
+    /// Puts a file where all look.
+    fn say(&self, name: &str, text: &str) -> Result<(), NotStarted> {
+        self.put(&format!("{SAID}/{name}"), text)
+    }
+
     /// Puts a file there as a whole: nobody sees a part of it.
     fn put(&self, name: &str, text: &str) -> Result<(), NotStarted> {
         let path = self.file(name);
-        let aside = self.file(&format!(".{name}.part"));
+        let aside = self.file(&format!(".{}.part", name.replace('/', "-")));
         fs::write(&aside, text).map_err(self.unusable(&aside))?;
         fs::rename(&aside, &path).map_err(self.unusable(&path))
     }
@@ -179,17 +274,58 @@ enum Waited<T> {
     Until(Vec<u32>),
 }
 
-fn read_start(path: &Path) -> Option<u64> {
-    fs::read_to_string(path).ok()?.trim().parse().ok()
+/// File of a shard that has come.
+fn card_name(index: u32) -> String {
+    format!("shard-{index}")
+}
+
+/// Time between two looks of each of so many shards.
+fn look_every(shard: Shard) -> Duration {
+    (LOOK_EVERY + LOOK_EVERY_OF_SHARD * shard.count()).min(LOOK_EVERY_AT_MOST)
+}
+
+/// Time from the last shard's being ready to the start.
+fn margin_ns(shard: Shard) -> u64 {
+    MARGIN_NS + look_every(shard).as_nanos() as u64
+}
+
+/// Refuses a start that lies further ahead, by this machine's clock, than the first shard
+/// lays it.
+///
+/// # Errors
+/// `ClockBehind`.
+fn must_not_be_too_far(ahead_ns: u64, shard: Shard) -> Result<(), NotStarted> {
+    match ahead_ns.saturating_sub(margin_ns(shard)) {
+        behind_ns if behind_ns > MOST_BEHIND_NS => Err(NotStarted::ClockBehind { behind_ns }),
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// `Stopped`.
+fn sleep(time: Duration, cancel: &CancellationToken) -> Result<(), NotStarted> {
+    let began = Instant::now();
+    while !cancel.is_cancelled() {
+        let left = time.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            return Ok(());
+        }
+        std::thread::sleep(left.min(SLEEP_AT_MOST));
+    }
+    Err(NotStarted::Stopped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn enter_of(folder: &Path, (index, count): (u32, u32), limit_ms: u64) -> Rendezvous {
+        let shard = Shard::new(index, count).unwrap();
+        Rendezvous::enter(folder, shard, "one run", Duration::from_millis(limit_ms)).unwrap()
+    }
+
     fn enter(folder: &Path, index: u32, limit_ms: u64) -> Rendezvous {
-        let shard = Shard::new(index, 2).unwrap();
-        Rendezvous::enter(folder, shard, Duration::from_millis(limit_ms)).unwrap()
+        enter_of(folder, (index, 2), limit_ms)
     }
 
     #[test]
@@ -220,12 +356,40 @@ mod tests {
     }
 
     #[test]
+    fn where_the_first_says_nothing_the_file_that_is_waited_for_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let alone = enter(folder.path(), 1, 50);
+        let error = alone.start(0, &CancellationToken::new()).unwrap_err();
+        let words = error.to_string();
+        assert!(words.contains("said/cell-0-start: did not come"), "{words}");
+    }
+
+    #[test]
     fn a_second_start_in_the_same_folder_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         enter(folder.path(), 1, 50);
         let shard = Shard::new(1, 2).unwrap();
-        let again = Rendezvous::enter(folder.path(), shard, Duration::ZERO).unwrap_err();
+        let again = Rendezvous::enter(folder.path(), shard, "one run", Duration::ZERO).unwrap_err();
         assert!(matches!(again, NotStarted::Stale { shard: 1, .. }));
+    }
+
+    #[test]
+    fn shards_of_two_runs_in_one_folder_do_not_begin() {
+        // Another config, and another number of shards.
+        for (run, count) in [("another run", 2), ("one run", 3)] {
+            let folder = tempfile::tempdir().unwrap();
+            let first = enter(folder.path(), 0, 20_000);
+            let shard = Shard::new(1, count).unwrap();
+            let limit = Duration::from_secs(20);
+            let other = Rendezvous::enter(folder.path(), shard, run, limit).unwrap();
+            let cancel = CancellationToken::new();
+            let errors = std::thread::scope(|scope| {
+                let each = [&first, &other].map(|own| scope.spawn(|| own.start(0, &cancel)));
+                each.map(|thread| thread.join().unwrap().unwrap_err())
+            });
+            assert!(matches!(errors[0], NotStarted::OtherRun { shard: 1, .. }));
+            assert!(matches!(errors[1], NotStarted::GivenUp { shard: 0, .. }));
+        }
     }
 
     #[test]
@@ -236,7 +400,59 @@ mod tests {
         one.ended(3).unwrap();
         two.ended(3).unwrap();
         one.all_ended(3, &cancel).unwrap();
+        two.all_ended(3, &cancel).unwrap();
         two.ended(4).unwrap();
         assert!(two.all_ended(4, &cancel).is_err());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let shard = Shard::new(0, 2).unwrap();
+        let error = Rendezvous::enter(&file, shard, "one run", Duration::ZERO).unwrap_err();
+        assert!(matches!(error, NotStarted::Folder { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_clock_that_is_seconds_behind_is_told_by_the_start() {
+        let shard = Shard::new(1, 2).unwrap();
+        let margin_ns = margin_ns(shard);
+        assert!(must_not_be_too_far(margin_ns + MOST_BEHIND_NS, shard).is_ok());
+        let error = must_not_be_too_far(margin_ns + 2_500_000_000, shard).unwrap_err();
+        assert!(matches!(
+            error,
+            NotStarted::ClockBehind {
+                behind_ns: 2_500_000_000
+            }
+        ));
+    }
+
+    #[test]
+    fn five_hundred_shards_meet_for_two_cells() {
+        let folder = tempfile::tempdir().unwrap();
+        let count = 500;
+        let cancel = CancellationToken::new();
+        let starts = std::thread::scope(|scope| {
+            let each = (0..count).map(|index| {
+                let (folder, cancel) = (folder.path(), &cancel);
+                scope.spawn(move || {
+                    let own = enter_of(folder, (index, count), 300_000);
+                    let first = own.start(0, cancel).unwrap();
+                    // The start lies ahead for all, although each looks twice a second.
+                    let is_ahead = clock::realtime_ns() < first;
+                    own.ended(0).unwrap();
+                    own.all_ended(0, cancel).unwrap();
+                    (first, is_ahead, own.start(1, cancel).unwrap())
+                })
+            });
+            let threads: Vec<_> = each.collect();
+            let starts = threads.into_iter().map(|thread| thread.join().unwrap());
+            starts.collect::<Vec<_>>()
+        });
+        let (first, _, second) = starts[0];
+        assert!(second > first);
+        assert!(starts.iter().all(|start| *start == (first, true, second)));
     }
 }

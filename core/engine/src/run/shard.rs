@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use inferbench_model::facts::exchange::hex;
 use inferbench_model::facts::key::CellKey;
+use inferbench_model::facts::manifest::Manifest;
 use inferbench_model::facts::shard::{CellStart, ClockFacts, ShardFacts, late_ms};
 use inferbench_model::plan::shard::Shard;
+use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 
 use super::rendezvous::Rendezvous;
@@ -53,11 +56,12 @@ impl Gate for ShardGate {
 }
 
 impl ShardRun {
-    /// Takes its place: reads the clocks, once, and comes to where the others are.
+    /// Takes its place: reads the clocks, once, and comes to where the others are. `run`:
+    /// the manifest that it will have.
     ///
     /// # Errors
     /// If the start is over, or the folder of the rendezvous cannot be used.
-    pub(super) fn begin(plan: &ShardPlan) -> Result<Self, NotStarted> {
+    pub(super) fn begin(plan: &ShardPlan, run: &Manifest) -> Result<Self, NotStarted> {
         let clock = clock_state::read();
         let start = match &plan.start {
             StartTogether::At { wall_ns } => {
@@ -66,9 +70,12 @@ impl ShardRun {
                 }
                 Start::At(*wall_ns)
             }
-            StartTogether::Rendezvous { folder, limit } => {
-                Start::Meet(Rendezvous::enter(folder, plan.shard, *limit)?)
-            }
+            StartTogether::Rendezvous { folder, limit } => Start::Meet(Rendezvous::enter(
+                folder,
+                plan.shard,
+                &common_sha256(run),
+                *limit,
+            )?),
         };
         Ok(Self {
             shard: plan.shard,
@@ -155,6 +162,18 @@ impl ShardRun {
             rendezvous.leave();
         }
     }
+}
+
+/// Hash of what all shards of a run have in common before it begins: version, prompts and
+/// config, but for the place of its results.
+fn common_sha256(run: &Manifest) -> String {
+    let mut config = run.config.clone();
+    if let Some(config) = config.as_object_mut() {
+        config.shift_remove("output");
+    }
+    let prompts = run.workload_sha256.as_deref().unwrap_or_default();
+    let common = format!("{} {prompts} {config}", run.inferbench_version);
+    hex(&Sha256::digest(common))
 }
 
 /// A time in RFC 3339, ns since 1970; `None` if it is none.

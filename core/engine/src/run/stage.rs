@@ -2,6 +2,8 @@
 //! How it starts is for [`started`](super::started), how a level is measured for
 //! [`cell`](super::cell).
 
+use std::time::Duration;
+
 use inferbench_model::config::WorkloadConfig;
 use inferbench_model::facts::manifest::{ReportedIn, StageFacts};
 use inferbench_model::facts::replicas;
@@ -19,11 +21,13 @@ use super::started::{HttpServer, StartedBackend};
 use super::{cache_audit, cell, server_facts};
 use crate::event::{RunEvent, with_causes};
 use crate::os::clock;
-use crate::prepare::PreparedBackend;
+use crate::prepare::{PreparedBackend, ServePlan};
 use crate::server::launch::{self, Server};
 use crate::server::readiness::{Readiness, Ready, ReadyError};
 use crate::worker::note_plugin;
 
+/// Time between two looks at a server that is kept for others.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Seconds between two events that a backend is waited for.
 const WAITING_EVERY_S: f64 = 1.0;
 
@@ -47,7 +51,10 @@ pub(super) async fn run(session: &mut RunSession<'_>, stage: &Stage) {
     };
     let pid = started.server.as_ref().map(Server::supervisor_pid);
     session.watch_backend(&stage.backend, pid);
-    let measured = measure(session, backend, stage, &started, &mut facts).await;
+    let measured = match &session.prepared.serve {
+        Some(plan) => hold(session, (backend, plan), stage, &started, &mut facts).await,
+        None => measure(session, backend, stage, &started, &mut facts).await,
+    };
     session.watch_none();
     let report = exit_report(session, stage, started.server.as_ref());
     if let Some(log) = ServerLog::open(&backend.opened, &started) {
@@ -115,9 +122,43 @@ fn give_up(session: &mut RunSession<'_>, stage: &Stage, error: &StageError) -> b
     later.any(|other| other.backend_index == index)
 }
 
-/// Waits for the backend, then measures it at each level. What it says of itself
-/// goes to `facts`.
-async fn measure(
+/// Waits for the backend, tells others that it is ready, and keeps it until the run is
+/// stopped.
+async fn hold(
+    session: &mut RunSession<'_>,
+    (backend, plan): (&PreparedBackend, &ServePlan),
+    stage: &Stage,
+    started: &StartedBackend,
+    facts: &mut StageFacts,
+) -> Result<(), StageError> {
+    become_ready(session, backend, stage, started, facts).await?;
+    session.recorder.put_stage(facts.clone());
+    let urls = started.servers().iter();
+    let urls: Vec<String> = urls.map(|server| server.target.base_url()).collect();
+    if let Some(file) = &plan.ready_file {
+        let aside = file.with_extension("part");
+        let written = std::fs::write(&aside, urls.join("\n") + "\n");
+        let written = written.and_then(|()| std::fs::rename(&aside, file));
+        written.map_err(|source| StageError::ReadyFile {
+            file: file.clone(),
+            source,
+        })?;
+    }
+    while !session.cancel().is_cancelled() {
+        if started
+            .server
+            .as_ref()
+            .is_some_and(|server| server.exit().is_some())
+        {
+            return Err(StageError::Ended);
+        }
+        session.sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Waits for the backend. What it says of itself goes to `facts`.
+async fn become_ready(
     session: &mut RunSession<'_>,
     backend: &PreparedBackend,
     stage: &Stage,
@@ -143,6 +184,19 @@ async fn measure(
         facts.record_evidence(ReportedIn::Info, info);
     }
     session.ready.insert(stage.backend_index);
+    Ok(())
+}
+
+/// Waits for the backend, then measures it at each level. What it says of itself
+/// goes to `facts`.
+async fn measure(
+    session: &mut RunSession<'_>,
+    backend: &PreparedBackend,
+    stage: &Stage,
+    started: &StartedBackend,
+    facts: &mut StageFacts,
+) -> Result<(), StageError> {
+    become_ready(session, backend, stage, started, facts).await?;
     facts.cache_audit = cache_audit::audit(session, backend, stage, started, &facts.evidence).await;
     // Its cells must not be without it, whenever the run is cut off.
     session.recorder.put_stage(facts.clone());

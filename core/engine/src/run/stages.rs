@@ -39,6 +39,9 @@ impl RunSession<'_> {
     pub(super) async fn do_stages(&mut self) -> Result<(), StoreError> {
         let mut baseline = MemoryBaseline::now();
         let mut stages = VecDeque::from(self.missing_stages());
+        if self.prepared.serve.is_some() {
+            stages.truncate(1);
+        }
         self.begin(stages.make_contiguous())?;
         self.warn_of_trust();
         self.record_kv_estimates();
@@ -166,7 +169,7 @@ impl RunSession<'_> {
         }
     }
 
-    async fn sleep(&self, time: Duration) {
+    pub(super) async fn sleep(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
             () = self.cancel().cancelled() => {}
@@ -184,11 +187,16 @@ impl RunSession<'_> {
         // A point that fails is what a tuning finds of it.
         let tunes = self.prepared.config.tune.is_some();
         let failures: &[StageFacts] = if tunes { &[] } else { &manifest.stages };
-        let exit_state = exit_state(
-            failures,
-            any_cell_missing || (self.any_cell_failed && !tunes),
-            self.cancel().is_cancelled(),
-        );
+        let is_stopped = self.cancel().is_cancelled();
+        let exit_state = match self.prepared.serve {
+            // Being stopped is how it ends, once it was ready.
+            Some(_) => exit_state(failures, false, is_stopped && self.ready.is_empty()),
+            None => exit_state(
+                failures,
+                any_cell_missing || (self.any_cell_failed && !tunes),
+                is_stopped,
+            ),
+        };
         Ok(Finished {
             folder: self.recorder.close(exit_state)?,
             exit_state,

@@ -18,7 +18,7 @@ use crate::http::Target;
 use crate::http::control::ControlPlane;
 use crate::load::{EngineHub, Transport};
 use crate::os::port::Port;
-use crate::prepare::{HOST, PreparedBackend};
+use crate::prepare::PreparedBackend;
 use crate::server::fetch::{FetchEvent, fetch};
 use crate::server::launch::{self, Server, Start};
 use crate::server::method::{Launch, container_name};
@@ -92,7 +92,7 @@ impl StartedBackend {
             what: launch::command_text(&launch.plan, &[], secrets),
         });
         facts.command = Some(launch.plan.command.clone());
-        let target = Target::http(HOST, port.number);
+        let target = Target::http(session.prepared.host(), port.number);
         let start = Start {
             plan: &launch.plan,
             extra_env: &[],

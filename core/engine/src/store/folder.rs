@@ -16,6 +16,9 @@ use super::json::json_text;
 use super::seal;
 use crate::os::private;
 
+/// Bytes that are written at a time.
+const WRITE_BYTES: usize = 256 * 1024;
+
 /// The run folder right below `folder` that was written last; `None` if there is
 /// none.
 pub(crate) fn newest_run(folder: &Path) -> Option<PathBuf> {
@@ -183,7 +186,7 @@ impl RunFolder {
         let path = self.file(name);
         let aside = self.file(&format!("{name}.part"));
         let write = || {
-            let mut file = BufWriter::new(private::create(&aside)?);
+            let mut file = BufWriter::with_capacity(WRITE_BYTES, private::create(&aside)?);
             fill(&mut file)?;
             file.into_inner()?.sync_data()
         };

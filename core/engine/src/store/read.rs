@@ -59,7 +59,19 @@ impl LineFile {
     /// # Errors
     /// If the file cannot be read or any other line is bad; the line is named.
     pub fn each<T: DeserializeOwned>(&self, take: impl FnMut(T)) -> Result<(), StoreError> {
-        match self.lines(take, ControlFlow::Break)? {
+        self.each_by(|line| serde_json::from_slice(line), take)
+    }
+
+    /// The same where `read` reads a line.
+    ///
+    /// # Errors
+    /// As those of `each`.
+    pub(crate) fn each_by<T>(
+        &self,
+        read: impl Fn(&[u8]) -> serde_json::Result<T>,
+        take: impl FnMut(T),
+    ) -> Result<(), StoreError> {
+        match self.lines(read, take, ControlFlow::Break)? {
             None => Ok(()),
             Some(bad) => {
                 let cause = io::Error::new(io::ErrorKind::InvalidData, bad);
@@ -73,20 +85,22 @@ impl LineFile {
     /// # Errors
     /// If the file cannot be read.
     pub fn each_good<T: DeserializeOwned>(&self, take: impl FnMut(T)) -> Result<(), StoreError> {
-        self.lines(take, |_| ControlFlow::Continue(()))?;
+        let read = |line: &[u8]| serde_json::from_slice(line);
+        self.lines(read, take, |_| ControlFlow::Continue(()))?;
         Ok(())
     }
 
     /// Goes through the lines until `bad` ends it with one.
-    fn lines<T: DeserializeOwned>(
+    fn lines<T>(
         &self,
+        read: impl Fn(&[u8]) -> serde_json::Result<T>,
         take: impl FnMut(T),
         bad: impl FnMut(BadLine) -> ControlFlow<BadLine>,
     ) -> Result<Option<BadLine>, StoreError> {
         let mut file = &self.file;
         let found = file.seek(SeekFrom::Start(0)).and_then(|_| {
             let reader = BufReader::with_capacity(READ_BYTES, file.take(self.bytes));
-            lines(reader, take, bad)
+            lines(reader, read, take, bad)
         });
         found.map_err(at(&self.path, "cannot be read"))
     }
@@ -101,10 +115,12 @@ pub(super) struct BadLine {
     error: serde_json::Error,
 }
 
-/// Gives each line of `reader` to `take`, and each that cannot be understood to
-/// `bad`, until that ends it with one. A last line that was cut off is skipped.
-pub(super) fn lines<T: DeserializeOwned>(
+/// Gives each line of `reader`, as `read` reads it, to `take`, and each that cannot be
+/// understood to `bad`, until that ends it with one. A last line that was cut off is
+/// skipped.
+pub(super) fn lines<T>(
     mut reader: impl BufRead,
+    read: impl Fn(&[u8]) -> serde_json::Result<T>,
     mut take: impl FnMut(T),
     mut bad: impl FnMut(BadLine) -> ControlFlow<BadLine>,
 ) -> io::Result<Option<BadLine>> {
@@ -115,7 +131,7 @@ pub(super) fn lines<T: DeserializeOwned>(
             break;
         }
         let is_whole = line.last() == Some(&b'\n');
-        match serde_json::from_slice(&line) {
+        match read(&line) {
             Ok(row) => take(row),
             Err(_) if !is_whole || line == b"\n" => {}
             Err(error) => {

@@ -66,7 +66,8 @@ impl SampleFile {
         for part in &self.parts {
             let mut read = || {
                 let reader = BufReader::with_capacity(READ_BYTES, opened(part)?);
-                lines(reader, &mut take, |_| {
+                let read = |line: &[u8]| serde_json::from_slice(line);
+                lines(reader, read, &mut take, |_| {
                     bad += 1;
                     ControlFlow::Continue(())
                 })

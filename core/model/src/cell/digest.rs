@@ -7,12 +7,11 @@ use crate::cell::answer_heads::AnswerHeads;
 use crate::cell::charted::Charted;
 use crate::cell::parts::PartDigest;
 use crate::cell::sharing::Sharing;
-use crate::cell::tally::{Sample, Tally, summary};
+use crate::cell::tally::{Part, Sample, Tally, summary};
 use crate::cell::turns::Turns;
 use crate::facts::record::RequestRecord;
 use crate::metrics::Metric;
 use crate::stats::Summary;
-use crate::stats::numbers::Numbers;
 use crate::text::units::s_between;
 
 /// The first bytes of a SHA-256: two different texts share them once in 10^19 pairs.
@@ -122,7 +121,7 @@ pub(crate) fn order_statistics<'a>(
             (pool.len(), in_units.collect())
         }
         Sample::Numbers(parts) => {
-            let mut sorted: Vec<f64> = parts.into_iter().flat_map(Numbers::iter).collect();
+            let mut sorted: Vec<f64> = parts.iter().flat_map(Part::iter).collect();
             sorted.sort_unstable_by(f64::total_cmp);
             let at = |rank: usize| sorted.get(rank).copied();
             let values = ranks(sorted.len()).into_iter().filter_map(at);
@@ -176,12 +175,16 @@ impl Work {
             true => self.at_once.add(record),
             false => self.streamed.add(record),
         }
+        self.turns.add(record, meets);
+    }
+
+    /// Takes what the answer's text is compared by.
+    pub(super) fn add_text(&mut self, record: &RequestRecord) {
         let hash = record.text_sha256.as_deref().and_then(hash_of_hex);
         // No cell has more requests than that.
         let index = u32::try_from(record.index).ok();
         self.hashes.extend(index.zip(hash));
         self.answer_heads.add(record);
-        self.turns.add(record, meets);
     }
 }
 

@@ -31,6 +31,8 @@ pub struct CellFold {
     classes: Classes,
     replicas: Replicas,
     work: Work,
+    /// Hashes of the answers' texts are kept.
+    compares_texts: bool,
     faults: StreamFaults,
     failures: HashMap<String, FailureExample>,
     trends: TrendFold,
@@ -48,11 +50,20 @@ impl CellFold {
             classes: Classes::default(),
             replicas: Replicas::default(),
             work: Work::default(),
+            compares_texts: true,
             faults: StreamFaults::default(),
             failures: HashMap::new(),
             trends: TrendFold::default(),
             charted: ChartedFold::default(),
         }
+    }
+
+    /// The same without hashes of the answers' texts: for a report with nothing to
+    /// compare them with.
+    #[must_use]
+    pub fn without_texts(mut self) -> Self {
+        self.compares_texts = false;
+        self
     }
 
     /// A cell from all its records.
@@ -81,6 +92,9 @@ impl CellFold {
         }
         if record.counts() {
             self.work.add(record, load.meets(record));
+            if self.compares_texts {
+                self.work.add_text(record);
+            }
             let after = load
                 .window
                 .is_some_and(|window| record.end_ns > window.end_ns);
@@ -111,6 +125,7 @@ impl CellFold {
         self.classes.pack();
         self.replicas.pack();
         self.charted.pack();
+        self.trends.pack();
         self.work.hashes.shrink_to_fit();
     }
 

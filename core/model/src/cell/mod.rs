@@ -13,6 +13,7 @@ pub mod promise;
 mod promise_kept;
 pub(crate) mod replicas;
 pub mod row;
+mod sent_order;
 pub(crate) mod sharing;
 pub mod steady_state;
 pub(crate) mod stream_faults;

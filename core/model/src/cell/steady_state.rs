@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cell::sent_order::{SentOrder, SentRequest};
 use crate::facts::record::RequestRecord;
 use crate::facts::window::Window;
 use crate::stats::median;
@@ -101,16 +102,10 @@ impl From<&RequestRecord> for Seen {
 pub(crate) struct TrendFold {
     tokens: [f64; SPANS],
     requests: usize,
-    ttft_ms: Vec<Timed>,
-    tpot_ms: Vec<Timed>,
-}
-
-/// A value and the send that it belongs to, since the window's start. Small,
-/// since there is one for each request of a run.
-#[derive(Debug, Clone, Copy)]
-struct Timed {
-    at_us: u32,
-    value: f32,
+    /// How many of them have each value.
+    with_ttft: usize,
+    with_tpot: usize,
+    sent: SentOrder,
 }
 
 impl TrendFold {
@@ -125,12 +120,17 @@ impl TrendFold {
         self.requests += 1;
         // The order is what counts: a window of more than an hour ends in ties.
         let at_us = u32::try_from((sent_ns - window.start_ns) / 1_000).unwrap_or(u32::MAX);
-        let timed = |value: f64| Timed {
+        self.with_ttft += usize::from(seen.ttft_ms.is_some());
+        self.with_tpot += usize::from(seen.tpot_ms.is_some());
+        self.sent.push(SentRequest {
             at_us,
-            value: value as f32,
-        };
-        self.ttft_ms.extend(seen.ttft_ms.map(timed));
-        self.tpot_ms.extend(seen.tpot_ms.map(timed));
+            ttft_ms: seen.ttft_ms.map(|ms| ms as f32),
+            tpot_ms: seen.tpot_ms.map(|ms| ms as f32),
+        });
+    }
+
+    pub(crate) fn pack(&mut self) {
+        self.sent.pack();
     }
 
     fn add_tokens(&mut self, window: Window, seen: &Seen) {
@@ -156,27 +156,54 @@ impl TrendFold {
         if self.requests < MIN_TREND * SPAN_REQUESTS {
             return Trends::default();
         }
+        let mut ttft = Groups::new(self.with_ttft);
+        let mut tpot = Groups::new(self.with_tpot);
+        for request in self.sent.in_order() {
+            ttft.extend(request.ttft_ms);
+            tpot.extend(request.tpot_ms);
+        }
         Trends {
             output_tokens: trend(&self.tokens),
-            ttft_ms: trend(&grouped(&self.ttft_ms)),
-            tpot_ms: trend(&grouped(&self.tpot_ms)),
+            ttft_ms: trend(&ttft.medians),
+            tpot_ms: trend(&tpot.medians),
         }
     }
 }
 
 /// Medians of groups of equally many values in the order of their sends, but
 /// for one more or less.
-fn grouped(values: &[Timed]) -> Vec<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by_key(|timed| timed.at_us);
-    let groups = SPANS.min(sorted.len() / SPAN_REQUESTS);
-    let bounds = |place: usize| place * sorted.len() / groups;
-    (0..groups)
-        .filter_map(|place| {
-            let group = &sorted[bounds(place)..bounds(place + 1)];
-            median(group.iter().map(|timed| f64::from(timed.value)))
-        })
-        .collect()
+struct Groups {
+    values: usize,
+    groups: usize,
+    taken: usize,
+    group: Vec<f64>,
+    medians: Vec<f64>,
+}
+
+impl Groups {
+    /// Those of so many values.
+    fn new(values: usize) -> Self {
+        Self {
+            values,
+            groups: SPANS.min(values / SPAN_REQUESTS),
+            taken: 0,
+            group: Vec::new(),
+            medians: Vec::new(),
+        }
+    }
+
+    /// Takes the next value, if there is one.
+    fn extend(&mut self, value: Option<f32>) {
+        let Some(value) = value.filter(|_| self.groups > 0) else {
+            return;
+        };
+        self.group.push(f64::from(value));
+        self.taken += 1;
+        let end = (self.medians.len() + 1) * self.values / self.groups;
+        if self.taken == end {
+            self.medians.extend(median(self.group.drain(..)));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What is kept of a metric's values in one cell, and figures of several of them.
 
+use std::sync::Arc;
+
 use crate::facts::record::RequestRecord;
 use crate::metrics::{Load, Metric, Values};
 use crate::stats::Summary;
@@ -12,32 +14,62 @@ const RUN_OF_PART: usize = 1 << 14;
 /// Values of one metric.
 #[derive(Debug, Clone)]
 pub(crate) enum Tally {
-    Numbers(Numbers),
+    /// Shared where two metrics have the same values.
+    Numbers(Arc<Numbers>),
+    /// What follows from each value of another metric.
+    From(Arc<Numbers>, Derive),
     Whole(Packed, f64),
     Sum(Option<f64>),
 }
 
+/// How a value follows from another metric's.
+pub(super) type Derive = fn(f64) -> Option<f64>;
+
 /// The values of several tallies of one metric.
 pub(super) enum Sample<'a> {
-    Numbers(Vec<&'a Numbers>),
+    Numbers(Vec<Part<'a>>),
     Whole(Pool<'a>, f64),
+}
+
+/// The numbers of one tally.
+pub(super) struct Part<'a> {
+    numbers: &'a Numbers,
+    derive: Option<Derive>,
+}
+
+impl Part<'_> {
+    /// All of them that are finite.
+    pub(super) fn iter(&self) -> impl Iterator<Item = f64> {
+        let derived = |number| match self.derive {
+            Some(derive) => derive(number).filter(|number| number.is_finite()),
+            None => Some(number),
+        };
+        self.numbers.iter().filter_map(derived)
+    }
 }
 
 pub(crate) fn summary<'a>(tallies: impl IntoIterator<Item = &'a Tally>) -> Summary {
     match Sample::pooled(tallies) {
         Sample::Whole(pool, per_unit) => Summary::of_whole(&pool, per_unit),
-        Sample::Numbers(parts) => Summary::from_values(parts.into_iter().flat_map(Numbers::iter)),
+        Sample::Numbers(parts) => Summary::from_values(parts.iter().flat_map(Part::iter)),
     }
 }
 
 impl<'a> Sample<'a> {
     pub(super) fn pooled(tallies: impl IntoIterator<Item = &'a Tally>) -> Self {
-        let mut numbers: Vec<&Numbers> = Vec::new();
+        let mut numbers: Vec<Part<'a>> = Vec::new();
         let mut whole = Vec::new();
         let mut per_unit = None;
         for tally in tallies {
             match tally {
-                Tally::Numbers(values) => numbers.push(values),
+                Tally::Numbers(values) => numbers.push(Part {
+                    numbers: values,
+                    derive: None,
+                }),
+                Tally::From(values, derive) => numbers.push(Part {
+                    numbers: values,
+                    derive: Some(*derive),
+                }),
                 Tally::Whole(values, unit) => {
                     whole.push(values);
                     per_unit = Some(*unit);
@@ -55,7 +87,7 @@ impl<'a> Sample<'a> {
 impl Tally {
     pub(crate) fn new(metric: &Metric) -> Self {
         match &metric.values {
-            Values::PerRequest(_) => Self::Numbers(Numbers::default()),
+            Values::PerRequest(_) | Values::OfMetric(_) => Self::Numbers(Arc::default()),
             Values::Pooled(pooled) => Self::Whole(Packed::default(), pooled.per_unit),
             Values::PerCell(_) => Self::Sum(Some(0.0)),
             Values::OfHardware(_) | Values::OfPrice(_) => Self::Sum(None),
@@ -65,7 +97,7 @@ impl Tally {
     /// The same for one of many parts: fewer values wait to be packed.
     pub(crate) fn new_of_part(metric: &Metric) -> Self {
         match Self::new(metric) {
-            Self::Numbers(_) => Self::Numbers(Numbers::with_run(RUN_OF_PART)),
+            Self::Numbers(_) => Self::Numbers(Arc::new(Numbers::with_run(RUN_OF_PART))),
             Self::Whole(_, per_unit) => Self::Whole(Packed::with_run(RUN_OF_PART), per_unit),
             sum => sum,
         }
@@ -74,7 +106,7 @@ impl Tally {
     pub(crate) fn add(&mut self, metric: &Metric, load: &Load, record: &RequestRecord) {
         match (self, &metric.values) {
             (Self::Numbers(values), Values::PerRequest(of)) if record.counts() => {
-                values.extend(of(record));
+                Arc::make_mut(values).extend(of(record));
             }
             (Self::Whole(values, _), Values::Pooled(pooled)) if record.counts() => {
                 (pooled.each)(record, values);
@@ -88,9 +120,9 @@ impl Tally {
 
     pub(crate) fn pack(&mut self) {
         match self {
-            Self::Numbers(values) => values.pack(),
+            Self::Numbers(values) => Arc::make_mut(values).pack(),
             Self::Whole(values, _) => values.pack(),
-            Self::Sum(_) => {}
+            Self::From(..) | Self::Sum(_) => {}
         }
     }
 }

@@ -92,6 +92,14 @@ pub struct CellKey {
     pub level: Level,
 }
 
+impl CellKey {
+    /// Whether it is the key of this cell.
+    #[must_use]
+    pub fn is(&self, backend: &str, block: u32, level: Level) -> bool {
+        self.level == level && self.block == block && self.backend == backend
+    }
+}
+
 impl fmt::Display for CellKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let repeat = self.block.saturating_add(1);

@@ -128,7 +128,7 @@ impl MergedShard {
     /// How far the wall clock of its machine may have been off, ms: before a step or after
     /// it, which is not known.
     fn clock_off_ms(&self) -> Option<f64> {
-        let bound_ms = self.clock.bound_ms?;
+        let bound_ms = self.clock.bound_ms.filter(|bound_ms| *bound_ms >= 0.0)?;
         Some(bound_ms + self.clock_step_ms.unwrap_or(0.0))
     }
 }
@@ -163,6 +163,20 @@ impl MergedFacts {
     /// known. Shards on one machine share a clock.
     #[must_use]
     pub fn clocks_apart_ms(&self) -> Option<f64> {
+        let hosts = self.machines();
+        if hosts.len() < 2 {
+            return Some(0.0);
+        }
+        let bounds: Option<Vec<f64>> = hosts.into_iter().map(|(_, bound_ms)| bound_ms).collect();
+        let mut bounds = bounds?;
+        bounds.sort_by(|a, b| b.total_cmp(a));
+        Some(bounds[0] + bounds[1])
+    }
+
+    /// The machines that the shards ran on, each with how far its clock may be off, ms; one
+    /// whose identity is not known counts for itself.
+    #[must_use]
+    pub fn machines(&self) -> Vec<(&str, Option<f64>)> {
         let mut hosts: Vec<(&str, Option<f64>)> = Vec::new();
         for shard in &self.shards {
             let bound_ms = shard.clock_off_ms();
@@ -175,13 +189,7 @@ impl MergedFacts {
                 None => hosts.push((id, bound_ms)),
             }
         }
-        if hosts.len() < 2 {
-            return Some(0.0);
-        }
-        let bounds: Option<Vec<f64>> = hosts.into_iter().map(|(_, bound_ms)| bound_ms).collect();
-        let mut bounds = bounds?;
-        bounds.sort_by(|a, b| b.total_cmp(a));
-        Some(bounds[0] + bounds[1])
+        hosts
     }
 
     /// The latest first request of any shard in any cell, ms.

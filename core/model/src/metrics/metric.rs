@@ -44,6 +44,8 @@ pub struct Metric {
 pub enum Values {
     /// One value per request that counts.
     PerRequest(fn(&RequestRecord) -> Option<f64>),
+    /// One value per request that counts, out of the one that another metric has.
+    OfMetric(OfMetric),
     /// Any number of values per request that counts, pooled over requests.
     Pooled(Pooled),
     /// One value per cell.
@@ -69,6 +71,14 @@ impl Values {
     pub fn is_of_machine(&self) -> bool {
         matches!(self, Self::OfHardware(_) | Self::OfPrice(_))
     }
+}
+
+/// Values that follow from those of another metric, which need not be kept twice.
+pub struct OfMetric {
+    /// Name of the other, whose values are per request and which comes before.
+    pub name: &'static str,
+    /// The value, if there is one.
+    pub of: fn(f64) -> Option<f64>,
 }
 
 /// Values that are pooled over requests: whole numbers, so that millions of

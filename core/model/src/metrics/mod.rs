@@ -54,7 +54,7 @@ pub fn reference() -> String {
     let mut page = String::from(REFERENCE_HEAD);
     for metric in all() {
         let kind = match metric.values {
-            Values::PerRequest(_) => "one value per request",
+            Values::PerRequest(_) | Values::OfMetric(_) => "one value per request",
             Values::Pooled(_) => "pooled over the requests of a cell",
             Values::PerCell(_) | Values::OfHardware(_) | Values::OfPrice(_) => "one value per cell",
         };

@@ -1,6 +1,6 @@
 //! Metrics of the requests of a cell. A new one is a row of [`REQUESTS`].
 
-use super::metric::{Better, Load, Metric, Over, PerCell, Pooled, Values};
+use super::metric::{Better, Load, Metric, OfMetric, Over, PerCell, Pooled, Values};
 use crate::config::SloConfig;
 use crate::facts::record::RequestRecord;
 use crate::stats::packed::Packed;
@@ -189,8 +189,9 @@ pub(super) static REQUESTS: &[Metric] = &[
         what: "Speed at which one reader sees tokens.",
         formula: "1000 / tpot_ms",
         source: "Interactivity in InferenceMAX; output speed in Artificial Analysis's terms.",
-        values: Values::PerRequest(|record| {
-            record.tpot_ms.filter(|ms| *ms > 0.0).map(|ms| 1000.0 / ms)
+        values: Values::OfMetric(OfMetric {
+            name: "tpot_ms",
+            of: |tpot_ms| (tpot_ms > 0.0).then(|| 1000.0 / tpot_ms),
         }),
     },
     Metric {
