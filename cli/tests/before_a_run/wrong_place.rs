@@ -210,3 +210,15 @@ fn a_run_in_a_place_that_is_no_text_is_refused_before_it_begins() {
     }
     assert!(!there.join("results").exists() && !folder.path().join("results").exists());
 }
+
+#[test]
+fn a_folder_that_may_not_be_read_is_not_called_one_without_a_run() {
+    // Root may read anything, so that something else stands in its way: a file above it.
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let said = said(inferbench().arg("report").arg(file.join("run")));
+    assert_eq!(said.code, Some(2));
+    let words = "file/run/run.json: cannot be read\n  cause: Not a directory";
+    assert!(said.err.contains(words), "{}", said.err);
+}

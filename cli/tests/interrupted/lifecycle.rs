@@ -162,11 +162,18 @@ fn a_run_whose_facts_were_changed_is_not_resumed_and_a_twice_killed_one_is() {
     edited.replace_range(end..=end, &(digit % 9 + 1).to_string());
     assert_ne!(edited, before[1]);
     fs::write(&requests, edited).unwrap();
-    refused("records", "requests.jsonl: is missing, or has not the hash");
+    refused("records", "requests.jsonl: has not the hash");
     let mut emptied = json_file(&manifest);
     emptied["files"] = serde_json::json!({});
     fs::write(&manifest, emptied.to_string()).unwrap();
     refused("files", "run.json: is not as the run wrote it at its end");
+    let mut unended = emptied.clone();
+    unended["exit_state"] = "running".into();
+    fs::write(&manifest, unended.to_string()).unwrap();
+    refused(
+        "as if killed",
+        "run.json: is not as the run wrote it at its end",
+    );
     write_sealed(&manifest, emptied);
     refused(
         "files, sealed",

@@ -192,8 +192,12 @@ fn config_of(folder: &Path) -> Result<Config, DeriveError> {
 
 pub(crate) fn manifest_of(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
     let run = RunFolder::open(folder);
-    if !run.file("run.json").exists() {
-        return Err(no_run(folder));
+    let file = run.file("run.json");
+    match file.try_exists() {
+        Ok(true) => {}
+        Ok(false) => return Err(no_run(folder)),
+        // It may be there, and be somebody else's.
+        Err(source) => return Err(StoreError::new(&file, "cannot be read", source).into()),
     }
     let folder = folder.display().to_string();
     let Version { schema_version } = store::read_json(&run.file("run.json"))?;

@@ -93,8 +93,12 @@ pub(crate) fn resume(
         return Err(ResumeError::Shards { folder });
     }
     check(folder, &manifest, &fresh)?;
-    must_be_as_left(&run, &manifest, None)?;
-    keep_whole_cells(&run, &mut manifest, prepared)?;
+    match must_be_as_left(&run, &manifest, None) {
+        Ok(()) => keep_whole_cells(&run, &mut manifest, prepared)?,
+        // Nobody can say of what is left whether it is as it was: all is done again.
+        Err(Altered::Lost(_)) => manifest.cells.clear(),
+        Err(altered) => return Err(altered.into()),
+    }
     keep_done(&run, &mut manifest)?;
     let changed = changed_plugins(&manifest.backends, &fresh.backends);
     manifest.warnings.extend(changed);

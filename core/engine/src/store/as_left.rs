@@ -23,9 +23,12 @@ pub enum Altered {
     /// It vouches for nothing.
     #[error("{}: has no hashes of the run's files, which a run writes at its end", .0.display())]
     NoHashes(PathBuf),
-    /// A file is missing or another one.
-    #[error("{}: is missing, or has not the hash that run.json gives: it was changed", .0.display())]
+    /// A file is another one.
+    #[error("{}: has not the hash that run.json gives: it was changed", .0.display())]
     Edited(PathBuf),
+    /// A file is missing, or its end is, as after a loss of power.
+    #[error("{}: is missing or was cut short", .0.display())]
+    Lost(PathBuf),
     /// A file that would be read was put there.
     #[error("{}: run.json does not list it", .0.display())]
     Unlisted(PathBuf),
@@ -44,16 +47,17 @@ pub(crate) fn must_be_as_left(
     manifest: &Manifest,
     known: Option<&str>,
 ) -> Result<(), Altered> {
-    if manifest.exit_state == ExitState::Running {
-        return Ok(());
-    }
     let file = run.file(MANIFEST);
+    let has_end = manifest.exit_state != ExitState::Running;
     let is_sealed = match &manifest.own_sha256 {
         Some(recorded) => seal::own_sha256(&file, recorded)? == *recorded,
-        None => manifest.schema_version < RUN_SCHEMA_VERSION,
+        None => !has_end || manifest.schema_version < RUN_SCHEMA_VERSION,
     };
     if !is_sealed {
         return Err(Altered::Manifest(file));
+    }
+    if !has_end {
+        return Ok(());
     }
     if manifest.files.is_empty() {
         return Err(Altered::NoHashes(file));
@@ -65,13 +69,25 @@ pub(crate) fn must_be_as_left(
     if let Some((_, path)) = unlisted {
         return Err(Altered::Unlisted(path.clone()));
     }
+    let (mut lost, mut edited) = (None, None);
     for (name, said) in &manifest.files {
-        let is_known = known == Some(name.as_str());
-        // A name that is none of a run's files leads elsewhere.
-        match there.get(name) {
-            Some(path) if is_known || is_as_said(path, said) => {}
-            _ => return Err(Altered::Edited(run.file(name))),
+        // A name that is none of a run's files leads elsewhere, and is not there.
+        let Some(path) = there.get(name) else {
+            lost = lost.or(Some(run.file(name)));
+            continue;
+        };
+        if known == Some(name.as_str()) || is_as_said(path, said) {
+            continue;
+        }
+        match path.metadata().is_ok_and(|file| file.len() < said.bytes) {
+            true => lost = lost.or(Some(path.clone())),
+            false => edited = edited.or(Some(path.clone())),
         }
     }
-    Ok(())
+    // What was edited is worse than what was lost.
+    match (edited, lost) {
+        (Some(path), _) => Err(Altered::Edited(path)),
+        (None, Some(path)) => Err(Altered::Lost(path)),
+        (None, None) => Ok(()),
+    }
 }

@@ -65,6 +65,34 @@ fn g05_a_mig_instance_is_sampled_beside_its_parent() {
 }
 
 #[test]
+fn g05_an_instance_that_gives_no_memory_is_named_with_the_reason() {
+    let stand_in = StandIn::new(&json!({"devices": [{
+        "uuid": "GPU-0", "power_milliwatts": 90_000,
+        "memory": {"total_bytes": 1000, "used_bytes": 700},
+        "mig": [{"uuid": "MIG-0", "memory": {"total_bytes": 500, "used_bytes": "NO_PERMISSION"}}],
+    }]}));
+    let wanted = Wanted {
+        devices: Devices::Listed(vec!["MIG-0".to_owned()]),
+        ..stand_in.wanted()
+    };
+    let (status, samples) = start(wanted, &WatchedBackend::default());
+    let taken: Vec<_> = samples.iter().take(4).collect();
+    let of_instance = taken.iter().filter(|sample| sample.mig == Some(0));
+    assert!(of_instance.clone().count() > 0);
+    assert!(
+        of_instance
+            .clone()
+            .all(|sample| sample.memory_used_bytes.is_none())
+    );
+    let notes = status.sampler.unwrap().stop();
+    let words = "GPU 0 MIG 0 gives no memory in use: ";
+    assert!(
+        notes.iter().any(|line| line.starts_with(words)),
+        "{notes:?}"
+    );
+}
+
+#[test]
 fn g09_an_index_in_cudas_order_samples_every_gpu_and_says_so() {
     let stand_in = StandIn::new(&json!({"devices": [{"name": "small"}, {"name": "big"}]}));
     let wanted = |order: Option<&str>| Wanted {

@@ -96,6 +96,17 @@ impl Figures {
         })
     }
 
+    /// One line for an instance that never gave the one figure of its own.
+    pub(super) fn no_memory(&self) -> Option<String> {
+        const MEMORY: &str = "memory in use";
+        let mut refused = self.refused.iter();
+        let why = refused
+            .find(|(name, _)| *name == MEMORY)
+            .map(|(_, why)| why);
+        let why = why.filter(|_| !self.is_given(&[MEMORY]))?;
+        Some(format!("{} gives no {MEMORY}: {why}", self.chosen))
+    }
+
     pub(super) fn within<T: PartialOrd + Display>(
         &self,
         name: &'static str,

@@ -111,8 +111,11 @@ impl<'nvml> Watched<'nvml> {
 
     /// Notes what the device never gave. An instance gives few figures of its own.
     pub(super) fn conclude(&self) {
-        let is_whole = self.chosen.mig.is_none() && self.device.is_some();
-        if let Some(line) = self.figures.never_given().filter(|_| is_whole) {
+        let line = match self.chosen.mig {
+            None => self.figures.never_given(),
+            Some(_) => self.figures.no_memory(),
+        };
+        if let Some(line) = line.filter(|_| self.device.is_some()) {
             self.figures.notes.line(line);
         }
     }
