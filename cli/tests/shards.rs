@@ -256,6 +256,16 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
     let folder = run.path("merged");
     let verified = said(inferbench().arg("verify").arg(&folder));
     assert_eq!(verified.code, Some(0), "{}", verified.out);
+    // A capture is of one machine: no packet is read.
+    let mut held = inferbench();
+    let held = said(
+        held.arg("verify")
+            .arg(&folder)
+            .args(["--capture", "any.pcap"]),
+    );
+    assert_eq!(held.code, Some(2));
+    let words = "the run was made by shards on 2 machines, and a capture has the connections";
+    assert!(held.err.contains(words), "{}", held.err);
     // 10 of 390 ms are more than a hundredth.
     let cell = &json_file(&folder.join("cells.json"))["cells"][0];
     assert_eq!(cell["trustworthy"], false);

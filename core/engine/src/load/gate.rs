@@ -38,14 +38,14 @@ pub enum NotStarted {
     #[error("all was ready {:.1} ms after the start time, nothing was sent", *late_ns as f64 / NS_PER_MS)]
     Late { late_ns: u64 },
     /// Others did not come.
-    #[error("{}: {} did not come within {limit_s:.0} s, all give up and nothing was sent", folder.display(), shards(missing))]
+    #[error("{}: {} did not come within {limit_s:.0} s, all give up and nothing more is sent", folder.display(), shards(missing))]
     Missing {
         folder: PathBuf,
         missing: Vec<u32>,
         limit_s: f64,
     },
     /// The first shard has not published what is waited for.
-    #[error("{}: did not come within {limit_s:.0} s, all give up and nothing was sent", path.display())]
+    #[error("{}: did not come within {limit_s:.0} s, all give up and nothing more is sent", path.display())]
     Unsaid { path: PathBuf, limit_s: f64 },
     /// Another one has given up.
     #[error("{}: shard {shard} has given up, so all do", folder.display())]

@@ -87,10 +87,11 @@ impl Rendezvous {
     /// # Errors
     /// See [`NotStarted`].
     pub(super) fn start(&self, cell: u32, cancel: &CancellationToken) -> Result<u64, NotStarted> {
-        self.put(&format!("cell-{cell}-ready-{}", self.shard.index()), "")?;
+        let ready = format!("cell-{cell}-ready-");
+        self.put(&format!("{ready}{}", self.shard.index()), "")?;
         let start = format!("cell-{cell}-start");
         if self.shard.index() == 0 {
-            self.gather(&format!("cell-{cell}-ready-"), cancel)?;
+            self.gather(&ready, cancel)?;
             if cell == 0 {
                 self.must_be_one_run()?;
             }
@@ -102,7 +103,7 @@ impl Rendezvous {
             let text = fs::read_to_string(own.said(&start)).ok()?;
             text.trim().parse().ok()
         };
-        let wall_ns: u64 = self.wait_for(&start, cancel, &read)?;
+        let wall_ns: u64 = self.wait_for((&start, &ready), cancel, &read)?;
         must_not_be_too_far(wall_ns.saturating_sub(clock::realtime_ns()), self.shard)?;
         Ok(wall_ns)
     }
@@ -124,12 +125,14 @@ impl Rendezvous {
         cell: u32,
         cancel: &CancellationToken,
     ) -> Result<(), NotStarted> {
-        let over = format!("cell-{cell}-over");
+        let (over, ended) = (format!("cell-{cell}-over"), format!("cell-{cell}-ended-"));
         if self.shard.index() == 0 {
-            self.gather(&format!("cell-{cell}-ended-"), cancel)?;
+            self.gather(&ended, cancel)?;
             return self.say(&over, "");
         }
-        self.wait_for(&over, cancel, &|own| own.said(&over).exists().then_some(()))
+        self.wait_for((&over, &ended), cancel, &|own| {
+            own.said(&over).exists().then_some(())
+        })
     }
 
     /// Says that this shard will not come any more.
@@ -140,43 +143,57 @@ impl Rendezvous {
 
     /// Waits until all shards have left a file whose name begins so.
     fn gather(&self, prefix: &str, cancel: &CancellationToken) -> Result<(), NotStarted> {
-        let mut missing: BTreeSet<u32> = (0..self.shard.count()).collect();
         self.wait(cancel, |own| {
-            for name in own.names_in(&own.folder)? {
-                let index = name
-                    .strip_prefix(prefix)
-                    .and_then(|index| index.parse().ok());
-                index.map(|index: u32| missing.remove(&index));
-            }
+            let missing = own.missing(prefix)?;
             Ok(match missing.is_empty() {
                 true => Waited::Over(()),
-                false => Waited::Until(missing.iter().copied().collect()),
+                false => Waited::Until(missing),
             })
         })
     }
 
-    /// Waits for a file that the first shard publishes, and reads it.
+    /// Shards that have left no file whose name begins so.
+    fn missing(&self, prefix: &str) -> Result<Vec<u32>, NotStarted> {
+        let mut missing: BTreeSet<u32> = (0..self.shard.count()).collect();
+        for name in self.names_in(&self.folder)? {
+            let index = name.strip_prefix(prefix);
+            let index = index.and_then(|index| index.parse::<u32>().ok());
+            index.map(|index| missing.remove(&index));
+        }
+        Ok(missing.into_iter().collect())
+    }
+
+    /// Waits for a file that the first shard publishes once all have left one of `prefix`,
+    /// and reads it.
     fn wait_for<T>(
         &self,
-        name: &str,
+        (name, prefix): (&str, &str),
         cancel: &CancellationToken,
         read: &dyn Fn(&Self) -> Option<T>,
     ) -> Result<T, NotStarted> {
-        let left = || NotStarted::Unsaid {
-            path: self.said(name),
-            limit_s: self.limit.as_secs_f64(),
-        };
         let waited = self.wait(cancel, |own| {
-            Ok(match read(own) {
-                Some(value) => Waited::Over(value),
-                None => Waited::Until(vec![0]),
-            })
+            Ok(read(own).map_or(Waited::Until(Vec::new()), Waited::Over))
         });
-        waited.map_err(|error| match error {
-            // Who of the others did not come is for the first to say.
-            NotStarted::Missing { .. } => left(),
-            error => error,
-        })
+        match waited {
+            Err(NotStarted::Missing {
+                folder, limit_s, ..
+            }) => {
+                // Looked at once, and not at every look.
+                let missing = self.missing(prefix)?;
+                Err(match missing.is_empty() {
+                    true => NotStarted::Unsaid {
+                        path: self.said(name),
+                        limit_s,
+                    },
+                    false => NotStarted::Missing {
+                        folder,
+                        missing,
+                        limit_s,
+                    },
+                })
+            }
+            waited => waited,
+        }
     }
 
     fn wait<T>(
@@ -359,9 +376,14 @@ mod tests {
     fn where_the_first_says_nothing_the_file_that_is_waited_for_is_named() {
         let folder = tempfile::tempdir().unwrap();
         let alone = enter(folder.path(), 1, 50);
-        let error = alone.start(0, &CancellationToken::new()).unwrap_err();
-        let words = error.to_string();
-        assert!(words.contains("said/cell-0-start: did not come"), "{words}");
+        let cancel = CancellationToken::new();
+        let error = alone.start(0, &cancel).unwrap_err();
+        assert!(matches!(&error, NotStarted::Missing { missing, .. } if *missing == [0]));
+        // The first was ready, and then it was killed.
+        fs::write(folder.path().join("cell-1-ready-0"), "").unwrap();
+        fs::remove_file(alone.said("left-1")).unwrap();
+        let words = alone.start(1, &cancel).unwrap_err().to_string();
+        assert!(words.contains("said/cell-1-start: did not come"), "{words}");
     }
 
     #[test]
