@@ -1,17 +1,13 @@
 //! Whole runs, from the config's text to the run folder and what is derived
 //! from it.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod common;
-
 use std::collections::HashSet;
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use common::runs::{attached, llm, llm_with, run, sim};
-use common::server::TestServer;
+use crate::common::runs::{attached, llm, llm_with, run, sim};
+use crate::common::server::TestServer;
 use inferbench_engine::event::RunEvent;
 use inferbench_engine::store::read_lines;
 use inferbench_model::facts::cache_audit::PrefixCacheState;

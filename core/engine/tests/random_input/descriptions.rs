@@ -2,10 +2,6 @@
 //! options are checked against its schema or the schema is named as wrong. Nothing panics
 //! or hangs. `PROPTEST_CASES` sets how many are tried.
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap fails the test")]
-
-mod common;
-
 use std::time::{Duration, Instant};
 
 use inferbench_model::config::{load, options_errors};
@@ -80,7 +76,7 @@ fn odd_value() -> impl Strategy<Value = Value> {
 
 /// The descriptions of all plugins that are built.
 fn known() -> Vec<Value> {
-    let plugins = common::host().plugins();
+    let plugins = crate::common::host().plugins();
     let known = plugins.map(|plugin| serde_json::to_value(&plugin.description).unwrap());
     known.collect()
 }

@@ -1,10 +1,6 @@
 //! Whatever bytes come, in whatever pieces: reading them never panics, never
 //! hangs and keeps no more than came.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod common;
-
 use inferbench_engine::http::{Framer, ResponseReader};
 use inferbench_plugin_api::abi::EventBuf;
 use inferbench_plugin_api::client::BackendClient;
@@ -16,33 +12,42 @@ use serde_json::json;
 /// Every way in which a built plugin reads an answer.
 fn readers() -> Vec<(BackendClient, RequestSpec)> {
     vec![
-        (common::completions(), common::text_request()),
+        (crate::common::completions(), crate::common::text_request()),
         (
-            common::open("openai", json!({"endpoint": "chat"})),
-            common::chat_request(),
+            crate::common::open("openai", json!({"endpoint": "chat"})),
+            crate::common::chat_request(),
         ),
         (
-            common::open("openai", json!({"endpoint": "responses"})),
-            common::chat_request(),
+            crate::common::open("openai", json!({"endpoint": "responses"})),
+            crate::common::chat_request(),
         ),
         (
-            common::open("sglang", json!({"api": "native"})),
-            common::id_request(),
+            crate::common::open("sglang", json!({"api": "native"})),
+            crate::common::id_request(),
         ),
         (
-            common::open("sglang", json!({"endpoint": "chat"})),
-            common::chat_request(),
+            crate::common::open("sglang", json!({"endpoint": "chat"})),
+            crate::common::chat_request(),
         ),
-        (common::open("sim", json!({})), common::id_request()),
-        (common::open("vllm", json!({})), common::id_request()),
         (
-            common::open("vllm", json!({"endpoint": "chat"})),
-            common::chat_request(),
+            crate::common::open("sim", json!({})),
+            crate::common::id_request(),
         ),
-        (common::open("hf", json!({})), common::id_request()),
         (
-            common::open("hf", json!({"endpoint": "chat"})),
-            common::chat_request(),
+            crate::common::open("vllm", json!({})),
+            crate::common::id_request(),
+        ),
+        (
+            crate::common::open("vllm", json!({"endpoint": "chat"})),
+            crate::common::chat_request(),
+        ),
+        (
+            crate::common::open("hf", json!({})),
+            crate::common::id_request(),
+        ),
+        (
+            crate::common::open("hf", json!({"endpoint": "chat"})),
+            crate::common::chat_request(),
         ),
     ]
 }
@@ -159,7 +164,7 @@ fn answer() -> impl Strategy<Value = Vec<u8>> {
         for (line, end) in lines {
             let piece = [&line, end.as_bytes()].concat();
             bytes.extend(if chunked {
-                common::server::chunk(&piece)
+                crate::common::server::chunk(&piece)
             } else {
                 piece
             });
@@ -197,7 +202,7 @@ proptest! {
 
     #[test]
     fn bytes_one_by_one_change_no_event(bytes in answer()) {
-        let (client, spec) = (common::completions(), common::text_request());
+        let (client, spec) = (crate::common::completions(), crate::common::text_request());
         let pieces: Vec<&[u8]> = bytes.chunks(1).collect();
         let whole = read(&client, &spec, Framing::Sse, &[&bytes]);
         prop_assert_eq!(whole, read(&client, &spec, Framing::Sse, &pieces));

@@ -1,14 +1,10 @@
 //! When an attached server is ready, and what ends the wait for one that never
 //! will be.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod common;
-
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::server::{
+use crate::common::server::{
     Peer, Request, SSE_HEAD, TestServer, answer, chunk, ending, event, good_answer,
 };
 use inferbench_engine::prepare::prepare;
@@ -66,7 +62,7 @@ async fn run_with(server: &TestServer, backend: Value, workload: Value) -> Ran {
     add(&mut config["backends"][0], backend);
     add(&mut config["workload"], workload);
     let loaded = load("t.yaml", &config.to_string(), &|_| None).unwrap();
-    let prepared = prepare(&loaded, common::host()).unwrap();
+    let prepared = prepare(&loaded, crate::common::host()).unwrap();
     let (sender, _receiver) = tokio::sync::mpsc::unbounded_channel();
     let began = Instant::now();
     let output = folder.path().join("results");

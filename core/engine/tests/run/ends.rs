@@ -1,19 +1,15 @@
 //! Runs that do not go well: servers that do not start or die, interrupted runs, and what
 //! `--resume` makes of them.
 
-#![allow(clippy::unwrap_used, reason = "test code")]
-
-mod common;
-
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::runs::{
+use crate::common::runs::{
     Ran, attached, config, is_gone, launched, llm, prepared, processes_with, run, run_with, sim,
 };
-use common::server::{Peer, TestServer, answer};
+use crate::common::server::{Peer, TestServer, answer};
 use inferbench_engine::derive::derive;
 use inferbench_engine::event::RunEvent;
 use inferbench_engine::prepare::PreparedRun;
@@ -139,7 +135,7 @@ async fn a_cell_without_one_good_answer_makes_the_run_incomplete() {
             let completion = request.line().starts_with("POST");
             // The first one is the readiness probe.
             if completion && asked.fetch_add(1, Ordering::SeqCst) == 0 {
-                peer.write(common::server::good_answer());
+                peer.write(crate::common::server::good_answer());
             } else {
                 peer.write(answer("503 Busy", "text/plain", "", "overloaded"));
             }
