@@ -117,5 +117,4 @@ slurm:
 
 # Engines in containers, through podman with the image localhost/hostlike:1.
 containers:
-    cargo test -p inferbench --test ways container -- --ignored --nocapture
-    cargo test -p inferbench --test ways an_image -- --ignored --nocapture
+    cargo test -p inferbench --test ways containers -- --ignored --nocapture
