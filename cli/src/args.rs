@@ -122,7 +122,7 @@ pub enum Command {
     Verify {
         /// The run folder.
         folder: PathBuf,
-        /// Hold its times against this capture of its connections (pcap or pcapng).
+        /// Compare its times with those in this capture of its connections (pcap or pcapng).
         #[arg(long, value_name = "FILE")]
         capture: Option<PathBuf>,
     },
@@ -193,7 +193,7 @@ pub struct PromptsArgs {
     /// The repeat whose requests are written.
     #[arg(long, value_name = "N", default_value_t = 1, requires = "config")]
     pub repeat: u32,
-    /// Write so many requests; default: as many as the level has, warm-up and all.
+    /// Write this many requests; default: all of the level, warm-up included.
     #[arg(long, value_name = "N", requires = "config")]
     pub limit: Option<u64>,
 }

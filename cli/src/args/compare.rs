@@ -18,8 +18,8 @@ pub struct CompareArgs {
     /// Exit with code 4 if a metric is shown to be worse than the baseline by more than this.
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     pub fail_on_regression: Option<f64>,
-    /// Metric that must not get worse, or `capacity` (repeatable); default: the one that
-    /// ranks the backends, TTFT and TPOT, and of searches the capacity.
+    /// Metric that must not get worse, or `capacity` (repeatable); default: the metric that
+    /// ranks the backends, TTFT, TPOT and, for searches, the capacity.
     #[arg(long, value_name = "NAME", value_parser = parse_metric, requires = "fail_on_regression")]
     pub metric: Vec<String>,
     /// Exit with code 5 if some check is undecided and none failed.

@@ -37,15 +37,15 @@ pub struct KvCacheArgs {
     /// Pipeline-parallel size: GPUs that the layers are divided among.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub pp: u32,
-    /// Decode-context-parallel size: GPUs of a tensor-parallel group that deal a
-    /// sequence's tokens out among them.
+    /// Decode-context-parallel size: GPUs of a tensor-parallel group that share a
+    /// sequence's tokens among them.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub dcp: u32,
-    /// Data-parallel size: engines, or ranks of attention, that have a cache each.
+    /// Data-parallel size: engines, or ranks of attention, each with its own cache.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub dp: u32,
-    /// The data-parallel ranks are parts of the tensor-parallel group, which then
-    /// splits the heads that much less.
+    /// The data-parallel ranks are parts of the tensor-parallel group, so that each
+    /// holds more of the heads.
     #[arg(long)]
     pub dp_attention: bool,
     /// Length of a sequence (prompt and answer), tokens.

@@ -46,7 +46,7 @@ pub enum PluginAction {
         /// Its name.
         name: String,
     },
-    /// Create a plugin project, with a config whose run works as it is.
+    /// Create a plugin project, with a config that can be run at once.
     New {
         /// Its name, as written after `plugin:` in a config.
         name: String,

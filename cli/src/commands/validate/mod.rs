@@ -80,7 +80,7 @@ fn errors(loaded: &Loaded, needs: &[BackendNeed], caches: &[Option<String>]) -> 
     let too_small = caches.iter().enumerate().filter_map(|(index, detail)| {
         let detail = detail.as_ref()?;
         let words = format!("has too small a KV cache for the longest request: {detail}");
-        let hint = Some("give it more, or shorten the workload".to_owned());
+        let hint = Some("give the cache more memory, or shorten the workload".to_owned());
         Some(at_backend_key(loaded, index, &CACHE, words, hint))
     });
     let mut found: Vec<YamlError> = missing.chain(too_small).collect();

@@ -156,7 +156,7 @@ fn search_line(search: &SearchConfig) -> String {
     };
     if !search.finds_capacity() {
         return format!(
-            "levels: found by what was measured, from {} {what} to where throughput stops growing, at most {}; more of them where it bends",
+            "levels: chosen while measuring, from {} {what} to where throughput stops growing, {} at most; closer together where it bends",
             search.from, search.to
         );
     }

@@ -84,7 +84,7 @@ pub enum PromptError {
     )]
     NoExactText { tokens: u32, tries: u32 },
     /// The text ends before.
-    #[error("a piece of the text has {has} tokens, {tokens} are asked: the text is too short")]
+    #[error("a piece of the text has {has} tokens, {tokens} are asked for: the text is too short")]
     TextTooShort { tokens: u32, has: u32 },
     /// A row of the file cannot be read or used.
     #[error("{0}")]
