@@ -1,3 +1,6 @@
+mod decode_time;
+mod reads;
+
 use super::*;
 use crate::config::Level;
 use crate::facts::key::Counts;
@@ -47,16 +50,6 @@ fn several_tokens_in_an_event_leave_gaps_and_counts_apart() {
 }
 
 #[test]
-fn one_token_answer_has_no_tpot() {
-    let mut exchange = sent();
-    exchange.output(ms(90), OutputKind::Text, "a", Some(1));
-    exchange.finish("stop");
-    let record = record(exchange);
-    assert_eq!((record.ttft_ms, record.tpot_ms), (Some(90.0), None));
-    assert_eq!(record.e2e_latency_ms, Some(90.0));
-}
-
-#[test]
 fn empty_text_is_no_output_but_its_tokens_count() {
     let mut exchange = sent();
     exchange.output(ms(10), OutputKind::Text, "", Some(1));
@@ -65,76 +58,6 @@ fn empty_text_is_no_output_but_its_tokens_count() {
     let record = record(exchange);
     assert_eq!(record.ttft_ms, Some(30.0));
     assert_eq!(record.tokens_per_event, Some(vec![2]));
-}
-
-#[test]
-fn events_of_one_read_are_counted_as_sharing_it() {
-    let mut exchange = sent();
-    for (arrival_ms, delay_ns, events) in [(10, 300, 1), (20, 700, 3), (30, 100, 2)] {
-        exchange.read_began(
-            ms(arrival_ms - 5),
-            ms(arrival_ms),
-            ms(arrival_ms) + delay_ns,
-        );
-        for _ in 0..events {
-            exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
-        }
-    }
-    // No output came of it: its delay is in no latency.
-    exchange.read_began(ms(35), ms(40), ms(50));
-    exchange.end_marker();
-    let record = record(exchange);
-    assert_eq!(record.events_sharing_a_read, Some(5));
-    assert_eq!(record.read_delay_ms, Some(0.0007));
-}
-
-#[test]
-fn an_event_before_a_part_of_another_shares_its_read() {
-    let mut exchange = sent();
-    for arrival_ms in [10, 20, 30] {
-        exchange.read_began(ms(arrival_ms - 5), ms(arrival_ms), ms(arrival_ms));
-        exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
-        exchange.read_ended(arrival_ms < 30, || None);
-    }
-    exchange.end_marker();
-    let record = record(exchange);
-    assert_eq!(record.events_sharing_a_read, Some(2));
-    // The first may have come as soon as the socket was known to be empty: 5 ms before.
-    assert_eq!(record.first_output_early_ms, Some(5.0));
-}
-
-#[test]
-fn events_that_share_a_read_are_late_by_no_more_than_its_bytes_took() {
-    let mut exchange = sent();
-    // Empty 5 ms before; what woke the reader came 0.4, 0.6 ms and not before its bytes.
-    for (arrival_ms, first_ns) in [
-        (10, Some(ms(10) - 400_000)),
-        (20, Some(ms(20) - 600_000)),
-        (30, Some(ms(31))),
-        (40, None),
-    ] {
-        exchange.read_began(ms(arrival_ms - 5), ms(arrival_ms), ms(arrival_ms));
-        exchange.output(ms(arrival_ms), OutputKind::Text, "a", None);
-        exchange.output(ms(arrival_ms), OutputKind::Text, "b", None);
-        exchange.read_ended(false, || first_ns);
-    }
-    exchange.end_marker();
-    let record = record(exchange);
-    assert_eq!(record.events_sharing_a_read, Some(8));
-    let late = vec![(2, 0.6), (2, 5.0), (2, 5.0)];
-    assert_eq!(record.events_stamped_late, Some(late));
-    assert_eq!(record.first_output_early_ms, Some(0.4));
-}
-
-#[test]
-fn events_that_no_read_brought_have_no_delay() {
-    let mut exchange = sent();
-    exchange.output(ms(10), OutputKind::Text, "a", None);
-    let record = record(exchange);
-    assert_eq!(
-        (record.read_delay_ms, record.events_sharing_a_read),
-        (None, None)
-    );
 }
 
 #[test]
@@ -226,98 +149,6 @@ fn answer(times_ms: &[u64], tokens: u32) -> Exchange {
 }
 
 #[test]
-fn an_answer_in_one_event_has_no_time_between_tokens() {
-    let record = record(answer(&[90], 16));
-    assert!(record.came_at_once());
-    assert_eq!((record.tpot_ms, record.decode_ms_per_token), (None, None));
-    assert_eq!(record.ttft_ms, Some(90.0));
-}
-
-#[test]
-fn events_held_back_and_sent_in_two_pieces_came_at_once() {
-    let mut exchange = sent();
-    for (t_ns, events) in [(ms(90), 3), (ms(90) + 400_000, 5)] {
-        exchange.read_began(t_ns - 1, t_ns, t_ns);
-        for _ in 0..events {
-            exchange.output(t_ns, OutputKind::Text, "a", None);
-        }
-    }
-    exchange.usage(Usage {
-        output_tokens: Some(8),
-        ..Usage::default()
-    });
-    exchange.end_marker();
-    let record = record(exchange);
-    assert!(record.came_at_once());
-    assert_eq!(record.tpot_ms, None);
-}
-
-#[test]
-fn fast_events_with_reads_of_their_own_did_not_come_at_once() {
-    let mut exchange = sent();
-    for t_ns in [ms(90), ms(90) + 200_000, ms(90) + 400_000] {
-        exchange.read_began(t_ns - 1, t_ns, t_ns);
-        exchange.output(t_ns, OutputKind::Text, "a", None);
-    }
-    exchange.usage(Usage {
-        output_tokens: Some(3),
-        ..Usage::default()
-    });
-    exchange.end_marker();
-    // 0.4 ms over two tokens
-    assert_eq!(record(exchange).tpot_ms, Some(0.2));
-}
-
-#[test]
-fn decode_time_is_estimated_where_events_are_not_counted() {
-    let four_tokens_each = record(answer(&[100, 120, 140, 160], 16));
-    // 60 ms over 16 - 16 / 4 = 12 tokens; TPOT divides by 15.
-    assert_eq!(four_tokens_each.decode_ms_per_token, Some(5.0));
-    assert!(four_tokens_each.decode_is_estimated);
-    assert_eq!(four_tokens_each.tpot_ms, Some(4.0));
-}
-
-#[test]
-fn tokens_of_which_nothing_came_are_output_that_was_not_seen() {
-    let mut exchange = sent();
-    exchange.usage(Usage {
-        output_tokens: Some(16),
-        ..Usage::default()
-    });
-    exchange.finish("length");
-    assert!(record(exchange).has_unseen_output());
-    // Special tokens have no text.
-    let mut only_end = sent();
-    only_end.usage(Usage {
-        output_tokens: Some(4),
-        ..Usage::default()
-    });
-    only_end.finish("stop");
-    assert!(!record(only_end).has_unseen_output());
-}
-
-#[test]
-fn fields_that_nobody_knows_are_output_that_was_not_seen_if_tokens_are_left_for_them() {
-    let with_unread = |unread: u32, tokens| {
-        let mut exchange = answer(&[100, 120, 140, 160], tokens);
-        if unread > 0 {
-            exchange.unread("choices[].delta.thoughts", unread);
-        }
-        record(exchange)
-    };
-    let record = with_unread(12, 16);
-    assert!(record.has_unseen_output());
-    assert_eq!((record.tpot_ms, record.decode_ms_per_token), (None, None));
-    assert_eq!(
-        record.unread_field.as_deref(),
-        Some("choices[].delta.thoughts")
-    );
-    assert!(!with_unread(12, 4).has_unseen_output(), "all tokens came");
-    assert!(with_unread(1, 16).has_unseen_output());
-    assert!(!with_unread(0, 16).has_unseen_output());
-}
-
-#[test]
 fn a_last_piece_that_repeats_the_whole_is_no_output() {
     let pieces = |last: &str| {
         let mut exchange = sent();
@@ -398,24 +229,6 @@ fn a_reason_that_says_it_broke_off_fails_the_answer() {
         exchange.end_marker();
         assert_eq!(record(exchange).reason.as_deref(), reason, "{finish}");
     }
-}
-
-#[test]
-fn a_first_output_that_shares_its_read_may_have_come_earlier() {
-    let shared = |empty_ms, events| {
-        let mut exchange = sent();
-        exchange.read_began(ms(empty_ms), ms(100), ms(101));
-        for _ in 0..events {
-            exchange.output(ms(100), OutputKind::Text, "a", None);
-        }
-        exchange.read_began(ms(110), ms(120), ms(120));
-        exchange.output(ms(120), OutputKind::Text, "a", None);
-        exchange.end_marker();
-        record(exchange)
-    };
-    let late = shared(80, 2);
-    assert_eq!(late.first_output_early_ms, Some(20.0));
-    assert_eq!(shared(80, 1).first_output_early_ms, None);
 }
 
 #[test]
