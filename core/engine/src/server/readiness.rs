@@ -2,6 +2,7 @@
 //! own. Starting it is for `launch`.
 
 mod error;
+mod host_name;
 mod model_list;
 mod next_step;
 mod waiting;
@@ -36,8 +37,6 @@ use waiting::{Later, Waiting};
 
 /// Time between two tries.
 const POLL: Duration = Duration::from_millis(200);
-/// Longest that the resolver is waited for, before the host is tried anyway.
-const LOOKUP_LIMIT: Duration = Duration::from_secs(5);
 /// Longest that the one real request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(120);
 /// Share of the time that is left which a request may take, so that it is known
@@ -131,28 +130,6 @@ impl Readiness<'_> {
                 () = tokio::time::sleep(POLL) => {}
                 () = cancel.cancelled() => return Err(ReadyError::Interrupted),
             }
-        }
-    }
-
-    /// Refuses a host that there is not. A resolver that does not answer says nothing of it.
-    async fn ask_for_address(
-        &self,
-        cancel: &CancellationToken,
-    ) -> Result<Option<Later>, ReadyError> {
-        let limit = LOOKUP_LIMIT.min(self.limit / 2);
-        let asked = tokio::select! {
-            asked = tokio::time::timeout(limit, self.target.unknown_host()) => asked,
-            () = cancel.cancelled() => return Err(ReadyError::Interrupted),
-        };
-        match asked {
-            Ok(None) => Ok(None),
-            Ok(Some(host)) => Err(ReadyError::NoSuchHost {
-                host: host.to_owned(),
-            }),
-            Err(_) => Ok(Some(Later {
-                words: "the resolver does not answer for its name".to_owned(),
-                connected: false,
-            })),
         }
     }
 

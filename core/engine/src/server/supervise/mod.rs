@@ -7,6 +7,7 @@
 //! [`Report`]s on standard output, a line of JSON each; the end of its input is
 //! the end of InferBench. `inferbench supervise` is all that calls it.
 
+mod hear;
 mod job;
 mod journal;
 mod log_cap;

@@ -8,8 +8,7 @@ use std::num::TryFromIntError;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
-use std::thread::Builder;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -17,10 +16,9 @@ use nix::sys::prctl;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid, setsid};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 use thiserror::Error;
 
+use super::hear::{self, Heard};
 use super::job::{Job, MARK, Order, Report};
 use super::journal::{Entry, Journal};
 use super::log_cap;
@@ -60,6 +58,8 @@ enum StartError {
     NoProgram,
     #[error("it may not be run")]
     NotExecutable,
+    #[error("its supervisor has no threads")]
+    NoThread(#[source] io::Error),
     #[error(transparent)]
     Spawn(io::Error),
     #[error(transparent)]
@@ -74,16 +74,6 @@ impl StartError {
             _ => Self::Spawn(error),
         }
     }
-}
-
-/// What it hears.
-enum Heard {
-    Order(Order),
-    /// InferBench, or whoever ends this process, wants the end.
-    End,
-    Ended(Pid, i32),
-    /// No process of the tree is left.
-    Empty,
 }
 
 /// Supervises one server from the job on standard input until it is stopped.
@@ -103,30 +93,22 @@ pub fn main() -> Result<(), SuperviseError> {
     let (send, heard) = channel();
     let logs = LOGS.map(|name| job.folder.join(name)).to_vec();
     // Every thread is there before the server is, which nobody would watch without them.
-    let reaper = match heed_signals(send.clone())
-        .and_then(|()| log_cap::watch(logs))
-        .and_then(|()| reap_later(send.clone()))
-        .and_then(|go| hear_orders(send).map(|()| go))
-    {
-        Ok(go) => go,
-        Err(error) => {
-            let reason = format!("its supervisor has no threads: {error}");
-            report(&Report::Refused { reason });
-            return Ok(());
-        }
-    };
+    let listening = log_cap::watch(logs).and_then(|()| hear::listen(&send));
     let note = Note::write(&job);
-    let pid = match start(&job) {
-        Ok(pid) => pid,
+    let started = listening
+        .map_err(StartError::NoThread)
+        .and_then(|reaper| Ok((start(&job)?, reaper)));
+    let (pid, reaper) = match started {
+        Ok(started) => started,
         Err(error) => {
+            note.erase();
             let reason = with_causes(&error);
             report(&Report::Refused { reason });
             return Ok(());
         }
     };
     report(&Report::Started { pid: pid.as_raw() });
-    // It waits for this.
-    let _: Result<(), SendError<()>> = reaper.send(());
+    reaper.begin();
     let empty = Cell::new(false);
     let left = Tree {
         job,
@@ -189,66 +171,6 @@ fn start(job: &Job) -> Result<Pid, StartError> {
         .map_err(StartError::spawn)?;
     // It is reaped with all others.
     Ok(Pid::from_raw(i32::try_from(child.id())?))
-}
-
-/// Turns the signals that end a process into an end in order. They are handled,
-/// not blocked: what is started here would inherit that.
-fn heed_signals(send: Sender<Heard>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
-    let heed = move || {
-        for _ in signals.forever() {
-            if send.send(Heard::End).is_err() {
-                return;
-            }
-        }
-    };
-    Builder::new().spawn(heed).map(drop)
-}
-
-/// Reaps, on a thread of its own, from the moment that it is told to: before there is a
-/// server there is nothing to wait for.
-fn reap_later(send: Sender<Heard>) -> io::Result<Sender<()>> {
-    let (go, told) = channel();
-    let wait = move || {
-        if told.recv().is_ok() {
-            reap(&send);
-        }
-    };
-    Builder::new().spawn(wait).map(|_| go)
-}
-
-fn hear_orders(send: Sender<Heard>) -> io::Result<()> {
-    Builder::new().spawn(move || hear_all(&send)).map(drop)
-}
-
-fn hear_all(send: &Sender<Heard>) {
-    for line in io::stdin().lock().lines().map_while(Result::ok) {
-        if let Ok(order) = serde_json::from_str(&line)
-            && send.send(Heard::Order(order)).is_err()
-        {
-            return;
-        }
-    }
-    // If nobody listens any more, the end has come already.
-    drop(send.send(Heard::End));
-}
-
-/// Reaps every process of the tree, adopted ones too, until none is left.
-fn reap(send: &Sender<Heard>) {
-    loop {
-        let heard = match waitpid(None, None) {
-            Ok(WaitStatus::Exited(pid, code)) => Heard::Ended(pid, code << 8),
-            Ok(WaitStatus::Signaled(pid, signal, dumped)) => {
-                Heard::Ended(pid, signal as i32 | if dumped { 0x80 } else { 0 })
-            }
-            Ok(_) | Err(Errno::EINTR) => continue,
-            Err(_) => Heard::Empty,
-        };
-        let last = matches!(heard, Heard::Empty);
-        if send.send(heard).is_err() || last {
-            return;
-        }
-    }
 }
 
 struct Tree {
