@@ -105,7 +105,7 @@ impl Tallies {
             let value = match hides && self.needs_time_between_tokens(metric) {
                 true if metric.values.is_one_per_cell() => MetricValue::Number(None),
                 true => MetricValue::Summary(summary([&Tally::new(metric)])),
-                false => match self.from_source(kept) {
+                false => match self.tally_of_source(kept) {
                     Some(tally) => self.value(metric, &tally),
                     None => self.value(metric, &kept.tally),
                 },
@@ -116,7 +116,7 @@ impl Tallies {
     }
 
     /// The values that a metric has from another one.
-    fn from_source(&self, kept: &Kept) -> Option<Tally> {
+    fn tally_of_source(&self, kept: &Kept) -> Option<Tally> {
         let source = &self.each[kept.source?].tally;
         Some(match (&kept.metric.values, source) {
             (Values::OfMetric(other), Tally::Numbers(values)) => {
@@ -156,7 +156,7 @@ impl Tallies {
         let from_sources: Vec<Option<Tally>> = self
             .each
             .iter()
-            .map(|kept| self.from_source(kept))
+            .map(|kept| self.tally_of_source(kept))
             .collect();
         let slos = &self.load.slos;
         let each = self.each.into_iter().zip(from_sources);
