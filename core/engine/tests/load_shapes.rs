@@ -1,8 +1,12 @@
 //! Loads that go over time: a rate with a shape, the times of a trace, a limit on what is
 //! in flight, slots that begin one after the other. All is read off the records.
 
-use crate::common::cell::{Ran, run, source};
-use crate::common::server::{Peer, TestServer, good_answer, wait_until};
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
+use common::cell::{Ran, run, source};
+use common::server::{Peer, TestServer, good_answer, wait_until};
 use inferbench_engine::os::clock;
 use inferbench_model::facts::record::{Phase, RequestRecord};
 use inferbench_model::facts::window::Window;

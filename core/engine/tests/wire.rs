@@ -1,12 +1,16 @@
 //! Runs whose requests carry images, and runs against `/v1/responses`: what a server
 //! gets, and what the records say of it.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use crate::common::server::{Request, SSE_HEAD, TestServer, answer, chunk};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use common::server::{Request, SSE_HEAD, TestServer, answer, chunk};
 use image::ImageFormat;
 use inferbench_engine::prepare::prepare;
 use inferbench_engine::run::{self, Stops};
@@ -100,7 +104,7 @@ struct Ran {
 
 async fn run_config(folder: &Path, text: &str) -> Ran {
     let loaded = load("t.yaml", text, &|_| None).unwrap();
-    let prepared = prepare(&loaded, crate::common::host()).unwrap();
+    let prepared = prepare(&loaded, common::host()).unwrap();
     let (sender, _receiver) = tokio::sync::mpsc::unbounded_channel();
     let output = folder.join("results");
     let to = run::Destination::New(&output);
@@ -224,7 +228,7 @@ fn prompts_without_a_place_for_images_are_refused_before_anything_starts() {
     let backend = json!({"plugin": "openai", "attach": "http://127.0.0.1:1"});
     let text = config(folder.path(), &backend, &json!({}));
     let loaded = load("t.yaml", &text, &|_| None).unwrap();
-    let errors = prepare(&loaded, crate::common::host()).err().unwrap();
+    let errors = prepare(&loaded, common::host()).err().unwrap();
     let words = errors[0].to_string();
     assert!(
         words.contains("takes prompts as text, but workload.images needs messages"),
@@ -234,7 +238,7 @@ fn prompts_without_a_place_for_images_are_refused_before_anything_starts() {
 
 #[tokio::test]
 async fn the_simulator_streams_responses_that_count_like_any_other() {
-    let program = crate::common::find_program("inferbench-sim");
+    let program = common::find_program("inferbench-sim");
     let program = program.expect("no inferbench-sim: run `cargo build --workspace` first");
     let folder = tempfile::tempdir().unwrap();
     let backend = json!({"plugin": "sim", "options": {"endpoint": "responses",

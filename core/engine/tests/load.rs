@@ -1,13 +1,17 @@
 //! The load against a paced server: what is in flight, what counts, and when
 //! it is sent, read off the records alone.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use crate::common::cell::{Ran, TOKENS, run, source};
-use crate::common::server::{Peer, SSE_HEAD, TestServer, chunk, ending, event, wait_until};
+use common::cell::{Ran, TOKENS, run, source};
+use common::server::{Peer, SSE_HEAD, TestServer, chunk, ending, event, wait_until};
 use inferbench_engine::http::Target;
 use inferbench_engine::load::encoded::EncodedRequest;
 use inferbench_engine::load::requests::CellSource;
@@ -158,7 +162,7 @@ fn bodies(block: u32) -> Vec<Vec<u8>> {
     let server = TestServer::start(move |peer| {
         while let Some(request) = peer.request() {
             seen.lock().unwrap().push(request.body);
-            peer.write(crate::common::server::good_answer());
+            peer.write(common::server::good_answer());
         }
     });
     let target = server.target();
@@ -234,7 +238,7 @@ fn lag_while_the_server_falls_behind() -> f64 {
             let guard = turn.lock().unwrap();
             wait_until(clock::now_ns() + 12_000_000);
             drop(guard);
-            peer.write(crate::common::server::good_answer());
+            peer.write(common::server::good_answer());
         }
     });
     let target = server.target();

@@ -1,9 +1,13 @@
 //! The load on several threads: what is sent is what one thread sends.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
 use std::collections::BTreeMap;
 
-use crate::common::cell::{Ran, TOKENS, run, source};
-use crate::common::server::{Peer, SSE_HEAD, TestServer, chunk, ending, event};
+use common::cell::{Ran, TOKENS, run, source};
+use common::server::{Peer, SSE_HEAD, TestServer, chunk, ending, event};
 use inferbench_model::facts::record::{Phase, RequestRecord};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;

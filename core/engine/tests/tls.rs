@@ -1,16 +1,18 @@
 //! TLS: the same stamps as without it, trust as the config says, and errors
 //! that name their cause at once.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::common::secure::{Authority, SecureStream, pinned, request, self_signed_issuer, serve};
-use crate::common::server::{
-    SSE_HEAD, TestServer, answer, chunk, ending, event, good_answer, wait_until,
-};
-use crate::common::{ask, ask_over, patient};
+use common::secure::{Authority, SecureStream, pinned, request, self_signed_issuer, serve};
+use common::server::{SSE_HEAD, TestServer, answer, chunk, ending, event, good_answer, wait_until};
+use common::{ask, ask_over, patient};
 use inferbench_engine::http::control::{ControlError, ControlPlane};
 use inferbench_engine::http::{Connection, OpenError, Target};
 use inferbench_engine::os::clock;
@@ -70,16 +72,15 @@ async fn a_paced_stream_over_tls_keeps_the_kernels_stamps_and_the_servers_pace()
     });
     let target = trusting(&authority, "localhost", port);
     let mut slot = None;
-    let client = crate::common::completions();
-    let spec = crate::common::text_request();
+    let client = common::completions();
+    let spec = common::text_request();
     for turn in 0..2 {
-        let outcome =
-            crate::common::exchange_over(&mut slot, &target, &client, &spec, patient()).await;
+        let outcome = common::exchange_over(&mut slot, &target, &client, &spec, patient()).await;
         let reads = outcome.reads;
         // As many as there were writes, or fewer on a busy machine.
         assert!(reads.reads > 0, "{reads:?}");
         assert_eq!(reads.kernel_reads, reads.reads);
-        let record = crate::common::record(outcome);
+        let record = common::record(outcome);
         assert!(record.is_ok(), "{record:?}");
         let ttft_ms = record.ttft_ms.unwrap();
         // The server counts from the last byte's arrival, which a busy machine may
@@ -350,7 +351,7 @@ async fn run_over(port: u16, tls: Value) -> (Manifest, Duration) {
         "gpu": {"devices": "none"}
     });
     let loaded = load("t.yaml", &config.to_string(), &|_| None).unwrap();
-    let prepared = prepare(&loaded, crate::common::host()).unwrap();
+    let prepared = prepare(&loaded, common::host()).unwrap();
     let (sender, _receiver) = tokio::sync::mpsc::unbounded_channel();
     let began = Instant::now();
     let output = folder.path().join("results");

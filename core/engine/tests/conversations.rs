@@ -1,14 +1,18 @@
 //! Conversations through the load: each turn carries what the server has answered, after
 //! its pause, over one connection.
 
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+mod common;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::cell::{Ran, run};
-use crate::common::server::{Peer, SSE_HEAD, TestServer, chunk};
+use common::cell::{Ran, run};
+use common::server::{Peer, SSE_HEAD, TestServer, chunk};
 use inferbench_engine::http::Target;
 use inferbench_engine::load::conversations::Conversations;
 use inferbench_engine::load::requests::CellSource;
@@ -85,7 +89,7 @@ fn source(target: &Target, file: &tempfile::NamedTempFile, more: Value) -> CellS
     };
     CellSource {
         prompts: Arc::new(PromptMaker::open(&workload, None, limit).unwrap()),
-        client: Arc::new(crate::common::open("openai", json!({"endpoint": "chat"}))),
+        client: Arc::new(common::open("openai", json!({"endpoint": "chat"}))),
         form: PromptForm::Messages,
         target: Some(target.clone()),
         model: "m".to_owned(),
