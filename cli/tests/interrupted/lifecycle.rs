@@ -270,7 +270,7 @@ fn a_folder_that_is_no_run_or_of_another_version_is_refused() {
     let empty = said(&mut place.resume());
     assert_eq!(empty.code, Some(2));
     assert!(
-        empty.err.contains("run.json: cannot be read"),
+        empty.err.contains("is no run folder: it has no run.json"),
         "{}",
         empty.err
     );
@@ -331,7 +331,8 @@ fn the_next_run_tidies_what_a_killed_run_left_in_the_journal() {
     kill(Pid::from_raw(supervisor), Signal::SIGSTOP).unwrap();
     send(&child, Signal::SIGKILL);
     ended(&mut child);
-    for pid in [supervisor, server] {
+    // The server first: it does not outlive its supervisor.
+    for pid in [server, supervisor] {
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     }
     while !place.processes().is_empty() {
