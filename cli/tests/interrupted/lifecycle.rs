@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use crate::common::place::{LONG, Place, ended, records, send};
+use crate::common::place::{LONG, Place, ended, records, send, worker};
 use crate::common::seal::write_sealed;
 use crate::common::{json_file, said};
 use nix::sys::signal::{Signal, kill};
@@ -327,14 +327,16 @@ fn the_next_run_tidies_what_a_killed_run_left_in_the_journal() {
     let entry = json_file(&file.path());
     let server = place.server().unwrap();
     let supervisor = entry["supervisor"]["pid"].as_i64().unwrap() as i32;
-    // Stopped first, so that neither sees the other's end.
-    kill(Pid::from_raw(supervisor), Signal::SIGSTOP).unwrap();
-    send(&child, Signal::SIGKILL);
-    ended(&mut child);
-    // The server first: it does not outlive its supervisor.
-    for pid in [server, supervisor] {
+    // Stopped first, so that none sees another's end.
+    let worker = worker(&child).unwrap();
+    for pid in [child.id() as i32, worker, supervisor] {
+        kill(Pid::from_raw(pid), Signal::SIGSTOP).unwrap();
+    }
+    for pid in [server, supervisor, worker] {
         kill(Pid::from_raw(pid), Signal::SIGKILL).unwrap();
     }
+    send(&child, Signal::SIGKILL);
+    ended(&mut child);
     while !place.processes().is_empty() {
         std::thread::sleep(Duration::from_millis(10));
     }
