@@ -16,6 +16,8 @@ const UNREADABLE_LIMIT: f64 = 0.01;
 /// Events without a token of their own as a share, above which the server's counts
 /// are said to be too small.
 const MORE_EVENTS_LIMIT: f64 = 0.01;
+/// Lateness of a read from which on it may have joined events of their own, ms.
+const LATE_MS: f64 = 0.5;
 /// The same share, above which figures per token are not to be trusted: no model puts so
 /// many tokens out in pieces.
 const UNDERCOUNTED_LIMIT: f64 = 0.1;
@@ -43,6 +45,9 @@ pub(crate) struct StreamFaults {
     whole: u64,
     /// Answers of several events that came at one instant.
     held_back: u64,
+    /// Those of them that the client may have read so late that it joined their events,
+    /// and by how much at most, ms.
+    held_back_late: (u64, f64),
     /// Answers that end with tokens without output.
     silent_ends: u64,
     /// Finish reasons that are not known, of successful requests.
@@ -77,6 +82,10 @@ impl StreamFaults {
         if record.came_at_once() {
             self.whole += u64::from(events == 1);
             self.held_back += u64::from(events > 1);
+            if let Some(late_ms) = late_for_all_ms(record).filter(|_| events > 1) {
+                let (answers, most_ms) = self.held_back_late;
+                self.held_back_late = (answers + 1, most_ms.max(late_ms));
+            }
         }
         self.silent_ends += u64::from(record.ends_without_output());
         self.estimated += u64::from(record.decode_is_estimated);
@@ -105,6 +114,8 @@ impl StreamFaults {
     /// `client_late_ms`: by how much the client itself read late, so that it may have read
     /// some answers whole.
     pub(crate) fn warnings(&self, client_late_ms: Option<f64>) -> Vec<WarningKind> {
+        let (late, most_ms) = self.held_back_late;
+        let client_late_ms = client_late_ms.or((2 * late > self.held_back).then_some(most_ms));
         let held_back = match client_late_ms.is_some() && !self.hides_time_between_tokens() {
             true => 0,
             false => self.held_back,
@@ -187,6 +198,14 @@ impl StreamFaults {
         }
         (more > MORE_EVENTS_LIMIT).then_some(WarningKind::MoreEventsThanTokens { events, tokens })
     }
+}
+
+/// By how much the client may have read the first event late, where that is known and more
+/// than nothing: the others may have come in that time. Where it is most of the answer's
+/// own time, nothing is known of the client.
+fn late_for_all_ms(record: &RequestRecord) -> Option<f64> {
+    let (late_ms, waited_ms) = record.first_output_early_ms.zip(record.ttft_ms)?;
+    (late_ms > LATE_MS && late_ms < waited_ms / 2.0).then_some(late_ms)
 }
 
 /// Part of all; 0 of nothing.

@@ -254,6 +254,13 @@ fn answers_that_are_held_back_as_a_rule_say_nothing_of_the_client() {
     let text = &warning(&all, WarningCode::AnswersHeldBack).text;
     assert!(text.starts_with("40 of 40 answers came whole"), "{text}");
     assert!(!text.contains("client"), "{text}");
+    // Known of each answer: its events came within 2 of its 20 milliseconds.
+    let each = report(|record| {
+        held_back(record);
+        record.first_output_early_ms = Some(2.0);
+    });
+    let text = &warning(&each, WarningCode::AnswersHeldBack).text;
+    assert!(text.contains("or this client, which read late"), "{text}");
     let late = SelfCheck {
         read_delay_ms_p99: Some(9.0),
         ..SelfCheck::default()
