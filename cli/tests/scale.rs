@@ -10,10 +10,11 @@ use std::process::Command;
 use std::time::Instant;
 
 use inferbench_model::config::Level;
-use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd};
+use inferbench_model::facts::exchange::{Asked, Exchange, OutputKind, StreamEnd, hex};
 use inferbench_model::facts::record::{Phase, RequestKey};
 use inferbench_test_support::runs::Run;
 use nix::sys::resource::{UsageWho, getrusage};
+use sha2::{Digest, Sha256};
 
 mod common;
 
@@ -114,7 +115,11 @@ fn write_shards(folder: &Path, shards: u64, requests: u64) -> u64 {
         let mut answers = Answers::new(4, level, SHARD_TOKENS);
         (0..requests).for_each(|place| answers.write(&mut file, place, place * shards + shard));
         file.flush().unwrap();
-        bytes += std::fs::metadata(own.join("requests.jsonl")).unwrap().len();
+        let records = own.join("requests.jsonl");
+        let of_records = std::fs::metadata(&records).unwrap().len();
+        bytes += of_records;
+        let mut hash = Sha256::new();
+        std::io::copy(&mut File::open(&records).unwrap(), &mut hash).unwrap();
         let mut manifest = serde_json::to_value(&run.manifest).unwrap();
         manifest["exit_state"] = "done".into();
         manifest["shard"] = serde_json::json!({
@@ -122,7 +127,10 @@ fn write_shards(folder: &Path, shards: u64, requests: u64) -> u64 {
             "clock": {"wall_ns": 1, "monotonic_ns": 1, "boot_id": "a", "bound_ms": 1.0,
                 "synchronised": true}
         });
-        std::fs::write(own.join("run.json"), manifest.to_string()).unwrap();
+        manifest["files"] = serde_json::json!({
+            "requests.jsonl": {"bytes": of_records, "sha256": hex(&hash.finalize())}
+        });
+        common::seal::write_sealed(&own.join("run.json"), manifest);
     }
     bytes
 }
