@@ -45,7 +45,7 @@ fn heed_signals(send: Sender<Heard>) -> io::Result<()> {
     Builder::new().spawn(heed).map(drop)
 }
 
-/// Reaps, on a thread of its own, from the moment that it is told to: before there is a
+/// Reaps, on a thread of its own, once it is asked to: before there is a
 /// server there is nothing to wait for.
 pub(super) struct Reaper(Sender<()>);
 
