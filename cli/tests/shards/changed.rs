@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::Shards;
-use crate::common::json_file;
 use crate::common::seal::write_sealed;
+use crate::common::{inferbench, json_file, said};
+use crate::{Shards, indices};
 
 #[test]
 fn shards_whose_hashes_were_taken_away_or_lead_elsewhere_are_not_merged() {
@@ -52,4 +52,85 @@ fn shards_whose_hashes_were_taken_away_or_lead_elsewhere_are_not_merged() {
     let merged = run.merge(&[run.shard_folder(0), run.shard_folder(1)], &[]);
     assert_eq!(merged.code, Some(2), "{}", merged.err);
     assert!(merged.err.contains("run.json"), "{}", merged.err);
+}
+
+/// Two shards that have run: the records of the first were changed since, and what the
+/// second says of itself.
+fn two_changed() -> Shards {
+    let run = Shards::new("{ request_rate: [100], arrivals: constant, requests: 40 }");
+    for said in run.meet(&[0, 1], 2, 60) {
+        assert_eq!(said.code, Some(0), "{}", said.err);
+    }
+    let records = run.shard_folder(0).join("requests.jsonl");
+    let text = fs::read_to_string(&records).unwrap();
+    let changed = text.replacen("\"output_tokens\":4", "\"output_tokens\":9", 1);
+    assert_ne!(changed, text);
+    fs::write(&records, changed).unwrap();
+    let manifest = run.shard_folder(1).join("run.json");
+    let mut text = json_file(&manifest);
+    text["host"]["hostname"] = "another".into();
+    fs::write(&manifest, text.to_string()).unwrap();
+    run
+}
+
+#[test]
+fn changed_facts_are_merged_only_where_that_is_allowed_and_are_marked() {
+    let run = two_changed();
+    let both = [run.shard_folder(0), run.shard_folder(1)];
+    let refused = run.merge(&both, &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.err);
+    let hint = "hint: --allow-changed merges them all the same, into a report that says so";
+    assert!(refused.err.contains(hint), "{}", refused.err);
+    assert!(!run.path("merged").exists());
+    let merged = run.merge(&both, &["--allow-changed"]);
+    assert_eq!(merged.code, Some(3), "{}", merged.err);
+    for (shard, file) in [(0, "requests.jsonl"), (1, "run.json")] {
+        let words = format!("warning: shard {shard} was changed after its run: {file}");
+        assert!(merged.err.contains(&words), "{}", merged.err);
+    }
+    let report = json_file(&run.path("merged/report.json"));
+    let first =
+        "Facts were changed after the run: shard 0 (requests.jsonl) and shard 1 (run.json).";
+    assert_eq!(report["answer"][0], first);
+    let codes = report["warnings"].as_array().unwrap();
+    assert_eq!(codes[0]["code"], "shards-changed");
+    // Every record is there, the changed one too.
+    assert_eq!(indices(&run.path("merged")), (0..40).collect::<Vec<u64>>());
+}
+
+#[test]
+fn verify_rejects_what_was_merged_of_changed_facts_even_if_it_no_longer_says_so() {
+    let run = two_changed();
+    let both = [run.shard_folder(0), run.shard_folder(1)];
+    let merged = run.merge(&both, &["--allow-changed"]);
+    assert_eq!(merged.code, Some(3), "{}", merged.err);
+    let folder = run.path("merged");
+    let verify = || said(inferbench().args(["--quiet", "verify"]).arg(&folder));
+    let rejected = verify();
+    assert_eq!(rejected.code, Some(4), "{}", rejected.out);
+    for place in ["shard 0: requests.jsonl", "shard 1: run.json"] {
+        let words = format!("{place}: it was changed after the run, and merged all the same");
+        assert!(rejected.out.contains(&words), "{}", rejected.out);
+    }
+    // The word of it is taken away, and the hash made right.
+    let file = folder.join("run.json");
+    let mut manifest = json_file(&file);
+    manifest["merged"]
+        .as_object_mut()
+        .unwrap()
+        .remove("changed");
+    write_sealed(&file, manifest);
+    let rejected = verify();
+    assert_eq!(rejected.code, Some(4), "{}", rejected.out);
+    let words = "shards/1/run.json: is not as the run wrote it at its end";
+    assert!(rejected.out.contains(words), "{}", rejected.out);
+    // What is kept of a shard is another's.
+    fs::copy(
+        folder.join("shards/0/run.json"),
+        folder.join("shards/1/run.json"),
+    )
+    .unwrap();
+    let rejected = verify();
+    let words = "shards/1/run.json: it is not that of the shard that was merged, or gone";
+    assert!(rejected.out.contains(words), "{}", rejected.out);
 }

@@ -88,6 +88,18 @@ pub struct MergedFacts {
     /// Those that were not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u32>,
+    /// Those whose facts were changed after their run, and were merged all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<ChangedShard>,
+}
+
+/// A shard whose facts are not as its run left them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ChangedShard {
+    /// Its place, from 0.
+    pub shard: u32,
+    /// Files that were changed, are gone or were put there.
+    pub files: Vec<String>,
 }
 
 /// A run of which shards are missing.
@@ -242,6 +254,7 @@ mod tests {
             count: shards.len() as u32,
             shards,
             missing: Vec::new(),
+            changed: Vec::new(),
         };
         merged.clocks_apart_ms()
     }

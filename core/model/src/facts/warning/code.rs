@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Severity;
 use crate::facts::cache_audit::PrefixCacheState;
+use crate::facts::shard::ChangedShard;
 
 macro_rules! warnings {
     ([] $(
