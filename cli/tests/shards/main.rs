@@ -9,6 +9,7 @@ mod clocks;
 mod common;
 mod lost;
 mod start;
+mod trouble;
 mod whole;
 
 use std::fs;

@@ -2,17 +2,19 @@
 //! when it is ready, the first publishes the start when all are, and if one does not
 //! come, all give up together.
 
+mod folder;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use inferbench_model::plan::shard::Shard;
 use tokio_util::sync::CancellationToken;
+
+use folder::Folder;
 
 use crate::load::gate::{NotStarted, OPEN_BEFORE_NS};
 use crate::os::clock;
@@ -29,16 +31,13 @@ const SLEEP_AT_MOST: Duration = Duration::from_millis(50);
 const MARGIN_NS: u64 = OPEN_BEFORE_NS + 2_000_000_000;
 /// What this machine's clock may be behind that of the first shard, where it can be told.
 const MOST_BEHIND_NS: u64 = 1_000_000_000;
-/// Folder of what the first shard publishes, and of those that go: all look there, so that
-/// it has few files.
-const SAID: &str = "said";
 /// Beginning of the file of a shard that goes.
 const LEFT: &str = "left-";
 
 /// A shard's view of the folder.
 #[derive(Debug, Clone)]
 pub(super) struct Rendezvous {
-    folder: PathBuf,
+    folder: Folder,
     shard: Shard,
     /// What all shards of a run have in common.
     run: String,
@@ -56,31 +55,23 @@ impl Rendezvous {
         shard: Shard,
         run: &str,
         limit: Duration,
+        cancel: &CancellationToken,
     ) -> Result<Self, NotStarted> {
         let own = Self {
-            folder: folder.to_owned(),
+            folder: Folder::new(folder, limit),
             shard,
             run: run.to_owned(),
             limit,
         };
-        let said = folder.join(SAID);
-        fs::create_dir_all(&said).map_err(own.unusable(&said))?;
-        let here = own.file(&card_name(shard.index()));
-        let made = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&here);
-        match made {
-            Ok(mut file) => {
-                let written = file.write_all(own.card(shard.index()).as_bytes());
-                written.map_err(own.unusable(&here))?;
-                Ok(own)
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(NotStarted::Stale {
+        let index = shard.index();
+        own.folder.make(cancel)?;
+        let card = own.card(index);
+        match own.folder.put_new(&card_name(index), card, cancel)? {
+            true => Ok(own),
+            false => Err(NotStarted::Stale {
                 folder: folder.to_owned(),
-                shard: shard.index(),
+                shard: index,
             }),
-            Err(error) => Err(own.unusable(&here)(error)),
         }
     }
 
@@ -91,32 +82,57 @@ impl Rendezvous {
     /// See [`NotStarted`].
     pub(super) fn start(&self, cell: u32, cancel: &CancellationToken) -> Result<u64, NotStarted> {
         let ready = format!("cell-{cell}-ready-");
-        self.put(&format!("{ready}{}", self.shard.index()), "")?;
+        let own = format!("{ready}{}", self.shard.index());
+        self.folder.put(&own, String::new(), cancel)?;
         let start = format!("cell-{cell}-start");
         if self.shard.index() == 0 {
             self.gather(&ready, cancel)?;
             if cell == 0 {
-                self.must_be_one_run()?;
+                self.must_be_one_run(cancel)?;
             }
             let wall_ns = clock::realtime_ns() + margin_ns(self.shard);
-            self.say(&start, &wall_ns.to_string())?;
+            let text = format!("{wall_ns} {}", self.card(0));
+            self.folder.say(&start, text, cancel)?;
             return Ok(wall_ns);
         }
-        let read = |own: &Self| {
-            let text = fs::read_to_string(own.said(&start)).ok()?;
-            text.trim().parse().ok()
-        };
+        let read = |own: &Self| own.published(&start, cancel);
         let wall_ns: u64 = self.wait_for((&start, &ready), cancel, &read)?;
         must_not_be_too_far(wall_ns.saturating_sub(clock::realtime_ns()), self.shard)?;
         Ok(wall_ns)
+    }
+
+    /// The start of a cell, if the first shard has published it.
+    fn published(
+        &self,
+        start: &str,
+        cancel: &CancellationToken,
+    ) -> Result<Option<u64>, NotStarted> {
+        let path = self.folder.said(start);
+        let text = self.folder.read(&path, cancel)?;
+        let Some(text) = text.filter(|text| !text.is_empty()) else {
+            return Ok(None);
+        };
+        let (wall_ns, card) = text.split_once(' ').unwrap_or((&text, ""));
+        if card != self.card(0) {
+            self.leave();
+            return Err(self.other_run(0));
+        }
+        match wall_ns.parse() {
+            Ok(wall_ns) => Ok(Some(wall_ns)),
+            Err(_) => Err(NotStarted::Folder {
+                path,
+                source: io::ErrorKind::InvalidData.into(),
+            }),
+        }
     }
 
     /// Says that a cell has ended here.
     ///
     /// # Errors
     /// `Folder`.
-    pub(super) fn ended(&self, cell: u32) -> Result<(), NotStarted> {
-        self.put(&format!("cell-{cell}-ended-{}", self.shard.index()), "")
+    pub(super) fn ended(&self, cell: u32, cancel: &CancellationToken) -> Result<(), NotStarted> {
+        let own = format!("cell-{cell}-ended-{}", self.shard.index());
+        self.folder.put(&own, String::new(), cancel)
     }
 
     /// Waits until a cell has ended in all shards.
@@ -131,23 +147,26 @@ impl Rendezvous {
         let (over, ended) = (format!("cell-{cell}-over"), format!("cell-{cell}-ended-"));
         if self.shard.index() == 0 {
             self.gather(&ended, cancel)?;
-            return self.say(&over, "");
+            return self.folder.say(&over, String::new(), cancel);
         }
         self.wait_for((&over, &ended), cancel, &|own| {
-            own.said(&over).exists().then_some(())
+            let path = own.folder.said(&over);
+            Ok(own.folder.read(&path, cancel)?.map(|_| ()))
         })
     }
 
     /// Says that this shard will not come any more.
     pub(super) fn leave(&self) {
         // Who cannot read it waits for the limit.
-        drop(self.say(&format!("{LEFT}{}", self.shard.index()), ""));
+        let own = format!("{LEFT}{}", self.shard.index());
+        let folder = self.folder.in_haste();
+        drop(folder.say(&own, String::new(), &CancellationToken::new()));
     }
 
     /// Waits until all shards have left a file whose name begins so.
     fn gather(&self, prefix: &str, cancel: &CancellationToken) -> Result<(), NotStarted> {
         self.wait(cancel, |own| {
-            let missing = own.missing(prefix)?;
+            let missing = own.missing(prefix, cancel)?;
             Ok(match missing.is_empty() {
                 true => Waited::Over(()),
                 false => Waited::Until(missing),
@@ -156,9 +175,9 @@ impl Rendezvous {
     }
 
     /// Shards that have left no file whose name begins so.
-    fn missing(&self, prefix: &str) -> Result<Vec<u32>, NotStarted> {
+    fn missing(&self, prefix: &str, cancel: &CancellationToken) -> Result<Vec<u32>, NotStarted> {
         let mut missing: BTreeSet<u32> = (0..self.shard.count()).collect();
-        for name in self.names_in(&self.folder)? {
+        for name in self.folder.names(cancel)? {
             let index = name.strip_prefix(prefix);
             let index = index.and_then(|index| index.parse::<u32>().ok());
             index.map(|index| missing.remove(&index));
@@ -172,20 +191,20 @@ impl Rendezvous {
         &self,
         (name, prefix): (&str, &str),
         cancel: &CancellationToken,
-        read: &dyn Fn(&Self) -> Option<T>,
+        read: &dyn Fn(&Self) -> Result<Option<T>, NotStarted>,
     ) -> Result<T, NotStarted> {
         let waited = self.wait(cancel, |own| {
-            Ok(read(own).map_or(Waited::Until(Vec::new()), Waited::Over))
+            Ok(read(own)?.map_or(Waited::Until(Vec::new()), Waited::Over))
         });
         match waited {
             Err(NotStarted::Missing {
                 folder, limit_s, ..
             }) => {
                 // Looked at once, and not at every look.
-                let missing = self.missing(prefix)?;
+                let missing = self.missing(prefix, cancel)?;
                 Err(match missing.is_empty() {
                     true => NotStarted::Unsaid {
-                        path: self.said(name),
+                        path: self.folder.said(name),
                         limit_s,
                     },
                     false => NotStarted::Missing {
@@ -210,18 +229,18 @@ impl Rendezvous {
                 Waited::Over(value) => return Ok(value),
                 Waited::Until(missing) => missing,
             };
-            let names = self.names_in(&self.folder.join(SAID))?;
+            let names = self.folder.names_said(cancel)?;
             let gone = names
                 .iter()
                 .find_map(|name| name.strip_prefix(LEFT)?.parse().ok());
             if let Some(shard) = gone {
-                let folder = self.folder.clone();
+                let folder = self.folder.path().to_owned();
                 return Err(NotStarted::GivenUp { folder, shard });
             }
             if began.elapsed() >= self.limit {
                 self.leave();
                 return Err(NotStarted::Missing {
-                    folder: self.folder.clone(),
+                    folder: self.folder.path().to_owned(),
                     missing,
                     limit_s: self.limit.as_secs_f64(),
                 });
@@ -232,58 +251,28 @@ impl Rendezvous {
     }
 
     /// Refuses shards of another run, which came to the same folder.
-    fn must_be_one_run(&self) -> Result<(), NotStarted> {
+    fn must_be_one_run(&self, cancel: &CancellationToken) -> Result<(), NotStarted> {
         for index in 0..self.shard.count() {
-            let path = self.file(&card_name(index));
-            let card = fs::read_to_string(&path).map_err(self.unusable(&path))?;
-            if card != self.card(index) {
+            let path = self.folder.file(&card_name(index));
+            let card = self.folder.read(&path, cancel)?;
+            if card != Some(self.card(index)) {
                 self.leave();
-                return Err(NotStarted::OtherRun {
-                    folder: self.folder.clone(),
-                    shard: index,
-                });
+                return Err(self.other_run(index));
             }
         }
         Ok(())
     }
 
+    fn other_run(&self, shard: u32) -> NotStarted {
+        NotStarted::OtherRun {
+            folder: self.folder.path().to_owned(),
+            shard,
+        }
+    }
+
     /// What a shard of this run leaves when it comes.
     fn card(&self, index: u32) -> String {
         format!("{index}/{} {}\n", self.shard.count(), self.run)
-    }
-
-    fn names_in(&self, folder: &Path) -> Result<Vec<String>, NotStarted> {
-        let names = fs::read_dir(folder).and_then(|entries| {
-            let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
-            names.collect::<io::Result<Vec<String>>>()
-        });
-        names.map_err(self.unusable(folder))
-    }
-
-    fn file(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    fn said(&self, name: &str) -> PathBuf {
-        self.folder.join(SAID).join(name)
-    }
-
-    /// Puts a file where all look.
-    fn say(&self, name: &str, text: &str) -> Result<(), NotStarted> {
-        self.put(&format!("{SAID}/{name}"), text)
-    }
-
-    /// Puts a file there as a whole: nobody sees a part of it.
-    fn put(&self, name: &str, text: &str) -> Result<(), NotStarted> {
-        let path = self.file(name);
-        let aside = self.file(&format!(".{}.part", name.replace('/', "-")));
-        fs::write(&aside, text).map_err(self.unusable(&aside))?;
-        fs::rename(&aside, &path).map_err(self.unusable(&path))
-    }
-
-    fn unusable(&self, path: &Path) -> impl FnOnce(io::Error) -> NotStarted + use<> {
-        let path = path.to_owned();
-        move |source| NotStarted::Folder { path, source }
     }
 }
 

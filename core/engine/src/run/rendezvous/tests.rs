@@ -1,10 +1,19 @@
 //! Shards that meet, and those that do not.
 
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
 use super::*;
+
+fn go() -> CancellationToken {
+    CancellationToken::new()
+}
 
 fn enter_of(folder: &Path, (index, count): (u32, u32), limit_ms: u64) -> Rendezvous {
     let shard = Shard::new(index, count).unwrap();
-    Rendezvous::enter(folder, shard, "one run", Duration::from_millis(limit_ms)).unwrap()
+    let limit = Duration::from_millis(limit_ms);
+    Rendezvous::enter(folder, shard, "one run", limit, &go()).unwrap()
 }
 
 fn enter(folder: &Path, index: u32, limit_ms: u64) -> Rendezvous {
@@ -47,7 +56,7 @@ fn where_the_first_says_nothing_the_file_that_is_waited_for_is_named() {
     assert!(matches!(&error, NotStarted::Missing { missing, .. } if *missing == [0]));
     // The first was ready, and then it was killed.
     fs::write(folder.path().join("cell-1-ready-0"), "").unwrap();
-    fs::remove_file(alone.said("left-1")).unwrap();
+    fs::remove_file(alone.folder.said("left-1")).unwrap();
     let words = alone.start(1, &cancel).unwrap_err().to_string();
     assert!(words.contains("said/cell-1-start: did not come"), "{words}");
 }
@@ -57,7 +66,8 @@ fn a_second_start_in_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     enter(folder.path(), 1, 50);
     let shard = Shard::new(1, 2).unwrap();
-    let again = Rendezvous::enter(folder.path(), shard, "one run", Duration::ZERO).unwrap_err();
+    let again =
+        Rendezvous::enter(folder.path(), shard, "one run", Duration::ZERO, &go()).unwrap_err();
     assert!(matches!(again, NotStarted::Stale { shard: 1, .. }));
 }
 
@@ -69,7 +79,7 @@ fn shards_of_two_runs_in_one_folder_do_not_begin() {
         let first = enter(folder.path(), 0, 20_000);
         let shard = Shard::new(1, count).unwrap();
         let limit = Duration::from_secs(20);
-        let other = Rendezvous::enter(folder.path(), shard, run, limit).unwrap();
+        let other = Rendezvous::enter(folder.path(), shard, run, limit, &go()).unwrap();
         let cancel = CancellationToken::new();
         let errors = std::thread::scope(|scope| {
             let each = [&first, &other].map(|own| scope.spawn(|| own.start(0, &cancel)));
@@ -85,11 +95,11 @@ fn a_cell_has_ended_when_it_has_in_all() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = [0, 1].map(|index| enter(folder.path(), index, 50));
     let cancel = CancellationToken::new();
-    one.ended(3).unwrap();
-    two.ended(3).unwrap();
+    one.ended(3, &cancel).unwrap();
+    two.ended(3, &cancel).unwrap();
     one.all_ended(3, &cancel).unwrap();
     two.all_ended(3, &cancel).unwrap();
-    two.ended(4).unwrap();
+    two.ended(4, &cancel).unwrap();
     assert!(two.all_ended(4, &cancel).is_err());
 }
 
@@ -99,7 +109,7 @@ fn a_folder_that_cannot_be_written_is_named() {
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();
     let shard = Shard::new(0, 2).unwrap();
-    let error = Rendezvous::enter(&file, shard, "one run", Duration::ZERO).unwrap_err();
+    let error = Rendezvous::enter(&file, shard, "one run", Duration::ZERO, &go()).unwrap_err();
     assert!(matches!(error, NotStarted::Folder { .. }), "{error}");
 }
 
@@ -130,7 +140,7 @@ fn five_hundred_shards_meet_for_two_cells() {
                 let first = own.start(0, cancel).unwrap();
                 // The start lies ahead for all, although each looks twice a second.
                 let is_ahead = clock::realtime_ns() < first;
-                own.ended(0).unwrap();
+                own.ended(0, cancel).unwrap();
                 own.all_ended(0, cancel).unwrap();
                 (first, is_ahead, own.start(1, cancel).unwrap())
             })
@@ -142,4 +152,58 @@ fn five_hundred_shards_meet_for_two_cells() {
     let (first, _, second) = starts[0];
     assert!(second > first);
     assert!(starts.iter().all(|start| *start == (first, true, second)));
+}
+
+#[test]
+fn a_start_of_another_run_is_no_start_of_this_one() {
+    let folder = tempfile::tempdir().unwrap();
+    // Two shards have met here, and of the four of another run two come later.
+    let late = enter_of(folder.path(), (2, 4), 20_000);
+    let soon = clock::realtime_ns() + 1_000_000_000;
+    let text = format!("{soon} 0/2 one run\n");
+    late.folder.say("cell-0-start", text, &go()).unwrap();
+    let error = late.start(0, &go()).unwrap_err();
+    assert!(
+        matches!(error, NotStarted::OtherRun { shard: 0, .. }),
+        "{error}"
+    );
+    // One that says no time is refused at once, too.
+    let own = format!("soon {}", late.card(0));
+    late.folder.say("cell-1-start", own, &go()).unwrap();
+    let error = late.start(1, &go()).unwrap_err();
+    assert!(matches!(error, NotStarted::Folder { .. }), "{error}");
+}
+
+#[test]
+fn a_folder_that_goes_away_is_named_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let meet = folder.path().join("meet");
+    let own = enter(&meet, 1, 600_000);
+    let error = std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| own.start(0, &go()).unwrap_err());
+        while !meet.join("cell-0-ready-1").exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        fs::rename(&meet, folder.path().join("elsewhere")).unwrap();
+        waiting.join().unwrap()
+    });
+    let NotStarted::Folder { path, .. } = &error else {
+        panic!("{error}");
+    };
+    assert!(path.starts_with(&meet), "{error}");
+}
+
+#[test]
+fn a_file_system_that_hangs_holds_up_nothing_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = enter(folder.path(), 1, 50);
+    // Whoever opens it for writing waits until somebody reads, and nobody does.
+    let pipe = folder.path().join(".cell-0-ready-1.part");
+    assert!(Command::new("mkfifo").arg(pipe).status().unwrap().success());
+    let words = own.start(0, &go()).unwrap_err().to_string();
+    assert!(words.contains("did not answer within 2 s"), "{words}");
+    let stopped = CancellationToken::new();
+    stopped.cancel();
+    let error = own.start(0, &stopped).unwrap_err();
+    assert!(matches!(error, NotStarted::Stopped), "{error}");
 }
