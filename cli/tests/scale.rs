@@ -35,11 +35,12 @@ struct Answers {
 }
 
 impl Answers {
-    /// The answers of `slots` slots at this level.
-    fn new(slots: u32, level: u32, tokens: u32) -> Self {
+    /// The answers of `slots` slots at this level. `seed`: each has other gaps, since equal
+    /// values take no room and no time where they are sorted.
+    fn new(slots: u32, level: u32, tokens: u32, seed: u64) -> Self {
         Self {
             free_ns: vec![1_000_000_000; slots as usize],
-            state: 1,
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1),
             level: Level::Concurrency(level),
             tokens,
         }
@@ -99,7 +100,7 @@ fn write_run(folder: &Path, requests: u64) {
     let manifest = serde_json::to_vec(&run.manifest).unwrap();
     std::fs::write(folder.join("run.json"), manifest).unwrap();
     let mut file = records_in(folder);
-    let mut answers = Answers::new(CONCURRENCY, CONCURRENCY, TOKENS);
+    let mut answers = Answers::new(CONCURRENCY, CONCURRENCY, TOKENS, 0);
     (0..requests).for_each(|index| answers.write(&mut file, index, index));
     file.flush().unwrap();
 }
@@ -130,7 +131,7 @@ fn write_shards(folder: &Path, shards: u64, requests: u64) {
         }
         std::fs::create_dir_all(&own).unwrap();
         let mut file = records_in(&own);
-        let mut answers = Answers::new(4, level, SHARD_TOKENS);
+        let mut answers = Answers::new(4, level, SHARD_TOKENS, shard);
         (0..requests).for_each(|place| answers.write(&mut file, place, place * shards + shard));
         file.flush().unwrap();
         let records = own.join("requests.jsonl");
