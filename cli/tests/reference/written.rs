@@ -73,7 +73,7 @@ pub(super) const TABLES: &[Table] = &[
     ),
     table(
         "run.json: merged, changed",
-        "core/model/src/facts/shard.rs",
+        "core/model/src/facts/changed_shard.rs",
         "ChangedShard",
     ),
     table(

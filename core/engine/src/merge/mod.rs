@@ -11,8 +11,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use inferbench_model::facts::changed_shard::ChangedShard;
 use inferbench_model::facts::manifest::{Anchor, ExitState, FileFacts, Manifest};
-use inferbench_model::facts::shard::{ChangedShard, MergedFacts, MergedShard, clock_step_ms};
+use inferbench_model::facts::shard::{MergedFacts, MergedShard, clock_step_ms};
 
 pub use error::{Lost, MergeError};
 use records::{LeftRecords, ShardRecords, merge_records};

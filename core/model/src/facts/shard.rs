@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::changed_shard::ChangedShard;
 use super::exit_state::ExitState;
 use super::key::CellKey;
 use crate::plan::shard::Shard;
@@ -91,15 +92,6 @@ pub struct MergedFacts {
     /// Those whose facts were changed after their run, and were merged all the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub changed: Vec<ChangedShard>,
-}
-
-/// A shard whose facts are not as its run left them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ChangedShard {
-    /// Its place, from 0.
-    pub shard: u32,
-    /// Files that were changed, are gone or were put there.
-    pub files: Vec<String>,
 }
 
 /// A run of which shards are missing.

@@ -26,9 +26,10 @@ use super::verdict::compare::Comparison;
 use super::verdict::drift::Drift;
 use super::verdict::tuning::{PointEnd, Tuning};
 use crate::config::{Level, SloConfig};
+use crate::facts::changed_shard::ChangedShard;
 use crate::facts::key::Counts;
 use crate::facts::manifest::ExitState;
-use crate::facts::shard::{ChangedShard, Partial};
+use crate::facts::shard::Partial;
 use crate::facts::warning::Warning;
 use crate::hardware::over_time::Timeline;
 

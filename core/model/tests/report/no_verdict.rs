@@ -1,8 +1,9 @@
 //! Runs that leave no verdict, and why, in the report.
 
 use inferbench_model::config::Level;
+use inferbench_model::facts::changed_shard::ChangedShard;
 use inferbench_model::facts::self_check::SelfCheck;
-use inferbench_model::facts::shard::{ChangedShard, MergedFacts};
+use inferbench_model::facts::shard::MergedFacts;
 use inferbench_model::report::{Outcome, Reason, Severity};
 use inferbench_test_support::runs::{Run, fail, one_failed, one_of_each, records, two_backends};
 

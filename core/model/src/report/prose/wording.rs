@@ -1,7 +1,7 @@
 //! Lists and levels in words.
 
 use crate::config::Level;
-use crate::facts::shard::ChangedShard;
+use crate::facts::changed_shard::ChangedShard;
 
 /// Shards that are named before the rest is counted.
 const SHARDS_NAMED: usize = 4;
