@@ -80,6 +80,9 @@ pub enum Command {
         /// Leave lost shards out: a partial report, without a verdict.
         #[arg(long)]
         allow_missing: bool,
+        /// Merge shards whose facts were changed after their run: a report that says so, without a verdict.
+        #[arg(long)]
+        allow_changed: bool,
     },
     /// Print, or submit, one batch script for Slurm that runs a config as shards and merges them.
     Slurm(SlurmArgs),

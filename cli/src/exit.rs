@@ -216,6 +216,10 @@ impl CliError {
                 "run all shards again; --allow-missing makes a partial report without a verdict"
                     .to_owned(),
             ),
+            Self::Merge(error) if error.is_of_changed_facts() => Some(
+                "--allow-changed merges them all the same, into a report that says so and has no verdict"
+                    .to_owned(),
+            ),
             Self::CutOff(cut_off) => cut_off_hint(cut_off),
             Self::TooLow(_) => Some("raise it before InferBench is started".to_owned()),
             Self::NewPlugin(error) => error.hint(),

@@ -1,11 +1,12 @@
 //! Memory and time of `report` over cells of many requests, and of `merge` over many
-//! shards. `INFERBENCH_TEST_PROGRAM` names a release build to be measured.
+//! shards. `INFERBENCH_TEST_PROGRAM` names a release build to be measured,
+//! `INFERBENCH_SCALE_FOLDER` a folder that keeps the shards for another time.
 
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -34,11 +35,12 @@ struct Answers {
 }
 
 impl Answers {
-    /// The answers of `slots` slots at this level.
-    fn new(slots: u32, level: u32, tokens: u32) -> Self {
+    /// The answers of `slots` slots at this level. `seed`: each has other gaps, since equal
+    /// values take no room and no time where they are sorted.
+    fn new(slots: u32, level: u32, tokens: u32, seed: u64) -> Self {
         Self {
             free_ns: vec![1_000_000_000; slots as usize],
-            state: 1,
+            state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(1),
             level: Level::Concurrency(level),
             tokens,
         }
@@ -98,26 +100,42 @@ fn write_run(folder: &Path, requests: u64) {
     let manifest = serde_json::to_vec(&run.manifest).unwrap();
     std::fs::write(folder.join("run.json"), manifest).unwrap();
     let mut file = records_in(folder);
-    let mut answers = Answers::new(CONCURRENCY, CONCURRENCY, TOKENS);
+    let mut answers = Answers::new(CONCURRENCY, CONCURRENCY, TOKENS, 0);
     (0..requests).for_each(|index| answers.write(&mut file, index, index));
     file.flush().unwrap();
 }
 
-/// Writes the folders of so many shards of a run; gives the bytes of their records.
-fn write_shards(folder: &Path, shards: u64, requests: u64) -> u64 {
+/// The folder of so many shards: that which a variable names, or one that goes away.
+fn shards_folder(shards: u64, requests: u64) -> (PathBuf, Option<tempfile::TempDir>) {
+    match std::env::var_os("INFERBENCH_SCALE_FOLDER") {
+        Some(kept) => {
+            let kept = PathBuf::from(kept).join(format!("{shards}-of-{requests}"));
+            std::fs::create_dir_all(&kept).unwrap();
+            (kept, None)
+        }
+        None => {
+            let folder = tempfile::tempdir().unwrap();
+            (folder.path().to_owned(), Some(folder))
+        }
+    }
+}
+
+/// Writes the folders of so many shards of a run, unless they are there.
+fn write_shards(folder: &Path, shards: u64, requests: u64) {
     let level = u32::try_from(4 * shards).unwrap();
     let run = Run::new(&["one"], &[level], 1);
-    let mut bytes = 0;
     for shard in 0..shards {
         let own = folder.join(shard.to_string());
-        std::fs::create_dir(&own).unwrap();
+        if own.join("run.json").exists() {
+            continue;
+        }
+        std::fs::create_dir_all(&own).unwrap();
         let mut file = records_in(&own);
-        let mut answers = Answers::new(4, level, SHARD_TOKENS);
+        let mut answers = Answers::new(4, level, SHARD_TOKENS, shard);
         (0..requests).for_each(|place| answers.write(&mut file, place, place * shards + shard));
         file.flush().unwrap();
         let records = own.join("requests.jsonl");
         let of_records = std::fs::metadata(&records).unwrap().len();
-        bytes += of_records;
         let mut hash = Sha256::new();
         std::io::copy(&mut File::open(&records).unwrap(), &mut hash).unwrap();
         let mut manifest = serde_json::to_value(&run.manifest).unwrap();
@@ -132,7 +150,13 @@ fn write_shards(folder: &Path, shards: u64, requests: u64) -> u64 {
         });
         common::seal::write_sealed(&own.join("run.json"), manifest);
     }
-    bytes
+}
+
+/// Bytes of the records of shards.
+fn bytes_of(folder: &Path) -> u64 {
+    let each = std::fs::read_dir(folder).unwrap();
+    let each = each.map(|shard| shard.unwrap().path().join("requests.jsonl").metadata());
+    each.map(|records| records.unwrap().len()).sum()
 }
 
 /// Runs `report` over the folder; gives its time and the largest memory of any
@@ -199,16 +223,17 @@ fn from_variable(name: &str, default: u64) -> u64 {
 fn many_shards_are_merged_within_500_mib() {
     let shards = from_variable("INFERBENCH_SCALE_SHARDS", 10);
     let requests = from_variable("INFERBENCH_SCALE_REQUESTS", 10_000);
-    let folder = tempfile::tempdir().unwrap();
-    let from = folder.path().join("shards");
-    std::fs::create_dir(&from).unwrap();
-    let bytes = write_shards(&from, shards, requests);
+    let (folder, _goes_away) = shards_folder(shards, requests);
+    let (from, run) = (folder.join("shards"), folder.join("run"));
+    drop(std::fs::remove_dir_all(&run));
+    write_shards(&from, shards, requests);
+    let bytes = bytes_of(&from);
     let (began, cpu_s) = (Instant::now(), children_cpu_s());
     let status = Command::new(common::program())
         .args(["--quiet", "merge"])
         .arg(&from)
         .arg("-o")
-        .arg(folder.path().join("run"))
+        .arg(&run)
         .stdout(std::process::Stdio::null())
         .status()
         .unwrap();
@@ -223,7 +248,7 @@ fn many_shards_are_merged_within_500_mib() {
         mb / cpu_s
     );
     assert!(peak_mib < 500.0, "{peak_mib} MiB");
-    let cells = std::fs::read_to_string(folder.path().join("run/cells.json")).unwrap();
+    let cells = std::fs::read_to_string(run.join("cells.json")).unwrap();
     let cells: serde_json::Value = serde_json::from_str(&cells).unwrap();
     assert_eq!(cells["cells"][0]["counts"]["ok"], shards * requests);
 }

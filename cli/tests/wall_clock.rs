@@ -11,25 +11,6 @@ use common::place::{Place, ended};
 use common::preload;
 use common::{json_file, said};
 
-/// Moves the wall clock of every process that loads it by the seconds in a file.
-const SHIFTED: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-int clock_gettime(clockid_t which, struct timespec *at) {
-    int (*real)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
-    int done = real(which, at);
-    if (which == CLOCK_REALTIME) {
-        long seconds = 0;
-        FILE *file = fopen(getenv("WALL_SHIFT_FILE"), "r");
-        if (file && fscanf(file, "%ld", &seconds) == 1) at->tv_sec += seconds;
-        if (file) fclose(file);
-    }
-    return done;
-}
-"#;
 const CONFIG: &str = "
 name: clock
 model: { id: simulated }
@@ -44,7 +25,7 @@ fn a_wall_clock_that_jumps_moves_no_latency_and_is_warned_of() {
     for shift in ["10800", "-10800"] {
         let place = Place::new(CONFIG);
         let (library, by) = (
-            preload::built(&place.path("."), SHIFTED),
+            preload::built(&place.path("."), preload::WALL_CLOCK),
             place.path("shift"),
         );
         fs::write(&by, "0").unwrap();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use inferbench_engine::merge;
+use inferbench_engine::merge::{self, Allowed};
 use inferbench_model::facts::manifest::ExitState;
 use inferbench_model::facts::shard::MergedFacts;
 
@@ -15,13 +15,20 @@ use crate::table::render_table;
 pub(super) fn merge(
     folders: &[PathBuf],
     run: &Path,
-    allow_missing: bool,
+    allowed: Allowed,
     output: OutputArgs,
 ) -> Result<Code, CliError> {
-    let merged = merge::merge(folders, run, allow_missing)?;
+    let merged = merge::merge(folders, run, allowed)?;
     let derived = derived::write_from(run, Some(merged.first))?;
     for lost in &merged.lost {
         eprintln!("warning: shard {} is lost: {}", lost.index, lost.why);
+    }
+    for changed in &merged.facts.changed {
+        let files = changed.files.join(", ");
+        eprintln!(
+            "warning: shard {} was changed after its run: {files}",
+            changed.shard
+        );
     }
     if output.json {
         print_json(&derived.report)?;
@@ -35,7 +42,7 @@ pub(super) fn merge(
     }
     Ok(match derived.manifest.exit_state {
         // A shard may say that it is done and lack records all the same.
-        ExitState::Done if merged.lost.is_empty() => Code::Done,
+        ExitState::Done if merged.lost.is_empty() && merged.facts.changed.is_empty() => Code::Done,
         _ => Code::Incomplete,
     })
 }

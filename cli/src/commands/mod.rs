@@ -30,6 +30,7 @@ mod verify;
 pub(crate) mod watched;
 mod wire;
 
+use inferbench_engine::merge::Allowed;
 use inferbench_engine::plugins::check::ChildWork;
 use inferbench_engine::plugins::host::SearchPath;
 use inferbench_engine::server::supervise;
@@ -63,8 +64,9 @@ pub(crate) fn dispatch(args: Args) -> Result<Code, CliError> {
         Command::Merge {
             folders,
             output: run,
-            allow_missing,
-        } => merge::merge(&folders, &run, allow_missing, output),
+            allow_missing: missing,
+            allow_changed: changed,
+        } => merge::merge(&folders, &run, Allowed { missing, changed }, output),
         Command::Slurm(args) => slurm::slurm(&args, &plugin_args),
         Command::Kubernetes(args) => kubernetes::kubernetes(&args),
         Command::Validate {

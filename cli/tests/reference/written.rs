@@ -72,6 +72,11 @@ pub(super) const TABLES: &[Table] = &[
         "MergedShard",
     ),
     table(
+        "run.json: merged, changed",
+        "core/model/src/facts/changed_shard.rs",
+        "ChangedShard",
+    ),
+    table(
         "run.json: anchors",
         "core/model/src/facts/manifest.rs",
         "Anchor",

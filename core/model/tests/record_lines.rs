@@ -22,6 +22,74 @@ fn least() -> RequestRecord {
     exchange.finish_record(key, &StreamEnd::Clean, 250, false)
 }
 
+/// A record in which every field stands in the line. Without `..`, so that a field which is
+/// added to records and not here does not compile.
+fn most() -> RequestRecord {
+    let text = || Some("a".to_owned());
+    RequestRecord {
+        backend: "one".to_owned(),
+        block: 1,
+        level: Level::Concurrency(2),
+        phase: Phase::Measured,
+        index: 3,
+        replica: Some(4),
+        class: text(),
+        session: Some(5),
+        turn: Some(6),
+        turn_of_tool: true,
+        turn_lag_ms: Some(0.5),
+        status: Status::Failed,
+        reason: text(),
+        message: text(),
+        http_status: Some(500),
+        scheduled_ns: Some(7),
+        sent_ns: Some(8),
+        send_lag_ms: Some(1.5),
+        connect_ms: Some(2.5),
+        resent: true,
+        first_output_ns: Some(9),
+        first_content_ns: Some(10),
+        last_output_ns: Some(11),
+        end_ns: 12,
+        ttft_ms: Some(3.5),
+        tpot_ms: Some(4.5),
+        e2e_latency_ms: Some(5.5),
+        e2e_from_schedule_ms: Some(6.5),
+        decode_ms_per_token: Some(7.5),
+        decode_is_estimated: true,
+        asked_input_tokens: Some(13),
+        asked_output_tokens: 14,
+        repeated_tokens: Some(15),
+        input_tokens: Some(16),
+        output_tokens: Some(17),
+        cached_tokens: Some(18),
+        reasoning_tokens: Some(19),
+        image_tokens: Some(20),
+        request_bytes: Some(21),
+        token_source: Some(TokenSource::Usage),
+        finish_reason: text(),
+        itl_ms: vec![8.5, 9.5],
+        tokens_per_event: Some(vec![1, 2, 3]),
+        tokens_without_output: 22,
+        read_delay_ms: Some(10.5),
+        events_sharing_a_read: Some(23),
+        events_stamped_late: Some(vec![(24, 11.5)]),
+        first_output_early_ms: Some(12.5),
+        malformed_events: 25,
+        malformed_example: text(),
+        mended_events: 26,
+        mended_example: text(),
+        token_id_events: 27,
+        unread_events: 28,
+        unread_field: text(),
+        text_sha256: text(),
+        text_chars: Some(29),
+        text_marks: text(),
+        text: text(),
+        reasoning_text: text(),
+    }
+}
+
 fn number() -> impl Strategy<Value = f64> {
     prop_oneof![
         4 => (-40_000_000_000_i64..40_000_000_000).prop_map(|ns| ns as f64 / 1e6),
@@ -192,6 +260,17 @@ fn the_record_with_the_fewest_fields_is_read() {
     let line = line_of(&least());
     assert!(alike(&read_record(&line).unwrap(), &least()));
     assert_eq!(read_head(&line), Some(head_of(&least())));
+}
+
+/// One with a field that is in the wrong place in either list, or in none, is left to serde.
+#[test]
+fn the_record_with_every_field_is_read_by_their_places() {
+    let line = line_of(&most());
+    assert!(alike(&read_record(&line).unwrap(), &most()));
+    assert_eq!(read_head(&line), Some(head_of(&most())));
+    // None was left out of the line.
+    let fields: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&line).unwrap();
+    assert!(fields.values().all(|value| !value.is_null()));
 }
 
 #[test]

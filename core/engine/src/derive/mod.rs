@@ -132,7 +132,7 @@ pub fn derive_from(folder: &Path, first: Option<FirstReading>) -> Result<Derived
 /// If its `run.json` cannot be read.
 pub fn altered(folder: &Path) -> Result<Option<Altered>, DeriveError> {
     let (manifest, _) = manifest_of(folder)?;
-    Ok(store::must_be_as_left(&RunFolder::open(folder), &manifest, None).err())
+    Ok(store::must_be_as_left(&RunFolder::open(folder), &manifest).err())
 }
 
 /// The report of several run folders side by side. `folders`: label and place

@@ -15,14 +15,15 @@ use inferbench_model::report::{FAILED_LIMIT, FairnessState, warning_words};
 use inferbench_model::text::number::counted;
 use inferbench_model::verify::{
     AskedByPlan, CLIENT, COMPLETE, CellAudit, FAILED, FILES, ORIGIN, PLANNED, PLUGINS, REAL,
-    REPEATS, RecordRules, SAME_WORK, SAMPLES, SEALED, Verification,
+    REPEATS, RecordRules, SAME_WORK, SAMPLES, SEALED, SHARDS, Verification,
 };
 
 use crate::derive::{Derived, searched};
 use crate::store::hash::{file_facts, file_sha256};
-use crate::store::{LineFile, RunFolder, StoreError, seal};
+use crate::store::{LineFile, RunFolder, StoreError, not_as_left, read_json, seal};
 
 const MANIFEST: &str = "run.json";
+const REQUESTS: &str = "requests.jsonl";
 
 /// Checks the facts in `folder` and what follows from them against every rule but
 /// that of the derived files.
@@ -35,6 +36,7 @@ pub fn verify(folder: &Path, derived: &Derived) -> Result<Verification, StoreErr
     let mut found = Verification::default();
     sealed(&run, manifest, &mut found)?;
     files(&run, manifest, &mut found)?;
+    shards(&run, manifest, &mut found)?;
     if let Ok(config) = serde_json::from_value::<Config>(manifest.config.clone()) {
         clock(manifest, &mut found);
         plan(manifest, &config, &mut found);
@@ -104,6 +106,39 @@ fn files(run: &RunFolder, manifest: &Manifest, found: &mut Verification) -> Resu
         .filter(|name| !manifest.files.contains_key(*name))
     {
         found.find(FILES, name, "run.json does not list it");
+    }
+    Ok(())
+}
+
+/// Whether what is kept of each shard is what its run left, and was merged.
+fn shards(
+    run: &RunFolder,
+    manifest: &Manifest,
+    found: &mut Verification,
+) -> Result<(), StoreError> {
+    let Some(merged) = &manifest.merged else {
+        return Ok(());
+    };
+    for changed in &merged.changed {
+        for file in &changed.files {
+            let words = "it was changed after the run, and merged all the same";
+            found.find(SHARDS, format!("shard {}: {file}", changed.shard), words);
+        }
+    }
+    let is_told = |shard: u32| merged.changed.iter().any(|changed| changed.shard == shard);
+    for shard in &merged.shards {
+        let place = format!("shards/{}", shard.index);
+        let own = RunFolder::open(&run.file(&place));
+        let file = own.file(MANIFEST);
+        if file_sha256(&file) != shard.run_sha256 {
+            let words = "it is not that of the shard that was merged, or gone";
+            found.find(SHARDS, format!("{place}/{MANIFEST}"), words);
+        } else if !is_told(shard.index) {
+            let left: Manifest = read_json(&file)?;
+            for altered in not_as_left(&own, &left, Some(REQUESTS))? {
+                found.find(SHARDS, &place, altered.to_string());
+            }
+        }
     }
     Ok(())
 }
@@ -195,12 +230,12 @@ fn records(
         audits.insert(cell.key.clone(), audit_of(&cell.key));
     }
     let mut line = 0_u64;
-    let file = LineFile::open(&run.file("requests.jsonl"))?;
+    let file = LineFile::open(&run.file(REQUESTS))?;
     file.each(|record: RequestRecord| {
         line += 1;
         let key = key_of(&record.backend, record.block, record.level);
         let audit = audits.entry(key).or_insert_with_key(audit_of);
-        audit.take(&record, &format!("requests.jsonl line {line}"), found);
+        audit.take(&record, &format!("{REQUESTS} line {line}"), found);
     })?;
     let mut audits: Vec<(CellKey, CellAudit<'_>)> = audits.into_iter().collect();
     audits.sort_by_cached_key(|(key, _)| key.to_string());

@@ -63,6 +63,14 @@ pub enum NotStarted {
         #[source]
         source: std::io::Error,
     },
+    /// Its file system hangs.
+    #[error("{}: the file system did not answer within {limit_s:.0} s, so the other shards cannot be met", path.display())]
+    NoAnswer { path: PathBuf, limit_s: f64 },
+    /// The wall clock was set after the shard had read it.
+    #[error(
+        "the wall clock of this machine was set by {step_ms:.1} ms while this shard waited for its start, nothing was sent"
+    )]
+    ClockSet { step_ms: f64 },
     /// It was stopped meanwhile.
     #[error("stopped before the start")]
     Stopped,

@@ -99,6 +99,18 @@ pub enum MergeError {
     Unwritable(#[source] io::Error),
 }
 
+impl MergeError {
+    /// Whether facts are others than a shard left, and nothing else is wrong with them.
+    #[must_use]
+    pub fn is_of_changed_facts(&self) -> bool {
+        match self {
+            Self::Changed { .. } | Self::OtherRecords { .. } => true,
+            Self::Altered(altered) => !matches!(altered, Altered::Store(_)),
+            _ => false,
+        }
+    }
+}
+
 /// A shard that is missing, and why as far as can be told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lost {

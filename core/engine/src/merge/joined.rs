@@ -31,6 +31,11 @@ pub(super) fn manifest(shards: &[(&Manifest, i64)], merged: MergedFacts) -> Mani
                 missing: merged.missing.clone(),
             }));
     }
+    if !merged.changed.is_empty() {
+        let changed = merged.changed.clone();
+        let kind = WarningKind::ShardsChanged { changed };
+        all.warnings.push(Warning::about_run(kind));
+    }
     all.shard = None;
     all.merged = Some(merged);
     all.own_sha256 = None;

@@ -11,17 +11,18 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use inferbench_model::facts::changed_shard::ChangedShard;
 use inferbench_model::facts::manifest::{Anchor, ExitState, FileFacts, Manifest};
 use inferbench_model::facts::shard::{MergedFacts, MergedShard, clock_step_ms};
 
 pub use error::{Lost, MergeError};
-use records::{ShardRecords, merge_records};
+use records::{LeftRecords, ShardRecords, merge_records};
 use same::{ShardFolder, must_be_distinct, must_be_of_one_run, must_have_same_cells};
 
 use crate::derive::{self, FirstReading};
 use crate::os::{limits, private};
 use crate::store::hash::{self, HashedFile};
-use crate::store::{RunFolder, SampleFile, StoreError, must_be_as_left};
+use crate::store::{Altered, RunFolder, SampleFile, StoreError, not_as_left};
 
 /// What a run was.
 const MANIFEST: &str = "run.json";
@@ -45,16 +46,21 @@ pub struct Merged {
     pub first: FirstReading,
 }
 
+/// What is merged all the same, into a run without a verdict.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Allowed {
+    /// Shards may be lost, and are left out.
+    pub missing: bool,
+    /// Facts of shards may have been changed after their run.
+    pub changed: bool,
+}
+
 /// Merges the shards in `folders`, each a run folder or a folder with some in it, into
-/// the new run folder `output`. `allow_missing`: lost shards are left out.
+/// the new run folder `output`.
 ///
 /// # Errors
 /// See [`MergeError`]; then nothing is left at `output`.
-pub fn merge(
-    folders: &[PathBuf],
-    output: &Path,
-    allow_missing: bool,
-) -> Result<Merged, MergeError> {
+pub fn merge(folders: &[PathBuf], output: &Path, allowed: Allowed) -> Result<Merged, MergeError> {
     let found = shards_in(folders)?;
     let first = found.first().ok_or(MergeError::Nothing)?;
     found[1..]
@@ -63,7 +69,7 @@ pub fn merge(
     must_be_distinct(&found)?;
     let count = first.facts.shard.count();
     let (mut whole, lost) = sort_out(found, count);
-    if whole.is_empty() || !(lost.is_empty() || allow_missing) {
+    if whole.is_empty() || !(lost.is_empty() || allowed.missing) {
         return Err(MergeError::Lost { lost, count });
     }
     whole.sort_by_key(|shard| shard.facts.shard.index());
@@ -71,12 +77,13 @@ pub fn merge(
         .iter()
         .try_for_each(|shard| must_have_same_cells(&whole[0], shard))?;
     whole.iter().try_for_each(must_be_timely)?;
-    whole.iter().try_for_each(must_be_as_shard_left)?;
+    let looked_at = whole.iter().map(|shard| changed_in(shard, allowed.changed));
+    let changed = looked_at.collect::<Result<Vec<_>, _>>()?;
     // The records of all shards are open at once. Where that is not allowed, the one that
     // is one too many is named.
     drop(limits::raise_open_files());
     let folder = new_folder(output)?;
-    match write(&folder, &whole, &lost) {
+    match write(&folder, (&whole, &lost), changed, allowed.changed) {
         Ok((facts, first)) => Ok(Merged {
             folder,
             facts,
@@ -179,21 +186,32 @@ fn must_be_timely(shard: &ShardFolder) -> Result<(), MergeError> {
     Ok(())
 }
 
-/// Refuses facts that are others than the shard left: the merged run would vouch for them
-/// with hashes of its own.
-fn must_be_as_shard_left(shard: &ShardFolder) -> Result<(), MergeError> {
+/// Files of facts, besides the records, that are others than the shard left. The merged run
+/// would vouch for them with hashes of its own, so they are refused unless that is `allowed`.
+fn changed_in(shard: &ShardFolder, allowed: bool) -> Result<Vec<String>, MergeError> {
     let path = shard.path.join(REQUESTS);
     let file = fs::metadata(&path);
     let bytes = file
         .map_err(|source| StoreError::new(&path, "cannot be read", source))?
         .len();
     let said = shard.manifest.files.get(REQUESTS).map(|facts| facts.bytes);
-    if let Some(said) = said.filter(|said| *said != bytes) {
+    if let Some(said) = said.filter(|said| *said != bytes && !allowed) {
         return Err(MergeError::Changed { path, bytes, said });
     }
     // The hash of the records is found while they are read.
     let run = RunFolder::open(&shard.path);
-    Ok(must_be_as_left(&run, &shard.manifest, Some(REQUESTS))?)
+    let altered = not_as_left(&run, &shard.manifest, Some(REQUESTS))?;
+    if allowed {
+        let files = altered.iter().filter_map(Altered::file);
+        let names = files.filter_map(|file| Some(file.file_name()?.to_string_lossy().into_owned()));
+        let mut names: Vec<String> = names.collect();
+        names.dedup();
+        return Ok(names);
+    }
+    match altered.into_iter().next() {
+        Some(worst) => Err(worst.into()),
+        None => Ok(Vec::new()),
+    }
 }
 
 fn new_folder(output: &Path) -> Result<RunFolder, StoreError> {
@@ -206,17 +224,19 @@ fn new_folder(output: &Path) -> Result<RunFolder, StoreError> {
     RunFolder::take(output)
 }
 
+/// `changed`: files of each shard that are not as it left them, besides the records.
 fn write(
     folder: &RunFolder,
-    whole: &[ShardFolder],
-    lost: &[Lost],
+    (whole, lost): (&[ShardFolder], &[Lost]),
+    changed: Vec<Vec<String>>,
+    allow_changed: bool,
 ) -> Result<(MergedFacts, FirstReading), MergeError> {
     let base = &whole[0].facts.clock;
     let shifts_ns = whole
         .iter()
         .map(|shard| shard.facts.clock.shift_to_ns(base));
     let shifts_ns: Vec<i64> = shifts_ns.collect();
-    let records = write_records(folder, whole, &shifts_ns)?;
+    let records = write_records(folder, (whole, &shifts_ns), allow_changed)?;
     copy_samples(folder, whole)?;
     let each = whole.iter().zip(&shifts_ns).zip(records.of_shards);
     let shards = each.map(|((shard, shift_ns), requests)| MergedShard {
@@ -234,6 +254,7 @@ fn write(
         count: whole[0].facts.shard.count(),
         shards: shards.collect(),
         missing: lost.iter().map(|lost| lost.index).collect(),
+        changed: changed_shards(whole, changed, &records.changed),
     };
     let manifests = whole.iter().map(|shard| &shard.manifest).zip(shifts_ns);
     let mut manifest = joined::manifest(&manifests.collect::<Vec<_>>(), facts.clone());
@@ -243,6 +264,25 @@ fn write(
     let mut value = value.map_err(|error| unwritable(error.into()))?;
     folder.write_sealed(MANIFEST, &mut value)?;
     Ok((facts, records.first))
+}
+
+/// The shards that are not as they were left. `records`: whether those of each are not.
+fn changed_shards(
+    whole: &[ShardFolder],
+    files: Vec<Vec<String>>,
+    records: &[bool],
+) -> Vec<ChangedShard> {
+    let each = whole.iter().zip(files).zip(records);
+    let each = each.map(|((shard, mut files), records)| {
+        if *records && !files.iter().any(|name| name == REQUESTS) {
+            files.push(REQUESTS.to_owned());
+        }
+        ChangedShard {
+            shard: shard.facts.shard.index(),
+            files,
+        }
+    });
+    each.filter(|shard| !shard.files.is_empty()).collect()
 }
 
 /// By how much the machine's wall clock was set between the two moments that a run
@@ -260,6 +300,8 @@ fn clock_step(manifest: &Manifest) -> Option<f64> {
 struct WrittenRecords {
     /// How many there are of each shard.
     of_shards: Vec<u64>,
+    /// Whether those of each shard are others than it left.
+    changed: Vec<bool>,
     /// Size and hash of all.
     file: FileFacts,
     first: FirstReading,
@@ -267,14 +309,17 @@ struct WrittenRecords {
 
 fn write_records(
     folder: &RunFolder,
-    whole: &[ShardFolder],
-    shifts_ns: &[i64],
+    (whole, shifts_ns): (&[ShardFolder], &[i64]),
+    allow_changed: bool,
 ) -> Result<WrittenRecords, MergeError> {
     let opened = whole.iter().zip(shifts_ns).map(|(shard, shift_ns)| {
         let path = shard.path.join(REQUESTS);
         let said = shard.manifest.files.get(REQUESTS);
-        let sha256 = said.map(|facts| facts.sha256.clone());
-        ShardRecords::open(&path, (shard.facts.shard, *shift_ns), sha256)
+        let left = LeftRecords {
+            sha256: said.map(|facts| facts.sha256.clone()),
+            may_be_changed: allow_changed,
+        };
+        ShardRecords::open(&path, (shard.facts.shard, *shift_ns), left)
     });
     let mut records = opened.collect::<Result<Vec<_>, _>>()?;
     let mut merged = Ok((FirstReading::new(1), FileFacts::default()));
@@ -291,6 +336,7 @@ fn write_records(
     written?;
     Ok(WrittenRecords {
         of_shards: records.iter().map(|shard| shard.read).collect(),
+        changed: records.iter().map(|shard| shard.is_changed).collect(),
         file,
         first,
     })

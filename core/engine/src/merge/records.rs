@@ -23,6 +23,15 @@ const READ_BYTES_OF_ALL: usize = 16 * 1024 * 1024;
 /// The same of each however many there are: some lines.
 const READ_BYTES_AT_LEAST: usize = 8 * 1024;
 
+/// What is known of the records that a shard left.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LeftRecords {
+    /// What the shard says that they hash to, hex; absent if it does not.
+    pub(super) sha256: Option<String>,
+    /// They may be others now.
+    pub(super) may_be_changed: bool,
+}
+
 /// The records of one shard.
 pub(super) struct ShardRecords {
     path: PathBuf,
@@ -35,18 +44,18 @@ pub(super) struct ShardRecords {
     spare: Vec<u8>,
     number: u64,
     hash: Sha256,
-    /// What the shard says that its records hash to, hex; absent if it does not.
-    sha256: Option<String>,
+    left: LeftRecords,
+    /// They are others than the shard left, which is allowed.
+    pub(super) is_changed: bool,
     /// Records that were read.
     pub(super) read: u64,
 }
 
 impl ShardRecords {
-    /// `sha256`: what its records hash to, hex, if that is known.
     pub(super) fn open(
         path: &Path,
         (shard, shift_ns): (Shard, i64),
-        sha256: Option<String>,
+        left: LeftRecords,
     ) -> Result<Self, MergeError> {
         let file = files::open(path).map_err(unreadable(path))?;
         Ok(Self {
@@ -58,7 +67,8 @@ impl ShardRecords {
             spare: Vec::new(),
             number: 0,
             hash: Sha256::new(),
-            sha256,
+            left,
+            is_changed: false,
             read: 0,
         })
     }
@@ -101,9 +111,9 @@ impl ShardRecords {
     /// What the first reading takes of the line. Where the hash of all of them tells that
     /// they are as they were written, no further look at the rest is needed.
     fn read_line(&self) -> serde_json::Result<Placed> {
-        match self.sha256 {
-            Some(_) => Placed::read(&self.line),
-            None => serde_json::from_slice(&self.line),
+        match self.left.sha256.is_some() && !self.left.may_be_changed {
+            true => Placed::read(&self.line),
+            false => serde_json::from_slice(&self.line),
         }
     }
 
@@ -126,13 +136,17 @@ impl ShardRecords {
     /// Refuses records that hash to something else than the shard says, once all are read.
     fn must_be_as_left(&mut self) -> Result<(), MergeError> {
         let is = hex(&self.hash.finalize_reset());
-        match self.sha256.take() {
-            Some(said) if said != is => Err(MergeError::OtherRecords {
+        let Some(said) = self.left.sha256.take().filter(|said| *said != is) else {
+            return Ok(());
+        };
+        self.is_changed = true;
+        match self.left.may_be_changed {
+            true => Ok(()),
+            false => Err(MergeError::OtherRecords {
                 path: self.path.clone(),
                 is,
                 said,
             }),
-            _ => Ok(()),
         }
     }
 
@@ -197,7 +211,8 @@ mod tests {
     fn records(folder: &Path, index: u32, shift_ns: i64, text: &str) -> ShardRecords {
         let path = folder.join(format!("{index}.jsonl"));
         std::fs::write(&path, text).unwrap();
-        ShardRecords::open(&path, (Shard::new(index, 2).unwrap(), shift_ns), None).unwrap()
+        let shard = Shard::new(index, 2).unwrap();
+        ShardRecords::open(&path, (shard, shift_ns), LeftRecords::default()).unwrap()
     }
 
     fn merged(shards: &mut [ShardRecords]) -> Result<String, MergeError> {
@@ -239,15 +254,24 @@ mod tests {
     }
 
     #[test]
-    fn records_of_the_same_size_that_were_changed_are_refused() {
+    fn records_of_the_same_size_that_were_changed_are_refused_or_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("0.jsonl");
         std::fs::write(&path, line(0, 110)).unwrap();
-        let said = hex(&Sha256::digest(line(0, 111)));
         let shard = Shard::new(0, 2).unwrap();
-        let records = ShardRecords::open(&path, (shard, 0), Some(said)).unwrap();
-        let error = merged(&mut [records]).unwrap_err();
+        let records = |may_be_changed| {
+            let sha256 = Some(hex(&Sha256::digest(line(0, 111))));
+            let left = LeftRecords {
+                sha256,
+                may_be_changed,
+            };
+            ShardRecords::open(&path, (shard, 0), left).unwrap()
+        };
+        let error = merged(&mut [records(false)]).unwrap_err();
         assert!(error.to_string().ends_with(": it was changed"), "{error}");
+        let mut allowed = [records(true)];
+        assert_eq!(merged(&mut allowed).unwrap(), line(0, 110));
+        assert!(allowed[0].is_changed);
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(super) async fn run(
     };
     let shortfall = session.cell_ended(facts, offered.plan())?;
     if let Some(shard) = &session.shard {
-        shard.ended()?;
+        shard.ended(session.cancel())?;
     }
     match (lost, shortfall) {
         (Some(lost), _) => Err(lost),

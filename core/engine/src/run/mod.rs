@@ -83,7 +83,9 @@ pub async fn run(
     }
     let mut fresh = new_manifest(prepared, version)?;
     let plan = prepared.shard.as_ref();
-    let shard = plan.map(|plan| ShardRun::begin(plan, &fresh)).transpose()?;
+    let shard = plan
+        .map(|plan| ShardRun::begin(plan, &fresh, &stops.gentle))
+        .transpose()?;
     fresh.shard = shard.as_ref().map(ShardRun::facts);
     let (folder, mut manifest) = match destination {
         Destination::New(output) => (new_folder(prepared, output)?, fresh),

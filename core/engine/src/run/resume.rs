@@ -93,7 +93,7 @@ pub(crate) fn resume(
         return Err(ResumeError::Shards { folder });
     }
     check(folder, &manifest, &fresh)?;
-    match must_be_as_left(&run, &manifest, None) {
+    match must_be_as_left(&run, &manifest) {
         Ok(()) => keep_whole_cells(&run, &mut manifest, prepared)?,
         // Nobody can say of what is left whether it is as it was: all is done again.
         Err(Altered::Lost(_)) => manifest.cells.clear(),

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use inferbench_model::facts::exchange::hex;
 use inferbench_model::facts::key::CellKey;
 use inferbench_model::facts::manifest::Manifest;
-use inferbench_model::facts::shard::{CellStart, ClockFacts, ShardFacts, late_ms};
+use inferbench_model::facts::shard::{CellStart, ClockFacts, ShardFacts, clock_step_ms, late_ms};
 use inferbench_model::plan::shard::Shard;
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,10 @@ impl Gate for ShardGate {
             Start::At(wall_ns) => *wall_ns,
             Start::Meet(rendezvous) => rendezvous.start(self.cell, cancel)?,
         };
+        // A start is a moment of the wall clock as it was. What is set later is for `merge`.
+        if self.cell == 0 {
+            must_not_be_set(&self.clock, clock::same_moment())?;
+        }
         self.agreed_ns.store(wall_ns, Ordering::Relaxed);
         Ok(self.clock.monotonic_at(wall_ns).unwrap_or(0))
     }
@@ -61,7 +65,11 @@ impl ShardRun {
     ///
     /// # Errors
     /// If the start is over, or the folder of the rendezvous cannot be used.
-    pub(super) fn begin(plan: &ShardPlan, run: &Manifest) -> Result<Self, NotStarted> {
+    pub(super) fn begin(
+        plan: &ShardPlan,
+        run: &Manifest,
+        cancel: &CancellationToken,
+    ) -> Result<Self, NotStarted> {
         let clock = clock_state::read();
         let start = match &plan.start {
             StartTogether::At { wall_ns } => {
@@ -75,6 +83,7 @@ impl ShardRun {
                 plan.shard,
                 &common_sha256(run),
                 *limit,
+                cancel,
             )?),
         };
         Ok(Self {
@@ -136,9 +145,9 @@ impl ShardRun {
     ///
     /// # Errors
     /// If they cannot be told.
-    pub(super) fn ended(&self) -> Result<(), NotStarted> {
+    pub(super) fn ended(&self, cancel: &CancellationToken) -> Result<(), NotStarted> {
         match (&self.start, self.cells.checked_sub(1)) {
-            (Start::Meet(rendezvous), Some(cell)) => rendezvous.ended(cell),
+            (Start::Meet(rendezvous), Some(cell)) => rendezvous.ended(cell, cancel),
             _ => Ok(()),
         }
     }
@@ -155,12 +164,27 @@ impl ShardRun {
         let waited = tokio::task::spawn_blocking(move || rendezvous.all_ended(cell, &cancel)).await;
         waited.unwrap_or(Err(NotStarted::Stopped))
     }
+}
 
-    /// Tells the others that this shard goes.
-    pub(super) fn leave(&self) {
+impl Drop for ShardRun {
+    /// Tells the others that this shard goes, however it does.
+    fn drop(&mut self) {
         if let Start::Meet(rendezvous) = &self.start {
             rendezvous.leave();
         }
+    }
+}
+
+/// Refuses to begin by a wall clock that is no longer the one that was read: the machine's
+/// shards would begin apart by as much.
+///
+/// # Errors
+/// `ClockSet`.
+fn must_not_be_set(read: &ClockFacts, now: (u64, u64)) -> Result<(), NotStarted> {
+    let first = (i128::from(read.wall_ns), read.monotonic_ns);
+    match clock_step_ms(first, (i128::from(now.0), now.1)) {
+        Some(step_ms) => Err(NotStarted::ClockSet { step_ms }),
+        None => Ok(()),
     }
 }
 
@@ -189,4 +213,25 @@ pub fn wall_ns(text: &str) -> Option<u64> {
 #[must_use]
 pub fn ahead_ns(wall_ns: u64) -> Option<u64> {
     wall_ns.checked_sub(clock::realtime_ns())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_that_was_set_is_no_longer_begun_by() {
+        let read = ClockFacts {
+            wall_ns: 50_000_000_000,
+            monotonic_ns: 7_000_000_000,
+            ..ClockFacts::default()
+        };
+        // Ten seconds later, on both and on one.
+        let now = |wall_ns| must_not_be_set(&read, (wall_ns, 17_000_000_000));
+        assert!(now(60_000_000_000).is_ok());
+        for set_ns in [60_137_000_000, 59_863_000_000] {
+            let words = now(set_ns).unwrap_err().to_string();
+            assert!(words.contains("was set by 137.0 ms"), "{words}");
+        }
+    }
 }

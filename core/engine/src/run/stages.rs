@@ -177,9 +177,6 @@ impl RunSession<'_> {
     }
 
     pub(super) fn finish(self) -> Result<Finished, StoreError> {
-        if let Some(shard) = &self.shard {
-            shard.leave();
-        }
         let manifest = self.recorder.manifest();
         let complete = manifest.cells.iter().filter(|cell| cell.complete).count();
         let is_open = !self.missing_stages().is_empty();

@@ -1,7 +1,7 @@
 //! Whether the facts in a run folder are those that its run left there: whoever makes
 //! something new of them would vouch for what was put in their place.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use inferbench_model::facts::manifest::{ExitState, Manifest, RUN_SCHEMA_VERSION};
 use thiserror::Error;
@@ -37,16 +37,43 @@ pub enum Altered {
     Store(#[from] StoreError),
 }
 
+impl Altered {
+    /// The file that is not; `None` if that is not known.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Manifest(path)
+            | Self::NoHashes(path)
+            | Self::Edited(path)
+            | Self::Lost(path)
+            | Self::Unlisted(path) => Some(path),
+            Self::Store(_) => None,
+        }
+    }
+}
+
 /// Refuses facts that are others than the run left. Of a run that did not come to its end
-/// nothing is known of them. `known`: a file whose hash is looked at elsewhere.
+/// nothing is known of them.
 ///
 /// # Errors
-/// The first that is not.
-pub(crate) fn must_be_as_left(
+/// The worst that is not.
+pub(crate) fn must_be_as_left(run: &RunFolder, manifest: &Manifest) -> Result<(), Altered> {
+    match not_as_left(run, manifest, None)?.into_iter().next() {
+        Some(worst) => Err(worst),
+        None => Ok(()),
+    }
+}
+
+/// All that is not as the run left it, the worst first. `known`: a file whose hash is
+/// looked at elsewhere.
+///
+/// # Errors
+/// If something cannot be read.
+pub(crate) fn not_as_left(
     run: &RunFolder,
     manifest: &Manifest,
     known: Option<&str>,
-) -> Result<(), Altered> {
+) -> Result<Vec<Altered>, StoreError> {
+    let mut found = Vec::new();
     let file = run.file(MANIFEST);
     let has_end = manifest.exit_state != ExitState::Running;
     let is_sealed = match &manifest.own_sha256 {
@@ -54,40 +81,39 @@ pub(crate) fn must_be_as_left(
         None => !has_end || manifest.schema_version < RUN_SCHEMA_VERSION,
     };
     if !is_sealed {
-        return Err(Altered::Manifest(file));
+        found.push(Altered::Manifest(file.clone()));
     }
     if !has_end {
-        return Ok(());
+        return Ok(found);
     }
     if manifest.files.is_empty() {
-        return Err(Altered::NoHashes(file));
+        found.push(Altered::NoHashes(file));
+        return Ok(found);
     }
     let there = fact_files(run)?;
     let unlisted = there
         .iter()
-        .find(|(name, _)| !manifest.files.contains_key(*name));
-    if let Some((_, path)) = unlisted {
-        return Err(Altered::Unlisted(path.clone()));
-    }
-    let (mut lost, mut edited) = (None, None);
+        .filter(|(name, _)| !manifest.files.contains_key(*name));
+    found.extend(unlisted.map(|(_, path)| Altered::Unlisted(path.clone())));
+    let mut lost = Vec::new();
     for (name, said) in &manifest.files {
+        if known == Some(name.as_str()) {
+            continue;
+        }
         // A name that is none of a run's files leads elsewhere, and is not there.
         let Some(path) = there.get(name) else {
-            lost = lost.or(Some(run.file(name)));
+            lost.push(Altered::Lost(run.file(name)));
             continue;
         };
-        if known == Some(name.as_str()) || is_as_said(path, said) {
+        if is_as_said(path, said) {
             continue;
         }
         match path.metadata().is_ok_and(|file| file.len() < said.bytes) {
-            true => lost = lost.or(Some(path.clone())),
-            false => edited = edited.or(Some(path.clone())),
+            true => lost.push(Altered::Lost(path.clone())),
+            false => found.push(Altered::Edited(path.clone())),
         }
     }
     // What was edited is worse than what was lost.
-    match (edited, lost) {
-        (Some(path), _) => Err(Altered::Edited(path)),
-        (None, Some(path)) => Err(Altered::Lost(path)),
-        (None, None) => Ok(()),
-    }
+    found.extend(lost);
+    Ok(found)
 }

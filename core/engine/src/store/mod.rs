@@ -16,7 +16,7 @@ pub(crate) mod seal;
 
 pub use append::{LineSink, LineWriter};
 pub use as_left::Altered;
-pub(crate) use as_left::must_be_as_left;
+pub(crate) use as_left::{must_be_as_left, not_as_left};
 pub use error::StoreError;
 pub use folder::RunFolder;
 pub(crate) use folder::newest_run;

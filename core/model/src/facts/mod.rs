@@ -4,6 +4,7 @@
 pub mod cache_audit;
 pub mod calibration;
 pub mod cell_end;
+pub mod changed_shard;
 pub mod crash_cause;
 pub mod exchange;
 pub mod exit_state;

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::changed_shard::ChangedShard;
 use super::exit_state::ExitState;
 use super::key::CellKey;
 use crate::plan::shard::Shard;
@@ -88,6 +89,9 @@ pub struct MergedFacts {
     /// Those that were not.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u32>,
+    /// Those whose facts were changed after their run, and were merged all the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<ChangedShard>,
 }
 
 /// A run of which shards are missing.
@@ -242,6 +246,7 @@ mod tests {
             count: shards.len() as u32,
             shards,
             missing: Vec::new(),
+            changed: Vec::new(),
         };
         merged.clocks_apart_ms()
     }

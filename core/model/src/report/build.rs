@@ -14,7 +14,7 @@ use super::prose;
 use super::provenance::backend::{self, BackendReport};
 use super::provenance::{environment, reproduce, self_check};
 use super::source::Source;
-use super::verdict::compare::{self, Comparison};
+use super::verdict::compare::{self, Comparison, Reason};
 use super::verdict::{against, chunking, drift, rank, tuning};
 use super::warnings;
 use crate::cell::measured::MeasuredCell;
@@ -82,6 +82,12 @@ fn in_full<'c>(config: &Config, cells: &[MeasuredCell<'c>]) -> Vec<MeasuredCell<
     own.cloned().collect()
 }
 
+/// What forbids a verdict of shards that were merged.
+fn no_verdict_of(merged: &MergedFacts) -> Option<Reason> {
+    let changed = (!merged.changed.is_empty()).then_some(Reason::ShardsChanged);
+    merged.partial().map(|_| Reason::ShardsMissing).or(changed)
+}
+
 /// Figures and verdicts.
 pub(super) fn assemble(source: &Source<'_>) -> Report {
     let Source {
@@ -106,9 +112,10 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
     let mut comparisons = compared(&mut rows, &levels, &shown, (&mixed, &fairness));
     let merged = manifest.merged.as_ref();
     let partial = merged.and_then(MergedFacts::partial);
-    if partial.is_some() {
+    let changed = merged.map_or_else(Vec::new, |merged| merged.changed.clone());
+    if let Some(why) = merged.and_then(no_verdict_of) {
         let each = comparisons.into_iter();
-        comparisons = each.map(Comparison::without_shards).collect();
+        comparisons = each.map(|of| of.without_verdict(why)).collect();
     }
     let is_mixed = !mixed.is_empty();
     let ordered = in_order_of(&rows, source);
@@ -133,6 +140,7 @@ pub(super) fn assemble(source: &Source<'_>) -> Report {
         simulated: manifest.is_simulated(),
         exit_state: manifest.exit_state,
         partial,
+        changed,
         blocks: config.repeats,
         counts,
         slo: config.slo,

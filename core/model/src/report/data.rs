@@ -26,6 +26,7 @@ use super::verdict::compare::Comparison;
 use super::verdict::drift::Drift;
 use super::verdict::tuning::{PointEnd, Tuning};
 use crate::config::{Level, SloConfig};
+use crate::facts::changed_shard::ChangedShard;
 use crate::facts::key::Counts;
 use crate::facts::manifest::ExitState;
 use crate::facts::shard::Partial;
@@ -57,6 +58,10 @@ pub struct Report {
     /// Some of the shards that it was to be merged from are missing; absent if none is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partial: Option<Partial>,
+    /// Shards that it was merged from whose facts were changed after their run; absent if
+    /// none were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changed: Vec<ChangedShard>,
     /// Repeats that the config asks for.
     pub blocks: u32,
     /// Measured requests of the whole run by outcome.

@@ -90,6 +90,7 @@ rules! {
     PROMPTS = "V21", Reject, "the prompts are those that the config and its seed give";
     SEARCHED = "V22", Reject, "a search measured the loads, and a tuning made the starts, that their own figures call for";
     REPLICA = "V23", Reject, "every request went to the replica whose turn it was, and a conversation stayed on its own";
+    SHARDS = "V24", Reject, "the facts of every shard that was merged are as its run left them";
 }
 
 /// One thing that does not hold.

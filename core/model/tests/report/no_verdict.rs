@@ -1,8 +1,10 @@
 //! Runs that leave no verdict, and why, in the report.
 
 use inferbench_model::config::Level;
+use inferbench_model::facts::changed_shard::ChangedShard;
 use inferbench_model::facts::self_check::SelfCheck;
-use inferbench_model::report::{Reason, Severity};
+use inferbench_model::facts::shard::MergedFacts;
+use inferbench_model::report::{Outcome, Reason, Severity};
 use inferbench_test_support::runs::{Run, fail, one_failed, one_of_each, records, two_backends};
 
 use super::by_hand::{FIRST, with_gap};
@@ -204,4 +206,51 @@ fn a_skipped_level_says_why() {
         absence.unwrap().text,
         "skipped: max_concurrency of this backend is 1"
     );
+}
+
+/// The run of two backends as shards made it, of which one was changed after its run.
+fn merged_of_changed(missing: &[u32]) -> Run {
+    let mut run = two_backends();
+    run.manifest.merged = Some(MergedFacts {
+        count: 6,
+        shards: Vec::new(),
+        missing: missing.to_vec(),
+        changed: (1..6)
+            .map(|shard| ChangedShard {
+                shard,
+                files: vec!["run.json".to_owned(), "host.jsonl".to_owned()],
+            })
+            .collect(),
+    });
+    run
+}
+
+#[test]
+fn facts_that_were_changed_after_the_run_are_named_first_and_leave_no_verdict() {
+    assert!(
+        two_backends()
+            .report()
+            .comparisons
+            .iter()
+            .any(|c| c.reason.is_none())
+    );
+    let report = merged_of_changed(&[]).report();
+    let files = |shard: u32| format!("shard {shard} (run.json, host.jsonl)");
+    let named: Vec<String> = (1..5).map(files).collect();
+    let first = format!(
+        "Facts were changed after the run: {} and 1 more.",
+        named.join(", ")
+    );
+    assert_eq!(report.answer[0], first);
+    let reasons = report.comparisons.iter().map(|c| (c.outcome, c.reason));
+    let none = (Outcome::NoVerdict, Some(Reason::ShardsChanged));
+    assert!(reasons.clone().count() > 0 && reasons.into_iter().all(|of| of == none));
+    assert_eq!(
+        report.answer[1],
+        "No verdict: facts were changed after the run, so the figures are not of what was measured."
+    );
+    // What is missing comes before what was changed.
+    let report = merged_of_changed(&[0]).report();
+    assert_eq!(report.answer[0], "Partial 5 of 6 shards.");
+    assert_eq!(report.answer[1], first);
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Severity;
 use crate::facts::cache_audit::PrefixCacheState;
+use crate::facts::changed_shard::ChangedShard;
 
 macro_rules! warnings {
     ([] $(

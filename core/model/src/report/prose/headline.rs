@@ -1,9 +1,11 @@
 //! The answer in plain words: sentences made from rules, most important first.
 
-use super::no_verdict::{failing, none_within, partial, unequal, unseen, unsteady, untrusted};
+use super::no_verdict::{
+    changed, failing, none_within, partial, unequal, unseen, unsteady, untrusted,
+};
 use super::{ahead, saturation, tails};
 use crate::facts::shard::Partial;
-use crate::report::prose::wording::{at_levels, capitalise, listed};
+use crate::report::prose::wording::{at_levels, capitalise, changed_files, listed};
 use crate::report::runs_data::RunsCompared;
 use crate::report::verdict::by_outcome::{ByOutcome, contenders, levels_of};
 use crate::report::verdict::compare::{Comparison, MARGIN, Outcome};
@@ -26,6 +28,10 @@ pub(crate) fn sentences(report: &Report) -> Vec<String> {
     said.splice(0..0, of_runs);
     if let (Some(prefix), Some(first)) = (simulated(report), said.first_mut()) {
         *first = format!("{prefix}: {}", without_capital(first, report));
+    }
+    if !report.changed.is_empty() {
+        let files = changed_files(&report.changed);
+        said.insert(0, format!("Facts were changed after the run: {files}."));
     }
     if let Some(partial) = report.partial {
         let Partial { merged, count } = partial;
@@ -197,6 +203,7 @@ fn contest(report: &Report) -> Vec<String> {
     said.extend(ties.into_iter().filter(|_| report.runs.is_none()));
     let reasons = [
         partial(report),
+        changed(report),
         unseen(report),
         unequal(report),
         untrusted(report),

@@ -126,6 +126,7 @@ impl Reason {
             Self::EventsDiffer => "events carry different numbers of tokens",
             Self::WorkDiffers => "not the same work",
             Self::ShardsMissing => "shards are missing",
+            Self::ShardsChanged => "facts were changed after the run",
         }
     }
 }

@@ -15,6 +15,13 @@ pub(crate) fn partial(report: &Report) -> Option<String> {
     ))
 }
 
+/// Facts of its shards are not as their runs left them.
+pub(crate) fn changed(report: &Report) -> Option<String> {
+    (!report.changed.is_empty()).then(|| {
+        "facts were changed after the run, so the figures are not of what was measured.".to_owned()
+    })
+}
+
 /// Backends did other work than each other.
 pub(crate) fn unequal(report: &Report) -> Option<String> {
     let differ: Vec<String> = report

@@ -1,6 +1,10 @@
 //! Lists and levels in words.
 
 use crate::config::Level;
+use crate::facts::changed_shard::ChangedShard;
+
+/// Shards that are named before the rest is counted.
+const SHARDS_NAMED: usize = 4;
 
 /// Some of the levels in words: `at every level`, `at concurrency 8`, `at
 /// concurrency 1 and 8`, `from concurrency 2 on`, `at 2 to 8 requests/s`.
@@ -45,6 +49,17 @@ pub(crate) fn listed(parts: &[String]) -> String {
         [only] => only.clone(),
         [start @ .., last] => format!("{} and {last}", start.join(", ")),
     }
+}
+
+/// `shard 1 (run.json) and shard 2 (run.json, host.jsonl)`, and of many the first ones.
+pub(crate) fn changed_files(changed: &[ChangedShard]) -> String {
+    let named = changed.iter().take(SHARDS_NAMED);
+    let named = named.map(|of| format!("shard {} ({})", of.shard, of.files.join(", ")));
+    let mut named: Vec<String> = named.collect();
+    if let Some(more) = changed.len().checked_sub(SHARDS_NAMED).filter(|n| *n > 0) {
+        named.push(format!("{more} more"));
+    }
+    listed(&named)
 }
 
 /// Makes the first letter a capital one.

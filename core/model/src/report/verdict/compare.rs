@@ -49,12 +49,12 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// The comparison of a run of which shards are missing: figures without a verdict.
-    pub(crate) fn without_shards(self) -> Self {
+    /// Its figures without a verdict.
+    pub(crate) fn without_verdict(self, why: Reason) -> Self {
         Self {
             interval: None,
             outcome: Outcome::NoVerdict,
-            reason: Some(Reason::ShardsMissing),
+            reason: Some(why),
             not_cleared: Vec::new(),
             ahead: None,
             blocks_to_decide: None,

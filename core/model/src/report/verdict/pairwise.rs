@@ -65,6 +65,8 @@ pub enum Reason {
     WorkDiffers,
     /// Shards of the run are missing: the load was not what was asked for.
     ShardsMissing,
+    /// Facts of shards were changed after their run.
+    ShardsChanged,
 }
 
 /// One backend against another.

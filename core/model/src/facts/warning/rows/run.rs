@@ -23,6 +23,11 @@ macro_rules! run_rows {
             /// Places of the missing ones, from 0.
             missing: Vec<u32>,
         } = "shards-missing", Critical, "Run all shards again: the load was not what was asked for.";
+        /// Facts of shards were changed after their run: the figures are not of what was measured, and there is no verdict.
+        ShardsChanged {
+            /// The shards, each with the files that are not as its run left them.
+            changed: Vec<ChangedShard>,
+        } = "shards-changed", Critical, "Merge the shards as their runs left them, or run all of them again.";
         /// The clocks of the shards' machines may be apart by more than a hundredth of the measured window, so rates and the window itself are uncertain by as much; latencies are not.
         ShardClocksApart {
             /// How far they may be apart, ms.

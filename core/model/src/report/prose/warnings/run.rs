@@ -1,7 +1,7 @@
 //! Sentences of warnings about the run as a whole.
 
 use crate::facts::warning::WarningKind;
-use crate::report::prose::wording::listed;
+use crate::report::prose::wording::{changed_files, listed};
 use crate::text::number::grouped;
 
 pub(super) fn words(kind: &WarningKind) -> Option<String> {
@@ -39,6 +39,10 @@ fn of_shards(kind: &WarningKind) -> Option<String> {
             let missing = listed(&missing);
             format!("partial {merged} of {count}: shards {missing} are missing, so less load was made than was asked for")
         }
+        WarningKind::ShardsChanged { changed } => format!(
+            "facts were changed after the run: {}",
+            changed_files(changed)
+        ),
         WarningKind::ShardClocksApart { apart_ms, share } => format!(
             "the clocks of the shards may be {apart_ms:.1} ms apart, {:.1} % of the measured window: rates are uncertain by as much, latencies are not",
             share * 100.0
