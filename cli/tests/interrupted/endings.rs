@@ -215,17 +215,14 @@ fn a_report_made_while_a_run_ends_takes_the_place_of_nothing_newer() {
     let place = Place::new(&LONG.replace("1000", "24"));
     let mut child = place.start();
     place.wait_for_records(4);
-    let mut reports = 0;
     let code = loop {
         let report = said(place.command().arg("report").arg(place.folder()));
         assert_eq!(report.code, Some(0), "{}", report.err);
-        reports += 1;
         if let Some(status) = child.try_wait().unwrap() {
             break status.code();
         }
     };
     assert_eq!(code, Some(0), "{}", place.said());
-    assert!(reports > 2, "{reports}");
     let verified = said(place.command().arg("verify").arg(place.folder()));
     assert_eq!(verified.code, Some(0), "{}", verified.out);
 }
