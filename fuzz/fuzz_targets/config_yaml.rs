@@ -1,12 +1,9 @@
-//! Any text as a config: loaded, or refused with at least one error.
+//! Runs `targets::config_yaml` on random bytes.
 
 #![no_main]
 
-use inferbench_model::config;
-use libfuzzer_sys::fuzz_target;
+#[path = "../../core/engine/tests/random_input/targets.rs"]
+#[allow(dead_code, reason = "each target is a program of its own")]
+mod targets;
 
-fuzz_target!(|text: &str| {
-    if let Err(errors) = config::load("fuzz.yaml", text, &|_| None) {
-        assert!(!errors.is_empty());
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| targets::config_yaml(data));

@@ -1,11 +1,14 @@
 //! `doctor`, as a user runs it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use crate::common::place::Place;
 use crate::common::{inferbench, said};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 use serde_json::Value;
 
 fn diagnosis(command: &mut Command) -> (Option<i32>, Value) {
@@ -132,4 +135,17 @@ fn the_text_fits_a_terminal_and_ends_with_the_counts() {
     let path = wide.is_none_or(|line| line.trim().split(' ').count() < 3);
     assert!(path, "{}", said.out);
     assert!(said.out.trim_end().ends_with(" lines"), "{}", said.out);
+}
+
+#[test]
+fn what_is_no_entry_among_those_of_servers_is_passed_over() {
+    let place = Place::new("");
+    let servers = place.path("state/inferbench/servers");
+    fs::create_dir_all(&servers).unwrap();
+    mkfifo(&servers.join("pipe.json"), Mode::S_IRWXU).unwrap();
+    fs::write(servers.join("cut.json"), "{").unwrap();
+    fs::create_dir(servers.join("folder.json")).unwrap();
+    symlink("/dev/zero", servers.join("endless.json")).unwrap();
+    let (_, found) = diagnosis(&mut place.command());
+    assert_eq!(line(&found, "leftovers", "servers")["status"], "ok");
 }

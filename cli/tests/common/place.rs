@@ -107,12 +107,17 @@ impl Place {
         .collect()
     }
 
-    /// The running server, if one is noted and started.
-    pub(crate) fn server(&self) -> Option<i32> {
+    /// The process that watches over the server, if one is noted.
+    pub(crate) fn supervisor(&self) -> Option<i32> {
         let journal = fs::read_dir(self.path("state/inferbench/servers")).ok()?;
         let entry = fs::read(journal.flatten().next()?.path()).ok()?;
         let entry: Value = serde_json::from_slice(&entry).ok()?;
-        let supervisor = entry["supervisor"]["pid"].as_i64()?;
+        entry["supervisor"]["pid"].as_i64()?.try_into().ok()
+    }
+
+    /// The running server, if one is noted and started.
+    pub(crate) fn server(&self) -> Option<i32> {
+        let supervisor = self.supervisor()?;
         let children = format!("/proc/{supervisor}/task/{supervisor}/children");
         let children = fs::read_to_string(children).ok()?;
         children.split_whitespace().next()?.parse().ok()

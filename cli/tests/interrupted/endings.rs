@@ -209,3 +209,20 @@ fn a_user_who_may_have_no_more_threads_is_told_the_limit() {
     assert!(said.err.contains("(ulimit -u) is 12"), "{}", said.err);
     assert!(!said.err.contains("panicked"), "{}", said.err);
 }
+
+#[test]
+fn a_report_made_while_a_run_ends_takes_the_place_of_nothing_newer() {
+    let place = Place::new(&LONG.replace("1000", "24"));
+    let mut child = place.start();
+    place.wait_for_records(4);
+    let code = loop {
+        let report = said(place.command().arg("report").arg(place.folder()));
+        assert_eq!(report.code, Some(0), "{}", report.err);
+        if let Some(status) = child.try_wait().unwrap() {
+            break status.code();
+        }
+    };
+    assert_eq!(code, Some(0), "{}", place.said());
+    let verified = said(place.command().arg("verify").arg(place.folder()));
+    assert_eq!(verified.code, Some(0), "{}", verified.out);
+}

@@ -6,4 +6,5 @@
 mod common;
 mod disturbed_folder;
 mod endings;
+mod kinds;
 mod lifecycle;

@@ -96,9 +96,40 @@ fn a_decision_that_its_figures_do_not_call_for_is_found() {
         .unwrap();
     breaks["promise_held"] = json!(true);
     fs::write(folder.join("run.json"), manifest.to_string()).unwrap();
-    let verified = verified(&folder);
+    rejected_by(&folder, "V22");
+}
+
+fn rejected_by(folder: &Path, rule: &str) {
+    let verified = verified(folder);
     assert_eq!(verified.code, Some(4));
-    assert!(verified.out.contains("V22"), "{}", verified.out);
+    let rejects = format!("{rule}  reject");
+    assert!(verified.out.contains(&rejects), "{}", verified.out);
+}
+
+#[test]
+fn a_search_that_says_it_is_done_and_calls_for_one_more_load_is_found() {
+    let output = tempfile::tempdir().unwrap();
+    run(&config(output.path(), 92.5, ""), output.path());
+    let folder = run_folder(output.path());
+    let whole = json(&folder, "run.json");
+    // The last of its repeat, which shows where the edge is.
+    let last = whole["cells"].as_array().unwrap().last().unwrap().clone();
+    let mut cut = whole.clone();
+    cut["cells"].as_array_mut().unwrap().pop();
+    // Still in the plan.
+    fs::write(folder.join("run.json"), cut.to_string()).unwrap();
+    rejected_by(&folder, "V17");
+    let stages = cut["plan"]["stages"].as_array_mut().unwrap();
+    let stage = stages.iter_mut().find(|s| s["block"] == last["block"]);
+    let levels = stage.unwrap()["levels"].as_array_mut().unwrap();
+    levels.retain(|level| level["value"] != last["level"]["value"]);
+    fs::write(folder.join("run.json"), cut.to_string()).unwrap();
+    rejected_by(&folder, "V22");
+    // One that was killed has no end of its own, and says so.
+    cut["exit_state"] = json!("running");
+    fs::write(folder.join("run.json"), cut.to_string()).unwrap();
+    let shown = verified(&folder);
+    assert!(shown.out.contains("V22  ok"), "{}", shown.out);
 }
 
 #[test]

@@ -14,16 +14,36 @@ use inferbench_engine::derive::verify::verify;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// Files of the folder that the changes are made to.
-const FILES: [(&str, &[u8]); 4] = [
-    ("run.json", include_bytes!("folder/run.json")),
-    ("requests.jsonl", include_bytes!("folder/requests.jsonl")),
-    ("host.jsonl", include_bytes!("folder/host.jsonl")),
-    (
-        "server_metrics.jsonl",
-        include_bytes!("folder/server_metrics.jsonl"),
-    ),
-];
+/// The files of a stored run that the changes are made to.
+type Stored = [(&'static str, &'static [u8]); 4];
+
+macro_rules! stored {
+    ($folder:literal) => {
+        [
+            ("run.json", include_bytes!(concat!($folder, "/run.json"))),
+            (
+                "requests.jsonl",
+                include_bytes!(concat!($folder, "/requests.jsonl")),
+            ),
+            (
+                "host.jsonl",
+                include_bytes!(concat!($folder, "/host.jsonl")),
+            ),
+            (
+                "server_metrics.jsonl",
+                include_bytes!(concat!($folder, "/server_metrics.jsonl")),
+            ),
+        ]
+    };
+}
+
+/// Levels that the config lists.
+const PLAIN: Stored = stored!("plain");
+/// A tuning of two points by their capacity, which a search finds.
+const TUNED: Stored = stored!("tuned");
+/// A search for the bend of the curve.
+const BENT: Stored = stored!("bent");
+const ALL: [Stored; 3] = [PLAIN, TUNED, BENT];
 /// Longest time for one folder, in a build without optimisation.
 const LIMIT: Duration = Duration::from_secs(20);
 /// Largest memory of this whole test.
@@ -44,6 +64,10 @@ enum Change {
     End(Index),
     /// The file is gone.
     Gone,
+    /// Another file of the same folder is in its place.
+    Swapped(Index),
+    /// The file of that name of another run is.
+    Foreign(Index),
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -73,12 +97,14 @@ fn change() -> impl Strategy<Value = Change> {
         2 => (at(), 1..4000_usize).prop_map(|(at, n)| Change::Double(at, n)),
         1 => at().prop_map(Change::End),
         1 => Just(Change::Gone),
+        1 => at().prop_map(Change::Swapped),
+        1 => at().prop_map(Change::Foreign),
     ]
 }
 
 impl Change {
-    /// The changed bytes; `None` if there is no file any more.
-    fn of(&self, bytes: &[u8]) -> Option<Vec<u8>> {
+    /// The changed bytes of the file at this place; `None` if there is no file any more.
+    fn of(&self, bytes: &[u8], (stored, place): (&Stored, usize)) -> Option<Vec<u8>> {
         if bytes.is_empty() {
             return Some(Vec::new());
         }
@@ -103,6 +129,8 @@ impl Change {
             }
             Self::End(at) => bytes[..at.index(bytes.len())].to_vec(),
             Self::Gone => return None,
+            Self::Swapped(with) => with.get(stored).1.to_vec(),
+            Self::Foreign(run) => run.get(&ALL)[place].1.to_vec(),
         })
     }
 }
@@ -154,14 +182,16 @@ fn peak_kib() -> u64 {
     number.unwrap().parse().unwrap()
 }
 
-fn put(folder: &Path, changes: &[(Index, Change)]) {
-    let mut files: Vec<(&str, Option<Vec<u8>>)> = FILES
+fn put(stored: &Stored, folder: &Path, changes: &[(Index, Change)]) {
+    let mut files: Vec<(&str, Option<Vec<u8>>)> = stored
         .iter()
         .map(|(name, bytes)| (*name, Some(bytes.to_vec())))
         .collect();
     for (file, change) in changes {
-        let (_, bytes) = &mut files[file.index(FILES.len())];
-        *bytes = bytes.take().and_then(|bytes| change.of(&bytes));
+        let place = file.index(stored.len());
+        let bytes = &mut files[place].1;
+        let changed = |bytes: Vec<u8>| change.of(&bytes, (stored, place));
+        *bytes = bytes.take().and_then(changed);
     }
     for (name, bytes) in files {
         if let Some(bytes) = bytes {
@@ -171,21 +201,42 @@ fn put(folder: &Path, changes: &[(Index, Change)]) {
 }
 
 #[test]
-fn the_folder_as_it_is_has_a_report() {
+fn the_folders_as_they_are_have_reports_and_no_decision_that_does_not_follow() {
+    for (stored, cells) in [(PLAIN, 8), (TUNED, 9), (BENT, 5)] {
+        let folder = tempfile::tempdir().unwrap();
+        put(&stored, folder.path(), &[]);
+        let derived = derive(folder.path()).unwrap();
+        assert_eq!(derived.cells.cells.len(), cells);
+        assert_eq!(decisions_found(folder.path()), 0);
+    }
+}
+
+/// How many decisions of a search or a tuning do not follow from the figures.
+fn decisions_found(folder: &Path) -> u64 {
+    let verified = verify(folder, &derive(folder).unwrap()).unwrap();
+    let rule = verified.rules.iter().find(|rule| rule.id == "V22");
+    rule.unwrap().count
+}
+
+#[test]
+fn a_search_whose_range_ends_below_its_beginning_is_judged() {
+    let text = String::from_utf8(TUNED[0].1.to_vec()).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    put(folder.path(), &[]);
-    let derived = derive(folder.path()).unwrap();
-    assert_eq!(derived.cells.cells.len(), 8);
+    put(&TUNED, folder.path(), &[]);
+    let changed = text.replacen("\"to\": 8.0", "\"from\": 8.0, \"to\": 2.0", 1);
+    assert_ne!(changed, text);
+    fs::write(folder.path().join("run.json"), changed).unwrap();
+    assert_ne!(decisions_found(folder.path()), 0);
 }
 
 /// Every number of some files becomes one of these, one after the other.
-fn change_each_number(files: &[usize], into: &[&str]) {
+fn change_each_number(stored: &Stored, files: &[usize], into: &[&str]) {
     for file in files {
-        let (name, bytes) = FILES[*file];
+        let (name, bytes) = stored[*file];
         for at in numbers(bytes) {
             for to in into {
                 let folder = tempfile::tempdir().unwrap();
-                put(folder.path(), &[]);
+                put(stored, folder.path(), &[]);
                 let changed = with_number_at(bytes, at, to);
                 fs::write(folder.path().join(name), changed).unwrap();
                 look_at(folder.path());
@@ -197,7 +248,10 @@ fn change_each_number(files: &[usize], into: &[&str]) {
 #[test]
 #[ignore = "some thousand folders: five minutes"]
 fn no_number_of_a_folder_can_be_too_large() {
-    change_each_number(&[0, 1, 2, 3], &["18446744073709551615", "4294967295"]);
+    let into = ["18446744073709551615", "4294967295"];
+    change_each_number(&PLAIN, &[0, 1, 2, 3], &into);
+    change_each_number(&TUNED, &[0], &into);
+    change_each_number(&BENT, &[0], &into);
 }
 
 proptest! {
@@ -208,10 +262,13 @@ proptest! {
 
     #[test]
     fn a_changed_folder_has_a_report_or_an_error(
+        stored in any::<Index>(),
         changes in prop::collection::vec((any::<Index>(), change()), 1..6)
     ) {
         let folder = tempfile::tempdir().unwrap();
-        put(folder.path(), &changes);
+        // The plain one is the smallest.
+        let stored = stored.get(&[PLAIN, PLAIN, TUNED, BENT]);
+        put(stored, folder.path(), &changes);
         let began = Instant::now();
         look_at(folder.path());
         prop_assert!(began.elapsed() < LIMIT, "{:?}", began.elapsed());

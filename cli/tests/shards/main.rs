@@ -7,6 +7,7 @@ mod changed;
 mod clocks;
 #[path = "../common/mod.rs"]
 mod common;
+mod killed;
 mod lost;
 mod start;
 mod trouble;

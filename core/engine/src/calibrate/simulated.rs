@@ -22,6 +22,7 @@ use crate::load::encoded::EncodedRequest;
 use crate::load::requests::CellSource;
 use crate::load::{self, CellLoad, Progress, RequestError, RequestSource, Transport};
 use crate::os::port::Port;
+use crate::os::private;
 use crate::plugins::host::PluginHost;
 use crate::prepare::{PreparedRun, prepare};
 use crate::server::launch::{Server, Start};
@@ -86,8 +87,7 @@ impl Simulated {
     ) -> Result<Self, CalibrateError> {
         let prepared = prepared(plugins, paced, levels)?;
         let name = format!("inferbench-calibrate-{}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        crate::os::private::make_folders(&folder).map_err(CalibrateError::FolderOrPort)?;
+        let folder = private::make_temporary(&name).map_err(CalibrateError::FolderOrPort)?;
         let port = Port::reserve().map_err(CalibrateError::FolderOrPort)?;
         let context = prepared.launch_context(port.number, &folder);
         let backend = &prepared.backends[0];

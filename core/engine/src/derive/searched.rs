@@ -1,7 +1,7 @@
 //! Whether a search and a tuning decided by what they measured.
 
 use inferbench_model::config::Config;
-use inferbench_model::facts::manifest::{CellFacts, Manifest, StageFacts};
+use inferbench_model::facts::manifest::{CellFacts, ExitState, Manifest, StageFacts};
 use inferbench_model::facts::searched::next_level;
 use inferbench_model::facts::tuned;
 use inferbench_model::plan::Stage;
@@ -25,6 +25,42 @@ pub(super) fn check(derived: &Derived, config: &Config, found: &mut Verification
     if config.tune.is_some() {
         check_starts(&derived.manifest, config, &cells, found);
     }
+    if derived.manifest.exit_state == ExitState::Done {
+        check_end(&derived.manifest, config, cells, found);
+    }
+}
+
+/// A run that says it is done has measured all that its figures call for.
+fn check_end(
+    manifest: &Manifest,
+    config: &Config,
+    cells: Vec<CellFacts>,
+    found: &mut Verification,
+) {
+    let mut open = |stage: &Stage, what: &str| {
+        let start = start_of(&stage.backend, stage.block);
+        let words = format!("the run says that it is done, and what was measured calls for {what}");
+        found.find(SEARCHED, start, words);
+    };
+    if config.tune.is_some() {
+        let measured = Manifest {
+            cells,
+            ..manifest.clone()
+        };
+        if let Some(next) = tuned::next_stage(config, &measured) {
+            open(&next, "this start");
+        }
+        return;
+    }
+    for stage in &manifest.plan.stages {
+        if let Some(next) = next_level(config, &cells, stage) {
+            open(stage, &next.level.to_string());
+        }
+    }
+}
+
+fn start_of(backend: &str, block: u32) -> String {
+    format!("{backend}, repeat {}", u64::from(block) + 1)
 }
 
 /// Every load that a search measured follows from the cells before it.
@@ -70,13 +106,12 @@ fn check_starts(
         let next = tuned::next_stage(config, &known);
         let next = next.map(|next| (next.backend, next.block));
         if next.as_ref() != Some(&(stage.backend.clone(), stage.block)) {
-            let start = |backend: &str, block: u32| format!("{backend}, repeat {}", block + 1);
             let instead = next.map_or_else(
                 || "its end".to_owned(),
-                |(backend, block)| format!("a start of {}", start(&backend, block)),
+                |(backend, block)| format!("a start of {}", start_of(&backend, block)),
             );
             let words = format!("what was measured before it calls for {instead}");
-            found.find(SEARCHED, start(&stage.backend, stage.block), words);
+            found.find(SEARCHED, start_of(&stage.backend, stage.block), words);
         }
     }
 }

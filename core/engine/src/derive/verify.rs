@@ -14,7 +14,7 @@ use inferbench_model::plan::seed;
 use inferbench_model::report::{FAILED_LIMIT, FairnessState, warning_words};
 use inferbench_model::text::number::counted;
 use inferbench_model::verify::{
-    AskedByPlan, CLIENT, COMPLETE, CellAudit, FAILED, FILES, ORIGIN, PLANNED, PLUGINS, REAL,
+    ASKED, AskedByPlan, CLIENT, COMPLETE, CellAudit, FAILED, FILES, ORIGIN, PLANNED, PLUGINS, REAL,
     REPEATS, RecordRules, SAME_WORK, SAMPLES, SEALED, SHARDS, Verification,
 };
 
@@ -187,7 +187,15 @@ fn plan(manifest: &Manifest, config: &Config, found: &mut Verification) {
     let missing = planned.iter().filter(|(_, measured)| !**measured);
     let mut missing: Vec<String> = missing.map(|(key, _)| key.to_string()).collect();
     missing.sort_unstable();
+    // A point that fails is what a tuning finds of it; a server for others measures nothing.
+    let says_done = manifest.exit_state == ExitState::Done
+        && config.tune.is_none()
+        && !manifest.cells.is_empty();
     for name in missing {
+        if says_done {
+            let words = "it was not measured to its end, and the run says that it is done";
+            found.find(ASKED, &name, words);
+        }
         found.find(COMPLETE, name, "it was not measured to its end");
     }
 }

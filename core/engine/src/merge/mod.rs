@@ -218,10 +218,38 @@ fn new_folder(output: &Path) -> Result<RunFolder, StoreError> {
     let above = output
         .parent()
         .filter(|above| !above.as_os_str().is_empty());
-    let made = above.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| private::make_folder(output))
-        .map_err(|source| StoreError::new(output, "cannot be made", source))?;
+    let cannot = |source| StoreError::new(output, "cannot be made", source);
+    above.map_or(Ok(()), fs::create_dir_all).map_err(cannot)?;
+    if is_of_a_killed_merge(output) {
+        fs::remove_dir_all(output).map_err(cannot)?;
+    }
+    private::make_folder(output).map_err(cannot)?;
     RunFolder::take(output)
+}
+
+/// Whether a folder is what a merge leaves that did not come to its end: it has nothing but
+/// what a merge writes before `run.json`, and no merge writes to it.
+fn is_of_a_killed_merge(output: &Path) -> bool {
+    if output.is_symlink() || RunFolder::take(output).is_err() {
+        return false;
+    }
+    let is_written_first = |name: &str| {
+        let of_samples = SAMPLES.iter().any(|own| {
+            let stem = own.trim_end_matches("jsonl");
+            name == *own || name.starts_with(stem) && name.ends_with(".jsonl.gz")
+        });
+        let is_aside = name.ends_with(".part");
+        let is_begun = is_aside && (name.starts_with(REQUESTS) || name.starts_with(MANIFEST));
+        of_samples || name == OF_SHARDS || name == REQUESTS || is_begun
+    };
+    // Records alone may be those of a run that has lost its `run.json`.
+    if output.join(REQUESTS).exists() && !output.join(OF_SHARDS).is_dir() {
+        return false;
+    }
+    let names = fs::read_dir(output).into_iter().flatten().flatten();
+    names
+        .map(|entry| entry.file_name())
+        .all(|name| name.to_str().is_some_and(is_written_first))
 }
 
 /// `changed`: files of each shard that are not as it left them, besides the records.

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufReader, Write};
 use std::mem;
 use std::path::{Path, PathBuf};
 
@@ -78,7 +78,7 @@ impl ShardRecords {
         loop {
             self.line.clear();
             self.number += 1;
-            let read = self.reader.read_until(b'\n', &mut self.line);
+            let read = files::read_line(&mut self.reader, &mut self.line);
             if read.map_err(unreadable(&self.path))? == 0 {
                 return self.must_be_as_left().map(|()| None);
             }

@@ -3,7 +3,7 @@
 //! memory without end.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::sync::mpsc::channel;
@@ -60,6 +60,27 @@ fn opened_soon(path: &Path) -> io::Result<File> {
     })
 }
 
+/// Longest line of a file of facts that is kept in memory, bytes. A record has its answer's
+/// text, of which one message has 64 MiB at most.
+const LONGEST_LINE: u64 = 256 << 20;
+
+/// Reads on to the end of a line, which is added to `line`; gives how many bytes it has.
+///
+/// # Errors
+/// If it cannot be read, or is longer than any that InferBench writes.
+pub(crate) fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<usize> {
+    read_line_of(reader, line, LONGEST_LINE)
+}
+
+fn read_line_of(reader: &mut impl BufRead, line: &mut Vec<u8>, most: u64) -> io::Result<usize> {
+    let read = reader.take(most + 1).read_until(b'\n', line)?;
+    if read as u64 <= most {
+        return Ok(read);
+    }
+    let words = format!("has a line of more than {} MiB", most >> 20);
+    Err(io::Error::new(io::ErrorKind::InvalidData, words))
+}
+
 fn read_at_most(file: File, most_bytes: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(most_bytes + 1).read_to_end(&mut bytes)?;
@@ -79,6 +100,21 @@ mod tests {
     use nix::unistd::mkfifo;
 
     use super::*;
+
+    #[test]
+    fn a_line_without_end_is_an_error_and_not_kept() {
+        let mut line = Vec::new();
+        let mut whole: &[u8] = b"ab\ncd";
+        assert_eq!(read_line_of(&mut whole, &mut line, 3).unwrap(), 3);
+        assert_eq!(read_line_of(&mut whole, &mut line, 3).unwrap(), 2);
+        assert_eq!(read_line_of(&mut whole, &mut line, 3).unwrap(), 0);
+        assert_eq!(line, b"ab\ncd");
+        line.clear();
+        let endless = read_line_of(&mut io::BufReader::new(io::repeat(0)), &mut line, 3 << 20);
+        let error = endless.unwrap_err();
+        assert_eq!(error.to_string(), "has a line of more than 3 MiB");
+        assert_eq!(line.len(), (3 << 20) + 1);
+    }
 
     #[test]
     fn a_file_is_read_up_to_its_limit_and_nothing_else_is_opened() {

@@ -7,6 +7,7 @@ pub mod clock_state;
 pub mod files;
 pub mod folders;
 pub mod limits;
+pub(crate) mod loopback;
 pub mod port;
 pub(crate) mod priority;
 pub(crate) mod private;

@@ -4,13 +4,11 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::PathBuf;
 
-use nix::unistd::Uid;
 use procfs::net::TcpState;
 use procfs::process::{FDTarget, Process};
 
-use crate::os::processes;
+use crate::os::{private, processes};
 
 /// Ports that are tried until one is not another run's.
 const TRIES: u32 = 64;
@@ -56,10 +54,9 @@ impl Port {
 
 /// The lock of a port; `None` if another run holds it.
 fn lock(number: u16) -> io::Result<Option<File>> {
-    let folder = format!("inferbench-ports-{}", Uid::effective());
-    let folder: PathBuf = std::env::temp_dir().join(folder);
-    fs::create_dir_all(&folder)?;
-    let file = File::create(folder.join(number.to_string()))?;
+    let folder = private::shared_temporary("inferbench-ports")?;
+    // It is never written to. Another run's is opened, and not replaced.
+    let file = private::append(&folder.join(number.to_string()))?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(fs::TryLockError::WouldBlock) => Ok(None),

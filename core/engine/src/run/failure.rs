@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use crate::load::LoadError;
 use crate::load::gate::NotStarted;
+use crate::os::loopback::NoLoopback;
 use crate::prepare::NoLaunch;
 use crate::server::fetch::FetchError;
 use crate::server::launch::{self, Exit, LaunchError, Server};
@@ -42,6 +43,9 @@ pub(super) enum StageError {
     /// What it needs cannot be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
+    /// Nothing that it starts could be reached.
+    #[error(transparent)]
+    NoLoopback(#[from] NoLoopback),
     /// The system has no port for it.
     #[error("no free port")]
     NoPort(#[source] io::Error),

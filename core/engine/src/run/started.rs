@@ -1,6 +1,7 @@
 //! A backend that is started or attached to: what it is measured through, and how
 //! it is stopped. When it is ready is for readiness.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::event::RunEvent;
 use crate::http::Target;
 use crate::http::control::ControlPlane;
 use crate::load::{EngineHub, Transport};
+use crate::os::loopback;
 use crate::os::port::Port;
 use crate::prepare::PreparedBackend;
 use crate::server::fetch::{FetchEvent, fetch};
@@ -79,6 +81,8 @@ impl StartedBackend {
         stage: &Stage,
         facts: &mut StageFacts,
     ) -> Result<Self, StageError> {
+        // Known before anything is fetched or started, which takes minutes.
+        loopback::check(Ipv4Addr::LOCALHOST.into())?;
         let secrets = &session.prepared.secrets;
         let folder = session.recorder.folder();
         let folder = folder.stage_folder(&stage.backend, stage.block)?;

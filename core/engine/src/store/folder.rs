@@ -184,7 +184,8 @@ impl RunFolder {
         fill: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), StoreError> {
         let path = self.file(name);
-        let aside = self.file(&format!("{name}.part"));
+        // Another process may write the same file: each then replaces it by a whole one.
+        let aside = self.file(&format!("{name}.{}.part", std::process::id()));
         let write = || {
             let mut file = BufWriter::with_capacity(WRITE_BYTES, private::create(&aside)?);
             fill(&mut file)?;

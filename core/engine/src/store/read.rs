@@ -127,7 +127,7 @@ pub(super) fn lines<T>(
     let mut line = Vec::new();
     for number in 1_u64.. {
         line.clear();
-        if reader.read_until(b'\n', &mut line)? == 0 {
+        if files::read_line(&mut reader, &mut line)? == 0 {
             break;
         }
         let is_whole = line.last() == Some(&b'\n');
@@ -156,7 +156,7 @@ pub fn keep_lines(path: &Path, keeps: impl Fn(&[u8]) -> bool) -> Result<(), Stor
         let mut reader = BufReader::with_capacity(READ_BYTES, files::open(path)?);
         let mut kept = BufWriter::new(private::create(&aside)?);
         let mut line = Vec::new();
-        while reader.read_until(b'\n', &mut line)? > 0 {
+        while files::read_line(&mut reader, &mut line)? > 0 {
             if line.last() == Some(&b'\n') && keeps(&line) {
                 kept.write_all(&line)?;
             }

@@ -6,3 +6,5 @@ mod answers;
 #[path = "../common/mod.rs"]
 mod common;
 mod descriptions;
+mod replayed;
+mod targets;

@@ -118,7 +118,9 @@ fn next_load(search: &SearchConfig, before: Option<Bracket>, trials: &[Trial]) -
     let found = Bracket::from_trials(trials);
     let least = search.rounded(search.from);
     let most = search.rounded(search.to);
-    let measure = |load: f64| Step::Measure(search.rounded(load.clamp(search.from, search.to)));
+    // A backend's own limit may lie below `from`.
+    let within = |load: f64| load.max(search.from).min(search.to);
+    let measure = |load: f64| Step::Measure(search.rounded(within(load)));
     match (found.holds, found.breaks) {
         (None, None) => measure(known.holds.or(known.breaks).unwrap_or(search.from)),
         (Some(holds), None) if holds >= most => Step::Closed,
@@ -238,6 +240,14 @@ mod tests {
             loads(&trials(&search, None, &mut |_| true)),
             [2.0, 4.0, 8.0, 16.0, 20.0]
         );
+    }
+
+    #[test]
+    fn a_range_that_ends_below_its_beginning_has_one_load() {
+        let search = search("request_rate", json!({"from": 8, "to": 2}));
+        for holds in [false, true] {
+            assert_eq!(loads(&trials(&search, None, &mut |_| holds)), [2.0]);
+        }
     }
 
     #[test]

@@ -290,3 +290,23 @@ fn a_shape_that_cannot_be_sent_is_refused() {
         assert!(read(&text).is_ok(), "{shape}");
     }
 }
+
+#[test]
+fn a_backend_that_takes_less_than_a_search_begins_with_is_refused() {
+    let search = |over: &str| {
+        let search = format!("search: {{over: {over}, find: bend, from: 8}}");
+        with_load(&search).replace("plugin: sim", "plugin: sim\n    max_concurrency: 4")
+    };
+    let found: Vec<String> = refused(&search("concurrency"))
+        .into_iter()
+        .map(|(error, _)| error)
+        .collect();
+    assert_eq!(
+        found,
+        [
+            "bench.yaml:6:22: `backends[0].max_concurrency` is 4, must be `load.search.from`, 8, or more"
+        ]
+    );
+    // A rate has no slots.
+    assert!(read(&search("request_rate")).is_ok());
+}

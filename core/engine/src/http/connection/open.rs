@@ -2,6 +2,7 @@
 //! wrong with them.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -15,6 +16,7 @@ use crate::http::target::{Target, Way};
 use crate::http::tls::{self, Session, Tls};
 use crate::http::waiter::{self, Waiter};
 use crate::os::clock;
+use crate::os::loopback::{self, NoLoopback};
 
 /// Connections that this process opens at once: as many as a listener's queue
 /// commonly takes (128). One that finds it full is tried again by the kernel
@@ -47,6 +49,9 @@ pub enum OpenError {
     /// No local port is left.
     #[error("no local port is left: see net.ipv4.ip_local_port_range")]
     OutOfPorts,
+    /// This machine cannot reach itself.
+    #[error(transparent)]
+    NoLoopback(NoLoopback),
     /// It took too long.
     #[error("not open after {:.1} s", limit.as_secs_f64())]
     TimedOut { limit: Duration },
@@ -64,10 +69,26 @@ pub enum OpenError {
 
 impl OpenError {
     /// Whether waiting cannot help: the server is there, but cannot be trusted
-    /// or understood.
+    /// or understood; or it can only be there where nothing can be reached.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self, Self::Tls(_) | Self::NoLoopback(_))
+    }
+
+    /// Why none of these addresses could be connected to.
+    fn not_connected(error: io::Error, addresses: &[SocketAddr]) -> Self {
+        let no_way = |address: &SocketAddr| match address.ip() {
+            ip if ip.is_loopback() => loopback::check(ip).err(),
+            _ => None,
+        };
+        let first = loopback::is_no_way(&error).then(|| {
+            let all: Option<Vec<NoLoopback>> = addresses.iter().map(no_way).collect();
+            all?.into_iter().next()
+        });
+        match first.flatten() {
+            Some(no_loopback) => Self::NoLoopback(no_loopback),
+            None => error.into(),
+        }
     }
 }
 
@@ -120,7 +141,8 @@ impl Connection {
             host: first.host.clone(),
             cause,
         })?;
-        let stream = first.connect(&addresses).await?;
+        let stream = first.connect(&addresses).await;
+        let stream = stream.map_err(|error| OpenError::not_connected(error, &addresses))?;
         let mut connection = Self::plain(Socket::tcp(stream.into_std()?)?);
         if let Some(tls) = tls {
             if let Some(proxy) = proxy {

@@ -11,12 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use super::job::{Job, MARK};
 use crate::os::processes::{self, Stat};
+use crate::os::{files, private};
 
 /// How long a left-over supervisor may take to stop its tree before the tree is
 /// killed, beyond its own grace.
 const SUPERVISOR_EXTRA: Duration = Duration::from_secs(10);
 /// How long killed processes may take to be gone.
 const AFTER_KILL: Duration = Duration::from_secs(5);
+/// Largest entry that is read, bytes.
+const LARGEST_ENTRY: u64 = 1 << 20;
 
 /// One started server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,6 +87,11 @@ impl ProcessId {
         let same = |stat: &&Stat| stat.pid == self.pid && Some(stat.started) == self.started;
         all.iter().find(same).is_some_and(|stat| !stat.dead)
     }
+}
+
+/// What is noted in a file; `None` if it is no entry.
+fn read_entry(path: &Path) -> Option<Entry> {
+    serde_json::from_slice(&files::read(path, LARGEST_ENTRY).ok()?).ok()
 }
 
 impl Entry {
@@ -187,7 +195,7 @@ impl Journal {
     pub fn note(&self, entry: &Entry) -> io::Result<()> {
         fs::create_dir_all(&self.folder)?;
         let aside = self.folder.join(format!("{}.part", entry.mark));
-        fs::write(&aside, serde_json::to_vec_pretty(entry)?)?;
+        private::write(&aside, serde_json::to_vec_pretty(entry)?)?;
         fs::rename(aside, self.file(&entry.mark))
     }
 
@@ -200,8 +208,7 @@ impl Journal {
     fn entries(&self) -> Vec<Entry> {
         let files = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let json = files.filter(|file| file.path().extension().is_some_and(|e| e == "json"));
-        let read =
-            json.filter_map(|file| serde_json::from_slice(&fs::read(file.path()).ok()?).ok());
+        let read = json.filter_map(|file| read_entry(&file.path()));
         read.collect()
     }
 
@@ -276,8 +283,7 @@ impl Journal {
     /// Kills a server whose supervisor is gone or hangs, with whatever it started. Gives
     /// the processes that would not go; `None` if nothing is noted of it.
     pub(crate) fn kill(&self, mark: &str) -> Option<Vec<i32>> {
-        let text = fs::read(self.file(mark)).ok()?;
-        let entry: Entry = serde_json::from_slice(&text).ok()?;
+        let entry = read_entry(&self.file(mark))?;
         run_stop_commands(&entry);
         Some(self.kill_all_of(&entry))
     }

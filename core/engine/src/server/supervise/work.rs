@@ -2,11 +2,10 @@
 //! and reports.
 
 use std::cell::Cell;
-use std::fs::File;
 use std::io::{self, BufRead, Write};
 use std::num::TryFromIntError;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -290,7 +289,10 @@ impl Tree {
         let Some((program, arguments)) = command.split_first() else {
             return false;
         };
-        let log = |name| append(&self.job.folder, name).map_or_else(Stdio::null, Stdio::from);
+        let log = |name| {
+            let opened = private::append(&self.job.folder.join(name));
+            opened.map_or_else(|_| Stdio::null(), Stdio::from)
+        };
         let limit = Duration::from_secs(u64::from(self.job.stop.grace_s)) + STOP_COMMAND_EXTRA;
         let started = Command::new(program)
             .args(arguments)
@@ -320,13 +322,4 @@ impl Tree {
         }
         is_killed
     }
-}
-
-fn append(folder: &Path, name: &str) -> Option<File> {
-    let mut options = File::options();
-    options
-        .create(true)
-        .append(true)
-        .open(folder.join(name))
-        .ok()
 }

@@ -32,6 +32,7 @@ pub fn check(config: &Config) -> Vec<CheckError> {
     classes::check(&config.workload, &mut found);
     check_fit(config, &mut found);
     load_section::check(&config.load, &config.workload, &mut found);
+    search::check_backends(config, &mut found);
     replicas::check_load(config, &mut found);
     check_conversations(config, &mut found);
     tune::check(config, &mut found);

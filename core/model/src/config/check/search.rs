@@ -1,7 +1,7 @@
 //! Checks of `load.search`.
 
 use super::found::Found;
-use crate::config::{LoadConfig, PercentileLimits, SearchConfig, SearchOver, SearchSlo};
+use crate::config::{Config, LoadConfig, PercentileLimits, SearchConfig, SearchOver, SearchSlo};
 
 /// Smallest and largest tolerance: closer cannot be told, and farther says nothing.
 const TOLERANCE: (f64, f64) = (0.01, 0.5);
@@ -28,6 +28,31 @@ pub(super) fn check(search: &SearchConfig, load: &LoadConfig, found: &mut Found)
     let fewest = load.requests_at(search.level(search.from.max(1.0)));
     check_slo("load.search.slo", &search.slo, fewest, found);
     check_fills(search, load, found);
+}
+
+/// Refuses a backend that takes less than the smallest load that a search tries.
+pub(super) fn check_backends(config: &Config, found: &mut Found) {
+    let Some(search) = config
+        .load
+        .search
+        .as_ref()
+        .filter(|_| config.load.is_closed())
+    else {
+        return;
+    };
+    for (index, backend) in config.backends.iter().enumerate() {
+        if let Some(most) = backend.max_concurrency
+            && f64::from(most) < search.from
+        {
+            found.add(
+                &format!("backends.{index}.max_concurrency"),
+                format!(
+                    "is {most}, must be `load.search.from`, {}, or more",
+                    search.from
+                ),
+            );
+        }
+    }
 }
 
 /// A bend is no promise, and comes to its end by itself.
