@@ -8,6 +8,7 @@ mod configs;
 mod doctor;
 mod kv_cache;
 mod needs;
+mod no_certificates;
 mod no_loopback;
 mod prompts;
 mod schedules;
