@@ -62,10 +62,10 @@ book:
     mdbook build docs
     ls docs/book/searchindex*.js >/dev/null
 
-# The texts' sentences: words, numbers, length; the rules are in docs/prose.
-prose:
+# The texts' sentences: words, numbers, length; the rules are in docs/prose. `just prose --quiet`: errors alone.
+prose *flags:
     npm ci --prefix docs/prose --no-audit --no-fund
-    cd docs/prose && npx --no-install textlint --format unix ../../*.md '../src/**/*.md' '../../plugins/*/README.md'
+    cd docs/prose && npx --no-install textlint {{ flags }} --format unix ../../*.md '../src/**/*.md' '../../plugins/*/README.md'
 
 # Dependencies that nothing uses.
 unused:
