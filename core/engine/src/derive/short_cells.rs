@@ -6,7 +6,7 @@ use inferbench_model::facts::cell_end::CellPlan;
 use inferbench_model::facts::manifest::{ExitState, Manifest};
 use inferbench_model::facts::warning::{Warning, WarningKind};
 
-use super::Cell;
+use super::cells::Cell;
 
 /// Warns of them. A run that says it is done is not. `cells`: those of the manifest come
 /// first, in its order.

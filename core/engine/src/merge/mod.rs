@@ -2,36 +2,30 @@
 //! from them is for `derive`, as of any run.
 
 mod error;
+mod folder;
 mod joined;
 mod records;
 mod same;
+mod shards;
 mod shift;
 
-use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use inferbench_model::facts::changed_shard::ChangedShard;
-use inferbench_model::facts::manifest::{Anchor, ExitState, FileFacts, Manifest};
+use inferbench_model::facts::manifest::{Anchor, FileFacts, Manifest};
 use inferbench_model::facts::shard::{MergedFacts, MergedShard, clock_step_ms};
 
 pub use error::{Lost, MergeError};
+use folder::{MANIFEST, REQUESTS, copy_samples, new_folder};
 use records::{LeftRecords, ShardRecords, merge_records};
 use same::{ShardFolder, must_be_distinct, must_be_of_one_run, must_have_same_cells};
+use shards::{shards_in, sort_out};
 
-use crate::derive::{self, FirstReading};
-use crate::os::{limits, private};
+use crate::derive::FirstReading;
+use crate::os::limits;
 use crate::store::hash::{self, HashedFile};
-use crate::store::{Altered, RunFolder, SampleFile, StoreError, not_as_left};
-
-/// What a run was.
-const MANIFEST: &str = "run.json";
-/// File of the records.
-const REQUESTS: &str = "requests.jsonl";
-/// Files of samples of each host.
-const SAMPLES: [&str; 3] = ["gpu.jsonl", "host.jsonl", "server_metrics.jsonl"];
-/// Folder with what is of each shard alone.
-const OF_SHARDS: &str = "shards";
+use crate::store::{Altered, RunFolder, StoreError, not_as_left};
 
 /// A run that was merged.
 #[derive(Debug)]
@@ -98,74 +92,6 @@ pub fn merge(folders: &[PathBuf], output: &Path, allowed: Allowed) -> Result<Mer
     }
 }
 
-/// The shards in the folders.
-fn shards_in(folders: &[PathBuf]) -> Result<Vec<ShardFolder>, MergeError> {
-    let mut found = Vec::new();
-    for folder in folders {
-        for path in runs_in(folder) {
-            let (mut manifest, _) = derive::manifest_of(&path)?;
-            let facts = manifest.shard.take();
-            let facts = facts.ok_or_else(|| MergeError::NoShard(path.clone()))?;
-            found.push(ShardFolder {
-                path,
-                manifest,
-                facts,
-            });
-        }
-    }
-    Ok(found)
-}
-
-/// The folder itself if it is one of a run, else those of runs right below it, else
-/// itself, which is then refused.
-fn runs_in(folder: &Path) -> Vec<PathBuf> {
-    let is_run = |path: &Path| path.join(MANIFEST).exists();
-    let below = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut runs: Vec<PathBuf> = below.map(|entry| entry.path()).collect();
-    runs.retain(|path| is_run(path));
-    runs.sort();
-    match is_run(folder) || runs.is_empty() {
-        true => vec![folder.to_owned()],
-        false => runs,
-    }
-}
-
-/// Those that came to their end, and those that are lost.
-fn sort_out(found: Vec<ShardFolder>, count: u32) -> (Vec<ShardFolder>, Vec<Lost>) {
-    let mut lost: Vec<Lost> = Vec::new();
-    for index in 0..count {
-        let mut own = found.iter();
-        let own = own.find(|shard| shard.facts.shard.index() == index);
-        let why = match own {
-            None => Some("there is no folder of it".to_owned()),
-            Some(shard) => why_lost(&shard.manifest),
-        };
-        lost.extend(why.map(|why| Lost { index, why }));
-    }
-    let is_lost = |shard: &ShardFolder| {
-        let index = shard.facts.shard.index();
-        lost.iter().any(|lost| lost.index == index)
-    };
-    let whole = found.iter().filter(|shard| !is_lost(shard)).cloned();
-    (whole.collect(), lost)
-}
-
-/// Why a shard did not come to its end; `None` if it did.
-fn why_lost(manifest: &Manifest) -> Option<String> {
-    let failure = || {
-        let mut stages = manifest.stages.iter();
-        stages.find_map(|stage| stage.failure.clone())
-    };
-    match manifest.exit_state {
-        ExitState::Done => None,
-        ExitState::Running => Some("its end was not written: it was killed, or goes on".to_owned()),
-        ExitState::Interrupted => Some("it was interrupted".to_owned()),
-        ExitState::Incomplete => Some(failure().unwrap_or_else(|| {
-            "it had a cell without a successful request, or not to its end".to_owned()
-        })),
-    }
-}
-
 /// Refuses a shard whose clocks are not those that its cells began by: every time of it
 /// would come to stand elsewhere.
 fn must_be_timely(shard: &ShardFolder) -> Result<(), MergeError> {
@@ -212,44 +138,6 @@ fn changed_in(shard: &ShardFolder, allowed: bool) -> Result<Vec<String>, MergeEr
         Some(worst) => Err(worst.into()),
         None => Ok(Vec::new()),
     }
-}
-
-fn new_folder(output: &Path) -> Result<RunFolder, StoreError> {
-    let above = output
-        .parent()
-        .filter(|above| !above.as_os_str().is_empty());
-    let cannot = |source| StoreError::new(output, "cannot be made", source);
-    above.map_or(Ok(()), fs::create_dir_all).map_err(cannot)?;
-    if is_of_a_killed_merge(output) {
-        fs::remove_dir_all(output).map_err(cannot)?;
-    }
-    private::make_folder(output).map_err(cannot)?;
-    RunFolder::take(output)
-}
-
-/// Whether a folder is what a merge leaves that did not come to its end: it has nothing but
-/// what a merge writes before `run.json`, and no merge writes to it.
-fn is_of_a_killed_merge(output: &Path) -> bool {
-    if output.is_symlink() || RunFolder::take(output).is_err() {
-        return false;
-    }
-    let is_written_first = |name: &str| {
-        let of_samples = SAMPLES.iter().any(|own| {
-            let stem = own.trim_end_matches("jsonl");
-            name == *own || name.starts_with(stem) && name.ends_with(".jsonl.gz")
-        });
-        let is_aside = name.ends_with(".part");
-        let is_begun = is_aside && (name.starts_with(REQUESTS) || name.starts_with(MANIFEST));
-        of_samples || name == OF_SHARDS || name == REQUESTS || is_begun
-    };
-    // Records alone may be those of a run that has lost its `run.json`.
-    if output.join(REQUESTS).exists() && !output.join(OF_SHARDS).is_dir() {
-        return false;
-    }
-    let names = fs::read_dir(output).into_iter().flatten().flatten();
-    names
-        .map(|entry| entry.file_name())
-        .all(|name| name.to_str().is_some_and(is_written_first))
 }
 
 /// `changed`: files of each shard that are not as it left them, besides the records.
@@ -368,35 +256,4 @@ fn write_records(
         file,
         first,
     })
-}
-
-/// Keeps the samples of each host, and those of the first as the run's own: its clock is
-/// the run's.
-fn copy_samples(folder: &RunFolder, whole: &[ShardFolder]) -> Result<(), StoreError> {
-    for (place, shard) in whole.iter().enumerate() {
-        let index = shard.facts.shard.index().to_string();
-        let own = folder.file(OF_SHARDS).join(index);
-        private::make_folders(&own)
-            .map_err(|source| StoreError::new(&own, "cannot be made", source))?;
-        copy(&shard.path.join(MANIFEST), &own.join(MANIFEST))?;
-        for name in SAMPLES {
-            for part in SampleFile::open(&shard.path.join(name))?.parts() {
-                let name = part.file_name().unwrap_or_default();
-                copy(part, &own.join(name))?;
-                if place == 0 {
-                    copy(part, &folder.path().join(name))?;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let copied = File::open(from).and_then(|mut from| {
-        let mut to = private::create(to)?;
-        io::copy(&mut from, &mut to)
-    });
-    let copied = copied.map(|_| ());
-    copied.map_err(|source| StoreError::new(to, "cannot be copied", source))
 }

@@ -21,6 +21,9 @@ use crate::plan::{RunPlan, Skipped};
 
 /// Version of `run.json`.
 pub const RUN_SCHEMA_VERSION: u32 = 3;
+/// Oldest version of it that is read: its warnings are sentences, and its plan has levels
+/// without an index.
+pub const OLDEST_RUN_SCHEMA_VERSION: u32 = 1;
 
 /// The file `run.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
