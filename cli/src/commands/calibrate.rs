@@ -6,7 +6,7 @@ use comfy_table::{
     CellAlignment, ColumnConstraint, ContentArrangement, LineStyle, Table, TableStyle, Width,
 };
 use inferbench_engine::calibrate::{self, SIMULATOR};
-use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::run::Stops;
 use inferbench_engine::store::calibration as stored_calibration;
 use inferbench_model::facts::calibration::{Calibration, ErrorFigures, TrustCount};

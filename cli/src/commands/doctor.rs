@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use inferbench_engine::doctor::needs::{needs, try_servers};
 use inferbench_engine::doctor::{Ground, examine};
-use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::prepare::prepare;
 use inferbench_engine::server::supervise::Journal;
 use inferbench_model::doctor::needs::Need;

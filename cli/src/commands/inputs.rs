@@ -4,7 +4,8 @@ use std::path::Path;
 
 use inferbench_engine::derive;
 use inferbench_engine::os::files;
-use inferbench_engine::plugins::host::{PluginHost, SearchPath};
+use inferbench_engine::plugins::host::PluginHost;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_model::config::{self, Attach, Config, Loaded};
 use inferbench_model::text::visible::visible_line;
 

@@ -32,7 +32,7 @@ mod wire;
 
 use inferbench_engine::merge::Allowed;
 use inferbench_engine::plugins::check::ChildWork;
-use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::server::supervise;
 
 use crate::args::{Args, Command};

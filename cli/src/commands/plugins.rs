@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use inferbench_engine::plugins::host::{Found, PluginHost, SearchPath};
+use inferbench_engine::plugins::host::{Found, PluginHost};
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::store::hash::file_sha256;
 use inferbench_model::text::visible::visible_line;
 use inferbench_plugin_api::Description;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_engine::run::{self, Destination, Finished, Stops};
 use inferbench_engine::secrets::Secrets;

@@ -6,7 +6,7 @@ use inferbench_engine::capture::compare;
 use inferbench_engine::derive::verify::verify as verify_facts;
 use inferbench_engine::derive::{Derived, derive};
 use inferbench_engine::os::files;
-use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::run::verify_origin;
 use inferbench_model::cell::row::CELLS_SCHEMA_VERSION;
 use inferbench_model::facts::manifest::RUN_SCHEMA_VERSION;

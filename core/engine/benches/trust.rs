@@ -16,7 +16,8 @@
 use std::process::ExitCode;
 
 use inferbench_engine::calibrate::{scenarios, trust};
-use inferbench_engine::plugins::host::{PluginHost, SearchPath};
+use inferbench_engine::plugins::host::PluginHost;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_model::facts::calibration::{Against, Disturbance, TrustCell, TrustCount};
 use tokio_util::sync::CancellationToken;
 

@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::prepare::{PreparedRun, prepare};
 use inferbench_model::config::Level;
 use inferbench_model::plan::prompt::PromptKey;

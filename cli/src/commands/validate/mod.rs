@@ -8,7 +8,7 @@ mod show;
 use std::path::Path;
 
 use inferbench_engine::doctor::needs::{BackendNeed, needs};
-use inferbench_engine::plugins::host::SearchPath;
+use inferbench_engine::plugins::search::SearchPath;
 use inferbench_engine::prepare::kv_forecast::{kv_errors, kv_forecasts};
 use inferbench_engine::prepare::{at_backend_key, prepare};
 use inferbench_model::config::Loaded;

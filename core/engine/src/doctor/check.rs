@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use inferbench_model::doctor::needs::Need;
 use inferbench_model::doctor::{Group, Judged, Line};
 
-use crate::plugins::host::SearchPath;
+use crate::plugins::search::SearchPath;
 
 /// What is looked at.
 #[derive(Debug, Clone)]

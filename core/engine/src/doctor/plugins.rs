@@ -13,7 +13,8 @@ use inferbench_plugin_api::{
 
 use super::ask::{self, ENGINE_LIMIT, ProgramEnd};
 use super::check::{Ground, Lines};
-use crate::plugins::host::{self, Plugin, PluginHost, SearchPath};
+use crate::plugins::host::{Plugin, PluginHost};
+use crate::plugins::search::{self, SearchPath};
 use crate::secrets::Secrets;
 use crate::server::launch::command_text;
 
@@ -34,11 +35,11 @@ for name in sys.argv[1:]:
 ";
 
 pub(super) fn folders(search: &SearchPath) -> FolderFacts {
-    let folders = host::folders(search).into_iter();
+    let folders = search::folders(search).into_iter();
     let folders = folders.map(|(path, origin)| Folder {
         exists: path.is_dir(),
-        libraries: host::libraries_in(&path).len(),
-        named: search.dirs.contains(&path) || origin == host::PATH_VARIABLE,
+        libraries: search::libraries_in(&path).len(),
+        named: search.dirs.contains(&path) || origin == search::PATH_VARIABLE,
         path: path.display().to_string(),
         origin,
     });

@@ -12,7 +12,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::*;
-use crate::plugins::host::SearchPath;
+use crate::plugins::search::SearchPath;
 
 fn ground() -> Arc<Ground> {
     Arc::new(Ground {

@@ -7,4 +7,5 @@ pub mod elf;
 mod first_load;
 pub mod host;
 pub mod log;
+pub mod search;
 mod trust;
