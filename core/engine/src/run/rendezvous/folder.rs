@@ -11,7 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::SLEEP_AT_MOST;
 use crate::load::gate::NotStarted;
+use crate::os::files;
 
+/// What a file that a shard leaves is read up to; each has a few lines.
+const MOST_BYTES: u64 = 64 * 1024;
 /// Folder of what the first shard publishes, and of those that go: all look there, so that
 /// it has few files.
 const SAID: &str = "said";
@@ -150,11 +153,15 @@ impl Folder {
         file: &Path,
         cancel: &CancellationToken,
     ) -> Result<Option<String>, NotStarted> {
-        self.asked(file, cancel, |path| match fs::read_to_string(path) {
-            Ok(text) => Ok(Some(text)),
-            // A network's file system says so where the file was put in place of another.
-            Err(error) if error.kind() == io::ErrorKind::NotFound || is_stale(&error) => Ok(None),
-            Err(error) => Err(error),
+        self.asked(file, cancel, |path| {
+            match files::read_text(path, MOST_BYTES) {
+                Ok(text) => Ok(Some(text)),
+                // A network's file system says so where the file was put in place of another.
+                Err(error) if error.kind() == io::ErrorKind::NotFound || is_stale(&error) => {
+                    Ok(None)
+                }
+                Err(error) => Err(error),
+            }
         })
     }
 

@@ -175,6 +175,26 @@ fn a_start_of_another_run_is_no_start_of_this_one() {
 }
 
 #[test]
+fn a_start_that_is_no_text_of_a_line_is_refused_and_not_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = enter(folder.path(), 1, 20_000);
+    let start = own.folder.said("cell-0-start");
+    let refused = |words: &str| {
+        let error = own.start(0, &go()).unwrap_err();
+        let NotStarted::Folder { path, source } = &error else {
+            panic!("{error}");
+        };
+        assert_eq!(*path, start);
+        assert!(source.to_string().contains(words), "{source}");
+    };
+    std::os::unix::fs::symlink("/dev/zero", &start).unwrap();
+    refused("is larger than 65536 bytes");
+    fs::remove_file(&start).unwrap();
+    fs::write(&start, [0xff]).unwrap();
+    refused("is not UTF-8");
+}
+
+#[test]
 fn a_folder_that_goes_away_is_named_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let meet = folder.path().join("meet");
