@@ -2,21 +2,12 @@
 
 use std::fs;
 
-use crate::common::place::Place;
 use crate::common::said;
+use crate::two_requests;
 
 #[test]
 fn a_system_without_certificates_measures_a_server_without_tls() {
-    let place = Place::new(
-        "
-name: alone
-model: { id: simulated }
-backends: [ { label: a, plugin: sim, ready_timeout: 20s } ]
-workload: { input_tokens: 16, output_tokens: 4 }
-load: { concurrency: [1], requests: 2 }
-repeats: 1
-",
-    );
+    let place = two_requests("ready_timeout: 20s");
     let empty = tempfile::tempdir().unwrap();
     let certificates = empty.path().join("certificates.pem");
     fs::write(&certificates, "").unwrap();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::common::place::Place;
 use crate::common::{Said, json_file, preload, said};
+use crate::two_requests;
 
 /// What the kernel answers where the interface is down.
 const DOWN: &str = r#"
@@ -34,16 +35,7 @@ const WORDS: &str = "this machine cannot reach its own address";
 
 /// A run that would wait for ten minutes.
 fn place(backend: &str) -> Place {
-    Place::new(&format!(
-        "
-name: alone
-model: {{ id: simulated }}
-backends: [ {{ label: a, plugin: sim, ready_timeout: 10m, {backend} }} ]
-workload: {{ input_tokens: 16, output_tokens: 4 }}
-load: {{ concurrency: [1], requests: 2 }}
-repeats: 1
-"
-    ))
+    two_requests(&format!("ready_timeout: 10m, {backend}"))
 }
 
 /// What the backends of the tests are: launched, attached by number and by name.
