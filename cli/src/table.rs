@@ -154,7 +154,7 @@ fn fitting(
     look: Look,
     width: usize,
 ) -> Table {
-    let of = |columns: &[Column], bars| {
+    let drawn = |columns: &[Column], bars| {
         let groups = grid::groups(report, columns);
         table(columns, &groups, names, (look, bars))
     };
@@ -165,17 +165,17 @@ fn fitting(
             .max()
             <= Some(width)
     };
-    let mut made = of(&columns, true);
+    let mut made = drawn(&columns, true);
     for heading in GIVE_WAY {
         if fits(&made) {
             return made;
         }
-        made = of(&columns, false);
+        made = drawn(&columns, false);
         if fits(&made) {
             return made;
         }
         columns.retain(|column| !column.heading.starts_with(heading));
-        made = of(&columns, false);
+        made = drawn(&columns, false);
     }
     made
 }

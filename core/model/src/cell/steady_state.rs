@@ -275,9 +275,9 @@ mod tests {
 
     #[test]
     fn thirty_requests_have_a_trend_and_fewer_have_none() {
-        let of = |n: i32| trends((0..n).map(|i| request(f64::from(i) / 3.0, f64::from(i + 1))));
-        assert!(of(29).is_empty());
-        assert!(of(30).ttft_ms.is_some());
+        let first = |n: i32| trends((0..n).map(|i| request(f64::from(i) / 3.0, f64::from(i + 1))));
+        assert!(first(29).is_empty());
+        assert!(first(30).ttft_ms.is_some());
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn deepseek_v4(fields: Fields<'_>, count: usize) -> Bad<Layers> {
         tokens: overlap * ratio,
         width: 2 * overlap * dim,
     };
-    let of = |ratio: u64| {
+    let layer = |ratio: u64| {
         let mut parts = vec![shared(1, window)];
         match ratio {
             0 => {}
@@ -52,7 +52,7 @@ pub(super) fn deepseek_v4(fields: Fields<'_>, count: usize) -> Bad<Layers> {
         }
         parts
     };
-    Ok(ratios.into_iter().map(of).collect())
+    Ok(ratios.into_iter().map(layer).collect())
 }
 
 /// Tokens per entry of each layer, 0 for one with a window alone.
@@ -72,11 +72,11 @@ fn ratios(fields: Fields<'_>, count: usize) -> Bad<Vec<u64>> {
     }
     let Some(mut listed) = fields.numbers("compress_ratios")? else {
         // The class's own pattern: two heavy layers, then both kinds in turn.
-        let of = |at: usize| match at >= 2 && (at - 2) % 2 == 1 {
+        let layer = |at: usize| match at >= 2 && (at - 2) % 2 == 1 {
             true => SPARSE,
             false => HEAVY,
         };
-        return Ok((0..count).map(of).collect());
+        return Ok((0..count).map(layer).collect());
     };
     if listed.len() < count {
         let must = format!("at least {count}, as `num_hidden_layers` says");

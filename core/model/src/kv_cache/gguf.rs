@@ -85,15 +85,15 @@ impl Gguf {
             Some((_, model_type)) => (*model_type).to_owned(),
             None => format!("gguf {architecture}"),
         };
-        let of = |key: &str| self.number(&format!("{architecture}.{key}"));
-        let vocabulary = of("vocab_size").or_else(|| self.number("tokenizer.ggml.tokens"));
+        let of_model = |key: &str| self.number(&format!("{architecture}.{key}"));
+        let vocabulary = of_model("vocab_size").or_else(|| self.number("tokenizer.ggml.tokens"));
         let fields = [
             ("vocab_size", vocabulary),
-            ("num_hidden_layers", of("block_count")),
-            ("hidden_size", of("embedding_length")),
-            ("num_attention_heads", of("attention.head_count")),
-            ("num_key_value_heads", of("attention.head_count_kv")),
-            ("head_dim", of("attention.key_length")),
+            ("num_hidden_layers", of_model("block_count")),
+            ("hidden_size", of_model("embedding_length")),
+            ("num_attention_heads", of_model("attention.head_count")),
+            ("num_key_value_heads", of_model("attention.head_count_kv")),
+            ("head_dim", of_model("attention.key_length")),
         ];
         // llama.cpp's cache is of this type whatever the weights are.
         let mut config = json!({"model_type": model_type, "torch_dtype": "float16"});

@@ -368,12 +368,13 @@ mod tests {
 
     #[test]
     fn ranks_that_others_serve_are_not_counted() {
-        let of = |more: &str| options(&format!("vllm serve m -dp 8 {more}")).data_parallel;
-        assert_eq!(of(""), 8);
-        assert_eq!(of("--data-parallel-rank 3"), 1);
-        assert_eq!(of("--data-parallel-hybrid-lb -dpl 2"), 2);
+        let data_parallel =
+            |more: &str| options(&format!("vllm serve m -dp 8 {more}")).data_parallel;
+        assert_eq!(data_parallel(""), 8);
+        assert_eq!(data_parallel("--data-parallel-rank 3"), 1);
+        assert_eq!(data_parallel("--data-parallel-hybrid-lb -dpl 2"), 2);
         // Others of the 8 run elsewhere, but this server divides among all.
-        assert_eq!(of("--data-parallel-size-local 4"), 8);
+        assert_eq!(data_parallel("--data-parallel-size-local 4"), 8);
     }
 
     #[test]

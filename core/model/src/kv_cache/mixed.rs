@@ -96,17 +96,17 @@ pub(super) fn zamba2(fields: Fields<'_>, count: usize) -> Bad<Layers> {
     };
     let attention = heads::part(heads, kv_heads, (dim, dim), Reach::All)?;
     let state = Part::State(states::zamba2(fields)?);
-    let of = |at: u64| match hybrid.contains(&at) {
+    let layer = |at: u64| match hybrid.contains(&at) {
         true => vec![attention.clone(), state.clone()],
         false => vec![state.clone()],
     };
-    Ok((0..count as u64).map(of).collect())
+    Ok((0..count as u64).map(layer).collect())
 }
 
 fn either(attends: Vec<bool>, attention: &Part, state: &Part) -> Layers {
-    let of = |attends: bool| match attends {
+    let layer = |attends: bool| match attends {
         true => vec![attention.clone()],
         false => vec![state.clone()],
     };
-    attends.into_iter().map(of).collect()
+    attends.into_iter().map(layer).collect()
 }

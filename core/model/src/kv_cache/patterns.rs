@@ -234,11 +234,11 @@ fn kimi(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
     let linear = listed.ok_or_else(|| inside.missing("kda_layers"))?;
     let attention = attention(fields, family.heads, Reach::All)?;
     let state = Part::State(states::kimi_delta(inside)?);
-    let of = |at: usize| match linear.contains(&(at as u64 + 1)) {
+    let layer = |at: usize| match linear.contains(&(at as u64 + 1)) {
         true => vec![state.clone()],
         false => vec![attention.clone()],
     };
-    Ok((0..count).map(of).collect())
+    Ok((0..count).map(layer).collect())
 }
 
 fn jamba(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
@@ -251,11 +251,11 @@ fn jamba(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
     let size = fields.count(&["mamba_d_state"])?;
     let state = states::mamba1(fields, inner, size, fields.count(&["mamba_d_conv"])?)?;
     let state = Part::State(state);
-    let of = |at: usize| match at as u64 % period == offset {
+    let layer = |at: usize| match at as u64 % period == offset {
         true => vec![attention.clone()],
         false => vec![state.clone()],
     };
-    Ok((0..count).map(of).collect())
+    Ok((0..count).map(layer).collect())
 }
 
 fn bamba(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
@@ -263,11 +263,11 @@ fn bamba(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {
     let attending = listed.ok_or_else(|| fields.missing("attn_layer_indices"))?;
     let attention = attention(fields, family.heads, Reach::All)?;
     let state = Part::State(states::mamba2(fields, &states::BAMBA)?);
-    let of = |at: usize| match attending.contains(&(at as u64)) {
+    let layer = |at: usize| match attending.contains(&(at as u64)) {
         true => vec![attention.clone()],
         false => vec![state.clone()],
     };
-    Ok((0..count).map(of).collect())
+    Ok((0..count).map(layer).collect())
 }
 
 fn granite(fields: Fields<'_>, family: Family, count: usize) -> Bad<Layers> {

@@ -58,7 +58,7 @@ pub(super) fn step3p5(fields: Fields<'_>, family: Family, count: usize) -> Bad<L
         Some(other) => other.text("attention_type")?.unwrap_or("sliding_attention"),
         None => "",
     };
-    let of = |name: &str| {
+    let layer = |name: &str| {
         let reach = match name {
             "full_attention" => Reach::All,
             "sliding_attention" => Reach::Window(fields.count(&["sliding_window"])?),
@@ -72,7 +72,10 @@ pub(super) fn step3p5(fields: Fields<'_>, family: Family, count: usize) -> Bad<L
             None => attention(fields, family.heads, reach),
         }
     };
-    types.into_iter().map(|name| Ok(vec![of(name)?])).collect()
+    types
+        .into_iter()
+        .map(|name| Ok(vec![layer(name)?]))
+        .collect()
 }
 
 /// Nemotron NAS (vLLM `nemotron_nas.py`): attention of a layer may be left out or
@@ -131,9 +134,9 @@ pub(super) fn mllama(fields: Fields<'_>, family: Family, count: usize) -> Bad<La
         None => return Err(fields.missing(name)),
     };
     let attention: Part = attention(fields, family.heads, Reach::All)?;
-    let of = |at: u64| match cross.contains(&at) {
+    let layer = |at: u64| match cross.contains(&at) {
         true => Vec::new(),
         false => vec![attention.clone()],
     };
-    Ok((0..count as u64).map(of).collect())
+    Ok((0..count as u64).map(layer).collect())
 }

@@ -68,9 +68,9 @@ mod tests {
             output_tokens: Some(50_000.0),
             requests: Some(200.0),
         };
-        let of = |name| value(name, 36.0, &served).unwrap();
-        assert!((of("cost_per_million_output_tokens") - 20.0).abs() < 1e-9);
-        assert!((of("cost_per_request") - 0.005).abs() < 1e-12);
+        let cost = |name| value(name, 36.0, &served).unwrap();
+        assert!((cost("cost_per_million_output_tokens") - 20.0).abs() < 1e-9);
+        assert!((cost("cost_per_request") - 0.005).abs() < 1e-12);
         // nothing served has no cost each
         let none = Served {
             requests: Some(0.0),

@@ -308,9 +308,9 @@ mod tests {
     fn p99_needs_a_hundred_samples() {
         assert_eq!(samples_needed(99.0), 100);
         assert_eq!(samples_needed(90.0), 10);
-        let of = |n: u32| Summary::from_values((0..n).map(f64::from));
-        assert_eq!(of(99).carried(99), None);
-        assert!(of(100).carried(99).is_some());
+        let first = |n: u32| Summary::from_values((0..n).map(f64::from));
+        assert_eq!(first(99).carried(99), None);
+        assert!(first(100).carried(99).is_some());
     }
 
     #[test]

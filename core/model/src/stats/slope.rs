@@ -79,9 +79,9 @@ mod tests {
     fn groups_keep_their_own_levels() {
         // both rise by 1 and 2 over two places: slope 1.5, left over 2 * 0.125; three
         // groups would leave 2 degrees, two leave 1
-        let of = |from: f64, to: f64| vec![(0.0, from), (1.0, to)];
-        assert_eq!(common_slope(&[of(0.0, 1.0), of(100.0, 102.0)]), None);
-        let found = common_slope(&[of(0.0, 1.0), of(100.0, 102.0), of(7.0, 8.5)]).unwrap();
+        let line = |from: f64, to: f64| vec![(0.0, from), (1.0, to)];
+        assert_eq!(common_slope(&[line(0.0, 1.0), line(100.0, 102.0)]), None);
+        let found = common_slope(&[line(0.0, 1.0), line(100.0, 102.0), line(7.0, 8.5)]).unwrap();
         near(found.slope, 1.5, 1e-12);
         // as a paired t of the differences 1, 2, 1.5: error 0.5 / sqrt(3)
         near(found.half, 4.3027 * 0.5 / 3.0_f64.sqrt(), 1e-4);

@@ -122,15 +122,15 @@ fn ranks(values: &[f64]) -> Vec<f64> {
 /// values that they are worth give the degrees of freedom of a t, as in Santer et al.
 /// (Journal of Geophysical Research 105 (2000), D6, pages 7337 to 7356).
 fn p_if_dependent(z: f64, n: usize, dependence: f64) -> f64 {
-    let of = n as f64;
+    let count = n as f64;
     let term = |lag: usize| {
         let left = (n - lag) as f64;
         let of_ranks = 6.0 / std::f64::consts::PI * (dependence.powi(lag as i32) / 2.0).asin();
         left * (left - 1.0) * (left - 2.0) * of_ranks
     };
     let sum: f64 = (1..n).map(term).sum();
-    let factor = 1.0 + 2.0 * sum / (of * (of - 1.0) * (of - 2.0));
-    let freedom = (of / factor - 2.0).max(LEAST_FREEDOM);
+    let factor = 1.0 + 2.0 * sum / (count * (count - 1.0) * (count - 2.0));
+    let freedom = (count / factor - 2.0).max(LEAST_FREEDOM);
     let t = StudentsT::new(0.0, 1.0, freedom);
     t.map_or(1.0, |t| 2.0 * t.sf(z / factor.sqrt()))
 }

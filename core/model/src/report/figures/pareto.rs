@@ -110,11 +110,11 @@ fn point(row: &Row) -> Option<TradePoint> {
 }
 
 fn mark_best(points: &mut [TradePoint]) {
-    let of = |point: &TradePoint| (point.speed.typical, point.throughput.typical);
+    let place = |point: &TradePoint| (point.speed.typical, point.throughput.typical);
     let counts = |point: &&TradePoint| point.keeps_slo != Some(false);
-    let values: Vec<(f64, f64)> = points.iter().filter(counts).map(of).collect();
+    let values: Vec<(f64, f64)> = points.iter().filter(counts).map(place).collect();
     for point in points.iter_mut() {
-        let (x, y) = of(point);
+        let (x, y) = place(point);
         let beats = |(a, b): &(f64, f64)| *a >= x && *b >= y && (*a > x || *b > y);
         point.best = counts(&&*point) && !values.iter().any(beats);
     }

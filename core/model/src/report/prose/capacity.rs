@@ -84,9 +84,9 @@ fn ends(capacity: &Capacity) -> Vec<String> {
     let doubtful = capacity.levels.iter().filter(|level| !level.trustworthy);
     let doubtful = doubtful.count();
     if doubtful > 0 {
-        let of = counted(capacity.levels.len() as u64, "measurement");
+        let measurements = counted(capacity.levels.len() as u64, "measurement");
         sentences.push(format!(
-            "{backend}: {doubtful} of {of} cannot be trusted, see the warnings."
+            "{backend}: {doubtful} of {measurements} cannot be trusted, see the warnings."
         ));
     }
     sentences

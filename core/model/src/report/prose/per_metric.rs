@@ -184,14 +184,14 @@ mod tests {
     #[test]
     fn a_leader_is_named_with_its_widest_lead() {
         use Outcome::{Equivalent, Faster};
-        let of = |n, best, second, ratio| with_ratio(at(n, best, second, Faster), ratio);
+        let ahead = |n, best, second, ratio| with_ratio(at(n, best, second, Faster), ratio);
         assert_eq!(
             said(&[
-                of(1, "hf", "vllm", [0.5, 0.8, 0.9]),
+                ahead(1, "hf", "vllm", [0.5, 0.8, 0.9]),
                 at(2, "vllm", "hf", Equivalent),
-                of(4, "vllm", "hf", [0.4, 0.5, 0.6]),
+                ahead(4, "vllm", "hf", [0.4, 0.5, 0.6]),
                 // less time is better: 0.25 is a wider lead than 0.5
-                of(8, "vllm", "sglang", [0.2, 0.25, 0.3]),
+                ahead(8, "vllm", "sglang", [0.2, 0.25, 0.3]),
             ]),
             "hf leads at concurrency 1: 0.800 times vllm (0.500 to 0.900); vllm leads from \
              concurrency 4 on, by most at concurrency 8: 0.250 times sglang (0.200 to 0.300); hf \

@@ -46,16 +46,16 @@ fn answer(tuning: &Tuning) -> String {
     let settings = format!("{}, with {value}", settings_words(&names, &values));
     let others = finalists().count().saturating_sub(1);
     let all = counted(tuning.points.len() as u64, "point");
-    let of = format!("of {all} of {}", tuning.backend);
+    let of_all = format!("of {all} of {}", tuning.backend);
     let margin = format!("{} %", MARGIN * 100.0);
     match tuning.verdict {
         TuningVerdict::Better => {
             let lows = finalists().filter_map(|point| Some(point.best_against?.low));
             let by = percent(lows.fold(f64::INFINITY, f64::min) - 1.0);
-            format!("Best {of}: {settings}, {by} or more above what comes next (95 %).")
+            format!("Best {of_all}: {settings}, {by} or more above what comes next (95 %).")
         }
         TuningVerdict::Equal => format!(
-            "The last {} {of} are equal within {margin}; first is {settings}.",
+            "The last {} {of_all} are equal within {margin}; first is {settings}.",
             others + 1
         ),
         TuningVerdict::Open => {
@@ -66,17 +66,17 @@ fn answer(tuning: &Tuning) -> String {
             };
             let open = counted(finalists().filter(is_open).count() as u64, "other");
             format!(
-                "The most {of}: {settings}, but not shown to be better than {open} by more than {margin}."
+                "The most {of_all}: {settings}, but not shown to be better than {open} by more than {margin}."
             )
         }
         TuningVerdict::NoVerdict if best.end == PointEnd::Finalist && others == 0 => {
-            format!("The only one {of} that was measured in full to the end: {settings}.")
+            format!("The only one {of_all} that was measured in full to the end: {settings}.")
         }
         TuningVerdict::NoVerdict if best.end == PointEnd::Finalist => {
-            format!("The most {of}: {settings}, in too few repeats for a verdict.")
+            format!("The most {of_all}: {settings}, in too few repeats for a verdict.")
         }
         TuningVerdict::NoVerdict => {
-            format!("The most {of} in a short look: {settings}; none was measured in full.")
+            format!("The most {of_all} in a short look: {settings}; none was measured in full.")
         }
     }
 }
@@ -148,9 +148,9 @@ fn against(tuning: &Tuning) -> Vec<String> {
     let rounds = || tuning.points.iter().flat_map(|point| &point.rounds);
     let doubtful = rounds().filter(|round| !round.trustworthy).count();
     if doubtful > 0 {
-        let of = counted(rounds().count() as u64, "start");
+        let starts = counted(rounds().count() as u64, "start");
         said.push(format!(
-            "{backend}: measurements of {doubtful} of {of} cannot be trusted, see the warnings."
+            "{backend}: measurements of {doubtful} of {starts} cannot be trusted, see the warnings."
         ));
     }
     said

@@ -309,9 +309,9 @@ fn worst(runs: &[MeasuredRun<'_>]) -> ExitState {
 
 /// Sets name, model, machine and versions to those of all runs.
 pub(super) fn describe(report: &mut Report, runs: &[MeasuredRun<'_>]) {
-    let each = |of: &dyn Fn(&MeasuredRun<'_>) -> String| {
+    let each = |words: &dyn Fn(&MeasuredRun<'_>) -> String| {
         let mut said: Vec<String> = Vec::new();
-        for text in runs.iter().map(of) {
+        for text in runs.iter().map(words) {
             if !said.contains(&text) {
                 said.push(text);
             }
@@ -374,8 +374,8 @@ pub(super) fn timelines(runs: &[MeasuredRun<'_>], combined: &Combined<'_>) -> Ve
 
 /// Facts that are the same in all runs once, others once per run.
 fn environment_of(runs: &[MeasuredRun<'_>]) -> Vec<Fact> {
-    let of = |run: &MeasuredRun<'_>| environment::facts(&run.manifest, &run.config);
-    let facts: Vec<Vec<Fact>> = runs.iter().map(of).collect();
+    let facts_of = |run: &MeasuredRun<'_>| environment::facts(&run.manifest, &run.config);
+    let facts: Vec<Vec<Fact>> = runs.iter().map(facts_of).collect();
     let mut names: Vec<&str> = Vec::new();
     for fact in facts.iter().flatten() {
         if !names.contains(&fact.name.as_str()) {

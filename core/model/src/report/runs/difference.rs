@@ -107,7 +107,7 @@ fn versions(manifest: &Manifest) -> Map<String, Value> {
     facts.insert("InferBench".into(), json!(manifest.inferbench_version));
     let single = manifest.backends.len() == 1;
     for backend in &manifest.backends {
-        let of = |what: &str| match single {
+        let named = |what: &str| match single {
             true => what.to_owned(),
             false => format!("{what}, {}", backend.label),
         };
@@ -116,10 +116,10 @@ fn versions(manifest: &Manifest) -> Map<String, Value> {
             .iter()
             .filter(|s| s.backend == backend.label);
         let server = stages.find_map(|stage| stage.evidence.version.clone());
-        facts.insert(of("Server"), json!(server));
+        facts.insert(named("Server"), json!(server));
         let plugin = format!("{} {}", backend.plugin, backend.plugin_version);
-        facts.insert(of("Plugin"), json!(plugin));
-        facts.insert(of("SHA-256 of the plugin"), json!(backend.plugin_sha256));
+        facts.insert(named("Plugin"), json!(plugin));
+        facts.insert(named("SHA-256 of the plugin"), json!(backend.plugin_sha256));
     }
     facts
 }
@@ -136,12 +136,15 @@ fn hardware(manifest: &Manifest) -> Map<String, Value> {
     facts.insert("Memory".into(), json!(host.memory_bytes.map(number::bytes)));
     facts.insert("GPUs sampled".into(), json!(gpus.len()));
     for gpu in gpus {
-        let of = |what: &str| format!("GPU {}{what}", gpu.index);
-        facts.insert(of(""), json!(gpu.name));
-        facts.insert(of(", memory"), json!(gpu.memory_bytes.map(number::bytes)));
+        let named = |what: &str| format!("GPU {}{what}", gpu.index);
+        facts.insert(named(""), json!(gpu.name));
+        facts.insert(
+            named(", memory"),
+            json!(gpu.memory_bytes.map(number::bytes)),
+        );
         let limit = gpu.power_limit_watts.map(|watts| format!("{watts} W"));
-        facts.insert(of(", power limit"), json!(limit));
-        facts.insert(of(", driver"), json!(gpu.driver));
+        facts.insert(named(", power limit"), json!(limit));
+        facts.insert(named(", driver"), json!(gpu.driver));
     }
     facts
 }

@@ -249,8 +249,8 @@ mod tests {
     /// Throughput of two runs of three repeats: 100 and `level` of it, both
     /// scattering by `scatter` on the log scale.
     fn throughput(level: f64, scatter: f64) -> Test {
-        let of = |mean: f64| [-scatter, 0.0, scatter].map(|off| mean * off.exp());
-        let interval = unpaired_ratio(&of(100.0 * level), &of(100.0)).unwrap();
+        let around = |mean: f64| [-scatter, 0.0, scatter].map(|off| mean * off.exp());
+        let interval = unpaired_ratio(&around(100.0 * level), &around(100.0)).unwrap();
         let worse = |ratio: f64| worse_by(ratio, Better::Higher);
         Test {
             check: GateCheck {

@@ -203,9 +203,13 @@ mod tests {
 
     #[test]
     fn scatter_and_small_changes_are_no_drift() {
-        let of = |values: [f64; 4]| row("a", 1, &values.map(Some));
-        assert!(!found(&[of([100.0, 80.0, 110.0, 90.0])]).unwrap().matters());
-        let small = found(&[of([100.0, 99.4, 98.7, 98.0])]).unwrap();
+        let measured = |values: [f64; 4]| row("a", 1, &values.map(Some));
+        assert!(
+            !found(&[measured([100.0, 80.0, 110.0, 90.0])])
+                .unwrap()
+                .matters()
+        );
+        let small = found(&[measured([100.0, 99.4, 98.7, 98.0])]).unwrap();
         assert!(small.high < 1.0 && !small.matters(), "{small:?}");
     }
 

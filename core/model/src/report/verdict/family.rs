@@ -228,8 +228,8 @@ mod tests {
         // half the interval is 12.706 (t with one degree, table) times the error,
         // which is half the distance of two values
         let off = by.ln() / 12.706_205;
-        let of = |sign: f64| ((ratio.ln() + sign * off).exp(), 1.0);
-        paired_ratio(&[of(1.0), of(-1.0)]).unwrap()
+        let pair = |sign: f64| ((ratio.ln() + sign * off).exp(), 1.0);
+        paired_ratio(&[pair(1.0), pair(-1.0)]).unwrap()
     }
 
     #[test]

@@ -117,8 +117,8 @@ fn repeats_of_each_run_to_decide_follow_from_both_scatters() {
     // variances 0.0008 and 0.0008. With 3 of each, error 0.0231 and t(4) = 2.776 +
     // 0.941 (for 0.2) give 0.0858; with 4, 0.0200 and t(6) = 2.447 + 0.906, 0.0671;
     // with 2, 0.0283 and t(2) = 4.303 + 1.061, 0.152
-    let of = |middle: f64| [middle - 0.02, middle + 0.02].map(f64::exp);
-    let interval = unpaired_ratio(&of(0.10), &of(0.0)).unwrap();
+    let around = |middle: f64| [middle - 0.02, middle + 0.02].map(f64::exp);
+    let interval = unpaired_ratio(&around(0.10), &around(0.0)).unwrap();
     assert_eq!(interval.blocks_to_clear(0.10, 0.025), Some(3));
     assert_eq!(interval.blocks_to_clear(0.07, 0.025), Some(4));
     assert_eq!(interval.blocks_to_clear(0.16, 0.025), Some(2));

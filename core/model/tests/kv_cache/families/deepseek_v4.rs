@@ -19,20 +19,21 @@ fn deepseek_v4_pro() -> Value {
 fn deepseek_v4_keeps_one_entry_for_several_tokens() {
     const TOKENS: u64 = 1 << 20;
     let estimate = plain(&deepseek_v4_pro());
-    let of = |kind: TermKind| {
+    let bytes_of = |kind: TermKind| {
         let terms = estimate.terms.iter().filter(move |term| term.kind == kind);
         terms
             .map(|term| term.sequence_bytes(TOKENS, 64))
             .sum::<u64>()
     };
     assert_eq!(
-        of(TermKind::Compressed),
+        bytes_of(TermKind::Compressed),
         30 * (TOKENS / 4) * 1024 + 31 * (TOKENS / 128) * 1024
     );
-    assert_eq!(of(TermKind::Indexer), 30 * (TOKENS / 4) * 132);
-    assert_eq!(of(TermKind::SlidingWindow), 61 * 128 * 1024);
-    let all_16_bits =
-        of(TermKind::Compressed) + of(TermKind::SlidingWindow) + of(TermKind::Indexer) / 132 * 256;
+    assert_eq!(bytes_of(TermKind::Indexer), 30 * (TOKENS / 4) * 132);
+    assert_eq!(bytes_of(TermKind::SlidingWindow), 61 * 128 * 1024);
+    let all_16_bits = bytes_of(TermKind::Compressed)
+        + bytes_of(TermKind::SlidingWindow)
+        + bytes_of(TermKind::Indexer) / 132 * 256;
     assert!((all_16_bits as f64 / GIB - 9.62).abs() < 0.005);
     // Values and scores in 32 bits: 8 tokens x 2 x 2 x 512 for ratio 4, the indexer's
     // 128 in place of 512, 128 tokens x 2 x 512 for ratio 128.
@@ -63,12 +64,12 @@ fn deepseek_v4_without_a_list_has_its_class_s_pattern() {
     let config = without(&deepseek_v4_pro(), "compress_ratios");
     let estimate = plain(&with(&config, "num_hidden_layers", json!(43)));
     // 43 layers: 2 of 128, then 128 and 4 in turn: 21 of 128 after them, 20 of 4.
-    let of = |ratio: u64| {
+    let bytes_of = |ratio: u64| {
         let mut terms = estimate.terms.iter();
         let found = terms.find(|t| t.kind == TermKind::Compressed && t.tokens_per_entry == ratio);
         found.map(|term| term.layers)
     };
-    assert_eq!((of(128), of(4)), (Some(23), Some(20)));
+    assert_eq!((bytes_of(128), bytes_of(4)), (Some(23), Some(20)));
     let odd = with(&deepseek_v4_pro(), "compress_ratios", json!(vec![8; 61]));
     assert_eq!(
         refused(&odd, &KvOptions::default()),
