@@ -28,7 +28,7 @@ pub struct CompareArgs {
     /// Write the page, report.json and the summaries to this folder.
     #[arg(long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// Compare even runs of different models or workloads.
+    /// Compare even runs of different models or workloads, and merged ones that lack shards or were changed.
     #[arg(long)]
     pub force: bool,
 }

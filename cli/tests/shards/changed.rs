@@ -8,10 +8,10 @@ use crate::{Shards, indices};
 
 #[test]
 fn shards_whose_hashes_were_taken_away_or_lead_elsewhere_are_not_merged() {
-    let run = Shards::new("{ request_rate: [100], arrivals: constant, requests: 20 }");
-    for said in run.meet(&[0, 1], 2, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
+    let run = Shards::that_ran(
+        "{ request_rate: [100], arrivals: constant, requests: 20 }",
+        2,
+    );
     let file = run.shard_folder(1).join("run.json");
     let left = json_file(&file);
     let elsewhere = file.with_file_name("../run.json").display().to_string();
@@ -57,10 +57,10 @@ fn shards_whose_hashes_were_taken_away_or_lead_elsewhere_are_not_merged() {
 /// Two shards that have run: the records of the first were changed since, and what the
 /// second says of itself.
 fn two_changed() -> Shards {
-    let run = Shards::new("{ request_rate: [100], arrivals: constant, requests: 40 }");
-    for said in run.meet(&[0, 1], 2, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
+    let run = Shards::that_ran(
+        "{ request_rate: [100], arrivals: constant, requests: 40 }",
+        2,
+    );
     let records = run.shard_folder(0).join("requests.jsonl");
     let text = fs::read_to_string(&records).unwrap();
     let changed = text.replacen("\"output_tokens\":4", "\"output_tokens\":9", 1);
@@ -94,6 +94,14 @@ fn changed_facts_are_merged_only_where_that_is_allowed_and_are_marked() {
     assert_eq!(report["answer"][0], first);
     let codes = report["warnings"].as_array().unwrap();
     assert_eq!(codes[0]["code"], "shards-changed");
+    // What was not measured is no better or worse than what was.
+    let allowed = ["--allow-changed", "--allow-missing"];
+    let alone = run.merge_into("alone", &both[1..], &allowed);
+    assert_eq!(alone.code, Some(3), "{}", alone.err);
+    let refused = run.compare("merged", "alone", &[]);
+    assert_eq!(refused.code, Some(2), "{}", refused.out);
+    let words = "merged has shards that were changed after their run (0 and 1)";
+    assert!(refused.err.contains(words), "{}", refused.err);
     // Every record is there, the changed one too.
     assert_eq!(indices(&run.path("merged")), (0..40).collect::<Vec<u64>>());
 }

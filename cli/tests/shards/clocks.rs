@@ -53,10 +53,10 @@ fn on_another_machine(shard: &Path, bound_ms: f64) {
 
 #[test]
 fn times_of_two_machines_come_on_one_clock_with_its_bound() {
-    let run = Shards::new("{ request_rate: [100], arrivals: constant, requests: 40 }");
-    for said in run.meet(&[0, 1], 2, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
+    let run = Shards::that_ran(
+        "{ request_rate: [100], arrivals: constant, requests: 40 }",
+        2,
+    );
     on_another_machine(&run.shard_folder(1), 9.0);
     let first = run.shard_folder(0).join("run.json");
     let mut manifest = json_file(&first);
@@ -164,10 +164,10 @@ fn times_of_two_machines_come_on_one_clock_with_its_bound() {
 
 #[test]
 fn a_shard_whose_clocks_or_records_are_not_its_own_is_told() {
-    let run = Shards::new("{ request_rate: [100], arrivals: constant, requests: 80 }");
-    for said in run.meet(&[0, 1], 2, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
+    let run = Shards::that_ran(
+        "{ request_rate: [100], arrivals: constant, requests: 80 }",
+        2,
+    );
     let folders = [run.shard_folder(0), run.shard_folder(1)];
     let manifest = folders[1].join("run.json");
     let as_left = fs::read_to_string(&manifest).unwrap();

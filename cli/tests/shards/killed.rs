@@ -9,10 +9,10 @@ use crate::{Shards, indices};
 
 #[test]
 fn a_merge_that_was_killed_can_be_done_again_and_nothing_else_is_overwritten() {
-    let run = Shards::new("{ request_rate: [400], arrivals: constant, requests: 400 }");
-    for said in run.meet(&[0, 1], 2, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
+    let run = Shards::that_ran(
+        "{ request_rate: [400], arrivals: constant, requests: 400 }",
+        2,
+    );
     let folders = [run.path("shards/0"), run.path("shards/1")];
     let merged = run.path("merged");
     let mut begun = 0;

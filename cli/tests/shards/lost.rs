@@ -56,10 +56,7 @@ fn a_shard_that_is_killed_leaves_valid_records_and_is_named() {
 
 #[test]
 fn lost_shards_are_named_and_a_partial_report_has_no_verdict() {
-    let run = Shards::new("{ request_rate: [100], requests: 40 }");
-    for said in run.meet(&[0, 1], 2, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
+    let run = Shards::that_ran("{ request_rate: [100], requests: 40 }", 2);
     let one = [run.shard_folder(0)];
     let refused = run.merge(&one, &[]);
     assert_eq!(refused.code, Some(3), "{}", refused.err);
@@ -81,4 +78,17 @@ fn lost_shards_are_named_and_a_partial_report_has_no_verdict() {
     );
     let report = json_file(&run.path("merged/report.json"));
     assert_eq!(report["partial"]["merged"], 1);
+    // It made half of the load, so a whole run is not better or worse than it.
+    let both = [run.shard_folder(0), run.shard_folder(1)];
+    assert_eq!(run.merge_into("whole", &both, &[]).code, Some(0));
+    let words = "merged was made by 1 of 2 shards";
+    for (a, b) in [("whole", "merged"), ("merged", "whole")] {
+        let refused = run.compare(a, b, &[]);
+        assert_eq!(refused.code, Some(2), "{}", refused.out);
+        assert!(refused.err.contains(words), "{}", refused.err);
+        assert!(refused.err.contains("--force"), "{}", refused.err);
+    }
+    let forced = run.compare("whole", "merged", &["--force"]);
+    assert_eq!(forced.code, Some(0), "{}", forced.err);
+    assert!(forced.out.contains(words), "{}", forced.out);
 }

@@ -43,6 +43,16 @@ impl Shards {
         }
     }
 
+    /// So many shards that have met and come to their end.
+    fn that_ran(load: &str, count: u32) -> Self {
+        let run = Self::new(load);
+        let all: Vec<u32> = (0..count).collect();
+        for said in run.meet(&all, count, 60) {
+            assert_eq!(said.code, Some(0), "{}", said.err);
+        }
+        run
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -78,9 +88,20 @@ impl Shards {
     }
 
     fn merge(&self, folders: &[PathBuf], more: &[&str]) -> Said {
+        self.merge_into("merged", folders, more)
+    }
+
+    fn merge_into(&self, name: &str, folders: &[PathBuf], more: &[&str]) -> Said {
         let mut command = inferbench();
         command.args(["--quiet", "merge"]).args(folders).args(more);
-        said(command.arg("-o").arg(self.path("merged")))
+        said(command.arg("-o").arg(self.path(name)))
+    }
+
+    /// What `compare` says of two merged runs.
+    fn compare(&self, a: &str, b: &str, more: &[&str]) -> Said {
+        let mut command = inferbench();
+        command.args(["--quiet", "compare"]).args(more);
+        said(command.arg(self.path(a)).arg(self.path(b)))
     }
 }
 /// The indices of a run's records, in order.

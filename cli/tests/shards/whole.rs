@@ -9,12 +9,10 @@ use serde_json::Value;
 
 #[test]
 fn shards_send_together_what_one_machine_sends_and_merge_into_one_run() {
-    let run = Shards::new(
+    let run = Shards::that_ran(
         "{ request_rate: [100], arrivals: constant, requests: 60, warmup_requests: 4 }",
+        4,
     );
-    for said in run.meet(&[0, 1, 2, 3], 4, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
     let merged = run.merge(
         &[
             run.path("shards/0"),
@@ -85,10 +83,10 @@ fn shards_send_together_what_one_machine_sends_and_merge_into_one_run() {
 
 #[test]
 fn a_closed_loop_is_shared_out_level_by_level() {
-    let run = Shards::new("{ concurrency: [5, 2], requests: 40, warmup_requests: 2 }");
-    for said in run.meet(&[0, 1], 2, 60) {
-        assert_eq!(said.code, Some(0), "{}", said.err);
-    }
+    let run = Shards::that_ran(
+        "{ concurrency: [5, 2], requests: 40, warmup_requests: 2 }",
+        2,
+    );
     let both = [run.shard_folder(0), run.shard_folder(1)];
     let own = |index: usize| {
         let records = json_lines(&both[index].join("requests.jsonl"));

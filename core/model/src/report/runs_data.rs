@@ -237,7 +237,7 @@ pub enum RunsError {
         b: String,
         start: String,
     },
-    /// Another model or workload.
-    #[error("the runs did other work: {}", .0.join("; "))]
+    /// Another model or workload, or a run that is a part of one, or was changed.
+    #[error("the runs do not compare: {}", .0.join("; "))]
     OtherWork(Vec<String>),
 }

@@ -4,6 +4,8 @@ use serde_json::Value;
 
 use super::{MeasuredRun, RunsError, RunsOptions};
 use crate::cell::measured::MeasuredCell;
+use crate::facts::shard::Partial;
+use crate::report::prose::wording::listed;
 use crate::text::difference::{Difference, differences};
 
 /// Reasons to refuse the comparison that were overridden, in words.
@@ -32,8 +34,8 @@ pub(super) fn check(
     let baseline = &runs[options.baseline];
     let others = runs.iter().enumerate();
     let others = others.filter(|(at, _)| *at != options.baseline);
-    let found = others.flat_map(|(_, run)| other_work(baseline, run));
-    let found: Vec<String> = found.collect();
+    let work = others.flat_map(|(_, run)| other_work(baseline, run));
+    let found: Vec<String> = runs.iter().flat_map(not_whole).chain(work).collect();
     if found.is_empty() || options.force {
         Ok(found)
     } else {
@@ -41,15 +43,40 @@ pub(super) fn check(
     }
 }
 
+/// What of a run's shards forbids that it is held against another.
+fn not_whole(run: &MeasuredRun<'_>) -> Vec<String> {
+    let Some(merged) = &run.manifest.merged else {
+        return Vec::new();
+    };
+    let label = &run.label;
+    let partial = merged.partial().map(|partial| {
+        let Partial { merged, count } = partial;
+        format!("{label} was made by {merged} of {count} shards, with a part of its load")
+    });
+    let shards = merged
+        .changed
+        .iter()
+        .map(|changed| changed.shard.to_string());
+    let shards: Vec<String> = shards.collect();
+    let changed = (!shards.is_empty()).then(|| {
+        let shards = listed(&shards);
+        format!("{label} has shards that were changed after their run ({shards})")
+    });
+    partial.into_iter().chain(changed).collect()
+}
+
 /// What of model and workload is not the same, with both values.
 fn other_work(was: &MeasuredRun<'_>, is: &MeasuredRun<'_>) -> Vec<String> {
-    let of = |run: &MeasuredRun<'_>, key: &str| {
+    let value_of = |run: &MeasuredRun<'_>, key: &str| {
         let value = run.manifest.config.get(key);
         serde_json::json!({ key: value })
     };
-    let mut found = differences(&of(was, "model"), &of(is, "model"));
+    let mut found = differences(&value_of(was, "model"), &value_of(is, "model"));
     found.retain(|difference| difference.path == "model.id");
-    found.extend(differences(&of(was, "workload"), &of(is, "workload")));
+    found.extend(differences(
+        &value_of(was, "workload"),
+        &value_of(is, "workload"),
+    ));
     let prompts = |run: &MeasuredRun<'_>| run.manifest.workload_sha256.clone().map(Value::String);
     let (a, b) = (prompts(was), prompts(is));
     let known = a.is_some() && b.is_some();

@@ -44,11 +44,11 @@ macro_rules! comparison_rows {
             /// Tokens per event on average, by backend in the order of the config.
             tokens_per_event: IndexMap<String, f64>,
         } = "events-differ", Warning, "Compare decode_ms_per_token in place of tpot_ms, per_user_token_rate and itl_ms.";
-        /// The runs did other work, and were compared by force.
+        /// The runs did other work, or one of them is a part of a run or was changed, and were compared by force.
         OtherWork {
-            /// What differs, with both values.
+            /// What differs, with both values, or what a run lacks.
             what: String,
-        } = "other-work", Critical, "Compare runs of the same model and workload.";
+        } = "other-work", Critical, "Compare whole runs of the same model and workload.";
         /// A compared run was interrupted: levels are missing.
         ComparedRunInterrupted {
             /// Label of the run.

@@ -63,7 +63,7 @@ fn of_backends(kind: &WarningKind) -> Option<String> {
 fn of_runs(kind: &WarningKind) -> Option<String> {
     Some(match kind {
         WarningKind::OtherWork { what } => {
-            format!("the runs did other work, and were compared by force: {what}")
+            format!("the runs do not compare, which was done by force: {what}")
         }
         WarningKind::ComparedRunInterrupted { run } => {
             format!("{run} was interrupted: levels are missing")
