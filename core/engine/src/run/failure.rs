@@ -103,6 +103,14 @@ impl StageError {
         )
     }
 
+    /// Whether a file of the run itself was the trouble, and nothing that serves.
+    fn is_of_own_files(&self) -> bool {
+        matches!(
+            self,
+            Self::Store(_) | Self::ReadyFile { .. } | Self::Cell(CellError::Store(_))
+        )
+    }
+
     /// Whether another start may well go better, for all that this one shows.
     pub(super) fn is_of_this_moment(&self) -> bool {
         let is_taken = matches!(self, Self::NotReady(ReadyError::Stranger { .. }));
@@ -156,9 +164,37 @@ impl ExitReport {
         }
     }
 
-    /// The known cause of a failure that `text` describes, if it has one.
-    pub(super) fn known_cause(&self, text: &str) -> Option<KnownCause> {
+    /// The known cause of a failure, if it has one. `text`: what is said of it.
+    pub(super) fn known_cause(&self, error: &StageError, text: &str) -> Option<KnownCause> {
+        if error.is_of_own_files() {
+            return None;
+        }
         let lines = self.lines.iter().map(String::as_str);
         crash_cause::find(lines.chain([text]), self.ended)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests may panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_of_the_results_is_no_cause_of_the_server() {
+        let report = ExitReport {
+            log_tail: Vec::new(),
+            lines: Vec::new(),
+            ended: None,
+        };
+        let full = || io::Error::from_raw_os_error(nix::libc::ENOSPC);
+        let path = Path::new("run.json");
+        let own = StageError::Cell(StoreError::new(path, "cannot be written", full()).into());
+        let of_server = StageError::NoPort(full());
+        let text = full().to_string();
+        assert!(report.known_cause(&own, &text).is_none());
+        assert_eq!(
+            report.known_cause(&of_server, &text).unwrap().name,
+            "disk full"
+        );
     }
 }

@@ -93,7 +93,7 @@ fn record_failure(
     if error.is_not_started() {
         session.not_started = Some(cause.clone());
     }
-    let known = report.known_cause(&cause);
+    let known = report.known_cause(error, &cause);
     let given_up = give_up(session, stage, error);
     session.announce(RunEvent::BackendFailed {
         backend: facts.backend.clone(),
