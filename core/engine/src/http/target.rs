@@ -70,7 +70,7 @@ impl TargetError {
     #[must_use]
     pub fn key(&self) -> &'static str {
         match self {
-            Self::Trust(TrustError::CaFile { .. } | TrustError::NoRoots { .. }) => "tls.ca_file",
+            Self::Trust(TrustError::CaFile { .. }) => "tls.ca_file",
             Self::ProxyForLoopback { .. } | Self::Proxy(_) => "proxy",
             _ => "attach",
         }

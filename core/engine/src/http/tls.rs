@@ -21,7 +21,9 @@ pub enum TrustError {
     #[error("{file}: {reason}")]
     CaFile { file: PathBuf, reason: String },
     /// This system has no trusted certificates.
-    #[error("this system has no trusted certificates: {reason}")]
+    #[error(
+        "https needs certificates of authorities, and this system has none: {reason}; name the server's own in `tls.ca_file`"
+    )]
     NoRoots { reason: String },
     /// No certificate can be for that host.
     #[error("{host} is no name that a certificate can be for")]
