@@ -73,24 +73,7 @@ pub(crate) fn read_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Re
 }
 
 fn read_line_of(reader: &mut impl BufRead, line: &mut Vec<u8>, most: u64) -> io::Result<usize> {
-    let mut read = 0;
-    // As `read_until`, which looks for the line's end by eight bytes at a time.
-    while read as u64 <= most {
-        let there = match reader.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            there => there?,
-        };
-        let room = usize::try_from(most + 1).unwrap_or(usize::MAX) - read;
-        let there = &there[..there.len().min(room)];
-        let end = memchr::memchr(b'\n', there);
-        let taken = end.map_or(there.len(), |end| end + 1);
-        line.extend_from_slice(&there[..taken]);
-        reader.consume(taken);
-        read += taken;
-        if end.is_some() || taken == 0 {
-            break;
-        }
-    }
+    let read = reader.take(most + 1).read_until(b'\n', line)?;
     if read as u64 <= most {
         return Ok(read);
     }
