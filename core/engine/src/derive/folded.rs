@@ -11,7 +11,7 @@ use inferbench_model::facts::samples::ServerSample;
 use inferbench_model::hardware::over_time::Timeline;
 use inferbench_model::report::kv::{self, KvObserver, KvReport, MemoryReading};
 
-use super::cells::take_in;
+use super::cells::{Cell, take_in};
 use super::error::DeriveError;
 use super::first_reading::FirstReading;
 use super::manifest::manifest_of;
@@ -37,20 +37,12 @@ impl FoldedRun {
         first: Option<FirstReading>,
     ) -> Result<Self, DeriveError> {
         let run = RunFolder::open(folder);
-        let (mut manifest, mut config) = manifest_of(folder)?;
-        if let Some(facts) = &manifest.shard {
-            return Err(DeriveError::Shard {
-                folder: folder.to_owned(),
-                shard: facts.shard,
-            });
-        }
+        let (mut manifest, mut config) = whole_run_in(folder)?;
         let slos = limits.unwrap_or(&config).slos();
         config.slo = limits.map_or(config.slo, |limits| limits.slo);
         let file = LineFile::open(&run.file("requests.jsonl"))?;
-        let first = match first {
-            Some(first) => first,
-            None => FirstReading::read(&file, manifest.shard_count())?,
-        };
+        let read_first = || FirstReading::read(&file, manifest.shard_count());
+        let first = first.map_or_else(read_first, Ok)?;
         let compares_texts = limits.is_some() || manifest.backends.len() > 1;
         let cells = take_in(&file, &manifest, first, &|window| {
             let fold = CellFold::new(window, slos.clone());
@@ -68,17 +60,7 @@ impl FoldedRun {
         let mut rows = Vec::new();
         let mut digests = Vec::new();
         for (cell, hardware) in cells.list.into_iter().zip(hardware.cells) {
-            let price_per_hour = config.price_per_hour_of(&cell.key.backend);
-            let row = row::row_of(cell.key, &cell.fold, cell.self_check);
-            let row = row.with_price(price_per_hour);
-            let row = match &manifest.merged {
-                Some(merged) => row.with_clocks_apart(merged.clocks_apart_ms()),
-                None => row,
-            };
-            let row = match config.slo_of_cells() {
-                Some(slo) => row.with_promise(slo, &cell.fold),
-                None => row,
-            };
+            let row = row_of(&cell, &manifest, &config);
             rows.push(match hardware {
                 Some(hardware) => row.with_hardware(hardware),
                 None => row,
@@ -115,5 +97,32 @@ impl FoldedRun {
             .each_good(|sample: ServerSample| observer.add_server(&sample))?;
         let levels = self.config.load.levels();
         Ok(kv::build(&self.manifest, &levels, &observer.finish()))
+    }
+}
+
+/// The manifest and config of a run that is no part of another.
+fn whole_run_in(folder: &Path) -> Result<(Manifest, Config), DeriveError> {
+    let (manifest, config) = manifest_of(folder)?;
+    match &manifest.shard {
+        None => Ok((manifest, config)),
+        Some(facts) => Err(DeriveError::Shard {
+            folder: folder.to_owned(),
+            shard: facts.shard,
+        }),
+    }
+}
+
+/// The row of a cell, with what prices, promises and the clocks of shards add.
+fn row_of(cell: &Cell, manifest: &Manifest, config: &Config) -> CellRow {
+    let price_per_hour = config.price_per_hour_of(&cell.key.backend);
+    let row = row::row_of(cell.key.clone(), &cell.fold, cell.self_check.clone());
+    let row = row.with_price(price_per_hour);
+    let row = match &manifest.merged {
+        Some(merged) => row.with_clocks_apart(merged.clocks_apart_ms()),
+        None => row,
+    };
+    match config.slo_of_cells() {
+        Some(slo) => row.with_promise(slo, &cell.fold),
+        None => row,
     }
 }
