@@ -1,5 +1,5 @@
-//! The plugin host: finds plugin libraries, looks at each before trusting it,
-//! and loads those it may. What it refuses it can name in one line.
+//! The plugin host: loads the libraries that a search gives, each after a look at it.
+//! What it refuses it can name in one line.
 
 #![allow(unsafe_code, reason = "dynamic loading")]
 
